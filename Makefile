@@ -1,0 +1,41 @@
+# Two commands do everything on a fresh machine: `make demo` and `make test`.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: help demo test check setup slow clean
+
+help:  ## say what there is
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
+
+setup: $(READY)  ## make .venv with the pinned versions
+
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit("swc needs Python 3.11 or newer: make PYTHON=python3.11 ...") if sys.version_info < (3, 11) else None'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+demo: setup  ## compile, train and show the quickstart on real images (some minutes)
+	$(BIN)/swc compile specs/quickstart.sw
+	$(BIN)/swc train
+	$(BIN)/swc show
+	$(BIN)/swc show --format png -o build/quickstart/sharing.png
+
+check: setup  ## style, types, layers
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/swc fmt --check specs/*.sw specs/recipes/*.sw
+
+test: check  ## the checks, then the tests (under ten minutes on two cores)
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
+
+slow: setup  ## the tests that take minutes
+	$(BIN)/python -m pytest -m slow
+
+clean:  ## remove the environment and everything compiled
+	rm -rf $(VENV) build

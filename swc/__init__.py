@@ -1,0 +1,27 @@
+"""swc: a compiler for parameter-shared ensembles.
+
+`swc.compile_file(path)` gives a `Compiled`, whose `program` `swc_runtime.build` turns into a torch module.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from swc.driver import Compiled, compile_file
+
+__version__ = "0.1.0"
+__all__ = ["Compiled", "__version__", "compile_file"]
+
+
+def __getattr__(name: str) -> object:
+    """Import the compiler when it is asked for, so that `import swc` stays light."""
+    if name not in __all__:
+        raise AttributeError(f"module `swc` has no attribute `{name}`")
+    from swc import driver
+
+    return getattr(driver, name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
