@@ -1,0 +1,115 @@
+"""Diagnostics about the budget and the allocation of templates (SW45x).
+
+Guarantees: `BUDGET` lists every class of this module.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from attrs import frozen
+
+from swc.diagnostics import Diagnostic, Severity
+
+
+@frozen(kw_only=True)
+class BudgetTooSmall(Diagnostic):
+    """The budget does not hold one template for every bank.
+
+    Each level of each cluster needs at least one template, whatever the allocation rule; together they are the
+    smallest budget that is possible with this clustering. A budget in `parameters` also pays for norms, classifiers
+    and the coefficients, counted as if every slot had its own. Raise the budget to the amount named, use fewer bins
+    (`clusters by depth in 2 bins`), or cut blocks by `blocks grid`, which discards nothing and needs less where the
+    shapes do not nest.
+    """
+
+    code: ClassVar[str] = "SW450"
+    budget: int
+    smallest: int
+    unit: str
+    forced_by: tuple[str, ...] = ()
+
+    def message(self) -> str:
+        """The budget, and the smallest that would do."""
+        return f"a budget of {self.budget:,} {self.unit} is too small: these clusters need {self.smallest:,}"
+
+    def help(self) -> str:
+        """The ways out."""
+        return f"give a budget of at least {self.smallest} {self.unit}, or use fewer clusters, or `blocks grid`"
+
+    def notes(self) -> tuple[str, ...]:
+        """The layers whose shapes force it."""
+        return self.forced_by
+
+
+@frozen(kw_only=True)
+class MixedRules(Diagnostic):
+    """Two share blocks under one budget allocate their templates by different rules.
+
+    One budget covers all share blocks of an ensemble, and a rule decides over all banks at once: `even` hands out
+    templates in turn, `optimal(coverage)` and `optimal(profiled)` each maximise a value of their own. These cannot be
+    weighed against each other. Give every share block the same rule; the number after `up to` may differ.
+    """
+
+    code: ClassVar[str] = "SW451"
+    first: str
+    second: str
+
+    def message(self) -> str:
+        """The two rules."""
+        return f"one budget cannot be shared out both by `{self.first}` and by `{self.second}`"
+
+    def help(self) -> str:
+        """Agree on one."""
+        return f"write `templates {self.first}` in every share block"
+
+
+@frozen(kw_only=True)
+class NoSpectraYet(Diagnostic):
+    """`optimal(profiled)` uses `coverage` for banks of which nothing was measured.
+
+    The profiled objective values templates by the spectrum of a bank's slot gradients. The first program of a run is
+    compiled before anything was trained, and banks made by a split that was not measured have no spectrum either.
+    Those banks are valued by `coverage` instead. This is expected before the first split; after it, let the search
+    phase measure, or write `optimal(coverage)` to say what is meant.
+    """
+
+    code: ClassVar[str] = "SW452"
+    severity: ClassVar[Severity] = Severity.NOTE
+    missing: int
+    banks: int
+
+    def message(self) -> str:
+        """How many banks it concerns."""
+        return f"{self.missing} of {self.banks} banks have no measured spectrum: valued by `coverage`"
+
+    def help(self) -> str:
+        """When it goes away."""
+        return "spectra are measured at the end of a search phase"
+
+
+@frozen(kw_only=True)
+class BudgetNotUsed(Diagnostic):
+    """The budget is larger than what the banks can hold.
+
+    Every bank has as many templates as its cap (`up to N`) or its slots allow, and a good part of the budget is left
+    over. Nothing is wrong with the program; it is only smaller than the budget suggests. Raise the cap, use more
+    clusters, or lower the budget.
+    """
+
+    code: ClassVar[str] = "SW453"
+    severity: ClassVar[Severity] = Severity.WARNING
+    budget: int
+    used: int
+    unit: str
+
+    def message(self) -> str:
+        """What is used of the budget."""
+        return f"only {self.used:,} of {self.budget:,} {self.unit} can be used: every bank is full"
+
+    def help(self) -> str:
+        """The ways out."""
+        return "raise the cap (`up to N`), use more clusters, or lower the budget"
+
+
+BUDGET = (BudgetTooSmall, MixedRules, NoSpectraYet, BudgetNotUsed)

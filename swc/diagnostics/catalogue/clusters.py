@@ -1,0 +1,314 @@
+"""Diagnostics of selecting, clustering and splitting: SW400 to SW449."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from attrs import frozen
+
+from swc.diagnostics.diagnostic import Diagnostic, Severity
+
+SHOWN = 5  # names listed before the rest is only counted
+
+
+def listed(names: tuple[str, ...]) -> str:
+    """The first names in backticks, and how many more there are."""
+    shown = ", ".join(f"`{name}`" for name in names[:SHOWN])
+    return shown if len(names) <= SHOWN else f"{shown} and {len(names) - SHOWN} more"
+
+
+@frozen(kw_only=True)
+class NothingSelected(Diagnostic):
+    """A share block's selector matches no layer of any member.
+
+    A selector takes convolutions (`conv`), linear layers (`linear`), both (`all`), or the layers whose path matches a
+    glob. A block without layers would share nothing, so it is most likely a slip in the glob. In a glob `*` stands
+    for any run of characters and `?` for one; it is held against `member.path` and against the path alone, and
+    brackets stand for themselves. Example: `share "wide.block1.*" { ... }` or `share "block1.*" { ... }`.
+    """
+
+    code: ClassVar[str] = "SW400"
+    selector: str
+
+    def message(self) -> str:
+        """The selector."""
+        return f"the selector `{self.selector}` matches no layer"
+
+    def help(self) -> str:
+        """Where to find paths."""
+        return "compare the paths of the members' layers: a glob is held against `member.path` and against `path`"
+
+
+@frozen(kw_only=True)
+class NothingSharable(Diagnostic):
+    """A share block's selector matches only layers that cannot be shared.
+
+    Grouped and transposed convolutions, modules that are tied inside the model, and the classifier always stay their
+    member's own. Where a selector takes other layers beside them they are left private and listed by `swc show`;
+    where it takes nothing else the block would be empty, which is refused. Drop the block, or widen its selector.
+    """
+
+    code: ClassVar[str] = "SW401"
+    selector: str
+    obstacles: tuple[str, ...]
+
+    def message(self) -> str:
+        """The selector."""
+        return f"the selector `{self.selector}` matches only layers that cannot be shared"
+
+    def help(self) -> str:
+        """The way out."""
+        return "take the share block away, or select other layers; these stay private without it"
+
+    def notes(self) -> tuple[str, ...]:
+        """The layers and what stands in the way."""
+        return self.obstacles[:SHOWN]
+
+
+@frozen(kw_only=True)
+class SelectedTwice(Diagnostic):
+    """Two share blocks take the same layer.
+
+    A layer's weight can be made in one way only, so the selectors of an ensemble's share blocks must not overlap.
+    Narrow one of them: for example `share linear { ... }` beside `share conv { ... }` instead of `share all { ... }`.
+    """
+
+    code: ClassVar[str] = "SW402"
+    layers: tuple[str, ...]
+
+    def message(self) -> str:
+        """The layers."""
+        return f"an earlier share block already takes {listed(self.layers)}"
+
+    def help(self) -> str:
+        """The way out."""
+        return "narrow one of the selectors, so that every layer is taken by one block at most"
+
+
+@frozen(kw_only=True)
+class UnlistedLayers(Diagnostic):
+    """An explicit clustering leaves out layers that the block's selector takes.
+
+    Every selected layer needs a cluster. Either list the missing layers (a last list of `"*"` would match the others
+    too and so overlap), or narrow the selector so that it does not take them and they stay private.
+    """
+
+    code: ClassVar[str] = "SW403"
+    layers: tuple[str, ...]
+
+    def message(self) -> str:
+        """The layers."""
+        return f"no list of the clustering has {listed(self.layers)}"
+
+    def help(self) -> str:
+        """The way out."""
+        return "add a glob for them to a list, or narrow the selector so that they stay private"
+
+
+@frozen(kw_only=True)
+class ListedTwice(Diagnostic):
+    """A layer stands in two lists of an explicit clustering.
+
+    A layer draws on the templates of one cluster only. Make the globs narrower so that the lists do not overlap.
+    """
+
+    code: ClassVar[str] = "SW404"
+    layers: tuple[str, ...]
+
+    def message(self) -> str:
+        """The layers."""
+        return f"two lists of the clustering have {listed(self.layers)}"
+
+    def help(self) -> str:
+        """The way out."""
+        return "make the globs narrower, so that every layer stands in one list"
+
+
+@frozen(kw_only=True)
+class EmptyList(Diagnostic):
+    """A list of an explicit clustering matches no layer of the block.
+
+    The list makes no cluster. It is most likely a slip in a glob, or its layers are not taken by the selector.
+    """
+
+    code: ClassVar[str] = "SW405"
+    severity: ClassVar[Severity] = Severity.WARNING
+    number: int
+
+    def message(self) -> str:
+        """Which list."""
+        return f"list {self.number} of the clustering matches no selected layer"
+
+    def help(self) -> str:
+        """The way out."""
+        return "compare its globs with the layers' names, `member.path`"
+
+
+@frozen(kw_only=True)
+class BinWithoutLayers(Diagnostic):
+    """There are more depth bins than layers to put into them.
+
+    Layers of one kernel size are cut into runs along the depth, and no member has as many of them as there are bins.
+    The empty bins are left out. Ask for fewer bins.
+    """
+
+    code: ClassVar[str] = "SW406"
+    severity: ClassVar[Severity] = Severity.WARNING
+    bins: int
+    most: int
+    kernel: str
+
+    def message(self) -> str:
+        """How many of each."""
+        return f"{self.bins} bins for {self.kernel} layers, but no member has more than {self.most} of them"
+
+    def help(self) -> str:
+        """The way out."""
+        return "ask for fewer bins; the empty ones are left out"
+
+
+@frozen(kw_only=True)
+class BudgetBelowMinimum(Diagnostic):
+    """The budget is too small for even one template per cluster and level.
+
+    Every level of every cluster needs a template, so there is a least budget that any sharing of these members
+    needs. Depth bins are given up one by one before this error is raised. What helps: a greater budget, narrower
+    members, fewer clusters, or `blocks grid`, which cuts shapes that do not nest without waste.
+    Example: `budget 18M templates` in place of `budget 1M templates`.
+    """
+
+    code: ClassVar[str] = "SW407"
+    stated: int
+    smallest: int
+    unit: str
+    grid: int | None = None  # the minimum with grid blocks, where that is less
+    layers: tuple[str, ...] = ()
+
+    def message(self) -> str:
+        """What is stated, and what is needed."""
+        return f"the budget of {self.stated:,} {self.unit} is below the minimum of {self.smallest:,}"
+
+    def help(self) -> str:
+        """The smallest budget that works, and whether grid does."""
+        way = f"the smallest feasible budget is {self.smallest} {self.unit}"
+        if self.grid is None:
+            return way
+        fits = "fits" if self.grid <= self.stated else "does not fit either"
+        return f"{way}; with `blocks grid` the minimum is {self.grid}, which {fits}"
+
+    def notes(self) -> tuple[str, ...]:
+        """The layers that force it."""
+        return self.layers
+
+
+@frozen(kw_only=True)
+class SplitOverBudget(Diagnostic):
+    """No threshold gives clusters that the budget can pay for.
+
+    After a split the clusters need more templates than the budget holds. The threshold was lowered step by step
+    until nothing was split any more, and even then the minimum was too large. Raise the budget, or use fewer bins.
+    """
+
+    code: ClassVar[str] = "SW408"
+    stated: int
+    smallest: int
+
+    def message(self) -> str:
+        """The two numbers."""
+        return f"no split fits the budget: {self.stated:,} scalars, and the least is {self.smallest:,}"
+
+    def help(self) -> str:
+        """The way out."""
+        return "raise the budget, or start from fewer clusters"
+
+
+@frozen(kw_only=True)
+class MostlySingletons(Diagnostic):
+    """After a split more than half of the layers are alone in their clusters.
+
+    Gradients of different layers are often nearly orthogonal, so a threshold a little too high leaves almost every
+    layer alone, and then nothing is shared. Look at the sizes over a range of thresholds and choose a lower one, or
+    try `linkage average`.
+    """
+
+    code: ClassVar[str] = "SW409"
+    severity: ClassVar[Severity] = Severity.WARNING
+    num_alone: int
+    num_layers: int
+    threshold: float
+    sizes: tuple[str, ...]
+
+    def message(self) -> str:
+        """How many."""
+        return f"splitting below {self.threshold:g} leaves {self.num_alone} of {self.num_layers} layers alone"
+
+    def help(self) -> str:
+        """The way out."""
+        return "lower the threshold, or try `linkage average`"
+
+    def notes(self) -> tuple[str, ...]:
+        """The sizes over a range of thresholds."""
+        return self.sizes
+
+
+@frozen(kw_only=True)
+class NothingSplit(Diagnostic):
+    """A split left every cluster whole.
+
+    All pairs hang together above the threshold, by way of other layers if not directly. The next phase trains the
+    same clusters. Look at the sizes over a range of thresholds and choose a higher one, or try `linkage average`.
+    """
+
+    code: ClassVar[str] = "SW410"
+    severity: ClassVar[Severity] = Severity.WARNING
+    threshold: float
+    sizes: tuple[str, ...]
+
+    def message(self) -> str:
+        """The threshold."""
+        return f"splitting below {self.threshold:g} leaves every cluster whole"
+
+    def help(self) -> str:
+        """The way out."""
+        return "raise the threshold, or try `linkage average`"
+
+    def notes(self) -> tuple[str, ...]:
+        """The sizes over a range of thresholds."""
+        return self.sizes
+
+
+@frozen(kw_only=True)
+class SilentLayers(Diagnostic):
+    """Some layers had no gradient at all while similarities were measured.
+
+    A zero gradient has no direction, so it cannot be compared. These layers stay in the largest group of their old
+    cluster. Such a layer does not learn: look for dead units, or for a part of the model that is never used.
+    """
+
+    code: ClassVar[str] = "SW411"
+    severity: ClassVar[Severity] = Severity.WARNING
+    layers: tuple[str, ...]
+
+    def message(self) -> str:
+        """The layers."""
+        return f"no gradient reached {listed(self.layers)}, so nothing was compared with them"
+
+    def help(self) -> str:
+        """The way out."""
+        return "see whether these layers take part in the members' output"
+
+
+CLUSTERS = (
+    NothingSelected,
+    NothingSharable,
+    SelectedTwice,
+    UnlistedLayers,
+    ListedTwice,
+    EmptyList,
+    BinWithoutLayers,
+    BudgetBelowMinimum,
+    SplitOverBudget,
+    MostlySingletons,
+    NothingSplit,
+    SilentLayers,
+)

@@ -1,0 +1,133 @@
+"""Diagnostics about the files the project itself writes: programs, graphs, feedback (SW65x).
+
+Guarantees: `FORMATS` lists every class of this module.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from attrs import field, frozen
+
+from swc.diagnostics import Diagnostic
+
+
+def _named(origin: str) -> str:
+    return f"`{origin}`" if origin else "the text"
+
+
+@frozen(kw_only=True)
+class DamagedFile(Diagnostic):
+    """A file that swc wrote can no longer be read as JSON.
+
+    Programs, feedback and specs are kept as JSON text. This one is cut short, was edited into something that is no
+    JSON, or is another file altogether. Such files are results and can be made again: run `swc compile` for a
+    program, or copy the file anew from where it came.
+    """
+
+    code: ClassVar[str] = "SW650"
+    origin: str = ""
+    detail: str = ""
+
+    def message(self) -> str:
+        """The file, and where it stops making sense."""
+        return f"{_named(self.origin)} is damaged: {self.detail}"
+
+    def help(self) -> str:
+        """Make it again."""
+        return "copy it again from where it came; a build is made again by `swc compile`, a run by `swc train --fresh`"
+
+
+@frozen(kw_only=True)
+class WrongFileType(Diagnostic):
+    """A file holds something else than what the command needs.
+
+    Every file says in its `type` entry what it is: a Program, feedback, a Spec. A command that needs a program cannot
+    use feedback instead. Give it the file of the right kind, for example `build/NAME/program.json`.
+    """
+
+    code: ClassVar[str] = "SW651"
+    origin: str = ""
+    found: str
+    wanted: str
+
+    def message(self) -> str:
+        """What was found and what is needed."""
+        return f"{_named(self.origin)} holds `{self.found}` where `{self.wanted}` is needed"
+
+    def help(self) -> str:
+        """Which file is meant."""
+        return f"give a file whose `type` is `{self.wanted}`"
+
+
+@frozen(kw_only=True)
+class UnknownSchema(Diagnostic):
+    """A file was written by another version of swc, whose layout this one does not know.
+
+    Every file carries the number of its layout in `schema`. Reading one layout as another could give wrong networks
+    without a word, so swc refuses. Compile the spec again with this version, or use the version that wrote the file.
+    """
+
+    code: ClassVar[str] = "SW652"
+    origin: str = ""
+    found: str
+    wanted: int
+
+    def message(self) -> str:
+        """The schema found, and the one this version reads."""
+        return f"{_named(self.origin)} has schema `{self.found}`; this version reads schema {self.wanted}"
+
+    def help(self) -> str:
+        """Compile again."""
+        return "compile the spec again with this version, or use the version that wrote the file"
+
+
+@frozen(kw_only=True)
+class WrongContent(Diagnostic):
+    """A file is valid JSON of the right type, but an entry is missing, unknown, or has a value of the wrong type.
+
+    This happens when a file was edited by hand or written by another program. The notes name the entries, as paths
+    from the top of the file such as `$.banks[3].num_templates`. Correct those entries, or write the file again with
+    `swc compile`.
+    """
+
+    code: ClassVar[str] = "SW653"
+    origin: str = ""
+    details: tuple[str, ...] = field(default=())
+
+    def message(self) -> str:
+        """How many entries are wrong."""
+        count = len(self.details)
+        return f"{_named(self.origin)} has {count} {'entry' if count == 1 else 'entries'} that cannot be used"
+
+    def help(self) -> str:
+        """Correct or rewrite."""
+        return "correct the entries named here, or write the file again with `swc compile`"
+
+    def notes(self) -> tuple[str, ...]:
+        """The first entries, by their paths."""
+        return self.details[:8]
+
+
+@frozen(kw_only=True)
+class DamagedGraph(Diagnostic):
+    """A line of a graph's text is not in the form in which `swc` prints graphs.
+
+    A graph's text has one line for each member, layer, cluster, level, bank, coefficient, slot and weight, each
+    beginning with that word. The line shown here does not follow the form of its kind. Undo the edit, or print the
+    graph again with `swc compile`.
+    """
+
+    code: ClassVar[str] = "SW654"
+    detail: str
+
+    def message(self) -> str:
+        """What the line should have held."""
+        return f"this line of the graph's text cannot be read: {self.detail}"
+
+    def help(self) -> str:
+        """Print it again."""
+        return "undo the edit, or print the graph again with `swc compile`"
+
+
+FORMATS = (DamagedFile, WrongFileType, UnknownSchema, WrongContent, DamagedGraph)

@@ -1,0 +1,262 @@
+"""Diagnostics about members: models that cannot be found, built or used (SW3xx).
+
+Guarantees: `MEMBERS` lists every class of this module.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from attrs import frozen
+
+from swc.diagnostics import Diagnostic
+
+
+@frozen(kw_only=True)
+class UnknownTorchvisionModel(Diagnostic):
+    """`torchvision("name")` names a model that the installed torchvision does not have.
+
+    The names are those of `torchvision.models.list_models()`, for example `resnet50`, `wide_resnet50_2` or
+    `mobilenet_v2`. Newer models need a newer torchvision. A model of your own is written
+    `python("package.module:factory")`.
+    """
+
+    code: ClassVar[str] = "SW300"
+    name: str
+    meant: str | None = None
+
+    def message(self) -> str:
+        """The name nobody knows."""
+        return f"torchvision has no model named `{self.name}`"
+
+    def help(self) -> str:
+        """The nearest name, or where the names are."""
+        if self.meant is not None:
+            return f"did you mean `{self.meant}`?"
+        return "`torchvision.models.list_models()` lists the names"
+
+
+@frozen(kw_only=True)
+class FactoryNotFound(Diagnostic):
+    """`python("package.module:factory")` names something that cannot be imported.
+
+    The part before the colon is imported as a Python module, looked for beside the spec, in the current folder, and
+    among the installed packages; the part after it is a function or class in that module. For `net.py` beside the
+    spec with `def small(): ...` in it, write `python("net:small")`.
+    """
+
+    code: ClassVar[str] = "SW301"
+    name: str
+    reason: str
+
+    def message(self) -> str:
+        """What was not found."""
+        return f"the factory `{self.name}` cannot be imported: {self.reason}"
+
+    def help(self) -> str:
+        """How a factory is named."""
+        return 'write `python("package.module:factory")` with the module beside the spec, in this folder, or installed'
+
+
+@frozen(kw_only=True)
+class FactoryFailed(Diagnostic):
+    """The code that builds a member's model raised an exception.
+
+    The model is built once, without memory for its weights, to read its layers; the exception came from the factory
+    or from the model's own constructor. The note tells where. Call the factory in a Python prompt with the same
+    arguments to see the whole story.
+    """
+
+    code: ClassVar[str] = "SW302"
+    name: str
+    error: str
+    place: str = ""
+
+    def message(self) -> str:
+        """Which model, and the exception."""
+        return f"building `{self.name}` failed: {self.error}"
+
+    def help(self) -> str:
+        """Where to look."""
+        return "call the factory with these arguments in Python, and correct what it raises"
+
+    def notes(self) -> tuple[str, ...]:
+        """The line of code that raised."""
+        return (f"raised at {self.place}",) if self.place else ()
+
+
+@frozen(kw_only=True)
+class NoModule(Diagnostic):
+    """A factory returned something that is no `torch.nn.Module`.
+
+    A factory must return the model itself: one `torch.nn.Module` that takes a batch of images and gives a batch of
+    logits. Not a tuple, not a checkpoint, not a class: `return Net(width)`, not `return Net`.
+    """
+
+    code: ClassVar[str] = "SW303"
+    name: str
+    found: str
+
+    def message(self) -> str:
+        """What came back instead."""
+        return f"the factory `{self.name}` returned `{self.found}`, which is no torch.nn.Module"
+
+    def help(self) -> str:
+        """What to return."""
+        return "let the factory return the model itself"
+
+
+@frozen(kw_only=True)
+class WrongArguments(Diagnostic):
+    """The arguments in the spec are not those that the model's factory takes.
+
+    Arguments are passed by name. `num_classes` need not be given: it is passed where a factory has a parameter of that
+    name. For `def small(width, num_classes): ...` write `python("net:small", width: 2)`.
+    """
+
+    code: ClassVar[str] = "SW304"
+    name: str
+    detail: str
+
+    def message(self) -> str:
+        """What does not fit."""
+        return f"`{self.name}` does not take these arguments: {self.detail}"
+
+    def help(self) -> str:
+        """Look at the signature."""
+        return "give the arguments its signature names; `num_classes` is passed for you"
+
+
+@frozen(kw_only=True)
+class UnbuildableFamily(Diagnostic):
+    """A family has no network with these arguments.
+
+    A wide residual network has three stages of equally many blocks of two layers each, so its depth is 6n + 4: 10, 16,
+    22, 28, 34, 40. A bottleneck resnet has one of a few usual depths. Choose one that the message names, for example
+    `wrn(depth: 28, width: 10)`.
+    """
+
+    code: ClassVar[str] = "SW305"
+    source: str
+    detail: str
+
+    def message(self) -> str:
+        """The source, and why there is no such network."""
+        return f"`{self.source}` cannot be built: {self.detail}"
+
+    def help(self) -> str:
+        """Choose another."""
+        return "choose values that the family has"
+
+
+@frozen(kw_only=True)
+class LazyParameters(Diagnostic):
+    """A model decides the shapes of its weights only when it sees the first batch.
+
+    Modules such as `torch.nn.LazyLinear` have no shape until data passes through them. The compiler must know every
+    shape before anything trains, to count parameters and to share them. Give the sizes in the model's constructor:
+    `Linear(128, 10)` instead of `LazyLinear(10)`.
+    """
+
+    code: ClassVar[str] = "SW306"
+    name: str
+    parameters: tuple[str, ...]
+
+    def message(self) -> str:
+        """The model, and the first such parameter."""
+        return f"`{self.name}` has parameters without a shape: `{self.parameters[0]}`"
+
+    def help(self) -> str:
+        """Give the sizes."""
+        return "replace lazy modules by ones whose sizes are given"
+
+    def notes(self) -> tuple[str, ...]:
+        """The other parameters."""
+        return tuple(f"also `{name}`" for name in self.parameters[1:8])
+
+
+@frozen(kw_only=True)
+class NoParameters(Diagnostic):
+    """A member's model has no parameters at all, so there is nothing to train or to share.
+
+    This happens when layers are kept in a plain Python list or dict, where torch does not find them. Keep them in
+    `torch.nn.ModuleList`, `torch.nn.ModuleDict` or `torch.nn.Sequential`.
+    """
+
+    code: ClassVar[str] = "SW307"
+    name: str
+
+    def message(self) -> str:
+        """The model without parameters."""
+        return f"`{self.name}` has no parameters"
+
+    def help(self) -> str:
+        """The usual reason."""
+        return "keep layers in attributes or in torch.nn.ModuleList, where torch finds them"
+
+
+@frozen(kw_only=True)
+class WrongOutput(Diagnostic):
+    """A member does not give one logit per class of the data set.
+
+    Members predict together, so each must map a batch of images [B, C, H, W] to logits [B, classes] of the data set
+    named by `data`. A factory with a parameter `num_classes` is told the number; one without must get it right itself.
+    A model that returns a dict or a tuple (segmentation, auxiliary heads) needs a small wrapper that returns the
+    logits alone.
+    """
+
+    code: ClassVar[str] = "SW308"
+    name: str
+    found: str
+    num_classes: int
+
+    def message(self) -> str:
+        """What two images gave."""
+        return f"`{self.name}` gives {self.found} for two images where [2, {self.num_classes}] is needed"
+
+    def help(self) -> str:
+        """One logit per class."""
+        return f"let the model return a tensor with {self.num_classes} logits for each image"
+
+
+@frozen(kw_only=True)
+class ForwardFailed(Diagnostic):
+    """A member's model cannot take the images of the data set.
+
+    The model was built, but two images of the shape that `data` names made it fail: too many channels or too few, or
+    images so small that a pooling has nothing left. `digits` has one channel and 8x8 pixels, CIFAR three and 32x32,
+    ImageNet three and 224x224.
+    """
+
+    code: ClassVar[str] = "SW309"
+    name: str
+    image_shape: tuple[int, int, int]
+    error: str
+    place: str = ""
+
+    def message(self) -> str:
+        """The model, the images and the exception."""
+        shape = "x".join(str(size) for size in self.image_shape)
+        return f"`{self.name}` cannot take images of {shape}: {self.error}"
+
+    def help(self) -> str:
+        """Change either."""
+        return "choose a model for images of this shape (channels x height x width), or other data"
+
+    def notes(self) -> tuple[str, ...]:
+        """The line of code that raised."""
+        return (f"raised at {self.place}",) if self.place else ()
+
+
+MEMBERS = (
+    UnknownTorchvisionModel,
+    FactoryNotFound,
+    FactoryFailed,
+    NoModule,
+    WrongArguments,
+    UnbuildableFamily,
+    LazyParameters,
+    NoParameters,
+    WrongOutput,
+    ForwardFailed,
+)

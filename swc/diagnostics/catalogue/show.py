@@ -1,0 +1,111 @@
+"""Diagnostics of `swc show` and `swc diff` (SW63x).
+
+Guarantees: `SHOW` lists every class of this module.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from attrs import frozen
+
+from swc.diagnostics.diagnostic import Diagnostic
+
+
+@frozen(kw_only=True)
+class NoSuchLayer(Diagnostic):
+    """`swc show --layer` was asked about a layer that no member has.
+
+    A layer is named by its member and torch's path inside that member, as in `wide.block1.0.conv1` or, for a member
+    of an array, `m[0].block1.0.conv1`. Norms and heads may be asked for too: they stay private, and it is said why.
+    `swc show --format json` lists the path of every shared layer.
+    """
+
+    code: ClassVar[str] = "SW630"
+    name: str
+    ensemble: str
+    suggestion: str | None = None
+
+    def message(self) -> str:
+        """Which name, and where it was looked for."""
+        return f"no member of `{self.ensemble}` has a layer `{self.name}`"
+
+    def help(self) -> str:
+        """The nearest name, or how names are made."""
+        if self.suggestion:
+            return f"did you mean `{self.suggestion}`?"
+        return "name a layer as MEMBER.PATH; `swc show --format json` lists them"
+
+
+@frozen(kw_only=True)
+class NoSuchRevision(Diagnostic):
+    """A revision or phase was asked for that is not there (yet).
+
+    A revision is one compiled sharing graph. They are counted from 0 over all phases, and each recompile (a split, an
+    untie, the start of a phase) makes the next. `--phase` takes such a number, the name of a phase (its latest
+    revision is shown), or the whole label of a stage such as `main from epoch 10`. Revisions after the first exist
+    once `swc train` has come so far.
+    """
+
+    code: ClassVar[str] = "SW631"
+    asked: str
+    known: tuple[str, ...]
+    suggestion: str | None = None
+
+    def message(self) -> str:
+        """What was asked for."""
+        return f"there is no revision or phase `{self.asked}`"
+
+    def help(self) -> str:
+        """The nearest name, or how later revisions come to be."""
+        if self.suggestion:
+            return f"did you mean `{self.suggestion}`?"
+        return "choose one of those that are there; `swc train` makes the later ones"
+
+    def notes(self) -> tuple[str, ...]:
+        """What is there."""
+        return (f"there are: {', '.join(self.known)}",)
+
+
+@frozen(kw_only=True)
+class LayerNeedsText(Diagnostic):
+    """`swc show --layer` was combined with a format that shows whole ensembles.
+
+    The composition of one layer is told in text only. Leave out `--format`, or leave out `--layer` to get the whole
+    ensemble in that format.
+    """
+
+    code: ClassVar[str] = "SW632"
+    file_format: str
+
+    def message(self) -> str:
+        """Which format."""
+        return f"`--layer` gives text, not {self.file_format}"
+
+    def help(self) -> str:
+        """What to leave out."""
+        return "leave out `--format`, or leave out `--layer`"
+
+
+@frozen(kw_only=True)
+class NothingInCommon(Diagnostic):
+    """`swc diff` was given two sharing graphs without a single layer in common.
+
+    A diff tells what a recompile changed: both sides must be revisions of one ensemble, or compilations of specs
+    that share members by name. These two share none. Compare two revisions of one run, as in `swc diff RUN:0 RUN:1`.
+    """
+
+    code: ClassVar[str] = "SW633"
+    first: str
+    second: str
+
+    def message(self) -> str:
+        """Which two."""
+        return f"`{self.first}` and `{self.second}` have no layer in common"
+
+    def help(self) -> str:
+        """What to compare."""
+        return "compare two revisions of one ensemble, such as `swc diff RUN:0 RUN:1`"
+
+
+SHOW = (NoSuchLayer, NoSuchRevision, LayerNeedsText, NothingInCommon)

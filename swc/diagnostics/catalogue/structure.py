@@ -1,0 +1,381 @@
+"""Diagnostics about the structure of a spec: cycles, doubles, gaps (SW112 to SW199).
+
+Guarantees: `STRUCTURE` lists every class of this module.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from attrs import frozen
+
+from swc.diagnostics.diagnostic import Diagnostic, Severity
+
+
+@frozen(kw_only=True)
+class ImportCycle(Diagnostic):
+    """A file imports itself, directly or through others.
+
+    Files may import one another only in one direction. Move what both need into a third file, and import that one
+    from both.
+    """
+
+    code: ClassVar[str] = "SW112"
+    chain: tuple[str, ...]
+
+    def message(self) -> str:
+        """The way round."""
+        return f"this import goes in a circle: {' -> '.join(self.chain)}"
+
+    def help(self) -> str:
+        """Break it."""
+        return "move what both files need into a file of its own"
+
+
+@frozen(kw_only=True)
+class ExtendsCycle(Diagnostic):
+    """An ensemble extends itself, directly or through others.
+
+    `ensemble a extends b` begins with everything in b. That must end somewhere: one ensemble of the chain has to
+    stand on its own, without `extends`.
+    """
+
+    code: ClassVar[str] = "SW113"
+    chain: tuple[str, ...]
+
+    def message(self) -> str:
+        """The way round."""
+        return f"`extends` goes in a circle: {' -> '.join(self.chain)}"
+
+    def help(self) -> str:
+        """Break it."""
+        return "let one of them stand on its own, without `extends`"
+
+
+@frozen(kw_only=True)
+class ParamCycle(Diagnostic):
+    """A param is defined by itself, directly or through others.
+
+    A param may take the value of another, `param tau = beta`, but the chain has to end at a value. Give one of them
+    a value of its own.
+    """
+
+    code: ClassVar[str] = "SW114"
+    chain: tuple[str, ...]
+
+    def message(self) -> str:
+        """The way round."""
+        return f"these params are defined by one another: {' -> '.join(self.chain)}"
+
+    def help(self) -> str:
+        """Break it."""
+        return "give one of them a value of its own"
+
+
+@frozen(kw_only=True)
+class DuplicateDefinition(Diagnostic):
+    """Two definitions of one kind have the same name.
+
+    Ensembles, recipes and policies are known by name over a file and all that it imports, so each name is given
+    once. A policy may not take the name of a built-in one either. Rename one of them.
+    """
+
+    code: ClassVar[str] = "SW120"
+    name: str
+    kind: str
+    first: str
+
+    def message(self) -> str:
+        """The name, and where the first stands."""
+        return f"{self.kind} `{self.name}` is already defined at {self.first}"
+
+    def help(self) -> str:
+        """Rename."""
+        return f"give one {self.kind} another name"
+
+
+@frozen(kw_only=True)
+class DuplicateItem(Diagnostic):
+    """A block says the same thing twice.
+
+    Members, params, share blocks and phases have names of their own within an ensemble; a budget, a data set, a
+    train block, and every setting of a recipe or a share block, is stated once. Remove one, or give it another
+    name.
+    """
+
+    code: ClassVar[str] = "SW121"
+    what: str
+    first: str
+
+    def message(self) -> str:
+        """What stands twice."""
+        return f"{self.what} is already stated at {self.first}"
+
+    def help(self) -> str:
+        """Leave one."""
+        return "remove one of the two, or give it another name"
+
+
+@frozen(kw_only=True)
+class DuplicateArgument(Diagnostic):
+    """A call gives one argument twice.
+
+    Every argument is given at most once. Remove one of the two.
+    """
+
+    code: ClassVar[str] = "SW122"
+    name: str
+    of: str
+
+    def message(self) -> str:
+        """The argument, and the call."""
+        return f"`{self.of}` is given `{self.name}` twice"
+
+    def help(self) -> str:
+        """Leave one."""
+        return "remove one of the two"
+
+
+@frozen(kw_only=True)
+class MissingItem(Diagnostic):
+    """A block lacks something that it cannot do without.
+
+    An ensemble needs a data set and at least one member, a budget where anything is shared, and a train block at
+    least one phase. The help shows the line that is missing.
+    """
+
+    code: ClassVar[str] = "SW123"
+    what: str
+    inside: str
+    example: str
+
+    def message(self) -> str:
+        """What is missing."""
+        return f"{self.inside} has no {self.what}"
+
+    def help(self) -> str:
+        """The line to add."""
+        return f"add `{self.example}`"
+
+
+@frozen(kw_only=True)
+class MissingArgument(Diagnostic):
+    """A call leaves out an argument that has no default.
+
+    Some arguments have no sensible default, such as the depth of a network. Give every one that the message names:
+    `wrn(depth: 28, width: 10)`.
+    """
+
+    code: ClassVar[str] = "SW124"
+    name: str
+    of: str
+
+    def message(self) -> str:
+        """The argument, and the call."""
+        return f"`{self.of}` needs `{self.name}`"
+
+    def help(self) -> str:
+        """Give it."""
+        return f"write `{self.of}({self.name}: ...)`"
+
+
+@frozen(kw_only=True)
+class PlainArgument(Diagnostic):
+    """An argument has no name, or an argument that stands first has no place.
+
+    Arguments are given by name, `wrn(depth: 28, width: 10)`, so that a reader sees what a number means. Only a text
+    such as the path of `folder("images", ...)` stands without one, and it stands first.
+    """
+
+    code: ClassVar[str] = "SW125"
+    of: str
+    arguments: tuple[str, ...]
+
+    def message(self) -> str:
+        """The call."""
+        return f"this argument of `{self.of}` has no name"
+
+    def help(self) -> str:
+        """The names it may have."""
+        return f"write {' or '.join(f'`{a}: ...`' for a in self.arguments)}" if self.arguments else "leave it out"
+
+
+@frozen(kw_only=True)
+class NoEnsemble(Diagnostic):
+    """A file without an ensemble was given where one is needed.
+
+    Only an ensemble can be compiled. A file with recipes and policies is imported by the files that use it. Write
+    `ensemble NAME { ... }`, or name another file.
+    """
+
+    code: ClassVar[str] = "SW126"
+    file: str
+
+    def message(self) -> str:
+        """The file."""
+        return f"`{self.file}` defines no ensemble"
+
+    def help(self) -> str:
+        """Write one."""
+        return "write `ensemble NAME { ... }`"
+
+
+@frozen(kw_only=True)
+class SeveralEnsembles(Diagnostic):
+    """A file has several ensembles, and none was chosen.
+
+    One ensemble is compiled at a time. Choose one with `--ensemble NAME`.
+    """
+
+    code: ClassVar[str] = "SW127"
+    file: str
+    ensembles: tuple[str, ...]
+
+    def message(self) -> str:
+        """The ensembles."""
+        return f"`{self.file}` defines several ensembles: {', '.join(self.ensembles)}"
+
+    def help(self) -> str:
+        """Choose."""
+        return f"choose one, say with `--ensemble {self.ensembles[0]}`"
+
+
+@frozen(kw_only=True)
+class CarryWithoutSplit(Diagnostic):
+    """A phase says what happens after a split that it does not have.
+
+    `then restart` and `then continue` say what training keeps when the clusters were split, so they follow `then
+    split clusters below TAU` in the same phase. Add the split, or leave them out.
+    """
+
+    code: ClassVar[str] = "SW130"
+    carry: str
+
+    def message(self) -> str:
+        """The clause."""
+        return f"`then {self.carry}` has no `then split` before it"
+
+    def help(self) -> str:
+        """Add the split."""
+        return f"write `then split clusters below 0.1 then {self.carry}`"
+
+
+@frozen(kw_only=True)
+class SplitAtTheEnd(Diagnostic):
+    """The last phase ends with a split, and nothing is trained after it.
+
+    A split changes what is shared, so the networks have to be trained again (`then restart`) or further (`then
+    continue`). Add a phase after it, such as `phase main: 200 epochs`.
+    """
+
+    code: ClassVar[str] = "SW131"
+    phase: str
+
+    def message(self) -> str:
+        """The phase."""
+        return f"phase `{self.phase}` splits the clusters, and no phase follows"
+
+    def help(self) -> str:
+        """Add a phase."""
+        return "add a phase after it: `phase main: 200 epochs`"
+
+
+@frozen(kw_only=True)
+class ProfiledWithoutSplit(Diagnostic):
+    """Templates are to be allocated by what training measured, and nothing measures it.
+
+    `optimal(profiled)` takes the worth of each template from the gradients at the end of a search phase. Without
+    such a phase there is nothing to go by. Add `phase search: 20 epochs then split clusters below 0.1`, or use
+    `optimal(coverage)`.
+    """
+
+    code: ClassVar[str] = "SW132"
+
+    def message(self) -> str:
+        """What is missing."""
+        return "`optimal(profiled)` needs a phase that ends with `then split clusters`"
+
+    def help(self) -> str:
+        """Add the phase, or use coverage."""
+        return "add a search phase that ends with a split, or write `templates optimal(coverage)`"
+
+
+@frozen(kw_only=True)
+class UnusedParam(Diagnostic):
+    """A param is declared and nothing uses it.
+
+    Setting it with `--set` would change nothing. Use it where its value is meant, or remove it.
+    """
+
+    code: ClassVar[str] = "SW140"
+    severity: ClassVar[Severity] = Severity.WARNING
+    name: str
+
+    def message(self) -> str:
+        """The param."""
+        return f"param `{self.name}` is not used"
+
+    def help(self) -> str:
+        """Use or remove it."""
+        return "use it, or remove it"
+
+
+@frozen(kw_only=True)
+class UnusedImport(Diagnostic):
+    """A file is imported and nothing of it is used.
+
+    No recipe, policy or ensemble of the imported file is named in this one. Remove the import.
+    """
+
+    code: ClassVar[str] = "SW141"
+    severity: ClassVar[Severity] = Severity.WARNING
+    name: str
+
+    def message(self) -> str:
+        """The file."""
+        return f"nothing of `{self.name}` is used"
+
+    def help(self) -> str:
+        """Remove it."""
+        return "remove the import"
+
+
+@frozen(kw_only=True)
+class NothingToUntie(Diagnostic):
+    """Coefficients are to be untied where none are tied.
+
+    With `coefficients by slot` every slot has coefficients of its own from the start, so `untie coefficients` finds
+    nothing to do. Share them `by partner` or `by level`, or remove the clause.
+    """
+
+    code: ClassVar[str] = "SW142"
+    severity: ClassVar[Severity] = Severity.WARNING
+
+    def message(self) -> str:
+        """What has no effect."""
+        return "no coefficients are tied: `untie` has nothing to do"
+
+    def help(self) -> str:
+        """Tie or leave."""
+        return "write `coefficients by partner`, or remove the clause"
+
+
+STRUCTURE = (
+    ImportCycle,
+    ExtendsCycle,
+    ParamCycle,
+    DuplicateDefinition,
+    DuplicateItem,
+    DuplicateArgument,
+    MissingItem,
+    MissingArgument,
+    PlainArgument,
+    NoEnsemble,
+    SeveralEnsembles,
+    CarryWithoutSplit,
+    SplitAtTheEnd,
+    ProfiledWithoutSplit,
+    UnusedParam,
+    UnusedImport,
+    NothingToUntie,
+)

@@ -1,0 +1,128 @@
+"""Diagnostics about the form of a `.sw` text (SW0xx).
+
+Guarantees: `SYNTAX_ERRORS` lists every class of this module.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from attrs import frozen
+
+from swc.diagnostics.diagnostic import Diagnostic
+
+
+@frozen(kw_only=True)
+class UnexpectedWord(Diagnostic):
+    """A word, number or sign stands where the language has no place for it.
+
+    The message lists what may stand there. Often an item's first word is misspelt, a comma or a colon is missing
+    between two arguments, or an item stands in the wrong block: `phase` belongs inside `train { ... }`, `clusters`
+    inside `share ... { ... }`. Reading goes on with the next item, so that several such mistakes are shown at once.
+    """
+
+    code: ClassVar[str] = "SW001"
+    found: str
+    expected: tuple[str, ...]
+    inside: str = ""
+    meant: str | None = None
+
+    def message(self) -> str:
+        """What may stand here, and what does."""
+        where = f" in the `{self.inside}` block" if self.inside else ""
+        return f"expected {either(self.expected)}{where}, found {self.found}"
+
+    def help(self) -> str | None:
+        """The word that was probably meant."""
+        return f"did you mean `{self.meant}`?" if self.meant else None
+
+
+@frozen(kw_only=True)
+class UnclosedBlock(Diagnostic):
+    """A `{` has no `}` that belongs to it.
+
+    Every ensemble, share, train, recipe and policy block ends with a `}` of its own. Close the block where its last
+    item ends; `swc fmt` then shows by the indentation what lies inside what.
+    """
+
+    code: ClassVar[str] = "SW002"
+    inside: str
+
+    def message(self) -> str:
+        """Which block is open at the end of the file."""
+        return f"the `{self.inside}` block that opens here is never closed"
+
+    def help(self) -> str:
+        """Close it."""
+        return f"end the `{self.inside}` block with `}}`"
+
+
+@frozen(kw_only=True)
+class StrayCharacter(Diagnostic):
+    """A character that the language does not use.
+
+    Names are letters, digits and underscores, and do not begin with a digit; texts stand in double quotes; comments
+    begin with `#`. A `;` is not needed: every item ends where the next begins. Write `deep_wide`, not `deep-wide`.
+    """
+
+    code: ClassVar[str] = "SW003"
+    found: str
+
+    def message(self) -> str:
+        """The characters that mean nothing."""
+        return f"`{self.found}` means nothing in this language"
+
+    def help(self) -> str:
+        """What to write instead, where that is known."""
+        if "-" in self.found:
+            return "a name joins its words with underscores: `deep_wide`"
+        return "texts stand in double quotes" if "'" in self.found else "leave it out"
+
+
+@frozen(kw_only=True)
+class MalformedNumber(Diagnostic):
+    """Something begins like a number and does not go on like one.
+
+    Numbers are written `200`, `0.1`, `5e-4` or `36_500_000`, and may end in one of `k` (thousand), `M` (million),
+    `G` (thousand million) or `%`. The suffix is part of the number: write `18M templates`, not `18MB` or `18m`. Numbers
+    have at most 40 characters and lie between 1e-18 and 1e18.
+    """
+
+    code: ClassVar[str] = "SW004"
+    found: str
+
+    def message(self) -> str:
+        """What is no number."""
+        return f"`{self.found}` is not a number of the language"
+
+    def help(self) -> str:
+        """The forms a number may have."""
+        return "write it like `200`, `0.1`, `5e-4`, `18M` or `50%`; the suffixes are k, M, G and %"
+
+
+@frozen(kw_only=True)
+class UnclosedText(Diagnostic):
+    """A text begins with `"` and its line ends before the text does.
+
+    A text stands between two double quotes on one line, for example `import "cifar.sw"`. Put the second quote where
+    the text ends.
+    """
+
+    code: ClassVar[str] = "SW005"
+
+    def message(self) -> str:
+        """Where a text is open."""
+        return "this text has no closing quote on its line"
+
+    def help(self) -> str:
+        """Close it."""
+        return 'end the text with `"`'
+
+
+def either(choices: tuple[str, ...]) -> str:
+    """`a`, `a or b`, `a, b or c`."""
+    *most, last = choices
+    return f"{', '.join(most)} or {last}" if most else last
+
+
+SYNTAX_ERRORS = (UnexpectedWord, UnclosedBlock, StrayCharacter, MalformedNumber, UnclosedText)

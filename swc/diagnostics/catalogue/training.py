@@ -1,0 +1,224 @@
+"""Diagnostics about beginning and continuing a run (SW54x).
+
+Guarantees: `TRAINING` lists every class of this module.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from attrs import frozen
+
+from swc.diagnostics.diagnostic import Diagnostic, Severity
+
+
+@frozen(kw_only=True)
+class NothingToTrain(Diagnostic):
+    """An ensemble was to be trained whose spec has no `train` block.
+
+    Without one the compiler still gives the budget, the allocation and the graph, but it does not know what to train
+    for how long. Add a block such as `train cifar { phase main: 200 epochs }`, importing the recipe it names.
+    """
+
+    code: ClassVar[str] = "SW540"
+    ensemble: str
+
+    def message(self) -> str:
+        """Which ensemble."""
+        return f"the ensemble `{self.ensemble}` has no train block"
+
+    def help(self) -> str:
+        """Add one."""
+        return "add a train block with a recipe and at least one phase, and compile again"
+
+
+@frozen(kw_only=True)
+class RunOfAnotherSpec(Diagnostic):
+    """The run folder was begun with another spec, or with its epochs scaled differently.
+
+    A run belongs to one spec for good: its checkpoints and results would mean nothing under another one. Nothing was
+    changed. `swc train --fresh` sets the old run aside and begins a new one; `swc train --run FOLDER` begins a new run
+    in a folder of its own; to go on with the old run, compile its spec again with the same params and the same
+    `--epochs-scale`.
+    """
+
+    code: ClassVar[str] = "SW541"
+    folder: str
+    differs: tuple[str, ...]
+    scale: float | None = None
+
+    def message(self) -> str:
+        """Which folder."""
+        return f"the run in `{self.folder}` was begun with another spec"
+
+    def help(self) -> str:
+        """The way on with that run, where its scale is all that differs, and the two ways to a new one."""
+        on = "" if self.scale is None else f"go on with it with `--epochs-scale {self.scale:g}`, or "
+        return f"{on}use `--fresh` to set that run aside, or `--run FOLDER` to begin another beside it"
+
+    def notes(self) -> tuple[str, ...]:
+        """What differs."""
+        return (f"what differs: {', '.join(self.differs) or 'the name'}",)
+
+
+@frozen(kw_only=True)
+class NoDevice(Diagnostic):
+    """The device that was asked for is not there.
+
+    Where it is a CUDA device, torch does not see it: there is none of that number, its driver does not answer, or this
+    build of torch is for the CPU only. `--device cpu` trains on the CPU; `--device auto`, the default, takes a GPU
+    where there is one.
+    """
+
+    code: ClassVar[str] = "SW542"
+    device: str
+    known: tuple[str, ...] = ("cpu",)
+
+    def message(self) -> str:
+        """Which device."""
+        return f"there is no device `{self.device}` here"
+
+    def help(self) -> str:
+        """What there is."""
+        return f"use one of {', '.join(f'`{name}`' for name in self.known)}, or leave the option out"
+
+
+@frozen(kw_only=True)
+class SurroundingsChanged(Diagnostic):
+    """A run goes on under other conditions than it was begun with.
+
+    Another device, arithmetic, number of threads or version of a library rounds differently, so the run will not end
+    with the same bits as an undisturbed one. Its state is complete, and the result is as good. To repeat the bits,
+    go on where it was begun, with the same `--threads`.
+    """
+
+    code: ClassVar[str] = "SW543"
+    severity: ClassVar[Severity] = Severity.WARNING
+    changes: tuple[str, ...]
+
+    def message(self) -> str:
+        """That bits will differ."""
+        return "the run goes on under other conditions; its last bits will differ from an undisturbed run"
+
+    def help(self) -> str:
+        """How to get the same bits."""
+        return "for the same bits, go on with the same machine, library versions and `--threads`"
+
+    def notes(self) -> tuple[str, ...]:
+        """What changed."""
+        return self.changes
+
+
+@frozen(kw_only=True)
+class RunBusy(Diagnostic):
+    """Another process is training this run just now.
+
+    Two of them would write over each other's checkpoints and mix their metrics, so the second does nothing. Wait for
+    the first, or stop it: the run can be taken up where it was. `--run FOLDER` trains beside it. The lock is the
+    system's and ends with the process that holds it, in whatever way that ends: there is nothing to clean up.
+    """
+
+    code: ClassVar[str] = "SW544"
+    folder: str
+
+    def message(self) -> str:
+        """Which run."""
+        return f"another process is training the run in `{self.folder}`"
+
+    def help(self) -> str:
+        """Wait, stop it, or train elsewhere."""
+        return "wait for it or stop it, or use `--run FOLDER` to train beside it"
+
+
+@frozen(kw_only=True)
+class PartMissing(Diagnostic):
+    """A file of a build or a run is not there any more.
+
+    What swc writes belongs together: a revision cannot be compiled again, nor shown, without the spec, the layer tables
+    and the feedback that led to it. Copy the file back from where the folder came; a build is made again by
+    `swc compile`, and `swc train --fresh` begins the run anew, setting aside what is there.
+    """
+
+    code: ClassVar[str] = "SW545"
+    path: str
+
+    def message(self) -> str:
+        """Which file."""
+        return f"`{self.path}` is missing"
+
+    def help(self) -> str:
+        """Where to get it."""
+        return "copy it back; or make a build again with `swc compile`, a run with `swc train --fresh`"
+
+
+@frozen(kw_only=True)
+class NotARun(Diagnostic):
+    """The folder named by `--run` holds something else than a run.
+
+    A run's folder is written to, and set aside as a whole by `--fresh`; neither must happen to other people's files or
+    to a build. Name a folder that holds a run, or one that is empty or not there yet.
+    """
+
+    code: ClassVar[str] = "SW546"
+    folder: str
+
+    def message(self) -> str:
+        """Which folder."""
+        return f"`{self.folder}` holds something else than a run"
+
+    def help(self) -> str:
+        """Another folder."""
+        return "name the folder of a run, or one that is empty or not there yet"
+
+
+@frozen(kw_only=True)
+class CheckpointsLost(Diagnostic):
+    """A run has been trained, but its checkpoints are gone.
+
+    Its records and feedback are still there, and beginning anew in the same folder would overwrite them. Copy the
+    checkpoints back, or set the whole run aside with `swc train --fresh`.
+    """
+
+    code: ClassVar[str] = "SW547"
+    folder: str
+
+    def message(self) -> str:
+        """Which run."""
+        return f"the run in `{self.folder}` has records but no checkpoint"
+
+    def help(self) -> str:
+        """Restore, or begin anew."""
+        return "copy its checkpoints back, or use `--fresh` to set the run aside and begin a new one"
+
+
+@frozen(kw_only=True)
+class MemberChanged(Diagnostic):
+    """A member's module is not the one the program was compiled for.
+
+    The code of a `python(...)` factory, or the version of a library, has changed since: a parameter is missing or has
+    another shape. Compile the spec again; a run that was begun with the old code needs the old code, or `--fresh`.
+    """
+
+    code: ClassVar[str] = "SW548"
+    detail: str
+
+    def message(self) -> str:
+        """What does not fit."""
+        return f"a member has changed since it was compiled: {self.detail}"
+
+    def help(self) -> str:
+        """Compile again."""
+        return "compile the spec again and begin a new run with `--fresh`, or bring the old code back"
+
+
+TRAINING = (
+    NothingToTrain,
+    RunOfAnotherSpec,
+    NoDevice,
+    SurroundingsChanged,
+    RunBusy,
+    PartMissing,
+    NotARun,
+    CheckpointsLost,
+    MemberChanged,
+)

@@ -1,0 +1,39 @@
+"""The whole catalogue: every diagnostic there is, by its code.
+
+Guarantees: codes are unique; the order is that of the codes. Importing this imports every area, so only the commands
+that list the catalogue do.
+"""
+
+from __future__ import annotations
+
+from swc.diagnostics.catalogue.budget import BUDGET
+from swc.diagnostics.catalogue.clusters import CLUSTERS
+from swc.diagnostics.catalogue.data import DATA
+from swc.diagnostics.catalogue.files import FILES
+from swc.diagnostics.catalogue.formats import FORMATS
+from swc.diagnostics.catalogue.members import MEMBERS
+from swc.diagnostics.catalogue.names import NAMES
+from swc.diagnostics.catalogue.run import RUN
+from swc.diagnostics.catalogue.show import SHOW
+from swc.diagnostics.catalogue.structure import STRUCTURE
+from swc.diagnostics.catalogue.syntax_errors import SYNTAX_ERRORS
+from swc.diagnostics.catalogue.training import TRAINING
+from swc.diagnostics.catalogue.values import VALUES
+from swc.diagnostics.diagnostic import Diagnostic
+
+AREAS: tuple[tuple[str, tuple[type[Diagnostic], ...]], ...] = (
+    ("Syntax", SYNTAX_ERRORS),
+    ("Names and structure", (*NAMES, *STRUCTURE)),
+    ("Values, units and ranges", VALUES),
+    ("Members and layers", MEMBERS),
+    ("Selection and clusters", CLUSTERS),
+    ("Budget and allocation", BUDGET),
+    ("Data sets", DATA),
+    ("Training: checkpoints, feedback", (*RUN, *TRAINING)),
+    ("Files and the command", FILES),
+    ("Showing and comparing", SHOW),
+    ("Compiled files", FORMATS),
+)
+
+_CLASSES = tuple(found for _, classes in AREAS for found in classes)
+CATALOGUE: dict[str, type[Diagnostic]] = {found.code: found for found in sorted(_CLASSES, key=lambda c: c.code)}

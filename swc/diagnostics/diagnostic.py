@@ -1,0 +1,81 @@
+"""What a diagnostic is, and the two ways to hand one over: collected in a `Sink`, or raised.
+
+Guarantees: a diagnostic carries a code, a severity, one lower-case message, and the way out only in `help`.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import ClassVar
+
+from attrs import Factory, define, field, frozen
+
+from swc.diagnostics.span import Span
+
+
+class Severity(Enum):
+    """How much a diagnostic matters: an error stops the command, a warning or a note does not."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    NOTE = "note"
+
+
+@frozen(kw_only=True)
+class Diagnostic:
+    """One thing to tell the author; subclasses are the catalogue, one class per code.
+
+    A subclass sets `code` and, where it is no error, `severity`; its docstring is what `swc explain CODE` prints.
+    """
+
+    code: ClassVar[str]
+    severity: ClassVar[Severity] = Severity.ERROR
+
+    span: Span | None = None
+
+    def message(self) -> str:
+        """What is wrong: one line of lower-case text, names in backticks."""
+        raise NotImplementedError
+
+    def help(self) -> str | None:
+        """What to do about it, or None where nothing general can be said."""
+        return None
+
+    def notes(self) -> tuple[str, ...]:
+        """Further facts, a line each: the layers that force it, the values seen."""
+        return ()
+
+
+class DiagnosticError(Exception):
+    """Raised once with everything that was collected."""
+
+    def __init__(self, *diagnostics: Diagnostic) -> None:
+        self.diagnostics = diagnostics
+        super().__init__("; ".join(f"{d.code}: {d.message()}" for d in diagnostics))
+
+
+@define
+class Sink:
+    """Collects diagnostics over a stage, so that several mistakes are reported at once."""
+
+    diagnostics: list[Diagnostic] = field(default=Factory(list))
+
+    def report(self, diagnostic: Diagnostic) -> None:
+        """Remember a diagnostic; the same one twice counts once."""
+        if diagnostic not in self.diagnostics:
+            self.diagnostics.append(diagnostic)
+
+    @property
+    def errors(self) -> tuple[Diagnostic, ...]:
+        """The diagnostics that stop the command, in the order they were found."""
+        return tuple(d for d in self.diagnostics if d.severity is Severity.ERROR)
+
+    @property
+    def warnings(self) -> tuple[Diagnostic, ...]:
+        """Warnings and notes, in the order they were found."""
+        return tuple(d for d in self.diagnostics if d.severity is not Severity.ERROR)
+
+    def raise_errors(self) -> None:
+        """Raise `DiagnosticError` with everything collected if any of it is an error."""
+        if self.errors:
+            raise DiagnosticError(*self.diagnostics)

@@ -1,0 +1,70 @@
+"""Reading source text and writing results, with the system's refusals turned into diagnostics.
+
+Takes paths, gives text. Guarantees: text is UTF-8; a file is written whole or not at all.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from swc.diagnostics.diagnostic import DiagnosticError
+from swc.diagnostics.span import Span
+
+
+def read_source(path: Path, span: Span | None = None) -> str:
+    """The text of a file, without a byte order mark and with `\\n` at line ends.
+
+    `span` is the place that names the file, if any. Raises `DiagnosticError` (SW601, SW602, SW603).
+    """
+    from swc.diagnostics.catalogue.files import FileMissing, FileUnreadable
+
+    try:
+        raw = path.read_bytes()
+    except FileNotFoundError:
+        raise DiagnosticError(FileMissing(span=span, path=str(path), suggestion=_neighbour(path))) from None
+    except OSError as error:
+        raise DiagnosticError(FileUnreadable(span=span, path=str(path), reason=reason_of(error))) from None
+    return decode(raw, str(path), span)
+
+
+def decode(raw: bytes, path: str, span: Span | None = None) -> str:
+    """Text of UTF-8 bytes, without a byte order mark and with `\\n` at line ends; raises `DiagnosticError` (SW603)."""
+    from swc.diagnostics.catalogue.files import FileNotText
+
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        raise DiagnosticError(FileNotText(span=span, path=path, line=line)) from None
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _neighbour(path: Path) -> str | None:
+    from swc.diagnostics.suggest import closest
+
+    if not path.parent.is_dir():
+        return None
+    found = closest(path.name, (entry.name for entry in path.parent.iterdir() if entry.is_file()))
+    return str(path.parent / found) if found else None
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a text file whole or not at all, keeping its permissions; raises `DiagnosticError` (SW604)."""
+    from swc.diagnostics.catalogue.files import OutputUnwritable
+
+    target = path.resolve()  # through a link, so that the link stays one
+    beside = target.with_name(f".{target.name}.{os.getpid()}.part")
+    try:
+        beside.write_text(text, encoding="utf-8", newline="\n")
+        if target.exists():
+            beside.chmod(target.stat().st_mode)
+        beside.replace(target)
+    except OSError as error:
+        beside.unlink(missing_ok=True)
+        raise DiagnosticError(OutputUnwritable(path=str(path), reason=reason_of(error))) from None
+
+
+def reason_of(error: OSError) -> str:
+    """The system's own words, in lower case."""
+    return (error.strerror or type(error).__name__).lower()
