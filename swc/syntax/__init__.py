@@ -1,0 +1,1 @@
+"""The language's text: parser, tree and printer."""

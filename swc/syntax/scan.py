@@ -1,0 +1,138 @@
+"""Text to tokens, with the terminals of the grammar.
+
+Takes the text of a `.sw` file, gives tokens in order, comments among them. Guarantees: every character that is no
+space lies in one token or in one diagnostic; a word's type is settled later, by the parser.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from functools import cache
+from typing import TYPE_CHECKING
+
+from attrs import Factory, field, frozen
+
+from swc import resources
+from swc.diagnostics import Sink, Span
+from swc.diagnostics.catalogue.syntax_errors import MalformedNumber, StrayCharacter, UnclosedText
+
+if TYPE_CHECKING:
+    from lark import Lark
+
+SCALES = {"k": 10**3, "M": 10**6, "G": 10**9}
+_NUMBER = re.compile(r"(-?(?:\d+(?:_\d+)*)?(?:\.\d+)?(?:[eE][+-]?\d+)?)([kMG%]?)")
+
+
+@frozen
+class Token:
+    """A run of characters; `type` is NAME, NUMBER, TEXT, COMMENT or the characters of a sign."""
+
+    type: str
+    text: str
+    start: int
+    line: int  # counted from 1
+    is_first: bool  # on its line
+
+    @property
+    def end(self) -> int:
+        """Where the next character stands."""
+        return self.start + len(self.text)
+
+
+@frozen
+class Source:
+    """A file's text, and the way from offsets to spans."""
+
+    file: str
+    text: str
+    starts: tuple[int, ...] = field(
+        default=Factory(lambda self: (0, *(m.end() for m in re.finditer("\n", self.text))), takes_self=True)
+    )
+
+    def line_of(self, offset: int) -> int:
+        """The number of the line an offset lies on, from 1."""
+        return bisect_right(self.starts, offset)
+
+    def span(self, start: int, end: int) -> Span:
+        """The span from `start` up to `end`, cut at the end of its first line."""
+        line = self.line_of(start)
+        first = self.starts[line - 1]
+        text = self.text[first:].split("\n", 1)[0]
+        length = max(1, min(end, first + len(text)) - start)
+        return Span(self.file, line, start - first + 1, length, text)
+
+
+def read_source(text: str, file: str) -> Source:
+    """The source with uniform line ends and without a byte-order mark."""
+    return Source(file, text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n"))
+
+
+@cache
+def lark() -> Lark:
+    """The parser's tables, made once."""
+    from lark import Lark  # late: a tenth of a second that `--help` does not need
+
+    grammar = resources.grammar().read_text(encoding="utf-8")
+    return Lark(grammar, parser="lalr", lexer="basic", propagate_positions=True, maybe_placeholders=True)
+
+
+@cache
+def words() -> dict[str, str]:
+    """The language's own words, each with the name of its terminal."""
+    return {t.pattern.value: t.name for t in lark().terminals if t.pattern.value.isidentifier()}
+
+
+@cache
+def _pattern() -> re.Pattern[str]:
+    terminals = {t.name: t.pattern.value for t in lark().terminals}
+    kinds = ("COMMENT", "SPACE", "TEXT", "NUMBER", "NAME")
+    signs = "".join(re.escape(v) for n, v in terminals.items() if n not in kinds and not v.isidentifier())
+    named = "|".join(f"(?P<{kind}>{terminals[kind]})" for kind in kinds)
+    return re.compile(rf"{named}|(?P<SIGN>[{signs}])|(?P<STRAY>[^\s\w\"#{signs}]+|.)")
+
+
+def scan(source: Source, sink: Sink) -> tuple[Token, ...]:
+    """All tokens, comments among them; what is none is reported and left out."""
+    tokens: list[Token] = []
+    for match in _pattern().finditer(source.text):
+        kind = match.lastgroup or ""
+        if kind == "SPACE":
+            continue
+        if kind == "STRAY":
+            sink.report(StrayCharacter(span=source.span(match.start(), match.end()), found=match.group()))
+            continue
+        line = source.line_of(match.start())
+        is_first = not source.text[source.starts[line - 1] : match.start()].strip()
+        tokens.append(Token(kind, match.group(), match.start(), line, is_first))
+        _check(tokens[-1], source, sink)
+    return tuple(tokens)
+
+
+def _check(token: Token, source: Source, sink: Sink) -> None:
+    span = source.span(token.start, token.end)
+    if token.type == "NUMBER" and number_value(token.text) is None:
+        sink.report(MalformedNumber(span=span, found=token.text))
+    if token.type == "TEXT" and (len(token.text) == 1 or not token.text.endswith('"')):
+        sink.report(UnclosedText(span=span))
+
+
+LONGEST = 40  # characters of a number
+LARGEST = 1e18  # beyond it, and below its inverse, nothing a spec counts or measures
+
+
+def number_value(text: str) -> int | float | None:
+    """What a number means, its suffix applied, or None where it is none; whole values are given as int."""
+    match = _NUMBER.fullmatch(text)
+    if match is None or len(text) > LONGEST or not text.isascii():
+        return None
+    significant = match[1].lower().partition("e")[0]
+    if not any(c.isdigit() for c in significant):
+        return None
+    from fractions import Fraction  # exact, so that 36.5M is a whole number
+
+    digits = match[1].replace("_", "")
+    if any(c in "123456789" for c in significant) and not 1 / LARGEST < abs(float(digits)) < LARGEST:
+        return None
+    value = Fraction(digits) * SCALES.get(match[2], 1) / (100 if match[2] == "%" else 1)
+    return int(value) if value.denominator == 1 else float(value)

@@ -1,0 +1,330 @@
+"""The syntax tree: what an author wrote, form by form, with its place in the text.
+
+Guarantees: plain frozen data; spans do not count in comparisons, so equal trees mean equal programs.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from attrs import field, frozen
+
+from swc.diagnostics import Span
+
+
+@frozen
+class Number:
+    """A number as written; `value` has its suffix applied (18M is 18000000, 50% is 0.5)."""
+
+    text: str
+    value: int | float
+    span: Span = field(eq=False)
+
+    @property
+    def is_percent(self) -> bool:
+        """Whether it was written with a % sign."""
+        return self.text.endswith("%")
+
+
+@frozen
+class Text:
+    """A text in quotes, without them."""
+
+    value: str
+    span: Span = field(eq=False)
+
+
+@frozen
+class Name:
+    """A bare word: a param, or one of the language's own choices."""
+
+    text: str
+    span: Span = field(eq=False)
+
+
+@frozen
+class ListOf:
+    """Values in square brackets."""
+
+    items: tuple[Value, ...]
+    span: Span = field(eq=False)
+
+
+Value = Number | Text | Name | ListOf
+
+
+@frozen
+class Amount:
+    """A budget's amount; `value` is None for `unlimited`."""
+
+    kind: Literal["templates", "parameters", "native", "unlimited"]
+    value: Value | None
+    span: Span = field(eq=False)
+
+
+@frozen
+class Argument:
+    """An argument of a call; plain ones have no name."""
+
+    name: Name | None
+    value: Value
+    span: Span = field(eq=False)
+
+
+@frozen
+class Call:
+    """A name with arguments; `name` alone is a call without any."""
+
+    name: Name
+    arguments: tuple[Argument, ...]
+    span: Span = field(eq=False)
+
+
+@frozen
+class Parameter:
+    """A parameter of a recipe or a policy, with its default."""
+
+    name: Name
+    default: Value | None
+    span: Span = field(eq=False)
+
+
+@frozen
+class Import:
+    """`import "file.sw"`."""
+
+    path: Text
+    span: Span = field(eq=False)
+
+
+@frozen
+class Data:
+    """`data cifar100`, `data folder("path", ...)`, or a param."""
+
+    source: Call
+    span: Span = field(eq=False)
+
+
+@frozen
+class Param:
+    """`param beta = 0.9`."""
+
+    name: Name
+    value: Value | Amount
+    span: Span = field(eq=False)
+
+
+@frozen
+class Member:
+    """`member m[4] = wrn(...)`; `count` is None for a single one."""
+
+    name: Name
+    count: Value | None
+    source: Call
+    span: Span = field(eq=False)
+
+
+@frozen
+class Budget:
+    """`budget 18M templates`, or the name of a param that holds an amount."""
+
+    amount: Amount | Name
+    span: Span = field(eq=False)
+
+
+@frozen
+class Clusters:
+    """The `clusters` item; `bins` belongs to `depth`, `groups` to `explicit`."""
+
+    kind: Literal["depth", "one", "per_layer", "by_shape", "explicit"]
+    bins: Value | None
+    groups: ListOf | None
+    span: Span = field(eq=False)
+
+
+@frozen
+class Coefficients:
+    """`coefficients by partner`."""
+
+    by: Name
+    span: Span = field(eq=False)
+
+
+@frozen
+class Templates:
+    """`templates even up to 8`."""
+
+    rule: Call
+    cap: Value | None
+    span: Span = field(eq=False)
+
+
+@frozen
+class Blocks:
+    """`blocks chain`."""
+
+    by: Name
+    span: Span = field(eq=False)
+
+
+@frozen
+class Initialisation:
+    """`initialisation kaiming`."""
+
+    by: Name
+    span: Span = field(eq=False)
+
+
+ShareItem = Clusters | Coefficients | Templates | Blocks | Initialisation
+
+
+@frozen
+class Share:
+    """`share SELECTOR as POLICY { ... }`."""
+
+    selector: Name | Text
+    policy: Call | None
+    items: tuple[ShareItem, ...]
+    span: Span = field(eq=False)
+
+
+@frozen
+class Setting:
+    """A recipe item of one value: batch, label_smoothing, norm_batch, precision or seed."""
+
+    key: Literal["batch", "label_smoothing", "norm_batch", "precision", "seed"]
+    value: Value
+    span: Span = field(eq=False)
+
+
+@frozen
+class Optimiser:
+    """`optimiser sgd(...)`."""
+
+    call: Call
+    span: Span = field(eq=False)
+
+
+@frozen
+class NoDecay:
+    """`no_decay coefficients, norms`."""
+
+    names: tuple[Name, ...]
+    span: Span = field(eq=False)
+
+
+@frozen
+class Schedule:
+    """`schedule steps(...), warmup 10 epochs`."""
+
+    call: Call
+    warmup: Value | None
+    span: Span = field(eq=False)
+
+
+@frozen
+class Augment:
+    """`augment crop(pad: 4), flip`."""
+
+    steps: tuple[Call, ...]
+    span: Span = field(eq=False)
+
+
+RecipeItem = Setting | Optimiser | NoDecay | Schedule | Augment
+
+
+@frozen
+class Split:
+    """`then split clusters below 0.1 ...`."""
+
+    threshold: Value
+    linkage: Name | None
+    across: Name | None
+    batches: Value | None
+    span: Span = field(eq=False)
+
+
+@frozen
+class Carry:
+    """`then restart` or `then continue`."""
+
+    kind: Literal["restart", "continue"]
+    span: Span = field(eq=False)
+
+
+@frozen
+class Untie:
+    """`after 10 epochs untie coefficients below 0.9`."""
+
+    after: Value
+    threshold: Value
+    batches: Value | None
+    span: Span = field(eq=False)
+
+
+Clause = Split | Carry | Untie
+
+
+@frozen
+class Phase:
+    """`phase NAME: N epochs at lr X` and what happens in it and after it."""
+
+    name: Name
+    epochs: Value
+    lr: Value | None
+    clauses: tuple[Clause, ...]
+    span: Span = field(eq=False)
+
+
+@frozen
+class Train:
+    """`train RECIPE(...) { overrides and phases }`."""
+
+    recipe: Call | None
+    items: tuple[RecipeItem | Phase, ...]
+    span: Span = field(eq=False)
+
+
+EnsembleItem = Data | Param | Member | Budget | Share | Train
+
+
+@frozen
+class Recipe:
+    """`recipe NAME(parameters) { ... }`."""
+
+    name: Name
+    parameters: tuple[Parameter, ...]
+    items: tuple[RecipeItem, ...]
+    span: Span = field(eq=False)
+
+
+@frozen
+class Policy:
+    """`policy NAME(parameters) as POLICY { ... }`: share items under a name."""
+
+    name: Name
+    parameters: tuple[Parameter, ...]
+    base: Call | None
+    items: tuple[ShareItem, ...]
+    span: Span = field(eq=False)
+
+
+@frozen
+class Ensemble:
+    """`ensemble NAME extends BASE { ... }`."""
+
+    name: Name
+    base: Name | None
+    items: tuple[EnsembleItem, ...]
+    span: Span = field(eq=False)
+
+
+Definition = Import | Ensemble | Recipe | Policy
+
+
+@frozen
+class File:
+    """A whole file."""
+
+    definitions: tuple[Definition, ...]
+    span: Span = field(eq=False)
