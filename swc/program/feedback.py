@@ -1,0 +1,60 @@
+"""Feedback: what training measured, by id, for the compiler to re-share with.
+
+Ids are those of the graph the runtime was compiled from: layers (`member.path`) for clusters, slots
+(`member.path#level`) for coefficients. Sources: docs/explanation/method.md.
+"""
+
+from __future__ import annotations
+
+from attrs import frozen
+
+
+@frozen
+class Similarity:
+    """The cosine `value` of two summed gradients, and its standard `error` (delete-one-group jackknife).
+
+    `first` and `second` are ids in the order in which the graph lists them.
+    """
+
+    first: str
+    second: str
+    value: float
+    error: float
+
+
+@frozen
+class Spectrum:
+    """The energies (squared singular values, falling) of a bank's slot gradients, for `optimal(profiled)`."""
+
+    bank: str
+    energies: tuple[float, ...]
+
+
+@frozen
+class ClusterFeedback:
+    """Cluster similarity: one entry for each pair of layers inside one cluster of revision `revision`.
+
+    `silent` are layers whose summed gradient is zero: they have no cosine. `spectra` belong to the banks of the
+    graph *after* the split and are empty until they were measured.
+    """
+
+    revision: int
+    similarities: tuple[Similarity, ...]
+    silent: tuple[str, ...] = ()
+    spectra: tuple[Spectrum, ...] = ()
+    num_images: int = 0
+    num_groups: int = 0
+
+
+@frozen
+class CoefficientFeedback:
+    """Coefficient similarity: one entry for each pair of slots that share a coefficient in revision `revision`."""
+
+    revision: int
+    similarities: tuple[Similarity, ...]
+    silent: tuple[str, ...] = ()
+    num_images: int = 0
+    num_groups: int = 0
+
+
+Feedback = ClusterFeedback | CoefficientFeedback

@@ -1,0 +1,107 @@
+"""The Program: what the runtime needs to build and train an ensemble, and no more.
+
+Plain frozen data, free of torch. Guarantees: everything is in tuples in a settled order; ids are unique; a bank's
+slots are in the order of the rows of its product.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from attrs import frozen
+
+from swc.program.datasets import DataFacts
+from swc.program.expressions import Expression, Shape
+from swc.program.model_source import ModelSource
+from swc.program.training import Training
+
+SCHEMA = 1
+
+
+@frozen
+class MemberPlan:
+    """A member by name, and how its torch module is built."""
+
+    name: str
+    source: ModelSource
+
+
+@frozen
+class BankPlan:
+    """A bank of `num_templates` templates of `template_size` scalars each.
+
+    `fan_in` is that of the largest layer which uses the bank (inputs x kernel area), for the initialisation.
+    """
+
+    id: str
+    num_templates: int
+    template_size: int
+    fan_in: int
+    initialisation: Literal["kaiming", "release"] = "kaiming"
+
+
+@frozen
+class CoefficientPlan:
+    """A coefficient vector of one bank (as many numbers as the bank has templates)."""
+
+    id: str
+    bank: str
+
+
+@frozen
+class SlotPlan:
+    """One row of a bank's product: a (member, layer, level) and the coefficients it uses."""
+
+    id: str
+    member: str
+    bank: str
+    coefficient: str
+
+
+@frozen
+class TensorPlan:
+    """A stored tensor that weight expressions read, owned once by the ensemble."""
+
+    id: str
+    shape: Shape
+    fan_in: int
+
+
+@frozen
+class WeightPlan:
+    """A composed weight: the parameter `path` of a member (say `block1.0.conv1.weight`) and its expression."""
+
+    member: str
+    path: str
+    shape: Shape
+    expression: Expression
+
+
+@frozen
+class PrivatePlan:
+    """A parameter that stays a member's own: norms, heads, biases, layers that were not selected."""
+
+    member: str
+    path: str
+    shape: Shape
+
+
+@frozen
+class Program:
+    """One compiled revision of an ensemble. `step` names the step strategy by which the members run."""
+
+    schema: int
+    ensemble: str
+    revision: int
+    spec_hash: str
+    graph_hash: str
+    data: DataFacts
+    members: tuple[MemberPlan, ...]
+    banks: tuple[BankPlan, ...]
+    coefficients: tuple[CoefficientPlan, ...]
+    slots: tuple[SlotPlan, ...]
+    tensors: tuple[TensorPlan, ...]
+    weights: tuple[WeightPlan, ...]
+    private: tuple[PrivatePlan, ...]
+    training: Training | None
+    step: str = "independent"

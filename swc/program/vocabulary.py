@@ -1,0 +1,40 @@
+"""The names a spec may use, one literal registry per kind; tests hold them against the implementations."""
+
+from __future__ import annotations
+
+from attrs import frozen
+
+
+@frozen
+class Argument:
+    """A named argument: its type in the language's words, its range, and its default (None: it must be given)."""
+
+    name: str
+    type: str  # "whole number" | "number" | "text" | "yes or no"
+    least: float | None = None
+    most: float | None = None
+    default: int | float | str | bool | None = None
+
+
+FAMILIES: dict[str, tuple[Argument, ...]] = {
+    "wrn": (
+        Argument("depth", "whole number", least=10, most=10_000),
+        Argument("width", "number", least=0.25, most=1_000),
+    ),
+    "resnet": (
+        Argument("depth", "whole number", least=26, most=10_000),
+        Argument("width", "number", least=0.25, most=1_000, default=1),
+    ),
+    "mobilenet_v2": (Argument("width", "number", least=0.1, most=1_000, default=1),),
+}
+
+POLICIES: tuple[str, ...] = ("superweights", "none", "hard")
+COEFFICIENTS: tuple[str, ...] = ("level", "partner", "slot")
+BLOCKS: tuple[str, ...] = ("chain", "grid")
+OBJECTIVES: tuple[str, ...] = ("coverage", "profiled")
+LINKAGES: tuple[str, ...] = ("union", "average", "release")
+ACROSS: tuple[str, ...] = ("members", "reference")
+INITIALISATIONS: tuple[str, ...] = ("kaiming", "release")
+SELECTORS: tuple[str, ...] = ("conv", "linear", "all")
+PRECISIONS: tuple[str, ...] = ("auto", "float32", "bfloat16")
+NO_DECAY: tuple[str, ...] = ("biases", "coefficients", "norms")
