@@ -1,0 +1,202 @@
+"""From a file to the typed spec of one ensemble.
+
+Takes a path or a text, an ensemble's name and settings of params, gives a `Spec`. Guarantees: every mistake that can
+be seen without building a network is reported at once; nothing is left open that a later stage would have to guess.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TypeVar
+
+from swc.diagnostics import Sink
+from swc.diagnostics.catalogue.names import UnknownEnsemble
+from swc.diagnostics.catalogue.structure import (
+    MissingItem,
+    NoEnsemble,
+    NothingToUntie,
+    ProfiledWithoutSplit,
+    SeveralEnsembles,
+    UnusedParam,
+)
+from swc.diagnostics.sources import read_source
+from swc.program.datasets import DATASETS, DataFacts
+from swc.program.training import Training
+from swc.semantics.inherit import all_items
+from swc.semantics.library import Library, read_library
+from swc.semantics.members import read_budget, read_data, read_members
+from swc.semantics.scope import Scope, scalar, settle_params
+from swc.semantics.settings import apply_settings
+from swc.semantics.sharing import check_policy, defaults_of, read_share
+from swc.semantics.spec import Budget, Member, Share, Spec
+from swc.semantics.training import check_recipe, read_training
+from swc.syntax import tree
+
+Item = TypeVar("Item")
+Items = tuple[tree.EnsembleItem, ...]
+
+
+def check_file(
+    path: Path | str, ensemble: str | None = None, overrides: Mapping[str, str] | None = None, sink: Sink | None = None
+) -> Spec:
+    """The spec of an ensemble of a file; `ensemble` may be left out where there is only one.
+
+    `overrides` maps params to source text. Raises `DiagnosticError` with every mistake; warnings go to `sink`.
+    """
+    return check_text(read_source(Path(path)), str(path), ensemble, overrides, sink)
+
+
+def check_text(
+    text: str,
+    file: str,
+    ensemble: str | None = None,
+    overrides: Mapping[str, str] | None = None,
+    sink: Sink | None = None,
+) -> Spec:
+    """The spec of an ensemble of a text; imports are looked for beside `file`. Raises as `check_file` does."""
+    sink = Sink() if sink is None else sink
+    library = read_library(text, file, sink)
+    if library is None:
+        sink.raise_errors()
+    assert library is not None, "a text without mistakes of form has a library"
+    chosen = _choose(library, file, ensemble, sink)
+    spec = _spec(chosen, library, overrides or {}, sink) if chosen is not None else None
+    sink.raise_errors()
+    assert spec is not None, "an ensemble that was not found has been reported"
+    return spec
+
+
+def ensembles_in(path: Path | str) -> tuple[str, ...]:
+    """The names of a file's own ensembles, in order; raises `DiagnosticError` where it has mistakes of form."""
+    from swc.syntax.parser import parse_text
+
+    definitions = parse_text(read_source(Path(path)), str(path)).definitions
+    return tuple(d.name.text for d in definitions if isinstance(d, tree.Ensemble))
+
+
+def check_definitions(path: Path | str, sink: Sink | None = None) -> None:
+    """Check a file's recipes and policies with the defaults of their parameters; raises as `check_file` does."""
+    sink = Sink() if sink is None else sink
+    library = read_library(read_source(Path(path)), str(path), sink)
+    for definition in library.root.definitions if library is not None else ():
+        if isinstance(definition, tree.Recipe) and _has_defaults(definition):
+            check_recipe(definition, Scope(sink, defaults_of(definition.parameters)))
+        if isinstance(definition, tree.Policy) and _has_defaults(definition) and library is not None:
+            check_policy(definition, library.policies, Scope(sink, defaults_of(definition.parameters)))
+    sink.raise_errors()
+
+
+def _has_defaults(definition: tree.Recipe | tree.Policy) -> bool:
+    return all(parameter.default is not None for parameter in definition.parameters)
+
+
+def _choose(library: Library, file: str, name: str | None, sink: Sink) -> tree.Ensemble | None:
+    own = {ensemble.name.text: ensemble for ensemble in library.own_ensembles}
+    if name is not None and name in own:
+        return own[name]
+    if name is not None and own:
+        sink.report(UnknownEnsemble(span=library.root.span, name=name, ensembles=tuple(own)))
+    elif not own:
+        sink.report(NoEnsemble(span=library.root.span, file=file))
+    elif len(own) > 1:
+        sink.report(SeveralEnsembles(span=library.root.span, file=file, ensembles=tuple(own)))
+    return next(iter(own.values())) if len(own) == 1 and name is None else None
+
+
+def _spec(ensemble: tree.Ensemble, library: Library, settings: Mapping[str, str], sink: Sink) -> Spec:
+    items = all_items(ensemble, library.ensembles, sink)
+    written = {param.name.text: param.value for param in _of(items, tree.Param)}
+    scope = settle_params(apply_settings(written, settings, ensemble.name.span, sink), sink)
+    data = _data(items, scope, ensemble)
+    members = _members(items, scope, ensemble)
+    shares = tuple(read_share(item, library.policies, scope) for item in _of(items, tree.Share))
+    budget = _budget(items, scope, ensemble, bool(shares))
+    training = _training(items, library, scope)
+    _check_together(items, shares, training, scope)
+    _warn_unused(ensemble, scope)
+    train = next(iter(_of(items, tree.Train)), None)
+    return Spec(
+        name=ensemble.name.text,
+        data=data,
+        members=members,
+        budget=budget,
+        shares=shares,
+        training=training,
+        params=tuple((name, scalar(value)) for name, value in sorted(scope.values.items())),
+        defaults=tuple(dict.fromkeys(scope.defaults)),
+        span=ensemble.span,
+        train_span=train.span if train is not None else None,
+    )
+
+
+def _of(items: Items, kind: type[Item]) -> tuple[Item, ...]:
+    return tuple(item for item in items if isinstance(item, kind))
+
+
+def _missing(ensemble: tree.Ensemble, what: str, example: str, sink: Sink) -> None:
+    if ensemble.base is not None and sink.errors:
+        return  # the base that could not be found may have it
+    inside = f"ensemble `{ensemble.name.text}`"
+    sink.report(MissingItem(span=ensemble.name.span, what=what, inside=inside, example=example))
+
+
+def _data(items: Items, scope: Scope, ensemble: tree.Ensemble) -> DataFacts:
+    found = _of(items, tree.Data)
+    if found:
+        return read_data(found[0], scope)
+    _missing(ensemble, "data", "data cifar100", scope.sink)
+    return DATASETS["cifar100"]
+
+
+def _members(items: Items, scope: Scope, ensemble: tree.Ensemble) -> tuple[Member, ...]:
+    found = _of(items, tree.Member)
+    if not found:
+        _missing(ensemble, "member", "member wide = wrn(depth: 28, width: 10)", scope.sink)
+    return read_members(found, scope)
+
+
+def _budget(items: Items, scope: Scope, ensemble: tree.Ensemble, shares: bool) -> Budget:
+    found = _of(items, tree.Budget)
+    if found:
+        return read_budget(found[0], scope)
+    if shares:
+        _missing(ensemble, "budget", "budget 50% of native", scope.sink)
+    scope.defaults.append("budget: unlimited, as nothing is shared")
+    return Budget("unlimited")
+
+
+def _training(items: Items, library: Library, scope: Scope) -> Training | None:
+    found = _of(items, tree.Train)
+    if found:
+        return read_training(found[0], library.recipes, scope)
+    scope.defaults.append("train: there is no train block, so this can be compiled and not trained")
+    return None
+
+
+def _check_together(items: Items, shares: tuple[Share, ...], training: Training | None, scope: Scope) -> None:
+    """What concerns sharing and training at once."""
+    phases = training.phases if training is not None else ()
+    for share in shares:
+        is_profiled = share.templates.rule == "optimal" and share.templates.objective == "profiled"
+        if is_profiled and all(phase.split is None for phase in phases):
+            scope.sink.report(ProfiledWithoutSplit(span=share.templates.span))
+    tied = any(share.coefficients != "slot" and share.policy == "superweights" for share in shares)
+    if tied:
+        return
+    for train in _of(items, tree.Train):
+        for clause in (c for p in train.items if isinstance(p, tree.Phase) for c in p.clauses):
+            if isinstance(clause, tree.Untie):
+                scope.sink.report(NothingToUntie(span=clause.span))
+
+
+def _warn_unused(ensemble: tree.Ensemble, scope: Scope) -> None:
+    """An inherited param may have lost its use to an item that was replaced: only own ones are named.
+
+    Beside a mistake nothing is said: a misspelt name makes the param that was meant look unused.
+    """
+    if scope.sink.errors:
+        return
+    for param in _of(ensemble.items, tree.Param):
+        if param.name.text not in scope.used:
+            scope.sink.report(UnusedParam(span=param.name.span, name=param.name.text))

@@ -1,0 +1,161 @@
+"""Members, data and budget: what is trained, on what, in how many scalars.
+
+Takes items of an ensemble and its scope, gives the types of the spec. Guarantees: member names are unique.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from swc.diagnostics import Span
+from swc.diagnostics.catalogue.names import ReservedName, UnknownData, UnknownFamily, UnknownParam
+from swc.diagnostics.catalogue.structure import DuplicateItem
+from swc.diagnostics.catalogue.values import BudgetWithoutUnit, MalformedFactory, WrongType, WrongUnit
+from swc.program.datasets import DATASETS, DataFacts
+from swc.program.model_source import ModelSource, Scalar
+from swc.program.vocabulary import FAMILIES
+from swc.semantics import values
+from swc.semantics.calls import Signature, bind, bind_declared
+from swc.semantics.scope import Scope, scalar
+from swc.semantics.spec import Budget, Member
+from swc.syntax import tree
+
+TOGETHER = "ensemble"  # what tables and records call all members together
+FOLDER = Signature(("path", "classes", "size"), required=("path", "classes", "size"), num_plain=1)
+_FACTORY = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
+
+
+def read_data(item: tree.Data, scope: Scope) -> DataFacts:
+    """The data set of an ensemble; a param may stand for its name."""
+    call = item.source
+    found = scope.settle(call.name)
+    name = scalar(found)
+    if name == "folder":
+        return _folder(call, scope)
+    bind(call, scope, Signature())
+    if not isinstance(name, str) or name not in DATASETS:
+        scope.sink.report(UnknownData(span=found.span, name=str(name), datasets=(*sorted(DATASETS), "folder")))
+        return DATASETS["cifar10"]
+    return DATASETS[name]
+
+
+def _folder(call: tree.Call, scope: Scope) -> DataFacts:
+    """Images of the author's own, as colours, normalised like ImageNet's; how many there are is seen in training."""
+    given = bind(call, scope, FOLDER)
+    path = values.text(given["path"], scope, "`path` of `folder`") if "path" in given else ""
+    numbers = {
+        name: values.whole(given[name], scope, f"`{name}` of `folder`") if name in given else 1
+        for name in ("classes", "size")
+    }
+    like = DATASETS["imagenet"]
+    scope.defaults.append("data: mean and deviation those of imagenet")
+    shape = (3, numbers["size"], numbers["size"])
+    return DataFacts("folder", numbers["classes"], shape, 0, 0, like.mean, like.deviation, path)
+
+
+def read_members(items: tuple[tree.Member, ...], scope: Scope) -> tuple[Member, ...]:
+    """All members, arrays spelled out; names that stand twice are reported."""
+    first: dict[str, Span] = {}
+    members: list[Member] = []
+    for item in items:
+        name = item.name.text
+        if name == TOGETHER:
+            scope.sink.report(ReservedName(span=item.name.span, name=name))
+        if name in first:
+            what = f"member `{name}`"
+            scope.sink.report(DuplicateItem(span=item.name.span, what=what, first=str(first[name])))
+            continue
+        first[name] = item.name.span
+        members += _members(item, scope)
+    return tuple(members)
+
+
+def _members(item: tree.Member, scope: Scope) -> Iterator[Member]:
+    source = _source(item.source, scope, f"member {item.name.text}")
+    if item.count is None:
+        yield Member(item.name.text, source, item.span)
+        return
+    for number in range(values.whole(item.count, scope, "a number of members", values.FEW)):
+        yield Member(f"{item.name.text}[{number}]", source, item.span)
+
+
+def _source(call: tree.Call, scope: Scope, where: str) -> ModelSource:
+    name = call.name.text
+    if name == "torchvision":
+        return _named_model(call, scope, "torchvision", "name")
+    if name == "python":
+        return _named_model(call, scope, "python", "factory")
+    if name not in FAMILIES:
+        families = (*FAMILIES, "python", "torchvision")
+        scope.sink.report(UnknownFamily(span=call.name.span, name=name, families=families))
+        return ModelSource("family", "wrn")
+    arguments = bind_declared(call, scope, FAMILIES[name], where)
+    return ModelSource("family", name, tuple(sorted(arguments.items())))
+
+
+def _named_model(call: tree.Call, scope: Scope, kind: str, key: str) -> ModelSource:
+    given = bind(call, scope, Signature((key,), required=(key,), num_plain=1, is_open=True))
+    named = given.pop(key, None)
+    name = values.text(named, scope, f"the model of `{kind}`") if named is not None else ""
+    arguments = tuple(sorted((k, _argument(value, scope, k)) for k, value in given.items()))
+    if kind == "torchvision":
+        return ModelSource("torchvision", name, arguments)
+    if named is not None and name and not _FACTORY.fullmatch(name):
+        scope.sink.report(MalformedFactory(span=scope.settle(named).span, found=name))
+    return ModelSource("python", name, arguments)
+
+
+def _argument(value: tree.Value, scope: Scope, name: str) -> Scalar:
+    """An argument of somebody else's factory: a number, a text, or yes or no."""
+    found = scope.settle(value)
+    plain = scalar(found)
+    if isinstance(found, tree.Name) and not isinstance(plain, bool):
+        scope.sink.report(UnknownParam(span=found.span, name=found.text, params=scope.names))
+    elif isinstance(found, tree.ListOf | tree.Amount):
+        wanted, what = "a number, a text, `yes` or `no`", f"`{name}`"
+        scope.sink.report(WrongType(span=found.span, what=what, wanted=wanted, found=values.kind_of(found)))
+    return plain
+
+
+def read_budget(item: tree.Budget, scope: Scope) -> Budget:
+    """The budget, stated in place or held by a param."""
+    amount = scope.settle(item.amount) if isinstance(item.amount, tree.Name) else item.amount
+    if isinstance(amount, tree.Amount):
+        return _amount(amount, scope, item.span)
+    if isinstance(amount, tree.Number) and amount.is_percent:
+        return _amount(tree.Amount("native", amount, amount.span), scope, item.span)
+    scope.sink.report(_no_amount(item, amount, scope))
+    return Budget("unlimited", span=item.span)
+
+
+def _no_amount(item: tree.Budget, found: tree.Value, scope: Scope) -> UnknownParam | BudgetWithoutUnit | WrongType:
+    if isinstance(found, tree.Number):
+        name = item.amount.text if isinstance(item.amount, tree.Name) else found.text
+        return BudgetWithoutUnit(span=item.span, found=name)
+    if found is item.amount and isinstance(found, tree.Name):
+        return UnknownParam(span=found.span, name=found.text, params=scope.names)
+    return WrongType(span=found.span, what="a budget", wanted="an amount", found=values.kind_of(found))
+
+
+def _amount(amount: tree.Amount, scope: Scope, span: Span) -> Budget:
+    if amount.value is None:
+        return Budget("unlimited", span=span)
+    if amount.kind == "native":
+        return Budget("native", _share_of_native(amount.value, scope), span)
+    advice_for = scope.settle(amount.value)
+    if isinstance(advice_for, tree.Number) and advice_for.is_percent:
+        advice = f"a share of the native size is written `{advice_for.text} of native`"
+        scope.sink.report(WrongUnit(span=advice_for.span, what=amount.kind, found=advice_for.text, advice=advice))
+        return Budget(amount.kind, 1, span)
+    return Budget(amount.kind, values.whole(amount.value, scope, "a budget"), span)
+
+
+def _share_of_native(value: tree.Value, scope: Scope) -> float:
+    found = scope.settle(value)
+    if isinstance(found, tree.Number) and not found.is_percent:
+        advice = f"write it in per cent, like `50% of native`, or say `{found.text} templates`"
+        what = "a share of the native size"
+        scope.sink.report(WrongUnit(span=found.span, what=what, found=found.text, advice=advice))
+        return 1
+    return values.number(value, scope, "a budget", values.POSITIVE)

@@ -1,0 +1,86 @@
+"""Settings of the command line: `--set NAME=VALUE` over the params of an ensemble.
+
+Takes params and texts, gives params. Guarantees: a setting keeps the kind of the param that it replaces.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from attrs import evolve
+
+from swc.diagnostics import DiagnosticError, Sink, Span
+from swc.diagnostics.catalogue.names import UnknownSetting
+from swc.diagnostics.catalogue.values import MalformedSetting, WrongSetting
+from swc.semantics.values import kind_of
+from swc.syntax.parser import parse_text
+from swc.syntax.tree import Amount, Ensemble, ListOf, Name, Number, Param, Text, Value
+
+
+def apply_settings(
+    params: Mapping[str, Value | Amount], settings: Mapping[str, str], span: Span, sink: Sink
+) -> dict[str, Value | Amount]:
+    """The params with the settings in place; unknown names and other kinds are reported, at the ensemble's `span`."""
+    changed = dict(params)
+    for name, text in sorted(settings.items()):
+        if name not in params:
+            sink.report(UnknownSetting(span=span, name=name, params=tuple(sorted(params))))
+            continue
+        found = _parse(name, text)
+        if found is None:
+            sink.report(MalformedSetting(span=params[name].span, name=name, found=text))
+            continue
+        fitted = _fit(params[name], found)
+        if fitted is None:
+            wanted = _kind(params[name])
+            sink.report(WrongSetting(span=params[name].span, name=name, wanted=wanted, found=kind_of(found)))
+        else:
+            changed[name] = fitted
+    return changed
+
+
+def _parse(name: str, text: str) -> Value | Amount | None:
+    try:
+        tree = parse_text(f"ensemble a {{\nparam a =\n{text}\n}}", f"--set {name}")
+    except DiagnosticError:
+        return None
+    (ensemble, *others) = tree.definitions
+    if others or not isinstance(ensemble, Ensemble) or len(ensemble.items) != 1:
+        return None
+    (param,) = ensemble.items
+    return _moved(param.value, text) if isinstance(param, Param) else None
+
+
+def _moved(value: Value | Amount, text: str) -> Value | Amount:
+    """The value with its place counted in the setting's own text."""
+    span = evolve(value.span, line=1, text=text)
+    if isinstance(value, ListOf):
+        return ListOf(tuple(_plain(item, text) for item in value.items), span)
+    if isinstance(value, Amount) and value.value is not None:
+        return evolve(value, value=_plain(value.value, text), span=span)
+    return evolve(value, span=span)
+
+
+def _plain(value: Value, text: str) -> Value:
+    moved = _moved(value, text)
+    assert not isinstance(moved, Amount), "the grammar has no amounts inside values"
+    return moved
+
+
+def _fit(old: Value | Amount, new: Value | Amount) -> Value | Amount | None:
+    """The new value in place of the old one, or None where its kind is another."""
+    if isinstance(old, Amount) and isinstance(new, Number) and old.value is not None:
+        return evolve(old, kind="native" if new.is_percent else old.kind, value=new, span=new.span)
+    return new if _kind(old) == _kind(new) else None
+
+
+def _kind(value: Value | Amount) -> str:
+    match value:
+        case Number():
+            return "a number"
+        case Name() | Text():
+            return "a word or text"
+        case ListOf():
+            return "a list"
+        case Amount():
+            return "an amount"
