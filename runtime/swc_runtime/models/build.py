@@ -1,0 +1,122 @@
+"""Building a member's torch module from where it comes from: a family, torchvision, or a factory of the user's.
+
+Takes plain data, gives an `nn.Module` that maps images [B, C, H, W] to logits [B, num_classes]. Guarantees: the
+same data gives the same layer paths and shapes; the numbers come from torch's global generator, as usual in torch.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from importlib import import_module, invalidate_caches
+from inspect import Parameter, signature
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from swc_runtime.models.mobilenet import mobilenet_v2
+from swc_runtime.models.resnet import resnet
+from swc_runtime.models.wrn import wrn
+
+ImageShape = tuple[int, int, int]
+
+FAMILIES: dict[str, Callable[..., nn.Module]] = {
+    "wrn": wrn,
+    "resnet": resnet,
+    "mobilenet_v2": mobilenet_v2,
+}
+
+
+class NoModuleError(TypeError):
+    """A factory returned an object of type `found` instead of a torch module."""
+
+    def __init__(self, name: str, found: str) -> None:
+        self.found = found
+        super().__init__(f"`{name}` returned a {found}, not a torch.nn.Module")
+
+
+def build_model(
+    kind: str, name: str, arguments: Mapping[str, int | float | str | bool], num_classes: int, image_shape: ImageShape
+) -> nn.Module:
+    """The module a source names.
+
+    `kind` is "family", "torchvision" or "python" (`name` is then "package.module:factory"); `image_shape` is
+    (channels, height, width). ValueError for an unknown kind or family and for values a family cannot take;
+    NoModuleError where a factory returns no module; whatever a factory itself raises passes through.
+    """
+    match kind:
+        case "family":
+            return _family(name)(num_classes, image_shape, **arguments)
+        case "torchvision":
+            return _from_torchvision(name, arguments, num_classes)
+        case "python":
+            return _from_factory(name, arguments, num_classes)
+    raise ValueError(f"`{kind}` is no kind of model: family, torchvision and python are")
+
+
+def _family(name: str) -> Callable[..., nn.Module]:
+    if name not in FAMILIES:
+        raise ValueError(f"`{name}` is no family of models: {', '.join(FAMILIES)} are")
+    return FAMILIES[name]
+
+
+def _from_torchvision(name: str, arguments: Mapping[str, Any], num_classes: int) -> nn.Module:
+    from torchvision.models import get_model
+
+    return _as_module(get_model(name, weights=None, num_classes=num_classes, **arguments), name)
+
+
+def _from_factory(name: str, arguments: Mapping[str, Any], num_classes: int) -> nn.Module:
+    factory = find_factory(name)
+    return _as_module(factory(**offered_arguments(factory, arguments, num_classes)), name)
+
+
+def offered_arguments(factory: Callable[..., Any], arguments: Mapping[str, Any], num_classes: int) -> dict[str, Any]:
+    """The arguments a factory is called with: those given, and `num_classes` where it takes that and has none."""
+    given = dict(arguments)
+    if "num_classes" not in given and _accepts(factory, "num_classes"):
+        given["num_classes"] = num_classes
+    return given
+
+
+@contextmanager
+def factory_path(folders: Iterable[Path]) -> Iterator[None]:
+    """Look for factories in these folders first, as long as the context lasts."""
+    added = [str(folder) for folder in folders]
+    before = list(sys.path)
+    sys.path[:0] = added
+    invalidate_caches()
+    try:
+        yield
+    finally:
+        sys.path[:] = before
+
+
+def find_factory(name: str) -> Callable[..., Any]:
+    """The callable that "package.module:factory" names; ImportError or AttributeError where there is none."""
+    module, colon, path = name.partition(":")
+    if not (module and colon and path):
+        raise ValueError(f'`{name}` does not name a factory: write "package.module:factory"')
+    found: Any = import_module(module)
+    for part in path.split("."):
+        found = getattr(found, part)
+    if not callable(found):
+        raise TypeError(f"`{name}` is a {type(found).__name__}, which cannot be called")
+    factory: Callable[..., Any] = found
+    return factory
+
+
+def _accepts(factory: Callable[..., Any], name: str) -> bool:
+    try:
+        parameters = signature(factory).parameters
+    except ValueError:  # a builtin without a signature takes only what it was given
+        return False
+    return name in parameters or any(p.kind is Parameter.VAR_KEYWORD for p in parameters.values())
+
+
+def _as_module(made: object, name: str) -> nn.Module:
+    if not isinstance(made, nn.Module):
+        raise NoModuleError(name, type(made).__name__)
+    return made
