@@ -1,0 +1,1 @@
+"""The share graph: its nodes, verifier, text form and views."""

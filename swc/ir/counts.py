@@ -1,0 +1,135 @@
+"""Exact counts of a share graph: what is stored, what is made of it, and what is thrown away.
+
+Takes a graph at any point of the pipeline, gives `Counts` and one `Row` for each level. Guarantees: whole numbers;
+what a pass has not yet made counts nothing; the totals are the sums of the rows.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from attrs import frozen
+
+from swc.ir.graph import Graph
+from swc.program.expressions import Concat, Expression, Resize, Scale, Shape, Slice, num_scalars, placements, slots_of
+
+
+@frozen
+class Row:
+    """One level of a cluster: its bank, and what it stores and makes. Sizes are in scalars."""
+
+    cluster: str
+    label: str
+    level: int
+    bank: str
+    template_size: int
+    num_templates: int
+    num_slots: int
+    num_coefficients: int  # distinct coefficient vectors
+
+    @property
+    def template_scalars(self) -> int:
+        """What the bank's templates hold."""
+        return self.num_templates * self.template_size
+
+    @property
+    def coefficient_scalars(self) -> int:
+        """What the bank's coefficient vectors hold, tied ones once."""
+        return self.num_templates * self.num_coefficients
+
+
+@frozen
+class Counts:
+    """The scalars of a graph.
+
+    `parameter_scalars` is everything stored: templates, coefficients, tensors, private parameters. `native_scalars`
+    is what the shared layers would own unshared. `generated_scalars` counts one SuperWeight for each slot,
+    `discarded_scalars` the part of it that no layer shows because of crops.
+    """
+
+    template_scalars: int
+    coefficient_scalars: int
+    tensor_scalars: int
+    private_scalars: int
+    native_scalars: int
+    generated_scalars: int
+    discarded_scalars: int
+
+    @property
+    def parameter_scalars(self) -> int:
+        """Everything that is stored and trained."""
+        return self.template_scalars + self.coefficient_scalars + self.tensor_scalars + self.private_scalars
+
+
+def count(graph: Graph) -> Counts:
+    """Count a graph exactly (a budget may be stated in `template_scalars` or in `parameter_scalars`)."""
+    size = {bank.id: bank.template_size for bank in graph.banks}
+    templates = {bank.id: bank.num_templates for bank in graph.banks}
+    return Counts(
+        template_scalars=sum(bank.num_templates * bank.template_size for bank in graph.banks),
+        coefficient_scalars=sum(templates[coefficient.bank] for coefficient in graph.coefficients),
+        tensor_scalars=sum(num_scalars(tensor.shape) for tensor in graph.tensors),
+        private_scalars=sum(num_scalars(private.shape) for private in graph.private),
+        native_scalars=sum(num_scalars(layer.shape) for layer in graph.layers),
+        generated_scalars=sum(size[slot.bank] for slot in graph.slots),
+        discarded_scalars=sum(discarded(graph).values()),
+    )
+
+
+def rows(graph: Graph) -> tuple[Row, ...]:
+    """One row for each level that has a bank, in the order of the graph."""
+    banks = {bank.id: bank for bank in graph.banks}
+    labels = {cluster.id: cluster.label for cluster in graph.clusters}
+    num_slots = Counter(slot.bank for slot in graph.slots)
+    num_coefficients = Counter(coefficient.bank for coefficient in graph.coefficients)
+    return tuple(
+        Row(
+            cluster=level.cluster,
+            label=labels[level.cluster],
+            level=level.index,
+            bank=level.id,
+            template_size=banks[level.id].template_size,
+            num_templates=banks[level.id].num_templates,
+            num_slots=num_slots[level.id],
+            num_coefficients=num_coefficients[level.id],
+        )
+        for level in graph.levels
+        if level.id in banks
+    )
+
+
+def discarded(graph: Graph) -> dict[str, int]:
+    """How many generated scalars each layer with a weight does not show, by layer id; layers of no slots have 0."""
+    size = {bank.id: bank.template_size for bank in graph.banks}
+    of_slot = {slot.id: size[slot.bank] for slot in graph.slots}
+    return {
+        weight.layer: sum(of_slot[slot] for slot in slots_of(weight.expression)) - _visible(weight.expression)
+        for weight in graph.weights
+    }
+
+
+def _visible(expression: Expression) -> int:
+    """How many scalars of SuperWeights an expression shows."""
+    if not slots_of(expression):
+        return 0
+    if isinstance(expression, Scale | Resize):
+        return _visible(expression.of)
+    return sum(num_scalars(block.visible) for block in placements(without_scales(expression)))
+
+
+def without_scales(expression: Expression) -> Expression:
+    """The same blocks at the same places, without their modulations."""
+    match expression:
+        case Scale(of, _, _):
+            return without_scales(of)
+        case Slice(of, shape):
+            return Slice(without_scales(of), shape)
+        case Concat(axis, parts):
+            return Concat(axis, tuple(without_scales(part) for part in parts))
+        case _:
+            return expression
+
+
+def native(shapes: tuple[Shape, ...]) -> int:
+    """What layers of these shapes own when nothing is shared."""
+    return sum(num_scalars(shape) for shape in shapes)

@@ -1,0 +1,150 @@
+"""The share graph: who owns which scalars, and how each layer's weight is made of them.
+
+Frozen nodes in tuples, referring to each other by id. A graph grows from pass to pass: what a pass has not yet made is
+an empty tuple. Ids: a layer is `member.path`; a cluster `c0`, `c1`, ... in cluster order; a level and its bank
+`c0.0`, `c0.1`, ...; a slot `member.path#level`; a coefficient is named after the first slot that uses it.
+Layers of a graph are only those that a share block with a composing policy took; all else is `private`.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from attrs import frozen
+
+from swc.program.expressions import Expression, Shape
+from swc.program.model_source import ModelSource
+
+
+@frozen
+class Member:
+    """An ensemble member and where its torch module comes from."""
+
+    name: str
+    source: ModelSource
+
+
+@frozen
+class Layer:
+    """A layer whose weight is shared. `index` counts the shared layers of its member in module order from 0.
+
+    `share` is the number of the share block that took it; `shape` the weight's (outputs, inputs, kernel...).
+    """
+
+    id: str
+    member: str
+    path: str
+    index: int
+    kind: Literal["conv", "linear"]
+    shape: Shape
+    share: int
+
+
+@frozen
+class Private:
+    """A parameter a member keeps for itself, by its full name; `reason` in the words `swc show` uses."""
+
+    member: str
+    path: str
+    shape: Shape
+    reason: str
+
+
+@frozen
+class Cluster:
+    """A SuperWeight cluster: layers (ids, by member then index) that draw on the same templates.
+
+    `label` says where it comes from, e.g. `3x3 bin 2`, `3x3 bin 2, group 1`.
+    """
+
+    id: str
+    share: int
+    label: str
+    layers: tuple[str, ...]
+
+
+@frozen
+class Piece:
+    """A block of a level: `shape` (outputs, inputs, kernel...) placed at `origin` (output, input) of the weight."""
+
+    shape: Shape
+    origin: tuple[int, int]
+
+
+@frozen
+class Level:
+    """What a level adds to the tensor built so far (docs/explanation/method.md).
+
+    `pieces` lie one after the other in the level's SuperWeight; `keep` is the leading (outputs, inputs) part of the
+    earlier levels that survives this level's crop (None: all of it).
+    """
+
+    id: str
+    cluster: str
+    index: int
+    pieces: tuple[Piece, ...]
+    keep: tuple[int, int] | None = None
+
+
+@frozen
+class Bank:
+    """The templates of one level: `num_templates` of `template_size` scalars (docs/explanation/method.md)."""
+
+    id: str
+    template_size: int
+    num_templates: int
+    fan_in: int
+
+
+@frozen
+class Coefficient:
+    """A coefficient vector of one bank, shared by all slots that name it."""
+
+    id: str
+    bank: str
+
+
+@frozen
+class Slot:
+    """One (member, layer, level): a row of its bank's product."""
+
+    id: str
+    layer: str
+    bank: str
+    coefficient: str
+
+
+@frozen
+class Tensor:
+    """A stored tensor that weight expressions read (for policies that keep tensors instead of templates)."""
+
+    id: str
+    shape: Shape
+    fan_in: int
+
+
+@frozen
+class Weight:
+    """What a layer's weight is."""
+
+    layer: str
+    expression: Expression
+
+
+@frozen
+class Graph:
+    """The share graph of one revision."""
+
+    ensemble: str
+    revision: int
+    phase: str
+    members: tuple[Member, ...] = ()
+    layers: tuple[Layer, ...] = ()
+    private: tuple[Private, ...] = ()
+    clusters: tuple[Cluster, ...] = ()
+    levels: tuple[Level, ...] = ()
+    banks: tuple[Bank, ...] = ()
+    coefficients: tuple[Coefficient, ...] = ()
+    slots: tuple[Slot, ...] = ()
+    tensors: tuple[Tensor, ...] = ()
+    weights: tuple[Weight, ...] = ()
