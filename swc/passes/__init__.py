@@ -1,0 +1,1 @@
+"""The passes that turn layers into a share graph, in the order of `pipeline.py`."""

@@ -1,0 +1,28 @@
+"""Globs over layer paths.
+
+`*` stands for any run of characters (dots too), `?` for any one; all else, brackets included, stands for itself, so
+that `m[0].block1.*` means the member `m[0]`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+
+
+def is_plain(pattern: str) -> bool:
+    """Whether a pattern names one thing only."""
+    return "*" not in pattern and "?" not in pattern
+
+
+def matcher(patterns: Sequence[str]) -> Callable[[str], bool]:
+    """A function that says whether a name matches any of the patterns; plain ones cost a look-up."""
+    plain = frozenset(pattern for pattern in patterns if is_plain(pattern))
+    wild = [_expression(pattern) for pattern in patterns if not is_plain(pattern)]
+    search = re.compile("|".join(wild)).fullmatch if wild else None
+    return lambda name: name in plain or (search is not None and search(name) is not None)
+
+
+def _expression(pattern: str) -> str:
+    pieces = [{"*": ".*", "?": "."}.get(part, re.escape(part)) for part in re.split(r"([*?])", pattern)]
+    return "(?:" + "".join(pieces) + ")"

@@ -1,0 +1,151 @@
+"""Grouping ids by the similarity of pairs: Algorithm 1 and its two alternatives.
+
+Takes ids in a settled order and scored pairs; gives groups. Guarantees: every id is in exactly one group; groups
+stand in the order of their first ids and ids inside a group in the order given, whatever the order of the pairs.
+Source: paper, supplementary section 2 (Algorithm 1); `docs/explanation/method.md` on the linkages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from heapq import heapify, heappop, heappush
+
+from swc.program.feedback import Similarity
+
+Groups = tuple[tuple[str, ...], ...]
+Linkage = Callable[[Sequence[str], Sequence[Similarity], float], Groups]
+
+
+def connected(ids: Sequence[str], pairs: Iterable[tuple[str, str]]) -> Groups:
+    """The connected components of the graph on `ids` whose edges are `pairs` (both ends must be in `ids`)."""
+    parent = {name: name for name in ids}
+    for first, second in pairs:
+        _join(parent, first, second)
+    return collect(ids, {name: _root(parent, name) for name in ids})
+
+
+def _root(parent: dict[str, str], name: str) -> str:
+    while parent[name] != name:
+        parent[name] = parent[parent[name]]
+        name = parent[name]
+    return name
+
+
+def _join(parent: dict[str, str], first: str, second: str) -> bool:
+    one, other = _root(parent, first), _root(parent, second)
+    parent[other] = one
+    return one != other
+
+
+def collect(ids: Sequence[str], group_of: Mapping[str, str]) -> Groups:
+    """The groups of a map from id to group, in the order of `ids`."""
+    groups: dict[str, list[str]] = {}
+    for name in ids:
+        groups.setdefault(group_of[name], []).append(name)
+    return tuple(tuple(group) for group in groups.values())
+
+
+def union(ids: Sequence[str], similarities: Sequence[Similarity], threshold: float) -> Groups:
+    """Algorithm 1: every pair more similar than `threshold` joins the groups of its two ids.
+
+    The order of the pairs cannot matter, since a union once made is never undone: the groups are the connected
+    components of the pairs above the threshold.
+    """
+    return connected(ids, ((pair.first, pair.second) for pair in similarities if pair.value > threshold))
+
+
+def release(ids: Sequence[str], similarities: Sequence[Similarity], threshold: float) -> Groups:
+    """The queue of the authors' release: by falling similarity, the second id of a pair moves to the first's group.
+
+    Only that one id moves, and a later pair may move it again, so the groups depend on the order of the pairs.
+    """
+    group_of = {name: name for name in ids}
+    for pair in falling(ids, similarities):
+        if pair.value > threshold:
+            group_of[pair.second] = group_of[pair.first]
+    return collect(ids, group_of)
+
+
+def falling(ids: Sequence[str], similarities: Sequence[Similarity]) -> tuple[Similarity, ...]:
+    """The pairs by falling similarity; equal ones in the order of their ids."""
+    place = {name: number for number, name in enumerate(ids)}
+    return tuple(sorted(similarities, key=lambda pair: (-pair.value, place[pair.first], place[pair.second])))
+
+
+def average(ids: Sequence[str], similarities: Sequence[Similarity], threshold: float) -> Groups:
+    """Average linkage: join the two groups with the greatest mean similarity for as long as that is above `threshold`.
+
+    The mean is over the measured pairs between the groups; groups without one are never joined.
+    """
+    place = {name: number for number, name in enumerate(ids)}
+    links = _links(place, similarities)
+    queue = [(-total / count, a, b) for a in links for b, (total, count) in links[a].items() if a < b]
+    heapify(queue)
+    group_of = list(range(len(ids)))
+    while queue and -queue[0][0] > threshold:
+        score, a, b = heappop(queue)
+        if _is_current(links, score, a, b):
+            group_of[b] = a
+            _absorb(links, queue, a, b)
+    return collect(ids, {name: str(_end(group_of, place[name])) for name in ids})
+
+
+_Links = dict[int, dict[int, tuple[float, int]]]
+
+
+def _links(place: Mapping[str, int], similarities: Sequence[Similarity]) -> _Links:
+    links: _Links = {number: {} for number in place.values()}
+    for pair in similarities:
+        a, b = place[pair.first], place[pair.second]
+        links[a][b] = links[b][a] = (pair.value, 1)
+    return links
+
+
+def _is_current(links: _Links, score: float, a: int, b: int) -> bool:
+    total, count = links.get(a, {}).get(b, (0.0, 0))
+    return count > 0 and -total / count == score
+
+
+def _absorb(links: _Links, queue: list[tuple[float, int, int]], a: int, b: int) -> None:
+    for other, (total, count) in links.pop(b).items():
+        del links[other][b]
+        if other == a:
+            continue
+        old_total, old_count = links[a].get(other, (0.0, 0))
+        merged = (old_total + total, old_count + count)
+        links[a][other] = links[other][a] = merged
+        heappush(queue, (-merged[0] / merged[1], min(a, other), max(a, other)))
+
+
+def _end(group_of: Sequence[int], number: int) -> int:
+    while group_of[number] != number:
+        number = group_of[number]
+    return number
+
+
+LINKAGES: dict[str, Linkage] = {"union": union, "average": average, "release": release}
+
+
+def sizes_over_threshold(
+    similarities: Sequence[Similarity], thresholds: Sequence[float]
+) -> tuple[tuple[float, tuple[int, ...]], ...]:
+    """The sizes of Algorithm 1's groups, falling, at each threshold (thresholds rising).
+
+    Only ids that occur in a pair are counted. One pass over the pairs serves all thresholds.
+    """
+    ids = tuple(dict.fromkeys(name for pair in similarities for name in (pair.first, pair.second)))
+    parent, size = {name: name for name in ids}, dict.fromkeys(ids, 1)
+    pairs = list(reversed(falling(ids, similarities)))
+    rows: list[tuple[float, tuple[int, ...]]] = []
+    for threshold in sorted(thresholds, reverse=True):
+        while pairs and pairs[-1].value > threshold:
+            _merge_sizes(parent, size, pairs.pop())
+        rows.append((threshold, tuple(sorted(size.values(), reverse=True))))
+    return tuple(reversed(rows))
+
+
+def _merge_sizes(parent: dict[str, str], size: dict[str, int], pair: Similarity) -> None:
+    kept, gone = _root(parent, pair.first), _root(parent, pair.second)
+    if kept != gone:
+        parent[gone] = kept
+        size[kept] += size.pop(gone)

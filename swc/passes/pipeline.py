@@ -1,0 +1,48 @@
+"""The pipeline: all passes, in order, at every revision.
+
+Takes a context; gives the share graph of its revision. Guarantees: a pure function of spec, tables, stage and
+feedback; a revision is compiled from scratch with all earlier feedback as input.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from swc.ir.graph import Graph
+from swc.passes.allocate import Allocate
+from swc.passes.cluster import MakeClusters
+from swc.passes.context import Context, Pass
+from swc.passes.express import Express
+from swc.passes.levels import CutLevels
+from swc.passes.select import Select
+from swc.passes.split import Split
+from swc.passes.store import Store
+from swc.passes.tie import Tie
+from swc.passes.untie import Untie
+
+PIPELINE: tuple[Pass, ...] = (
+    Select(),
+    Store(),
+    MakeClusters(),
+    Split(),
+    CutLevels(),
+    Tie(),
+    Allocate(),
+    Untie(),
+    Express(),
+)
+
+
+def run_pipeline(context: Context, after: Callable[[Pass, Graph], None] | None = None) -> Graph:
+    """Run every pass; `after` is called with each pass and the graph it gave (to verify, time or print it).
+
+    Raises DiagnosticError for what the author must mend.
+    """
+    stage = context.stage
+    graph = Graph(context.spec.name, stage.revision if stage else 0, stage.phase.name if stage else "")
+    for step in PIPELINE:
+        graph = step.run(graph, context)
+        context.sink.raise_errors()
+        if after is not None:
+            after(step, graph)
+    return graph

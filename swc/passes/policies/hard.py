@@ -1,0 +1,42 @@
+"""The policy `hard`: layers at the same place and of the same shape read one stored tensor."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod
+
+from attrs import frozen
+
+from swc.ir.graph import Graph, Layer, Tensor, Weight
+from swc.program.expressions import Shape, Stored
+from swc.semantics.spec import Share
+
+
+@frozen
+class Hard:
+    """Hard sharing across members; a tensor is named after the first layer that reads it."""
+
+    name: str = "hard"
+    composes: bool = True
+    has_banks: bool = False
+
+    def tensors(self, layers: Sequence[Layer]) -> tuple[Tensor, ...]:
+        """One tensor for each path and shape, with the layers' own fan-in."""
+        owners = _owners(layers)
+        return tuple(Tensor(owner.id, owner.shape, prod(owner.shape[1:])) for owner in owners.values())
+
+    def weights(self, graph: Graph, layers: Sequence[Layer], share: Share) -> tuple[Weight, ...]:
+        """Each layer reads its tensor as it is."""
+        owners = _owners(layers)
+        return tuple(Weight(layer.id, Stored(owners[_place(layer)].id, layer.shape)) for layer in layers)
+
+
+def _place(layer: Layer) -> tuple[str, Shape]:
+    return layer.path, layer.shape
+
+
+def _owners(layers: Sequence[Layer]) -> dict[tuple[str, Shape], Layer]:
+    owners: dict[tuple[str, Shape], Layer] = {}
+    for layer in layers:
+        owners.setdefault(_place(layer), layer)
+    return owners

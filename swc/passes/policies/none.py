@@ -1,0 +1,29 @@
+"""The policy `none`: the selected layers stay private, and are listed as such."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from attrs import frozen
+
+from swc.ir.graph import Graph, Layer, Tensor, Weight
+from swc.semantics.spec import Share
+
+
+@frozen
+class Nothing:
+    """Share nothing."""
+
+    name: str = "none"
+    composes: bool = False
+    has_banks: bool = False
+
+    def tensors(self, layers: Sequence[Layer]) -> tuple[Tensor, ...]:
+        """No tensors: there are no layers to compose."""
+        assert not layers, "layers of the policy `none` are private"
+        return ()
+
+    def weights(self, graph: Graph, layers: Sequence[Layer], share: Share) -> tuple[Weight, ...]:
+        """No weights: there are no layers to compose."""
+        assert not layers, "layers of the policy `none` are private"
+        return ()

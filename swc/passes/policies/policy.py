@@ -1,0 +1,40 @@
+"""What a sharing policy answers: which layers it composes, from what, and how.
+
+A policy sees the layers of one share block. Guarantees asked of it: `weights` gives each of those layers one
+expression of the layer's shape, over slots of the graph or tensors that `tensors` named.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from swc.ir.graph import Graph, Layer, Tensor, Weight
+from swc.semantics.spec import Share
+
+
+class Policy(Protocol):
+    """How the layers of a share block get their weights."""
+
+    @property
+    def name(self) -> str:
+        """What a share block calls it after `as`."""
+        ...
+
+    @property
+    def composes(self) -> bool:
+        """Whether its layers are in the graph at all; if not they stay private."""
+        ...
+
+    @property
+    def has_banks(self) -> bool:
+        """Whether its layers get clusters, levels, banks and slots."""
+        ...
+
+    def tensors(self, layers: Sequence[Layer]) -> tuple[Tensor, ...]:
+        """The stored tensors it needs."""
+        ...
+
+    def weights(self, graph: Graph, layers: Sequence[Layer], share: Share) -> tuple[Weight, ...]:
+        """An expression for each of the layers, in their order."""
+        ...

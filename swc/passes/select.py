@@ -1,0 +1,152 @@
+"""The pass that decides which layers are shared and which parameters stay private.
+
+Takes the spec's selectors and the layer tables; gives a graph with members, layers and private parameters.
+Guarantees: every parameter of every member is either the weight of one layer or private, with a reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from attrs import evolve, frozen
+
+from swc.diagnostics import Sink
+from swc.diagnostics.catalogue.clusters import NothingSelected, NothingSharable, SelectedTwice
+from swc.frontend.table import LayerRow, LayerTable, ParameterRow
+from swc.ir.graph import Graph, Layer, Member, Private
+from swc.passes.context import Context
+from swc.passes.globs import matcher
+from swc.passes.policies import POLICIES
+from swc.semantics.spec import Selector, Share, Spec
+
+Owners = dict[str, int]  # layer id -> number of the share block that took it
+
+
+@frozen
+class Select:
+    """Apply the share blocks' selectors to the layer tables."""
+
+    name: str = "select"
+
+    def run(self, graph: Graph, context: Context) -> Graph:
+        """Give members, layers and private parameters; raise where a selector takes nothing or takes what is taken."""
+        spec = context.spec
+        owners = _owners(spec, context.tables, context.sink)
+        context.sink.raise_errors()
+        return evolve(
+            graph,
+            members=tuple(Member(member.name, member.source) for member in spec.members),
+            layers=tuple(layer for table in context.tables for layer in _layers(table, owners, spec)),
+            private=tuple(private for table in context.tables for private in _private(table, owners, spec)),
+        )
+
+
+def layers_by_share(graph: Graph, spec: Spec) -> tuple[tuple[Share, tuple[Layer, ...]], ...]:
+    """Each share block of the spec with its layers of the graph, in order."""
+    found: list[list[Layer]] = [[] for _ in spec.shares]
+    for layer in graph.layers:
+        found[layer.share].append(layer)
+    return tuple((share, tuple(layers)) for share, layers in zip(spec.shares, found, strict=True))
+
+
+def layer_id(member: str, path: str) -> str:
+    """The id of a layer; a member that is itself a layer has the empty path."""
+    return f"{member}.{path}" if path else member
+
+
+def weight_name(path: str) -> str:
+    """The name, inside the member, of the weight of the layer at `path`."""
+    return f"{path}.weight" if path else "weight"
+
+
+def _owners(spec: Spec, tables: tuple[LayerTable, ...], sink: Sink) -> Owners:
+    owners: Owners = {}
+    for number, share in enumerate(spec.shares):
+        taken = _taken(share.selector, tables, sink)
+        clash = [name for name in taken if name in owners]
+        if clash:
+            sink.report(SelectedTwice(span=share.selector.span, layers=tuple(clash)))
+        owners |= {name: number for name in taken if name not in owners}
+    return owners
+
+
+def _taken(selector: Selector, tables: tuple[LayerTable, ...], sink: Sink) -> list[str]:
+    """The ids of the sharable layers a selector takes; reports a selector that takes none."""
+    wanted = _wants(selector)
+    named = [
+        (layer_id(table.member, row.path), row)
+        for table in tables
+        for row in table.layers
+        if row.kind in ("conv", "linear") and wanted(layer_id(table.member, row.path), row)
+    ]
+    taken = [name for name, row in named if row.sharable]
+    if not named:
+        sink.report(NothingSelected(span=selector.span, selector=words(selector)))
+    elif not taken:
+        obstacles = tuple(f"`{name}`: {row.obstacle}" for name, row in named)
+        sink.report(NothingSharable(span=selector.span, selector=words(selector), obstacles=obstacles))
+    return taken
+
+
+def words(selector: Selector) -> str:
+    """The selector as the author wrote it."""
+    return f'"{selector.pattern}"' if selector.kind == "glob" else selector.kind
+
+
+def _wants(selector: Selector) -> Callable[[str, LayerRow], bool]:
+    if selector.kind == "glob":
+        matches = matcher((selector.pattern,))
+        return lambda name, row: matches(name) or matches(row.path)
+    kinds = ("conv", "linear") if selector.kind == "all" else (selector.kind,)
+    return lambda name, row: row.kind in kinds
+
+
+def _composed(rows: Iterable[LayerRow], member: str, owners: Owners, spec: Spec) -> list[tuple[LayerRow, int]]:
+    """The rows whose owner composes their weights, each with the number of its share block."""
+    owned = [(row, owners[name]) for row in rows if (name := layer_id(member, row.path)) in owners]
+    return [(row, share) for row, share in owned if POLICIES[spec.shares[share].policy].composes]
+
+
+def _layers(table: LayerTable, owners: Owners, spec: Spec) -> list[Layer]:
+    rows = _composed(table.layers, table.member, owners, spec)
+    return [_layer(table.member, index, row, share) for index, (row, share) in enumerate(rows)]
+
+
+def _layer(member: str, index: int, row: LayerRow, share: int) -> Layer:
+    assert row.kind in ("conv", "linear"), f"{row.path} is selected but is a {row.kind}"
+    return Layer(layer_id(member, row.path), member, row.path, index, row.kind, row.shape, share)
+
+
+def _private(table: LayerTable, owners: Owners, spec: Spec) -> list[Private]:
+    composed = {weight_name(row.path) for row, _ in _composed(table.layers, table.member, owners, spec)}
+    reasons = _weight_reasons(table, owners)
+    return [
+        Private(table.member, row.name, row.shape, _reason(row, reasons))
+        for row in table.parameters
+        if row.name not in composed
+    ]
+
+
+def _weight_reasons(table: LayerTable, owners: Owners) -> dict[str, str]:
+    """Why the weight of each layer that is not composed is private, by the weight's name."""
+    return {
+        weight_name(row.path): _layer_reason(row, layer_id(table.member, row.path) in owners) for row in table.layers
+    }
+
+
+def _layer_reason(row: LayerRow, is_owned: bool) -> str:
+    if not row.sharable:
+        return row.obstacle or "not sharable"
+    return "policy none" if is_owned else "not selected"
+
+
+def _reason(row: ParameterRow, reasons: dict[str, str]) -> str:
+    match row.role:
+        case "norm":
+            return "norm"
+        case "head":
+            return "classifier"
+        case "bias":
+            return "bias"
+        case "weight":
+            return reasons.get(row.name, "not selected")
