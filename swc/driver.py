@@ -1,0 +1,101 @@
+"""The whole compiler on one screen: `.sw` text to a Program, and again with what training measured.
+
+Takes a file, or a typed spec with its layer tables; gives `Compiled`. Guarantees: revision n is a pure function of
+spec, tables and the feedback of earlier revisions; the verifier has seen the graph after every pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from attrs import evolve, frozen
+
+from swc.diagnostics import Diagnostic, Sink
+from swc.frontend.table import LayerTable
+from swc.ir.graph import Graph
+from swc.ir.verify import verify
+from swc.lowering.lower import lower
+from swc.passes.context import Context
+from swc.passes.pipeline import run_pipeline
+from swc.program.feedback import Feedback
+from swc.program.program import Program
+from swc.program.stages import Stage, stages
+from swc.semantics.spec import Spec
+
+
+@frozen
+class Compiled:
+    """One revision of an ensemble, with everything that made it and what there is to say about it."""
+
+    spec: Spec
+    tables: tuple[LayerTable, ...]
+    graph: Graph
+    program: Program
+    feedback: tuple[Feedback, ...] = ()
+    notes: tuple[str, ...] = ()
+    warnings: tuple[Diagnostic, ...] = ()
+
+    @property
+    def revision(self) -> int:
+        """How many recompiles came before this one."""
+        return self.program.revision
+
+    @property
+    def stage(self) -> Stage | None:
+        """The stage of training this revision is for (None without a train block)."""
+        return stage_of(self.spec, self.revision)
+
+
+def compile_file(path: Path | str, overrides: Mapping[str, str] | None = None, ensemble: str | None = None) -> Compiled:
+    """Compile an ensemble of a `.sw` file; `overrides` maps params to values as one would write them in the file.
+
+    Raises DiagnosticError with everything the author has to mend.
+    """
+    from swc.frontend import read_members
+    from swc.semantics.check import check_file
+
+    sink = Sink()
+    spec = check_file(path, ensemble, overrides or {}, sink)
+    sink.raise_errors()
+    tables = read_members(spec, sink)
+    sink.raise_errors()  # a member that could not be read has no layers: nothing else said of it would be true
+    return compile_spec(spec, tables, sink=sink)
+
+
+def compile_spec(
+    spec: Spec,
+    tables: tuple[LayerTable, ...],
+    revision: int = 0,
+    feedback: tuple[Feedback, ...] = (),
+    sink: Sink | None = None,
+) -> Compiled:
+    """Compile one revision from a typed spec; raises DiagnosticError for what the author has to mend."""
+    context = Context(spec, tables, stage_of(spec, revision), feedback, sink or Sink())
+    graph = run_pipeline(context, lambda _, graph: verify(graph))
+    context.sink.raise_errors()
+    program = lower(graph, spec)
+    return Compiled(spec, tables, graph, program, feedback, tuple(context.notes), context.sink.warnings)
+
+
+def recompile(compiled: Compiled, feedback: Feedback | None) -> Compiled:
+    """The next revision, from what training the present one measured (None: a phase that ended without measuring)."""
+    known = compiled.feedback if feedback is None else (*compiled.feedback, feedback)
+    return compile_spec(compiled.spec, compiled.tables, compiled.revision + 1, known)
+
+
+def with_training(compiled: Compiled, spec: Spec) -> Compiled:
+    """The same graph for a spec that differs only in its training (say with scaled epochs)."""
+    if evolve(spec, training=None) != evolve(compiled.spec, training=None):
+        raise ValueError("the spec differs in more than its training")
+    return compile_spec(spec, compiled.tables, compiled.revision, compiled.feedback)
+
+
+def stage_of(spec: Spec, revision: int) -> Stage | None:
+    """The stage that trains a revision; ValueError for a revision the spec does not have."""
+    if spec.training is None:
+        return None
+    known = stages(spec.training)
+    if not 0 <= revision < len(known):
+        raise ValueError(f"there is no revision {revision}: the spec trains {len(known)}")
+    return known[revision]

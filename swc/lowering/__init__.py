@@ -1,0 +1,1 @@
+"""From the share graph to the Program."""

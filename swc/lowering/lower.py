@@ -1,0 +1,95 @@
+"""Graph to Program, and the way back from a Program's ids to the nodes they came from.
+
+Takes a graph that every pass has seen, gives plain data for the runtime. Guarantees: order is kept; every id of the
+Program is an id of the graph, so that feedback needs no matching of names.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from attrs import frozen
+
+from swc.ir.graph import Graph
+from swc.program.codec import hash_of
+from swc.program.expressions import slots_of
+from swc.program.program import (
+    SCHEMA,
+    BankPlan,
+    CoefficientPlan,
+    MemberPlan,
+    PrivatePlan,
+    Program,
+    SlotPlan,
+    TensorPlan,
+    WeightPlan,
+)
+from swc.semantics.spec import Spec
+
+Initialisation = Literal["kaiming", "release"]
+_WEIGHT = ".weight"
+
+
+def lower(graph: Graph, spec: Spec) -> Program:
+    """The Program of a complete graph; `spec` gives data, training and the initialisation of each share block."""
+    return Program(
+        schema=SCHEMA,
+        ensemble=graph.ensemble,
+        revision=graph.revision,
+        spec_hash=hash_of(spec),
+        graph_hash=hash_of(graph),
+        data=spec.data,
+        members=tuple(MemberPlan(member.name, member.source) for member in graph.members),
+        banks=_banks(graph, spec),
+        coefficients=tuple(CoefficientPlan(c.id, c.bank) for c in graph.coefficients),
+        slots=_slots(graph),
+        tensors=tuple(TensorPlan(tensor.id, tensor.shape, tensor.fan_in) for tensor in graph.tensors),
+        weights=_weights(graph),
+        private=tuple(PrivatePlan(p.member, p.path, p.shape) for p in graph.private),
+        training=spec.training,
+    )
+
+
+def _banks(graph: Graph, spec: Spec) -> tuple[BankPlan, ...]:
+    draws = _initialisations(graph, spec)
+    return tuple(BankPlan(b.id, b.num_templates, b.template_size, b.fan_in, draws[b.id]) for b in graph.banks)
+
+
+def _initialisations(graph: Graph, spec: Spec) -> dict[str, Initialisation]:
+    shares = {cluster.id: spec.shares[cluster.share] for cluster in graph.clusters}
+    return {level.id: shares[level.cluster].initialisation for level in graph.levels}
+
+
+def _slots(graph: Graph) -> tuple[SlotPlan, ...]:
+    members = {layer.id: layer.member for layer in graph.layers}
+    return tuple(SlotPlan(s.id, members[s.layer], s.bank, s.coefficient) for s in graph.slots)
+
+
+def _weights(graph: Graph) -> tuple[WeightPlan, ...]:
+    layers = {layer.id: layer for layer in graph.layers}
+    return tuple(
+        WeightPlan(layers[w.layer].member, layers[w.layer].path + _WEIGHT, layers[w.layer].shape, w.expression)
+        for w in graph.weights
+    )
+
+
+@frozen
+class Home:
+    """Where a slot of a Program comes from: the ids of its layer, its level (its bank's id) and its coefficient."""
+
+    layer: str
+    level: str
+    coefficient: str
+
+
+def way_back(program: Program) -> dict[str, Home]:
+    """For each slot id of a Program the graph nodes it belongs to, in the order of the Program."""
+    layer_of = {
+        slot: layer_id(weight.member, weight.path) for weight in program.weights for slot in slots_of(weight.expression)
+    }
+    return {slot.id: Home(layer_of[slot.id], slot.bank, slot.coefficient) for slot in program.slots}
+
+
+def layer_id(member: str, parameter: str) -> str:
+    """The graph's layer id for a member's composed parameter, e.g. `m`, `conv1.weight` -> `m.conv1`."""
+    return f"{member}.{parameter.removesuffix(_WEIGHT)}"
