@@ -1,0 +1,5 @@
+"""The torch runtime of swc: banks, composition, training."""
+
+from swc_runtime.ensemble import Ensemble, build
+
+__all__ = ["Ensemble", "build"]

@@ -1,0 +1,90 @@
+"""Batches as pure functions of seed, phase, epoch and step.
+
+Takes a split, gives normalised images with labels. Guarantees: nothing is remembered between batches, so a run taken
+up at any step sees the batches it would have seen; an image's augmentation does not depend on its place in a batch.
+The last batch may be smaller; one of a single image is left out of training, because BatchNorm has no variance of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from swc.program.training import Augmentation
+from torch import Tensor
+
+from swc_runtime.data import keys
+from swc_runtime.data.augment import Draw, augmented, normalised
+from swc_runtime.data.keys import Hashes, Integers
+from swc_runtime.data.splits import Split
+
+Batch = tuple[Tensor, Tensor]
+SMALLEST = 2  # images, in training
+
+
+def num_batches(num_images: int, batch: int) -> int:
+    """The batches of a training epoch: all images, but for a last batch of a single one."""
+    whole, rest = divmod(num_images, batch)
+    return whole + (rest >= SMALLEST)
+
+
+def epoch_batches(  # noqa: PLR0913 - the eight values are what a batch is a function of
+    split: Split,
+    augmentation: Augmentation,
+    batch: int,
+    seed: int,
+    phase: int,
+    epoch: int,
+    start_step: int = 0,
+    *,
+    train: bool = True,
+    device: torch.device | str = "cpu",
+) -> Iterator[Batch]:
+    """The batches of one epoch from `start_step` on: images float32 [B, C, H, W], labels int64 [B].
+
+    `train` shuffles and augments; without it the same images come in the order of the files, as they are. ValueError
+    for a batch below two images.
+    """
+    if batch < SMALLEST:
+        raise ValueError(f"a training batch needs at least {SMALLEST} images, not {batch}")
+    order = _order(len(split), seed, phase, epoch, train)
+    for step in range(start_step, num_batches(len(split), batch)):
+        samples = order[step * batch : (step + 1) * batch]
+        yield _training_batch(split, samples, augmentation if train else None, (seed, phase, epoch), device)
+
+
+def test_batches(split: Split, batch: int, device: torch.device | str = "cpu") -> Iterator[Batch]:
+    """Every image once, in order, normalised: images float32 [B, C, H, W], labels int64 [B]."""
+    for start in range(0, len(split), batch):
+        samples = np.arange(start, min(start + batch, len(split)), dtype=np.int64)
+        yield _training_batch(split, samples, None, (0, 0, 0), device)
+
+
+def _order(size: int, seed: int, phase: int, epoch: int, train: bool) -> Integers:
+    if not train:
+        return np.arange(size, dtype=np.int64)
+    return keys.permutation(keys.base_of(seed, phase, epoch, keys.ORDER), size)
+
+
+def _training_batch(
+    split: Split,
+    samples: Integers,
+    augmentation: Augmentation | None,
+    place: tuple[int, int, int],
+    device: torch.device | str,
+) -> Batch:
+    def draw(purpose: int) -> Hashes:
+        return keys.hashes(keys.base_of(*place, purpose), samples)
+
+    labels = split.labels[torch.from_numpy(samples).to(split.labels.device)].to(device)
+    return _images(split, samples, augmentation, draw, device), labels
+
+
+def _images(
+    split: Split, samples: Integers, augmentation: Augmentation | None, draw: Draw, device: torch.device | str
+) -> Tensor:
+    if augmentation is None:
+        return normalised(split.fetch(samples, None).to(device), split.facts)
+    crops = draw(keys.RESIZED_CROP) if augmentation.resized_crop else None
+    return augmented(split.fetch(samples, crops).to(device), augmentation, draw, split.facts)

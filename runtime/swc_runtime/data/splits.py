@@ -1,0 +1,145 @@
+"""Splits: the images of a data set, in memory or read from a folder when they are asked for.
+
+Takes arrays or paths, gives `Split`s and a `Dataset` of two of them. Guarantees: images are uint8 [N, C, H, W] as the
+members see them, before normalisation; labels are int64 [N]; reading an image twice gives the same bytes.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from os import cpu_count
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import torch
+from attrs import evolve, frozen
+from swc.diagnostics import DiagnosticError
+from swc.diagnostics.catalogue.data import DataDamaged
+from swc.program.datasets import DataFacts
+from torch import Tensor
+
+from swc_runtime.data.boxes import crop_boxes
+from swc_runtime.data.keys import Hashes, Integers
+
+RESIZE_RATIO = 8 / 7  # the shorter side against the crop at test time: 256 to 224
+
+
+class Split(Protocol):
+    """Images with labels; `labels` is int64 [N]."""
+
+    @property
+    def facts(self) -> DataFacts:
+        """What the spec knows of the data set."""
+        ...
+
+    @property
+    def labels(self) -> Tensor:
+        """The classes, int64 [N]."""
+        ...
+
+    def __len__(self) -> int: ...
+
+    def fetch(self, samples: Integers, crops: Hashes | None) -> Tensor:
+        """The images uint8 [B, C, H, W] of some samples, cropped at random and resized where `crops` are given."""
+        ...
+
+    def to(self, device: torch.device | str) -> Split:
+        """The same split on a device, where it is held in memory."""
+        ...
+
+
+@frozen(eq=False)
+class MemorySplit:
+    """A split held in memory: `images` uint8 [N, C, H, W]."""
+
+    facts: DataFacts
+    images: Tensor
+    labels: Tensor
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def fetch(self, samples: Integers, crops: Hashes | None) -> Tensor:
+        """Rows of the array."""
+        images = self.images[torch.from_numpy(samples).to(self.images.device)]
+        return images if crops is None else _resized_crops(images, crops)
+
+    def to(self, device: torch.device | str) -> MemorySplit:
+        """A copy on the device."""
+        return evolve(self, images=self.images.to(device), labels=self.labels.to(device))
+
+
+@frozen(eq=False)
+class FolderSplit:
+    """A split whose images lie in files and are decoded when fetched, by as many threads as there are cores."""
+
+    facts: DataFacts
+    files: tuple[str, ...]
+    labels: Tensor
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def fetch(self, samples: Integers, crops: Hashes | None) -> Tensor:
+        """Decoded, cropped and resized images; `DiagnosticError` for a file that cannot be decoded."""
+        keys = [None] * len(samples) if crops is None else [crops[i : i + 1] for i in range(len(samples))]
+        paths = [self.files[sample] for sample in samples]
+        with ThreadPoolExecutor(cpu_count() or 1) as pool:
+            return torch.stack(list(pool.map(self._decoded, paths, keys)))
+
+    def to(self, device: torch.device | str) -> FolderSplit:
+        """The same: batches are moved one by one."""
+        return self
+
+    def _decoded(self, path: str, crop: Hashes | None) -> Tensor:
+        from PIL import Image
+
+        channels, height, width = self.facts.image_shape
+        try:
+            with Image.open(path) as file:
+                image = file.convert("L" if channels == 1 else "RGB")
+        except OSError as error:
+            raise DiagnosticError(DataDamaged(name=self.facts.name, file=path, reason=str(error))) from error
+        box = _box(image.size, (height, width), crop)
+        pixels = np.array(image.resize((width, height), Image.Resampling.BILINEAR, box=box))
+        return torch.from_numpy(pixels.reshape(height, width, channels)).permute(2, 0, 1)
+
+
+@frozen(eq=False)
+class Dataset:
+    """Both splits of a data set, and where they were found."""
+
+    facts: DataFacts
+    train: Split
+    test: Split
+    folder: Path | None = None
+
+
+def _box(size: tuple[int, int], wanted: tuple[int, int], crop: Hashes | None) -> tuple[float, float, float, float]:
+    """The part of an image (left, top, right, bottom) to be resized: random, or central as at test time."""
+    wide, high = size
+    if crop is not None:
+        top, left, h, w = (int(v) for v in crop_boxes(crop, np.array([high]), np.array([wide]))[0])
+        return (left, top, left + w, top + h)
+    scale = min(high / wanted[0], wide / wanted[1]) / RESIZE_RATIO
+    half_h, half_w = wanted[0] * scale / 2, wanted[1] * scale / 2
+    return (wide / 2 - half_w, high / 2 - half_h, wide / 2 + half_w, high / 2 + half_h)
+
+
+def _resized_crops(images_BCHW: Tensor, crops: Hashes) -> Tensor:
+    """Random boxes of equally large images, resized back to their size by bilinear sampling."""
+    _, _, high, wide = images_BCHW.shape
+    count = len(crops)
+    boxes = crop_boxes(crops, np.full(count, high), np.full(count, wide))
+    top, left, h, w = torch.from_numpy(boxes.astype(np.float32)).to(images_BCHW.device).unbind(1)
+    zero = torch.zeros_like(top)
+    rows_x = torch.stack([w / wide, zero, (2 * left + w) / wide - 1], dim=1)
+    rows_y = torch.stack([zero, h / high, (2 * top + h) / high - 1], dim=1)
+    grid = torch.nn.functional.affine_grid(
+        torch.stack([rows_x, rows_y], dim=1), list(images_BCHW.shape), align_corners=False
+    )
+    sampled = torch.nn.functional.grid_sample(
+        images_BCHW.float(), grid, mode="bilinear", padding_mode="border", align_corners=False
+    )
+    return sampled.round_().to(torch.uint8)

@@ -1,0 +1,171 @@
+"""An ensemble as a torch module: banks, coefficients, stored tensors and members.
+
+Takes a `Program`; gives `Ensemble`, which works in any torch loop, and the state by stable ids. Guarantees: its
+parameters are exactly the program's scalars, each owned once; composed weights are no parameters of the members.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+import torch
+from swc.program.program import Program
+from torch import Tensor, nn
+
+from swc_runtime.bank import Parts, initial_parts
+from swc_runtime.compose import Compose, plan_composition
+from swc_runtime.expressions.evaluate import evaluate
+
+
+class Ensemble(nn.Module):
+    """The members of a program over shared templates.
+
+    `banks[b]` are templates [K, T], `coefficients[b]` the table [N, K] of bank b, `tensors` the stored tensors and
+    `members` the torch modules, all in the program's order.
+    """
+
+    def __init__(self, program: Program, parts: Parts) -> None:
+        super().__init__()
+        self.program = program
+        self.plan = plan_composition(program)
+        self.banks = nn.ParameterList(nn.Parameter(t) for t in parts.banks)
+        self.coefficients = nn.ParameterList(nn.Parameter(t) for t in parts.tables)
+        self.tensors = nn.ParameterList(nn.Parameter(t) for t in parts.tensors)
+        self.members = nn.ModuleList(parts.members)
+        for number, bank in enumerate(self.plan.banks):
+            self.register_buffer(f"index_{number}", torch.tensor(bank.index), persistent=False)
+        self._installed = False
+        self._step: tuple[tuple[Tensor, ...], tuple[Tensor, ...]] | None = None
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits [members, images, classes] for images [B, C, H, W]; composes unless inside `composed()`."""
+        with self.composed():
+            return torch.stack([member(images) for member in self.members])
+
+    def compose(self) -> tuple[Tensor, ...]:
+        """All composed weights in the order of `program.weights`, differentiable."""
+        made = self._made()
+        direct = dict(zip(self.plan.direct, made, strict=False))
+        rows = dict(zip(self.plan.rows, made[len(direct) :], strict=True))
+        tensors = {plan.id: t for plan, t in zip(self.program.tensors, self.tensors, strict=True)}
+        return tuple(
+            direct[n] if n in direct else evaluate(weight.expression, rows, tensors)
+            for n, weight in enumerate(self.program.weights)
+        )
+
+    def _made(self) -> tuple[Tensor, ...]:
+        if not self.plan.outputs:
+            return ()
+        indices = [self.get_buffer(f"index_{number}") for number in range(len(self.banks))]
+        made: tuple[Tensor, ...] = Compose.apply(self.plan, *indices, *self.banks, *self.coefficients)
+        return made
+
+    def install(self, weights: Sequence[Tensor]) -> None:
+        """Put composed weights into the members as plain attributes, until `uninstall`."""
+        for (module, name), weight in zip(self._places(), weights, strict=True):
+            object.__setattr__(module, name, weight)  # past nn.Module, which would register a Parameter
+        self._installed = True
+
+    def uninstall(self) -> None:
+        """Take the composed weights out of the members again."""
+        for module, name in self._places():
+            module.__dict__.pop(name, None)
+        self._installed = False
+
+    @property
+    def is_composed(self) -> bool:
+        """Whether the members hold composed weights now."""
+        return self._installed
+
+    def _places(self) -> Iterator[tuple[nn.Module, str]]:
+        members = dict(zip((member.name for member in self.program.members), self.members, strict=True))
+        for weight in self.program.weights:
+            owner, _, name = weight.path.rpartition(".")
+            yield members[weight.member].get_submodule(owner), name
+
+    @contextmanager
+    def composed(self) -> Iterator[None]:
+        """Inside, the members hold composed weights: composed once, however often they run."""
+        if self._installed:
+            yield
+            return
+        self.install(self.compose())
+        try:
+            yield
+        finally:
+            self.uninstall()
+
+    def begin_step(self) -> None:
+        """Compose once and give the members leaves, so that they can run forward and backward one by one."""
+        if self._step is not None:
+            raise ValueError("begin_step was called twice without end_step")
+        with torch.enable_grad():
+            composed = self.compose()
+        leaves = tuple(weight.detach().requires_grad_() for weight in composed)
+        self._step = (composed, leaves)
+        self.install(leaves)
+
+    def end_step(self) -> None:
+        """Push what the members' backward passes left on the leaves through the banks, once."""
+        if self._step is None:
+            raise ValueError("end_step was called without begin_step")
+        composed, leaves = self._step
+        self.abandon_step()
+        reached = [(w, leaf.grad) for w, leaf in zip(composed, leaves, strict=True) if leaf.grad is not None]
+        if reached:
+            torch.autograd.backward([w for w, _ in reached], [gradient for _, gradient in reached])
+
+    def abandon_step(self) -> None:
+        """Drop a step that was begun, without gradients for the banks."""
+        self._step = None
+        self.uninstall()
+
+
+def build(program: Program, *, device: torch.device | str = "cpu", dtype: torch.dtype | None = None) -> Ensemble:
+    """A fresh ensemble for a program, initialised by its seed; ValueError where a member does not fit it."""
+    return placed(Ensemble(program, initial_parts(program)), device, dtype)
+
+
+def placed(ensemble: Ensemble, device: torch.device | str, dtype: torch.dtype | None = None) -> Ensemble:
+    """Bring an ensemble to a device and dtype, the members' own convolutions channels-last."""
+    ensemble.to(device=device, dtype=dtype)
+    for member in ensemble.members:
+        member.to(memory_format=torch.channels_last)
+    return ensemble
+
+
+def state_parameters(ensemble: Ensemble) -> dict[str, nn.Parameter]:
+    """Every parameter by its stable id.
+
+    `bank/ID`, `coefficient/BANK` (the bank's table), `tensor/ID`, `member/NAME/PATH`; in this order.
+    """
+    program = ensemble.program
+    named = {f"bank/{plan.id}": p for plan, p in zip(program.banks, ensemble.banks, strict=True)}
+    named |= {f"coefficient/{plan.id}": p for plan, p in zip(program.banks, ensemble.coefficients, strict=True)}
+    named |= {f"tensor/{plan.id}": p for plan, p in zip(program.tensors, ensemble.tensors, strict=True)}
+    for plan, member in zip(program.members, ensemble.members, strict=True):
+        named |= {f"member/{plan.name}/{path}": p for path, p in member.named_parameters()}
+    return named
+
+
+def state_tensors(ensemble: Ensemble) -> dict[str, Tensor]:
+    """Everything that must be kept, by stable id: the parameters, then the members' buffers; no copies."""
+    state = {name: parameter.detach() for name, parameter in state_parameters(ensemble).items()}
+    for plan, member in zip(ensemble.program.members, ensemble.members, strict=True):
+        state |= {f"member/{plan.name}/{path}": t.detach() for path, t in member.state_dict().items()}
+    return state
+
+
+def load_state_tensors(ensemble: Ensemble, state: Mapping[str, Tensor]) -> None:
+    """Copy a state into an ensemble; ValueError, before anything is changed, naming what does not fit."""
+    own = state_tensors(ensemble)
+    wrong = sorted(name for name in own.keys() | state.keys() if _misfit(own.get(name), state.get(name)))
+    if wrong:
+        raise ValueError(f"the state does not fit the program: {', '.join(f'`{name}`' for name in wrong)}")
+    for name, tensor in own.items():
+        tensor.copy_(state[name])
+
+
+def _misfit(own: Tensor | None, given: Tensor | None) -> bool:
+    return own is None or given is None or own.shape != given.shape or own.dtype != given.dtype

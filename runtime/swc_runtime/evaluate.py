@@ -1,0 +1,59 @@
+"""Predictions of an ensemble over a split, and their scores.
+
+Takes an ensemble and batches; gives probabilities, or `Evaluation`. Guarantees: weights are composed once; members
+are in eval mode and afterwards in the mode they were in; nothing of the ensemble changes.
+Suffixes: M members, N images, B images of a batch, C classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor
+
+from swc_runtime.ensemble import Ensemble
+from swc_runtime.metrics import Evaluation, score_ensemble
+from swc_runtime.precision import Arithmetic, laid_out
+from swc_runtime.steps.independent import widened
+
+
+def evaluate(ensemble: Ensemble, batches: Iterable[tuple[Tensor, Tensor]], arithmetic: Arithmetic) -> Evaluation:
+    """Scores of every member and of the ensemble on batches (images [B, C, H, W], labels [B])."""
+    return score_ensemble(*predict(ensemble, batches, arithmetic))
+
+
+def predict(
+    ensemble: Ensemble, batches: Iterable[tuple[Tensor, Tensor]], arithmetic: Arithmetic
+) -> tuple[Tensor, Tensor]:
+    """Probabilities [M, N, C] of the members, in float32 at least, and labels [N], in the order of the batches.
+
+    ValueError without a batch.
+    """
+    device = next(ensemble.parameters()).device
+    with torch.no_grad(), evaluating(ensemble), ensemble.composed():  # composed outside of autocast, in full
+        seen = [
+            (_probabilities(ensemble, images.to(device), arithmetic), labels.to(device)) for images, labels in batches
+        ]
+    if not seen:
+        raise ValueError("there are no images to predict")
+    return torch.cat([p for p, _ in seen], dim=1), torch.cat([labels for _, labels in seen])
+
+
+def _probabilities(ensemble: Ensemble, images: Tensor, arithmetic: Arithmetic) -> Tensor:
+    with arithmetic.autocast():
+        logits_MBC = ensemble(laid_out(images))
+    return widened(logits_MBC).softmax(-1)
+
+
+@contextmanager
+def evaluating(ensemble: Ensemble) -> Iterator[None]:
+    """Inside, every module is in eval mode; afterwards each is as it was."""
+    were_training = [module for module in ensemble.modules() if module.training]
+    ensemble.eval()
+    try:
+        yield
+    finally:
+        for module in were_training:
+            module.training = True

@@ -1,0 +1,32 @@
+"""Running statistics of BatchNorm, estimated again after weights have changed under them.
+
+Takes an ensemble and batches; changes buffers alone. Guarantees: parameters, modes and momenta are as they were.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor, nn
+
+from swc_runtime.ensemble import Ensemble
+from swc_runtime.precision import Arithmetic, laid_out
+
+
+def reestimate(ensemble: Ensemble, batches: Iterable[tuple[Tensor, Tensor]], arithmetic: Arithmetic) -> None:
+    """Give every BatchNorm the plain mean over the batches (images [B, C, H, W], labels [B]) as running statistics."""
+    norms = [module for module in ensemble.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
+    before = [(norm, norm.momentum, norm.training) for norm in norms]
+    device = next(ensemble.parameters()).device
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # a cumulative mean
+        norm.train()
+    with torch.no_grad(), ensemble.composed():
+        for images, _ in batches:
+            with arithmetic.autocast():
+                ensemble(laid_out(images.to(device)))
+    for norm, momentum, training in before:
+        norm.momentum = momentum
+        norm.train(training)

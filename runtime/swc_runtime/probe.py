@@ -1,0 +1,264 @@
+"""Measuring gradients for the compiler: cluster similarity, coefficient similarity and spectra.
+
+Takes an ensemble and batches of (images, labels); gives `Feedback` by the ids of the program that the ensemble was
+built from. Guarantees: evaluation mode, no update, no `.grad` touched; each member is measured with its own
+cross-entropy, summed over images, so that how they were cut into batches does not matter. Memory: cluster similarity
+keeps each composed weight's gradient once per group of batches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+
+import torch
+import torch.nn.functional as F
+from attrs import frozen
+from swc.program.expressions import slots_of
+from swc.program.feedback import ClusterFeedback, CoefficientFeedback, Similarity, Spectrum
+from swc.program.program import Program, WeightPlan
+from torch import Tensor
+
+from swc_runtime.compose import gather_rows, plan_composition
+from swc_runtime.ensemble import Ensemble
+from swc_runtime.similarity import CHUNK, Cosine, cosines
+
+Batches = Iterable[tuple[Tensor, Tensor]]
+Progress = Callable[[int], None]
+Context = Callable[[], AbstractContextManager[object]]
+
+NUM_GROUPS = 8
+
+
+@frozen(eq=False)
+class GradientSums:
+    """Summed gradients of each composed weight by layer id (`member.path`).
+
+    `groups[layer]` is [groups, weight shape]: batches are dealt to the groups in turn; groups that got none are left
+    out. `num_images` counts what was summed over.
+    """
+
+    groups: dict[str, Tensor]
+    num_images: int
+
+    @property
+    def num_groups(self) -> int:
+        """How many groups hold batches."""
+        return max((len(groups) for groups in self.groups.values()), default=0)
+
+
+def layer_of(weight: WeightPlan) -> str:
+    """The id of the layer a composed weight belongs to: the member and the path of the module."""
+    return f"{weight.member}.{weight.path.removesuffix('.weight')}"
+
+
+def measure_clusters(
+    ensemble: Ensemble,
+    batches: Batches,
+    *,
+    groups: int = NUM_GROUPS,
+    progress: Progress | None = None,
+    context: Context = nullcontext,
+) -> tuple[ClusterFeedback, GradientSums]:
+    """Cluster similarity over one pass: the cosine of every two layers' summed dL/dW inside one cluster.
+
+    Each pair is compared on its own common block; its error is the delete-one-group jackknife's over `groups` groups
+    of batches. `progress` is called with the number of images after each batch, `context` gives the autocast to run
+    the members in. The sums are given too, for `measure_spectra`. Paper, supplementary section 2.
+    """
+    sums = sum_gradients(ensemble, batches, groups=groups, progress=progress, context=context)
+    return cluster_feedback(sums, ensemble.program), sums
+
+
+def sum_gradients(
+    ensemble: Ensemble,
+    batches: Batches,
+    *,
+    groups: int = NUM_GROUPS,
+    progress: Progress | None = None,
+    context: Context = nullcontext,
+) -> GradientSums:
+    """Sum dL/dW of each composed weight over the batches, apart by group; ValueError without batches."""
+    weights = ensemble.program.weights
+    kept: list[list[Tensor]] = []
+    num_images = 0
+    for number, (gradients, size) in enumerate(_gradients(ensemble, batches, context)):
+        if number < groups:
+            kept.append([gradient.clone() for gradient in gradients])
+        else:
+            torch._foreach_add_(kept[number % groups], gradients)
+        num_images += size
+        _tell(progress, size)
+    _require_images(num_images)
+    stacks = [torch.stack(list(group)) for group in zip(*kept, strict=True)]
+    return GradientSums({layer_of(w): s for w, s in zip(weights, stacks, strict=True)}, num_images)
+
+
+def _tell(progress: Progress | None, size: int) -> None:
+    if progress is not None:
+        progress(size)
+
+
+def _require_images(num_images: int) -> None:
+    if num_images == 0:
+        raise ValueError("gradients cannot be measured without images")
+
+
+def _gradients(ensemble: Ensemble, batches: Batches, context: Context) -> Iterator[tuple[list[Tensor], int]]:
+    """Per batch dL/dW of every composed weight, in program order, and the number of images."""
+    with _measuring(ensemble) as leaves:
+        for images, labels in batches:
+            device = leaves[0].device if leaves else images.device
+            yield _batch_gradients(ensemble, leaves, images.to(device), labels.to(device), context), len(labels)
+
+
+@contextmanager
+def _measuring(ensemble: Ensemble) -> Iterator[tuple[Tensor, ...]]:
+    modes = {module: module.training for module in ensemble.modules()}
+    ensemble.eval()
+    with torch.no_grad():
+        leaves = tuple(weight.detach().requires_grad_() for weight in ensemble.compose())
+    ensemble.install(leaves)
+    try:
+        yield leaves
+    finally:
+        ensemble.uninstall()
+        for module, training in modes.items():
+            module.training = training
+
+
+def _batch_gradients(
+    ensemble: Ensemble, leaves: Sequence[Tensor], images: Tensor, labels: Tensor, context: Context
+) -> list[Tensor]:
+    program = ensemble.program
+    smoothing = program.training.recipe.label_smoothing if program.training else 0.0
+    gradients = [torch.zeros(0)] * len(leaves)
+    for plan, member in zip(program.members, ensemble.members, strict=True):
+        own = [n for n, weight in enumerate(program.weights) if weight.member == plan.name]
+        if not own:
+            continue
+        with torch.enable_grad(), context():
+            logits = member(images)
+        loss = F.cross_entropy(logits.to(leaves[0].dtype), labels, reduction="sum", label_smoothing=smoothing)
+        found = torch.autograd.grad(loss, [leaves[n] for n in own], allow_unused=True, materialize_grads=True)
+        for n, gradient in zip(own, found, strict=True):
+            gradients[n] = gradient
+    return gradients
+
+
+def cluster_feedback(sums: GradientSums, program: Program) -> ClusterFeedback:
+    """Cluster similarity from summed gradients; layers whose sum is zero are listed as silent."""
+    silent = tuple(layer for layer, groups in sums.groups.items() if not groups.sum(0).any())
+    order = {layer: n for n, layer in enumerate(sums.groups)}
+    found: list[Similarity] = []
+    for layers in clusters_of(program):
+        heard = [layer for layer in layers if layer not in silent]
+        found += _named(heard, cosines([sums.groups[layer] for layer in heard]))
+    found.sort(key=lambda s: (order[s.first], order[s.second]))
+    return ClusterFeedback(
+        program.revision, tuple(found), silent, num_images=sums.num_images, num_groups=sums.num_groups
+    )
+
+
+def _named(ids: Sequence[str], found: Iterable[Cosine]) -> list[Similarity]:
+    return [Similarity(ids[c.first], ids[c.second], c.value, c.error) for c in found]
+
+
+def clusters_of(program: Program) -> tuple[tuple[str, ...], ...]:
+    """The layers (ids) of each cluster, as the banks' ids `CLUSTER.LEVEL` tell them."""
+    banks = {slot.id: slot.bank for slot in program.slots}
+    clusters: dict[str, list[str]] = {}
+    for weight in program.weights:
+        slots = slots_of(weight.expression)
+        if slots:
+            clusters.setdefault(banks[slots[0]].rpartition(".")[0], []).append(layer_of(weight))
+    return tuple(tuple(layers) for layers in clusters.values())
+
+
+def measure_coefficients(
+    ensemble: Ensemble,
+    batches: Batches,
+    *,
+    groups: int = NUM_GROUPS,
+    progress: Progress | None = None,
+    context: Context = nullcontext,
+) -> CoefficientFeedback:
+    """Coefficient similarity over one pass: the cosine of summed dL/dalpha of every two slots that share a vector.
+
+    The gradients are collected per slot, before tied slots are summed. With one template every cosine is +1 or -1.
+    Slots whose sum is zero are listed as silent. ValueError where an expression other than blocks reads templates.
+    """
+    sums_SGK, num_images = _sum_slots(ensemble, batches, groups, progress, context)
+    program = ensemble.program
+    silent = tuple(slot.id for slot in program.slots if not sums_SGK[slot.id].sum(0).any())
+    found: list[Similarity] = []
+    for slots in _tied(program):
+        heard = [slot for slot in slots if slot not in silent]
+        found += _named(heard, cosines([sums_SGK[slot] for slot in heard]))
+    order = {slot.id: n for n, slot in enumerate(program.slots)}
+    found.sort(key=lambda s: (order[s.first], order[s.second]))
+    num_groups = max((len(sums) for sums in sums_SGK.values()), default=0)
+    return CoefficientFeedback(program.revision, tuple(found), silent, num_images, num_groups)
+
+
+def _tied(program: Program) -> list[list[str]]:
+    users: dict[str, list[str]] = {}
+    for slot in program.slots:
+        users.setdefault(slot.coefficient, []).append(slot.id)
+    return [slots for slots in users.values() if len(slots) > 1]
+
+
+def _sum_slots(
+    ensemble: Ensemble, batches: Batches, groups: int, progress: Progress | None, context: Context
+) -> tuple[dict[str, Tensor], int]:
+    """Per slot its summed dL/dalpha [groups, templates] in float64, and the number of images."""
+    plan = ensemble.plan
+    if plan.rows:
+        raise ValueError("coefficient similarity needs weights that are made of template blocks alone")
+    if not plan.banks:
+        return {}, 0
+    kept: list[list[Tensor]] = []
+    num_images = 0
+    for number, (gradients, size) in enumerate(_gradients(ensemble, batches, context)):
+        found = _slot_gradients(ensemble, [gradients[n] for n in plan.direct])
+        if number < groups:
+            kept.append(found)
+        else:
+            torch._foreach_add_(kept[number % groups], found)
+        num_images += size
+        _tell(progress, size)
+    _require_images(num_images)
+    stacks = [torch.stack(list(group), dim=1) for group in zip(*kept, strict=True)]
+    by_slot: dict[str, Tensor] = {}
+    for bank, stack in zip(plan.banks, stacks, strict=True):
+        by_slot |= dict(zip(bank.slots, stack, strict=True))
+    return by_slot, num_images
+
+
+def _slot_gradients(ensemble: Ensemble, gradients: list[Tensor]) -> list[Tensor]:
+    rows = gather_rows(ensemble.plan, gradients, gradients[0])
+    with torch.no_grad():
+        return [(row @ bank.t()).double() for row, bank in zip(rows, ensemble.banks, strict=True)]
+
+
+def measure_spectra(sums: GradientSums, program: Program) -> tuple[Spectrum, ...]:
+    """Per bank of `program` the energies of its slots' summed gradients: squared singular values, falling.
+
+    `program` may be another than the one measured, say the one after a split: only its layers must be the same
+    (KeyError otherwise). One number per slot, at most the template's size.
+    """
+    plan = plan_composition(program)
+    totals = [sums.groups[layer_of(program.weights[n])].sum(0) for n in plan.direct]
+    if not totals:
+        return ()
+    rows = gather_rows(plan, totals, totals[0])
+    return tuple(Spectrum(bank.id, _energies(row)) for bank, row in zip(plan.banks, rows, strict=True))
+
+
+def _energies(rows_ST: Tensor) -> tuple[float, ...]:
+    num_slots = len(rows_ST)
+    gram = torch.zeros(num_slots, num_slots, dtype=torch.float64, device=rows_ST.device)
+    for part in torch.split(rows_ST, CHUNK // num_slots, dim=1):
+        gram.addmm_(part.double(), part.double().t())
+    energies = torch.linalg.eigvalsh(gram).clamp(min=0).flip(0)
+    return tuple(energies.tolist()[: rows_ST.shape[1]])

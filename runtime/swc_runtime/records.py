@@ -1,0 +1,134 @@
+"""What a run measured: JSON lines for programs, TensorBoard events for people.
+
+Takes rows of plain values; gives `metrics.jsonl` and `events/` in the run folder. Guarantees: after `cut_back` both
+hold exactly what they held when their `marks` were taken, whatever was written since or half-written at the end.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from attrs import asdict
+from swc.diagnostics import DiagnosticError
+from swc.diagnostics.catalogue.run import RecordsCutShort
+from swc.program.stages import Stage
+from torch.utils.tensorboard import SummaryWriter
+
+from swc_runtime.metrics import Evaluation
+from swc_runtime.trainer import EpochResult
+
+METRICS = "metrics.jsonl"
+EVENTS = "events"
+Value = str | int | float | bool | None | tuple[float, ...]
+
+
+class Records:
+    """Open records of a run; a context manager.
+
+    Each process writes an event file of its own, so that files are only ever appended to by one.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+        self._lines = (folder / METRICS).open("a", encoding="utf-8")
+        self._events = SummaryWriter(str(folder / EVENTS))
+
+    def write(self, kind: str, row: Mapping[str, Value]) -> None:
+        """Add one line: `{"kind": kind, ...}` with the keys of `row` in order; numbers that are not finite as null."""
+        plain = {"kind": kind, **{key: _plain(value) for key, value in row.items()}}
+        self._lines.write(json.dumps(plain, allow_nan=False) + "\n")
+        self._lines.flush()
+
+    def curve(self, name: str, value: float, step: int) -> None:
+        """Add a point to a curve of TensorBoard."""
+        self._events.add_scalar(name, value, step)
+
+    def write_epoch(self, stage: Stage, epoch: int, members: tuple[str, ...], result: EpochResult) -> None:
+        """What an epoch saw on its training batches: a line of kind `epoch`, and curves by phase; epochs from 1."""
+        self.write("epoch", _place(stage, epoch) | asdict(result))
+        for name, loss, accuracy in zip(members, result.losses, result.accuracies, strict=True):
+            self.curve(f"{stage.phase.name}/loss/{name}", loss, epoch + 1)
+            self.curve(f"{stage.phase.name}/training accuracy/{name}", accuracy, epoch + 1)
+        self.curve(f"{stage.phase.name}/training accuracy/ensemble", result.ensemble, epoch + 1)
+
+    def write_scores(self, stage: Stage, epoch: int, members: tuple[str, ...], evaluation: Evaluation) -> None:
+        """Scores on held-out images: a line of kind `scores` for each member and the ensemble, and curves."""
+        rows = (*zip(members, evaluation.members, strict=True), ("ensemble", evaluation.ensemble))
+        for name, scores in rows:
+            self.write("scores", _place(stage, epoch) | {"of": name} | asdict(scores))
+            for metric in ("top1", "nll", "ece"):
+                self.curve(f"{stage.phase.name}/{metric}/{name}", getattr(scores, metric), epoch + 1)
+
+    def marks(self) -> dict[str, int]:
+        """The length in bytes of every file, by its path in the folder, once all is on the disk."""
+        self._lines.flush()
+        os.fsync(self._lines.fileno())
+        self._events.flush()
+        return {name: (self.folder / name).stat().st_size for name in _files(self.folder)}
+
+    def close(self) -> None:
+        """Finish both."""
+        self._lines.close()
+        self._events.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _place(stage: Stage, epoch: int) -> dict[str, Value]:
+    return {"revision": stage.revision, "phase": stage.phase.name, "epoch": epoch + 1}
+
+
+def _plain(value: Value) -> object:
+    if isinstance(value, tuple):
+        return [_plain(part) for part in value]
+    if isinstance(value, float) and not (abs(value) < float("inf")):
+        return None
+    return value
+
+
+def _files(folder: Path) -> tuple[str, ...]:
+    events = sorted(path.relative_to(folder).as_posix() for path in (folder / EVENTS).glob("events.*"))
+    return (METRICS, *events) if (folder / METRICS).exists() else tuple(events)
+
+
+def cut_back(folder: Path, marks: Mapping[str, int]) -> None:
+    """Cut the records of a run back to `marks`, and remove event files that are younger; before they are opened.
+
+    A length is always one at which a line, or an event, ended. DiagnosticError, before anything is changed, where a
+    file is shorter than its mark.
+    """
+    for name, size in marks.items():
+        _check_long_enough(folder / name, size)
+    for name in _files(folder):
+        if name in marks:
+            os.truncate(folder / name, marks[name])
+        elif name == METRICS:
+            os.truncate(folder / name, 0)
+        else:
+            (folder / name).unlink()
+
+
+def _check_long_enough(path: Path, size: int) -> None:
+    have = path.stat().st_size if path.exists() else 0
+    if have < size:
+        raise DiagnosticError(RecordsCutShort(path=str(path), size=have, expected=size))
+
+
+def read_rows(folder: Path, kind: str | None = None) -> list[dict[str, object]]:
+    """The lines of a run's metrics, all or those of a kind; a last line without its end is left out."""
+    path = folder / METRICS
+    text = path.read_text(encoding="utf-8") if path.exists() else ""
+    rows = [json.loads(line) for line in text[: text.rfind("\n") + 1].splitlines()]
+    return [row for row in rows if kind is None or row["kind"] == kind]
