@@ -1,0 +1,79 @@
+"""What a run came to: scores on held-out images beside the budget.
+
+Takes a run and its evaluation; gives plain data, a file and a table. Guarantees: a run with scaled epochs says so
+everywhere.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from attrs import asdict, frozen
+
+from swc.ir.counts import Counts, count
+from swc.program.stages import stages
+from swc.show.plain import table
+from swc.show.wording import budget_text, exact, scale_text, several
+from swc.store import read_compiled, write_whole
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.table import Table
+
+    from swc.run import Run
+    from swc_runtime.metrics import Evaluation, Scores
+
+
+@frozen
+class Results:
+    """Scores of each member and the ensemble, and what the last revision stores."""
+
+    ensemble: str
+    data: str
+    budget: str
+    epochs_scale: float
+    members: tuple[tuple[str, Scores], ...]
+    together: Scores
+    counts: Counts
+
+
+def results_of(run: Run, found: Evaluation) -> Results:
+    """Put the scores beside the counts of the last revision."""
+    last = read_compiled(run.folder, len(stages(run.training)) - 1)
+    stated = budget_text(run.spec.budget)
+    named = tuple(zip(run.members, found.members, strict=True))
+    scale = run.training.epochs_scale
+    return Results(run.spec.name, run.spec.data.name, stated, scale, named, found.ensemble, count(last.graph))
+
+
+def write_results(folder: Path, results: Results) -> None:
+    """Write `results.json` into the run's folder."""
+    plain: dict[str, Any] = asdict(results) | {"schema": 1}
+    plain["members"] = [{"name": name, **asdict(scores)} for name, scores in results.members]
+    write_whole(folder / "results.json", json.dumps(plain, indent=1, sort_keys=True) + "\n")
+
+
+def results_shown(results: Results) -> RenderableType:
+    """One row for each member and one for the ensemble; the budget below."""
+    from rich.console import Group
+    from rich.text import Text
+
+    images = several(results.together.num_images, "held-out image")
+    title = f"{results.ensemble} on {results.data}, {images}{scale_text(results.epochs_scale)}"
+    counts = results.counts
+    budget = (
+        f"budget {results.budget}: {exact(counts.template_scalars)} scalars in templates, "
+        f"{exact(counts.parameter_scalars)} parameters in all"
+    )
+    unshared = f"the shared layers alone would own {exact(counts.native_scalars)} unshared"
+    return Group(Text(title, style="bold"), Text(), _scores_table(results), Text(), Text(budget), Text(unshared))
+
+
+def _scores_table(results: Results) -> Table:
+    made = table("", ">top-1", ">NLL", ">ECE")
+    for name, scores in (*results.members, ("ensemble", results.together)):
+        style = "bold" if scores is results.together else ""
+        made.add_row(name, f"{scores.top1:.2%}", f"{scores.nll:.4f}", f"{scores.ece:.2%}", style=style)
+    return made

@@ -1,0 +1,237 @@
+"""Build and run folders: what the commands leave for each other.
+
+Takes compiled revisions, gives them back. Guarantees: a file is written whole or not at all; what is read is checked
+by the strict decoders, and nothing is unpickled.
+
+    build/last                          the name of the ensemble compiled last
+    build/<ensemble>/                   spec.json tables.json program.json graph.txt notes.txt
+    build/<ensemble>/run/               spec.json tables.json, and what the runtime writes
+    build/<ensemble>/run/revisions/<n>/ program.json graph.txt notes.txt feedback.json
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from attrs import evolve, frozen
+
+from swc.diagnostics import DiagnosticError
+from swc.diagnostics.catalogue.files import FileUnreadable, NoBuild, OutputUnwritable, UnknownBuild
+from swc.diagnostics.catalogue.formats import DamagedFile
+from swc.diagnostics.catalogue.training import PartMissing, RunBusy
+from swc.diagnostics.sources import reason_of
+from swc.driver import Compiled, compile_spec, stage_of
+from swc.frontend.table import LayerTable
+from swc.ir.text import parse_graph, print_graph
+from swc.program.codec import decode, encode
+from swc.program.feedback import ClusterFeedback, CoefficientFeedback, Feedback
+from swc.program.program import Program
+from swc.program.stages import scale_epochs, stages
+from swc.semantics.spec import Spec
+from swc.show.revision import Revision
+
+BUILD = "build"
+RUN = "run"
+LAST = "last"
+LOCK = "lock"
+NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
+
+
+@frozen
+class Build:
+    """What a build or run folder holds: the spec, the layer tables and every revision so far."""
+
+    folder: Path
+    spec: Spec
+    tables: tuple[LayerTable, ...]
+    revisions: tuple[Revision, ...]
+
+    @property
+    def is_run(self) -> bool:
+        """Whether this is the folder of a run, and not of what was compiled."""
+        return not (self.folder / "program.json").is_file()
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a text file whole or not at all; raises DiagnosticError where the system refuses."""
+    partial = path.with_name(path.name + ".partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with partial.open("w", encoding="utf-8", newline="\n") as stream:
+            stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())
+        partial.replace(path)
+    except OSError as error:
+        raise DiagnosticError(OutputUnwritable(path=str(path), reason=error.strerror or str(error))) from error
+
+
+@contextmanager
+def held(run: Path) -> Iterator[bool]:
+    """Keep a run to this process; DiagnosticError where another one has it.
+
+    Gives whether the file system can lock at all. The system lets go when the process ends, in whatever way.
+    """
+    with _lock_file(run) as file:
+        yield _locked(file, run)
+
+
+def _lock_file(run: Path) -> IO[str]:
+    try:
+        run.mkdir(parents=True, exist_ok=True)
+        return (run / LOCK).open("a")
+    except OSError as error:
+        raise DiagnosticError(OutputUnwritable(path=str(run / LOCK), reason=reason_of(error))) from error
+
+
+def _locked(file: IO[str], run: Path) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise DiagnosticError(RunBusy(folder=str(run))) from error
+    except OSError as error:
+        if error.errno not in NO_LOCKS:
+            raise
+        return False
+    return True
+
+
+def write_build(compiled: Compiled, root: Path) -> Path:
+    """Write `build/<ensemble>/` below `root`, note it as the last one, and give its folder."""
+    folder = root / BUILD / compiled.spec.name
+    write_spec(folder, compiled)
+    write_revision(folder, compiled)
+    write_whole(root / BUILD / LAST, compiled.spec.name + "\n")
+    return folder
+
+
+def write_spec(folder: Path, compiled: Compiled) -> None:
+    """Write what every revision is compiled from: the tables, then the spec, by which a folder is known."""
+    write_whole(folder / "tables.json", encode(compiled.tables))
+    write_whole(folder / "spec.json", encode(compiled.spec))
+
+
+def write_revision(folder: Path, compiled: Compiled) -> None:
+    """Write one revision: the graph, the notes and, last, the program, by which a revision is known."""
+    write_whole(folder / "graph.txt", print_graph(compiled.graph))
+    write_whole(folder / "notes.txt", "".join(f"{note}\n" for note in compiled.notes))
+    write_whole(folder / "program.json", encode(compiled.program))
+
+
+def revision_folder(run: Path, number: int) -> Path:
+    """Where a run keeps a revision."""
+    return run / "revisions" / str(number)
+
+
+def write_feedback(run: Path, feedback: Feedback) -> None:
+    """Write what training a revision measured."""
+    write_whole(revision_folder(run, feedback.revision) / "feedback.json", encode(feedback))
+
+
+def read_feedback(run: Path, number: int) -> Feedback | None:
+    """What training a revision measured; None where it has not come to that."""
+    path = revision_folder(run, number) / "feedback.json"
+    return _measured(path) if path.is_file() else None
+
+
+def _measured(path: Path) -> Feedback:
+    found: Feedback = decode(_text(path), ClusterFeedback | CoefficientFeedback, str(path))
+    return found
+
+
+def _text(path: Path) -> str:
+    """The text of a file that swc wrote; DiagnosticError where it is missing or is no text."""
+    try:
+        return path.read_text("utf-8")
+    except FileNotFoundError as error:
+        raise DiagnosticError(PartMissing(path=str(path))) from error
+    except UnicodeDecodeError as error:
+        raise DiagnosticError(DamagedFile(origin=str(path), detail="it is no UTF-8 text")) from error
+    except OSError as error:
+        raise DiagnosticError(FileUnreadable(path=str(path), reason=reason_of(error))) from error
+
+
+def read_spec(folder: Path) -> tuple[Spec, tuple[LayerTable, ...]]:
+    """The spec and the layer tables of a build or run folder."""
+    spec, tables = folder / "spec.json", folder / "tables.json"
+    return (
+        decode(_text(spec), Spec, str(spec)),
+        decode(_text(tables), tuple[LayerTable, ...], str(tables)),
+    )
+
+
+def read_compiled(run: Path, number: int) -> Compiled:
+    """Compile a run's revision again, from the run's own spec and all the feedback that led to it."""
+    spec, tables = read_spec(run)
+    earlier = () if spec.training is None else stages(spec.training)[:number]
+    asked = (stage.revision for stage in earlier if stage.action is not None)
+    feedback = tuple(_measured(revision_folder(run, n) / "feedback.json") for n in asked)
+    return compile_spec(spec, tables, number, feedback)
+
+
+def open_build(place: Path | str | None = None, *, prefer_run: bool = True) -> Build:
+    """Open a build folder, a run folder or the ensemble compiled last.
+
+    With `prefer_run`, a build that has been trained as it is now gives its run. `place` may be a folder, or the name of
+    a compiled ensemble. Raises DiagnosticError where nothing is compiled.
+    """
+    folder = _folder(place)
+    spec, tables = read_spec(folder)
+    run = folder / RUN
+    if prefer_run and (run / "revisions" / "0" / "program.json").is_file():
+        begun, layers = read_spec(run)
+        if trains(begun, spec):
+            folder, spec, tables = run, begun, layers
+    return Build(folder, spec, tables, _revisions(folder, spec))
+
+
+def trains(begun: Spec, compiled: Spec) -> bool:
+    """Whether the spec of a run is the compiled one, its epochs scaled or not."""
+    if begun.training is None or compiled.training is None:
+        return False
+    return begun == evolve(compiled, training=scale_epochs(compiled.training, begun.training.epochs_scale))
+
+
+def _folder(place: Path | str | None) -> Path:
+    if place is not None and (Path(place) / "spec.json").is_file():
+        return Path(place)
+    build = nearest_build(Path.cwd())
+    name = str(place) if place is not None else _text(build / LAST).strip()
+    if not (build / name / "spec.json").is_file():
+        known = tuple(sorted(found.parent.name for found in build.glob("*/spec.json")))
+        raise DiagnosticError(UnknownBuild(name=name, known=known))
+    return build / name
+
+
+def nearest_build(start: Path) -> Path:
+    """The `build/` folder nearest to `start`, going up; raises DiagnosticError where there is none."""
+    for folder in (start, *start.parents):
+        if (folder / BUILD / LAST).is_file():
+            return folder / BUILD
+    raise DiagnosticError(NoBuild(folder=str(start)))
+
+
+def _revisions(folder: Path, spec: Spec) -> tuple[Revision, ...]:
+    if (folder / "program.json").is_file():
+        return (_revision(folder, 0, spec, None),)
+    numbers = sorted(int(found.parent.name) for found in folder.glob("revisions/*/program.json"))
+    return tuple(_revision(revision_folder(folder, n), n, spec, read_feedback(folder, n)) for n in numbers)
+
+
+def _revision(folder: Path, number: int, spec: Spec, feedback: Feedback | None) -> Revision:
+    program, notes = folder / "program.json", folder / "notes.txt"
+    stage = stage_of(spec, number)
+    return Revision(
+        number,
+        stage.label if stage else "",
+        parse_graph(_text(folder / "graph.txt")),
+        decode(_text(program), Program, str(program)),
+        feedback,
+        tuple(_text(notes).splitlines()) if notes.is_file() else (),
+    )
