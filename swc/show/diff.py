@@ -1,0 +1,221 @@
+"""`swc diff`: what a recompile changed, and the similarities that made it.
+
+Takes two programs with what was measured in between, gives a rich renderable. Guarantees: every similarity stands
+with its error; ids are the programs' own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from attrs import Factory, frozen
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from swc.program.diff import ProgramDiff, SplitCluster, clusters_of, diff_programs
+from swc.program.feedback import ClusterFeedback, CoefficientFeedback, Feedback, Similarity
+from swc.program.program import Program
+from swc.program.stages import stages
+from swc.program.training import Training
+from swc.show.index import grouped
+from swc.show.links import Part, close_calls, parts_of
+from swc.show.plain import table
+from swc.show.revision import Revision
+from swc.show.wording import exact, runs, several
+
+MOST_CALLS = 10  # close calls listed; their number is always told
+
+
+@frozen
+class Side:
+    """One side of a diff: a program, what people call it, and the labels of its clusters where a graph tells them."""
+
+    name: str
+    program: Program
+    labels: Mapping[str, str] = Factory(dict)
+
+
+@frozen
+class Measured:
+    """Feedback with the threshold it was held against (None where the spec has none)."""
+
+    feedback: Feedback
+    threshold: float | None
+
+
+def side_of(revision: Revision) -> Side | None:
+    """A revision as a side of a diff; None where it has no program."""
+    if revision.program is None:
+        return None
+    name = f"revision {revision.number}" + (f" ({revision.label})" if revision.label else "")
+    labels = {cluster.id: cluster.label for cluster in revision.graph.clusters}
+    return Side(name, revision.program, labels)
+
+
+def measured_between(
+    before: Program, after: Program, feedback: Iterable[Feedback], training: Training | None
+) -> tuple[Measured, ...]:
+    """The feedback of the revisions from `before` up to but without `after`, with its thresholds."""
+    actions = [stage.action for stage in stages(training)] if training else []
+    found = [item for item in feedback if before.revision <= item.revision < after.revision]
+    return tuple(Measured(item, _threshold(actions, item.revision)) for item in found)
+
+
+def _threshold(actions: Sequence[object], revision: int) -> float | None:
+    action = actions[revision] if revision < len(actions) else None
+    return getattr(action, "threshold", None)
+
+
+def diff_report(before: Side, after: Side, measured: tuple[Measured, ...] = ()) -> RenderableType:
+    """The whole diff: counts, clusters, coefficients, banks, close calls."""
+    change = diff_programs(before.program, after.program)
+    parts: list[RenderableType] = [Text(f"{before.name} -> {after.name}", style="bold"), Text()]
+    parts.append(count_table(change))
+    if change.is_empty:
+        return Group(*parts, Text(), Text("the two share alike"))
+    parts += _reclustered(before, after, change, measured) if change.clusters else _retied(before, change, measured)
+    for item in measured:
+        parts += _calls(item)
+    return Group(*parts)
+
+
+def _reclustered(
+    before: Side, after: Side, change: ProgramDiff, measured: Sequence[Measured]
+) -> Iterable[RenderableType]:
+    """New clusters have new banks and are tied anew: their names would only seem to be those of before."""
+    old, new = before.program, after.program
+    yield from _section("clusters")
+    yield cluster_table(before, after, change, measured)
+    yield Text()
+    yield Text(
+        f"{several(len(clusters_of(old)), 'cluster')} became {len(clusters_of(new))}, "
+        f"{several(len(old.banks), 'bank')} became {len(new.banks)}, "
+        f"{several(len(old.coefficients), 'coefficient vector')} became {len(new.coefficients)}"
+    )
+
+
+def _retied(before: Side, change: ProgramDiff, measured: Sequence[Measured]) -> Iterable[RenderableType]:
+    if change.untied:
+        yield from _section("coefficients")
+        yield untied_table(before.program, change, measured)
+    if change.banks:
+        yield from _section("banks")
+        yield bank_table(change)
+
+
+def _section(name: str) -> tuple[Text, Text]:
+    return Text(), Text(name, style="bold")
+
+
+def count_table(change: ProgramDiff) -> Table:
+    """The scalars stored before and after."""
+    made = table("scalars", ">before", ">after", ">change")
+    old, new = change.counts_before, change.counts_after
+    for name, first, second in (
+        ("templates", old.template_scalars, new.template_scalars),
+        ("coefficients", old.coefficient_scalars, new.coefficient_scalars),
+        ("stored tensors", old.tensor_scalars, new.tensor_scalars),
+        ("private", old.private_scalars, new.private_scalars),
+        ("all parameters", old.parameter_scalars, new.parameter_scalars),
+    ):
+        made.add_row(name, exact(first), exact(second), f"{second - first:+,}" if first != second else "0")
+    return made
+
+
+def cluster_table(before: Side, after: Side, change: ProgramDiff, measured: Sequence[Measured]) -> Table:
+    """Each cluster that was cut or joined: its parts, the link that holds each and the nearest one outside."""
+    made = table("cluster", "now", ">layers", "where", "held by psi >=", "nearest outside")
+    pairs = _pairs(measured, ClusterFeedback)
+    for cluster in change.clusters:
+        for place, (id_, part) in enumerate(_cluster_parts(before, after, cluster, pairs)):
+            name = _named(cluster.before, before.labels) if place == 0 else ""
+            where = places(before.program, part.ids)
+            made.add_row(name, _named(id_, after.labels), exact(len(part.ids)), where, *_links(part))
+    return made
+
+
+def _cluster_parts(
+    before: Side, after: Side, cluster: SplitCluster, pairs: Sequence[Similarity]
+) -> Iterable[tuple[str, Part]]:
+    held = clusters_of(before.program)[cluster.before]
+    new = clusters_of(after.program)
+    groups = [tuple(layer for layer in held if layer in set(new[id_])) for id_, _ in cluster.after]
+    return zip((id_ for id_, _ in cluster.after), parts_of(groups, pairs), strict=True)
+
+
+def untied_table(program: Program, change: ProgramDiff, measured: Sequence[Measured]) -> Table:
+    """Each coefficient that was untied: the groups of its slots and their links."""
+    made = table("coefficients of", ">slots", "where", "held by psi >=", "nearest outside")
+    pairs = _pairs(measured, CoefficientFeedback)
+    for untied in change.untied:
+        for place, part in enumerate(parts_of(untied.groups, pairs)):
+            where = places(program, (slot.rpartition("#")[0] for slot in part.ids))
+            made.add_row(untied.coefficient if place == 0 else "", exact(len(part.ids)), where, *_links(part))
+    return made
+
+
+def bank_table(change: ProgramDiff) -> Table:
+    """Banks as templates x size, before and after."""
+    made = table("bank", ">before", ">after")
+    for bank in change.banks:
+        made.add_row(bank.bank, _size(bank.before), _size(bank.after))
+    return made
+
+
+def _size(size: tuple[int, int] | None) -> str:
+    return f"{size[0]} x {exact(size[1])}" if size else "-"
+
+
+def _pairs(measured: Sequence[Measured], kind: type[ClusterFeedback] | type[CoefficientFeedback]) -> list[Similarity]:
+    return [pair for item in measured if isinstance(item.feedback, kind) for pair in item.feedback.similarities]
+
+
+def _named(cluster: str, labels: Mapping[str, str]) -> str:
+    return f"{cluster}  {labels[cluster]}" if cluster in labels else cluster
+
+
+def _links(part: Part) -> tuple[str, str]:
+    return psi_text(part.holds) if part.holds else "-", psi_text(part.nearest) if part.nearest else "-"
+
+
+def psi_text(pair: Similarity) -> str:
+    """A similarity with its standard error."""
+    return f"{pair.value:.3f} ± {pair.error:.3f}"
+
+
+def places(program: Program, layers: Iterable[str]) -> str:
+    """Layers by member and place among the member's composed layers: `wide 0-3, 5; thin 0`."""
+    by_member = grouped(program.weights, lambda weight: weight.member)
+    place = {
+        f"{member}.{weight.path.removesuffix('.weight')}": (member, number)
+        for member, weights in by_member.items()
+        for number, weight in enumerate(weights)
+    }
+    found = grouped((place[layer] for layer in layers), lambda entry: entry[0])
+    return "; ".join(f"{member} {runs({number for _, number in entries})}" for member, entries in found.items())
+
+
+def _calls(item: Measured) -> Iterable[RenderableType]:
+    """The pairs so near the threshold that another run may decide them otherwise; those without a gradient."""
+    pairs, silent = item.feedback.similarities, item.feedback.silent
+    source = f"{several(len(pairs), 'pair')} from {several(item.feedback.num_images, 'image')}"
+    yield Text()
+    yield Text(f"similarities of revision {item.feedback.revision}", style="bold")
+    if item.threshold is None:
+        yield Text(source)
+        return
+    calls = close_calls(pairs, item.threshold)
+    yield Text(f"{source}, threshold {item.threshold:g}: {len(calls)} within two standard errors of it")
+    if calls:
+        yield pair_table(calls[:MOST_CALLS])
+    if silent:
+        yield Text(f"without a gradient, so left as they were: {', '.join(silent)}")
+
+
+def pair_table(pairs: Sequence[Similarity]) -> Table:
+    """Pairs with their similarities."""
+    made = table("first", "second", "psi")
+    for pair in pairs:
+        made.add_row(pair.first, pair.second, psi_text(pair))
+    return made

@@ -1,0 +1,31 @@
+"""Rich renderables as plain text, for pipes, files and tests.
+
+Guarantees: no escape codes, no trailing blanks, the same text for the same renderable and width.
+"""
+
+from __future__ import annotations
+
+from io import StringIO
+
+from rich.console import Console, RenderableType
+from rich.table import Table
+
+WIDTH = 110  # characters where there is no terminal to ask
+
+
+def plain(renderable: RenderableType, width: int = WIDTH) -> str:
+    """The text of a renderable, `width` characters wide, ending with a line end."""
+    stream = StringIO()
+    console = Console(file=stream, width=width, color_system=None, force_terminal=False, legacy_windows=False)
+    console.print(renderable, highlight=False, markup=False, emoji=False)
+    return "\n".join(line.rstrip() for line in stream.getvalue().rstrip().splitlines()) + "\n"
+
+
+def table(*columns: str, title: str = "") -> Table:
+    """A table in the one style of the views: columns named `>name` hold numbers and stand right."""
+    made = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), title=title or None, title_justify="left")
+    made.title_style = "bold"
+    for column in columns:
+        right = column.startswith(">")
+        made.add_column(column.removeprefix(">"), justify="right" if right else "left", no_wrap=right)
+    return made

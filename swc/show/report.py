@@ -1,0 +1,130 @@
+"""What `swc compile` prints before anything trains: every bank, both totals, and what the compiler decided.
+
+Takes a graph, its counts and the spec, gives a rich renderable. Guarantees: every number is exact, and the totals are
+those of `swc.ir.counts`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from swc.ir.counts import Counts, Row, rows
+from swc.ir.graph import Graph
+from swc.program.expressions import num_scalars
+from swc.semantics.spec import Spec
+from swc.show.index import grouped
+from swc.show.plain import plain, table
+from swc.show.wording import budget_limit, budget_text, exact, several, share_of
+
+
+def compile_report(graph: Graph, counts: Counts, spec: Spec, notes: Sequence[str] = ()) -> RenderableType:
+    """The whole report: title, banks, totals, decisions and defaults."""
+    title = f"{graph.ensemble}, revision {graph.revision}" + (f" ({graph.phase})" if graph.phase else "")
+    size = ", ".join(
+        (
+            several(len(graph.members), "member"),
+            several(len(graph.layers), "shared layer"),
+            several(len(graph.clusters), "cluster"),
+            several(len(graph.slots), "slot"),
+        )
+    )
+    parts: list[RenderableType] = [Text(title, style="bold"), Text(size)]
+    if graph.banks:
+        parts += [Text(), bank_table(graph)]
+    return Group(*parts, Text(), totals_table(graph, counts, spec), *remarks("decisions", notes), *defaults(spec))
+
+
+def compile_report_text(graph: Graph, counts: Counts, spec: Spec, notes: Sequence[str] = ()) -> str:
+    """The report as plain text."""
+    return plain(compile_report(graph, counts, spec, notes))
+
+
+def bank_table(graph: Graph) -> Table:
+    """One row for each level: its bank, its slots and coefficients, and the scalars of both."""
+    made = table(
+        "cluster", ">level", ">template", ">templates", ">scalars", ">slots", ">coefficients", ">their scalars"
+    )
+    for cluster, levels in grouped(rows(graph), lambda row: row.cluster).items():
+        for place, row in enumerate(levels):
+            made.add_row(f"{cluster}  {row.label}" if place == 0 else "", *_bank_cells(row))
+    return made
+
+
+def _bank_cells(row: Row) -> tuple[str, ...]:
+    numbers = (
+        row.level,
+        row.template_size,
+        row.num_templates,
+        row.template_scalars,
+        row.num_slots,
+        row.num_coefficients,
+        row.coefficient_scalars,
+    )
+    return tuple(exact(number) for number in numbers)
+
+
+def totals_table(graph: Graph, counts: Counts, spec: Spec) -> Table:
+    """The totals in both counts beside the budget, and what is made of them."""
+    made = table("scalars", ">number", "")
+    for name, number, remark in _totals(graph, counts, spec):
+        made.add_row(name, exact(number), remark)
+    return made
+
+
+def _totals(graph: Graph, counts: Counts, spec: Spec) -> Iterable[tuple[str, int, str]]:
+    yield "templates", counts.template_scalars, _of_budget(counts, spec, in_parameters=False)
+    yield "coefficients", counts.coefficient_scalars, ""
+    if counts.tensor_scalars:
+        yield "stored tensors", counts.tensor_scalars, ""
+    for reason, scalars, number in _private(graph):
+        yield reason, scalars, f"private, {several(number, 'parameter')}"
+    yield "all parameters", counts.parameter_scalars, _of_budget(counts, spec, in_parameters=True)
+    yield "native", counts.native_scalars, _sharing(counts)
+    if counts.generated_scalars:
+        yield "generated", counts.generated_scalars, "one SuperWeight for each slot"
+        yield "discarded", counts.discarded_scalars, _cropped(counts)
+
+
+def _private(graph: Graph) -> list[tuple[str, int, int]]:
+    by_reason = grouped(graph.private, lambda private: private.reason)
+    return [(reason, sum(num_scalars(p.shape) for p in found), len(found)) for reason, found in by_reason.items()]
+
+
+def _of_budget(counts: Counts, spec: Spec, *, in_parameters: bool) -> str:
+    limit = budget_limit(spec.budget, counts.native_scalars)
+    if (spec.budget.kind == "parameters") != in_parameters:
+        return ""
+    if limit is None:
+        return "budget: unlimited"
+    used = counts.parameter_scalars if in_parameters else counts.template_scalars + counts.tensor_scalars
+    return f"{share_of(used, limit)} of the budget, {budget_text(spec.budget)}"
+
+
+def _sharing(counts: Counts) -> str:
+    stored = counts.template_scalars + counts.tensor_scalars
+    ratio = f", {counts.native_scalars / stored:.2f} for each that is stored" if stored else ""
+    return f"what the shared layers would own unshared{ratio}"
+
+
+def _cropped(counts: Counts) -> str:
+    return f"{share_of(counts.discarded_scalars, counts.generated_scalars)} of what is generated, cut off by crops"
+
+
+def remarks(title: str, lines: Sequence[str]) -> list[RenderableType]:
+    """A titled list; nothing where there are no lines."""
+    if not lines:
+        return []
+    made = table("", "")
+    made.show_header = False
+    for line in lines:
+        made.add_row(" -", line)
+    return [Text(), Text(title, style="bold"), made]
+
+
+def defaults(spec: Spec) -> list[RenderableType]:
+    """What the author left open, and what was chosen."""
+    return remarks("defaults", spec.defaults)

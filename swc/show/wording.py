@@ -1,0 +1,74 @@
+"""How numbers, shapes, budgets and runs of layers are written; one wording for every view."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from swc.program.expressions import Shape
+from swc.semantics.spec import Budget
+
+
+def exact(number: int) -> str:
+    """Every digit, in groups of three."""
+    return f"{number:,}"
+
+
+def short(number: float) -> str:
+    """Three or four significant digits with k, M or G: 18.00M."""
+    for unit, scale in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
+        if abs(number) >= scale:
+            return f"{number / scale:.2f}{unit}"
+    return f"{number:g}"
+
+
+def share_of(part: float, whole: float) -> str:
+    """A part in per cent of a whole; a dash where the whole is nothing."""
+    return f"{100 * part / whole:.2f}%" if whole else "-"
+
+
+def shape_text(shape: Shape) -> str:
+    """A shape as its sizes joined by x: 64x16x3x3."""
+    return "x".join(str(size) for size in shape)
+
+
+def several(number: int, noun: str) -> str:
+    """A count with its noun: 1 layer, 2 layers."""
+    return f"{exact(number)} {noun if number == 1 else noun + 's'}"
+
+
+def budget_text(budget: Budget) -> str:
+    """The budget as the spec states it."""
+    match budget.kind:
+        case "unlimited":
+            return "unlimited"
+        case "native":
+            return f"{100 * budget.amount:g}% of native"
+        case _:
+            return f"{exact(round(budget.amount))} {budget.kind}"
+
+
+def budget_limit(budget: Budget, native_scalars: int) -> float | None:
+    """How many scalars the budget allows, in its own count; None where it is unlimited."""
+    match budget.kind:
+        case "unlimited":
+            return None
+        case "native":
+            return budget.amount * native_scalars
+        case _:
+            return budget.amount
+
+
+def runs(numbers: Iterable[int]) -> str:
+    """Whole numbers with neighbours joined: 0-3, 5."""
+    found: list[tuple[int, int]] = []
+    for number in sorted(numbers):
+        if found and found[-1][1] == number - 1:
+            found[-1] = (found[-1][0], number)
+        else:
+            found.append((number, number))
+    return ", ".join(str(first) if first == last else f"{first}-{last}" for first, last in found)
+
+
+def scale_text(factor: float) -> str:
+    """How a run with scaled epochs is marked, behind what it is called; nothing where they are as in the spec."""
+    return "" if factor == 1 else f", epochs scaled by {factor:g}"
