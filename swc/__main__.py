@@ -1,0 +1,5 @@
+"""`python -m swc`."""
+
+from swc.cli.main import main
+
+main()

@@ -1,0 +1,1 @@
+"""The commands of `swc`, one thin module each."""

@@ -1,0 +1,34 @@
+"""`swc compile SPEC`: the exact budget, the allocation and the sharing graph, before anything trains."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from swc.cli import console
+
+
+@click.command("compile")
+@click.argument("spec", type=click.Path(path_type=Path))
+@click.option("--ensemble", metavar="NAME", help="Which ensemble, where the file has several.")
+@click.option("--set", "settings", metavar="NAME=VALUE", multiple=True, help="Give a param another value; repeatable.")
+@click.option("--root", type=click.Path(file_okay=False, path_type=Path), default=Path(), help="Where build/ lies.")
+@click.option("--quiet", is_flag=True, help="Print warnings and errors only.")
+def command(spec: Path, ensemble: str | None, settings: tuple[str, ...], root: Path, quiet: bool) -> None:
+    """Compile SPEC into build/<ensemble>/ and print what it will store, bank by bank."""
+    overrides = console.overrides(settings)
+    with console.reporting() as sink:
+        from swc.cli.rendering import give
+        from swc.driver import compile_file
+        from swc.ir.counts import count
+        from swc.show.report import compile_report
+        from swc.store import write_build
+
+        compiled = compile_file(spec, overrides, ensemble)
+        for warning in compiled.warnings:
+            sink.report(warning)
+        folder = write_build(compiled, root)
+        if not quiet:
+            give(compile_report(compiled.graph, count(compiled.graph), compiled.spec, compiled.notes))
+            console.say(f"compiled to {folder}; next: swc train")

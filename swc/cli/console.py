@@ -1,0 +1,88 @@
+"""Streams, colour and JSON for the commands: results go to the output stream, diagnostics to the error stream.
+
+Guarantees: no colour where the stream is no terminal or NO_COLOR is set (FORCE_COLOR overrides the terminal);
+under `--format json` the output stream holds one JSON document and nothing else.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import IO, Any, Literal
+
+import click
+
+from swc.diagnostics.diagnostic import Diagnostic, DiagnosticError, Severity, Sink
+
+Format = Literal["text", "json"]
+
+# `--format text|json` for commands whose result is their diagnostics
+format_option = click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="Form of the output.",
+)
+
+
+def report(diagnostics: Sequence[Diagnostic], form: Format = "text") -> None:
+    """Print diagnostics with their summary: text to the error stream, JSON (also for none) to the output stream."""
+    from swc.diagnostics import render
+
+    if form == "json":
+        click.echo(render.render_json(diagnostics), nl=False)
+    elif diagnostics:
+        text = render.render(diagnostics, colour=has_colour(sys.stderr))
+        click.echo(text, nl=False, err=True, color=True)
+
+
+def say(message: str) -> None:
+    """Print a line for people to the error stream: progress, what was written where."""
+    click.echo(message, err=True)
+
+
+def give(text: str) -> None:
+    """Print a result to the output stream, with a line end."""
+    click.echo(text)
+
+
+def has_colour(stream: IO[Any]) -> bool:
+    """Whether to colour what goes to a stream."""
+    if os.environ.get("NO_COLOR"):
+        return False
+    return bool(os.environ.get("FORCE_COLOR")) or (stream.isatty() and os.environ.get("TERM") != "dumb")
+
+
+@contextmanager
+def reporting(form: Format = "text", *, strict: bool = False) -> Iterator[Sink]:
+    """Collect diagnostics in the sink it yields, print them at the end, and exit with status 1 for an error.
+
+    What a `DiagnosticError` carries is printed with them, each once. With `strict` a warning counts as an error.
+    JSON is printed even when there is nothing to tell.
+    """
+    sink = Sink()
+    try:
+        yield sink
+    except DiagnosticError as raised:
+        for diagnostic in raised.diagnostics:
+            sink.report(diagnostic)
+    report(sink.diagnostics, form)
+    if sink.errors or (strict and any(d.severity is Severity.WARNING for d in sink.warnings)):
+        raise click.exceptions.Exit(1)
+
+
+def overrides(settings: Sequence[str]) -> dict[str, str]:
+    """What `--set NAME=VALUE` says, by name; wrong usage where there is no `=` or a name comes twice."""
+    found: dict[str, str] = {}
+    for setting in settings:
+        name, equals, value = (part.strip() for part in setting.partition("="))
+        if not (equals and name and value):
+            raise click.BadParameter(f"`{setting}` is not NAME=VALUE", param_hint="--set")
+        if name in found:
+            raise click.BadParameter(f"`{name}` is given twice", param_hint="--set")
+        found[name] = value
+    return found

@@ -1,0 +1,31 @@
+"""`swc diff`: what a recompile changed, and the similarities that made it."""
+
+from __future__ import annotations
+
+import click
+
+from swc.diagnostics import DiagnosticError
+from swc.diagnostics.catalogue.show import NothingInCommon
+
+
+@click.command("diff")
+@click.argument("first", metavar="[A]", required=False)
+@click.argument("second", metavar="[B]", required=False)
+def diff(first: str | None, second: str | None) -> None:
+    """Compare two revisions, builds, specs or program.json files.
+
+    A and B are build or run folders, .sw specs, names of compiled ensembles or program.json files; `:N` or `:PHASE`
+    behind a run (or alone) picks a revision, as in `swc diff build/small/run:0 build/small/run:1` or
+    `swc diff :0 :1`. With less than two, the last two revisions are compared.
+    """
+    from swc.cli.places import sides
+    from swc.cli.rendering import give
+    from swc.program.diff import banks_by_layer
+    from swc.show.diff import diff_report, measured_between
+
+    before, after = sides(first, second)
+    one, other = before.side.program, after.side.program
+    if not set(banks_by_layer(one)) & set(banks_by_layer(other)):
+        raise DiagnosticError(NothingInCommon(first=before.side.name, second=after.side.name))
+    measured = measured_between(one, other, after.feedback or before.feedback, after.training or before.training)
+    give(diff_report(before.side, after.side, measured))

@@ -1,0 +1,138 @@
+"""The command `swc`: finds the subcommand, runs it, and turns every way it can end into an exit status.
+
+Guarantees: 0 done, 1 diagnostics, 2 wrong usage, 70 a bug of ours, 130 interrupted, 141 the reader of the output went
+away. A subcommand's module is imported only when it runs, so that `swc --help` is quick.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+import click
+
+from swc import __version__
+from swc.cli import console
+from swc.diagnostics.diagnostic import DiagnosticError
+
+# name -> where the click command is, and what `swc --help` says of it
+COMMANDS: dict[str, tuple[str, str]] = {
+    "check": ("swc.cli.check:command", "Check specs for mistakes, without building any network."),
+    "fmt": ("swc.cli.fmt:command", "Rewrite specs in the canonical form."),
+    "compile": ("swc.cli.compile:command", "Compile a spec: the exact budget, allocation and sharing graph."),
+    "train": ("swc.cli.train:command", "Train the compiled ensemble, or go on where it was; re-share as it says."),
+    "show": ("swc.cli.show:show", "Show a compiled ensemble as text, picture, graph or JSON."),
+    "diff": ("swc.cli.diff:diff", "Say what changed between two compiled programs, and why."),
+    "explain": ("swc.cli.explain:command", "Explain a diagnostic by its code."),
+}
+
+DONE, DIAGNOSTICS, USAGE, BUG, INTERRUPTED, NO_READER = 0, 1, 2, 70, 130, 141
+
+
+class Commands(click.Group):
+    """A group that knows its commands by name and imports one only when it is run."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names, in the order in which one uses them."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a command; None if there is none of that name."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, attribute = COMMANDS[cmd_name][0].partition(":")
+        command = getattr(import_module(module), attribute)
+        assert isinstance(command, click.Command)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command, with a suggestion where there is none of that name."""
+        if args and not args[0].startswith("-") and args[0] not in COMMANDS:
+            ctx.fail(_no_such_command(args[0]))
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands with their summaries, without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, summary) for name, (_, summary) in COMMANDS.items()])
+
+
+def _no_such_command(name: str) -> str:
+    from swc.diagnostics.suggest import closest
+
+    meant = closest(name, COMMANDS)
+    return f"no such command `{name}`." + (f" Did you mean `{meant}`?" if meant else "")
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, message="swc %(version)s")
+def cli() -> None:
+    """Compile, train and re-share parameter-shared ensembles described in `.sw` files.
+
+    Begin with: swc compile SPEC.sw, then swc train, then swc show.
+    """
+
+
+def main() -> None:
+    """Run the command line of this process and exit with its status."""
+    status = run(sys.argv[1:])
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        status = NO_READER
+    if status == NO_READER:
+        _silence_stdout()
+    sys.exit(status)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command line and give its exit status; everything that can go wrong is said on the error stream."""
+    try:
+        with cli.make_context("swc", list(arguments)) as context:
+            cli.invoke(context)
+    except click.exceptions.Exit as end:
+        return end.exit_code
+    except Exception as error:  # noqa: BLE001  (the one place that must see every bug: it makes the report of it)
+        return _told(error, arguments)
+    except KeyboardInterrupt:
+        console.say("interrupted")
+        return INTERRUPTED
+    return DONE
+
+
+def _told(error: Exception, arguments: Sequence[str]) -> int:
+    """Say what ended the command and give the exit status for it."""
+    match error:
+        case DiagnosticError():
+            console.report(error.diagnostics)
+            return DIAGNOSTICS
+        case click.Abort():
+            console.say("interrupted")
+            return INTERRUPTED
+        case click.ClickException():
+            error.show()
+            return USAGE
+        case BrokenPipeError():
+            return NO_READER
+        case _:
+            return _unforeseen(error, arguments)
+
+
+def _unforeseen(error: Exception, arguments: Sequence[str]) -> int:
+    from swc.cli import bug
+
+    refusal = bug.refusal_of_system(error)
+    if refusal is not None:
+        console.report([refusal])
+        return DIAGNOSTICS
+    console.say(bug.report(error, arguments))
+    return BUG
+
+
+def _silence_stdout() -> None:
+    """Point the output at nothing, so that Python's own flush at exit does not fail again."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)

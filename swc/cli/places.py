@@ -1,0 +1,109 @@
+"""What the arguments of `swc show` and `swc diff` mean: builds, runs, specs, programs, and revisions of them.
+
+Gives a `Build` or a side of a diff; raises DiagnosticError for what is not there. A place may end in `:REVISION`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from attrs import evolve, frozen
+
+from swc.diagnostics import DiagnosticError
+from swc.diagnostics.catalogue.files import FileMissing, UnknownBuild
+from swc.diagnostics.catalogue.show import NoSuchRevision
+
+if TYPE_CHECKING:
+    from swc.program.feedback import Feedback
+    from swc.program.training import Training
+    from swc.show.diff import Side
+    from swc.store import Build
+
+
+@frozen
+class Found:
+    """A side of a diff with the feedback known where it lies and the training it belongs to."""
+
+    side: Side
+    feedback: tuple[Feedback, ...] = ()
+    training: Training | None = None
+
+
+def open_place(place: str | None, overrides: Mapping[str, str]) -> Build:
+    """The build or run at a place; a `.sw` file is compiled in memory, None is what was compiled last."""
+    from swc.store import open_build
+
+    if place is None or place == "":
+        return open_build(None)
+    if place.endswith(".sw"):
+        return _compiled(place, overrides)
+    if "/" in place and not Path(place).exists():
+        raise DiagnosticError(FileMissing(path=place))
+    path = Path(place)
+    # the folder of one revision stands for its run
+    run = path.parent.parent if path.parent.name == "revisions" else path
+    return open_build(run if (run / "spec.json").is_file() else place)
+
+
+def _compiled(place: str, overrides: Mapping[str, str]) -> Build:
+    from swc.driver import compile_file
+    from swc.show.revision import Revision
+    from swc.store import Build
+
+    compiled = compile_file(place, overrides)
+    label = compiled.stage.label if compiled.stage else ""
+    warnings = tuple(f"{warning.code}: {warning.message()}" for warning in compiled.warnings)
+    revision = Revision(0, label, compiled.graph, compiled.program, None, (*compiled.notes, *warnings))
+    return Build(Path(place), compiled.spec, compiled.tables, (revision,))
+
+
+def sides(first: str | None, second: str | None) -> tuple[Found, Found]:
+    """The two sides of a diff; with less than two places, the last two revisions of the one place."""
+    if first is not None and second is not None:
+        return _side(first), _side(second)
+    build = open_place(first, {})
+    if len(build.revisions) < 2:
+        only = build.revisions[-1]
+        raise DiagnosticError(NoSuchRevision(asked="1", known=(f"{only.number} ({only.label})",)))
+    before, after = (f"{first or ''}:{revision.number}" for revision in build.revisions[-2:])
+    return _side(before), _side(after)
+
+
+def _side(text: str) -> Found:
+    from swc.show.choose import choose
+    from swc.show.diff import side_of
+
+    place, wanted = _parted(text)
+    if place.endswith(".json"):
+        return _program(Path(place))
+    build = open_place(place, {})
+    revision = choose(build.revisions, wanted or _own_number(place))
+    side = side_of(revision)
+    if side is None:
+        raise DiagnosticError(UnknownBuild(name=text))
+    feedback = tuple(r.feedback for r in build.revisions if r.feedback is not None)
+    return Found(evolve(side, name=f"{revision.graph.ensemble} {side.name}"), feedback, build.spec.training)
+
+
+def _parted(text: str) -> tuple[str, str | None]:
+    if Path(text).exists() or ":" not in text:
+        return text, None
+    place, _, wanted = text.rpartition(":")
+    return place, wanted
+
+
+def _own_number(place: str) -> str | None:
+    path = Path(place)
+    return path.name if path.parent.name == "revisions" else None
+
+
+def _program(path: Path) -> Found:
+    from swc.program.codec import decode
+    from swc.program.program import Program
+    from swc.show.diff import Side
+
+    if not path.is_file():
+        raise DiagnosticError(FileMissing(path=str(path)))
+    return Found(Side(str(path), decode(path.read_text("utf-8"), Program, str(path))))

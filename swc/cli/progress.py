@@ -1,0 +1,201 @@
+"""Progress of a run for people: a live line on a terminal, one plain line an epoch elsewhere; on the error stream.
+
+Takes a training and what the session tells; gives `progress_for`. Guarantees: time left covers all stages that remain,
+gradient statistics included; nothing here changes a run.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from time import monotonic
+from typing import IO, TYPE_CHECKING
+
+from attrs import define, field
+
+from swc.program.stages import Stage, stages
+from swc.program.training import Phase, Training
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bar
+    from rich.progress import TaskID
+
+    from swc_runtime.metrics import Evaluation, Scores
+    from swc_runtime.progress import Progress
+    from swc_runtime.trainer import EpochResult, OnStep, Tally
+
+REFRESH = 0.2  # seconds between two looks at the loss, which on CUDA waits for the device
+
+
+@define
+class Clock:
+    """The time left, from the pace of this process; work is counted in epochs, a statistics pass as one."""
+
+    total: float
+    done: float = 0.0
+    now: Callable[[], float] = monotonic
+    started: tuple[float, float] | None = None  # time and work at the first call of `reach`
+
+    def reach(self, done: float) -> None:
+        """Work done so far, over all stages."""
+        self.done = done
+        if self.started is None:
+            self.started = (self.now(), done)
+
+    def left(self) -> float | None:
+        """Seconds, or None before there is a pace."""
+        if self.started is None or self.done <= self.started[1]:
+            return None
+        pace = (self.now() - self.started[0]) / (self.done - self.started[1])
+        return pace * max(0.0, self.total - self.done)
+
+
+def work_of(training: Training) -> float:
+    """Epochs of all stages, and one for each statistics pass."""
+    return float(sum(stage.stop - stage.start + (stage.action is not None) for stage in stages(training)))
+
+
+def work_before(training: Training, stage: Stage, epoch: int) -> float:
+    """The work that lies before an epoch of a stage."""
+    earlier = stages(training)[: stage.revision]
+    return float(sum(s.stop - s.start + (s.action is not None) for s in earlier) + epoch - stage.start)
+
+
+def spoken(seconds: float | None) -> str:
+    """A duration as `1:02:03` or `2:03`; `-:--` while unknown."""
+    if seconds is None:
+        return "-:--"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+@define
+class Plain:
+    """One line an epoch, for logs. `steps` are the optimiser steps of an epoch, `num_images` its images."""
+
+    training: Training
+    steps: int
+    num_images: int
+    stream: IO[str] = field(factory=lambda: sys.stderr)
+    clock: Clock = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.clock = Clock(work_of(self.training))
+
+    @contextmanager
+    def epoch(self, stage: Stage, epoch: int) -> Iterator[OnStep]:
+        """Count steps; say nothing until the epoch is done."""
+        before = work_before(self.training, stage, epoch)
+        self.clock.reach(before)
+
+        def on_step(steps_done: int, tally: Tally) -> None:
+            self.clock.reach(before + steps_done / self.steps)
+            self.on_step(stage.phase, epoch, steps_done, tally)
+
+        yield on_step
+
+    def on_step(self, phase: Phase, epoch: int, steps_done: int, tally: Tally) -> None:
+        """A step was done; a log needs no word of it."""
+
+    def epoch_done(self, stage: Stage, epoch: int, result: EpochResult) -> None:
+        """The line of an epoch: `main  epoch 3/20  loss 4.1234  accuracy 51.2%  left 2:03`."""
+        self.say(f"{self._place(stage.phase, epoch)}  {seen(result)}  left {spoken(self.clock.left())}")
+
+    def _place(self, phase: Phase, epoch: int) -> str:
+        return f"{phase.name}  epoch {epoch + 1}/{phase.epochs}"
+
+    @contextmanager
+    def measuring(self, stage: Stage) -> Iterator[Callable[[int], None]]:
+        """Around a statistics pass: say so, count its images."""
+        before = work_before(self.training, stage, stage.stop)
+        self.clock.reach(before)
+        self.say(f"{stage.phase.name}  gradient statistics")
+        images = 0
+
+        def on_images(num_images: int) -> None:
+            nonlocal images
+            images += num_images
+            self.clock.reach(before + min(1.0, images / self.num_images))
+            self.on_images(stage.phase, images)
+
+        yield on_images
+
+    def on_images(self, phase: Phase, num_images: int) -> None:
+        """Images were measured; a log needs no word of it."""
+
+    def scored(self, stage: Stage, epoch: int, evaluation: Evaluation) -> None:
+        """A line with the held-out scores of the ensemble and of its best member."""
+        best = max(evaluation.members, key=lambda scores: scores.top1)
+        held_out = f"held out: ensemble {_scores(evaluation.ensemble)}, best member {_scores(best)}"
+        self.say(f"{self._place(stage.phase, epoch)}  {held_out}")
+
+    def say(self, line: str) -> None:
+        """Print a line."""
+        print(line, file=self.stream, flush=True)
+
+
+def seen(result: EpochResult) -> str:
+    """Loss (the sum over members) and accuracy of the ensemble, on training images."""
+    return f"loss {result.loss:.4f}  accuracy {result.ensemble:.1%}"
+
+
+def _scores(scores: Scores) -> str:
+    return f"{scores.top1:.2%}"
+
+
+@define
+class Live(Plain):
+    """A bar over all stages with phase, epoch, loss, accuracy and time left; finished epochs leave their line."""
+
+    bar: Bar = field(kw_only=True)
+    _looked: float = field(init=False, default=0.0)
+
+    def on_step(self, phase: Phase, epoch: int, steps_done: int, tally: Tally) -> None:
+        """Redraw, not more often than `REFRESH`."""
+        if monotonic() - self._looked >= REFRESH:
+            self._looked = monotonic()
+            self._draw(f"{self._place(phase, epoch)}  {seen(tally.result())}")
+
+    def on_images(self, phase: Phase, num_images: int) -> None:
+        """Redraw."""
+        self._draw(f"{phase.name}  gradient statistics  {num_images} images")
+
+    def _draw(self, text: str) -> None:
+        left = spoken(self.clock.left())
+        self.bar.update(self._task_id(), description=text, completed=self.clock.done, left=left)
+
+    def _task_id(self) -> TaskID:
+        return self.bar.task_ids[0] if self.bar.task_ids else self.bar.add_task("", total=self.clock.total, left="-:--")
+
+    def say(self, line: str) -> None:
+        """Print a line above the bar."""
+        self.bar.console.print(line, markup=False, highlight=False)
+
+
+@contextmanager
+def progress_for(training: Training, steps: int, num_images: int, stream: IO[str] | None = None) -> Iterator[Progress]:
+    """Progress on a stream (the error stream): live on a terminal, lines elsewhere.
+
+    `steps` and `num_images` are those of one training epoch.
+    """
+    stream = stream or sys.stderr
+    if not stream.isatty():
+        yield Plain(training, steps, num_images, stream)
+        return
+    with _bar(stream) as bar:
+        yield Live(training, steps, num_images, stream, bar=bar)
+
+
+def _bar(stream: IO[str]) -> Bar:
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn
+
+    return Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f}%  left {task.fields[left]}"),
+        console=Console(file=stream),
+        transient=True,
+    )

@@ -1,0 +1,121 @@
+"""`swc show`: a compiled ensemble as text, as a picture, and for other tools."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, cast
+
+import click
+
+from swc.cli import console
+from swc.diagnostics import DiagnosticError
+from swc.diagnostics.catalogue.files import OutputUnwritable
+from swc.diagnostics.catalogue.show import LayerNeedsText
+
+if TYPE_CHECKING:
+    from swc.show.revision import Revision
+    from swc.store import Build
+
+FORMATS = ("text", "json", "svg", "png", "dot", "graphml")
+
+
+@click.command("show")
+@click.argument("place", metavar="[PATH]", required=False)
+@click.option("--phase", metavar="N|NAME", help="A revision by number, or the latest one of a phase.")
+@click.option("--layer", metavar="MEMBER.PATH", help="How this one weight is composed, block by block.")
+@click.option("--format", "file_format", type=click.Choice(FORMATS), default="text", show_default=True)
+@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write to this file.")
+@click.option(
+    "--set", "settings", metavar="NAME=VALUE", multiple=True, help="Give a param of a .sw spec another value."
+)
+def show(
+    place: str | None,
+    phase: str | None,
+    layer: str | None,
+    file_format: str,
+    output: Path | None,
+    settings: tuple[str, ...],
+) -> None:
+    """Show who shares with whom, what is stored, and how each weight is made.
+
+    PATH is a build folder, a run, the name of a compiled ensemble or a .sw spec; without it, what was compiled last.
+    """
+    from swc.cli.places import open_place
+
+    if layer and file_format != "text":
+        raise DiagnosticError(LayerNeedsText(file_format=file_format))
+    build = open_place(place, console.overrides(settings))
+    if file_format in ("svg", "png"):
+        _write_picture(build, phase, file_format, output)
+    elif file_format == "text":
+        _say(build, phase, layer, output)
+    else:
+        _emit(_exported(build, phase, file_format), output)
+
+
+def _chosen(build: Build, phase: str | None) -> Revision:
+    from swc.show.choose import choose
+
+    return choose(build.revisions, phase)
+
+
+def _say(build: Build, phase: str | None, layer: str | None, output: Path | None) -> None:
+    from swc.cli.rendering import give, terminal_width
+    from swc.show.layer import layer_report
+    from swc.show.plain import WIDTH, plain
+    from swc.show.text import overview
+
+    revision = _chosen(build, phase)
+    width = WIDTH if output else terminal_width()
+    said = layer_report(revision.graph, layer) if layer else overview(revision, build.spec, width)
+    if output:
+        _write(output, plain(said).encode("utf-8"))
+    else:
+        give(said)
+
+
+def _exported(build: Build, phase: str | None, file_format: str) -> str:
+    from swc.show.exports import as_dot, as_graphml, as_json
+
+    revision = _chosen(build, phase)
+    if file_format == "json":
+        return as_json(revision, build.spec)
+    return as_dot(revision.graph) if file_format == "dot" else as_graphml(revision.graph)
+
+
+def _write_picture(build: Build, phase: str | None, file_format: str, output: Path | None) -> None:
+    """All revisions under one another, or the one asked for; without `-o` into the current folder."""
+    from swc.show.picture import picture
+
+    revisions = build.revisions if phase is None else (_chosen(build, phase),)
+    target = output or Path(f"{build.spec.name}.{file_format}")
+    _write(target, picture(revisions, build.spec, cast(Literal["svg", "png"], file_format)))
+    console.say(f"wrote {target}")
+
+
+def _emit(text: str, output: Path | None) -> None:
+    if output is None:
+        click.echo(text, nl=False)
+    else:
+        _write(output, text.encode("utf-8"))
+
+
+def _write_into(path: Path, content: bytes) -> None:
+    try:
+        path.write_bytes(content)
+    except OSError as error:
+        raise DiagnosticError(OutputUnwritable(path=str(path), reason=error.strerror or str(error))) from error
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write beside the place, then move there whole; a pipe, a device or a link stays what it is."""
+    path = path.resolve()
+    if path.exists() and not path.is_file():
+        _write_into(path, content)
+        return
+    partial = path.with_name(path.name + ".partial")
+    try:
+        partial.write_bytes(content)
+        partial.replace(path)
+    except OSError as error:
+        raise DiagnosticError(OutputUnwritable(path=str(path), reason=error.strerror or str(error))) from error
