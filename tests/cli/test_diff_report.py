@@ -1,0 +1,76 @@
+"""`swc diff`: what changed, what made it, and the links that hold groups together."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import networkx as nx
+from hypothesis import given
+from hypothesis import strategies as st
+from swc.lowering.lower import lower
+from swc.program.feedback import ClusterFeedback, CoefficientFeedback, Similarity
+from swc.show.diff import diff_report, measured_between, side_of
+from swc.show.links import close_calls, parts_of
+from swc.show.plain import plain
+from swc.show.revision import Revision
+
+from graphs import small_graph, small_spec
+
+GOLDEN = Path(__file__).parents[1] / "golden" / "show"
+
+
+def revision(number: int, label: str, *, tied: bool) -> Revision:
+    graph = small_graph(tied, number)
+    return Revision(number, label, graph, lower(graph, small_spec()))
+
+
+def test_an_untie_with_its_similarity() -> None:
+    before, after = revision(1, "main", tied=True), revision(2, "main from epoch 2", tied=False)
+    pair = Similarity("wide.conv0#0", "thin.conv0#0", 0.875, 0.02)
+    feedback = CoefficientFeedback(1, (pair,), silent=("wide.conv1#0",), num_images=1437, num_groups=8)
+    one, other = side_of(before), side_of(after)
+    assert one
+    assert other
+    measured = measured_between(one.program, other.program, (feedback,), small_spec().training)
+    assert [item.threshold for item in measured] == [0.9]
+    assert plain(diff_report(one, other, measured)) == (GOLDEN / "diff_untie.txt").read_text("utf-8")
+
+
+def test_two_that_share_alike_say_so() -> None:
+    side = side_of(revision(1, "main", tied=True))
+    assert side
+    assert "the two share alike" in plain(diff_report(side, side))
+
+
+def test_only_feedback_between_the_two_counts() -> None:
+    one, other = (revision(n, "", tied=True).program for n in (1, 2))
+    assert one
+    assert other
+    feedback = (ClusterFeedback(0, ()), CoefficientFeedback(1, ()), CoefficientFeedback(2, ()))
+    assert [item.feedback.revision for item in measured_between(one, other, feedback, None)] == [1]
+
+
+def test_close_calls_are_within_two_errors() -> None:
+    near, far = Similarity("a", "b", 0.13, 0.02), Similarity("a", "c", 0.15, 0.02)
+    assert close_calls((far, near), 0.1) == (near,)
+
+
+@given(st.data())
+def test_links_are_those_of_the_maximum_spanning_tree(data: st.DataObject) -> None:
+    ids = [f"m.l{n}" for n in range(data.draw(st.integers(2, 7)))]
+    pairs = [(a, b) for n, a in enumerate(ids) for b in ids[n + 1 :]]
+    kept = data.draw(st.lists(st.sampled_from(pairs), unique=True))
+    values = data.draw(st.lists(st.floats(-1, 1), min_size=len(kept), max_size=len(kept), unique=True))
+    similarities = [Similarity(a, b, v, 0.0) for (a, b), v in zip(kept, values, strict=True)]
+    cut = data.draw(st.integers(1, len(ids) - 1))
+    groups = (tuple(ids[:cut]), tuple(ids[cut:]))
+    whole = nx.Graph()
+    whole.add_nodes_from(ids)
+    whole.add_weighted_edges_from((s.first, s.second, s.value) for s in similarities)
+    outside = [s.value for s in similarities if (s.first in groups[0]) != (s.second in groups[0])]
+    for part in parts_of(groups, similarities):
+        assert (part.nearest.value if part.nearest else None) == max(outside, default=None)
+        tree = nx.maximum_spanning_tree(whole.subgraph(part.ids))
+        weights = [weight for _, _, weight in tree.edges(data="weight")]
+        expected = min(weights) if len(part.ids) > 1 and len(weights) == len(part.ids) - 1 else None
+        assert (part.holds.value if part.holds else None) == expected

@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+import io
+
+import pytest
+import torch
+from swc.cli.progress import Clock, Live, Plain, progress_for, spoken, work_before, work_of
+from swc.program.stages import stages
+from swc.program.training import Phase, Recipe, SplitClusters, Training, UntieCoefficients
+
+from swc_runtime.metrics import Evaluation, Scores
+from swc_runtime.progress import Silent
+from swc_runtime.trainer import EpochResult, Tally
+
+TRAINING = Training(
+    Recipe("r"),
+    (Phase("search", 2, split=SplitClusters(0.1)), Phase("main", 5, untie=(UntieCoefficients(2, 0.9),))),
+)
+RESULT = EpochResult((1.0, 2.5), (0.5, 0.4), 0.625, 3.0, 100)
+SCORES = [Scores(top1, 1.0, 0.1, 10) for top1 in (0.5, 0.6, 0.7)]
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def tell(stream: io.StringIO) -> str:
+    """A run of two stages, as the session tells it."""
+    stage, following = stages(TRAINING)[:2]
+    with progress_for(TRAINING, steps=4, num_images=100, stream=stream) as progress:
+        progress.say("arithmetic: float32")
+        with progress.epoch(stage, 0) as on_step:
+            tally = Tally(torch.ones(3, 2, dtype=torch.float64), 8)
+            for step in range(1, 5):
+                on_step(step, tally)
+        progress.epoch_done(stage, 0, RESULT)
+        with progress.measuring(stage) as on_images:
+            on_images(60)
+            on_images(40)
+        progress.scored(following, 3, Evaluation(tuple(SCORES[:2]), SCORES[2]))
+    return stream.getvalue()
+
+
+def test_elsewhere_each_epoch_is_one_plain_line() -> None:
+    lines = tell(io.StringIO()).splitlines()
+    assert lines[0] == "arithmetic: float32"
+    assert lines[1].startswith("search  epoch 1/2  loss 3.5000  accuracy 62.5%  left ")
+    assert lines[2:] == [
+        "search  gradient statistics",
+        "main  epoch 4/5  held out: ensemble 70.00%, best member 60.00%",
+    ]
+
+
+def test_on_a_terminal_the_same_lines_stand_above_the_bar() -> None:
+    text = tell(Terminal())
+    for part in ("search  epoch 1/2", "loss 3.5000", "accuracy 62.5%", "left", "best member 60.00%"):
+        assert part in text
+
+
+def test_the_form_follows_the_stream() -> None:
+    with progress_for(TRAINING, 4, 100, Terminal()) as progress:
+        assert isinstance(progress, Live)
+    with progress_for(TRAINING, 4, 100, io.StringIO()) as progress:
+        assert type(progress) is Plain
+
+
+def test_work_counts_every_epoch_and_every_statistics_pass() -> None:
+    assert work_of(TRAINING) == 7 + 2
+    search, first, second = stages(TRAINING)
+    assert work_before(TRAINING, search, 1) == 1
+    assert work_before(TRAINING, search, search.stop) == 2  # the pass itself
+    assert work_before(TRAINING, first, 0) == 3
+    assert work_before(TRAINING, second, 2) == 6
+    assert work_before(TRAINING, second, 5) == 9
+
+
+def test_the_time_left_covers_all_stages_from_the_pace_of_this_process() -> None:
+    time = 100.0
+    clock = Clock(9.0, now=lambda: time)
+    assert clock.left() is None
+    clock.reach(4.0)  # resumed there
+    assert clock.left() is None
+    time = 110.0
+    clock.reach(5.0)
+    assert clock.left() == pytest.approx(40.0)
+    clock.reach(9.0)
+    assert clock.left() == 0.0
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(None, "-:--"), (0, "0:00"), (59.6, "1:00"), (123, "2:03"), (3723, "1:02:03")]
+)
+def test_durations_are_spoken(seconds: float | None, text: str) -> None:
+    assert spoken(seconds) == text
+
+
+def test_silence_takes_the_same_calls(capsys: pytest.CaptureFixture[str]) -> None:
+    silent, stage = Silent(), stages(TRAINING)[0]
+    with silent.epoch(stage, 0) as on_step:
+        on_step(1, Tally.empty(2))
+    silent.epoch_done(stage, 0, RESULT)
+    with silent.measuring(stage) as on_images:
+        on_images(3)
+    silent.scored(stage, 0, Evaluation(tuple(SCORES[:2]), SCORES[2]))
+    silent.say("nothing")
+    assert capsys.readouterr() == ("", "")

@@ -1,0 +1,30 @@
+"""`swc show -o` leaves pipes, devices and links what they are."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from threading import Thread
+
+from swc.cli.show import _write
+
+
+def test_a_link_stays_a_link(tmp_path: Path) -> None:
+    target, link = tmp_path / "target", tmp_path / "link"
+    target.write_bytes(b"old")
+    link.symlink_to(target)
+    _write(link, b"new")
+    assert link.is_symlink()
+    assert target.read_bytes() == b"new"
+
+
+def test_a_pipe_stays_a_pipe(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    read: list[bytes] = []
+    reader = Thread(target=lambda: read.append(pipe.read_bytes()))
+    reader.start()
+    _write(pipe, b"through")
+    reader.join(timeout=5)
+    assert read == [b"through"]
+    assert pipe.is_fifo()

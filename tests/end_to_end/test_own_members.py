@@ -1,0 +1,80 @@
+"""Runs of members that are no family of ours, and of phases without any recompile."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from revisions import keep_revisions
+from runs import Place
+
+NET = """
+from torch import nn
+
+
+def small(width: int, num_classes: int) -> nn.Module:
+    return nn.Sequential(
+        nn.Conv2d(1, width, 3, padding=1, bias=False),
+        nn.BatchNorm2d(width),
+        nn.ReLU(),
+        nn.Conv2d(width, width, 3, padding=1, bias=False),
+        nn.BatchNorm2d(width),
+        nn.ReLU(),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(width, num_classes),
+    )
+"""
+
+SPEC = """
+import "digits.sw"
+
+ensemble {name} {{
+  data digits
+  member wide   = python("own_small_net:small", width: 12)
+  member narrow = python("own_small_net:small", width: 8)
+  budget 80% of native
+  share conv {{
+    clusters one
+  }}
+  train digits {{
+    phase first: 1 epochs at lr 0.05
+    phase second: 1 epochs
+  }}
+}}
+"""
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> Place:
+    (tmp_path / "own_small_net.py").write_text(NET, encoding="utf-8")
+    return Place(tmp_path)
+
+
+def test_a_run_of_own_models_through_phases_that_only_follow_each_other(
+    made: Place, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = keep_revisions(monkeypatch)
+    assert made.compile(SPEC.format(name="tiny")) == 0
+    assert made.train() == 0
+    before, after = kept[1].scores
+    assert before == after
+    assert kept[1].momentum
+    told = capsys.readouterr().err
+    assert "residual" not in told, "nothing was re-shared, so nothing can be lost"
+    rows = made.metrics()
+    assert [row["phase"] for row in rows if row["kind"] == "epoch"] == ["first", "second"]
+    first, second = (sum(row["losses"]) for row in rows if row["kind"] == "epoch")  # type: ignore[misc, arg-type]
+    assert second < first
+    assert made.revision(0, "graph.txt").splitlines()[2:] == made.revision(1, "graph.txt").splitlines()[2:]
+
+
+def test_a_build_is_trained_by_its_name_whatever_was_compiled_last(
+    made: Place, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("tiny", "other"):
+        assert made.compile(SPEC.format(name=name)) == 0
+    assert made.train("tiny") == 0
+    assert capsys.readouterr().out.startswith("tiny on digits")
+    assert not (made.folder / "build/other/run").exists()

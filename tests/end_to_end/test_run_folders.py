@@ -1,0 +1,118 @@
+"""Run folders that are incomplete, foreign or somebody else's: told clearly, and nothing in them is lost."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from runs import Place, place, spec_text, trained
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Place:
+    return trained(tmp_path_factory)
+
+
+@pytest.fixture
+def copy(finished: Place, tmp_path: Path) -> Place:
+    shutil.copytree(finished.folder, tmp_path / "copy")
+    return Place(tmp_path / "copy")
+
+
+def told(capsys: pytest.CaptureFixture[str]) -> str:
+    return capsys.readouterr().err
+
+
+def test_lost_checkpoints_are_told_and_the_records_kept(copy: Place, capsys: pytest.CaptureFixture[str]) -> None:
+    shutil.rmtree(copy.run / "checkpoints")
+    before = copy.contents()
+    assert copy.train() == 1
+    assert "SW547" in told(capsys)
+    assert {name: data for name, data in copy.contents().items() if name != "lock"} == {
+        name: data for name, data in before.items() if name != "lock"
+    }
+
+
+@pytest.mark.parametrize("name", ["tables.json", "revisions/0/feedback.json", "revisions/1/feedback.json"])
+def test_a_missing_part_is_named(copy: Place, name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    (copy.run / name).unlink()
+    assert copy.train() == 1
+    message = told(capsys)
+    assert "SW545" in message
+    assert name in message
+
+
+@pytest.mark.parametrize("name", ["spec.json", "tables.json", "revisions/0/feedback.json"])
+def test_a_part_that_is_no_text_is_named(copy: Place, name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    (copy.run / name).write_bytes(b"\xff" + (copy.run / name).read_bytes())
+    assert copy.train() == 1
+    message = told(capsys)
+    assert "SW650" in message
+    assert name in message
+
+
+def test_show_names_a_missing_graph(copy: Place, capsys: pytest.CaptureFixture[str]) -> None:
+    (copy.run / "revisions/1/graph.txt").unlink()
+    assert copy.swc("show") == 1
+    assert "SW545" in told(capsys)
+
+
+def test_a_lock_that_cannot_be_opened_is_told(copy: Place, capsys: pytest.CaptureFixture[str]) -> None:
+    (copy.run / "lock").unlink()
+    (copy.run / "lock").mkdir()
+    assert copy.train() == 1
+    assert "SW604" in told(capsys)
+
+
+def test_fresh_moves_nothing_when_the_new_run_cannot_begin(copy: Place) -> None:
+    before = copy.contents()
+    assert copy.swc("train", "--fresh", "--device", "nonsense") == 1
+    assert copy.contents() == before
+    assert not copy.run.with_name("run.1").exists()
+
+
+@pytest.mark.parametrize(
+    "arguments", [("--run", "precious"), ("--run", "precious", "--fresh"), ("--run", "build/tiny")]
+)
+def test_folders_of_something_else_are_left_alone(
+    copy: Place, arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    (copy.folder / "precious").mkdir()
+    (copy.folder / "precious/thesis.txt").write_text("chapter one", encoding="utf-8")
+    before = sorted(path.relative_to(copy.folder) for path in copy.folder.rglob("*"))
+    assert copy.train(*arguments) == 1
+    assert "SW546" in told(capsys)
+    assert sorted(path.relative_to(copy.folder) for path in copy.folder.rglob("*")) == before
+
+
+@pytest.mark.parametrize("option", ["--epochs-scale", "--checkpoint-every"])
+@pytest.mark.parametrize("value", ["nan", "inf", "-1"])
+def test_numbers_that_are_none_are_wrong_usage(finished: Place, option: str, value: str) -> None:
+    assert finished.train(option, value) == 2
+
+
+def test_a_changed_factory_is_told(tmp_path_factory: pytest.TempPathFactory) -> None:
+    where = place(tmp_path_factory)
+    factory = "from torch import nn\ndef net(num_classes):\n    return nn.Sequential(nn.Conv2d(1, 4, 3), "
+    factory += "nn.Flatten(), nn.Linear(4 * 36, WIDE), nn.ReLU(), nn.Linear(WIDE, num_classes))\n"
+    source = where.folder / "changing_net.py"
+    source.write_text(factory.replace("WIDE", "16"), encoding="utf-8")
+    text = spec_text().replace("wrn(depth: 10, width: 1)", 'python("changing_net:net")')
+    assert where.compile(text) == 0
+    source.write_text(factory.replace("WIDE", "20"), encoding="utf-8")
+    process = where.start()  # this process has the old code in memory
+    assert "SW548" in process.communicate()[1]
+    assert process.returncode == 1
+
+
+def test_hard_sharing_goes_through_split_and_untie(tmp_path_factory: pytest.TempPathFactory) -> None:
+    where = place(tmp_path_factory)
+    text = spec_text(main=2)
+    start, stop = text.index("  share conv {"), text.index("  train digits")
+    text = text[:start] + "  share conv as hard\n\n" + text[stop:]
+    text = text.replace("amount of native", "unlimited").replace("wrn(depth: 16", "wrn(depth: 10")
+    text = text.replace("  param amount = 50%\n", "")
+    assert where.compile(text) == 0
+    assert where.train() == 0

@@ -1,0 +1,187 @@
+"""Names over files: imports, `extends`, `--set`, and the choice of an ensemble."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from swc.diagnostics import DiagnosticError, Sink
+from swc.semantics.check import check_definitions, check_file, check_text, ensembles_in
+from swc.semantics.spec import Budget
+
+BASE = """
+ensemble base {
+  data digits
+  param size = 9k
+  member a = wrn(depth: 10, width: 1)
+  member b = wrn(depth: 10, width: 2)
+  budget size templates
+  share conv { clusters one }
+}
+"""
+
+
+def codes(text: str, file: str = "e.sw", ensemble: str | None = None, **settings: str) -> list[str]:
+    with pytest.raises(DiagnosticError) as raised:
+        check_text(text, file, ensemble, settings)
+    return [d.code for d in raised.value.diagnostics]
+
+
+def file(folder: Path, name: str, text: str) -> Path:
+    path = folder / name
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_items_replace_in_place_and_others_are_added() -> None:
+    text = (
+        BASE
+        + """ensemble more extends base {
+      param size = 7k
+      member a = wrn(depth: 16, width: 1)
+      member c = wrn(depth: 10, width: 1)
+      share conv { blocks grid }
+      share linear as none
+    }"""
+    )
+    spec = check_text(text, "e.sw", "more")
+    assert [(m.name, dict(m.source.arguments)["depth"]) for m in spec.members] == [("a", 16), ("b", 10), ("c", 10)]
+    assert spec.budget == Budget("templates", 7000)
+    assert [(s.selector.kind, s.clusters.kind, s.blocks) for s in spec.shares] == [
+        ("conv", "depth", "grid"),
+        ("linear", "depth", "chain"),
+    ]
+
+
+def test_extends_goes_over_several_ensembles() -> None:
+    text = BASE + "ensemble x extends base { param size = 8k } ensemble y extends x { data cifar10 }"
+    spec = check_text(text, "e.sw", "y")
+    assert (spec.name, spec.data.name, spec.budget.amount) == ("y", "cifar10", 8000)
+
+
+def test_circles_of_extends_and_unknown_bases() -> None:
+    assert "SW113" in codes("ensemble a extends b {} ensemble b extends a {}", ensemble="a")
+    assert codes(BASE + "ensemble x extends bass {}", ensemble="x")[0] == "SW109"
+
+
+def test_an_import_is_found_beside_the_file_before_the_shipped_ones(tmp_path: Path) -> None:
+    file(tmp_path, "digits.sw", "recipe digits { batch 7 }")
+    text = f'import "digits.sw"\n{BASE[:-2]} train digits {{ phase p: 1 epochs }} }}'
+    beside = check_file(file(tmp_path, "e.sw", text)).training
+    shipped = check_text(text, "/nowhere/e.sw").training
+    assert beside is not None and shipped is not None
+    assert (beside.recipe.batch, shipped.recipe.batch) == (7, 64)
+
+
+def test_definitions_are_known_through_imports_of_imports(tmp_path: Path) -> None:
+    file(tmp_path, "inner.sw", "recipe plain { batch 9 }")
+    file(tmp_path, "outer.sw", 'import "inner.sw"\npolicy tight { blocks grid }')
+    text = f'import "outer.sw"\n{BASE[:-2]} train plain {{ phase p: 1 epochs }} share linear as tight }}'
+    sink = Sink()
+    spec = check_file(file(tmp_path, "e.sw", text), sink=sink)
+    assert spec.training is not None and spec.training.recipe.batch == 9
+    assert spec.shares[1].blocks == "grid"
+    assert not sink.diagnostics
+
+
+def test_mistakes_in_an_imported_file_are_shown_there(tmp_path: Path) -> None:
+    imported = file(tmp_path, "other.sw", "recipe plain { bach 9 }")
+    with pytest.raises(DiagnosticError) as raised:
+        check_file(file(tmp_path, "e.sw", 'import "other.sw"\n' + BASE))
+    spans = [d.span for d in raised.value.diagnostics if d.code == "SW001"]
+    assert [span.file for span in spans if span is not None] == [str(imported)]
+
+
+def test_circles_of_imports(tmp_path: Path) -> None:
+    file(tmp_path, "b.sw", 'import "e.sw"')
+    with pytest.raises(DiagnosticError) as raised:
+        check_file(file(tmp_path, "e.sw", 'import "b.sw"\n' + BASE))
+    (circle,) = raised.value.diagnostics[:1]
+    assert circle.code == "SW112"
+    assert "e.sw -> b.sw -> e.sw" in circle.message()
+
+
+def test_a_file_is_read_once_however_often_it_is_imported(tmp_path: Path) -> None:
+    file(tmp_path, "r.sw", "recipe plain { batch 9 }")
+    file(tmp_path, "x.sw", 'import "r.sw"')
+    text = f'import "r.sw"\nimport "x.sw"\n{BASE[:-2]} train plain {{ phase p: 1 epochs }} }}'
+    assert check_file(file(tmp_path, "e.sw", text)).training is not None
+
+
+def test_an_unused_import_is_warned_of() -> None:
+    sink = Sink()
+    check_text('import "cifar.sw"\n' + BASE, "e.sw", sink=sink)
+    assert [d.code for d in sink.warnings] == ["SW141"]
+
+
+@pytest.mark.parametrize(
+    ("param", "setting", "value"),
+    [
+        ("9k", "7k", 7000),
+        ("9k templates", "7k", 7000),
+        ("9k parameters", "7k templates", 7000),
+        ("9k templates", "25%", 0.25),
+        ("9k templates", "25% of native", 0.25),
+        ("9k templates", "unlimited", 0),
+    ],
+)
+def test_a_setting_replaces_a_param(param: str, setting: str, value: float) -> None:
+    budget = "size" if " " in param else "size templates"
+    text = f"ensemble e {{ data digits member a = wrn(depth: 10, width: 1) param size = {param} budget {budget} }}"
+    assert check_text(text, "e.sw", overrides={"size": setting}).budget.amount == value
+
+
+@pytest.mark.parametrize("value", ["[60", "1 data cifar10", "", "} ensemble b {", "# nothing", "1 2"])
+def test_a_setting_is_one_value(value: str) -> None:
+    assert codes(BASE, size=value) == ["SW206"]
+
+
+def test_a_setting_keeps_its_kind_and_names_a_param() -> None:
+    assert codes(BASE, size='"large"') == ["SW205"]
+    assert codes(BASE, size="[1]") == ["SW205"]
+    with pytest.raises(DiagnosticError) as raised:
+        check_text(BASE, "e.sw", overrides={"siez": "3"})
+    (found,) = raised.value.diagnostics
+    assert (found.code, found.help()) == ("SW110", "did you mean `size`?")
+
+
+def test_a_mistake_in_a_setting_points_at_the_setting() -> None:
+    with pytest.raises(DiagnosticError) as raised:
+        check_text(BASE, "e.sw", overrides={"size": "-7"})
+    (found,) = raised.value.diagnostics
+    assert found.span is not None
+    assert (found.span.file, found.span.line, found.span.column, found.span.text) == ("--set size", 1, 1, "-7")
+
+
+def test_the_ensemble_is_chosen(tmp_path: Path) -> None:
+    path = file(tmp_path, "e.sw", BASE + "ensemble other extends base {}")
+    assert ensembles_in(path) == ("base", "other")
+    assert check_file(path, "other").name == "other"
+    text = path.read_text(encoding="utf-8")
+    assert codes(text) == ["SW127"]
+    assert codes(text, ensemble="othr") == ["SW109"]
+    assert codes("recipe r { batch 1 }") == ["SW126"]
+
+
+def test_names_are_given_once() -> None:
+    assert codes(BASE + BASE) == ["SW120"]
+    assert codes("recipe r {} recipe r {}" + BASE) == ["SW120"]
+    assert codes("policy hard {}" + BASE) == ["SW120"]
+
+
+def test_params_defined_by_one_another() -> None:
+    text = BASE.replace("size = 9k", "size = other\n  param other = size")
+    assert "SW114" in codes(text)
+
+
+def test_recipes_and_policies_are_checked_without_an_ensemble(tmp_path: Path) -> None:
+    check_definitions(file(tmp_path, "right.sw", "recipe r(a: 1) { batch a } policy p { blocks grid }"))
+    with pytest.raises(DiagnosticError) as raised:
+        check_definitions(file(tmp_path, "wrong.sw", "recipe r(a: 0) { batch a } policy p as q { blocks grids }"))
+    assert [d.code for d in raised.value.diagnostics] == ["SW202", "SW105", "SW108"]
+
+
+def test_an_import_with_a_name_no_file_system_takes_is_not_found() -> None:
+    with pytest.raises(DiagnosticError) as refused:
+        check_text(f'import "{"x" * 300}"\n', "here.sw")
+    assert "SW111" in {diagnostic.code for diagnostic in refused.value.diagnostics}

@@ -1,0 +1,134 @@
+"""Selecting layers: who is shared, what stays private and why."""
+
+from __future__ import annotations
+
+import pytest
+from attrs import evolve
+from swc.diagnostics import DiagnosticError, Sink
+from swc.frontend.table import LayerRow, LayerTable, ParameterRow
+from swc.passes.context import Context
+from swc.passes.globs import matcher
+from swc.passes.pipeline import run_pipeline
+from swc.passes.policies import POLICIES
+from swc.passes.policies.hard import Hard
+from swc.program import vocabulary
+from swc.program.expressions import Stored
+from swc.semantics.spec import Budget, Clusters, Selector, Share, Spec
+
+from wrn_shapes import wrn_context
+
+NETS = [(16, 2), (16, 1)]
+
+
+def with_shares(context: Context, *shares: Share) -> Context:
+    spec: Spec = evolve(context.spec, shares=shares)
+    return evolve(context, spec=spec, sink=Sink())
+
+
+def codes(context: Context) -> list[str]:
+    with pytest.raises(DiagnosticError) as caught:
+        run_pipeline(context)
+    return [diagnostic.code for diagnostic in caught.value.diagnostics]
+
+
+def test_convolutions_are_shared_and_the_rest_is_private_with_a_reason():
+    graph = run_pipeline(wrn_context(NETS))
+    assert [layer.index for layer in graph.layers] == [*range(16), *range(15)]
+    assert graph.layers[0].id == "m0.conv1"
+    assert {private.reason for private in graph.private} == {"norm", "classifier"}
+
+
+def test_every_parameter_is_a_weight_or_private():
+    context = with_shares(wrn_context(NETS), Share(Selector("glob", "m0.block1.*")))
+    graph = run_pipeline(context)
+    listed = [(private.member, private.path) for private in graph.private]
+    listed += [(layer.member, f"{layer.path}.weight") for layer in graph.layers]
+    assert sorted(listed) == sorted((t.member, p.name) for t in context.tables for p in t.parameters)
+    assert ("m1", "conv1.weight", "not selected") in [(p.member, p.path, p.reason) for p in graph.private]
+
+
+def test_a_glob_is_held_against_the_path_too():
+    graph = run_pipeline(with_shares(wrn_context(NETS), Share(Selector("glob", "block1.*"))))
+    assert {layer.member for layer in graph.layers} == {"m0", "m1"}
+
+
+def test_brackets_in_globs_stand_for_themselves():
+    matches = matcher(("m[0].block?.*", "m[1].conv1"))
+    assert [matches(name) for name in ("m[0].block1.0.conv1", "m[1].conv1", "m0.block1.0")] == [True, True, False]
+
+
+def test_what_cannot_be_met():
+    context = wrn_context(NETS)
+    assert codes(with_shares(context, Share(Selector("glob", "nowhere")))) == ["SW400"]
+    assert codes(with_shares(context, Share(Selector("linear")))) == ["SW401"]
+    assert codes(with_shares(context, Share(Selector("conv")), Share(Selector("glob", "*conv1")))) == ["SW402"]
+    missing = Clusters("explicit", groups=(("m0.*",), ("*.block1.*",)))
+    assert codes(with_shares(context, Share(Selector("conv"), clusters=missing))) == ["SW403", "SW404"]
+    small = evolve(context, spec=evolve(context.spec, budget=Budget("templates", 1000)))
+    assert codes(small) == ["SW407"]
+
+
+def test_depthwise_layers_stay_private_with_their_obstacle():
+    table = LayerTable(
+        "m0",
+        (
+            LayerRow("a", "conv", (8, 8, 3, 3)),
+            LayerRow("b", "conv", (8, 1, 3, 3), 8, False, "depthwise convolution"),
+        ),
+        (
+            ParameterRow("a.weight", (8, 8, 3, 3), "weight"),
+            ParameterRow("a.bias", (8,), "bias"),
+            ParameterRow("b.weight", (8, 1, 3, 3), "weight"),
+        ),
+    )
+    context = evolve(wrn_context([(10, 1)]), tables=(table,))
+    graph = run_pipeline(context)
+    assert [(p.path, p.reason) for p in graph.private] == [("a.bias", "bias"), ("b.weight", "depthwise convolution")]
+    only = Share(Selector("glob", "m0.b"))
+    assert codes(with_shares(context, only)) == ["SW401"]
+
+
+def test_the_policies_are_those_of_the_language():
+    assert tuple(POLICIES) == vocabulary.POLICIES
+    assert all(policy.name == name for name, policy in POLICIES.items())
+
+
+def test_hard_sharing_reads_one_tensor_per_place_and_shape():
+    graph = run_pipeline(wrn_context([(16, 2), (16, 2), (16, 1)], share=Share(Selector("conv"), policy="hard")))
+    read = {weight.layer: weight.expression for weight in graph.weights}
+    assert read["m1.conv1"] == Stored("m0.conv1", (16, 3, 3, 3)) == read["m2.conv1"]
+    assert read["m2.block1.0.conv1"] == Stored("m2.block1.0.conv1", (16, 16, 3, 3))
+    assert not graph.clusters and not graph.banks
+    assert Hard().tensors(graph.layers) == graph.tensors
+
+
+def test_policy_none_leaves_layers_private():
+    graph = run_pipeline(wrn_context(NETS, share=Share(Selector("conv"), policy="none")))
+    assert not graph.layers
+    assert "policy none" in {private.reason for private in graph.private}
+
+
+def test_clusters_are_numbered_over_all_blocks():
+    first = Share(Selector("glob", "m0.*"), clusters=Clusters("one"))
+    second = Share(Selector("glob", "m1.*"), clusters=Clusters("per_layer"))
+    graph = run_pipeline(with_shares(wrn_context(NETS), first, second))
+    assert [cluster.id for cluster in graph.clusters] == [f"c{n}" for n in range(len(graph.clusters))]
+    assert [cluster.share for cluster in graph.clusters] == [0, 0] + [1] * 15
+
+
+def test_more_bins_than_layers_is_a_warning():
+    context = wrn_context([(10, 2)], share=Share(Selector("conv"), clusters=Clusters("depth", 10)))
+    graph = run_pipeline(context)
+    assert [warning.code for warning in context.sink.warnings] == []
+    assert len(graph.clusters) == 10
+    context = wrn_context([(10, 2)], share=Share(Selector("conv"), clusters=Clusters("depth", 30)))
+    run_pipeline(context)
+    assert {warning.code for warning in context.sink.warnings} == {"SW406"}
+
+
+@pytest.mark.parametrize("kind", ["one", "per_layer", "by_shape", "depth"])
+def test_clusterings_never_mix_kernels(kind):
+    graph = run_pipeline(wrn_context(NETS, share=Share(Selector("conv"), clusters=Clusters(kind))))
+    kernels = {layer.id: layer.shape[2:] for layer in graph.layers}
+    assert all(len({kernels[name] for name in cluster.layers}) == 1 for cluster in graph.clusters)
+    assert sorted(n for c in graph.clusters for n in c.layers) == sorted(kernels)

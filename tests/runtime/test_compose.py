@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from attrs import evolve
+from swc.program.expressions import Combine, Resize, Scale, Stored
+
+from programs import ensemble_of, hard_program, naive_weights, tiny_program
+from swc_runtime.compose import Compose, plan_composition
+from swc_runtime.expressions.evaluate import evaluate, resize
+
+PROGRAMS = {
+    "own": tiny_program(),
+    "tied": tiny_program(tie=True),
+    "one template": tiny_program(num_templates=1),
+    "hard": hard_program(),
+}
+
+
+def random_gradients(weights):
+    generator = torch.Generator().manual_seed(7)
+    return [torch.randn(w.shape, generator=generator, dtype=w.dtype) for w in weights]
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_weights_and_gradients_equal_the_naive_composition(name):
+    program = PROGRAMS[name]
+    ensemble = ensemble_of(program)
+    weights, plain = ensemble.compose(), naive_weights(program, ensemble)
+    assert [tuple(w.shape) for w in weights] == [w.shape for w in program.weights]
+    for made, expected in zip(weights, plain, strict=True):
+        torch.testing.assert_close(made, expected, rtol=1e-12, atol=1e-12)
+    parameters = [*ensemble.banks, *ensemble.coefficients, *ensemble.tensors]
+    gradients = random_gradients(plain)
+    ours = torch.autograd.grad(weights, parameters, gradients)
+    theirs = torch.autograd.grad(plain, parameters, gradients)
+    for got, expected in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(got, expected, rtol=1e-10, atol=1e-12)
+
+
+def test_crops_are_present_and_cropped_entries_get_no_gradient():
+    program = tiny_program()
+    plan = plan_composition(program)
+    assert any(block.visible != block.shape for output in plan.outputs for block in output.blocks)
+    assert any(len(output.blocks) > 1 for output in plan.outputs)
+
+
+def test_gradcheck():
+    program = tiny_program(((1, 2), (1, 3)), (("0",),), tie=True)
+    ensemble = ensemble_of(program)
+    indices = [ensemble.get_buffer(f"index_{n}") for n in range(len(ensemble.banks))]
+    parameters = [p.detach().clone().requires_grad_() for p in (*ensemble.banks, *ensemble.coefficients)]
+    assert torch.autograd.gradcheck(lambda *p: Compose.apply(ensemble.plan, *indices, *p), parameters)
+
+
+def test_a_layer_of_one_whole_block_is_a_channels_last_view_of_the_rows():
+    ensemble = ensemble_of(tiny_program())
+    weights = ensemble.compose()
+    views = [n for n, output in enumerate(ensemble.plan.outputs) if output.is_view]
+    assert views
+    for n in views:
+        assert weights[n].is_contiguous(memory_format=torch.channels_last)
+        assert weights[n].untyped_storage().nbytes() > weights[n].nbytes
+
+
+def test_assembled_weights_are_channels_last():
+    ensemble = ensemble_of(tiny_program())
+    assert all(w.is_contiguous(memory_format=torch.channels_last) for w in ensemble.compose())
+
+
+def test_autocast_does_not_reach_inside():
+    ensemble = ensemble_of(tiny_program(), torch.float32)
+    plain = ensemble.compose()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        cast = ensemble.compose()
+        sum(w.sum() for w in cast).backward()
+    assert all(torch.equal(a, b) for a, b in zip(plain, cast, strict=True))
+    assert ensemble.banks[0].grad.dtype == torch.float32
+
+
+def test_a_weight_that_is_not_covered_is_refused():
+    program = tiny_program()
+    short = evolve(program.weights[0], expression=Combine(program.slots[0].id, 0, (1, 1, 3, 3)))
+    with pytest.raises(ValueError, match="do not cover"):
+        plan_composition(evolve(program, weights=(short, *program.weights[1:])))
+
+
+def test_a_scaled_superweight_is_evaluated_from_the_same_product():
+    program = tiny_program(((1, 3),), (("0",),))
+    weight = program.weights[0]
+    ensemble = ensemble_of(program)
+    scaled = evolve(weight, expression=Scale(weight.expression, "r", "s"))
+    plan = plan_composition(evolve(program, weights=(scaled,)))
+    assert plan.direct == () and plan.rows == (program.slots[0].id,)
+    r, s = torch.tensor([1.0, -2.0, 3.0]).double(), torch.tensor([0.5]).double()
+    row = (ensemble.coefficients[0] @ ensemble.banks[0])[0]
+    made = evaluate(scaled.expression, {plan.rows[0]: row}, {"r": r, "s": s})
+    torch.testing.assert_close(made, ensemble.compose()[0] * r.view(3, 1, 1, 1) * 0.5)
+
+
+@pytest.mark.parametrize("mode", ["bilinear", "average", "repeat", "mask"])
+def test_resizing(mode):
+    bank = torch.arange(16.0).view(4, 4, 1, 1)
+    made = evaluate(Resize(Stored("t", (4, 4, 1, 1)), (2, 2, 1, 1), mode), {}, {"t": bank})
+    expected = {
+        "bilinear": [[2.5, 4.5], [10.5, 12.5]],
+        "average": [[2.5, 4.5], [10.5, 12.5]],
+        "repeat": [[0, 1], [2, 3]],
+        "mask": [[0, 1], [4, 5]],
+    }
+    assert made[..., 0, 0].tolist() == expected[mode]
+    assert resize(bank, (4, 4, 1, 1), mode).equal(bank)
+
+
+def test_growing_by_repeat_and_mask():
+    bank = torch.tensor([[1.0, 2.0]])
+    assert resize(bank, (2, 2), "repeat").tolist() == [[1, 2], [1, 2]]
+    assert resize(bank, (2, 3), "mask").tolist() == [[1, 2, 0], [0, 0, 0]]
+    with pytest.raises(ValueError, match="unknown mode"):
+        resize(bank, (1, 1), "cubic")
+    with pytest.raises(ValueError, match="not the kernel"):
+        resize(torch.zeros(2, 2, 3, 3), (2, 2, 1, 1), "average")

@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+import copy
+
+import pytest
+import torch
+import torch.nn.functional as F
+from attrs import evolve
+
+from programs import Tiny, channels_of, ensemble_of, hard_program, images, tiny_program
+from swc_runtime.bank import initial_parts
+from swc_runtime.ensemble import load_state_tensors, state_parameters, state_tensors
+
+LABELS = torch.tensor([0, 1, 1, 0, 1])
+
+
+def num_scalars(program):
+    sizes = {bank.id: bank.num_templates for bank in program.banks}
+    return (
+        sum(bank.num_templates * bank.template_size for bank in program.banks)
+        + sum(sizes[coefficient.bank] for coefficient in program.coefficients)
+        + sum(torch.Size(tensor.shape).numel() for tensor in program.tensors)
+        + sum(torch.Size(private.shape).numel() for private in program.private)
+    )
+
+
+@pytest.mark.parametrize("program", [tiny_program(), tiny_program(tie=True), hard_program()])
+def test_parameters_are_exactly_those_of_the_program(program):
+    ensemble = ensemble_of(program)
+    assert sum(p.numel() for p in ensemble.parameters()) == num_scalars(program)
+    assert len(state_parameters(ensemble)) == len(list(ensemble.parameters()))
+
+
+def test_forward_equals_the_members_with_the_weights_written_in():
+    program = tiny_program()
+    ensemble = ensemble_of(program).eval()
+    logits = ensemble(images())
+    weights = dict(zip(((w.member, w.path) for w in program.weights), ensemble.compose(), strict=True))
+    for number, (plan, channels) in enumerate(zip(program.members, channels_of(program), strict=True)):
+        plain = Tiny(channels).double().eval()
+        own = {path: w for (member, path), w in weights.items() if member == plan.name}
+        plain.load_state_dict({**ensemble.members[number].state_dict(), **own})
+        torch.testing.assert_close(logits[number], plain(images()))
+
+
+@pytest.mark.parametrize("program", [tiny_program(tie=True), hard_program()])
+def test_a_step_in_parts_gives_the_gradients_of_ordinary_autograd(program):
+    ensemble = ensemble_of(program)
+    other = copy.deepcopy(ensemble)
+    sum(F.cross_entropy(logits, LABELS) for logits in other(images())).backward()
+    ensemble.begin_step()
+    for member in ensemble.members:
+        F.cross_entropy(member(images()), LABELS).backward()
+    ensemble.end_step()
+    theirs = state_parameters(other)
+    for name, parameter in state_parameters(ensemble).items():
+        torch.testing.assert_close(parameter.grad, theirs[name].grad, rtol=1e-10, atol=1e-13)
+
+
+def test_training_in_an_ordinary_loop_lowers_the_loss():
+    ensemble = ensemble_of(tiny_program())
+    optimiser = torch.optim.SGD(ensemble.parameters(), lr=0.1)
+    losses = []
+    for _ in range(8):
+        optimiser.zero_grad()
+        loss = sum(F.cross_entropy(logits, LABELS) for logits in ensemble(images()))
+        loss.backward()
+        optimiser.step()
+        losses.append(loss.item())
+    assert losses[-1] < losses[0]
+
+
+def test_members_hold_weights_only_while_composed():
+    ensemble = ensemble_of(tiny_program())
+    conv = ensemble.members[0].convs[0]
+    with ensemble.composed():
+        first = conv.weight
+        ensemble(images())
+        assert conv.weight is first
+        assert "weight" not in dict(conv.named_parameters())
+    assert not hasattr(conv, "weight")
+    copy.deepcopy(ensemble)
+
+
+def test_steps_must_be_balanced():
+    ensemble = ensemble_of(tiny_program())
+    with pytest.raises(ValueError, match="without begin_step"):
+        ensemble.end_step()
+    ensemble.begin_step()
+    with pytest.raises(ValueError, match="twice"):
+        ensemble.begin_step()
+    ensemble.abandon_step()
+    ensemble.begin_step()
+    ensemble.end_step()
+    assert all(p.grad is None for p in ensemble.parameters())
+
+
+def test_state_goes_round_by_id():
+    program = tiny_program()
+    ensemble, other = ensemble_of(program), ensemble_of(program)
+    ensemble(images())
+    with torch.no_grad():
+        for p in ensemble.parameters():
+            p.add_(1)
+    state = {name: t.clone() for name, t in state_tensors(ensemble).items()}
+    assert "bank/c0.0" in state and "coefficient/c1.1" in state
+    assert "member/m[0]/norms.0.running_mean" in state and "member/m[2]/head.bias" in state
+    load_state_tensors(other, state)
+    assert torch.equal(other.eval()(images()), ensemble.eval()(images()))
+
+
+def test_a_state_that_does_not_fit_changes_nothing_and_is_named():
+    ensemble = ensemble_of(tiny_program())
+    before = ensemble.banks[0].clone()
+    state = {name: t.clone() + 1 for name, t in state_tensors(ensemble).items()}
+    state["bank/c0.1"] = state["bank/c0.1"][:1]
+    state["extra"] = torch.zeros(())
+    with pytest.raises(ValueError, match=r"`bank/c0.1`, `extra`"):
+        load_state_tensors(ensemble, state)
+    assert torch.equal(ensemble.banks[0], before)
+
+
+def test_a_member_that_does_not_fit_is_refused_by_name():
+    program = tiny_program()
+    modules = [Tiny(c) for c in channels_of(program)]
+    with pytest.raises(ValueError, match=r"`m\[0\]` does not fit the program: `head.weight`"):
+        initial_parts(
+            evolve(program, private=tuple(p for p in program.private if "head.weight" not in p.path)), modules
+        )
+    with pytest.raises(ValueError, match=r"`convs.0.weight` should have shape \(4, 1, 3, 3\)"):
+        initial_parts(program, [Tiny((1, 5, 4, 6)), *modules[1:]])

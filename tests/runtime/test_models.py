@@ -1,0 +1,145 @@
+"""The models: sizes known from the literature, layer paths, and the registry."""
+
+from __future__ import annotations
+
+import json
+from inspect import signature
+from pathlib import Path
+
+import pytest
+import torch
+from swc.program import vocabulary
+from torch import nn
+
+from swc_runtime.models import FAMILIES, NoModuleError, build_model, factory_path
+
+CIFAR = (3, 32, 32)
+ALLOCATION = json.loads((Path(__file__).parents[1] / "golden" / "allocation.json").read_text())
+
+
+def meta(kind: str, name: str, num_classes: int = 100, image_shape=CIFAR, **arguments) -> nn.Module:
+    with torch.device("meta"):
+        return build_model(kind, name, arguments, num_classes, image_shape)
+
+
+def size(model: nn.Module) -> int:
+    return sum(p.numel() for p in model.parameters())
+
+
+def conv_scalars(model: nn.Module) -> int:
+    return sum(m.weight.numel() for m in model.modules() if isinstance(m, nn.Conv2d))
+
+
+@pytest.mark.parametrize(
+    ("depth", "width", "classes", "count"),
+    [(28, 10, 10, 36_479_194), (28, 10, 100, 36_536_884), (16, 4, 10, 2_748_890), (40, 4, 10, 8_949_210)],
+)
+def test_wrn_has_the_published_number_of_parameters(depth: int, width: int, classes: int, count: int) -> None:
+    assert size(meta("family", "wrn", classes, depth=depth, width=width)) == count
+
+
+@pytest.mark.parametrize(
+    ("ensemble", "members"),
+    [
+        ("multi_width", [(28, 7), (28, 4), (28, 3)]),
+        ("multi_depth_width", [(28, 7), (28, 4), (16, 7), (16, 4)]),
+        ("homogeneous", [(28, 10)] * 4),
+        ("heterogeneous", [(34, 8), (28, 12), (28, 10), (28, 8)]),
+    ],
+)
+def test_wrn_convolutions_add_up_to_the_recorded_native_size(ensemble: str, members: list[tuple[int, int]]) -> None:
+    total = sum(conv_scalars(meta("family", "wrn", depth=d, width=w)) for d, w in members)
+    assert total == ALLOCATION[ensemble]["native_conv_scalars"]
+
+
+def test_wrn_registers_convolutions_stem_first_and_shortcuts_last() -> None:
+    model = meta("family", "wrn", depth=16, width=2)
+    paths = [path for path, module in model.named_modules() if isinstance(module, nn.Conv2d)]
+    assert paths[:6] == [
+        "conv1", "block1.0.conv1", "block1.0.conv2", "block1.0.shortcut", "block1.1.conv1", "block1.1.conv2",
+    ]  # fmt: skip
+    assert [path for path, _ in model.named_children()] == ["conv1", "block1", "block2", "block3", "bn", "fc"]
+
+
+@pytest.mark.parametrize("depth", [27, 9, 4, 30])
+def test_wrn_refuses_other_depths(depth: int) -> None:
+    with pytest.raises(ValueError, match="not 6n"):
+        meta("family", "wrn", depth=depth, width=1)
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "image_shape"),
+    [
+        ("wrn", {"depth": 10, "width": 0.5}, (1, 8, 8)),
+        ("wrn", {"depth": 10, "width": 1}, CIFAR),
+        ("resnet", {"depth": 26}, CIFAR),
+        ("resnet", {"depth": 50, "width": 2}, (3, 224, 224)),
+        ("resnet", {"depth": 26}, (1, 96, 96)),
+        ("mobilenet_v2", {}, CIFAR),
+        ("mobilenet_v2", {"width": 0.5}, (3, 224, 224)),
+        ("mobilenet_v2", {}, (1, 28, 28)),
+    ],
+)
+def test_families_give_logits_for_images_of_several_shapes(name, arguments, image_shape) -> None:
+    model = meta("family", name, 7, image_shape, **arguments)
+    assert model(torch.empty(2, *image_shape, device="meta")).shape == (2, 7)
+
+
+def test_resnet_50_2_is_torchvisions_wide_resnet50_2() -> None:
+    ours = meta("family", "resnet", 1000, (3, 224, 224), depth=50, width=2)
+    theirs = meta("torchvision", "wide_resnet50_2", 1000, (3, 224, 224))
+    assert {k: v.shape for k, v in ours.state_dict().items()} == {k: v.shape for k, v in theirs.state_dict().items()}
+    assert size(ours) == 68_883_240
+    strides = [(path, m.stride) for path, m in ours.named_modules() if isinstance(m, nn.Conv2d)]
+    assert strides == [(path, m.stride) for path, m in theirs.named_modules() if isinstance(m, nn.Conv2d)]
+
+
+def test_resnet_refuses_depths_without_stages() -> None:
+    with pytest.raises(ValueError, match="26, 38, 50, 101, 152"):
+        meta("family", "resnet", depth=34)
+
+
+def test_mobilenet_keeps_four_pixels_of_a_small_image() -> None:
+    small = meta("family", "mobilenet_v2")
+    assert small.features(torch.empty(2, 3, 32, 32, device="meta")).shape[2:] == (4, 4)
+    assert size(small) == size(meta("torchvision", "mobilenet_v2"))
+
+
+def test_registry_agrees_with_the_vocabulary() -> None:
+    assert set(FAMILIES) == set(vocabulary.FAMILIES)
+    for name, arguments in vocabulary.FAMILIES.items():
+        taken = {p.name: p for p in signature(FAMILIES[name]).parameters.values() if p.kind is p.KEYWORD_ONLY}
+        assert set(taken) == {argument.name for argument in arguments}
+        for argument in arguments:
+            default = taken[argument.name].default
+            assert argument.default == (None if default is taken[argument.name].empty else default)
+
+
+def test_wrn_starts_with_activations_of_unit_scale() -> None:
+    torch.manual_seed(0)
+    model = build_model("family", "wrn", {"depth": 10, "width": 1}, 10, (1, 8, 8))
+    first = model.get_submodule("block1.0.conv2").weight
+    assert abs(first.std().item() - (2 / (16 * 9)) ** 0.5) < 0.01
+
+
+def test_python_factories_are_called_with_the_number_of_classes(tmp_path: Path) -> None:
+    (tmp_path / "factory_of_models_test.py").write_text(
+        "from torch import nn\n"
+        "def net(width, num_classes): return nn.Linear(width, num_classes)\n"
+        "def fixed(width): return nn.Linear(width, 3)\n"
+        "def nothing(): return 5\n"
+    )
+    with factory_path([tmp_path]):
+        assert meta("python", "factory_of_models_test:net", 9, width=4).weight.shape == (9, 4)
+        assert meta("python", "factory_of_models_test:fixed", 9, width=4).weight.shape == (3, 4)
+        with pytest.raises(NoModuleError, match="int"):
+            meta("python", "factory_of_models_test:nothing")
+        with pytest.raises(ValueError, match=r"package\.module:factory"):
+            meta("python", "factory_of_models_test")
+
+
+def test_unknown_kinds_and_families_are_refused() -> None:
+    with pytest.raises(ValueError, match="no kind of model"):
+        meta("keras", "wrn")
+    with pytest.raises(ValueError, match="no family"):
+        meta("family", "vgg")

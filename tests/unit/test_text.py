@@ -1,0 +1,148 @@
+"""The textual form of graphs: exact round trips, stable and diffable text, damage named by line."""
+
+from __future__ import annotations
+
+from difflib import unified_diff
+
+import pytest
+from attrs import evolve
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from swc.diagnostics import DiagnosticError
+from swc.ir.graph import (
+    Bank,
+    Cluster,
+    Coefficient,
+    Graph,
+    Layer,
+    Level,
+    Member,
+    Piece,
+    Private,
+    Slot,
+    Tensor,
+    Weight,
+)
+from swc.ir.text import parse_graph, print_graph
+from swc.program.expressions import Combine, Concat, Expression, Resize, Scale, Slice, Stored
+from swc.program.model_source import ModelSource
+
+from graphs import small_graph
+
+names = st.text(max_size=8) | st.sampled_from(["m[0].block1.0.conv1#0", "all", "true", "1x", "a b", '"', "c0.0"])
+whole = st.integers(-3, 10**8)
+shapes = st.lists(st.integers(0, 2048), max_size=5).map(tuple)
+pairs = st.tuples(st.integers(0, 99), st.integers(0, 99))
+scalars = st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.booleans() | names
+sources = st.builds(
+    ModelSource,
+    st.sampled_from(["family", "torchvision", "python"]),
+    names,
+    st.lists(st.tuples(names, scalars), max_size=3).map(tuple),
+)
+leaves = st.builds(Stored, names, shapes) | st.builds(Combine, names, whole, shapes)
+
+
+def _grown(inner: st.SearchStrategy[Expression]) -> st.SearchStrategy[Expression]:
+    parts = st.lists(inner, min_size=1, max_size=3).map(tuple)
+    return (
+        st.builds(Slice, inner, shapes)
+        | st.builds(Concat, st.sampled_from([0, 1]), parts)
+        | st.builds(Scale, inner, names, names)
+        | st.builds(Resize, inner, shapes, names)
+    )
+
+
+def some(node: st.SearchStrategy[object]) -> st.SearchStrategy[tuple[object, ...]]:
+    return st.lists(node, max_size=2).map(tuple)
+
+
+graphs = st.builds(
+    Graph,
+    ensemble=names,
+    revision=whole,
+    phase=names,
+    members=some(st.builds(Member, names, sources)),
+    layers=some(st.builds(Layer, names, names, names, whole, st.sampled_from(["conv", "linear"]), shapes, whole)),
+    private=some(st.builds(Private, names, names, shapes, names)),
+    clusters=some(st.builds(Cluster, names, whole, names, some(names))),
+    levels=some(st.builds(Level, names, names, whole, some(st.builds(Piece, shapes, pairs)), st.none() | pairs)),
+    banks=some(st.builds(Bank, names, whole, whole, whole)),
+    coefficients=some(st.builds(Coefficient, names, names)),
+    slots=some(st.builds(Slot, names, names, names, names)),
+    tensors=some(st.builds(Tensor, names, shapes, whole)),
+    weights=some(st.builds(Weight, names, st.recursive(leaves, _grown, max_leaves=4))),
+)
+
+
+@settings(deadline=None)
+@given(graphs)
+def test_every_graph_comes_back_as_it_was(graph: Graph) -> None:
+    text = print_graph(graph)
+    back = parse_graph(text)
+    assert back == graph
+    assert repr(back) == repr(graph)  # 1, 1.0 and True are equal to Python, not to us
+    assert print_graph(back) == text
+
+
+def test_the_text_reads_like_this() -> None:
+    text = print_graph(small_graph())
+    assert text.startswith("graph small revision 0 phase main\n\nmember wide is python ")
+    for line in (
+        "layer wide.conv1 of wide at conv1 index 1 conv [8,8,3,3] share 0",
+        "private wide at head.weight [10,8] because head",
+        'cluster c0 share 0 called "3x3 bin 0"\n  wide.conv0\n  wide.conv1\n  thin.conv0\n',
+        "level c0.1 of c0 index 1 keep all add ([8,4,3,3] @ [0,4])",
+        "bank c0.0 templates 2 size 288 fan_in 72",
+        "slot thin.conv0#0 of thin.conv0 in c0.0 by wide.conv0#0",
+        "weight wide.conv1 is concat(1; combine(wide.conv1#0 @0 [8,4,3,3]), combine(wide.conv1#1 @0 [8,4,3,3]))",
+    ):
+        assert line in text
+    assert not any(line != line.rstrip() for line in text.split("\n"))
+
+
+def test_a_change_of_one_node_changes_its_own_line() -> None:
+    graph = small_graph()
+    banks = (evolve(graph.banks[0], num_templates=5), *graph.banks[1:])
+    before, after = (print_graph(g).splitlines() for g in (graph, evolve(graph, banks=banks)))
+    changes = [line for line in unified_diff(before, after, n=0, lineterm="") if line[:2] in ("-b", "+b")]
+    assert len(list(unified_diff(before, after, n=0, lineterm=""))) == 5
+    assert changes == ["-bank c0.0 templates 2 size 288 fan_in 72", "+bank c0.0 templates 5 size 288 fan_in 72"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("bank c0.1 templates 1", "bank c0.1 templates one"),
+        ("bank c0.1 templates 1", "bank c0.1 templates 1.5"),
+        ("bank c0.1 templates 1 size", "bank c0.1 templates 1"),
+        ("bank c0.1", "bonk c0.1"),
+        ("size 576 fan_in 72", "size 576 fan_in 72 72"),
+        ("[8,8,3,3] share", "[8,,3,3] share"),
+        ("index 1 conv", "index 1 pool"),
+        ("@ [0,4]", "@ [0,4,4]"),
+        ("combine(wide.conv2#0", "combined(wide.conv2#0"),
+        ("combine(wide.conv2#0 @0 [8,8,3,3])", "combine(wide.conv2#0 @0 [8,8,3,3]"),
+        ('size: "thin"', "size: thin"),
+        ("graph small", "garph small"),
+        ("revision 0", "revision 0 $"),
+    ],
+)
+def test_damage_is_named_with_its_line(old: str, new: str) -> None:
+    text = print_graph(small_graph())
+    assert old in text
+    damaged = text.replace(old, new, 1)
+    wrong = next(n for n, (a, b) in enumerate(zip(text.split("\n"), damaged.split("\n"), strict=True), 1) if a != b)
+    with pytest.raises(DiagnosticError) as caught:
+        parse_graph(damaged, "build/small/graph.txt")
+    diagnostic = caught.value.diagnostics[0]
+    assert diagnostic.code == "SW654"
+    assert diagnostic.span is not None
+    assert (diagnostic.span.file, diagnostic.span.line) == ("build/small/graph.txt", wrong)
+    assert diagnostic.help()
+
+
+@pytest.mark.parametrize("text", ["", "\n", "{}", "  indented"])
+def test_what_is_no_graph(text: str) -> None:
+    with pytest.raises(DiagnosticError):
+        parse_graph(text)
