@@ -17,8 +17,8 @@ from attrs import asdict
 from swc.diagnostics import DiagnosticError
 from swc.diagnostics.catalogue.run import RecordsCutShort
 from swc.program.stages import Stage
-from torch.utils.tensorboard import SummaryWriter
 
+from swc_runtime.events import EventFile, event_files
 from swc_runtime.metrics import Evaluation
 from swc_runtime.trainer import EpochResult
 
@@ -37,7 +37,7 @@ class Records:
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
         self._lines = (folder / METRICS).open("a", encoding="utf-8")
-        self._events = SummaryWriter(str(folder / EVENTS))
+        self._events = EventFile(folder / EVENTS)
 
     def write(self, kind: str, row: Mapping[str, Value]) -> None:
         """Add one line: `{"kind": kind, ...}` with the keys of `row` in order; numbers that are not finite as null."""
@@ -47,7 +47,7 @@ class Records:
 
     def curve(self, name: str, value: float, step: int) -> None:
         """Add a point to a curve of TensorBoard."""
-        self._events.add_scalar(name, value, step)
+        self._events.scalar(name, value, step)
 
     def write_epoch(self, stage: Stage, epoch: int, members: tuple[str, ...], result: EpochResult) -> None:
         """What an epoch saw on its training batches: a line of kind `epoch`, and curves by phase; epochs from 1."""
@@ -69,7 +69,7 @@ class Records:
         """The length in bytes of every file, by its path in the folder, once all is on the disk."""
         self._lines.flush()
         os.fsync(self._lines.fileno())
-        self._events.flush()
+        self._events.sync()
         return {name: (self.folder / name).stat().st_size for name in _files(self.folder)}
 
     def close(self) -> None:
@@ -99,8 +99,8 @@ def _plain(value: Value) -> object:
 
 
 def _files(folder: Path) -> tuple[str, ...]:
-    events = sorted(path.relative_to(folder).as_posix() for path in (folder / EVENTS).glob("events.*"))
-    return (METRICS, *events) if (folder / METRICS).exists() else tuple(events)
+    events = tuple(path.relative_to(folder).as_posix() for path in event_files(folder / EVENTS))
+    return (METRICS, *events) if (folder / METRICS).exists() else events
 
 
 def cut_back(folder: Path, marks: Mapping[str, int]) -> None:

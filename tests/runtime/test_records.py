@@ -75,6 +75,13 @@ def test_cut_back_leaves_exactly_what_was_there(tmp_path: Path) -> None:
     assert points(tmp_path) == [(1, 0.0), (2, 1.0), (3, 2.0)]
 
 
+def test_the_eleventh_process_comes_after_the_tenth(tmp_path: Path) -> None:
+    for epoch in range(12):  # within one second, and past the place where 10 sorts before 9
+        with Records(tmp_path) as records:
+            write(records, epoch)
+    assert [step for step, _ in points(tmp_path)] == list(range(1, 13))
+
+
 def test_event_files_younger_than_the_checkpoint_go(tmp_path: Path) -> None:
     with Records(tmp_path) as records:
         write(records, 0)
