@@ -42,6 +42,11 @@ class Compiled:
         return self.program.revision
 
     @property
+    def remarks(self) -> tuple[str, ...]:
+        """What the compiler decided and what it warned of, a line each."""
+        return (*self.notes, *(f"{warning.code}: {warning.message()}" for warning in self.warnings))
+
+    @property
     def stage(self) -> Stage | None:
         """The stage of training this revision is for (None without a train block)."""
         return stage_of(self.spec, self.revision)

@@ -262,10 +262,18 @@ def _next_revision(session: Session, trained: Trained, stage: Stage) -> Trained:
             following = _followed(session.run, trained, recompile(trained.compiled, None), stage)
     following.epoch = stages(session.run.training)[following.compiled.revision].start
     write_revision(revision_folder(session.run.folder, following.compiled.revision), following.compiled)
-    for note in following.compiled.notes:
-        if note not in trained.compiled.notes:  # a revision is compiled from scratch, and tells of earlier ones too
-            session.run.progress.say(note)
+    _tell_news(session.run, trained.compiled, following.compiled)
     return following
+
+
+def _tell_news(run: Run, before: Compiled, after: Compiled) -> None:
+    """What a recompile decided and warns of; it is compiled from scratch, and says what was said before again."""
+    for note in after.notes:
+        if note not in before.notes:
+            run.progress.say(note)
+    for warning in after.warnings:
+        if warning not in before.warnings:
+            run.progress.warn(warning)
 
 
 def _split(run: Run, trained: Trained, stage: Stage) -> Trained:

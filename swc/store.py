@@ -120,7 +120,7 @@ def write_spec(folder: Path, compiled: Compiled) -> None:
 def write_revision(folder: Path, compiled: Compiled) -> None:
     """Write one revision: the graph, the notes and, last, the program, by which a revision is known."""
     write_whole(folder / "graph.txt", print_graph(compiled.graph))
-    write_whole(folder / "notes.txt", "".join(f"{note}\n" for note in compiled.notes))
+    write_whole(folder / "notes.txt", "".join(f"{remark}\n" for remark in compiled.remarks))
     write_whole(folder / "program.json", encode(compiled.program))
 
 

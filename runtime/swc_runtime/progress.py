@@ -9,6 +9,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Protocol
 
+from swc.diagnostics import Diagnostic
 from swc.program.stages import Stage
 
 from swc_runtime.metrics import Evaluation
@@ -38,6 +39,10 @@ class Progress(Protocol):
         """A line of text among the others."""
         ...
 
+    def warn(self, warning: Diagnostic) -> None:
+        """What a recompile warns of."""
+        ...
+
 
 class Silent:
     """Progress for nobody."""
@@ -57,6 +62,9 @@ class Silent:
         """Tell nothing."""
 
     def say(self, line: str) -> None:
+        """Tell nothing."""
+
+    def warn(self, warning: Diagnostic) -> None:
         """Tell nothing."""
 
 

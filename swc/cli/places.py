@@ -54,8 +54,7 @@ def _compiled(place: str, overrides: Mapping[str, str]) -> Build:
 
     compiled = compile_file(place, overrides)
     label = compiled.stage.label if compiled.stage else ""
-    warnings = tuple(f"{warning.code}: {warning.message()}" for warning in compiled.warnings)
-    revision = Revision(0, label, compiled.graph, compiled.program, None, (*compiled.notes, *warnings))
+    revision = Revision(0, label, compiled.graph, compiled.program, None, compiled.remarks)
     return Build(Path(place), compiled.spec, compiled.tables, (revision,))
 
 

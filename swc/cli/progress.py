@@ -14,6 +14,7 @@ from typing import IO, TYPE_CHECKING
 
 from attrs import define, field
 
+from swc.diagnostics.render import render_one
 from swc.program.stages import Stage, stages
 from swc.program.training import Phase, Training
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress as Bar
     from rich.progress import TaskID
 
+    from swc.diagnostics import Diagnostic
     from swc_runtime.metrics import Evaluation, Scores
     from swc_runtime.progress import Progress
     from swc_runtime.trainer import EpochResult, OnStep, Tally
@@ -134,6 +136,10 @@ class Plain:
     def say(self, line: str) -> None:
         """Print a line."""
         print(line, file=self.stream, flush=True)
+
+    def warn(self, warning: Diagnostic) -> None:
+        """Print a warning as `swc compile` does."""
+        self.say(render_one(warning))
 
 
 def seen(result: EpochResult) -> str:

@@ -25,7 +25,21 @@ from swc.program.feedback import ClusterFeedback, Similarity
 from swc.program.training import SplitClusters
 
 STEP = 0.05
-RANGE = (-0.2, -0.1, -0.05, 0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5)  # thresholds at which sizes are reported
+RANGE = (
+    -0.2,
+    -0.1,
+    -0.05,
+    0.0,
+    0.05,
+    0.1,
+    0.15,
+    0.2,
+    0.3,
+    0.4,
+    0.5,
+    0.6,
+    0.8,
+)  # thresholds at which sizes are reported
 
 Pairs = Mapping[str, Sequence[Similarity]]  # cluster id -> its measured pairs
 

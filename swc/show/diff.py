@@ -13,6 +13,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from swc.passes.grouping import sizes_over_threshold
+from swc.passes.split import RANGE
 from swc.program.diff import ProgramDiff, SplitCluster, clusters_of, diff_programs
 from swc.program.feedback import ClusterFeedback, CoefficientFeedback, Feedback, Similarity
 from swc.program.program import Program
@@ -211,6 +213,18 @@ def _calls(item: Measured) -> Iterable[RenderableType]:
         yield pair_table(calls[:MOST_CALLS])
     if silent:
         yield Text(f"without a gradient, so left as they were: {', '.join(silent)}")
+    if isinstance(item.feedback, ClusterFeedback) and pairs:
+        yield from _section("clusters by threshold (linkage union)")
+        yield sizes_table(pairs, item.threshold)
+
+
+def sizes_table(pairs: Sequence[Similarity], threshold: float) -> Table:
+    """What the measured layers would make at other thresholds; the one in force is marked."""
+    made = table("", ">threshold", ">clusters", ">largest", ">of one layer")
+    for value, sizes in sizes_over_threshold(pairs, sorted({*RANGE, threshold})):
+        mark = "*" if value == threshold else ""
+        made.add_row(mark, f"{value:g}", exact(len(sizes)), exact(sizes[0]), exact(sizes.count(1)))
+    return made
 
 
 def pair_table(pairs: Sequence[Similarity]) -> Table:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from swc.lowering.lower import lower
 from swc.program.feedback import ClusterFeedback, CoefficientFeedback, Similarity
-from swc.show.diff import diff_report, measured_between, side_of
+from swc.show.diff import diff_report, measured_between, side_of, sizes_table
 from swc.show.links import close_calls, parts_of
 from swc.show.plain import plain
 from swc.show.revision import Revision
@@ -34,6 +34,15 @@ def test_an_untie_with_its_similarity() -> None:
     measured = measured_between(one.program, other.program, (feedback,), small_spec().training)
     assert [item.threshold for item in measured] == [0.9]
     assert plain(diff_report(one, other, measured)) == (GOLDEN / "diff_untie.txt").read_text("utf-8")
+
+
+def test_a_split_tells_what_other_thresholds_would_make() -> None:
+    pairs = (Similarity("a", "b", 0.45, 0.01), Similarity("b", "c", 0.25, 0.01), Similarity("a", "c", 0.1, 0.01))
+    lines = plain(sizes_table(pairs, 0.25)).splitlines()
+    rows = [line.split() for line in lines[1:]]
+    assert ["*", "0.25", "2", "2", "1"] in rows, "a pair at the threshold is not above it"
+    assert ["0.2", "1", "3", "0"] in rows
+    assert ["0.5", "3", "1", "3"] in rows
 
 
 def test_two_that_share_alike_say_so() -> None:

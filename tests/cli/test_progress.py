@@ -5,6 +5,7 @@ import io
 import pytest
 import torch
 from swc.cli.progress import Clock, Live, Plain, progress_for, spoken, work_before, work_of
+from swc.diagnostics.catalogue.clusters import NothingSplit
 from swc.program.stages import stages
 from swc.program.training import Phase, Recipe, SplitClusters, Training, UntieCoefficients
 
@@ -50,6 +51,15 @@ def test_elsewhere_each_epoch_is_one_plain_line() -> None:
         "search  gradient statistics",
         "main  epoch 4/5  held out: ensemble 70.00%, best member 60.00%",
     ]
+
+
+def test_warnings_are_written_as_the_compiler_writes_them() -> None:
+    warning = NothingSplit(span=None, threshold=0.1, sizes=("above 0.5: 3 clusters",))
+    for stream in (io.StringIO(), Terminal()):
+        with progress_for(TRAINING, steps=4, num_images=100, stream=stream) as progress:
+            progress.warn(warning)
+        assert "warning[SW410]: splitting below 0.1 leaves every cluster whole" in stream.getvalue()
+        assert "note: above 0.5: 3 clusters" in stream.getvalue()
 
 
 def test_on_a_terminal_the_same_lines_stand_above_the_bar() -> None:

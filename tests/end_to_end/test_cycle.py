@@ -11,7 +11,7 @@ from swc.ir.text import print_graph
 from swc.program.feedback import ClusterFeedback, CoefficientFeedback
 from swc.store import read_compiled
 
-from runs import Place, place, trained
+from runs import Place, place, spec_text, trained
 from swc_runtime import build
 from swc_runtime.checkpoint import load_checkpoint, under_prefix
 from swc_runtime.ensemble import load_state_tensors
@@ -31,6 +31,19 @@ def test_the_run_goes_through_split_and_untie(cycle: Place) -> None:
     assert isinstance(untie, CoefficientFeedback)
     assert untie.similarities
     assert end is None
+
+
+def test_what_a_recompile_warns_of_is_told_and_kept(
+    tmp_path_factory: pytest.TempPathFactory, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole = place(tmp_path_factory, main=2)
+    assert whole.compile(spec_text(main=2), "--set", "tau=-1") == 0
+    capsys.readouterr()
+    assert whole.train() == 0
+    told = capsys.readouterr().err
+    assert "warning[SW410]: splitting below -1 leaves every cluster whole" in told
+    assert told.count("[SW410]") == 1, "the revisions after it do not repeat it"
+    assert "SW410: splitting below -1 leaves every cluster whole" in whole.revision(1, "notes.txt")
 
 
 def test_metrics_tell_every_epoch_and_the_scores_of_every_stage(cycle: Place) -> None:
