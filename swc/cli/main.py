@@ -25,6 +25,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "train": ("swc.cli.train:command", "Train the compiled ensemble, or go on where it was; re-share as it says."),
     "show": ("swc.cli.show:show", "Show a compiled ensemble as text, picture, graph or JSON."),
     "diff": ("swc.cli.diff:diff", "Say what changed between two compiled programs, and why."),
+    "plot": ("swc.cli.plot:command", "Draw what a run measured: curves, similarities."),
     "explain": ("swc.cli.explain:command", "Explain a diagnostic by its code."),
 }
 

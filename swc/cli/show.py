@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Literal, cast
 import click
 
 from swc.cli import console
+from swc.cli.output import write_file
 from swc.diagnostics import DiagnosticError
-from swc.diagnostics.catalogue.files import OutputUnwritable
 from swc.diagnostics.catalogue.show import LayerNeedsText
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def _say(build: Build, phase: str | None, layer: str | None, output: Path | None
     width = WIDTH if output else terminal_width()
     said = layer_report(revision.graph, layer) if layer else overview(revision, build.spec, width)
     if output:
-        _write(output, plain(said).encode("utf-8"))
+        write_file(output, plain(said).encode("utf-8"))
     else:
         give(said)
 
@@ -89,7 +89,7 @@ def _write_picture(build: Build, phase: str | None, file_format: str, output: Pa
 
     revisions = build.revisions if phase is None else (_chosen(build, phase),)
     target = output or Path(f"{build.spec.name}.{file_format}")
-    _write(target, picture(revisions, build.spec, cast(Literal["svg", "png"], file_format)))
+    write_file(target, picture(revisions, build.spec, cast(Literal["svg", "png"], file_format)))
     console.say(f"wrote {target}")
 
 
@@ -97,25 +97,4 @@ def _emit(text: str, output: Path | None) -> None:
     if output is None:
         click.echo(text, nl=False)
     else:
-        _write(output, text.encode("utf-8"))
-
-
-def _write_into(path: Path, content: bytes) -> None:
-    try:
-        path.write_bytes(content)
-    except OSError as error:
-        raise DiagnosticError(OutputUnwritable(path=str(path), reason=error.strerror or str(error))) from error
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Write beside the place, then move there whole; a pipe, a device or a link stays what it is."""
-    path = path.resolve()
-    if path.exists() and not path.is_file():
-        _write_into(path, content)
-        return
-    partial = path.with_name(path.name + ".partial")
-    try:
-        partial.write_bytes(content)
-        partial.replace(path)
-    except OSError as error:
-        raise DiagnosticError(OutputUnwritable(path=str(path), reason=error.strerror or str(error))) from error
+        write_file(output, text.encode("utf-8"))

@@ -7,7 +7,6 @@ matplotlib. Everything is laid out in inches on one axes, from the top left.
 
 from __future__ import annotations
 
-from io import BytesIO
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -16,6 +15,7 @@ from attrs import evolve, frozen
 from swc.ir.counts import count
 from swc.ir.graph import Cluster, Layer
 from swc.semantics.spec import Spec
+from swc.show.images import house_style, image_of
 from swc.show.index import Index, index_of
 from swc.show.palette import ALONE, Look, looks, number_of
 from swc.show.revision import Revision
@@ -57,14 +57,8 @@ class Panel:
 
 def picture(revisions: tuple[Revision, ...], spec: Spec, file_format: Literal["svg", "png"]) -> bytes:
     """Draw revisions under one another; PNG at 160 dots an inch."""
-    import matplotlib
-
-    style: dict[Any, Any] = {"svg.hashsalt": "swc", "font.family": "DejaVu Sans", "hatch.linewidth": 0.5}
-    with matplotlib.rc_context(style):
-        target = BytesIO()
-        metadata: dict[str, Any] = {"svg": {"Date": None, "Creator": None}, "png": {"Software": None}}[file_format]
-        draw(revisions, spec).savefig(target, format=file_format, dpi=160, metadata=metadata, facecolor="white")
-    return target.getvalue()
+    with house_style():
+        return image_of(draw(revisions, spec), file_format)
 
 
 def draw(revisions: tuple[Revision, ...], spec: Spec) -> Figure:

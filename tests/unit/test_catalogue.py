@@ -177,6 +177,7 @@ TRIGGERED = {
     "SW631": "cli/test_show_command.py",
     "SW632": "cli/test_show_command.py",
     "SW633": "cli/test_show_command.py",
+    "SW634": "cli/test_plot.py",
     "SW650": "unit/test_codec.py",
     "SW651": "unit/test_codec.py",
     "SW652": "unit/test_codec.py",

@@ -1,4 +1,4 @@
-"""Diagnostics of `swc show` and `swc diff` (SW63x).
+"""Diagnostics of `swc show`, `swc diff` and `swc plot` (SW63x).
 
 Guarantees: `SHOW` lists every class of this module.
 """
@@ -108,4 +108,25 @@ class NothingInCommon(Diagnostic):
         return "compare two revisions of one ensemble, such as `swc diff RUN:0 RUN:1`"
 
 
-SHOW = (NoSuchLayer, NoSuchRevision, LayerNeedsText, NothingInCommon)
+@frozen(kw_only=True)
+class NothingMeasured(Diagnostic):
+    """`swc plot` was asked for a figure of something that the run has not measured.
+
+    Curves exist after the first epoch of `swc train`, similarities after the first recompile (a split or an untie).
+    A build that was never trained, or a spec, has neither.
+    """
+
+    code: ClassVar[str] = "SW634"
+    place: str
+    wanted: str
+
+    def message(self) -> str:
+        """What is missing, and where."""
+        return f"`{self.place}` has measured no {self.wanted} yet"
+
+    def help(self) -> str:
+        """How it comes to be."""
+        return "run `swc train` first, or name another run"
+
+
+SHOW = (NoSuchLayer, NoSuchRevision, LayerNeedsText, NothingInCommon, NothingMeasured)

@@ -1,4 +1,4 @@
-"""`swc show -o` leaves pipes, devices and links what they are."""
+"""`-o` leaves pipes, devices and links what they are."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import os
 from pathlib import Path
 from threading import Thread
 
-from swc.cli.show import _write
+from swc.cli.output import write_file
 
 
 def test_a_link_stays_a_link(tmp_path: Path) -> None:
     target, link = tmp_path / "target", tmp_path / "link"
     target.write_bytes(b"old")
     link.symlink_to(target)
-    _write(link, b"new")
+    write_file(link, b"new")
     assert link.is_symlink()
     assert target.read_bytes() == b"new"
 
@@ -24,7 +24,7 @@ def test_a_pipe_stays_a_pipe(tmp_path: Path) -> None:
     read: list[bytes] = []
     reader = Thread(target=lambda: read.append(pipe.read_bytes()))
     reader.start()
-    _write(pipe, b"through")
+    write_file(pipe, b"through")
     reader.join(timeout=5)
     assert read == [b"through"]
     assert pipe.is_fifo()

@@ -1,0 +1,22 @@
+"""Every figure that `swc plot` draws, by its name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from swc.report.curves import curves
+from swc.report.similarities import similarities
+from swc.show.images import ImageFormat, house_style, image_of
+from swc.store import Build
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+FIGURES: dict[str, Callable[[Build], Figure]] = {"curves": curves, "similarities": similarities}
+
+
+def figure_of(name: str, build: Build, image_format: ImageFormat) -> bytes:
+    """Draw a figure of a run; DiagnosticError where the run has not measured what it shows."""
+    with house_style():
+        return image_of(FIGURES[name](build), image_format)

@@ -1,0 +1,82 @@
+"""`swc plot`: the figures show what the run wrote down, and a run without it is told so."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from swc.cli import plot
+from swc.program.feedback import ClusterFeedback
+from swc.report.curves import curves
+from swc.report.figures import FIGURES, figure_of
+from swc.report.measured import curves_of, recompiles_of
+from swc.report.similarities import bin_errors, similarities
+
+from runs import Place, place, trained
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Place:
+    return trained(tmp_path_factory, "--score-every", "1", batch=256, search=2)
+
+
+def test_the_command_knows_every_figure() -> None:
+    assert set(plot.NAMES) == set(FIGURES)
+
+
+def test_curves_hold_every_epoch_and_score_of_the_metrics(run: Place) -> None:
+    found = curves_of(run.build())
+    rows = run.metrics()
+    losses = [row["losses"] for row in rows if row["kind"] == "epoch"]
+    scores = [row["top1"] for row in rows if row["kind"] == "scores" and row["of"] == "ensemble"]
+    assert found.losses["deep"] == tuple((n, pair[0]) for n, pair in enumerate(losses, 1))  # type: ignore[index]
+    assert found.losses["shallow"] == tuple((n, pair[1]) for n, pair in enumerate(losses, 1))  # type: ignore[index]
+    assert found.top1["ensemble"] == tuple(enumerate(scores, 1))
+    assert found.cuts == ((2, "split"), (3, "untie"))
+
+
+def test_no_line_crosses_a_restart(run: Place) -> None:
+    loss, top1 = curves(run.build()).axes
+    assert [len(line.get_xdata()) for line in loss.lines[:4]] == [2, 2, 2, 2]
+    assert [text.get_text() for text in top1.get_legend().get_texts()] == ["deep", "shallow", "ensemble"]
+
+
+def test_similarities_have_a_row_for_each_recompile(run: Place) -> None:
+    found = recompiles_of(run.build())
+    assert isinstance(found[0].feedback, ClusterFeedback)
+    assert [item.title for item in found] == [
+        "Cluster similarity after 2 epochs of search",
+        "Coefficient similarity after 1 epoch of main",
+    ]
+    assert [item.threshold for item in found] == [0.3, 0.9]
+    figure = similarities(run.build())
+    for histogram, item in zip(figure.axes[::2], found, strict=True):
+        assert sum(bar.get_height() for bar in histogram.patches) == len(item.feedback.similarities)
+
+
+def test_the_error_of_a_bin_is_that_of_repeated_measurements() -> None:
+    generator = np.random.default_rng(0)
+    values, errors, edges = np.array([0.02, 0.11, 0.32]), np.array([0.03, 0.02, 0.1]), np.linspace(-1, 1, 21)
+    repeated = generator.normal(values, errors, (20_000, 3))
+    counts = np.stack([np.histogram(row, edges)[0] for row in repeated])
+    assert bin_errors(values, errors, edges) == pytest.approx(counts.std(0), abs=0.01)
+    assert bin_errors(values, np.zeros(3), edges) == pytest.approx(np.zeros(20))
+
+
+@pytest.mark.parametrize("name", sorted(FIGURES))
+def test_files_are_written_and_have_the_same_bytes_twice(run: Place, name: str) -> None:
+    assert run.swc("plot", name) == 0
+    assert (run.folder / f"tiny_{name}.png").read_bytes().startswith(b"\x89PNG")
+    assert run.swc("plot", name, "build/tiny/run", "-o", f"{name}.pdf") == 0
+    assert (run.folder / f"{name}.pdf").read_bytes().startswith(b"%PDF")
+    assert figure_of(name, run.build(), "svg") == figure_of(name, run.build(), "svg")
+
+
+@pytest.mark.parametrize("name", sorted(FIGURES))
+def test_what_was_not_measured_is_told(
+    tmp_path_factory: pytest.TempPathFactory, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    compiled = place(tmp_path_factory)
+    assert compiled.swc("plot", name) == 1
+    assert f"error[SW634]: `{compiled.folder}/build/tiny` has measured no {name} yet" in capsys.readouterr().err
+    assert compiled.swc("plot", name, "tiny.sw") == 1
+    assert not list(compiled.folder.glob("*.png"))
