@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from attrs import evolve, frozen
+from attrs import frozen
 
 from swc.diagnostics import Diagnostic, Sink
 from swc.frontend.table import LayerTable
@@ -87,13 +87,6 @@ def recompile(compiled: Compiled, feedback: Feedback | None) -> Compiled:
     """The next revision, from what training the present one measured (None: a phase that ended without measuring)."""
     known = compiled.feedback if feedback is None else (*compiled.feedback, feedback)
     return compile_spec(compiled.spec, compiled.tables, compiled.revision + 1, known)
-
-
-def with_training(compiled: Compiled, spec: Spec) -> Compiled:
-    """The same graph for a spec that differs only in its training (say with scaled epochs)."""
-    if evolve(spec, training=None) != evolve(compiled.spec, training=None):
-        raise ValueError("the spec differs in more than its training")
-    return compile_spec(spec, compiled.tables, compiled.revision, compiled.feedback)
 
 
 def stage_of(spec: Spec, revision: int) -> Stage | None:

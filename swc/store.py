@@ -3,7 +3,7 @@
 Takes compiled revisions, gives them back. Guarantees: a file is written whole or not at all; what is read is checked
 by the strict decoders, and nothing is unpickled.
 
-    build/last                          the name of the ensemble compiled last
+    build/.last                         the name of the ensemble compiled last
     build/<ensemble>/                   spec.json tables.json program.json graph.txt notes.txt
     build/<ensemble>/run/               spec.json tables.json, and what the runtime writes
     build/<ensemble>/run/revisions/<n>/ program.json graph.txt notes.txt feedback.json
@@ -38,7 +38,7 @@ from swc.show.revision import Revision
 
 BUILD = "build"
 RUN = "run"
-LAST = "last"
+LAST = ".last"  # a name that no ensemble can have
 LOCK = "lock"
 NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 

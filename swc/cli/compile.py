@@ -15,10 +15,16 @@ from swc.cli import console
 @click.option("--set", "settings", metavar="NAME=VALUE", multiple=True, help="Give a param another value; repeatable.")
 @click.option("--root", type=click.Path(file_okay=False, path_type=Path), default=Path(), help="Where build/ lies.")
 @click.option("--quiet", is_flag=True, help="Print warnings and errors only.")
-def command(spec: Path, ensemble: str | None, settings: tuple[str, ...], root: Path, quiet: bool) -> None:
-    """Compile SPEC into build/<ensemble>/ and print what it will store, bank by bank."""
+@console.format_option
+def command(
+    spec: Path, ensemble: str | None, settings: tuple[str, ...], root: Path, quiet: bool, form: console.Format
+) -> None:
+    """Compile SPEC into build/<ensemble>/ and print what it will store, bank by bank.
+
+    With `--format json` the output is the diagnostics; `swc show --format json` then has the counts.
+    """
     overrides = console.overrides(settings)
-    with console.reporting() as sink:
+    with console.reporting(form) as sink:
         from swc.cli.rendering import give
         from swc.driver import compile_file
         from swc.ir.counts import count
@@ -29,6 +35,6 @@ def command(spec: Path, ensemble: str | None, settings: tuple[str, ...], root: P
         for warning in compiled.warnings:
             sink.report(warning)
         folder = write_build(compiled, root)
-        if not quiet:
+        if not quiet and form == "text":
             give(compile_report(compiled.graph, count(compiled.graph), compiled.spec, compiled.notes))
-            console.say(f"compiled to {folder}; next: swc train")
+            console.say(f"compiled to {folder}; next: swc {'train' if compiled.spec.training else 'show'}")

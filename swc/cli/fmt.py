@@ -17,9 +17,12 @@ from swc.diagnostics.diagnostic import DiagnosticError, Sink
 @click.command(name="fmt")
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path, allow_dash=True))
 @click.option("--check", "only_check", is_flag=True, help="Change nothing; fail if a file would change.")
-def command(files: tuple[Path, ...], only_check: bool) -> None:
+@console.format_option
+def command(files: tuple[Path, ...], only_check: bool, form: console.Format) -> None:
     """Rewrite every FILE in the canonical form; `-` formats the input stream to the output stream."""
-    with console.reporting() as sink:
+    if form == "json" and Path("-") in files and not only_check:
+        raise click.BadParameter("with `-` the output stream holds the formatted text", param_hint="--format")
+    with console.reporting(form) as sink:
         for path in files:
             _format_one(path, only_check, sink)
 

@@ -13,11 +13,11 @@ from swc.diagnostics.catalogue.files import OutputUnwritable
 
 def write_file(path: Path, content: bytes) -> None:
     """Write beside the place, then move there; DiagnosticError where the system refuses."""
-    path = path.resolve()
     try:
         if path.exists() and not path.is_file():
             path.write_bytes(content)
             return
+        path = path.resolve()
         partial = path.with_name(path.name + ".partial")
         partial.write_bytes(content)
         partial.replace(path)

@@ -13,7 +13,8 @@ from attrs import evolve, frozen
 
 from swc.diagnostics import DiagnosticError
 from swc.diagnostics.catalogue.files import FileMissing, UnknownBuild
-from swc.diagnostics.catalogue.show import NoSuchRevision
+from swc.diagnostics.catalogue.show import OneRevision
+from swc.diagnostics.catalogue.training import PartMissing
 
 if TYPE_CHECKING:
     from swc.program.feedback import Feedback
@@ -31,28 +32,35 @@ class Found:
     training: Training | None = None
 
 
-def open_place(place: str | None, overrides: Mapping[str, str]) -> Build:
+def open_place(place: str | None, overrides: Mapping[str, str], ensemble: str | None = None) -> Build:
     """The build or run at a place; a `.sw` file is compiled in memory, None is what was compiled last."""
     from swc.store import open_build
 
     if place is None or place == "":
-        return open_build(None)
+        return _with_revisions(open_build(None))
     if place.endswith(".sw"):
-        return _compiled(place, overrides)
+        return _compiled(place, overrides, ensemble)
     if "/" in place and not Path(place).exists():
         raise DiagnosticError(FileMissing(path=place))
     path = Path(place)
     # the folder of one revision stands for its run
     run = path.parent.parent if path.parent.name == "revisions" else path
-    return open_build(run if (run / "spec.json").is_file() else place)
+    return _with_revisions(open_build(run if (run / "spec.json").is_file() else place))
 
 
-def _compiled(place: str, overrides: Mapping[str, str]) -> Build:
+def _with_revisions(build: Build) -> Build:
+    """The build; DiagnosticError where it holds no compiled program to look at."""
+    if not build.revisions:
+        raise DiagnosticError(PartMissing(path=str(build.folder / "program.json")))
+    return build
+
+
+def _compiled(place: str, overrides: Mapping[str, str], ensemble: str | None) -> Build:
     from swc.driver import compile_file
     from swc.show.revision import Revision
     from swc.store import Build
 
-    compiled = compile_file(place, overrides)
+    compiled = compile_file(place, overrides, ensemble)
     label = compiled.stage.label if compiled.stage else ""
     revision = Revision(0, label, compiled.graph, compiled.program, None, compiled.remarks)
     return Build(Path(place), compiled.spec, compiled.tables, (revision,))
@@ -64,8 +72,7 @@ def sides(first: str | None, second: str | None) -> tuple[Found, Found]:
         return _side(first), _side(second)
     build = open_place(first, {})
     if len(build.revisions) < 2:
-        only = build.revisions[-1]
-        raise DiagnosticError(NoSuchRevision(asked="1", known=(f"{only.number} ({only.label})",)))
+        raise DiagnosticError(OneRevision(place=str(build.folder)))
     before, after = (f"{first or ''}:{revision.number}" for revision in build.revisions[-2:])
     return _side(before), _side(after)
 

@@ -11,7 +11,7 @@ import click
 from rich.console import Console, RenderableType
 
 from swc.cli.console import has_colour
-from swc.show.plain import WIDTH, plain
+from swc.show.plain import WIDTH, plain, wide_enough
 
 DEEP = ("truecolor", "24bit")
 
@@ -29,4 +29,5 @@ def give(renderable: RenderableType) -> None:
     # with 16 colours several clusters would look alike, and every terminal of today has 256
     system: Literal["truecolor", "256"] = "truecolor" if os.environ.get("COLORTERM") in DEEP else "256"
     console = Console(file=sys.stdout, width=terminal_width(), force_terminal=True, color_system=system)
+    console.width = wide_enough(renderable, console)
     console.print(renderable, highlight=False, markup=False, emoji=False)

@@ -25,6 +25,7 @@ FORMATS = ("text", "json", "svg", "png", "dot", "graphml")
 @click.option("--layer", metavar="MEMBER.PATH", help="How this one weight is composed, block by block.")
 @click.option("--format", "file_format", type=click.Choice(FORMATS), default="text", show_default=True)
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write to this file.")
+@click.option("--ensemble", metavar="NAME", help="Which ensemble, where a .sw spec has several.")
 @click.option(
     "--set", "settings", metavar="NAME=VALUE", multiple=True, help="Give a param of a .sw spec another value."
 )
@@ -34,6 +35,7 @@ def show(
     layer: str | None,
     file_format: str,
     output: Path | None,
+    ensemble: str | None,
     settings: tuple[str, ...],
 ) -> None:
     """Show who shares with whom, what is stored, and how each weight is made.
@@ -42,9 +44,11 @@ def show(
     """
     from swc.cli.places import open_place
 
-    if layer and file_format != "text":
+    if layer is not None and file_format != "text":
         raise DiagnosticError(LayerNeedsText(file_format=file_format))
-    build = open_place(place, console.overrides(settings))
+    if (settings or ensemble) and not (place or "").endswith(".sw"):
+        raise click.UsageError("--set and --ensemble are for a .sw spec: what is compiled is as it was compiled")
+    build = open_place(place, console.overrides(settings), ensemble)
     if file_format in ("svg", "png"):
         _write_picture(build, phase, file_format, output)
     elif file_format == "text":
@@ -67,7 +71,7 @@ def _say(build: Build, phase: str | None, layer: str | None, output: Path | None
 
     revision = _chosen(build, phase)
     width = WIDTH if output else terminal_width()
-    said = layer_report(revision.graph, layer) if layer else overview(revision, build.spec, width)
+    said = layer_report(revision.graph, layer) if layer is not None else overview(revision, build.spec, width)
     if output:
         write_file(output, plain(said).encode("utf-8"))
     else:

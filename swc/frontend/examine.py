@@ -7,8 +7,12 @@ while it is built; torch's random numbers are left as they were. Imports torch, 
 
 from __future__ import annotations
 
+import sys
 import traceback
 from collections.abc import Callable, Mapping
+from contextlib import redirect_stdout
+from functools import cache
+from importlib.util import find_spec
 from inspect import signature
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
@@ -27,6 +31,7 @@ from swc.program.model_source import ModelSource
 from swc_runtime.models import NoModuleError, build_model, find_factory, offered_arguments
 
 T = TypeVar("T")
+PACKAGES = ("swc", "swc_runtime", "torch", "torchvision", "importlib")  # whose frames tell an author nothing
 NUM_IMAGES = 2  # one image would be too few for BatchNorm
 
 
@@ -44,7 +49,8 @@ class _NeedsNumbersError(Exception):
 
 
 def _examine_on(device: str, source: ModelSource, data: DataFacts) -> LayerTable:
-    with torch.random.fork_rng(devices=[]), torch.device(device), torch.no_grad():
+    quiet = redirect_stdout(sys.stderr)  # the output stream belongs to the command's result
+    with quiet, torch.random.fork_rng(devices=[]), torch.device(device), torch.no_grad():
         model = _built(source, data)
         _check_parameters(source, model)
         _check_output(source, model, data)
@@ -85,8 +91,19 @@ def _asks_for_numbers(error: Exception) -> bool:
 
 
 def _place(error: BaseException) -> str:
-    frame = traceback.extract_tb(error.__traceback__)[-1]
+    """Where the author's own code raised; the last frame of all where none is theirs."""
+    if isinstance(error, SyntaxError) and error.filename:
+        return f"{Path(error.filename).name}:{error.lineno}"
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if not frame.filename.startswith(("<", *_folders()))]
+    frame = (own or frames)[-1]
     return f"{Path(frame.filename).name}:{frame.lineno}"
+
+
+@cache
+def _folders() -> tuple[str, ...]:
+    specs = (find_spec(name) for name in PACKAGES)
+    return tuple(f"{folder}/" for spec in specs if spec for folder in spec.submodule_search_locations or ())
 
 
 def _text(error: Exception) -> str:
@@ -102,16 +119,16 @@ def _check_source(source: ModelSource, data: DataFacts) -> None:
 
 
 def _check_torchvision(name: str) -> None:
-    from torchvision.models import list_models
+    from torchvision import models
 
-    names = list_models()
+    names = models.list_models(module=models)  # the models of classification, and not those of its other modules
     if name.lower() not in names:
         _refuse(catalogue.UnknownTorchvisionModel(name=name, meant=closest(name, names)))
 
 
 def _check_factory(name: str, arguments: Mapping[str, Any], data: DataFacts) -> None:
     def complain(error: Exception, place: str) -> Diagnostic:
-        if isinstance(error, (ImportError, AttributeError, ValueError, TypeError)):
+        if isinstance(error, (ImportError, AttributeError, ValueError, TypeError, SyntaxError)):
             return catalogue.FactoryNotFound(name=name, reason=str(error))
         return catalogue.FactoryFailed(name=name, error=_text(error), place=place)
 

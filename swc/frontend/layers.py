@@ -12,6 +12,7 @@ from typing import Literal
 from torch import nn
 from torch.nn.modules.batchnorm import _NormBase
 from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
+from torch.nn.utils.parametrize import ParametrizationList, is_parametrized
 
 from swc.frontend.table import Kind, LayerRow, LayerTable, ParameterRow
 
@@ -24,10 +25,15 @@ def table_of(model: nn.Module, num_classes: int, member: str = "") -> LayerTable
     head = classifier_of(model, num_classes)
     tied = _tied_modules(model)
     owners = [(path, module) for path, module in model.named_modules() if module._parameters]
-    layers = tuple(_row(path, module, _obstacle(module, path == head, id(module) in tied)) for path, module in owners)
+    layers = tuple(
+        _row(path, module, _obstacle(module, path == head, id(module) in tied))
+        for path, module in model.named_modules()
+        if _own(module) or is_parametrized(module)
+        if not isinstance(module, ParametrizationList)  # it belongs to the layer it stands in
+    )
     roles = {id(p): _role(path, module, name, head) for path, module in owners for name, p in _own(module)}
     parameters = tuple(ParameterRow(name, tuple(p.shape), roles[id(p)]) for name, p in model.named_parameters())
-    return LayerTable(member, tuple(row for row in layers if row is not None), parameters)
+    return LayerTable(member, layers, parameters)
 
 
 def classifier_of(model: nn.Module, num_classes: int) -> str | None:
@@ -44,9 +50,7 @@ def _own(module: nn.Module) -> list[tuple[str, nn.Parameter]]:
     return [(name, p) for name, p in module._parameters.items() if p is not None]
 
 
-def _row(path: str, module: nn.Module, obstacle: str) -> LayerRow | None:
-    if not _own(module):
-        return None
+def _row(path: str, module: nn.Module, obstacle: str) -> LayerRow:
     kind = _kind(module)
     weight = module._parameters.get("weight")
     shape = () if weight is None else tuple(weight.shape)
@@ -76,6 +80,8 @@ def _obstacle(module: nn.Module, is_head: bool, is_tied: bool) -> str:
         return "tied to another module"
     if module._parameters.get("weight") is None:
         return "weight is parametrised"
+    if not module.weight.requires_grad:
+        return "weight is frozen"
     return _conv_obstacle(module) if isinstance(module, _ConvNd) else ""
 
 

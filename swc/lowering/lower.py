@@ -1,4 +1,4 @@
-"""Graph to Program, and the way back from a Program's ids to the nodes they came from.
+"""Graph to Program; the ids it keeps are the way back from what training measures to the nodes of the graph.
 
 Takes a graph that every pass has seen, gives plain data for the runtime. Guarantees: order is kept; every id of the
 Program is an id of the graph, so that feedback needs no matching of names.
@@ -8,11 +8,8 @@ from __future__ import annotations
 
 from typing import Literal
 
-from attrs import frozen
-
 from swc.ir.graph import Graph
 from swc.program.codec import hash_of
-from swc.program.expressions import slots_of
 from swc.program.program import (
     SCHEMA,
     BankPlan,
@@ -71,25 +68,3 @@ def _weights(graph: Graph) -> tuple[WeightPlan, ...]:
         WeightPlan(layers[w.layer].member, layers[w.layer].path + _WEIGHT, layers[w.layer].shape, w.expression)
         for w in graph.weights
     )
-
-
-@frozen
-class Home:
-    """Where a slot of a Program comes from: the ids of its layer, its level (its bank's id) and its coefficient."""
-
-    layer: str
-    level: str
-    coefficient: str
-
-
-def way_back(program: Program) -> dict[str, Home]:
-    """For each slot id of a Program the graph nodes it belongs to, in the order of the Program."""
-    layer_of = {
-        slot: layer_id(weight.member, weight.path) for weight in program.weights for slot in slots_of(weight.expression)
-    }
-    return {slot.id: Home(layer_of[slot.id], slot.bank, slot.coefficient) for slot in program.slots}
-
-
-def layer_id(member: str, parameter: str) -> str:
-    """The graph's layer id for a member's composed parameter, e.g. `m`, `conv1.weight` -> `m.conv1`."""
-    return f"{member}.{parameter.removesuffix(_WEIGHT)}"

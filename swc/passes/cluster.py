@@ -13,7 +13,14 @@ from attrs import evolve, frozen
 
 from swc.diagnostics.catalogue.clusters import BudgetBelowMinimum
 from swc.ir.graph import Cluster, Graph, Layer
-from swc.passes.budget import budget_scalars, fixed_scalars, template_allowance, template_cost
+from swc.passes.budget import (
+    budget_scalars,
+    fixed_scalars,
+    private_scalars,
+    template_allowance,
+    template_cost,
+    tensor_scalars,
+)
 from swc.passes.clustering import Group, empty_bins, initial_groups
 from swc.passes.context import Context
 from swc.passes.levels import minimum_scalars
@@ -111,8 +118,20 @@ def _too_small(graph: Graph, blocks: Sequence[Block], most: int, context: Contex
         smallest=smallest,
         unit="parameters" if spec.budget.kind == "parameters" else "templates",
         grid=grid if grid < smallest else None,
-        layers=_forcing(graph, tried[costs.index(min(costs))], spec),
+        layers=(*_forcing(graph, tried[costs.index(min(costs))], spec), *_paid_first(graph, spec)),
     )
+
+
+def _paid_first(graph: Graph, spec: Spec) -> tuple[str, ...]:
+    """What the budget pays beside templates: stored tensors, and private parameters where they count."""
+    lines: list[str] = []
+    if graph.tensors:
+        largest = max(graph.tensors, key=lambda tensor: num_scalars(tensor.shape))
+        shape = "x".join(map(str, largest.shape))
+        lines.append(f"stored tensors need {tensor_scalars(graph):,}, the largest is `{largest.id}` ({shape})")
+    if spec.budget.kind == "parameters":
+        lines.append(f"private parameters (norms, classifiers and others) need {private_scalars(graph):,}")
+    return tuple(lines)
 
 
 def _forcing(graph: Graph, clusters: Sequence[Cluster], spec: Spec) -> tuple[str, ...]:
@@ -131,4 +150,4 @@ def _warn(blocks: Iterable[Block], context: Context) -> None:
     for _, share, layers in blocks:
         found = empty_bins(layers, share.clusters.bins) if share.clusters.kind == "depth" else ()
         for warning in found:
-            context.sink.report(evolve(warning, span=share.clusters.span))
+            context.sink.report(evolve(warning, span=share.clusters.span or share.span))

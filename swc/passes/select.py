@@ -119,7 +119,7 @@ def _layer(member: str, index: int, row: LayerRow, share: int) -> Layer:
 
 def _private(table: LayerTable, owners: Owners, spec: Spec) -> list[Private]:
     composed = {weight_name(row.path) for row, _ in _composed(table.layers, table.member, owners, spec)}
-    reasons = _weight_reasons(table, owners)
+    reasons = _reasons(table, owners)
     return [
         Private(table.member, row.name, row.shape, _reason(row, reasons))
         for row in table.parameters
@@ -127,11 +127,9 @@ def _private(table: LayerTable, owners: Owners, spec: Spec) -> list[Private]:
     ]
 
 
-def _weight_reasons(table: LayerTable, owners: Owners) -> dict[str, str]:
-    """Why the weight of each layer that is not composed is private, by the weight's name."""
-    return {
-        weight_name(row.path): _layer_reason(row, layer_id(table.member, row.path) in owners) for row in table.layers
-    }
+def _reasons(table: LayerTable, owners: Owners) -> dict[str, str]:
+    """Why the weights of each layer that is not composed are private, by the layer's path."""
+    return {row.path: _layer_reason(row, layer_id(table.member, row.path) in owners) for row in table.layers}
 
 
 def _layer_reason(row: LayerRow, is_owned: bool) -> str:
@@ -149,4 +147,9 @@ def _reason(row: ParameterRow, reasons: dict[str, str]) -> str:
         case "bias":
             return "bias"
         case "weight":
-            return reasons.get(row.name, "not selected")
+            return reasons[_owner(row.name, reasons)]
+
+
+def _owner(parameter: str, paths: Iterable[str]) -> str:
+    """The path of the layer that a parameter lies in: the longest that leads to it (`` is the model itself)."""
+    return max((path for path in paths if not path or parameter.startswith(f"{path}.")), key=len)

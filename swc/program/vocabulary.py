@@ -7,28 +7,35 @@ from attrs import frozen
 
 @frozen
 class Argument:
-    """A named argument: its type in the language's words, its range, and its default (None: it must be given)."""
+    """A named argument: its type in the language's words, its range, and its default (None: it must be given).
+
+    `among` are the only values there are; with `every` the values go from `least` to `most` in such steps.
+    """
 
     name: str
     type: str  # "whole number" | "number" | "text" | "yes or no"
     least: float | None = None
     most: float | None = None
     default: int | float | str | bool | None = None
+    among: tuple[int, ...] = ()
+    every: int | None = None
 
 
 FAMILIES: dict[str, tuple[Argument, ...]] = {
     "wrn": (
-        Argument("depth", "whole number", least=10, most=10_000),
+        Argument("depth", "whole number", least=10, most=9_994, every=6),
         Argument("width", "number", least=0.25, most=1_000),
     ),
     "resnet": (
-        Argument("depth", "whole number", least=26, most=10_000),
+        Argument("depth", "whole number", among=(26, 38, 50, 101, 152)),
         Argument("width", "number", least=0.25, most=1_000, default=1),
     ),
     "mobilenet_v2": (Argument("width", "number", least=0.1, most=1_000, default=1),),
 }
 
-POLICIES: tuple[str, ...] = ("superweights", "none", "hard")
+SHARE_ITEMS: tuple[str, ...] = ("clusters", "coefficients", "templates", "blocks", "initialisation")
+POLICY_ITEMS: dict[str, tuple[str, ...]] = {"superweights": SHARE_ITEMS, "none": (), "hard": ("initialisation",)}
+POLICIES: tuple[str, ...] = tuple(POLICY_ITEMS)
 COEFFICIENTS: tuple[str, ...] = ("level", "partner", "slot")
 BLOCKS: tuple[str, ...] = ("chain", "grid")
 OBJECTIVES: tuple[str, ...] = ("coverage", "profiled")

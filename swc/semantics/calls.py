@@ -77,7 +77,7 @@ def bind_declared(call: Call, scope: Scope, declared: tuple[Declared, ...], wher
 
 def _read(value: Value, scope: Scope, declared: Declared, of: str) -> Scalar:
     what = f"`{declared.name}` of `{of}`"
-    limits = values.Range(least=declared.least, most=declared.most)
+    limits = values.Range(least=declared.least, most=declared.most, among=declared.among, every=declared.every)
     if declared.type == "whole number":
         return values.whole(value, scope, what, limits)
     if declared.type == "number":

@@ -20,11 +20,12 @@ from swc.diagnostics.catalogue.structure import (
     SeveralEnsembles,
     UnusedParam,
 )
+from swc.diagnostics.catalogue.values import OutOfRange
 from swc.diagnostics.sources import read_source
 from swc.program.datasets import DATASETS, DataFacts
 from swc.program.training import Training
 from swc.semantics.inherit import all_items
-from swc.semantics.library import Library, read_library
+from swc.semantics.library import Library, read_library, warn_unused_imports
 from swc.semantics.members import read_budget, read_data, read_members
 from swc.semantics.scope import Scope, scalar, settle_params
 from swc.semantics.settings import apply_settings
@@ -62,6 +63,7 @@ def check_text(
     assert library is not None, "a text without mistakes of form has a library"
     chosen = _choose(library, file, ensemble, sink)
     spec = _spec(chosen, library, overrides or {}, sink) if chosen is not None else None
+    warn_unused_imports(library, sink)
     sink.raise_errors()
     assert spec is not None, "an ensemble that was not found has been reported"
     return spec
@@ -84,6 +86,8 @@ def check_definitions(path: Path | str, sink: Sink | None = None) -> None:
             check_recipe(definition, Scope(sink, defaults_of(definition.parameters)))
         if isinstance(definition, tree.Policy) and _has_defaults(definition) and library is not None:
             check_policy(definition, library.policies, Scope(sink, defaults_of(definition.parameters)))
+    if library is not None and not library.own_ensembles:
+        warn_unused_imports(library, sink)
     sink.raise_errors()
 
 
@@ -114,6 +118,7 @@ def _spec(ensemble: tree.Ensemble, library: Library, settings: Mapping[str, str]
     budget = _budget(items, scope, ensemble, bool(shares))
     training = _training(items, library, scope)
     _check_together(items, shares, training, scope)
+    _check_image_sizes(items, data, training, scope)
     _warn_unused(ensemble, scope)
     train = next(iter(_of(items, tree.Train)), None)
     return Spec(
@@ -188,6 +193,20 @@ def _check_together(items: Items, shares: tuple[Share, ...], training: Training 
         for clause in (c for p in train.items if isinstance(p, tree.Phase) for c in p.clauses):
             if isinstance(clause, tree.Untie):
                 scope.sink.report(NothingToUntie(span=clause.span))
+
+
+def _check_image_sizes(items: Items, data: DataFacts, training: Training | None, scope: Scope) -> None:
+    """What an augmentation cuts and pads must leave something of the images."""
+    if training is None:
+        return
+    side, augmentation = min(data.image_shape[1:]), training.recipe.augmentation
+    train = _of(items, tree.Train)[0]
+    own = (item.span for item in train.items if isinstance(item, tree.Augment))
+    span = next(own, train.recipe.span if train.recipe is not None else train.span)
+    for what, size in (("`pad` of `crop`", augmentation.pad), ("`size` of `cutout`", augmentation.cutout)):
+        if size >= side:
+            wanted = f"below the {side} pixels of an image"
+            scope.sink.report(OutOfRange(span=span, what=what, wanted=wanted, found=str(size)))
 
 
 def _warn_unused(ensemble: tree.Ensemble, scope: Scope) -> None:

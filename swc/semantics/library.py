@@ -14,10 +14,12 @@ from attrs import define, field, frozen
 from swc import resources
 from swc.diagnostics import Diagnostic, DiagnosticError, Sink
 from swc.diagnostics.catalogue.names import ImportNotFound
-from swc.diagnostics.catalogue.structure import DuplicateDefinition, ImportCycle, UnusedImport
+from swc.diagnostics.catalogue.structure import DuplicateArgument, DuplicateDefinition, ImportCycle, UnusedImport
+from swc.diagnostics.catalogue.syntax_errors import TooDeep
 from swc.diagnostics.sources import read_source
 from swc.program.vocabulary import POLICIES
 from swc.syntax.parser import parse_text
+from swc.syntax.scan import DEEPEST
 from swc.syntax.tree import Ensemble, File, Import, Policy, Recipe, Share, Train
 
 
@@ -29,6 +31,7 @@ class Library:
     ensembles: dict[str, Ensemble]
     recipes: dict[str, Recipe]
     policies: dict[str, Policy]
+    unused: tuple[Import, ...] = ()
 
     @property
     def own_ensembles(self) -> tuple[Ensemble, ...]:
@@ -43,10 +46,18 @@ def read_library(text: str, file: str, sink: Sink) -> Library | None:
     if root is None:
         return None
     reader.visit(root, Path(file), (Path(file).resolve(),))
-    for imported, files in reader.imports.items():
-        if files and imported in root.definitions and not _names(files) & set(_used(root)):
-            sink.report(UnusedImport(span=imported.span, name=imported.path.value))
-    return Library(root, reader.ensembles, reader.recipes, reader.policies)
+    unused = tuple(
+        imported
+        for imported, files in reader.imports.items()
+        if files and imported in root.definitions and not _names(files) & set(_used(root))
+    )
+    return Library(root, reader.ensembles, reader.recipes, reader.policies, unused)
+
+
+def warn_unused_imports(library: Library, sink: Sink) -> None:
+    """Name the imports that nothing uses; beside a mistake nothing is said, since it may hide the use."""
+    for imported in () if sink.errors else library.unused:
+        sink.report(UnusedImport(span=imported.span, name=imported.path.value))
 
 
 @define
@@ -88,6 +99,9 @@ class _Reader:
             names = tuple(p.name for p in (*chain[chain.index(place) :], place))
             self._report(ImportCycle(span=item.path.span, chain=names))
             return ()
+        if len(chain) > DEEPEST:
+            self._report(TooDeep(span=item.path.span, what="imports", most=DEEPEST))
+            return ()
         if place not in self.files:
             tree = self._open(found, item)
             self.files[place] = self.visit(tree, found, (*chain, place)) if tree else ()
@@ -102,15 +116,24 @@ class _Reader:
             return None
 
     def _define(self, definition: Ensemble | Recipe | Policy) -> None:
+        self._check_parameters(definition)
         table, kind = self._table(definition)
         name = definition.name.text
         first = table.get(name)
         if first is not None:
-            self._report(DuplicateDefinition(span=definition.name.span, name=name, kind=kind, first=str(first.span)))
+            self._report(DuplicateDefinition(span=definition.name.span, name=name, kind=kind, first=f"at {first.span}"))
         elif isinstance(definition, Policy) and name in POLICIES:
-            self._report(DuplicateDefinition(span=definition.name.span, name=name, kind=kind, first="the language"))
+            self._report(DuplicateDefinition(span=definition.name.span, name=name, kind=kind, first="by the language"))
         else:
             table[name] = definition
+
+    def _check_parameters(self, definition: Ensemble | Recipe | Policy) -> None:
+        names: set[str] = set()
+        for parameter in () if isinstance(definition, Ensemble) else definition.parameters:
+            name = parameter.name
+            if name.text in names:
+                self._report(DuplicateArgument(span=name.span, name=name.text, of=definition.name.text))
+            names.add(name.text)
 
     def _table(self, definition: Ensemble | Recipe | Policy) -> tuple[dict[str, Ensemble | Recipe | Policy], str]:
         tables = {Ensemble: self.ensembles, Recipe: self.recipes, Policy: self.policies}

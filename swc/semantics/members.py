@@ -151,10 +151,16 @@ def _amount(amount: tree.Amount, scope: Scope, span: Span) -> Budget:
     return Budget(amount.kind, values.whole(amount.value, scope, "a budget"), span)
 
 
+def _in_per_cent(found: tree.Number) -> str:
+    """The number as a share: 0.5 was most likely meant as a half."""
+    return f"`{100 * found.value:g}% of native`" if 0 < found.value <= 2 else "`50% of native`"
+
+
 def _share_of_native(value: tree.Value, scope: Scope) -> float:
     found = scope.settle(value)
     if isinstance(found, tree.Number) and not found.is_percent:
-        advice = f"write it in per cent, like `50% of native`, or say `{found.text} templates`"
+        count = f", or say `{found.text} templates`" if found.value >= 1 else ""
+        advice = f"write it in per cent: {_in_per_cent(found)}{count}"
         what = "a share of the native size"
         scope.sink.report(WrongUnit(span=found.span, what=what, found=found.text, advice=advice))
         return 1

@@ -37,6 +37,7 @@ class Draft:
 
     recipe: Recipe
     stated: set[str] = field(factory=set)
+    norm_span: Span | None = None
 
     def set(self, **changes: Any) -> None:
         """Settle parts of the recipe."""
@@ -69,6 +70,10 @@ def finish(draft: Draft, scope: Scope, where: str) -> Recipe:
         "precision": f"precision {recipe.precision}",
         "seed": f"seed {recipe.seed}",
     }
+    if recipe.norm_batch is not None and recipe.norm_batch > recipe.batch and draft.norm_span is not None:
+        found = str(recipe.norm_batch)
+        wanted = f"at most the batch of {recipe.batch}"
+        scope.sink.report(OutOfRange(span=draft.norm_span, what="a batch of BatchNorm", wanted=wanted, found=found))
     scope.defaults.extend(f"{where}: {left_open[key]}" for key in ORDER if key not in draft.stated)
     optimiser = recipe.optimiser
     numbers = {"lr": optimiser.lr, "momentum": optimiser.momentum, "weight_decay": optimiser.weight_decay}
@@ -96,6 +101,7 @@ def _label_smoothing(draft: Draft, item: tree.Setting, scope: Scope) -> None:
 
 def _norm_batch(draft: Draft, item: tree.Setting, scope: Scope) -> None:
     found = scope.settle(item.value)
+    draft.norm_span = item.span
     is_none = isinstance(found, tree.Name) and found.text == "none"
     draft.set(norm_batch=None if is_none else values.whole(item.value, scope, "a batch of BatchNorm"))
 
@@ -164,7 +170,7 @@ def _augment(draft: Draft, item: tree.Augment, scope: Scope) -> None:
         if name == "none" and len(item.steps) == 1:
             bind(step, scope, Signature())
         elif name not in STEPS:
-            choices = (*STEPS, "none")
+            choices = STEPS if name == "none" else (*STEPS, "none")
             scope.sink.report(UnknownChoice(span=step.name.span, name=name, what="augmentation", choices=choices))
         else:
             changes.update(_step(step, scope, changes))

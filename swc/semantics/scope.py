@@ -53,6 +53,7 @@ def settle_params(params: Mapping[str, Value | Amount], sink: Sink) -> Scope:
     """A scope in which every param has its value, whichever order they are declared in; cycles are reported."""
     scope = Scope(sink, dict(params))
     settled = {name: _follow(name, params, sink, scope.used) for name in params}
+    sink.raise_errors()  # a param without a value would seem to have a wrong one wherever it is used
     inner = {name: _inner(value, settled, scope.used) for name, value in settled.items()}
     return evolve(scope, values=inner)
 
@@ -62,7 +63,9 @@ def _follow(name: str, params: Mapping[str, Value | Amount], sink: Sink, used: s
     value = params[name]
     while isinstance(value, Name) and value.text in params:
         if value.text in chain:
-            sink.report(ParamCycle(span=value.span, chain=(*chain[chain.index(value.text) :], value.text)))
+            circle = chain[chain.index(value.text) :]
+            if name == min(circle):  # each circle is told once
+                sink.report(ParamCycle(span=value.span, chain=(*circle, value.text)))
             return Number("1", 1, value.span)
         used.add(value.text)
         chain.append(value.text)

@@ -12,9 +12,9 @@ from attrs import define, field
 
 from swc.diagnostics import Span
 from swc.diagnostics.catalogue.names import UnknownPolicy, UnknownSelector
-from swc.diagnostics.catalogue.structure import DuplicateItem, ExtendsCycle
+from swc.diagnostics.catalogue.structure import DuplicateItem, ExtendsCycle, ItemWithoutEffect
 from swc.diagnostics.catalogue.values import MalformedGroups
-from swc.program.vocabulary import BLOCKS, COEFFICIENTS, INITIALISATIONS, OBJECTIVES, POLICIES, SELECTORS
+from swc.program.vocabulary import BLOCKS, COEFFICIENTS, INITIALISATIONS, OBJECTIVES, POLICIES, POLICY_ITEMS, SELECTORS
 from swc.semantics import values
 from swc.semantics.calls import Signature, bind, settle_all
 from swc.semantics.scope import Scope
@@ -56,7 +56,8 @@ def _add_policy(
 ) -> None:
     name = call.name.text
     if name in chain:
-        scope.sink.report(ExtendsCycle(span=call.span, chain=(*chain[chain.index(name) :], name)))
+        circle = (*chain[chain.index(name) :], name)
+        scope.sink.report(ExtendsCycle(span=call.span, word="as", chain=circle))
     elif name in POLICIES:
         bind(call, scope, Signature())
         stated.policy = name
@@ -114,8 +115,8 @@ def _selector(item: tree.Name | tree.Text, scope: Scope) -> Selector:
 
 
 def _share(stated: _Stated, selector: Selector, scope: Scope, span: Span) -> Share:
-    if stated.policy != "none":
-        _note_defaults(stated, f"share {selector.pattern or selector.kind}", scope)
+    _note_defaults(stated, f"share {selector.pattern or selector.kind}", scope)
+    _warn_without_effect(stated, scope)
     return Share(
         selector=selector,
         policy=stated.policy,
@@ -136,11 +137,26 @@ def _note_defaults(stated: _Stated, where: str, scope: Scope) -> None:
         tree.Blocks: "blocks chain",
         tree.Initialisation: "initialisation kaiming",
     }
-    scope.defaults.extend(f"{where}: {line}" for kind, line in left_open.items() if kind not in stated.items)
+    scope.defaults.extend(
+        f"{where}: {line}"
+        for kind, line in left_open.items()
+        if kind not in stated.items and _matters(kind, stated.policy)
+    )
     if tree.Clusters in stated.items and _lacks(stated.items[tree.Clusters][0], "depth", "bins"):
         scope.defaults.append(f"{where}: clusters by depth in 4 bins")
     if tree.Templates in stated.items and stated.items[tree.Templates][0].cap is None:
         scope.defaults.append(f"{where}: templates up to 8")
+
+
+def _matters(kind: type, policy: str) -> bool:
+    return kind.__name__.lower() in POLICY_ITEMS[policy]
+
+
+def _warn_without_effect(stated: _Stated, scope: Scope) -> None:
+    for kind, (item, _) in stated.items.items():
+        if not _matters(kind, stated.policy):
+            name = kind.__name__.lower()
+            scope.sink.report(ItemWithoutEffect(span=item.span, item=name, policy=stated.policy))
 
 
 def _lacks(item: Any, kind: str, part: str) -> bool:

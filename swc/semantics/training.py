@@ -61,7 +61,8 @@ def _check_schedule(recipe: Recipe, phases: tuple[Phase, ...], item: tree.Train,
     scheduled = [phase.epochs for phase in phases if phase.lr is None]
     latest = max((*recipe.schedule.milestones, recipe.schedule.warmup))
     if scheduled and latest and latest >= max(scheduled):
-        span = item.recipe.span if item.recipe is not None else item.span
+        own = (part.span for part in item.items if isinstance(part, tree.Schedule))
+        span = next(own, item.recipe.span if item.recipe is not None else item.span)
         scope.sink.report(MilestoneNeverReached(span=span, milestone=f"{latest:g}", epochs=max(scheduled)))
 
 
@@ -109,7 +110,7 @@ def _only(item: tree.Phase, kind: type, what: str, scope: Scope) -> Any:
 def _split(item: tree.Split, phase: str, scope: Scope) -> SplitClusters:
     threshold = float(values.number(item.threshold, scope, "a cluster similarity", COSINE))
     linkage: Any = values.choice(item.linkage, scope, "linkage", LINKAGES) if item.linkage else "union"
-    across: Any = values.choice(item.across, scope, "what a split looks across", ACROSS) if item.across else "members"
+    across: Any = values.choice(item.across, scope, "extent of a split", ACROSS) if item.across else "members"
     stated = (item.linkage, item.across)
     lines = ("linkage union", "across members")
     scope.defaults.extend(f"phase {phase}: {line}" for line, name in zip(lines, stated, strict=True) if name is None)

@@ -26,6 +26,8 @@ class Range:
     most: float | None = None
     above: float | None = None
     below: float | None = None
+    among: tuple[int, ...] = ()
+    every: int | None = None  # from `least` to `most` in steps of so many
 
     def holds(self, value: float) -> bool:
         """Whether a value lies in the range."""
@@ -34,10 +36,17 @@ class Range:
             and (self.most is None or value <= self.most)
             and (self.above is None or value > self.above)
             and (self.below is None or value < self.below)
+            and (not self.among or value in self.among)
+            and (self.every is None or (value - (self.least or 0)) % self.every == 0)
         )
 
     def __str__(self) -> str:
         sides = (("at least", self.least), ("above", self.above), ("at most", self.most), ("below", self.below))
+        if self.among:
+            return f"one of {', '.join(map(str, self.among))}"
+        if self.every:
+            first = self.least or 0
+            return f"one of {first:g}, {first + self.every:g}, {first + 2 * self.every:g} ... {self.most:g}"
         return " and ".join(f"{word} {bound:g}" for word, bound in sides if bound is not None)
 
 

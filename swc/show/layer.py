@@ -30,11 +30,21 @@ def layer_report(graph: Graph, name: str) -> RenderableType:
     wanted = name.removesuffix(".weight")
     if wanted in index.layers:
         return _shared(index, index.layers[wanted])
+    below = tuple(layer for id_, layer in index.layers.items() if id_.startswith(f"{name}."))
     private = private_of(graph, name)
-    if private:
-        return _private(private)
+    if below or private:
+        return Group(*([_below(index, below), Text()] if below else []), *([_private(private)] if private else []))
     candidates = [*index.layers, *(f"{p.member}.{p.path}" for p in graph.private)]
     raise DiagnosticError(NoSuchLayer(name=name, ensemble=graph.ensemble, suggestion=closest(name, candidates)))
+
+
+def _below(index: Index, layers: tuple[Layer, ...]) -> RenderableType:
+    made = table("layer", "shape", ">scalars", "cluster")
+    for layer in layers:
+        cluster = index.cluster_of_layer.get(layer.id)
+        shared = f"{cluster.id}  {cluster.label}" if cluster else "-"
+        made.add_row(layer.id, shape_text(layer.shape), exact(num_scalars(layer.shape)), shared)
+    return made
 
 
 def private_of(graph: Graph, name: str) -> tuple[Private, ...]:

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from io import StringIO
 
-from rich.console import Console, RenderableType
+from rich.console import Console, Group, RenderableType
+from rich.measure import Measurement
 from rich.table import Table
 
+MOST = 1_000  # characters of a table, whatever is in it
 WIDTH = 110  # characters where there is no terminal to ask
 
 
@@ -17,8 +19,17 @@ def plain(renderable: RenderableType, width: int = WIDTH) -> str:
     """The text of a renderable, `width` characters wide, ending with a line end."""
     stream = StringIO()
     console = Console(file=stream, width=width, color_system=None, force_terminal=False, legacy_windows=False)
+    console.width = wide_enough(renderable, console)
     console.print(renderable, highlight=False, markup=False, emoji=False)
     return "\n".join(line.rstrip() for line in stream.getvalue().rstrip().splitlines()) + "\n"
+
+
+def wide_enough(renderable: RenderableType, console: Console) -> int:
+    """The console's width, or what the tables need at least: a number is never cut."""
+    parts = renderable.renderables if isinstance(renderable, Group) else [renderable]
+    tables = [part for part in parts if isinstance(part, Table)]
+    roomy = console.options.update(width=MOST)
+    return max([console.width, *(Measurement.get(console, roomy, part).minimum for part in tables)])
 
 
 def table(*columns: str, title: str = "") -> Table:

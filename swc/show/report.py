@@ -17,7 +17,7 @@ from swc.ir.graph import Graph
 from swc.program.expressions import num_scalars
 from swc.semantics.spec import Spec
 from swc.show.index import grouped
-from swc.show.plain import plain, table
+from swc.show.plain import table
 from swc.show.wording import budget_limit, budget_text, exact, several, share_of
 
 
@@ -38,15 +38,10 @@ def compile_report(graph: Graph, counts: Counts, spec: Spec, notes: Sequence[str
     return Group(*parts, Text(), totals_table(graph, counts, spec), *remarks("decisions", notes), *defaults(spec))
 
 
-def compile_report_text(graph: Graph, counts: Counts, spec: Spec, notes: Sequence[str] = ()) -> str:
-    """The report as plain text."""
-    return plain(compile_report(graph, counts, spec, notes))
-
-
 def bank_table(graph: Graph) -> Table:
     """One row for each level: its bank, its slots and coefficients, and the scalars of both."""
     made = table(
-        "cluster", ">level", ">template", ">templates", ">scalars", ">slots", ">coefficients", ">their scalars"
+        "cluster", ">level", ">template\nsize", ">templates", ">scalars", ">slots", ">alpha\nvectors", ">alpha\nscalars"
     )
     for cluster, levels in grouped(rows(graph), lambda row: row.cluster).items():
         for place, row in enumerate(levels):
@@ -76,10 +71,12 @@ def totals_table(graph: Graph, counts: Counts, spec: Spec) -> Table:
 
 
 def _totals(graph: Graph, counts: Counts, spec: Spec) -> Iterable[tuple[str, int, str]]:
-    yield "templates", counts.template_scalars, _of_budget(counts, spec, in_parameters=False)
-    yield "coefficients", counts.coefficient_scalars, ""
+    in_budget = _of_budget(counts, spec, in_parameters=False)
+    yield "templates", counts.template_scalars, "" if counts.tensor_scalars else in_budget
     if counts.tensor_scalars:
         yield "stored tensors", counts.tensor_scalars, ""
+        yield "both", counts.template_scalars + counts.tensor_scalars, in_budget
+    yield "coefficients", counts.coefficient_scalars, ""
     for reason, scalars, number in _private(graph):
         yield reason, scalars, f"private, {several(number, 'parameter')}"
     yield "all parameters", counts.parameter_scalars, _of_budget(counts, spec, in_parameters=True)

@@ -16,7 +16,7 @@ from swc.diagnostics.catalogue.syntax_errors import UnclosedBlock, UnexpectedWor
 from swc.diagnostics.suggest import closest
 from swc.syntax.build import build_file
 from swc.syntax.expected import phrases
-from swc.syntax.scan import Source, Token, lark, read_source, scan, words
+from swc.syntax.scan import SCALES, Source, Token, lark, read_source, scan, words
 from swc.syntax.tree import File
 
 if TYPE_CHECKING:
@@ -123,8 +123,28 @@ class _Reader:
                 meant=closest(token.text, texts)
                 if token and token.type == "NAME" and token.text not in words()
                 else None,
+                advice=self._advice(token),
             )
         )
+
+    def _advice(self, token: Token | None) -> str:
+        """What went wrong, for the mistakes that are made most."""
+        if token is None:
+            return ""
+        before = max((t for t in self.tokens if t.start < token.start), key=lambda t: t.start, default=None)
+        if before is not None and before.type == "NUMBER" and token.text in (*SCALES, "%"):
+            return f"the suffix is part of the number: `{before.text}{token.text}`"
+        if self._opens_outside(token):
+            return f"close the `{self.blocks[-1][1]}` block with `}}` before `{token.text}`"
+        return ""
+
+    def _opens_outside(self, token: Token) -> bool:
+        """Whether a line begins with the first word of an item of a block around the present one."""
+        word = words().get(token.text, "")
+        if not (word and token.is_first and self.blocks):
+            return False
+        heights = range(1, self.blocks[-1][2])
+        return any(_takes(self._states[:height], word) for height in heights)
 
     def _resume(self, start: int) -> int:
         """Skip to a token that may go on, cut the stack back to where it may, and give that token's position."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
+from collections.abc import Sequence
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ from attrs import Factory, field, frozen
 
 from swc import resources
 from swc.diagnostics import Sink, Span
-from swc.diagnostics.catalogue.syntax_errors import MalformedNumber, StrayCharacter, UnclosedText
+from swc.diagnostics.catalogue.syntax_errors import MalformedNumber, StrayCharacter, TooDeep, UnclosedText
 
 if TYPE_CHECKING:
     from lark import Lark
@@ -106,17 +107,29 @@ def scan(source: Source, sink: Sink) -> tuple[Token, ...]:
         is_first = not source.text[source.starts[line - 1] : match.start()].strip()
         tokens.append(Token(kind, match.group(), match.start(), line, is_first))
         _check(tokens[-1], source, sink)
+    _check_depth(tokens, source, sink)
     return tuple(tokens)
+
+
+def _check_depth(tokens: Sequence[Token], source: Source, sink: Sink) -> None:
+    """Raise where lists stand in lists without end: the tree is read by functions that call themselves."""
+    depth = 0
+    for token in tokens:
+        depth += {"[": 1, "]": -1}.get(token.text, 0)
+        if depth > DEEPEST:
+            sink.report(TooDeep(span=source.span(token.start, token.end), what="lists", most=DEEPEST))
+            sink.raise_errors()
 
 
 def _check(token: Token, source: Source, sink: Sink) -> None:
     span = source.span(token.start, token.end)
     if token.type == "NUMBER" and number_value(token.text) is None:
-        sink.report(MalformedNumber(span=span, found=token.text))
+        sink.report(MalformedNumber(span=span, found=token.text, is_too_long=_NUMBER.fullmatch(token.text) is not None))
     if token.type == "TEXT" and (len(token.text) == 1 or not token.text.endswith('"')):
         sink.report(UnclosedText(span=span))
 
 
+DEEPEST = 100  # levels of lists and of imports
 LONGEST = 40  # characters of a number
 LARGEST = 1e18  # beyond it, and below its inverse, nothing a spec counts or measures
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import subprocess
 import sys
@@ -177,3 +178,24 @@ def test_a_result_that_cannot_be_written_leaves_nothing(tmp_path: Path) -> None:
 
 def test_an_unknown_build_names_the_known_ones() -> None:
     assert "compiled here: `a`, `b`" in render_one(UnknownBuild(name="c", known=("a", "b")))
+
+
+def test_diagnostics_of_compiling_come_as_json_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "small.sw").write_text(
+        "ensemble e { data digits member a = wrn(depth: 10, width: 1) budget 9 templates share conv }\n"
+    )
+    assert main.run(["compile", "small.sw", "--format", "json"]) == 1
+    (found,) = json.loads(capsys.readouterr().out)["diagnostics"]
+    assert found["code"] == "SW407"
+    assert main.run(["compile", "small.sw", "--format", "json", "--quiet", "--root", "x"]) == 1
+    (tmp_path / "fine.sw").write_text("ensemble e { data digits member a = wrn(depth: 10, width: 1) }\n")
+    capsys.readouterr()
+    assert main.run(["compile", "fine.sw", "--format", "json"]) == 0
+    said = capsys.readouterr()
+    assert json.loads(said.out)["diagnostics"] == []
+    assert "next: swc show" in said.err, "without a train block there is nothing to train"
+    assert main.run(["fmt", "--check", "fine.sw", "--format", "json"]) == 1
+    assert json.loads(capsys.readouterr().out)["diagnostics"][0]["code"] == "SW620"

@@ -9,9 +9,12 @@ import pytest
 from attrs import evolve
 from swc.cli.main import run
 from swc.driver import compile_spec, recompile
+from swc.ir.counts import rows
 from swc.program.feedback import ClusterFeedback, Similarity
 from swc.program.training import Phase, Recipe, SplitClusters, Training
 from swc.semantics.spec import Budget
+from swc.show.plain import plain
+from swc.show.report import bank_table
 from swc.store import RUN, revision_folder, write_build, write_feedback, write_revision, write_spec
 
 from wrn_shapes import CONVOLUTIONS, tables_of, wrn_spec
@@ -72,6 +75,52 @@ def test_show_by_place_and_phase(place: str, trained: Path, capsys: pytest.Captu
 
 def test_show_layer(trained: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "block of" in out(capsys, "show", "--layer", "m0.block1.0.conv1")
+
+
+def test_show_layer_of_a_block_lists_what_it_shares_and_what_it_keeps(
+    trained: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = out(capsys, "show", "--layer", "m0.block1.0")
+    assert [line.split()[0] for line in text.splitlines() if line.startswith("m0.block1.0.")][:2] == [
+        "m0.block1.0.conv1", "m0.block1.0.conv2",
+    ]  # fmt: skip
+    assert run(("show", "--layer", "")) == 1
+    assert "error[SW630]" in capsys.readouterr().err
+
+
+def test_one_revision_has_nothing_to_be_compared_with(trained: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(("diff", "build/pair")) == 0  # its run
+    for number in (0, 1):
+        (trained / f"build/pair/run/revisions/{number}/program.json").unlink()
+    assert run(("show", "build/pair/run")) == 1
+    assert "program.json" in capsys.readouterr().err
+    (trained / "one.sw").write_text("ensemble e { data digits member a = wrn(depth: 10, width: 1) }\n")
+    assert run(("diff", "one.sw")) == 1
+    assert "error[SW635]: `one.sw` has one revision" in capsys.readouterr().err
+
+
+def test_options_of_a_spec_are_refused_for_a_build(trained: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(("show", "--set", "tau=0.2")) == 2
+    (trained / "two.sw").write_text(
+        "ensemble one { data digits member a = wrn(depth: 10, width: 1) }\n"
+        "ensemble two extends one { member b = wrn(depth: 10, width: 2) }\n"
+    )
+    assert out(capsys, "show", "two.sw", "--ensemble", "two").startswith("two, revision 0")
+    assert run(("show", "two.sw")) == 1
+
+
+@pytest.mark.parametrize("columns", [40, 60, 80])
+def test_no_number_is_cut_on_a_narrow_terminal(columns: int, trained: Path) -> None:
+    graph = compile_spec(
+        evolve(wrn_spec([(28, 7), (28, 4)], Budget("templates", 18e6))), tables_of([(28, 7), (28, 4)])
+    ).graph
+    text = plain(bank_table(graph), columns)
+    assert "…" not in text
+    for row in rows(graph):
+        assert f" {row.template_scalars:,} " in text
+    if columns == 80:
+        assert max(len(line) for line in text.splitlines()) <= 80
+        assert len(text.splitlines()) == 2 + len(rows(graph)), "no row is broken"
 
 
 def test_show_json(trained: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -143,4 +192,4 @@ def test_diff_needs_two_revisions(trained: Path, capsys: pytest.CaptureFixture[s
     spec = evolve(wrn_spec([(10, 1)]), name="single")
     write_build(compile_spec(spec, tables_of([(10, 1)])), trained)
     assert run(["diff"]) == 1
-    assert "there is no revision" in capsys.readouterr().err
+    assert "has one revision" in capsys.readouterr().err

@@ -15,7 +15,7 @@ from swc.show.choose import choose
 from swc.show.index import index_of
 from swc.show.layer import layer_report
 from swc.show.plain import plain
-from swc.show.report import compile_report_text
+from swc.show.report import compile_report
 from swc.show.revision import Revision
 from swc.show.text import overview
 from swc.show.ties import is_tied_throughout, letter_of, tie_groups
@@ -41,7 +41,7 @@ def test_overview() -> None:
 
 def test_report() -> None:
     graph = small_graph()
-    assert compile_report_text(graph, count(graph), small_spec(), ("bins: 2",)) == golden("report")
+    assert plain(compile_report(graph, count(graph), small_spec(), ("bins: 2",))) == golden("report")
 
 
 @pytest.mark.parametrize("name", ["wide.conv1", "thin.conv0"])

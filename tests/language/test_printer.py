@@ -116,7 +116,7 @@ def comments(text: str) -> list[str]:
     return [t.text.rstrip() for t in parse_tokens(text, "a.sw").tokens if t.type == "COMMENT"]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(programs, st.data())
 def test_layout_keeps_tree_and_comments_and_is_done_at_once(program: str, data: st.DataObject) -> None:
     text = scattered(program, data)

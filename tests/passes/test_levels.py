@@ -55,7 +55,7 @@ NETS = st.lists(st.tuples(st.sampled_from([10, 16]), st.integers(1, 9)), min_siz
 
 
 @pytest.mark.parametrize("blocks", sorted(BLOCKS))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(nets=NETS, bins=st.integers(1, 4))
 def test_every_layer_is_covered_exactly(blocks, nets, bins):
     share = Share(Selector("conv"), clusters=Clusters("depth", bins), blocks=blocks)
@@ -76,7 +76,7 @@ def test_every_layer_is_covered_exactly(blocks, nets, bins):
         assert (seen == 1).all()
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(shapes=SHAPES)
 def test_a_grid_needs_no_more_than_a_chain(shapes):
     assert grid(shapes).minimum <= chain(shapes).minimum

@@ -39,7 +39,7 @@ SHARES = st.builds(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(nets=NETS, budget=BUDGETS, share=SHARES)
 def test_random_ensembles_verify_after_every_pass_and_keep_their_budget(nets, budget, share):
     context = wrn_context(nets, budget, share)

@@ -88,6 +88,30 @@ def test_depthwise_layers_stay_private_with_their_obstacle():
     assert codes(with_shares(context, only)) == ["SW401"]
 
 
+def test_parameters_deep_in_a_layer_have_the_reason_of_that_layer():
+    table = LayerTable(
+        "m0",
+        (
+            LayerRow("", "other", (), 1, False, "neither convolution nor linear layer"),
+            LayerRow("a", "conv", (8, 8, 3, 3)),
+            LayerRow("a.b", "conv", (8, 8, 3, 3), 1, False, "weight is parametrised"),
+            LayerRow("attention", "other", (), 1, False, "neither convolution nor linear layer"),
+        ),
+        (
+            ParameterRow("scale", (1,), "weight"),
+            ParameterRow("a.weight", (8, 8, 3, 3), "weight"),
+            ParameterRow("a.b.parametrizations.weight.original0", (8, 1, 1, 1), "weight"),
+            ParameterRow("attention.in_proj_weight", (24, 8), "weight"),
+        ),
+    )
+    graph = run_pipeline(evolve(wrn_context([(10, 1)]), tables=(table,)))
+    assert [(p.path, p.reason) for p in graph.private] == [
+        ("scale", "neither convolution nor linear layer"),
+        ("a.b.parametrizations.weight.original0", "weight is parametrised"),
+        ("attention.in_proj_weight", "neither convolution nor linear layer"),
+    ]
+
+
 def test_the_policies_are_those_of_the_language():
     assert tuple(POLICIES) == vocabulary.POLICIES
     assert all(policy.name == name for name, policy in POLICIES.items())

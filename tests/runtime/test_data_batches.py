@@ -136,7 +136,7 @@ def test_hashes_are_splitmix64s() -> None:
     ]  # fmt: skip
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(seed=st.integers(0, 2**62), height=st.integers(1, 400), width=st.integers(1, 400))
 def test_boxes_lie_within_their_image(seed: int, height: int, width: int) -> None:
     values = keys.hashes(seed, np.arange(20))

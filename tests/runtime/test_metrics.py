@@ -27,7 +27,7 @@ def plain_scores(p: np.ndarray, labels: np.ndarray) -> tuple[float, float, float
     return float(hit.mean()), float(-np.log(at_label).mean()), gap
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(1, 60), st.integers(2, 12), st.floats(0.1, 60), st.integers(0, 10_000))
 def test_scores_equal_the_definitions(num: int, classes: int, sharpness: float, seed: int) -> None:
     rng = np.random.default_rng(seed)

@@ -12,6 +12,8 @@ from swc.program import vocabulary
 from torch import nn
 
 from swc_runtime.models import FAMILIES, NoModuleError, build_model, factory_path
+from swc_runtime.models.resnet import STAGES
+from swc_runtime.models.wrn import blocks_per_stage
 
 CIFAR = (3, 32, 32)
 ALLOCATION = json.loads((Path(__file__).parents[1] / "golden" / "allocation.json").read_text())
@@ -143,3 +145,10 @@ def test_unknown_kinds_and_families_are_refused() -> None:
         meta("keras", "wrn")
     with pytest.raises(ValueError, match="no family"):
         meta("family", "vgg")
+
+
+def test_the_depths_of_the_language_are_those_of_the_models() -> None:
+    (resnet_depth, _), (wrn_depth, _) = vocabulary.FAMILIES["resnet"], vocabulary.FAMILIES["wrn"]
+    assert resnet_depth.among == tuple(STAGES)
+    assert (wrn_depth.least, wrn_depth.every, wrn_depth.most) == (10, 6, 9_994)
+    assert [blocks_per_stage(depth) for depth in (10, 16, 22, 9_994)] == [1, 2, 3, 1665]

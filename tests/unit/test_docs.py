@@ -69,7 +69,9 @@ def test_options_named_in_documents_exist() -> None:
     used = {
         option
         for page in pages
-        for line in re.findall(r"swc (?:check|fmt|compile|train|show|diff|plot|explain)\b[^\n`]*", page.read_text("utf-8"))
+        for line in re.findall(
+            r"swc (?:check|fmt|compile|train|show|diff|plot|explain)\b[^\n`]*", page.read_text("utf-8")
+        )
         for option in re.findall(r"(?<!\S)--[a-z-]+", line)
     }
     assert used

@@ -95,6 +95,11 @@ def number(): return 7
 def listed(): return Listed()
 def flat(num_classes): return nn.Sequential(nn.Flatten(), nn.Linear(12, num_classes))
 not_callable = 5
+def chatty(num_classes):
+    print("building")
+    frozen, normed = nn.Conv2d(3, 4, 3), weight_norm(nn.Conv2d(4, 4, 3, bias=False))
+    frozen.weight.requires_grad_(False)
+    return nn.Sequential(frozen, normed, nn.Flatten(), nn.Linear(4 * 28 * 28, num_classes))
 '''
 
 
@@ -177,7 +182,6 @@ def test_what_cannot_be_shared_says_why(nets: Path) -> None:
         "depthwise": "depthwise convolution",
         "transposed": "transposed convolution",
         "normed": "weight is parametrised",
-        "normed.parametrizations.weight": "neither convolution nor linear layer",
         "first": "tied to another module",
         "second": "tied to another module",
         "twice": "tied to another module",
@@ -186,6 +190,19 @@ def test_what_cannot_be_shared_says_why(nets: Path) -> None:
         "head": "classifier",
     }
     assert [row.path for row in table.layers if row.sharable] == ["stem", "hidden"]
+
+
+def test_a_frozen_weight_stays_private_and_what_a_model_prints_is_no_result(
+    nets: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (table,), sink = read(nets, python("frontend_nets:chatty"))
+    assert sink.diagnostics == []
+    assert {row.path: row.obstacle for row in table.layers} == {
+        "0": "weight is frozen", "1": "weight is parametrised", "3": "classifier",
+    }  # fmt: skip
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert "building" in said.err
 
 
 def test_every_parameter_is_listed_once_with_its_role(nets: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from attrs import evolve
 from swc.diagnostics import Span
 from swc.ir.counts import count
-from swc.lowering.lower import Home, lower, way_back
+from swc.lowering.lower import lower
 from swc.program.codec import decode, encode, hash_of
 from swc.program.diff import (
     ChangedBank,
@@ -16,10 +16,12 @@ from swc.program.diff import (
     count_program,
     diff_programs,
 )
+from swc.program.expressions import slots_of
 from swc.program.program import BankPlan, Program, SlotPlan
 from swc.semantics.spec import Selector, Share
 
 from graphs import small_graph, small_spec
+from swc_runtime.probe import layer_of
 
 
 def test_a_program_holds_what_the_graph_says() -> None:
@@ -47,9 +49,11 @@ def test_spans_change_no_hash() -> None:
 
 def test_feedback_finds_its_way_back() -> None:
     graph = small_graph()
-    back = way_back(lower(graph, small_spec()))
-    assert list(back) == [slot.id for slot in graph.slots]
-    assert back == {slot.id: Home(slot.layer, slot.bank, slot.coefficient) for slot in graph.slots}
+    program = lower(graph, small_spec())
+    assert [slot.id for slot in program.slots] == [slot.id for slot in graph.slots]
+    reads = {slot: layer_of(weight) for weight in program.weights for slot in slots_of(weight.expression)}
+    assert reads == {slot.id: slot.layer for slot in graph.slots}
+    assert {layer_of(weight) for weight in program.weights} == {layer.id for layer in graph.layers}
 
 
 def test_counts_of_a_program_are_those_of_its_graph() -> None:

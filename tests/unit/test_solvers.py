@@ -10,7 +10,7 @@ from random import Random
 
 import pytest
 from attrs import evolve
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from swc.solvers.check import checked, faults
 from swc.solvers.even import solve_even
@@ -56,7 +56,6 @@ def best_value(problem: AllocationProblem) -> float:
     return max(value_of(problem, counts) for counts in fits)
 
 
-@settings(deadline=None)
 @given(problems())
 def test_exact_is_as_good_as_trying_everything(problem: AllocationProblem) -> None:
     best = best_value(problem)
@@ -66,7 +65,6 @@ def test_exact_is_as_good_as_trying_everything(problem: AllocationProblem) -> No
     assert found.gap < 1e-6
 
 
-@settings(deadline=None)
 @given(problems())
 def test_the_greedy_bound_holds_and_its_gap_is_honest(problem: AllocationProblem) -> None:
     best = best_value(problem)
@@ -77,7 +75,6 @@ def test_the_greedy_bound_holds_and_its_gap_is_honest(problem: AllocationProblem
     assert (found.gap or 0.0) >= (best - found.value) / found.bound - 1e-12 if found.bound else True
 
 
-@settings(deadline=None)
 @given(problems(most=12))
 def test_optimal_is_never_below_even_nor_greedy(problem: AllocationProblem) -> None:
     even = checked(problem, solve_even(problem))
@@ -87,7 +84,6 @@ def test_optimal_is_never_below_even_nor_greedy(problem: AllocationProblem) -> N
     assert solve_exact(problem).value >= solve_greedy(problem).value
 
 
-@settings(deadline=None)
 @given(problems(most=8), st.randoms(use_true_random=False))
 def test_the_answer_does_not_depend_on_the_order_of_the_banks(problem: AllocationProblem, random: Random) -> None:
     places = list(range(len(problem.banks)))
@@ -107,7 +103,6 @@ def test_of_equal_banks_the_first_ids_get_more() -> None:
     assert solve_exact(swapped).num_templates == (2, *(3,) * 5, *(2,) * 6)  # by number, not by place: c2 before c10
 
 
-@settings(deadline=None)
 @given(problems(), st.integers(0, 3), st.sampled_from(["count", "zero", "over", "cost", "value", "bound", "short"]))
 def test_the_checker_takes_no_corrupted_answer(problem: AllocationProblem, at: int, how: str) -> None:
     found = solve_exact(problem)

@@ -10,7 +10,7 @@ from attrs import evolve
 from swc.diagnostics import DiagnosticError, Sink
 from swc.diagnostics.catalogue.files import NoBuild, OutputUnwritable, UnknownBuild
 from swc.diagnostics.catalogue.formats import DamagedFile
-from swc.driver import Compiled, compile_spec, recompile, with_training
+from swc.driver import Compiled, compile_spec, recompile
 from swc.frontend import read_members
 from swc.program.datasets import DATASETS
 from swc.program.feedback import ClusterFeedback, Similarity
@@ -73,7 +73,7 @@ def test_a_build_comes_back(compiled: Compiled, tmp_path: Path) -> None:
     assert not found.is_run
     (revision,) = found.revisions
     assert (revision.number, revision.label) == (0, "search")
-    assert (revision.graph, revision.program, revision.notes) == (compiled.graph, compiled.program, compiled.notes)
+    assert (revision.graph, revision.program, revision.notes) == (compiled.graph, compiled.program, compiled.remarks)
 
 
 def test_the_same_build_has_the_same_bytes(compiled: Compiled, tmp_path: Path) -> None:
@@ -96,6 +96,14 @@ def test_the_last_build_is_found_from_below(
     (told,) = raised.value.diagnostics
     assert isinstance(told, UnknownBuild)
     assert told.known == ("other", "small")
+
+
+def test_an_ensemble_may_be_called_last(compiled: Compiled, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_build(renamed(compiled, "last"), tmp_path)
+    write_build(compiled, tmp_path)
+    monkeypatch.chdir(tmp_path)
+    assert open_build().spec.name == "small"
+    assert open_build("last").spec.name == "last"
 
 
 def test_without_a_build_the_way_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -131,7 +139,7 @@ def test_a_run_comes_back_with_its_feedback(compiled: Compiled, tmp_path: Path) 
 def test_a_scaled_run_is_that_of_its_build_and_a_changed_one_is_not(compiled: Compiled, tmp_path: Path) -> None:
     scaled = evolve(SPEC, training=scale_epochs(TRAINING, 0.5))
     run = begin_run(compiled, tmp_path)
-    write_spec(run, with_training(compiled, scaled))
+    write_spec(run, compile_spec(scaled, compiled.tables))
     assert open_build(run.parent).spec == scaled
     changed = compile_spec(evolve(SPEC, budget=Budget("native", 0.6)), compiled.tables)
     write_build(changed, tmp_path)

@@ -6,7 +6,7 @@ from difflib import unified_diff
 
 import pytest
 from attrs import evolve
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from swc.diagnostics import DiagnosticError
 from swc.ir.graph import (
@@ -75,7 +75,6 @@ graphs = st.builds(
 )
 
 
-@settings(deadline=None)
 @given(graphs)
 def test_every_graph_comes_back_as_it_was(graph: Graph) -> None:
     text = print_graph(graph)

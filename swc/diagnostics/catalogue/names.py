@@ -12,13 +12,19 @@ from attrs import frozen
 from swc.diagnostics.diagnostic import Diagnostic
 from swc.diagnostics.suggest import closest
 
+MOST = 20  # names that are offered
+
 
 def _offer(name: str, candidates: tuple[str, ...]) -> str:
     """The name that was probably meant, or all there are."""
     near = closest(name, candidates)
     if near is not None:
         return f"did you mean `{near}`?"
-    return f"choose one of {', '.join(f'`{c}`' for c in sorted(candidates))}" if candidates else "there are none yet"
+    if not candidates:
+        return "there are none yet"
+    names = [f"`{c}`" for c in sorted(candidates)]
+    rest = f" and {len(names) - MOST} more" if len(names) > MOST else ""
+    return f"choose one of {', '.join(names[:MOST])}{rest}"
 
 
 @frozen(kw_only=True)

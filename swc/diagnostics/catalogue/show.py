@@ -129,4 +129,24 @@ class NothingMeasured(Diagnostic):
         return "run `swc train` first, or name another run"
 
 
-SHOW = (NoSuchLayer, NoSuchRevision, LayerNeedsText, NothingInCommon, NothingMeasured)
+@frozen(kw_only=True)
+class OneRevision(Diagnostic):
+    """`swc diff` was given one place, and there is only one revision there to compare.
+
+    With less than two places the last two revisions of a run are compared. A build, a spec, or a run that has not come
+    to its first recompile has one. Name a second place, as in `swc diff first.sw second.sw`, or train first.
+    """
+
+    code: ClassVar[str] = "SW635"
+    place: str
+
+    def message(self) -> str:
+        """Where."""
+        return f"`{self.place}` has one revision: there is nothing to compare it with"
+
+    def help(self) -> str:
+        """The ways out."""
+        return "name a second place, or run `swc train` up to its first recompile"
+
+
+SHOW = (NoSuchLayer, NoSuchRevision, LayerNeedsText, NothingInCommon, NothingMeasured, OneRevision)

@@ -34,22 +34,23 @@ class ImportCycle(Diagnostic):
 
 @frozen(kw_only=True)
 class ExtendsCycle(Diagnostic):
-    """An ensemble extends itself, directly or through others.
+    """An ensemble or a policy is made from itself, directly or through others.
 
-    `ensemble a extends b` begins with everything in b. That must end somewhere: one ensemble of the chain has to
-    stand on its own, without `extends`.
+    `ensemble a extends b` and `policy a as b` begin with everything in b. That must end somewhere: one of the chain
+    has to stand on its own.
     """
 
     code: ClassVar[str] = "SW113"
     chain: tuple[str, ...]
+    word: str = "extends"
 
     def message(self) -> str:
         """The way round."""
-        return f"`extends` goes in a circle: {' -> '.join(self.chain)}"
+        return f"`{self.word}` goes in a circle: {' -> '.join(self.chain)}"
 
     def help(self) -> str:
         """Break it."""
-        return "let one of them stand on its own, without `extends`"
+        return f"let one of them stand on its own, without `{self.word}`"
 
 
 @frozen(kw_only=True)
@@ -87,7 +88,7 @@ class DuplicateDefinition(Diagnostic):
 
     def message(self) -> str:
         """The name, and where the first stands."""
-        return f"{self.kind} `{self.name}` is already defined at {self.first}"
+        return f"{self.kind} `{self.name}` is already defined {self.first}"
 
     def help(self) -> str:
         """Rename."""
@@ -360,6 +361,29 @@ class NothingToUntie(Diagnostic):
         return "write `coefficients by partner`, or remove the clause"
 
 
+@frozen(kw_only=True)
+class ItemWithoutEffect(Diagnostic):
+    """A share block states an item that its policy has no use for.
+
+    `clusters`, `coefficients`, `templates` and `blocks` say how SuperWeights are shared. With `hard` one stored tensor
+    stands for the layers of one place and shape, and with `none` nothing is shared, so that these items change
+    nothing there. Remove the item, or choose another policy.
+    """
+
+    code: ClassVar[str] = "SW144"
+    severity: ClassVar[Severity] = Severity.WARNING
+    item: str
+    policy: str
+
+    def message(self) -> str:
+        """Which item, and of which policy."""
+        return f"`{self.item}` has no effect with the policy `{self.policy}`"
+
+    def help(self) -> str:
+        """Remove it."""
+        return f"remove `{self.item}`, or share as `superweights`"
+
+
 STRUCTURE = (
     ImportCycle,
     ExtendsCycle,
@@ -378,4 +402,5 @@ STRUCTURE = (
     UnusedParam,
     UnusedImport,
     NothingToUntie,
+    ItemWithoutEffect,
 )

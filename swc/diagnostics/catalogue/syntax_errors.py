@@ -11,6 +11,16 @@ from attrs import frozen
 
 from swc.diagnostics.diagnostic import Diagnostic
 
+QUOTES = frozenset("'`\u2018\u2019\u201c\u201d\u201e\u00ab\u00bb")
+EXAMPLES = {  # by the word that opens a block: how its inside looks
+    "": 'at the top of a file stand items like `import "cifar.sw"` and `ensemble NAME { ... }`',
+    "ensemble": "an ensemble holds items like `member wide = wrn(depth: 28, width: 10)` and `budget 50% of native`",
+    "share": "a share block holds items like `clusters by depth in 4 bins` and `templates even up to 8`",
+    "policy": "a policy holds items like `clusters by depth in 4 bins` and `templates even up to 8`",
+    "recipe": "a recipe holds items like `batch 128` and `optimiser sgd(lr: 0.1, momentum: 0.9)`",
+    "train": "a train block holds items like `phase main: 200 epochs` and `batch 128`",
+}
+
 
 @frozen(kw_only=True)
 class UnexpectedWord(Diagnostic):
@@ -26,15 +36,18 @@ class UnexpectedWord(Diagnostic):
     expected: tuple[str, ...]
     inside: str = ""
     meant: str | None = None
+    advice: str = ""
 
     def message(self) -> str:
         """What may stand here, and what does."""
         where = f" in the `{self.inside}` block" if self.inside else ""
         return f"expected {either(self.expected)}{where}, found {self.found}"
 
-    def help(self) -> str | None:
-        """The word that was probably meant."""
-        return f"did you mean `{self.meant}`?" if self.meant else None
+    def help(self) -> str:
+        """The word that was probably meant, what went wrong where that is known, or how such a block looks."""
+        if self.meant:
+            return f"did you mean `{self.meant}`?"
+        return self.advice or EXAMPLES[self.inside]
 
 
 @frozen(kw_only=True)
@@ -76,7 +89,9 @@ class StrayCharacter(Diagnostic):
         """What to write instead, where that is known."""
         if "-" in self.found:
             return "a name joins its words with underscores: `deep_wide`"
-        return "texts stand in double quotes" if "'" in self.found else "leave it out"
+        if "%" in self.found:
+            return "the per cent sign stands directly behind its number: `50%`"
+        return 'texts stand in straight double quotes: `"..."`' if QUOTES & set(self.found) else "leave it out"
 
 
 @frozen(kw_only=True)
@@ -90,14 +105,16 @@ class MalformedNumber(Diagnostic):
 
     code: ClassVar[str] = "SW004"
     found: str
+    is_too_long: bool = False  # well-formed, and larger, smaller or longer than what is taken
 
     def message(self) -> str:
         """What is no number."""
-        return f"`{self.found}` is not a number of the language"
+        return f"`{self.found}` is {'beyond the numbers' if self.is_too_long else 'not a number'} of the language"
 
     def help(self) -> str:
         """The forms a number may have."""
-        return "write it like `200`, `0.1`, `5e-4`, `18M` or `50%`; the suffixes are k, M, G and %"
+        form = "write it like `200`, `0.1`, `5e-4`, `18M` or `50%`; the suffixes are k, M, G and %"
+        return f"{form}; numbers lie between 1e-18 and 1e18" if self.is_too_long else form
 
 
 @frozen(kw_only=True)
@@ -125,4 +142,25 @@ def either(choices: tuple[str, ...]) -> str:
     return f"{', '.join(most)} or {last}" if most else last
 
 
-SYNTAX_ERRORS = (UnexpectedWord, UnclosedBlock, StrayCharacter, MalformedNumber, UnclosedText)
+@frozen(kw_only=True)
+class TooDeep(Diagnostic):
+    """Lists stand in lists, or files import files, many more levels deep than any spec needs.
+
+    A list holds at most lists of plain values, and an import rarely leads further than to a recipe. So a hundred levels
+    are taken for a mistake, such as a file that a program wrote.
+    """
+
+    code: ClassVar[str] = "SW006"
+    what: str
+    most: int
+
+    def message(self) -> str:
+        """What is too deep."""
+        return f"{self.what} go more than {self.most} levels deep"
+
+    def help(self) -> str:
+        """Fewer levels."""
+        return "take levels out"
+
+
+SYNTAX_ERRORS = (UnexpectedWord, UnclosedBlock, StrayCharacter, MalformedNumber, UnclosedText, TooDeep)
