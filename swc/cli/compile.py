@@ -37,4 +37,5 @@ def command(
         folder = write_build(compiled, root)
         if not quiet and form == "text":
             give(compile_report(compiled.graph, count(compiled.graph), compiled.spec, compiled.notes))
+        if not quiet:
             console.say(f"compiled to {folder}; next: swc {'train' if compiled.spec.training else 'show'}")

@@ -1,7 +1,7 @@
 """MobileNetV2, torchvision's, with strides that suit the images' size.
 
 Takes a width factor; gives torchvision's module, so layer paths are its (`features.0.0`, ...). Guarantees: for
-images of up to 64 pixels the stem and the first two of the striding stages keep the resolution, which leaves a stride
+images of up to 64 pixels the stem and the first of the striding stages keep the resolution, which leaves a stride
 of 8 instead of 32 in all; the parameters are those of torchvision's model either way.
 """
 
