@@ -198,4 +198,4 @@ def test_diagnostics_of_compiling_come_as_json_too(
     assert json.loads(said.out)["diagnostics"] == []
     assert "next: swc show" in said.err, "without a train block there is nothing to train"
     assert main.run(["fmt", "--check", "fine.sw", "--format", "json"]) == 1
-    assert json.loads(capsys.readouterr().out)["diagnostics"][0]["code"] == "SW620"
+    assert json.loads(capsys.readouterr().out)["diagnostics"][0]["code"] == "SW621"
