@@ -7,6 +7,7 @@ scaling of its epochs, for good; a run of another one is refused, never overwrit
 from __future__ import annotations
 
 import json
+import platform
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
@@ -72,7 +73,18 @@ class Machine:
     def facts(self) -> dict[str, str]:
         """What the bits of a run depend on, beside its spec."""
         libraries = {name: version(name) for name in LIBRARIES}
-        return {"device": self.device, "arithmetic": str(self.arithmetic), "threads": str(self.threads), **libraries}
+        own = {"device": self.device, "arithmetic": str(self.arithmetic), "threads": str(self.threads)}
+        return {**own, "python": platform.python_version(), "cpu": cpu_name(), **libraries}
+
+
+def cpu_name() -> str:
+    """The processor as the system calls it; its architecture where it does not tell."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
+    except OSError:
+        return platform.machine()
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, platform.machine())
 
 
 @frozen(eq=False)
@@ -134,7 +146,7 @@ def open_run(build: Build, options: Options, sink: Sink, announce: Callable[[str
     with held(folder):
         if not _begun(folder, spec, build.tables):
             write_spec(folder, compile_spec(spec, build.tables))
-        _compare_surroundings(folder, machine, sink)
+        _compare_surroundings(folder, machine.facts() | {"data": dataset.digest()}, sink)
     return Run(folder, spec, hash_of(spec), spec.training, dataset, machine, Silent(), options)
 
 
@@ -206,8 +218,8 @@ def _devices() -> tuple[str, ...]:
     return ("cpu", "cuda", *(f"cuda:{number}" for number in range(torch.cuda.device_count())))
 
 
-def _compare_surroundings(folder: Path, machine: Machine, sink: Sink) -> None:
-    path, facts = folder / "machine.json", machine.facts()
+def _compare_surroundings(folder: Path, facts: dict[str, str], sink: Sink) -> None:
+    path = folder / "machine.json"
     if path.is_file():
         before = _facts(path)
         changed = tuple(f"{k}: {before.get(k)} -> {facts[k]}" for k in sorted(facts) if before.get(k) != facts[k])

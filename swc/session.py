@@ -147,11 +147,18 @@ def _resume(run: Run) -> tuple[Trained, dict[str, int]] | None:
     compiled = read_compiled(run.folder, meta.position.revision)
     check_belongs(path, meta, spec_hash=run.spec_hash, program_hash=hash_of(compiled.program))
     ensemble = _built(run, compiled)
-    load_state_tensors(ensemble, under_prefix("state", tensors))
+    _load(ensemble, under_prefix("state", tensors))
     trained = _assembled(run, compiled, ensemble, under_prefix("momentum", tensors), meta.position.epoch)
     if meta.position.step:
         trained.step, trained.tally = meta.position.step, Tally.of_state(tensors, run.machine.device)
     return trained, dict(meta.marks)
+
+
+def _load(ensemble: Ensemble, state: dict[str, torch.Tensor]) -> None:
+    try:
+        load_state_tensors(ensemble, state)
+    except ValueError as error:  # a buffer of a member has another shape than when it was kept
+        raise DiagnosticError(MemberChanged(detail=str(error))) from error
 
 
 def _is_finished(run: Run, trained: Trained) -> bool:
@@ -168,7 +175,7 @@ def _where(run: Run, trained: Trained) -> str:
 def _built(run: Run, compiled: Compiled) -> Ensemble:
     try:
         return build(compiled.program, device=run.machine.device)
-    except ValueError as error:  # a member whose code is not what was compiled
+    except (ValueError, ImportError, AttributeError) as error:  # a member whose code is gone or not what was compiled
         raise DiagnosticError(MemberChanged(detail=str(error))) from error
 
 
@@ -334,10 +341,13 @@ def _carried(run: Run, trained: Trained, compiled: Compiled, stage: Stage) -> Tr
     momentum = momentum_tensors(trained.ensemble, trained.optimiser)
     carried = carry_weights(trained.ensemble, momentum, compiled.program)
     worst = max((residual.relative for residual in carried.residuals), default=0.0)
-    if worst > ROUNDING:
+    if worst <= ROUNDING:
+        run.progress.say("weights carried exactly, to rounding")
+    else:
         banks = sum(residual.relative > ROUNDING for residual in carried.residuals)
         run.progress.say(
             f"weights carried with a residual of at most {worst:.2g} in {several(banks, 'bank')}; norms estimated again"
         )
+        torch.manual_seed(run.recipe.seed)  # members with dropout draw from torch's generator here too
         reestimate(carried.ensemble, _batches(run, stage, stage.stop), run.machine.arithmetic)
     return _assembled(run, compiled, carried.ensemble, carried.momentum, 0)

@@ -2,5 +2,5 @@
 
 from hypothesis import settings
 
-settings.register_profile("swc")
+settings.register_profile("swc", deadline=None)
 settings.load_profile("swc")

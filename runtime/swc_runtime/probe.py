@@ -90,8 +90,18 @@ def sum_gradients(
         num_images += size
         _tell(progress, size)
     _require_images(num_images)
-    stacks = [torch.stack(list(group)) for group in zip(*kept, strict=True)]
+    stacks = _stacked(kept)
     return GradientSums({layer_of(w): s for w, s in zip(weights, stacks, strict=True)}, num_images)
+
+
+def _stacked(kept: list[list[Tensor]]) -> list[Tensor]:
+    """Per weight its groups as one tensor; `kept` is used up weight by weight, so that nothing is held twice."""
+    waiting = [list(groups) for groups in zip(*kept, strict=True)][::-1]
+    kept.clear()
+    made: list[Tensor] = []
+    while waiting:
+        made.append(torch.stack(waiting.pop()))
+    return made
 
 
 def _tell(progress: Progress | None, size: int) -> None:

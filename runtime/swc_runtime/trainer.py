@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from time import perf_counter
+from zlib import crc32
 
 import torch
 from attrs import define, frozen
@@ -17,6 +18,7 @@ from swc.diagnostics.catalogue.run import NonFiniteLoss, NonFiniteState
 from swc.program.training import Phase, Recipe
 from torch import Tensor
 
+from swc_runtime.data import keys
 from swc_runtime.ensemble import Ensemble, state_tensors
 from swc_runtime.optimiser import set_learning_rate
 from swc_runtime.precision import Arithmetic, laid_out
@@ -119,8 +121,9 @@ def train_epoch(
     options = StepOptions(arithmetic, recipe.label_smoothing, recipe.norm_batch)
     run_step = STEPS[ensemble.program.step]
     ensemble.train()
-    step = epoch.start
+    step, noise = epoch.start, noise_of(recipe, epoch)
     for images, labels in batches:
+        torch.manual_seed(noise + step)
         set_learning_rate(optimiser, learning_rate(recipe, epoch.phase, epoch.number, step, epoch.steps))
         optimiser.zero_grad(set_to_none=True)
         batch = Batch(laid_out(images.to(device)), labels.to(device))
@@ -135,6 +138,15 @@ def train_epoch(
         raise ValueError(f"an epoch of {epoch.steps} steps ended after {step}")
     check_finite(ensemble, tally, epoch, step)
     return tally.result(perf_counter() - started)
+
+
+def noise_of(recipe: Recipe, epoch: Epoch) -> int:
+    """What torch's generators are seeded with at step 0 of an epoch; step n adds n.
+
+    So that dropout and its like, as all else, do not depend on where a run was taken up.
+    """
+    phase = crc32(epoch.phase.name.encode())
+    return keys.base_of(recipe.seed, phase, epoch.number, keys.NOISE) >> 2
 
 
 def check_losses(ensemble: Ensemble, tally: Tally, epoch: Epoch, step: int) -> None:

@@ -70,9 +70,10 @@ def _pairs_by_coefficient(graph: Graph, similarities: Iterable[Similarity]) -> d
 
 def _summary(graph: Graph, feedback: CoefficientFeedback, threshold: float, before: int) -> str:
     single = {bank.id for bank in graph.banks if bank.num_templates == 1}
-    kept = sum(1 for coefficient in graph.coefficients if coefficient.bank in single)
+    tied = {name for name, slots in tied_slots(graph).items() if len(slots) > 1}
+    kept = sum(1 for coefficient in graph.coefficients if coefficient.bank in single and coefficient.id in tied)
     line = f"untied coefficients below {threshold:g}: {before} became {len(graph.coefficients)}"
-    if single:
+    if kept:
         line += f"; {kept} stay as they are, their banks hold one template, where every similarity is 1 or -1"
     if feedback.silent:
         line += f"; {len(feedback.silent)} slots had no gradient and stay tied"

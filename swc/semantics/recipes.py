@@ -28,6 +28,7 @@ SCHEDULES = ("constant", "cosine", "steps")
 STEPS = ("crop", "cutout", "flip", "resized_crop")
 SGD = ("lr", "momentum", "nesterov", "weight_decay")
 BELOW_ONE = Range(least=0, below=1)
+PAIR = Range(least=2)  # BatchNorm has no variance of a single image
 ORDER = ["batch", "optimiser", "no_decay", "schedule", "augment", "label_smoothing", "norm_batch", "precision", "seed"]
 
 
@@ -92,7 +93,7 @@ def _key(item: tree.RecipeItem) -> str:
 
 
 def _batch(draft: Draft, item: tree.Setting, scope: Scope) -> None:
-    draft.set(batch=values.whole(item.value, scope, "a batch"))
+    draft.set(batch=values.whole(item.value, scope, "a batch", PAIR, fallback=2))
 
 
 def _label_smoothing(draft: Draft, item: tree.Setting, scope: Scope) -> None:
@@ -103,7 +104,7 @@ def _norm_batch(draft: Draft, item: tree.Setting, scope: Scope) -> None:
     found = scope.settle(item.value)
     draft.norm_span = item.span
     is_none = isinstance(found, tree.Name) and found.text == "none"
-    draft.set(norm_batch=None if is_none else values.whole(item.value, scope, "a batch of BatchNorm"))
+    draft.set(norm_batch=None if is_none else values.whole(item.value, scope, "a batch of BatchNorm", PAIR))
 
 
 def _precision(draft: Draft, item: tree.Setting, scope: Scope) -> None:

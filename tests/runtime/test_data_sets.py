@@ -256,6 +256,25 @@ def test_a_file_that_is_no_image_is_named(tree: tuple[DataFacts, Path]) -> None:
         dataset.test.fetch(np.arange(6), None)
 
 
+def test_grey_of_16_bits_is_scaled_and_numbers_without_a_white_are_refused(tree: tuple[DataFacts, Path]) -> None:
+    facts, folder = tree
+    file = folder / "val" / "b_red" / "0.png"
+    Image.fromarray(np.full((16, 16), 128 * 257, dtype=np.uint16)).save(file)
+    dataset = open_data(facts, None, True, quiet)
+    assert dataset.test.fetch(np.arange(1), None).eq(128).all()
+    Image.fromarray(np.full((16, 16), 0.5, dtype=np.float32)).save(file, format="TIFF")
+    with pytest.raises(DiagnosticError, match="no known white"):
+        dataset.test.fetch(np.arange(1), None)
+
+
+def test_a_changed_folder_has_another_digest(tree: tuple[DataFacts, Path]) -> None:
+    facts, folder = tree
+    before = open_data(facts, None, True, quiet).digest()
+    assert open_data(facts, None, True, quiet).digest() == before
+    (folder / "train" / "b_red" / "1.png").rename(folder / "train" / "b_red" / "9.png")
+    assert open_data(facts, None, True, quiet).digest() != before
+
+
 def test_folders_that_do_not_fit_are_refused(tree: tuple[DataFacts, Path]) -> None:
     facts, folder = tree
     assert refusal(evolve(facts, num_classes=3), None).code == "SW503"

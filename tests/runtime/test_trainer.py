@@ -10,7 +10,7 @@ from attrs import evolve
 from swc.diagnostics import DiagnosticError
 from swc.program.program import Program
 from swc.program.training import Optimiser, Phase, Recipe, Schedule
-from torch import Tensor
+from torch import Tensor, nn
 
 from programs import ensemble_of, hard_program, images, tiny_program
 from swc_runtime.checkpoint import Meta, Position, load_checkpoint, save_checkpoint, under_prefix, with_prefix
@@ -20,7 +20,7 @@ from swc_runtime.precision import Arithmetic, choose_arithmetic, laid_out, make_
 from swc_runtime.schedule import learning_rate
 from swc_runtime.steps import STEPS, Batch, StepOptions
 from swc_runtime.steps.independent import part_sizes
-from swc_runtime.trainer import Epoch, EpochResult, Tally, train_epoch
+from swc_runtime.trainer import Epoch, EpochResult, Tally, noise_of, train_epoch
 
 FULL = Arithmetic("cpu", torch.float32, "tests")
 PROGRAM = tiny_program(((1, 4, 4, 6), (1, 6, 6, 5)))
@@ -158,6 +158,32 @@ def test_resumed_within_an_epoch_every_bit_is_the_same(tmp_path: Path) -> None:
     result = train_epoch(resumed, optimiser, batches(0, 3), RECIPE, epoch_of(0, 3), FULL, tally=tally)
     assert numbers(result) == numbers(expected)
     assert equal(undisturbed, resumed)
+
+
+def test_dropout_does_not_depend_on_where_a_run_was_taken_up(tmp_path: Path) -> None:
+    def drop(member: nn.Module, _: object, logits: Tensor) -> Tensor:
+        return F.dropout(logits, 0.5, member.training)
+
+    undisturbed = ensemble_of(PROGRAM, torch.float32)
+    undisturbed.members[0].register_forward_hook(drop)
+    optimiser = make_optimiser(undisturbed, RECIPE)
+
+    def keep(steps_done: int, tally: Tally) -> None:
+        if steps_done == 3:
+            save(tmp_path / "c", undisturbed, optimiser, tally)
+
+    train_epoch(undisturbed, optimiser, batches(0), RECIPE, epoch_of(0), FULL, keep)
+    resumed, optimiser, tensors = resume(tmp_path / "c")
+    resumed.members[0].register_forward_hook(drop)
+    torch.manual_seed(99)  # another process has drawn other numbers
+    tally = Tally.of_state(tensors)
+    train_epoch(resumed, optimiser, batches(0, 3), RECIPE, epoch_of(0, 3), FULL, tally=tally)
+    assert equal(undisturbed, resumed)
+
+
+def test_each_step_has_its_own_noise() -> None:
+    places = [epoch_of(number) for number in range(3)]
+    assert len({noise_of(RECIPE, place) for place in places}) == 3
 
 
 def test_training_learns() -> None:

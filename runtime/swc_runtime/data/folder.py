@@ -16,6 +16,7 @@ from swc.program.datasets import DataFacts
 from swc_runtime.data.splits import FolderSplit
 
 PARTS = ("train", "val")
+SMALLEST = 2  # images to train on: BatchNorm has no variance of one
 
 
 def read_folder(facts: DataFacts, folder: Path) -> tuple[FolderSplit, FolderSplit]:
@@ -31,6 +32,8 @@ def read_folder(facts: DataFacts, folder: Path) -> tuple[FolderSplit, FolderSpli
     if len(names) != facts.num_classes:
         wrong = WrongNumberOfClasses(folder=str(folder), found=len(names), stated=facts.num_classes)
         raise DiagnosticError(wrong)
+    if len(train) < SMALLEST:
+        raise DiagnosticError(NotAnImageFolder(folder=str(folder), reason=f"`train` holds less than {SMALLEST} images"))
     return train, test
 
 

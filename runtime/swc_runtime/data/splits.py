@@ -7,9 +7,10 @@ members see them, before normalisation; labels are int64 [N]; reading an image t
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from hashlib import sha256
 from os import cpu_count
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import torch
@@ -21,6 +22,9 @@ from torch import Tensor
 
 from swc_runtime.data.boxes import crop_boxes
 from swc_runtime.data.keys import Hashes, Integers
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 RESIZE_RATIO = 8 / 7  # the shorter side against the crop at test time: 256 to 224
 
@@ -98,12 +102,23 @@ class FolderSplit:
         channels, height, width = self.facts.image_shape
         try:
             with Image.open(path) as file:
-                image = file.convert("L" if channels == 1 else "RGB")
-        except OSError as error:
+                image = _with_8_bits(file).convert("L" if channels == 1 else "RGB")
+        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:  # what Pillow's readers raise
             raise DiagnosticError(DataDamaged(name=self.facts.name, file=path, reason=str(error))) from error
         box = _box(image.size, (height, width), crop)
         pixels = np.array(image.resize((width, height), Image.Resampling.BILINEAR, box=box))
         return torch.from_numpy(pixels.reshape(height, width, channels)).permute(2, 0, 1)
+
+
+def _with_8_bits(image: Image.Image) -> Image.Image:
+    """Pillow clips what does not fit into 8 bits; ValueError for numbers without a known white."""
+    from PIL import Image
+
+    if image.mode.startswith("I;16"):
+        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    if image.mode in ("I", "F"):
+        raise ValueError(f"pixels of mode {image.mode} have no known white: save the image with 8 bits a channel")
+    return image
 
 
 @frozen(eq=False)
@@ -114,6 +129,15 @@ class Dataset:
     train: Split
     test: Split
     folder: Path | None = None
+
+    def digest(self) -> str:
+        """A hash of labels and file names, by which a changed data set is noticed; pixels are not read."""
+        found = sha256()
+        for split in (self.train, self.test):
+            found.update(split.labels.cpu().numpy().tobytes())
+            names = split.files if isinstance(split, FolderSplit) else ()
+            found.update("\0".join("/".join(Path(name).parts[-2:]) for name in names).encode())
+        return found.hexdigest()[:16]
 
 
 def _box(size: tuple[int, int], wanted: tuple[int, int], crop: Hashes | None) -> tuple[float, float, float, float]:
