@@ -87,8 +87,8 @@ def enter(call: tree.Call, parameters: tuple[tree.Parameter, ...], scope: Scope)
 
 
 def defaults_of(parameters: tuple[tree.Parameter, ...]) -> dict[str, tree.Value | tree.Amount]:
-    """The parameters with their defaults; one without a default is taken for 1, its absence having been reported."""
-    return {p.name.text: p.default or tree.Number("1", 1, p.span) for p in parameters}
+    """The parameters with their defaults; one without a default is taken for 2, its absence having been reported."""
+    return {p.name.text: p.default or tree.Number("2", 2, p.span) for p in parameters}
 
 
 def _add_items(items: tuple[tree.ShareItem, ...], scope: Scope, stated: _Stated) -> None:

@@ -175,7 +175,7 @@ def test_params_defined_by_one_another() -> None:
 
 
 def test_recipes_and_policies_are_checked_without_an_ensemble(tmp_path: Path) -> None:
-    check_definitions(file(tmp_path, "right.sw", "recipe r(a: 1) { batch a } policy p { blocks grid }"))
+    check_definitions(file(tmp_path, "right.sw", "recipe r(a: 2) { batch a } policy p { blocks grid }"))
     with pytest.raises(DiagnosticError) as raised:
         check_definitions(file(tmp_path, "wrong.sw", "recipe r(a: 0) { batch a } policy p as q { blocks grids }"))
     assert [d.code for d in raised.value.diagnostics] == ["SW202", "SW105", "SW108"]

@@ -94,7 +94,7 @@ def test_a_budget_of_another_kind_is_refused(text: str, code: str) -> None:
         ("phase p: 9 epochs phase p: 9 epochs", "SW121"),
         ("batch 3", "SW123"),
         ("batch 0 phase p: 1 epochs", "SW202"),
-        ("batch 1 batch 2 phase p: 1 epochs", "SW121"),
+        ("batch 3 batch 2 phase p: 1 epochs", "SW121"),
         ("optimiser sgd(lr: -1) phase p: 1 epochs", "SW202"),
         ("optimiser sgd(rate: 1) phase p: 1 epochs", "SW106"),
         ("optimiser sgd(0.1) phase p: 1 epochs", "SW125"),
