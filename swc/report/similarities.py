@@ -58,7 +58,7 @@ def _histogram(axes: Any, values: NDArray[Any], errors: NDArray[Any], recompile:
     axes.errorbar(middle[uncertain], counts[uncertain], spread[uncertain], fmt="none", ecolor="#000000", elinewidth=0.8)
     axes.axvline(recompile.threshold, color=VERMILION, linestyle="--", linewidth=1)
     axes.set_title(recompile.title, fontsize=8.5, loc="left")
-    axes.set(xlabel="similarity (cosine)", ylabel="pairs", xticks=np.linspace(-1, 1, 5))
+    axes.set(xlabel="similarity (cosine)", ylabel="pairs", ylim=(0, None), xticks=np.linspace(-1, 1, 5))
     axes.spines[["top", "right"]].set_visible(False)
 
 
