@@ -74,7 +74,7 @@ def _summary(graph: Graph, feedback: CoefficientFeedback, threshold: float, befo
     kept = sum(1 for coefficient in graph.coefficients if coefficient.bank in single and coefficient.id in tied)
     line = f"untied coefficients below {threshold:g}: {before} became {len(graph.coefficients)}"
     if kept:
-        line += f"; {kept} stay as they are, their banks hold one template, where every similarity is 1 or -1"
+        line += f"; left tied in banks of one template, where every similarity is 1 or -1: {kept}"
     if feedback.silent:
         line += f"; {len(feedback.silent)} slots had no gradient and stay tied"
     return line
