@@ -35,7 +35,7 @@ test: check  ## the checks, then the tests (under ten minutes on two cores)
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
 
 slow: setup  ## the tests that take minutes
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -m slow || test $$? -eq 5  # 5: there are none at present
 
 clean:  ## remove the environment and everything compiled
 	rm -rf $(VENV) build

@@ -18,12 +18,13 @@ from swc.diagnostics.catalogue.show import SHOW
 from swc.diagnostics.catalogue.structure import STRUCTURE
 from swc.diagnostics.catalogue.syntax_errors import SYNTAX_ERRORS
 from swc.diagnostics.catalogue.training import TRAINING
+from swc.diagnostics.catalogue.unused import UNUSED
 from swc.diagnostics.catalogue.values import VALUES
 from swc.diagnostics.diagnostic import Diagnostic
 
 AREAS: tuple[tuple[str, tuple[type[Diagnostic], ...]], ...] = (
     ("Syntax", SYNTAX_ERRORS),
-    ("Names and structure", (*NAMES, *STRUCTURE)),
+    ("Names and structure", (*NAMES, *STRUCTURE, *UNUSED)),
     ("Values, units and ranges", VALUES),
     ("Members and layers", MEMBERS),
     ("Selection and clusters", CLUSTERS),

@@ -12,14 +12,8 @@ from typing import TypeVar
 
 from swc.diagnostics import Sink
 from swc.diagnostics.catalogue.names import UnknownEnsemble
-from swc.diagnostics.catalogue.structure import (
-    MissingItem,
-    NoEnsemble,
-    NothingToUntie,
-    ProfiledWithoutSplit,
-    SeveralEnsembles,
-    UnusedParam,
-)
+from swc.diagnostics.catalogue.structure import MissingItem, NoEnsemble, ProfiledWithoutSplit, SeveralEnsembles
+from swc.diagnostics.catalogue.unused import NothingToUntie, UnusedParam
 from swc.diagnostics.catalogue.values import OutOfRange
 from swc.diagnostics.sources import read_source
 from swc.program.datasets import DATASETS, DataFacts

@@ -14,8 +14,9 @@ from attrs import define, field, frozen
 from swc import resources
 from swc.diagnostics import Diagnostic, DiagnosticError, Sink
 from swc.diagnostics.catalogue.names import ImportNotFound
-from swc.diagnostics.catalogue.structure import DuplicateArgument, DuplicateDefinition, ImportCycle, UnusedImport
+from swc.diagnostics.catalogue.structure import DuplicateArgument, DuplicateDefinition, ImportCycle
 from swc.diagnostics.catalogue.syntax_errors import TooDeep
+from swc.diagnostics.catalogue.unused import UnusedImport
 from swc.diagnostics.sources import read_source
 from swc.program.vocabulary import POLICIES
 from swc.syntax.parser import parse_text

@@ -12,7 +12,8 @@ from attrs import define, field
 
 from swc.diagnostics import Span
 from swc.diagnostics.catalogue.names import UnknownPolicy, UnknownSelector
-from swc.diagnostics.catalogue.structure import DuplicateItem, ExtendsCycle, ItemWithoutEffect
+from swc.diagnostics.catalogue.structure import DuplicateItem, ExtendsCycle
+from swc.diagnostics.catalogue.unused import ItemWithoutEffect
 from swc.diagnostics.catalogue.values import MalformedGroups
 from swc.program.vocabulary import BLOCKS, COEFFICIENTS, INITIALISATIONS, OBJECTIVES, POLICIES, POLICY_ITEMS, SELECTORS
 from swc.semantics import values

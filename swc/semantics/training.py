@@ -10,12 +10,7 @@ from typing import Any
 
 from swc.diagnostics import Span
 from swc.diagnostics.catalogue.names import UnknownRecipe
-from swc.diagnostics.catalogue.structure import (
-    CarryWithoutSplit,
-    DuplicateItem,
-    MissingItem,
-    SplitAtTheEnd,
-)
+from swc.diagnostics.catalogue.structure import CarryWithoutSplit, DuplicateItem, MissingItem, SplitAtTheEnd
 from swc.diagnostics.catalogue.values import MilestoneNeverReached, UntieOutsidePhase
 from swc.program.training import Phase, Recipe, SplitClusters, Training, UntieCoefficients
 from swc.program.vocabulary import ACROSS, LINKAGES

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from attrs import frozen
 
-from swc.diagnostics.diagnostic import Diagnostic, Severity
+from swc.diagnostics.diagnostic import Diagnostic
 
 
 @frozen(kw_only=True)
@@ -301,89 +301,6 @@ class ProfiledWithoutSplit(Diagnostic):
         return "add a search phase that ends with a split, or write `templates optimal(coverage)`"
 
 
-@frozen(kw_only=True)
-class UnusedParam(Diagnostic):
-    """A param is declared and nothing uses it.
-
-    Setting it with `--set` would change nothing. Use it where its value is meant, or remove it.
-    """
-
-    code: ClassVar[str] = "SW140"
-    severity: ClassVar[Severity] = Severity.WARNING
-    name: str
-
-    def message(self) -> str:
-        """The param."""
-        return f"param `{self.name}` is not used"
-
-    def help(self) -> str:
-        """Use or remove it."""
-        return "use it, or remove it"
-
-
-@frozen(kw_only=True)
-class UnusedImport(Diagnostic):
-    """A file is imported and nothing of it is used.
-
-    No recipe, policy or ensemble of the imported file is named in this one. Remove the import.
-    """
-
-    code: ClassVar[str] = "SW141"
-    severity: ClassVar[Severity] = Severity.WARNING
-    name: str
-
-    def message(self) -> str:
-        """The file."""
-        return f"nothing of `{self.name}` is used"
-
-    def help(self) -> str:
-        """Remove it."""
-        return "remove the import"
-
-
-@frozen(kw_only=True)
-class NothingToUntie(Diagnostic):
-    """Coefficients are to be untied where none are tied.
-
-    With `coefficients by slot` every slot has coefficients of its own from the start, so `untie coefficients` finds
-    nothing to do. Share them `by partner` or `by level`, or remove the clause.
-    """
-
-    code: ClassVar[str] = "SW142"
-    severity: ClassVar[Severity] = Severity.WARNING
-
-    def message(self) -> str:
-        """What has no effect."""
-        return "no coefficients are tied: `untie` has nothing to do"
-
-    def help(self) -> str:
-        """Tie or leave."""
-        return "write `coefficients by partner`, or remove the clause"
-
-
-@frozen(kw_only=True)
-class ItemWithoutEffect(Diagnostic):
-    """A share block states an item that its policy has no use for.
-
-    `clusters`, `coefficients`, `templates` and `blocks` say how SuperWeights are shared. With `hard` one stored tensor
-    stands for the layers of one place and shape, and with `none` nothing is shared, so that these items change
-    nothing there. Remove the item, or choose another policy.
-    """
-
-    code: ClassVar[str] = "SW144"
-    severity: ClassVar[Severity] = Severity.WARNING
-    item: str
-    policy: str
-
-    def message(self) -> str:
-        """Which item, and of which policy."""
-        return f"`{self.item}` has no effect with the policy `{self.policy}`"
-
-    def help(self) -> str:
-        """Remove it."""
-        return f"remove `{self.item}`, or share as `superweights`"
-
-
 STRUCTURE = (
     ImportCycle,
     ExtendsCycle,
@@ -399,8 +316,4 @@ STRUCTURE = (
     CarryWithoutSplit,
     SplitAtTheEnd,
     ProfiledWithoutSplit,
-    UnusedParam,
-    UnusedImport,
-    NothingToUntie,
-    ItemWithoutEffect,
 )
