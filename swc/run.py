@@ -29,8 +29,10 @@ from swc.store import RUN, Build, held, read_spec, write_spec, write_whole
 if TYPE_CHECKING:
     from swc.diagnostics import Sink
     from swc_runtime.data import Dataset
+    from swc_runtime.dealing import Deal
     from swc_runtime.precision import Arithmetic
     from swc_runtime.progress import Progress
+    from swc_runtime.ranks import Ranks
 
 UNBEGUN = frozenset({"lock", "tables.json"})  # what a run that was stopped before it had begun leaves
 LIBRARIES = ("numpy", "torch", "torchvision")
@@ -41,7 +43,8 @@ class Options:
     """What the command line says about a run.
 
     `checkpoint_every` is in seconds, within an epoch (there is always one after an epoch); `score_every` in epochs, 0
-    for the ends of stages only; `threads` 0 leaves torch's choice.
+    for the ends of stages only; `threads` 0 leaves torch's choice; with `sync_norms` BatchNorm sees the images of all
+    processes.
     """
 
     run: Path | None = None
@@ -53,28 +56,43 @@ class Options:
     checkpoint_every: float = 300.0
     score_every: int = 0
     fresh: bool = False
+    sync_norms: bool = False
 
 
 @frozen
 class Machine:
-    """What a run computes on; `deterministic` runs give the same bits again on the same machine and threads."""
+    """What a run computes on; `deterministic` runs give the same bits again on the same machine and threads.
+
+    `ranks` are the processes that train it together, `deal` what this one takes of each batch.
+    """
 
     device: str
     arithmetic: Arithmetic
     threads: int
     deterministic: bool
+    ranks: Ranks
+    deal: Deal
+    sync_norms: bool
 
     def __str__(self) -> str:
         bits = (
             "deterministic" if self.deterministic else "not to the same bits: state is complete, rounding is not kept"
         )
-        return f"{self.device}, {self.arithmetic}, {self.threads} threads, {bits}"
+        many = f" in each of {self.ranks.size} processes" if self.ranks.are_many else ""
+        return f"{self.device}, {self.arithmetic}, {self.threads} threads{many}, {bits}"
 
     def facts(self) -> dict[str, str]:
         """What the bits of a run depend on, beside its spec."""
         libraries = {name: version(name) for name in LIBRARIES}
         own = {"device": self.device, "arithmetic": str(self.arithmetic), "threads": str(self.threads)}
+        own |= {"processes": str(self.ranks.size), "BatchNorm": self._norms()}
         return {**own, "python": platform.python_version(), "cpu": cpu_name(), **libraries}
+
+    def _norms(self) -> str:
+        """What BatchNorm sees, where there are several processes."""
+        if not self.ranks.are_many:
+            return "as the recipe says"
+        return "all processes" if self.sync_norms else f"parts of {self.deal.part}"
 
 
 def cpu_name() -> str:
@@ -139,15 +157,29 @@ def open_run(build: Build, options: Options, sink: Sink, announce: Callable[[str
         _begun(folder, spec, build.tables)
     machine = settle_machine(spec.training.recipe, options)
     announce(f"training on {machine}")
-    dataset = open_data(spec.data, options.data, options.offline, announce)
-    # only now, so that what cannot begin changes nothing
+    with machine.ranks.first_ahead():
+        dataset = open_data(spec.data, options.data, options.offline, announce).to(machine.device)
+        if machine.ranks.is_first:
+            _prepare(folder, spec, build, options, machine.facts() | {"data": dataset.digest()}, sink, announce)
+    return Run(folder, spec, hash_of(spec), spec.training, dataset, machine, Silent(), options)
+
+
+def _prepare(
+    folder: Path,
+    spec: Spec,
+    build: Build,
+    options: Options,
+    facts: dict[str, str],
+    sink: Sink,
+    announce: Callable[[str], None],
+) -> None:
+    """Make the folder of the run; only now, so that what cannot begin changes nothing."""
     if options.fresh and (aside := set_aside(folder)):
         announce(f"the run before was set aside as {aside}")
     with held(folder):
         if not _begun(folder, spec, build.tables):
             write_spec(folder, compile_spec(spec, build.tables))
-        _compare_surroundings(folder, machine.facts() | {"data": dataset.digest()}, sink)
-    return Run(folder, spec, hash_of(spec), spec.training, dataset, machine, Silent(), options)
+        _compare_surroundings(folder, facts, sink)
 
 
 def run_folder(build: Build, options: Options) -> Path:
@@ -195,11 +227,11 @@ def settle_machine(recipe: Recipe, options: Options) -> Machine:
     """Choose device, threads and arithmetic, and make torch deterministic on the CPU; DiagnosticError without a GPU."""
     import torch
 
+    from swc_runtime.dealing import deal_of
     from swc_runtime.precision import choose_arithmetic, make_deterministic
+    from swc_runtime.ranks import join_ranks
 
-    device = options.device
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
+    device = _device_of(options.device)
     if device not in _devices():
         raise DiagnosticError(NoDevice(device=device, known=_devices()))
     if options.threads:
@@ -207,7 +239,21 @@ def settle_machine(recipe: Recipe, options: Options) -> Machine:
     deterministic = device == "cpu"
     if deterministic:
         make_deterministic(recipe.seed)
-    return Machine(device, choose_arithmetic(recipe.precision, device), torch.get_num_threads(), deterministic)
+    arithmetic = choose_arithmetic(recipe.precision, device)
+    ranks = join_ranks(device)
+    deal = deal_of(recipe, ranks, options.sync_norms)
+    return Machine(device, arithmetic, torch.get_num_threads(), deterministic, ranks, deal, options.sync_norms)
+
+
+def _device_of(wanted: str) -> str:
+    """Settle `auto`; of several processes each takes the GPU of its number on its machine."""
+    import torch
+
+    from swc_runtime.ranks import ranks_announced
+
+    _, size, local = ranks_announced()
+    device = ("cuda" if torch.cuda.is_available() else "cpu") if wanted == "auto" else wanted
+    return f"cuda:{local}" if device == "cuda" and size > 1 else device
 
 
 def _devices() -> tuple[str, ...]:
@@ -222,7 +268,7 @@ def _compare_surroundings(folder: Path, facts: dict[str, str], sink: Sink) -> No
     path = folder / "machine.json"
     if path.is_file():
         before = _facts(path)
-        changed = tuple(f"{k}: {before.get(k)} -> {facts[k]}" for k in sorted(facts) if before.get(k) != facts[k])
+        changed = tuple(f"{k}: {before[k]} -> {facts[k]}" for k in sorted(facts) if before.get(k, facts[k]) != facts[k])
         if changed:
             sink.report(SurroundingsChanged(changes=changed))
         if before == facts:

@@ -7,24 +7,23 @@ with deterministic arithmetic a run that was killed and taken up again ends with
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import islice
+from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING
 
 import torch
-from attrs import define, evolve, frozen
+from attrs import frozen
 
 from swc.diagnostics import DiagnosticError
 from swc.diagnostics.catalogue.training import CheckpointsLost, MemberChanged
-from swc.driver import Compiled, recompile
 from swc.frontend.read import factory_folders
 from swc.program.codec import hash_of
-from swc.program.feedback import ClusterFeedback
 from swc.program.stages import Stage, stages
-from swc.program.training import SplitClusters, UntieCoefficients
-from swc.show.wording import several
-from swc.store import held, read_compiled, revision_folder, write_feedback, write_revision
+from swc.resharing import next_revision
+from swc.show.wording import traffic_text
+from swc.store import held, read_compiled, revision_folder, write_revision
+from swc.trained import Trained, assembled, batches_of, begin_alike, built, check_alike
 from swc_runtime.checkpoint import (
     Meta,
     Position,
@@ -35,41 +34,18 @@ from swc_runtime.checkpoint import (
     under_prefix,
     with_prefix,
 )
-from swc_runtime.data import epoch_batches, num_batches, test_batches
-from swc_runtime.ensemble import Ensemble, build, load_state_tensors, state_tensors
+from swc_runtime.data import num_batches, test_batches
+from swc_runtime.ensemble import Ensemble, load_state_tensors, state_tensors
 from swc_runtime.evaluate import evaluate
 from swc_runtime.models import factory_path
-from swc_runtime.norms import reestimate
-from swc_runtime.optimiser import load_momentum, make_optimiser, momentum_tensors
-from swc_runtime.precision import laid_out
-from swc_runtime.probe import measure_clusters, measure_coefficients, measure_spectra
-from swc_runtime.records import Records, cut_back, read_rows
+from swc_runtime.optimiser import momentum_tensors
+from swc_runtime.records import Records, Unrecorded, cut_back, read_rows
+from swc_runtime.reduction import traffic_of
 from swc_runtime.trainer import Epoch, OnStep, Tally, check_finite, train_epoch
-from swc_runtime.transfer import carry_weights, untie
 
 if TYPE_CHECKING:
     from swc.run import Run
     from swc_runtime.metrics import Evaluation
-
-Momentum = dict[str, torch.Tensor]
-
-SHARING = ("members", "banks", "tensors", "weights", "private", "slots", "coefficients")  # of a Program
-ROUNDING = 1e-5  # a relative residual below this is float32's, not the fit's
-
-
-@define
-class Trained:
-    """What changes while a run goes on.
-
-    `epoch` epochs of the phase are done, and `step` steps of the next, of which `tally` holds what was seen.
-    """
-
-    compiled: Compiled
-    ensemble: Ensemble
-    optimiser: torch.optim.Optimizer
-    epoch: int
-    step: int = 0
-    tally: Tally | None = None
 
 
 @frozen
@@ -77,7 +53,7 @@ class Session:
     """A run with its records open."""
 
     run: Run
-    records: Records
+    records: Records | Unrecorded
 
 
 def train(run: Run) -> Evaluation:
@@ -85,19 +61,40 @@ def train(run: Run) -> Evaluation:
 
     DiagnosticError where a loss is not finite, the run's files do not belong together, or another process trains it.
     """
-    with held(run.folder) as locked, factory_path(_factory_folders(run)):
-        if not locked:
-            run.progress.say("this file system has no locks: see to it that no other process trains this run")
-        trained, marks = _resume(run) or (_start(run), {})
+    with _owned(run), factory_path(_factory_folders(run)):
+        with run.machine.ranks.first_ahead():
+            trained, marks = _resume(run) or (_start(run), {})
+        begin_alike(run, trained)
+        _tell_traffic(run, trained)
         if not _is_finished(run, trained):
             return _train_on(run, trained, marks)
         run.progress.say("the run is finished: there is nothing left to train")
         return scores(run, trained.ensemble)
 
 
+@contextmanager
+def _owned(run: Run) -> Iterator[None]:
+    """Keep the run to the processes that train it together: the first holds the lock for all."""
+    if not run.machine.ranks.is_first:
+        yield
+        return
+    with held(run.folder) as locked:
+        if not locked:
+            run.progress.say("this file system has no locks: see to it that no other process trains this run")
+        yield
+
+
+def _tell_traffic(run: Run, trained: Trained) -> None:
+    if run.machine.ranks.are_many:
+        traffic = traffic_of(trained.ensemble)
+        run.progress.say(traffic_text(traffic.reduced, traffic.composed))
+
+
 def _train_on(run: Run, trained: Trained, marks: dict[str, int]) -> Evaluation:
     if not marks and read_rows(run.folder):
         raise DiagnosticError(CheckpointsLost(folder=str(run.folder)))
+    if not run.machine.ranks.is_first:
+        return _train_stages(Session(run, Unrecorded()), trained)
     cut_back(run.folder, marks)
     with Records(run.folder) as records:
         session = Session(run, records)
@@ -118,7 +115,8 @@ def _train_stages(session: Session, trained: Trained) -> Evaluation:
     for stage in todo[trained.compiled.revision :]:
         _train_stage(session, trained, stage)
         if stage is not todo[-1]:
-            trained = _next_revision(session, trained, stage)
+            trained = next_revision(session.run, trained, stage)
+            begin_alike(session.run, trained)
             _save(session, trained)
     return scores(session.run, trained.ensemble)
 
@@ -126,7 +124,7 @@ def _train_stages(session: Session, trained: Trained) -> Evaluation:
 def scores(run: Run, ensemble: Ensemble) -> Evaluation:
     """Each member and the ensemble on the test images."""
     batches = test_batches(run.dataset.test, run.recipe.batch, device=run.machine.device)
-    return evaluate(ensemble, batches, run.machine.arithmetic)
+    return evaluate(ensemble, batches, run.machine.arithmetic, run.machine.ranks)
 
 
 # --- beginning, and going on ------------------------------------------------------------------------------------------
@@ -134,8 +132,9 @@ def scores(run: Run, ensemble: Ensemble) -> Evaluation:
 
 def _start(run: Run) -> Trained:
     compiled = read_compiled(run.folder, 0)
-    write_revision(revision_folder(run.folder, 0), compiled)
-    return _assembled(run, compiled, _built(run, compiled), {}, 0)
+    if run.machine.ranks.is_first:
+        write_revision(revision_folder(run.folder, 0), compiled)
+    return assembled(run, compiled, built(run, compiled), {}, 0)
 
 
 def _resume(run: Run) -> tuple[Trained, dict[str, int]] | None:
@@ -146,9 +145,9 @@ def _resume(run: Run) -> tuple[Trained, dict[str, int]] | None:
     check_belongs(path, meta, spec_hash=run.spec_hash, program_hash=meta.program_hash)
     compiled = read_compiled(run.folder, meta.position.revision)
     check_belongs(path, meta, spec_hash=run.spec_hash, program_hash=hash_of(compiled.program))
-    ensemble = _built(run, compiled)
+    ensemble = built(run, compiled)
     _load(ensemble, under_prefix("state", tensors))
-    trained = _assembled(run, compiled, ensemble, under_prefix("momentum", tensors), meta.position.epoch)
+    trained = assembled(run, compiled, ensemble, under_prefix("momentum", tensors), meta.position.epoch)
     if meta.position.step:
         trained.step, trained.tally = meta.position.step, Tally.of_state(tensors, run.machine.device)
     return trained, dict(meta.marks)
@@ -172,21 +171,10 @@ def _where(run: Run, trained: Trained) -> str:
     return f"going on in phase {stage.phase.name} after epoch {trained.epoch}{step}"
 
 
-def _built(run: Run, compiled: Compiled) -> Ensemble:
-    try:
-        return build(compiled.program, device=run.machine.device)
-    except (ValueError, ImportError, AttributeError) as error:  # a member whose code is gone or not what was compiled
-        raise DiagnosticError(MemberChanged(detail=str(error))) from error
-
-
-def _assembled(run: Run, compiled: Compiled, ensemble: Ensemble, momentum: Momentum, epoch: int) -> Trained:
-    optimiser = make_optimiser(ensemble, run.recipe)
-    load_momentum(ensemble, optimiser, momentum)
-    return Trained(compiled, ensemble, optimiser, epoch)
-
-
 def _save(session: Session, trained: Trained) -> None:
     run = session.run
+    if not run.machine.ranks.is_first:
+        return
     stage = stages(run.training)[trained.compiled.revision]
     phase = run.training.phases.index(stage.phase)
     tensors = with_prefix("state", state_tensors(trained.ensemble))
@@ -214,19 +202,22 @@ def _train_stage(session: Session, trained: Trained, stage: Stage) -> None:
 
 def _train_epoch(session: Session, trained: Trained, stage: Stage, epoch: int) -> None:
     run = session.run
-    steps = num_batches(len(run.dataset.train), run.recipe.batch)
-    place = Epoch(stage.phase, epoch, steps, trained.step)
+    images = len(run.dataset.train)
+    place = Epoch(
+        stage.phase, epoch, num_batches(images, run.recipe.batch), trained.step, seen=trained.tally, num_images=images
+    )
     with run.progress.epoch(stage, epoch) as tell:
         result = train_epoch(
             trained.ensemble,
             trained.optimiser,
-            _batches(run, stage, epoch, trained.step),
+            batches_of(run, stage, epoch, trained.step),
             run.recipe,
             place,
             run.machine.arithmetic,
-            tally=trained.tally,
             on_step=_keeping(session, trained, place, tell),
+            ranks=run.machine.ranks,
         )
+    check_alike(run, trained)
     trained.epoch, trained.step, trained.tally = epoch + 1, 0, None
     run.progress.epoch_done(stage, epoch, result)
     session.records.write_epoch(stage, epoch, run.members, result)
@@ -239,115 +230,10 @@ def _keeping(session: Session, trained: Trained, epoch: Epoch, tell: OnStep) -> 
     def on_step(done: int, tally: Tally) -> None:
         nonlocal saved
         tell(done, tally)
-        if monotonic() - saved >= session.run.options.checkpoint_every:
+        if session.run.machine.ranks.is_first and monotonic() - saved >= session.run.options.checkpoint_every:
             check_finite(trained.ensemble, tally, epoch, done)
             trained.step, trained.tally = done, tally
             _save(session, trained)
             saved = monotonic()
 
     return on_step
-
-
-def _batches(run: Run, stage: Stage, epoch: int, step: int = 0) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-    recipe = run.recipe
-    place = (recipe.seed, run.training.phases.index(stage.phase), epoch)
-    return epoch_batches(
-        run.dataset.train, recipe.augmentation, recipe.batch, *place, start_step=step, device=run.machine.device
-    )
-
-
-# --- between stages ---------------------------------------------------------------------------------------------------
-
-
-def _next_revision(session: Session, trained: Trained, stage: Stage) -> Trained:
-    match stage.action:
-        case SplitClusters():
-            following = _split(session.run, trained, stage)
-        case UntieCoefficients():
-            following = _untied(session.run, trained, stage)
-        case None:
-            following = _followed(session.run, trained, recompile(trained.compiled, None), stage)
-    following.epoch = stages(session.run.training)[following.compiled.revision].start
-    write_revision(revision_folder(session.run.folder, following.compiled.revision), following.compiled)
-    _tell_news(session.run, trained.compiled, following.compiled)
-    return following
-
-
-def _tell_news(run: Run, before: Compiled, after: Compiled) -> None:
-    """What a recompile decided and warns of; it is compiled from scratch, and says what was said before again."""
-    for note in after.notes:
-        if note not in before.notes:
-            run.progress.say(note)
-    for warning in after.warnings:
-        if warning not in before.warnings:
-            run.progress.warn(warning)
-
-
-def _split(run: Run, trained: Trained, stage: Stage) -> Trained:
-    compiled = _recompiled_by_clusters(run, trained, stage)
-    if stage.phase.carry == "continue":
-        return _carried(run, trained, compiled, stage)
-    return _assembled(run, compiled, _built(run, compiled), {}, 0)
-
-
-def _recompiled_by_clusters(run: Run, trained: Trained, stage: Stage) -> Compiled:
-    with run.progress.measuring(stage) as tell:
-        feedback, sums = measure_clusters(
-            trained.ensemble,
-            _measured_batches(run, stage),
-            progress=tell,
-            context=run.machine.arithmetic.autocast,
-        )
-    compiled = recompile(trained.compiled, feedback)
-    if any(share.templates.rule == "optimal" and share.templates.objective == "profiled" for share in run.spec.shares):
-        feedback = evolve(feedback, spectra=measure_spectra(sums, compiled.program))
-        compiled = recompile(trained.compiled, feedback)
-    assert isinstance(feedback, ClusterFeedback)
-    write_feedback(run.folder, feedback)
-    return compiled
-
-
-def _untied(run: Run, trained: Trained, stage: Stage) -> Trained:
-    with run.progress.measuring(stage) as tell:
-        feedback = measure_coefficients(
-            trained.ensemble,
-            _measured_batches(run, stage),
-            progress=tell,
-            context=run.machine.arithmetic.autocast,
-        )
-    write_feedback(run.folder, feedback)
-    compiled = recompile(trained.compiled, feedback)
-    momentum = momentum_tensors(trained.ensemble, trained.optimiser)
-    return _assembled(run, compiled, *untie(trained.ensemble, momentum, compiled.program), 0)
-
-
-def _measured_batches(run: Run, stage: Stage) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-    """The batches of the epoch that would come next, all of them or as many as the action asks for."""
-    assert stage.action is not None
-    batches = _batches(run, stage, stage.stop)
-    return ((laid_out(images), labels) for images, labels in islice(batches, stage.action.batches))
-
-
-def _followed(run: Run, trained: Trained, compiled: Compiled, stage: Stage) -> Trained:
-    """The next phase after one that measured nothing: to the bit where it shares in the same way."""
-    old, new = trained.compiled.program, compiled.program
-    if any(getattr(old, name) != getattr(new, name) for name in SHARING):
-        return _carried(run, trained, compiled, stage)
-    momentum = momentum_tensors(trained.ensemble, trained.optimiser)
-    return _assembled(run, compiled, *untie(trained.ensemble, momentum, new), 0)
-
-
-def _carried(run: Run, trained: Trained, compiled: Compiled, stage: Stage) -> Trained:
-    momentum = momentum_tensors(trained.ensemble, trained.optimiser)
-    carried = carry_weights(trained.ensemble, momentum, compiled.program)
-    worst = max((residual.relative for residual in carried.residuals), default=0.0)
-    if worst <= ROUNDING:
-        run.progress.say("weights carried exactly, to rounding")
-    else:
-        banks = sum(residual.relative > ROUNDING for residual in carried.residuals)
-        run.progress.say(
-            f"weights carried with a residual of at most {worst:.2g} in {several(banks, 'bank')}; norms estimated again"
-        )
-        torch.manual_seed(run.recipe.seed)  # members with dropout draw from torch's generator here too
-        reestimate(carried.ensemble, _batches(run, stage, stage.stop), run.machine.arithmetic)
-    return _assembled(run, compiled, carried.ensemble, carried.momentum, 0)

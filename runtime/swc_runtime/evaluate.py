@@ -16,16 +16,22 @@ from torch import Tensor
 from swc_runtime.ensemble import Ensemble
 from swc_runtime.metrics import Evaluation, score_ensemble
 from swc_runtime.precision import Arithmetic, laid_out
+from swc_runtime.ranks import ALONE, Ranks
 from swc_runtime.steps.independent import widened
 
 
-def evaluate(ensemble: Ensemble, batches: Iterable[tuple[Tensor, Tensor]], arithmetic: Arithmetic) -> Evaluation:
-    """Scores of every member and of the ensemble on batches (images [B, C, H, W], labels [B])."""
-    return score_ensemble(*predict(ensemble, batches, arithmetic))
+def evaluate(
+    ensemble: Ensemble, batches: Iterable[tuple[Tensor, Tensor]], arithmetic: Arithmetic, ranks: Ranks = ALONE
+) -> Evaluation:
+    """Scores of every member and of the ensemble on batches (images [B, C, H, W], labels [B]).
+
+    With several ranks each is given all batches, predicts every so many, and has the scores of all.
+    """
+    return score_ensemble(*predict(ensemble, batches, arithmetic, ranks))
 
 
 def predict(
-    ensemble: Ensemble, batches: Iterable[tuple[Tensor, Tensor]], arithmetic: Arithmetic
+    ensemble: Ensemble, batches: Iterable[tuple[Tensor, Tensor]], arithmetic: Arithmetic, ranks: Ranks = ALONE
 ) -> tuple[Tensor, Tensor]:
     """Probabilities [M, N, C] of the members, in float32 at least, and labels [N], in the order of the batches.
 
@@ -34,11 +40,21 @@ def predict(
     device = next(ensemble.parameters()).device
     with torch.no_grad(), evaluating(ensemble), ensemble.composed():  # composed outside of autocast, in full
         seen = [
-            (_probabilities(ensemble, images.to(device), arithmetic), labels.to(device)) for images, labels in batches
+            (_predicted(ensemble, images.to(device), arithmetic, number % ranks.size == ranks.rank), labels.to(device))
+            for number, (images, labels) in enumerate(batches)
         ]
     if not seen:
         raise ValueError("there are no images to predict")
-    return torch.cat([p for p, _ in seen], dim=1), torch.cat([labels for _, labels in seen])
+    probabilities = torch.cat([p for p, _ in seen], dim=1)
+    ranks.add_up(probabilities)  # each is zero but on one rank
+    return probabilities, torch.cat([labels for _, labels in seen])
+
+
+def _predicted(ensemble: Ensemble, images: Tensor, arithmetic: Arithmetic, own: bool) -> Tensor:
+    if own:
+        return _probabilities(ensemble, images, arithmetic)
+    shape = (len(ensemble.members), len(images), ensemble.program.data.num_classes)
+    return widened(images.new_zeros(shape))
 
 
 def _probabilities(ensemble: Ensemble, images: Tensor, arithmetic: Arithmetic) -> Tensor:

@@ -12,10 +12,17 @@ from torch import Tensor, nn
 
 from swc_runtime.ensemble import Ensemble
 from swc_runtime.precision import Arithmetic, laid_out
+from swc_runtime.ranks import ALONE, Ranks
+from swc_runtime.reduction import average_statistics
 
 
-def reestimate(ensemble: Ensemble, batches: Iterable[tuple[Tensor, Tensor]], arithmetic: Arithmetic) -> None:
-    """Give every BatchNorm the plain mean over the batches (images [B, C, H, W], labels [B]) as running statistics."""
+def reestimate(
+    ensemble: Ensemble, batches: Iterable[tuple[Tensor, Tensor]], arithmetic: Arithmetic, ranks: Ranks = ALONE
+) -> None:
+    """Give every BatchNorm the plain mean over the batches (images [B, C, H, W], labels [B]) as running statistics.
+
+    With several ranks each sees its shares, and the statistics are the mean of theirs.
+    """
     norms = [module for module in ensemble.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
     before = [(norm, norm.momentum, norm.training) for norm in norms]
     device = next(ensemble.parameters()).device
@@ -25,8 +32,11 @@ def reestimate(ensemble: Ensemble, batches: Iterable[tuple[Tensor, Tensor]], ari
         norm.train()
     with torch.no_grad(), ensemble.composed():
         for images, _ in batches:
+            if len(images) == 0:
+                continue
             with arithmetic.autocast():
                 ensemble(laid_out(images.to(device)))
+    average_statistics(ensemble, ranks)
     for norm, momentum, training in before:
         norm.momentum = momentum
         norm.train(training)

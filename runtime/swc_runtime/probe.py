@@ -21,6 +21,7 @@ from torch import Tensor
 
 from swc_runtime.compose import gather_rows, plan_composition
 from swc_runtime.ensemble import Ensemble
+from swc_runtime.ranks import ALONE, Ranks
 from swc_runtime.similarity import CHUNK, Cosine, cosines
 
 Batches = Iterable[tuple[Tensor, Tensor]]
@@ -59,14 +60,16 @@ def measure_clusters(
     groups: int = NUM_GROUPS,
     progress: Progress | None = None,
     context: Context = nullcontext,
+    ranks: Ranks = ALONE,
 ) -> tuple[ClusterFeedback, GradientSums]:
     """Cluster similarity over one pass: the cosine of every two layers' summed dL/dW inside one cluster.
 
     Each pair is compared on its own common block; its error is the delete-one-group jackknife's over `groups` groups
     of batches. `progress` is called with the number of images after each batch, `context` gives the autocast to run
-    the members in. The sums are given too, for `measure_spectra`. Paper, supplementary section 2.
+    the members in. Each of several `ranks` gives its shares and has the sums over all. The sums are given too, for
+    `measure_spectra`. Paper, supplementary section 2.
     """
-    sums = sum_gradients(ensemble, batches, groups=groups, progress=progress, context=context)
+    sums = sum_gradients(ensemble, batches, groups=groups, progress=progress, context=context, ranks=ranks)
     return cluster_feedback(sums, ensemble.program), sums
 
 
@@ -77,6 +80,7 @@ def sum_gradients(
     groups: int = NUM_GROUPS,
     progress: Progress | None = None,
     context: Context = nullcontext,
+    ranks: Ranks = ALONE,
 ) -> GradientSums:
     """Sum dL/dW of each composed weight over the batches, apart by group; ValueError without batches."""
     weights = ensemble.program.weights
@@ -89,8 +93,10 @@ def sum_gradients(
             torch._foreach_add_(kept[number % groups], gradients)
         num_images += size
         _tell(progress, size)
-    _require_images(num_images)
+    num_images = _over_ranks(num_images, ranks)
     stacks = _stacked(kept)
+    for stack in stacks:
+        ranks.add_up(stack)
     return GradientSums({layer_of(w): s for w, s in zip(weights, stacks, strict=True)}, num_images)
 
 
@@ -109,9 +115,13 @@ def _tell(progress: Progress | None, size: int) -> None:
         progress(size)
 
 
-def _require_images(num_images: int) -> None:
-    if num_images == 0:
+def _over_ranks(num_images: int, ranks: Ranks) -> int:
+    """The images of all ranks; ValueError where there are none."""
+    count = torch.tensor(num_images, device=ranks.device)
+    ranks.add_up(count)
+    if count == 0:
         raise ValueError("gradients cannot be measured without images")
+    return int(count)
 
 
 def _gradients(ensemble: Ensemble, batches: Batches, context: Context) -> Iterator[tuple[list[Tensor], int]]:
@@ -119,6 +129,9 @@ def _gradients(ensemble: Ensemble, batches: Batches, context: Context) -> Iterat
     with _measuring(ensemble) as leaves:
         for images, labels in batches:
             device = leaves[0].device if leaves else images.device
+            if len(labels) == 0:  # a rank without a share of the last batch
+                yield [torch.zeros_like(leaf) for leaf in leaves], 0
+                continue
             yield _batch_gradients(ensemble, leaves, images.to(device), labels.to(device), context), len(labels)
 
 
@@ -192,13 +205,14 @@ def measure_coefficients(
     groups: int = NUM_GROUPS,
     progress: Progress | None = None,
     context: Context = nullcontext,
+    ranks: Ranks = ALONE,
 ) -> CoefficientFeedback:
     """Coefficient similarity over one pass: the cosine of summed dL/dalpha of every two slots that share a vector.
 
     The gradients are collected per slot, before tied slots are summed. With one template every cosine is +1 or -1.
     Slots whose sum is zero are listed as silent. ValueError where an expression other than blocks reads templates.
     """
-    sums_SGK, num_images = _sum_slots(ensemble, batches, groups, progress, context)
+    sums_SGK, num_images = _sum_slots(ensemble, batches, groups, progress, context, ranks)
     program = ensemble.program
     silent = tuple(slot.id for slot in program.slots if not sums_SGK[slot.id].sum(0).any())
     found: list[Similarity] = []
@@ -219,7 +233,7 @@ def _tied(program: Program) -> list[list[str]]:
 
 
 def _sum_slots(
-    ensemble: Ensemble, batches: Batches, groups: int, progress: Progress | None, context: Context
+    ensemble: Ensemble, batches: Batches, groups: int, progress: Progress | None, context: Context, ranks: Ranks
 ) -> tuple[dict[str, Tensor], int]:
     """Per slot its summed dL/dalpha [groups, templates] in float64, and the number of images."""
     plan = ensemble.plan
@@ -237,8 +251,10 @@ def _sum_slots(
             torch._foreach_add_(kept[number % groups], found)
         num_images += size
         _tell(progress, size)
-    _require_images(num_images)
+    num_images = _over_ranks(num_images, ranks)
     stacks = [torch.stack(list(group), dim=1) for group in zip(*kept, strict=True)]
+    for stack in stacks:
+        ranks.add_up(stack)
     by_slot: dict[str, Tensor] = {}
     for bank, stack in zip(plan.banks, stacks, strict=True):
         by_slot |= dict(zip(bank.slots, stack, strict=True))

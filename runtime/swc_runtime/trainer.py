@@ -8,6 +8,7 @@ before it reaches a parameter (on CUDA within `CHECK_EVERY` steps, so that the d
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import closing
 from time import perf_counter
 from zlib import crc32
 
@@ -19,30 +20,41 @@ from swc.program.training import Phase, Recipe
 from torch import Tensor
 
 from swc_runtime.data import keys
+from swc_runtime.data.ahead import Ahead
 from swc_runtime.ensemble import Ensemble, state_tensors
 from swc_runtime.optimiser import set_learning_rate
 from swc_runtime.precision import Arithmetic, laid_out
+from swc_runtime.ranks import ALONE, Ranks
+from swc_runtime.reduction import Seen, combine
 from swc_runtime.schedule import learning_rate
-from swc_runtime.steps import STEPS, Batch, Outcome, StepOptions
+from swc_runtime.steps import STEPS, Batch, StepOptions
 
 CHECK_EVERY = 20  # steps
+RANK_BITS = 40  # more steps than that has no epoch
 
 
 @frozen
 class Epoch:
-    """Epoch `number` (from 0) of a phase, of `steps` optimiser steps; it is entered at step `start`."""
+    """Epoch `number` (from 0) of a phase, of `steps` optimiser steps.
+
+    It is entered at step `start`, after which `seen` holds what was counted. `num_images` says how many images there
+    are for all ranks (None: as many as the batches hold).
+    """
 
     phase: Phase
     number: int
     steps: int
     start: int = 0
+    seen: Tally | None = None
+    num_images: int | None = None
 
 
 @frozen
 class EpochResult:
     """What an epoch saw on its training batches: means over images, per member, and `ensemble` for the mean softmax.
 
-    `seconds` are those of this process; `images` counts the whole epoch.
+    `seconds` are those of this process, `waited` those in which a step waited for its batch; `images` counts the whole
+    epoch.
     """
 
     losses: tuple[float, ...]
@@ -50,6 +62,7 @@ class EpochResult:
     ensemble: float
     seconds: float
     images: int
+    waited: float = 0.0
 
     @property
     def loss(self) -> float:
@@ -72,19 +85,19 @@ class Tally:
         """Nothing seen yet."""
         return cls(torch.zeros(3, num_members, dtype=torch.float64, device=device))
 
-    def add(self, outcome: Outcome, labels: Tensor) -> None:
+    def add(self, seen: Seen) -> None:
         """Count a step; no value leaves the device."""
-        self.images += len(labels)
-        self.sums[0] += outcome.losses.double() * len(labels)
-        self.sums[1] += (outcome.logits.argmax(-1) == labels).sum(-1)
-        self.sums[2, 0] += (outcome.logits.softmax(-1).mean(0).argmax(-1) == labels).sum()
+        self.images += seen.images
+        self.sums[0] += seen.losses.double() * seen.images
+        self.sums[1] += seen.hits
+        self.sums[2, 0] += seen.together
 
-    def result(self, seconds: float = 0.0) -> EpochResult:
+    def result(self, seconds: float = 0.0, waited: float = 0.0) -> EpochResult:
         """The means so far; waits for the device. ValueError before the first image."""
         if self.images == 0:
             raise ValueError("nothing was counted yet")
         losses, hits, together = (self.sums / self.images).tolist()
-        return EpochResult(tuple(losses), tuple(hits), together[0], seconds, self.images)
+        return EpochResult(tuple(losses), tuple(hits), together[0], seconds, self.images, waited)
 
     def state(self) -> dict[str, Tensor]:
         """As tensors, for a checkpoint."""
@@ -107,46 +120,78 @@ def train_epoch(
     epoch: Epoch,
     arithmetic: Arithmetic,
     on_step: OnStep | None = None,
-    tally: Tally | None = None,
+    ranks: Ranks = ALONE,
 ) -> EpochResult:
     """Train on an epoch's batches (images [B, C, H, W], labels [B]), from step `epoch.start` on.
 
-    `on_step(steps_done, tally)` is called after every step: the place for progress and checkpoints. `tally` is that of
-    the steps before `start`. DiagnosticError where a loss, or at the end a number of the state, is not finite.
-    Source: paper, section 4 and supplementary section 1.
+    With several ranks `batches` are this one's shares, which may be empty. `on_step(steps_done, tally)` is called
+    after every step: the place for progress and checkpoints. DiagnosticError where a loss, or at the end a number of
+    the state, is not finite. Source: paper, section 4 and supplementary section 1.
     """
     started = perf_counter()
-    device = next(ensemble.parameters()).device
-    tally = tally or Tally.empty(len(ensemble.members), device)
+    tally = epoch.seen or Tally.empty(len(ensemble.members), next(ensemble.parameters()).device)
     options = StepOptions(arithmetic, recipe.label_smoothing, recipe.norm_batch)
-    run_step = STEPS[ensemble.program.step]
+    steps = _Steps(ensemble, optimiser, recipe, epoch, options, ranks)
+    done, source = epoch.start, Ahead(batches)
     ensemble.train()
-    step, noise = epoch.start, noise_of(recipe, epoch)
-    for images, labels in batches:
-        torch.manual_seed(noise + step)
-        set_learning_rate(optimiser, learning_rate(recipe, epoch.phase, epoch.number, step, epoch.steps))
-        optimiser.zero_grad(set_to_none=True)
-        batch = Batch(laid_out(images.to(device)), labels.to(device))
-        tally.add(run_step(ensemble, batch, options), batch.labels)
-        step += 1
-        if device.type == "cpu" or step % CHECK_EVERY == 0:
-            check_losses(ensemble, tally, epoch, step)
-        optimiser.step()
-        if on_step is not None:
-            on_step(step, tally)
-    if step != epoch.steps:
-        raise ValueError(f"an epoch of {epoch.steps} steps ended after {step}")
-    check_finite(ensemble, tally, epoch, step)
-    return tally.result(perf_counter() - started)
+    with closing(iter(source)) as made:
+        for images, labels in made:
+            steps.take(done, images, labels, tally)
+            done += 1
+            if on_step is not None:
+                on_step(done, tally)
+    if done != epoch.steps:
+        raise ValueError(f"an epoch of {epoch.steps} steps ended after {done}")
+    check_finite(ensemble, tally, epoch, done)
+    return tally.result(perf_counter() - started, source.waited)
 
 
-def noise_of(recipe: Recipe, epoch: Epoch) -> int:
+@frozen(eq=False)
+class _Steps:
+    """What stays the same through an epoch."""
+
+    ensemble: Ensemble
+    optimiser: torch.optim.Optimizer
+    recipe: Recipe
+    epoch: Epoch
+    options: StepOptions
+    ranks: Ranks
+
+    def take(self, step: int, images: Tensor, labels: Tensor, tally: Tally) -> None:
+        """Step number `step` (from 0): gradients, what the ranks add up, a look at the losses, the update."""
+        device = tally.sums.device
+        torch.manual_seed(noise_of(self.recipe, self.epoch, self.ranks) + step)
+        rate = learning_rate(self.recipe, self.epoch.phase, self.epoch.number, step, self.epoch.steps)
+        set_learning_rate(self.optimiser, rate)
+        self.optimiser.zero_grad(set_to_none=True)
+        num_images = self._num_images(step, labels)
+        batch = Batch(laid_out(images.to(device)), labels.to(device), num_images)
+        tally.add(combine(self.ensemble, _stepped(self.ensemble, batch, self.options), num_images, self.ranks))
+        if device.type == "cpu" or (step + 1) % CHECK_EVERY == 0:
+            check_losses(self.ensemble, tally, self.epoch, step + 1)
+        self.optimiser.step()
+
+    def _num_images(self, step: int, labels: Tensor) -> int:
+        """The images of all ranks in a step."""
+        if self.epoch.num_images is None:
+            return len(labels)
+        return min(self.recipe.batch, self.epoch.num_images - step * self.recipe.batch)
+
+
+def _stepped(ensemble: Ensemble, batch: Batch, options: StepOptions) -> Seen:
+    """Run a step and count what it saw; a rank whose share is empty sees nothing."""
+    if len(batch.labels) == 0:
+        return Seen.nothing(len(ensemble.members), next(ensemble.parameters()).detach())
+    return Seen.of(STEPS[ensemble.program.step](ensemble, batch, options), batch.labels)
+
+
+def noise_of(recipe: Recipe, epoch: Epoch, ranks: Ranks = ALONE) -> int:
     """What torch's generators are seeded with at step 0 of an epoch; step n adds n.
 
-    So that dropout and its like, as all else, do not depend on where a run was taken up.
+    So that dropout and its like, as all else, do not depend on where a run was taken up. Ranks draw differently.
     """
     phase = crc32(epoch.phase.name.encode())
-    return keys.base_of(recipe.seed, phase, epoch.number, keys.NOISE) >> 2
+    return (keys.base_of(recipe.seed, phase, epoch.number, keys.NOISE) >> 2) + (ranks.rank << RANK_BITS)
 
 
 def check_losses(ensemble: Ensemble, tally: Tally, epoch: Epoch, step: int) -> None:

@@ -93,7 +93,7 @@ def main() -> None:
 def run(arguments: Sequence[str]) -> int:
     """Run one command line and give its exit status; everything that can go wrong is said on the error stream."""
     try:
-        with cli.make_context("swc", list(arguments)) as context:
+        with cli.make_context("swc", list(arguments), obj=tuple(arguments)) as context:
             cli.invoke(context)
     except click.exceptions.Exit as end:
         return end.exit_code
@@ -107,6 +107,10 @@ def run(arguments: Sequence[str]) -> int:
 
 def _told(error: Exception, arguments: Sequence[str]) -> int:
     """Say what ended the command and give the exit status for it."""
+    if "RANK" in os.environ:  # set by torchrun
+        from swc.cli import launch
+
+        launch.let_others_speak(error)
     match error:
         case DiagnosticError():
             console.report(error.diagnostics)

@@ -38,6 +38,8 @@ def _number(context: click.Context, parameter: click.Parameter, value: float) ->
 )
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
 @click.option("--threads", type=click.IntRange(0), default=0, help="CPU threads; 0 leaves it to torch.")
+@click.option("--nproc", type=click.IntRange(1), default=1, help="Processes that train together, on this machine.")
+@click.option("--sync-norms", is_flag=True, help="BatchNorm sees the images of all processes.")
 @click.option(
     "--checkpoint-every",
     type=click.FloatRange(0, 1e9),
@@ -47,27 +49,40 @@ def _number(context: click.Context, parameter: click.Parameter, value: float) ->
     help="Seconds between checkpoints within an epoch; there is one after each.",
 )
 @click.option("--score-every", type=click.IntRange(0), default=0, help="Epochs between scores; 0: at ends of stages.")
-def command(place: str | None, **given: object) -> None:
+def command(place: str | None, nproc: int, **given: object) -> None:
     """Train what was compiled last, or BUILD: a build folder, a run's folder or the name of a compiled ensemble.
 
-    A run that was stopped, in whatever way, goes on where it was.
+    A run that was stopped, in whatever way, goes on where it was. With `--nproc`, or under torchrun, several processes
+    share each batch.
     """
+    from swc.cli import launch
     from swc.run import Options
 
-    with console.reporting() as sink:
+    if nproc > 1:
+        launch.together(nproc, click.get_current_context().find_root().obj)
+        return
+
+    with console.reporting() as sink, launch.left_at_the_end():
         _train(place, Options(**given), sink)  # type: ignore[arg-type]
 
 
 def _train(place: str | None, options: Options, sink: Sink) -> None:
     from swc.run import open_run
     from swc.store import open_build
+    from swc_runtime.ranks import ranks_announced
 
+    is_first = ranks_announced()[0] == 0
     build = open_build(place, prefer_run=False)
-    run = open_run(build, options, sink, console.say)
+    run = open_run(build, options, sink, console.say if is_first else _say_nothing)
     console.report(sink.diagnostics)
     sink.diagnostics.clear()
     found = _trained(run)
-    _conclude(run, found)
+    if is_first:
+        _conclude(run, found)
+
+
+def _say_nothing(line: str) -> None:
+    """The first of several processes says it."""
 
 
 def _trained(run: Run) -> Evaluation:
@@ -75,6 +90,8 @@ def _trained(run: Run) -> Evaluation:
     from swc.session import train
     from swc_runtime.data import num_batches
 
+    if not run.machine.ranks.is_first:
+        return train(run)
     images = len(run.dataset.train)
     with progress_for(run.training, num_batches(images, run.recipe.batch), images) as shown:
         return train(evolve(run, progress=shown))

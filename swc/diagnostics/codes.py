@@ -13,6 +13,7 @@ from swc.diagnostics.catalogue.files import FILES
 from swc.diagnostics.catalogue.formats import FORMATS
 from swc.diagnostics.catalogue.members import MEMBERS
 from swc.diagnostics.catalogue.names import NAMES
+from swc.diagnostics.catalogue.ranks import RANKS
 from swc.diagnostics.catalogue.run import RUN
 from swc.diagnostics.catalogue.show import SHOW
 from swc.diagnostics.catalogue.structure import STRUCTURE
@@ -31,6 +32,7 @@ AREAS: tuple[tuple[str, tuple[type[Diagnostic], ...]], ...] = (
     ("Budget and allocation", BUDGET),
     ("Data sets", DATA),
     ("Training: checkpoints, feedback", (*RUN, *TRAINING)),
+    ("Several processes", RANKS),
     ("Files and the command", FILES),
     ("Showing and comparing", SHOW),
     ("Compiled files", FORMATS),

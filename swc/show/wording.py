@@ -72,3 +72,8 @@ def runs(numbers: Iterable[int]) -> str:
 def scale_text(factor: float) -> str:
     """How a run with scaled epochs is marked, behind what it is called; nothing where they are as in the spec."""
     return "" if factor == 1 else f", epochs scaled by {factor:g}"
+
+
+def traffic_text(reduced: int, composed: int) -> str:
+    """What several processes add up in each step, in bytes, beside what the gradients of composed weights would be."""
+    return f"each step adds up {short(reduced)}B of gradients; those of composed weights would be {short(composed)}B"

@@ -18,9 +18,9 @@ from swc_runtime.data import keys
 from swc_runtime.data.augment import Draw, augmented, normalised
 from swc_runtime.data.keys import Hashes, Integers
 from swc_runtime.data.splits import Split
+from swc_runtime.dealing import SMALLEST, WHOLE, Deal
 
 Batch = tuple[Tensor, Tensor]
-SMALLEST = 2  # images, in training
 
 
 def num_batches(num_images: int, batch: int) -> int:
@@ -40,6 +40,7 @@ def epoch_batches(  # noqa: PLR0913 - the eight values are what a batch is a fun
     *,
     train: bool = True,
     device: torch.device | str = "cpu",
+    deal: Deal = WHOLE,
 ) -> Iterator[Batch]:
     """The batches of one epoch from `start_step` on: images float32 [B, C, H, W], labels int64 [B].
 
@@ -51,6 +52,7 @@ def epoch_batches(  # noqa: PLR0913 - the eight values are what a batch is a fun
     order = _order(len(split), seed, phase, epoch, train)
     for step in range(start_step, num_batches(len(split), batch)):
         samples = order[step * batch : (step + 1) * batch]
+        samples = samples[deal.share(len(samples))]
         yield _training_batch(split, samples, augmentation if train else None, (seed, phase, epoch), device)
 
 
@@ -84,6 +86,8 @@ def _training_batch(
 def _images(
     split: Split, samples: Integers, augmentation: Augmentation | None, draw: Draw, device: torch.device | str
 ) -> Tensor:
+    if len(samples) == 0:  # one of several ranks may have no share of the last batch
+        return torch.empty(0, *split.facts.image_shape, device=device)
     if augmentation is None:
         return normalised(split.fetch(samples, None).to(device), split.facts)
     crops = draw(keys.RESIZED_CROP) if augmentation.resized_crop else None

@@ -130,6 +130,10 @@ class Dataset:
     test: Split
     folder: Path | None = None
 
+    def to(self, device: torch.device | str) -> Dataset:
+        """The same images, on the device where they are held in memory; batches are then made there."""
+        return evolve(self, train=self.train.to(device), test=self.test.to(device))
+
     def digest(self) -> str:
         """A hash of labels and file names, by which a changed data set is noticed; pixels are not read."""
         found = sha256()

@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from swc_runtime.dealing import part_sizes
 from swc_runtime.ensemble import Ensemble
 from swc_runtime.steps.step import Batch, Outcome, StepOptions
 
@@ -29,17 +30,9 @@ def _run_member(member: nn.Module, batch: Batch, options: StepOptions) -> tuple[
     """Forward and backward of one member, part by part; parts weigh by their images, so the loss is a mean over all."""
     sizes = part_sizes(len(batch.labels), options.norm_batch)
     parts = zip(torch.split(batch.images, sizes), torch.split(batch.labels, sizes), strict=True)
-    seen = [_run_part(member, Batch(*part), len(batch.labels), options) for part in parts]
+    num_images = batch.num_images or len(batch.labels)
+    seen = [_run_part(member, Batch(*part), num_images, options) for part in parts]
     return torch.stack([loss for loss, _ in seen]).sum(), torch.cat([logits for _, logits in seen])
-
-
-def part_sizes(num_images: int, norm_batch: int | None) -> list[int]:
-    """The parts of a batch that BatchNorm sees one by one; a last single image goes with the part before it."""
-    size = min(norm_batch or num_images, num_images)
-    whole, rest = divmod(num_images, size)
-    if rest == 1:  # BatchNorm has no variance of a single image
-        return [*[size] * (whole - 1), size + 1]
-    return [size] * whole + ([rest] if rest else [])
 
 
 def _run_part(member: nn.Module, part: Batch, num_images: int, options: StepOptions) -> tuple[Tensor, Tensor]:

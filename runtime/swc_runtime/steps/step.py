@@ -17,10 +17,14 @@ from swc_runtime.precision import Arithmetic
 
 @frozen(eq=False)
 class Batch:
-    """A mini-batch that all members see: images [B, C, H, W], normalised and augmented, and labels [B]."""
+    """A mini-batch that all members see: images [B, C, H, W], normalised and augmented, and labels [B].
+
+    `num_images` is what losses are a mean over: the images of all ranks (None: those here).
+    """
 
     images: Tensor
     labels: Tensor
+    num_images: int | None = None
 
 
 @frozen(eq=False)

@@ -1,0 +1,45 @@
+"""Composition written layer by layer, as one would without a compiler: what the product per bank is compared with.
+
+Takes a program and its ensemble; gives the composed weights, differentiable. Each layer multiplies its own coefficients
+with its own bank's templates and puts its blocks together; autograd does the rest.
+"""
+
+from __future__ import annotations
+
+from math import prod
+
+import torch
+from swc.program.expressions import Combine, Concat, Expression, Slice
+from torch import Tensor
+
+from swc_runtime.ensemble import Ensemble
+
+
+def naive_weights(ensemble: Ensemble) -> list[Tensor]:
+    """All composed weights in the program's order."""
+    program = ensemble.program
+    rows = {
+        slot: table[row]
+        for bank, table in zip(ensemble.plan.banks, ensemble.coefficients, strict=True)
+        for slot, row in zip(bank.slots, bank.index, strict=True)
+    }
+    templates = {
+        slot: bank for rows_of, bank in zip(ensemble.plan.banks, ensemble.banks, strict=True) for slot in rows_of.slots
+    }
+    made: dict[str, Tensor] = {}
+
+    def value(expression: Expression) -> Tensor:
+        match expression:
+            case Combine(slot, offset, shape):
+                if slot not in made:
+                    made[slot] = (rows[slot][:, None] * templates[slot]).sum(0)
+                flat = made[slot][offset : offset + prod(shape)]
+                return flat.view(shape[0], *shape[2:], shape[1]).movedim(-1, 1)
+            case Slice(of, shape):
+                return value(of)[tuple(slice(size) for size in shape)]
+            case Concat(axis, parts):
+                return torch.cat([value(part) for part in parts], dim=axis)
+            case _:
+                raise ValueError(f"not made of template blocks: {expression}")
+
+    return [value(weight.expression) for weight in program.weights]

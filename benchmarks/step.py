@@ -1,0 +1,154 @@
+"""A training step of an ensemble that shares half its parameters, against the same members sharing nothing.
+
+    python -m benchmarks.step [-o FOLDER] [--rounds N]
+
+Both sides are trained by the same loop: members one after another, the same optimiser, precision and memory layout, no
+composition on the plain side. Times are wall times of whole steps, by turns (`paired`); memory is the peak of a process
+of its own. The last rows time composition alone, forward and backward, against one layer by layer.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import torch
+from swc.driver import compile_file
+from swc.program.program import Program
+from swc.program.training import Recipe
+from swc.resources import specs
+from torch import Tensor
+
+from benchmarks.naive import naive_weights
+from benchmarks.paired import Ratio, paired
+from benchmarks.table import Row, give
+from swc_runtime import build
+from swc_runtime.ensemble import Ensemble
+from swc_runtime.optimiser import make_optimiser
+from swc_runtime.precision import choose_arithmetic, laid_out
+from swc_runtime.steps import STEPS, Batch, StepOptions
+
+HALF = Path(__file__).parent / "specs" / "half.sw"
+GOALS = {("float32", 64): 1.02, ("bfloat16", 64): 1.04, ("float32", 8): 1.05, ("bfloat16", 8): 1.05}
+DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def program(side: str) -> Program:
+    """`shared` or `plain`."""
+    return compile_file(HALF, ensemble=side).program
+
+
+def stepper(side: str, precision: str, batch: int) -> Callable[[], None]:
+    """A whole training step: gradients cleared, members forward and backward, parameters updated."""
+    ensemble = build(program(side), device=DEVICE)
+    recipe = Recipe("benchmark", precision=precision, batch=batch)  # type: ignore[arg-type]
+    optimiser = make_optimiser(ensemble, recipe)
+    options = StepOptions(choose_arithmetic(recipe.precision, DEVICE))
+    generator = torch.Generator().manual_seed(0)
+    images = laid_out(torch.randn(batch, 3, 32, 32, generator=generator).to(DEVICE))
+    labels = torch.randint(0, 100, (batch,), generator=generator).to(DEVICE)
+    run = STEPS[ensemble.program.step]
+    ensemble.train()
+
+    def step() -> None:
+        optimiser.zero_grad(set_to_none=True)
+        run(ensemble, Batch(images, labels), options)
+        optimiser.step()
+        if DEVICE == "cuda":
+            torch.cuda.synchronize()
+
+    return step
+
+
+def step_rows(rounds: int) -> list[Row]:
+    """Shared over plain, for each precision and batch."""
+    rows = []
+    for (precision, batch), goal in GOALS.items():
+        calls = max(1, 16 // batch * 2)
+        found = paired(stepper("shared", precision, batch), stepper("plain", precision, batch), rounds, calls)
+        rows.append(Row(f"step, {precision}, batch {batch}: shared / plain", found.high, seen(found), at_most=goal))
+    return rows
+
+
+def seen(found: Ratio) -> str:
+    """A ratio with its interval, and both times."""
+    interval = f"[{found.low:.3f}, {found.high:.3f}] ({found.confidence:.1%})"
+    return f"{found.median:.3f} {interval}, {1000 * found.first:.1f} / {1000 * found.second:.1f} ms"
+
+
+def compose_rows(rounds: int) -> list[Row]:
+    """Composition alone, forward and backward, by the product per bank and layer by layer."""
+    goal = 10.0 if DEVICE == "cuda" else 3.0
+    rows = []
+    for name, made in (("half", program("shared")), ("multi_width", compile_file(specs() / "multi_width.sw").program)):
+        ensemble = build(made, device=DEVICE)
+        apart, ours = _composer(ensemble, naive_weights), _composer(ensemble, Ensemble.compose)
+        found = paired(apart, ours, rounds, calls=3)
+        what = f"composition of {name}, forward and backward: layer by layer / ours"
+        rows.append(Row(what, found.low, seen(found), at_least=goal))
+    return rows
+
+
+def _composer(ensemble: Ensemble, compose: Callable[[Ensemble], Sequence[Tensor]]) -> Callable[[], None]:
+    """Composition with the backward pass of gradients that lie as convolutions give them."""
+    shapes = [weight.shape for weight in ensemble.compose()]
+    gradients = [torch.randn(shape, device=DEVICE).to(memory_format=torch.channels_last) for shape in shapes]
+
+    def run() -> None:
+        ensemble.zero_grad(set_to_none=True)
+        torch.autograd.backward(list(compose(ensemble)), gradients)
+        if DEVICE == "cuda":
+            torch.cuda.synchronize()
+
+    return run
+
+
+def memory_rows() -> list[Row]:
+    """Peak memory of two steps beyond what a process holds before it builds the ensemble."""
+    rows = []
+    for batch in (64, 8):
+        shared, plain = (_peak_of(side, batch) for side in ("shared", "plain"))
+        what = f"peak memory, float32, batch {batch}: shared / plain"
+        words = f"{shared / plain:.3f}, {shared / 2**20:.0f} / {plain / 2**20:.0f} MiB"
+        rows.append(Row(what, shared / plain, words, at_most=1.0))
+    return rows
+
+
+def _peak_of(side: str, batch: int) -> int:
+    command = [sys.executable, "-m", "benchmarks.step", "--peak", side, str(batch)]
+    return int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+
+def peak(side: str, batch: int) -> int:
+    """Bytes that building and two steps take at most; of the device on CUDA, resident ones on Linux elsewhere."""
+    program(side)  # so that what compiling takes is not counted
+    before = _resident("VmRSS")
+    step = stepper(side, "float32", batch)
+    step()
+    step()
+    return torch.cuda.max_memory_allocated() if DEVICE == "cuda" else _resident("VmHWM") - before
+
+
+def _resident(field: str) -> int:
+    lines = Path("/proc/self/status").read_text("utf-8").splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(field))
+
+
+def main() -> None:
+    """Measure everything and print one table."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("-o", "--output", type=Path, help="folder for step.txt and step.json")
+    parser.add_argument("--rounds", type=int, default=11)
+    parser.add_argument("--peak", nargs=2, metavar=("SIDE", "BATCH"), help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.peak:
+        print(peak(given.peak[0], int(given.peak[1])))
+        return
+    give([*step_rows(given.rounds), *compose_rows(given.rounds), *memory_rows()], given.output, "step")
+
+
+if __name__ == "__main__":
+    main()

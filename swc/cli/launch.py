@@ -1,0 +1,88 @@
+"""Several processes that train together: starting them, and ending as one.
+
+Takes a command line, gives nothing back or raises. Guarantees: a mistake is told once, by the process that met it;
+when one process is lost the others are stopped, and the command says which one it was and how to go on.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import click
+
+from swc.diagnostics import DiagnosticError
+from swc.diagnostics.catalogue.ranks import OtherRanks, RankLost
+
+if TYPE_CHECKING:
+    from torch.distributed.elastic.multiprocessing.errors import ProcessFailure
+
+GRACE = 20.0  # seconds: torchrun stops the others at once when the first has ended, which may be slower to come there
+
+
+def together(nproc: int, arguments: Sequence[str]) -> None:
+    """Run `swc ARGUMENTS`, `--nproc` taken out, in `nproc` processes under torchrun's engine, and end as they do."""
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+    from torch.distributed.launcher.api import LaunchConfig, elastic_launch
+
+    if "RANK" in os.environ:
+        raise DiagnosticError(OtherRanks(nproc=nproc))
+    logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)  # the command says it in its own words
+    config = LaunchConfig(
+        min_nodes=1,
+        max_nodes=1,
+        nproc_per_node=nproc,
+        run_id=str(os.getpid()),
+        rdzv_backend="c10d",
+        rdzv_endpoint="localhost:0",
+        max_restarts=0,
+    )
+    try:
+        elastic_launch(config, sys.executable)("-m", "swc", *without_nproc(arguments))
+    except ChildFailedError as error:
+        _end_like(error.get_first_failure()[1], nproc)
+
+
+def without_nproc(arguments: Sequence[str]) -> list[str]:
+    """A command line for one of the processes."""
+    kept: list[str] = []
+    rest = iter(arguments)
+    for argument in rest:
+        if argument == "--nproc":
+            next(rest, None)
+        elif not argument.startswith("--nproc="):
+            kept.append(argument)
+    return kept
+
+
+def _end_like(failure: ProcessFailure, nproc: int) -> None:
+    if failure.exitcode < 0:
+        name = signal.Signals(-failure.exitcode).name
+        raise DiagnosticError(RankLost(rank=failure.local_rank, size=nproc, detail=f"it was ended by {name}"))
+    raise click.exceptions.Exit(failure.exitcode)
+
+
+@contextmanager
+def left_at_the_end() -> Iterator[None]:
+    """Close the connections to other processes, however it ends."""
+    try:
+        yield
+    finally:
+        if "torch" in sys.modules:
+            from swc_runtime.ranks import leave_ranks
+
+            leave_ranks()
+
+
+def let_others_speak(error: Exception) -> None:
+    """Wait where another process says what ended this one: the first, or the one that started all."""
+    is_first = int(os.environ.get("RANK", "0")) == 0
+    is_loss = isinstance(error, DiagnosticError) and any(isinstance(d, RankLost) for d in error.diagnostics)
+    if not is_first or (is_loss and "RANK" in os.environ):
+        time.sleep(GRACE)

@@ -1,0 +1,129 @@
+"""Diagnostics about training with several processes (SW56x).
+
+Guarantees: `RANKS` lists every class of this module.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from attrs import frozen
+
+from swc.diagnostics.diagnostic import Diagnostic
+
+
+@frozen(kw_only=True)
+class BatchNotDealt(Diagnostic):
+    """A batch cannot be dealt to so many processes in the parts that BatchNorm is to see.
+
+    Every process takes the same number of whole parts: of `norm_batch` images where the recipe says so, else of an
+    equal share of the batch, and of two images at least. A batch of 128 goes to 2, 4, 8, ... processes; with
+    `norm_batch 64` to 2. Take fewer processes, change `batch` or `norm_batch` in the recipe, or use `--sync-norms`,
+    under which BatchNorm sees the whole batch and any share will do.
+    """
+
+    code: ClassVar[str] = "SW560"
+    batch: int
+    norm_batch: int | None
+    size: int
+
+    def message(self) -> str:
+        """What does not go into what."""
+        parts = "" if self.norm_batch is None else f" in parts of {self.norm_batch} (`norm_batch`)"
+        return f"a batch of {self.batch} images{parts} cannot be dealt evenly to {self.size} processes"
+
+    def help(self) -> str:
+        """The three ways."""
+        other = "use `--sync-norms`" if self.norm_batch is None else "drop `norm_batch` and use `--sync-norms`"
+        return f"take a number of processes that divides it, change the recipe's batch, or {other}"
+
+
+@frozen(kw_only=True)
+class NormsTwice(Diagnostic):
+    """`--sync-norms` says that BatchNorm sees the whole batch, the recipe's `norm_batch` that it sees parts of it.
+
+    Only one of them can hold. Leave the option away: with `norm_batch`, BatchNorm sees the same parts on any number
+    of processes. Or set `norm_batch none` in the train block.
+    """
+
+    code: ClassVar[str] = "SW561"
+    norm_batch: int
+
+    def message(self) -> str:
+        """Both."""
+        return f"`--sync-norms` contradicts `norm_batch {self.norm_batch}` of the recipe"
+
+    def help(self) -> str:
+        """Choose."""
+        return "leave `--sync-norms` away, or set `norm_batch none` in the train block"
+
+
+@frozen(kw_only=True)
+class RankLost(Diagnostic):
+    """A process of the run is gone, and the others stopped with it.
+
+    It was killed, ran out of memory or met an error, which stands above where it could be told. Nothing is lost but
+    the steps after the last checkpoint: start the same number of processes again, and the run goes on from there.
+    """
+
+    code: ClassVar[str] = "SW562"
+    rank: int | None = None
+    size: int
+    detail: str
+
+    def message(self) -> str:
+        """Which one, counted from 0, where it is known."""
+        which = "one" if self.rank is None else f"process {self.rank}"
+        return f"{which} of the {self.size} processes was lost, and the run stopped"
+
+    def help(self) -> str:
+        """Go on."""
+        return "see why a process ended, then train again: the run goes on from its last checkpoint"
+
+    def notes(self) -> tuple[str, ...]:
+        """What the system says."""
+        return (self.detail.splitlines()[0] if self.detail else "no more is known",)
+
+
+@frozen(kw_only=True)
+class RanksDisagree(Diagnostic):
+    """The processes of a run do not have the same program, checkpoint or state, and stopped before they trained on.
+
+    Most often they do not see the same run folder: on several machines it must lie on a file system that all of them
+    share. Other versions of swc or torch on one of them have the same effect.
+    """
+
+    code: ClassVar[str] = "SW563"
+    what: str
+    size: int
+
+    def message(self) -> str:
+        """What differs."""
+        return f"the {self.size} processes do not have the same {self.what}"
+
+    def help(self) -> str:
+        """The usual cause."""
+        return "let all of them see the same run folder, with the same versions installed, and train again"
+
+
+@frozen(kw_only=True)
+class OtherRanks(Diagnostic):
+    """`--nproc` was given to a process that `torchrun` has started already.
+
+    Both say how many processes there are. Use one of them: `swc train --nproc 2`, or
+    `torchrun --nproc-per-node 2 -m swc train`.
+    """
+
+    code: ClassVar[str] = "SW564"
+    nproc: int
+
+    def message(self) -> str:
+        """Both."""
+        return f"`--nproc {self.nproc}` was given under torchrun"
+
+    def help(self) -> str:
+        """One of them."""
+        return "leave `--nproc` away"
+
+
+RANKS: tuple[type[Diagnostic], ...] = (BatchNotDealt, NormsTwice, RankLost, RanksDisagree, OtherRanks)

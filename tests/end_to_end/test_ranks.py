@@ -1,0 +1,84 @@
+"""Two processes started by `swc train --nproc`: they train, one is killed, and the run goes on."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from runs import Place, place
+from swc_runtime.checkpoint import load_checkpoint
+
+TOGETHER = ("--nproc", "2")
+
+
+def start(made: Place, *arguments: str) -> subprocess.Popen[str]:
+    code = "from swc.cli.main import main; main()"
+    return made.start(*TOGETHER, *arguments, code=code)
+
+
+def workers(parent: int) -> list[int]:
+    """The processes that torchrun's engine has started, by their rank."""
+    found: dict[str, int] = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            stat = (folder / "stat").read_text("utf-8").rpartition(")")[2].split()
+            environment = (folder / "environ").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if int(stat[1]) == parent:
+            found |= {e.decode(): int(folder.name) for e in environment if e.startswith(b"RANK=")}
+    return [found[name] for name in sorted(found)]
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="finds the processes in /proc, which this system has not")
+def test_a_killed_process_ends_the_run_which_goes_on_to_the_same_bits(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    undisturbed, disturbed = place(tmp_path_factory), place(tmp_path_factory)
+    whole = start(undisturbed)
+    assert whole.wait(timeout=300) == 0
+
+    cut = start(disturbed, "--checkpoint-every", "0")
+    deadline = time.monotonic() + 240
+    while not disturbed.checkpoint.exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    os.kill(workers(cut.pid)[1], signal.SIGKILL)
+    _, told = cut.communicate(timeout=120)
+    assert cut.returncode == 1
+    assert "error[SW562]: process 1 of the 2 processes was lost" in told
+    assert "Traceback" not in told
+    assert "internal error" not in told
+
+    again = start(disturbed)
+    _, told = again.communicate(timeout=300)
+    assert again.returncode == 0
+    assert "going on in phase" in told
+    assert told.count("training on") == 1
+    (found, _), (wanted, _) = load_checkpoint(disturbed.checkpoint), load_checkpoint(undisturbed.checkpoint)
+    assert [name for name in wanted if not torch.equal(found[name], wanted[name])] == []
+    assert disturbed.metrics() == undisturbed.metrics()
+
+
+def test_a_mistake_is_told_once(tmp_path_factory: pytest.TempPathFactory) -> None:
+    made = place(tmp_path_factory)
+    process = start(made, "--sync-norms", "--device", "cuda:99")
+    _, told = process.communicate(timeout=120)
+    assert process.returncode == 1
+    assert told.count("SW542") == 1
+    assert not made.run.exists()
+
+
+def test_nproc_under_torchrun_is_refused(tmp_path_factory: pytest.TempPathFactory) -> None:
+    made = place(tmp_path_factory)
+    command = [sys.executable, "-m", "swc", "train", *TOGETHER]
+    environment = {**os.environ, "RANK": "0", "WORLD_SIZE": "2"}
+    done = subprocess.run(command, cwd=made.folder, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "SW564" in done.stderr

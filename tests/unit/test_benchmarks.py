@@ -1,0 +1,45 @@
+"""What benchmarks measure with: intervals, tables, and a composition of their own."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+import torch
+from benchmarks.naive import naive_weights
+from benchmarks.paired import _rank, paired
+from benchmarks.table import Row, table_text
+
+from programs import ensemble_of, tiny_program
+
+
+@pytest.mark.parametrize(
+    ("rounds", "rank", "confidence"), [(5, 0, 0.9375), (6, 0, 0.96875), (9, 1, 0.9609), (11, 1, 0.98828)]
+)
+def test_an_interval_leaves_out_what_its_confidence_allows(rounds: int, rank: int, confidence: float) -> None:
+    assert _rank(rounds) == (rank, pytest.approx(confidence, abs=1e-4))
+
+
+def test_a_ratio_is_that_of_the_times() -> None:
+    found = paired(lambda: time.sleep(0.02), lambda: time.sleep(0.01), rounds=5)
+    assert found.low <= found.median <= found.high
+    assert 1.2 < found.median < 2.5
+    with pytest.raises(ValueError, match="five rounds"):
+        paired(lambda: None, lambda: None, rounds=4)
+
+
+def test_a_row_says_whether_its_goal_is_met() -> None:
+    rows = [Row("a", 1.0, "1.0", at_most=1.0), Row("b", 2.9, "2.9", at_least=3.0), Row("c", 5.0, "5.0")]
+    assert [row.met for row in rows] == ["yes", "no", "-"]
+    assert table_text(rows).splitlines()[-3:] == [
+        "a     <= 1  1.0    yes",
+        "b     >= 3  2.9    no",
+        "c     -     5.0    -",
+    ]
+
+
+def test_the_naive_composition_is_ours() -> None:
+    ensemble = ensemble_of(tiny_program(((1, 4, 4, 6), (1, 6, 6, 5)))).double()
+    made = ensemble.compose()
+    for ours, theirs in zip(made, naive_weights(ensemble), strict=True):
+        torch.testing.assert_close(ours, theirs)
