@@ -17,6 +17,7 @@ from attrs import evolve, frozen
 
 from swc.diagnostics import DiagnosticError
 from swc.diagnostics.catalogue.formats import DamagedFile
+from swc.diagnostics.catalogue.ranks import IdleRanks
 from swc.diagnostics.catalogue.training import NoDevice, NotARun, NothingToTrain, RunOfAnotherSpec, SurroundingsChanged
 from swc.driver import compile_spec
 from swc.frontend.table import LayerTable
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from swc_runtime.dealing import Deal
     from swc_runtime.precision import Arithmetic
     from swc_runtime.progress import Progress
-    from swc_runtime.ranks import Ranks
+    from swc_runtime.ranks import Placement, Ranks
 
 UNBEGUN = frozenset({"lock", "tables.json"})  # what a run that was stopped before it had begun leaves
 LIBRARIES = ("numpy", "torch", "torchvision")
@@ -43,8 +44,8 @@ class Options:
     """What the command line says about a run.
 
     `checkpoint_every` is in seconds, within an epoch (there is always one after an epoch); `score_every` in epochs, 0
-    for the ends of stages only; `threads` 0 leaves torch's choice; with `sync_norms` BatchNorm sees the images of all
-    processes.
+    for the ends of stages only; `threads` 0 leaves torch's choice. Several processes share the images of each batch, or
+    the members (`placement`); with `sync_norms` BatchNorm sees the images of all processes.
     """
 
     run: Path | None = None
@@ -57,6 +58,7 @@ class Options:
     score_every: int = 0
     fresh: bool = False
     sync_norms: bool = False
+    placement: Placement = "images"
 
 
 @frozen
@@ -85,12 +87,12 @@ class Machine:
         """What the bits of a run depend on, beside its spec."""
         libraries = {name: version(name) for name in LIBRARIES}
         own = {"device": self.device, "arithmetic": str(self.arithmetic), "threads": str(self.threads)}
-        own |= {"processes": str(self.ranks.size), "BatchNorm": self._norms()}
+        own |= {"processes": f"{self.ranks.size}, sharing {self.ranks.placement}", "BatchNorm": self._norms()}
         return {**own, "python": platform.python_version(), "cpu": cpu_name(), **libraries}
 
     def _norms(self) -> str:
         """What BatchNorm sees, where there are several processes."""
-        if not self.ranks.are_many:
+        if not self.ranks.are_many or self.ranks.deals_members:
             return "as the recipe says"
         return "all processes" if self.sync_norms else f"parts of {self.deal.part}"
 
@@ -155,7 +157,7 @@ def open_run(build: Build, options: Options, sink: Sink, announce: Callable[[str
     folder = run_folder(build, options)
     if not options.fresh:
         _begun(folder, spec, build.tables)
-    machine = settle_machine(spec.training.recipe, options)
+    machine = settle_machine(spec.training.recipe, len(spec.members), options)
     announce(f"training on {machine}")
     with machine.ranks.first_ahead():
         dataset = open_data(spec.data, options.data, options.offline, announce).to(machine.device)
@@ -223,7 +225,7 @@ def _another_spec(folder: Path, old: Spec, new: Spec) -> RunOfAnotherSpec:
     return RunOfAnotherSpec(folder=str(folder), differs=scales, scale=was)
 
 
-def settle_machine(recipe: Recipe, options: Options) -> Machine:
+def settle_machine(recipe: Recipe, num_members: int, options: Options) -> Machine:
     """Choose device, threads and arithmetic, and make torch deterministic on the CPU; DiagnosticError without a GPU."""
     import torch
 
@@ -240,7 +242,9 @@ def settle_machine(recipe: Recipe, options: Options) -> Machine:
     if deterministic:
         make_deterministic(recipe.seed)
     arithmetic = choose_arithmetic(recipe.precision, device)
-    ranks = join_ranks(device)
+    ranks = join_ranks(device, options.placement)
+    if ranks.deals_members and ranks.size > num_members:
+        raise DiagnosticError(IdleRanks(size=ranks.size, num_members=num_members))
     deal = deal_of(recipe, ranks, options.sync_norms)
     return Machine(device, arithmetic, torch.get_num_threads(), deterministic, ranks, deal, options.sync_norms)
 

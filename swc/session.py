@@ -17,6 +17,7 @@ from attrs import frozen
 
 from swc.diagnostics import DiagnosticError
 from swc.diagnostics.catalogue.training import CheckpointsLost, MemberChanged
+from swc.frontend.own_code import told_to_its_author
 from swc.frontend.read import factory_folders
 from swc.program.codec import hash_of
 from swc.program.stages import Stage, stages
@@ -61,7 +62,8 @@ def train(run: Run) -> Evaluation:
 
     DiagnosticError where a loss is not finite, the run's files do not belong together, or another process trains it.
     """
-    with _owned(run), factory_path(_factory_folders(run)):
+    folders = _factory_folders(run)
+    with _owned(run), factory_path(folders), told_to_its_author(folders):
         with run.machine.ranks.first_ahead():
             trained, marks = _resume(run) or (_start(run), {})
         begin_alike(run, trained)

@@ -32,6 +32,7 @@ from swc.ir.text import parse_graph, print_graph
 from swc.program.codec import decode, encode
 from swc.program.feedback import ClusterFeedback, CoefficientFeedback, Feedback
 from swc.program.program import Program
+from swc.program.references import dangling
 from swc.program.stages import scale_epochs, stages
 from swc.semantics.spec import Spec
 from swc.show.revision import Revision
@@ -231,7 +232,15 @@ def _revision(folder: Path, number: int, spec: Spec, feedback: Feedback | None) 
         number,
         stage.label if stage else "",
         parse_graph(_text(folder / "graph.txt")),
-        decode(_text(program), Program, str(program)),
+        _program(program),
         feedback,
         tuple(_text(notes).splitlines()) if notes.is_file() else (),
     )
+
+
+def _program(path: Path) -> Program:
+    found: Program = decode(_text(path), Program, str(path))
+    problem = dangling(found)
+    if problem:
+        raise DiagnosticError(DamagedFile(origin=str(path), detail=problem))
+    return found

@@ -47,7 +47,8 @@ class Trained:
 def built(run: Run, compiled: Compiled) -> Ensemble:
     """A fresh ensemble on the run's device; DiagnosticError where a member is no longer what was compiled."""
     try:
-        return build(compiled.program, device=run.machine.device)
+        own = run.machine.ranks.own(len(compiled.program.members))
+        return build(compiled.program, device=run.machine.device, own=own)
     except (ValueError, ImportError, AttributeError) as error:  # a member whose code is gone or not what was compiled
         raise DiagnosticError(MemberChanged(detail=str(error))) from error
 

@@ -18,7 +18,7 @@ from torch import Tensor
 from swc_runtime import build
 from swc_runtime.data import epoch_batches, open_data, test_batches
 from swc_runtime.data.splits import MemorySplit
-from swc_runtime.dealing import Deal, deal_of
+from swc_runtime.dealing import WHOLE, Deal, deal_of
 from swc_runtime.ensemble import Ensemble, state_tensors
 from swc_runtime.evaluate import predict
 from swc_runtime.norms import reestimate
@@ -54,9 +54,15 @@ def batches(epoch: int, deal: Deal) -> list[tuple[Tensor, Tensor]]:
     return [(images.double(), labels) for images, labels in found]
 
 
+def fresh(ranks: Ranks) -> Ensemble:
+    """An ensemble of this rank's members."""
+    made = program()
+    return build(made, dtype=torch.float64, own=ranks.own(len(made.members)))
+
+
 def trained(recipe: Recipe, ranks: Ranks, deal: Deal, sync: bool = False) -> tuple[Ensemble, list[EpochResult]]:
     """An ensemble after two epochs, and what they saw."""
-    ensemble = build(program(), dtype=torch.float64)
+    ensemble = fresh(ranks)
     if sync:
         synchronise(ensemble, ranks)
     optimiser = make_optimiser(ensemble, recipe)
@@ -82,7 +88,7 @@ def numbers(results: list[EpochResult]) -> Tensor:
 
 def measured(ranks: Ranks, deal: Deal) -> dict[str, Tensor]:
     """Gradient statistics, predictions and norms of a fresh ensemble."""
-    ensemble = build(program(), dtype=torch.float64)
+    ensemble = fresh(ranks)
     sums = sum_gradients(ensemble, batches(0, deal), groups=2, ranks=ranks)
     found = {f"sums/{layer}": groups for layer, groups in sums.groups.items()}
     similarities = measure_coefficients(ensemble, batches(0, deal), groups=2, ranks=ranks)
@@ -101,8 +107,17 @@ def everything(ranks: Ranks) -> dict[str, Tensor]:
         ensemble, results = trained(recipe, ranks, deal_of(recipe, ranks, sync), sync)
         found[f"{name}/numbers"] = numbers(results)
         found |= {f"{name}/state/{key}": t for key, t in state_tensors(ensemble).items()}
-    reestimate(ensemble, batches(0, deal_of(RECIPE, ranks, True)), FULL, ranks)
-    return found | {f"estimated/{key}": t for key, t in state_tensors(ensemble).items() if "running" in key}
+    return found | by_members(evolve(ranks, placement="members"))
+
+
+def by_members(ranks: Ranks) -> dict[str, Tensor]:
+    """The same where the ranks share the members, each of which sees whole batches."""
+    found = {f"members/{name}": tensor for name, tensor in measured(ranks, WHOLE).items()}
+    ensemble, results = trained(RECIPE, ranks, WHOLE)
+    found["members/numbers"] = numbers(results)
+    found |= {f"members/state/{key}": t.clone() for key, t in state_tensors(ensemble).items()}
+    reestimate(ensemble, batches(0, WHOLE), FULL, ranks)
+    return found | {f"members/estimated/{key}": t for key, t in state_tensors(ensemble).items() if "running" in key}
 
 
 def disagreement(ranks: Ranks) -> str:

@@ -59,7 +59,7 @@ def deal_of(recipe: Recipe, ranks: Ranks, sync_norms: bool) -> Deal:
 
     Without `norm_batch` and `sync_norms` BatchNorm sees a rank's share, as in the paper (supplementary section 1).
     """
-    if not ranks.are_many:
+    if not ranks.are_many or ranks.deals_members:
         return WHOLE
     if sync_norms:
         if recipe.norm_batch is not None:

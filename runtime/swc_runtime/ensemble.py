@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import torch
+from attrs import evolve
 from swc.program.program import Program
 from torch import Tensor, nn
 
@@ -22,13 +23,17 @@ class Ensemble(nn.Module):
     """The members of a program over shared templates.
 
     `banks[b]` are templates [K, T], `coefficients[b]` the table [N, K] of bank b, `tensors` the stored tensors and
-    `members` the torch modules, all in the program's order.
+    `members` the torch modules, all in the program's order. Of the members, those numbered in `own` run here (None:
+    all); `weights` are the plans of theirs, and no others are composed.
     """
 
-    def __init__(self, program: Program, parts: Parts) -> None:
+    def __init__(self, program: Program, parts: Parts, own: Sequence[int] | None = None) -> None:
         super().__init__()
         self.program = program
-        self.plan = plan_composition(program)
+        self.own = tuple(range(len(program.members)) if own is None else own)
+        names = {program.members[number].name for number in self.own}
+        self.weights = tuple(weight for weight in program.weights if weight.member in names)
+        self.plan = plan_composition(evolve(program, weights=self.weights))
         self.banks = nn.ParameterList(nn.Parameter(t) for t in parts.banks)
         self.coefficients = nn.ParameterList(nn.Parameter(t) for t in parts.tables)
         self.tensors = nn.ParameterList(nn.Parameter(t) for t in parts.tensors)
@@ -39,19 +44,24 @@ class Ensemble(nn.Module):
         self._step: tuple[tuple[Tensor, ...], tuple[Tensor, ...]] | None = None
 
     def forward(self, images: Tensor) -> Tensor:
-        """Logits [members, images, classes] for images [B, C, H, W]; composes unless inside `composed()`."""
+        """Logits [own members, images, classes] for images [B, C, H, W]; composes unless inside `composed()`."""
         with self.composed():
-            return torch.stack([member(images) for member in self.members])
+            return torch.stack([member(images) for member in self.own_members])
+
+    @property
+    def own_members(self) -> tuple[nn.Module, ...]:
+        """The members that run here."""
+        return tuple(self.members[number] for number in self.own)
 
     def compose(self) -> tuple[Tensor, ...]:
-        """All composed weights in the order of `program.weights`, differentiable."""
+        """All composed weights in the order of `weights`, differentiable."""
         made = self._made()
         direct = dict(zip(self.plan.direct, made, strict=False))
         rows = dict(zip(self.plan.rows, made[len(direct) :], strict=True))
         tensors = {plan.id: t for plan, t in zip(self.program.tensors, self.tensors, strict=True)}
         return tuple(
             direct[n] if n in direct else evaluate(weight.expression, rows, tensors)
-            for n, weight in enumerate(self.program.weights)
+            for n, weight in enumerate(self.weights)
         )
 
     def _made(self) -> tuple[Tensor, ...]:
@@ -80,7 +90,7 @@ class Ensemble(nn.Module):
 
     def _places(self) -> Iterator[tuple[nn.Module, str]]:
         members = dict(zip((member.name for member in self.program.members), self.members, strict=True))
-        for weight in self.program.weights:
+        for weight in self.weights:
             owner, _, name = weight.path.rpartition(".")
             yield members[weight.member].get_submodule(owner), name
 
@@ -122,9 +132,18 @@ class Ensemble(nn.Module):
         self.uninstall()
 
 
-def build(program: Program, *, device: torch.device | str = "cpu", dtype: torch.dtype | None = None) -> Ensemble:
-    """A fresh ensemble for a program, initialised by its seed; ValueError where a member does not fit it."""
-    return placed(Ensemble(program, initial_parts(program)), device, dtype)
+def build(
+    program: Program,
+    *,
+    device: torch.device | str = "cpu",
+    dtype: torch.dtype | None = None,
+    own: Sequence[int] | None = None,
+) -> Ensemble:
+    """A fresh ensemble for a program, initialised by its seed; ValueError where a member does not fit it.
+
+    `own` numbers the members that run in this process (None: all).
+    """
+    return placed(Ensemble(program, initial_parts(program), own), device, dtype)
 
 
 def placed(ensemble: Ensemble, device: torch.device | str, dtype: torch.dtype | None = None) -> Ensemble:

@@ -25,7 +25,7 @@ def evaluate(
 ) -> Evaluation:
     """Scores of every member and of the ensemble on batches (images [B, C, H, W], labels [B]).
 
-    With several ranks each is given all batches, predicts every so many, and has the scores of all.
+    With several ranks each is given all batches, predicts some of them, or with its members, and has the scores of all.
     """
     return score_ensemble(*predict(ensemble, batches, arithmetic, ranks))
 
@@ -40,7 +40,7 @@ def predict(
     device = next(ensemble.parameters()).device
     with torch.no_grad(), evaluating(ensemble), ensemble.composed():  # composed outside of autocast, in full
         seen = [
-            (_predicted(ensemble, images.to(device), arithmetic, number % ranks.size == ranks.rank), labels.to(device))
+            (_predicted(ensemble, images.to(device), arithmetic, _is_own(number, ranks)), labels.to(device))
             for number, (images, labels) in enumerate(batches)
         ]
     if not seen:
@@ -50,11 +50,21 @@ def predict(
     return probabilities, torch.cat([labels for _, labels in seen])
 
 
-def _predicted(ensemble: Ensemble, images: Tensor, arithmetic: Arithmetic, own: bool) -> Tensor:
-    if own:
-        return _probabilities(ensemble, images, arithmetic)
+def _is_own(batch: int, ranks: Ranks) -> bool:
+    """Whether this rank runs its members on a batch."""
+    return ranks.deals_members or batch % ranks.size == ranks.rank
+
+
+def _predicted(ensemble: Ensemble, images: Tensor, arithmetic: Arithmetic, runs: bool) -> Tensor:
+    """Probabilities [M, B, C], zero where other ranks are asked."""
+    own = _probabilities(ensemble, images, arithmetic) if runs else None
+    if own is not None and len(own) == len(ensemble.members):
+        return own
     shape = (len(ensemble.members), len(images), ensemble.program.data.num_classes)
-    return widened(images.new_zeros(shape))
+    made = widened(images.new_zeros(shape))
+    if own is not None:
+        made[list(ensemble.own)] = own
+    return made
 
 
 def _probabilities(ensemble: Ensemble, images: Tensor, arithmetic: Arithmetic) -> Tensor:

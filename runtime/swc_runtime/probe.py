@@ -83,7 +83,6 @@ def sum_gradients(
     ranks: Ranks = ALONE,
 ) -> GradientSums:
     """Sum dL/dW of each composed weight over the batches, apart by group; ValueError without batches."""
-    weights = ensemble.program.weights
     kept: list[list[Tensor]] = []
     num_images = 0
     for number, (gradients, size) in enumerate(_gradients(ensemble, batches, context)):
@@ -94,10 +93,21 @@ def sum_gradients(
         num_images += size
         _tell(progress, size)
     num_images = _over_ranks(num_images, ranks)
-    stacks = _stacked(kept)
-    for stack in stacks:
-        ranks.add_up(stack)
-    return GradientSums({layer_of(w): s for w, s in zip(weights, stacks, strict=True)}, num_images)
+    num_groups = len(kept)
+    own = {layer_of(w): s for w, s in zip(ensemble.weights, _stacked(kept), strict=True)}
+    return GradientSums(_of_all(own, num_groups, ensemble, ranks), num_images)
+
+
+def _of_all(own: dict[str, Tensor], num_groups: int, ensemble: Ensemble, ranks: Ranks) -> dict[str, Tensor]:
+    """The sums over all ranks, of all layers; a rank that does not run a layer's member gives zeros."""
+    if not ranks.are_many:
+        return own
+    summed: dict[str, Tensor] = {}
+    for weight in ensemble.program.weights:
+        layer = layer_of(weight)
+        summed[layer] = own.get(layer, ensemble.banks[0].detach().new_zeros(num_groups, *weight.shape))
+        ranks.add_up(summed[layer])
+    return summed
 
 
 def _stacked(kept: list[list[Tensor]]) -> list[Tensor]:
@@ -116,9 +126,10 @@ def _tell(progress: Progress | None, size: int) -> None:
 
 
 def _over_ranks(num_images: int, ranks: Ranks) -> int:
-    """The images of all ranks; ValueError where there are none."""
+    """The images that the ranks have seen; ValueError where there are none."""
     count = torch.tensor(num_images, device=ranks.device)
-    ranks.add_up(count)
+    if not ranks.deals_members:
+        ranks.add_up(count)
     if count == 0:
         raise ValueError("gradients cannot be measured without images")
     return int(count)
@@ -156,8 +167,9 @@ def _batch_gradients(
     program = ensemble.program
     smoothing = program.training.recipe.label_smoothing if program.training else 0.0
     gradients = [torch.zeros(0)] * len(leaves)
-    for plan, member in zip(program.members, ensemble.members, strict=True):
-        own = [n for n, weight in enumerate(program.weights) if weight.member == plan.name]
+    for number in ensemble.own:
+        plan, member = program.members[number], ensemble.members[number]
+        own = [n for n, weight in enumerate(ensemble.weights) if weight.member == plan.name]
         if not own:
             continue
         with torch.enable_grad(), context():

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from hashlib import sha256
+from typing import Literal
 
 import torch
 import torch.distributed as dist
@@ -20,16 +21,22 @@ from swc.diagnostics import DiagnosticError
 from swc.diagnostics.catalogue.ranks import RankLost, RanksDisagree
 from torch import Tensor
 
+Placement = Literal["images", "members"]
+
 PATIENCE = timedelta(hours=2)  # a download or a low-rank fit may take long; a dead process is noticed at once
 
 
 @frozen
 class Ranks:
-    """This process is number `rank` of `size`; numbers travel by way of `device`."""
+    """This process is number `rank` of `size`; numbers travel by way of `device`.
+
+    What is dealt to the ranks are the images of each batch, or the members (`placement`).
+    """
 
     rank: int = 0
     size: int = 1
     device: str = "cpu"
+    placement: Placement = "images"
 
     @property
     def is_first(self) -> bool:
@@ -40,6 +47,15 @@ class Ranks:
     def are_many(self) -> bool:
         """Whether there is anybody to talk to."""
         return self.size > 1
+
+    @property
+    def deals_members(self) -> bool:
+        """Whether every rank sees all images, and runs some of the members."""
+        return self.are_many and self.placement == "members"
+
+    def own(self, num_members: int) -> tuple[int, ...] | None:
+        """The numbers of the members that this rank runs; None for all."""
+        return tuple(range(self.rank, num_members, self.size)) if self.deals_members else None
 
     def add_up(self, tensor: Tensor) -> None:
         """Replace a tensor by its sum over all ranks."""
@@ -102,12 +118,12 @@ def ranks_announced() -> tuple[int, int, int]:
 _VARIABLES = (("RANK", "0"), ("WORLD_SIZE", "1"), ("LOCAL_RANK", "0"))
 
 
-def join_ranks(device: str) -> Ranks:
+def join_ranks(device: str, placement: Placement = "images") -> Ranks:
     """Meet the other processes, by NCCL on CUDA and Gloo elsewhere; `ALONE` where `torchrun` announced no others."""
     rank, size, _ = ranks_announced()
     if size == 1:
         return ALONE
-    ranks = Ranks(rank, size, device)
+    ranks = Ranks(rank, size, device, placement)
     with _heard(ranks):
         dist.init_process_group("nccl" if device.startswith("cuda") else "gloo", timeout=PATIENCE)
     return ranks

@@ -20,56 +20,66 @@ from torch.nn import Parameter
 
 from swc_runtime.ensemble import Ensemble
 from swc_runtime.ranks import Ranks
-from swc_runtime.steps import Outcome
+from swc_runtime.steps import Batch, Outcome
 
 
 @frozen(eq=False)
 class Seen:
     """What a step saw: per member the loss [M] and hits [M], the ensemble's hits [], and the number of images.
 
-    Losses are this rank's part of the mean over all images.
+    Losses are this rank's part of the mean over all images; a member that does not run here has none, and no hits.
+    `votes` [B, C] are the summed softmax of the members here.
     """
 
     losses: Tensor
     hits: Tensor
+    votes: Tensor
     together: Tensor
     images: int
 
     @classmethod
-    def of(cls, outcome: Outcome, labels: Tensor) -> Seen:
+    def of(cls, outcome: Outcome, labels: Tensor, ensemble: Ensemble) -> Seen:
         """Count an outcome against labels [B]; no value leaves the device."""
         hits = (outcome.logits.argmax(-1) == labels).sum(-1)
-        together = (outcome.logits.softmax(-1).mean(0).argmax(-1) == labels).sum()
-        return cls(outcome.losses, hits, together, len(labels))
+        votes = outcome.logits.softmax(-1).mean(0) * len(outcome.logits)
+        together = (votes.argmax(-1) == labels).sum()
+        return cls(_at_own(ensemble, outcome.losses), _at_own(ensemble, hits), votes, together, len(labels))
 
     @classmethod
-    def nothing(cls, num_members: int, like: Tensor) -> Seen:
-        """What a rank saw that had no images; `like` gives device and dtype."""
-        return cls(like.new_zeros(num_members), like.new_zeros(num_members), like.new_zeros(()), 0)
+    def nothing(cls, ensemble: Ensemble) -> Seen:
+        """What a rank saw that had no images."""
+        like = next(ensemble.parameters()).detach()
+        losses, hits = like.new_zeros(2, len(ensemble.members))
+        return cls(losses, hits, like.new_zeros(0, ensemble.program.data.num_classes), like.new_zeros(()), 0)
 
 
-def combine(ensemble: Ensemble, seen: Seen, num_images: int, ranks: Ranks) -> Seen:
-    """Add up a step over the ranks, of `num_images` in all: gradients, running statistics, and what was seen."""
+def _at_own(ensemble: Ensemble, values: Tensor) -> Tensor:
+    """Values of the members that run here among those of all, which are zero."""
+    if len(ensemble.own) == len(ensemble.members):
+        return values
+    return values.new_zeros(len(ensemble.members)).index_copy_(
+        0, torch.tensor(ensemble.own, device=values.device), values
+    )
+
+
+def combine(ensemble: Ensemble, seen: Seen, batch: Batch, ranks: Ranks) -> Seen:
+    """Add up a step over the ranks: gradients, running statistics, and what was seen of `batch`."""
     if not ranks.are_many:
         return seen
+    num_images = batch.num_images or len(batch.labels)
     parameters = list(ensemble.parameters())
     used = [p.grad is not None for p in parameters]
     gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in parameters]
-    statistics = running_statistics(ensemble)
-    for statistic in statistics:
-        statistic.mul_(seen.images / num_images)
+    weight = 1 if ranks.deals_members else seen.images / num_images
+    statistics = _weighed_statistics(ensemble, weight, ranks)
     flags = torch.tensor(used, dtype=gradients[0].dtype, device=gradients[0].device)
-    _add_up_together([*gradients, *statistics, seen.losses, seen.hits, seen.together, flags], ranks)
-    _give_gradients(parameters, gradients, used if seen.images else flags.tolist())
+    counts = [seen.losses, seen.hits, seen.votes if ranks.deals_members else seen.together]
+    _add_up_together([*gradients, *statistics, *counts, flags], ranks)
+    knows_all = seen.images and not ranks.deals_members
+    _give_gradients(parameters, gradients, used if knows_all else flags.tolist())
+    if ranks.deals_members:
+        return evolve(seen, together=(seen.votes.argmax(-1) == batch.labels).sum())
     return evolve(seen, images=num_images)
-
-
-def _add_up_together(tensors: Sequence[Tensor], ranks: Ranks) -> None:
-    """One collective for all, in the dtype of the first; counts are exact in float32 up to 2^24."""
-    flat = torch.cat([tensor.reshape(-1).to(tensors[0].dtype) for tensor in tensors])
-    ranks.add_up(flat)
-    for whole, part in zip(tensors, torch.split(flat, [tensor.numel() for tensor in tensors]), strict=True):
-        whole.copy_(part.view(whole.shape))
 
 
 def _give_gradients(parameters: Sequence[Parameter], gradients: Sequence[Tensor], used: Sequence[float]) -> None:
@@ -78,17 +88,35 @@ def _give_gradients(parameters: Sequence[Parameter], gradients: Sequence[Tensor]
         parameter.grad = gradient if number else None
 
 
-def running_statistics(ensemble: Ensemble) -> list[Tensor]:
-    """The buffers of the members that hold numbers of their own; counters are the same on every rank."""
-    return [buffer for member in ensemble.members for buffer in member.buffers() if buffer.is_floating_point()]
+def _weighed_statistics(ensemble: Ensemble, weight: float, ranks: Ranks) -> list[Tensor]:
+    """Buffers as this rank's part of their sum: weighed, or nothing for a member that does not run here.
+
+    Counters are the same on every rank that runs a member, so they travel only where members are dealt.
+    """
+    parts: list[Tensor] = []
+    for number, member in enumerate(ensemble.members):
+        buffers = [buffer for buffer in member.buffers() if buffer.is_floating_point() or ranks.deals_members]
+        for buffer in buffers:
+            buffer.mul_(weight if number in ensemble.own else 0)
+        parts += buffers
+    return parts
+
+
+def _add_up_together(tensors: Sequence[Tensor], ranks: Ranks) -> None:
+    """One collective for all, in the dtype of the first; counts are exact in float32 up to 2^24."""
+    if not tensors:
+        return
+    flat = torch.cat([tensor.reshape(-1).to(tensors[0].dtype) for tensor in tensors])
+    ranks.add_up(flat)
+    for whole, part in zip(tensors, torch.split(flat, [tensor.numel() for tensor in tensors]), strict=True):
+        whole.copy_(part.view(whole.shape))
 
 
 def average_statistics(ensemble: Ensemble, ranks: Ranks) -> None:
-    """Replace BatchNorm's running statistics by their plain mean over the ranks."""
-    if ranks.are_many and (statistics := running_statistics(ensemble)):
-        for statistic in statistics:
-            statistic.div_(ranks.size)
-        _add_up_together(statistics, ranks)
+    """Replace BatchNorm's running statistics by their plain mean over the ranks that have some."""
+    if ranks.are_many:
+        weight = 1 if ranks.deals_members else 1 / ranks.size
+        _add_up_together(_weighed_statistics(ensemble, weight, ranks), ranks)
 
 
 @frozen

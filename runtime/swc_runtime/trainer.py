@@ -164,9 +164,8 @@ class _Steps:
         rate = learning_rate(self.recipe, self.epoch.phase, self.epoch.number, step, self.epoch.steps)
         set_learning_rate(self.optimiser, rate)
         self.optimiser.zero_grad(set_to_none=True)
-        num_images = self._num_images(step, labels)
-        batch = Batch(laid_out(images.to(device)), labels.to(device), num_images)
-        tally.add(combine(self.ensemble, _stepped(self.ensemble, batch, self.options), num_images, self.ranks))
+        batch = Batch(laid_out(images.to(device)), labels.to(device), self._num_images(step, labels))
+        tally.add(combine(self.ensemble, _stepped(self.ensemble, batch, self.options), batch, self.ranks))
         if device.type == "cpu" or (step + 1) % CHECK_EVERY == 0:
             check_losses(self.ensemble, tally, self.epoch, step + 1)
         self.optimiser.step()
@@ -181,8 +180,8 @@ class _Steps:
 def _stepped(ensemble: Ensemble, batch: Batch, options: StepOptions) -> Seen:
     """Run a step and count what it saw; a rank whose share is empty sees nothing."""
     if len(batch.labels) == 0:
-        return Seen.nothing(len(ensemble.members), next(ensemble.parameters()).detach())
-    return Seen.of(STEPS[ensemble.program.step](ensemble, batch, options), batch.labels)
+        return Seen.nothing(ensemble)
+    return Seen.of(STEPS[ensemble.program.step](ensemble, batch, options), batch.labels, ensemble)
 
 
 def noise_of(recipe: Recipe, epoch: Epoch, ranks: Ranks = ALONE) -> int:

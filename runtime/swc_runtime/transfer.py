@@ -55,7 +55,7 @@ def untie(ensemble: Ensemble, momentum: Momentum, program: Program) -> tuple[Ens
     sources = _sources(ensemble.program, program)
     tables = tuple(table.detach()[rows] for table, rows in zip(ensemble.coefficients, sources, strict=True))
     parts = Parts(_copies(ensemble.banks), tables, _copies(ensemble.tensors), _members(ensemble, program))
-    made = Ensemble(program, parts).to(_device(ensemble))
+    made = Ensemble(program, parts, ensemble.own).to(_device(ensemble))
     made.train(ensemble.training)
     return made, _untied_momentum(ensemble, momentum, program, sources)
 
@@ -171,7 +171,8 @@ def _tensor_momentum(ensemble: Ensemble, momentum: Momentum) -> list[Tensor]:
 
 def _wanted(ensemble: Ensemble, program: Program, rows: list[Tensor], tensors: list[Tensor]) -> list[Tensor]:
     """What the old rows and stored tensors make of each weight, in the order of the new program's weights."""
-    plan, old = ensemble.plan, ensemble.program
+    old = ensemble.program
+    plan = plan_composition(old)  # of all members, whichever of them run here
     placed = [place_blocks(rows, output) for output in plan.outputs]
     by_slot = dict(zip(plan.rows, placed[len(plan.direct) :], strict=True))
     by_tensor = {t.id: value.detach().double() for t, value in zip(old.tensors, tensors, strict=True)}
@@ -261,7 +262,7 @@ def _assembled(
         tuple(tensors[plan.id].to(dtype) for plan in program.tensors),
         members,
     )
-    made = Ensemble(program, parts).to(_device(ensemble))
+    made = Ensemble(program, parts, ensemble.own).to(_device(ensemble))
     made.train(ensemble.training)
     return made
 

@@ -39,6 +39,13 @@ def _number(context: click.Context, parameter: click.Parameter, value: float) ->
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
 @click.option("--threads", type=click.IntRange(0), default=0, help="CPU threads; 0 leaves it to torch.")
 @click.option("--nproc", type=click.IntRange(1), default=1, help="Processes that train together, on this machine.")
+@click.option(
+    "--placement",
+    type=click.Choice(["images", "members"]),
+    default="images",
+    show_default=True,
+    help="What several processes share: the images of each batch, or the members.",
+)
 @click.option("--sync-norms", is_flag=True, help="BatchNorm sees the images of all processes.")
 @click.option(
     "--checkpoint-every",
@@ -58,6 +65,8 @@ def command(place: str | None, nproc: int, **given: object) -> None:
     from swc.cli import launch
     from swc.run import Options
 
+    if given["sync_norms"] and given["placement"] == "members":
+        raise click.UsageError("with --placement members every member sees whole batches: leave --sync-norms away")
     if nproc > 1:
         launch.together(nproc, click.get_current_context().find_root().obj)
         return

@@ -53,6 +53,7 @@ def _examine_on(device: str, source: ModelSource, data: DataFacts) -> LayerTable
     with quiet, torch.random.fork_rng(devices=[]), torch.device(device), torch.no_grad():
         model = _built(source, data)
         _check_parameters(source, model)
+        _check_state(source, model)
         _check_output(source, model, data)
         return table_of(model, data.num_classes)
 
@@ -149,6 +150,14 @@ def _check_parameters(source: ModelSource, model: nn.Module) -> None:
     lazy = tuple(name for name, parameter in parameters.items() if is_lazy(parameter))
     if lazy:
         _refuse(catalogue.LazyParameters(name=source.name, parameters=lazy))
+
+
+def _check_state(source: ModelSource, model: nn.Module) -> None:
+    kept = nn.Module.get_extra_state
+    modules = model.named_modules()
+    own = tuple(path or "the model itself" for path, m in modules if type(m).get_extra_state is not kept)
+    if own:
+        _refuse(catalogue.ExtraState(name=source.name, modules=own))
 
 
 def _check_output(source: ModelSource, model: nn.Module, data: DataFacts) -> None:

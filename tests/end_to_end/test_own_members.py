@@ -78,3 +78,42 @@ def test_a_build_is_trained_by_its_name_whatever_was_compiled_last(
     assert made.train("tiny") == 0
     assert capsys.readouterr().out.startswith("tiny on digits")
     assert not (made.folder / "build/other/run").exists()
+
+
+FAILING = """
+
+class Picky(nn.Module):
+    def forward(self, images):
+        if self.training:
+            raise KeyError("no such\\nhook")
+        return images
+
+
+def picky(width: int, num_classes: int) -> nn.Module:
+    return nn.Sequential(Picky(), small(width, num_classes))
+"""
+
+
+def test_a_model_that_fails_in_training_mode_is_its_authors(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "own_picky_net.py").write_text(NET + FAILING, encoding="utf-8")
+    made = Place(tmp_path)
+    assert made.compile(SPEC.format(name="tiny").replace("own_small_net:small", "own_picky_net:picky")) == 0
+    assert made.train() == 1
+    told = capsys.readouterr().err
+    assert "error[SW310]: a member's own model failed: KeyError" in told
+    line = next(n for n, text in enumerate((NET + FAILING).splitlines(), 1) if "raise KeyError" in text)
+    assert f"raised at own_picky_net.py:{line}" in told
+
+
+def test_what_our_own_code_raises_is_not_the_authors(
+    made: Place, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from swc import session
+
+    def broken(*_: object) -> None:
+        raise KeyError("ours")
+
+    monkeypatch.setattr(session, "begin_alike", broken)
+    assert made.compile(SPEC.format(name="tiny")) == 0
+    assert made.train() == 70
+    assert "internal error" in capsys.readouterr().err

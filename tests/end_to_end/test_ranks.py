@@ -82,3 +82,22 @@ def test_nproc_under_torchrun_is_refused(tmp_path_factory: pytest.TempPathFactor
     done = subprocess.run(command, cwd=made.folder, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert "SW564" in done.stderr
+
+
+def test_members_are_trained_apart_as_together(tmp_path_factory: pytest.TempPathFactory) -> None:
+    apart, together = place(tmp_path_factory), place(tmp_path_factory)
+    process = start(apart, "--placement", "members")
+    _, told = process.communicate(timeout=300)
+    assert process.returncode == 0, told
+    assert together.train() == 0
+    first = [next(row for row in made.metrics() if row["kind"] == "epoch") for made in (apart, together)]
+    assert first[0]["losses"] == pytest.approx(first[1]["losses"], rel=1e-4)
+    assert first[0]["accuracies"] == pytest.approx(first[1]["accuracies"], abs=0.01)
+
+
+def test_more_processes_than_members_are_refused(tmp_path_factory: pytest.TempPathFactory) -> None:
+    made = place(tmp_path_factory)
+    process = made.start("--nproc", "3", "--placement", "members")
+    _, told = process.communicate(timeout=120)
+    assert process.returncode == 1
+    assert "error[SW565]: 3 processes cannot share 2 members" in told

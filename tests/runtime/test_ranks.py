@@ -103,6 +103,10 @@ def test_synced_norms_are_one_process_with_the_whole_batch(several: list[Tensors
     check_close(under("synced/", several[0]), under("synced/", alone))
 
 
+def test_ranks_that_share_members_are_one_process(several: list[Tensors], alone: Tensors) -> None:
+    check_close(under("members/", several[0]), under("members/", alone))
+
+
 def test_gradient_statistics_are_those_of_one_process(several: list[Tensors], alone: Tensors) -> None:
     check_close(under("sums/", several[0]), under("sums/", alone))
     torch.testing.assert_close(several[0]["coefficients"], alone["coefficients"], rtol=1e-4, atol=1e-5)
@@ -169,6 +173,13 @@ def test_what_cannot_be_dealt_is_refused(batch: int, norm_batch: int | None, siz
     with pytest.raises(DiagnosticError) as raised:
         deal_of(recipe, Ranks(0, size), sync)
     assert [d.code for d in raised.value.diagnostics] == [code]
+
+
+def test_members_are_dealt_in_turn() -> None:
+    ranks = [Ranks(rank, 2, placement="members") for rank in range(2)]
+    assert [rank.own(5) for rank in ranks] == [(0, 2, 4), (1, 3)]
+    assert Ranks(0, 2).own(5) is None
+    assert deal_of(Recipe("r", batch=7, norm_batch=3), ranks[1], False).share(7) == slice(0, 7)
 
 
 def test_one_process_takes_everything_whatever_the_recipe() -> None:

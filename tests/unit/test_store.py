@@ -213,3 +213,15 @@ def test_a_damaged_file_is_told_with_its_path(compiled: Compiled, tmp_path: Path
     (told,) = raised.value.diagnostics
     assert isinstance(told, DamagedFile)
     assert str(path) in told.message()
+
+
+def test_a_program_whose_ids_lead_nowhere_is_damaged(compiled: Compiled, tmp_path: Path) -> None:
+    folder = write_build(compiled, tmp_path)
+    path = folder / "program.json"
+    slot = compiled.program.slots[0]
+    path.write_text(path.read_text("utf-8").replace(f'"bank": "{slot.bank}"', '"bank": "lost"'), encoding="utf-8")
+    with pytest.raises(DiagnosticError) as raised:
+        open_build(folder)
+    (told,) = raised.value.diagnostics
+    assert isinstance(told, DamagedFile)
+    assert "names the bank `lost`, which is not there" in told.detail

@@ -19,7 +19,7 @@ def independent(ensemble: Ensemble, batch: Batch, options: StepOptions) -> Outco
     """Gradients of the sum of the members' cross-entropies. Source: paper, section 4 and supplementary section 1."""
     ensemble.begin_step()
     try:
-        seen = [_run_member(member, batch, options) for member in ensemble.members]
+        seen = [_run_member(member, batch, options) for member in ensemble.own_members]
         ensemble.end_step()
     finally:
         ensemble.abandon_step()  # does nothing after a step that ended

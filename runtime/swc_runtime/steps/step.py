@@ -38,7 +38,10 @@ class StepOptions:
 
 @frozen(eq=False)
 class Outcome:
-    """What a step saw, free of its graph: losses [M], mean over the batch, and logits [M, B, classes]."""
+    """What a step saw, free of its graph: losses [M], mean over the batch, and logits [M, B, classes].
+
+    M are the members that run in this process.
+    """
 
     losses: Tensor
     logits: Tensor

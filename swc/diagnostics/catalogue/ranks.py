@@ -126,4 +126,25 @@ class OtherRanks(Diagnostic):
         return "leave `--nproc` away"
 
 
-RANKS: tuple[type[Diagnostic], ...] = (BatchNotDealt, NormsTwice, RankLost, RanksDisagree, OtherRanks)
+@frozen(kw_only=True)
+class IdleRanks(Diagnostic):
+    """Members are dealt to the processes (`--placement members`), and there are more processes than members.
+
+    Each process runs its members on whole batches, so one without members would have nothing to do. Take as many
+    processes as there are members at most, or let the processes share the images of each batch (`--placement images`).
+    """
+
+    code: ClassVar[str] = "SW565"
+    size: int
+    num_members: int
+
+    def message(self) -> str:
+        """Both numbers."""
+        return f"{self.size} processes cannot share {self.num_members} members"
+
+    def help(self) -> str:
+        """Fewer, or the other way."""
+        return f"take {self.num_members} processes at most, or `--placement images`"
+
+
+RANKS: tuple[type[Diagnostic], ...] = (BatchNotDealt, NormsTwice, RankLost, RanksDisagree, OtherRanks, IdleRanks)

@@ -59,3 +59,17 @@ def grouped() -> nn.Module:
     return nn.Sequential(
         nn.Conv2d(1, 8, 3), nn.Conv2d(8, 8, 3, groups=8), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 10)
     )
+
+
+class Counting(Small):
+    """A network that keeps a number beside its tensors."""
+
+    def get_extra_state(self) -> int:
+        return 1
+
+    def set_extra_state(self, state: int) -> None:
+        assert state == 1
+
+
+def with_extra_state() -> nn.Module:
+    return Counting()
