@@ -32,12 +32,12 @@ def outputs(run: Run, ensemble: Ensemble) -> tuple[object, list[float]]:
 
 def keep_revisions(monkeypatch: pytest.MonkeyPatch) -> dict[int, Kept]:
     kept: dict[int, Kept] = {}
-    following = sessions._next_revision
+    following = sessions.next_revision
 
-    def keep(session: sessions.Session, trained: sessions.Trained, stage: object) -> sessions.Trained:
-        made = following(session, trained, stage)  # type: ignore[arg-type]
-        kept[made.compiled.revision] = Kept(session.run, trained, made)
+    def keep(run: Run, trained: sessions.Trained, stage: object) -> sessions.Trained:
+        made = following(run, trained, stage)  # type: ignore[arg-type]
+        kept[made.compiled.revision] = Kept(run, trained, made)
         return made
 
-    monkeypatch.setattr(sessions, "_next_revision", keep)
+    monkeypatch.setattr(sessions, "next_revision", keep)
     return kept

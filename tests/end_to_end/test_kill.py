@@ -10,7 +10,7 @@ from threading import Thread
 
 import pytest
 import torch
-from swc import session
+from swc import resharing
 
 from runs import Place, place
 from swc_runtime.checkpoint import load_checkpoint
@@ -104,8 +104,8 @@ def test_stopped_at_every_seam_of_a_recompile(
 
 
 def stop_at(monkeypatch: pytest.MonkeyPatch, name: str, nth: int, *, after: bool) -> None:
-    """Interrupt the nth call of one of the session's functions, before or after it did its work."""
-    do, left = getattr(session, name), [nth]
+    """Interrupt the nth call of a function that writes between stages, before or after it did its work."""
+    do, left = getattr(resharing, name), [nth]
 
     def stopping(*given: object) -> None:
         left[0] -= 1
@@ -114,7 +114,7 @@ def stop_at(monkeypatch: pytest.MonkeyPatch, name: str, nth: int, *, after: bool
         if not left[0]:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(session, name, stopping)
+    monkeypatch.setattr(resharing, name, stopping)
 
 
 def kill_after(process: subprocess.Popen[str], delay: float) -> str:

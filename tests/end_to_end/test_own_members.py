@@ -84,7 +84,7 @@ FAILING = """
 
 class Picky(nn.Module):
     def forward(self, images):
-        if self.training:
+        if self.training and images.device.type != "meta":
             raise KeyError("no such\\nhook")
         return images
 
