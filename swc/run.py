@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING
 from attrs import evolve, frozen
 
 from swc.diagnostics import DiagnosticError
-from swc.diagnostics.catalogue.formats import DamagedFile
 from swc.diagnostics.catalogue.training import NoDevice, NotARun, NothingToTrain, RunOfAnotherSpec, SurroundingsChanged
 from swc.driver import compile_spec
 from swc.frontend.table import LayerTable
@@ -24,11 +23,13 @@ from swc.program.codec import hash_of
 from swc.program.stages import scale_epochs
 from swc.program.training import Recipe, Training
 from swc.semantics.spec import Spec
-from swc.store import RUN, Build, held, read_spec, write_spec, write_whole
+from swc.store import MACHINE, RUN, Build, held, read_machine, read_spec, write_spec, write_whole
 
 if TYPE_CHECKING:
     from swc.diagnostics import Sink
+    from swc.program.program import Program
     from swc_runtime.data import Dataset
+    from swc_runtime.kernels.choose import Choice
     from swc_runtime.precision import Arithmetic
     from swc_runtime.progress import Progress
 
@@ -41,7 +42,7 @@ class Options:
     """What the command line says about a run.
 
     `checkpoint_every` is in seconds, within an epoch (there is always one after an epoch); `score_every` in epochs, 0
-    for the ends of stages only; `threads` 0 leaves torch's choice.
+    for the ends of stages only; `threads` 0 leaves torch's choice; `kernels` is `auto`, `torch` or `cupy`.
     """
 
     run: Path | None = None
@@ -49,6 +50,7 @@ class Options:
     offline: bool = False
     epochs_scale: float = 1.0
     device: str = "auto"
+    kernels: str = "auto"
     threads: int = 0
     checkpoint_every: float = 300.0
     score_every: int = 0
@@ -61,6 +63,7 @@ class Machine:
 
     device: str
     arithmetic: Arithmetic
+    kernels: Choice
     threads: int
     deterministic: bool
 
@@ -68,12 +71,13 @@ class Machine:
         bits = (
             "deterministic" if self.deterministic else "not to the same bits: state is complete, rounding is not kept"
         )
-        return f"{self.device}, {self.arithmetic}, {self.threads} threads, {bits}"
+        return f"{self.device}, {self.arithmetic}, kernels {self.kernels}, {self.threads} threads, {bits}"
 
     def facts(self) -> dict[str, str]:
         """What the bits of a run depend on, beside its spec."""
         libraries = {name: version(name) for name in LIBRARIES}
-        own = {"device": self.device, "arithmetic": str(self.arithmetic), "threads": str(self.threads)}
+        own = {"device": self.device, "arithmetic": str(self.arithmetic), "kernels": self.kernels.name}
+        own["threads"] = str(self.threads)
         return {**own, "python": platform.python_version(), "cpu": cpu_name(), **libraries}
 
 
@@ -137,7 +141,8 @@ def open_run(build: Build, options: Options, sink: Sink, announce: Callable[[str
     folder = run_folder(build, options)
     if not options.fresh:
         _begun(folder, spec, build.tables)
-    machine = settle_machine(spec.training.recipe, options)
+    before = None if options.fresh else read_machine(folder)
+    machine = settle_machine(spec.training.recipe, options, lambda: compile_spec(spec, build.tables).program, before)
     announce(f"training on {machine}")
     dataset = open_data(spec.data, options.data, options.offline, announce)
     # only now, so that what cannot begin changes nothing
@@ -191,10 +196,17 @@ def _another_spec(folder: Path, old: Spec, new: Spec) -> RunOfAnotherSpec:
     return RunOfAnotherSpec(folder=str(folder), differs=scales, scale=was)
 
 
-def settle_machine(recipe: Recipe, options: Options) -> Machine:
-    """Choose device, threads and arithmetic, and make torch deterministic on the CPU; DiagnosticError without a GPU."""
+def settle_machine(
+    recipe: Recipe, options: Options, program: Callable[[], Program], before: Mapping[str, str] | None = None
+) -> Machine:
+    """Choose device, threads, arithmetic and kernels, and make torch deterministic on the CPU.
+
+    `before` is where a run that goes on was trained: `auto` keeps its kernels on the same device. DiagnosticError where
+    the device or the kernels that were asked for are not there.
+    """
     import torch
 
+    from swc_runtime.kernels.choose import choose_kernels
     from swc_runtime.precision import choose_arithmetic, make_deterministic
 
     device = options.device
@@ -207,7 +219,10 @@ def settle_machine(recipe: Recipe, options: Options) -> Machine:
     deterministic = device == "cpu"
     if deterministic:
         make_deterministic(recipe.seed)
-    return Machine(device, choose_arithmetic(recipe.precision, device), torch.get_num_threads(), deterministic)
+    kept = before.get("kernels") if before and before.get("device") == device else None
+    kernels = choose_kernels(options.kernels, device, program, kept)
+    arithmetic = choose_arithmetic(recipe.precision, device)
+    return Machine(device, arithmetic, kernels, torch.get_num_threads(), deterministic)
 
 
 def _devices() -> tuple[str, ...]:
@@ -219,25 +234,14 @@ def _devices() -> tuple[str, ...]:
 
 
 def _compare_surroundings(folder: Path, facts: dict[str, str], sink: Sink) -> None:
-    path = folder / "machine.json"
-    if path.is_file():
-        before = _facts(path)
+    before = read_machine(folder)
+    if before is not None:
         changed = tuple(f"{k}: {before.get(k)} -> {facts[k]}" for k in sorted(facts) if before.get(k) != facts[k])
         if changed:
             sink.report(SurroundingsChanged(changes=changed))
         if before == facts:
             return
-    write_whole(path, json.dumps(facts, indent=1, sort_keys=True) + "\n")
-
-
-def _facts(path: Path) -> dict[str, str]:
-    try:
-        found = json.loads(path.read_text("utf-8"))
-    except ValueError as error:
-        raise DiagnosticError(DamagedFile(origin=str(path), detail=str(error))) from error
-    if not isinstance(found, dict):
-        raise DiagnosticError(DamagedFile(origin=str(path), detail="the file holds no JSON object"))
-    return found
+    write_whole(folder / MACHINE, json.dumps(facts, indent=1, sort_keys=True) + "\n")
 
 
 def set_aside(folder: Path) -> Path | None:

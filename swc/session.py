@@ -38,6 +38,7 @@ from swc_runtime.checkpoint import (
 from swc_runtime.data import epoch_batches, num_batches, test_batches
 from swc_runtime.ensemble import Ensemble, build, load_state_tensors, state_tensors
 from swc_runtime.evaluate import evaluate
+from swc_runtime.kernels.choose import equip
 from swc_runtime.models import factory_path
 from swc_runtime.norms import reestimate
 from swc_runtime.optimiser import load_momentum, make_optimiser, momentum_tensors
@@ -180,6 +181,8 @@ def _built(run: Run, compiled: Compiled) -> Ensemble:
 
 
 def _assembled(run: Run, compiled: Compiled, ensemble: Ensemble, momentum: Momentum, epoch: int) -> Trained:
+    if remark := equip(ensemble, run.machine.kernels.name):
+        run.progress.say(remark)
     optimiser = make_optimiser(ensemble, run.recipe)
     load_momentum(ensemble, optimiser, momentum)
     return Trained(compiled, ensemble, optimiser, epoch)

@@ -14,21 +14,23 @@ from swc.program.program import Program
 from torch import Tensor, nn
 
 from swc_runtime.bank import Parts, initial_parts
-from swc_runtime.compose import Compose, plan_composition
+from swc_runtime.compose import plan_composition
 from swc_runtime.expressions.evaluate import evaluate
+from swc_runtime.kernels.reference import Kernels, TorchKernels
 
 
 class Ensemble(nn.Module):
     """The members of a program over shared templates.
 
     `banks[b]` are templates [K, T], `coefficients[b]` the table [N, K] of bank b, `tensors` the stored tensors and
-    `members` the torch modules, all in the program's order.
+    `members` the torch modules, all in the program's order. `kernels` make the weights: torch's, until others are set.
     """
 
     def __init__(self, program: Program, parts: Parts) -> None:
         super().__init__()
         self.program = program
         self.plan = plan_composition(program)
+        self.kernels: Kernels = TorchKernels(self.plan)
         self.banks = nn.ParameterList(nn.Parameter(t) for t in parts.banks)
         self.coefficients = nn.ParameterList(nn.Parameter(t) for t in parts.tables)
         self.tensors = nn.ParameterList(nn.Parameter(t) for t in parts.tensors)
@@ -58,8 +60,7 @@ class Ensemble(nn.Module):
         if not self.plan.outputs:
             return ()
         indices = [self.get_buffer(f"index_{number}") for number in range(len(self.banks))]
-        made: tuple[Tensor, ...] = Compose.apply(self.plan, *indices, *self.banks, *self.coefficients)
-        return made
+        return self.kernels.compose(indices, list(self.banks), list(self.coefficients))
 
     def install(self, weights: Sequence[Tensor]) -> None:
         """Put composed weights into the members as plain attributes, until `uninstall`."""

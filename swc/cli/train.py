@@ -37,6 +37,13 @@ def _number(context: click.Context, parameter: click.Parameter, value: float) ->
     help="Scale all epochs, for a trial.",
 )
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
+@click.option(
+    "--kernels",
+    type=click.Choice(("auto", "torch", "cupy")),
+    default="auto",
+    show_default=True,
+    help="What composes the weights; auto measures, and keeps what a run was begun with.",
+)
 @click.option("--threads", type=click.IntRange(0), default=0, help="CPU threads; 0 leaves it to torch.")
 @click.option(
     "--checkpoint-every",
