@@ -10,7 +10,7 @@ import ctypes
 import subprocess
 from functools import cache
 from pathlib import Path
-from tempfile import mkdtemp
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import torch
@@ -30,14 +30,14 @@ REALS = {torch.float64: ("double", ctypes.c_double), torch.float32: ("float", ct
 
 @cache
 def _library(dtype: torch.dtype, narrow: bool) -> ctypes.CDLL:
-    folder = Path(mkdtemp(prefix="swc-kernels-"))
     kernels = ("compose", "pull", "sum_parts", "accumulate")
     unit = f'#include "{HEADER}"\n#include "{SOURCE}"\n' + "\n".join(f"HOST({kernel})" for kernel in kernels)
-    (folder / "host.cpp").write_text(unit + "\n", encoding="utf-8")
     options = [f"-DREAL={REALS[dtype][0]}", *SIZES, *(["-DBFLOAT16"] if narrow else [])]
     command = ["g++", "-std=c++17", "-O1", "-shared", "-fPIC", *STRICT, *options, "host.cpp", "-o", "host.so"]
-    subprocess.run(command, cwd=folder, check=True)
-    return ctypes.CDLL(str(folder / "host.so"))
+    with TemporaryDirectory() as folder:
+        (Path(folder) / "host.cpp").write_text(unit + "\n", encoding="utf-8")
+        subprocess.run(command, cwd=folder, check=True)
+        return ctypes.CDLL(str(Path(folder) / "host.so"))
 
 
 class HostLauncher:

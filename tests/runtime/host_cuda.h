@@ -1,8 +1,10 @@
 // CUDA for one CPU thread: enough of it to run the very source of the kernels in the tests.
 //
-// The threads of a block are fibers. Each runs until a barrier, then the next one goes on; by turns they run in rising
-// and in falling order, so that a barrier which is missing shows as another result.
+// The threads of a block are fibers, which run one at a time until they must wait. A warp goes on alone, as far as the
+// next barrier of the block, before another one begins; by turns warps and threads run in rising and in falling order.
+// So a barrier that is missing shows as another result.
 
+#include <algorithm>
 #include <cstring>
 #include <utility>
 #include <vector>
@@ -14,25 +16,32 @@
 #define __shared__ static
 #define __launch_bounds__(threads)
 
+#define WARPS (THREADS / WARP)
+
 struct Index { int x; };
 static Index threadIdx, blockIdx;
 
 static std::vector<ucontext_t> fibers;
-static std::vector<bool> finished;
+static std::vector<bool> finished, waiting;  // waiting: for the whole block
 static ucontext_t scheduler;
 
-static void __syncthreads() {
+static void yield() {
     const int own = threadIdx.x;
     swapcontext(&fibers[own], &scheduler);
+}
+
+static void __syncthreads() {
+    waiting[threadIdx.x] = true;
+    yield();
 }
 
 template <class Value> static Value __shfl_down_sync(unsigned, Value value, int distance) {
     static Value exchanged[THREADS];
     const int own = threadIdx.x;
     exchanged[own] = value;
-    __syncthreads();
+    yield();
     const Value found = own % WARP + distance < WARP ? exchanged[own + distance] : value;
-    __syncthreads();
+    yield();
     return found;
 }
 
@@ -56,7 +65,7 @@ static void fiber() {
     finished[threadIdx.x] = true;
 }
 
-static void run_block(bool falling) {
+static void begin_block() {
     static std::vector<std::vector<char>> stacks(THREADS, std::vector<char>(1 << 16));
     fibers.assign(THREADS, ucontext_t());
     finished.assign(THREADS, false);
@@ -67,15 +76,29 @@ static void run_block(bool falling) {
         fibers[thread].uc_link = &scheduler;
         makecontext(&fibers[thread], fiber, 0);
     }
-    for (int left = THREADS; left > 0; falling = !falling) {
-        for (int n = 0; n < THREADS; ++n) {
-            const int thread = falling ? THREADS - 1 - n : n;
-            if (finished[thread]) continue;
+}
+
+// Run the threads of a warp by turns until all wait for the block or have ended.
+static void run_warp(int warp, bool falling) {
+    for (bool goes_on = true; goes_on;) {
+        goes_on = false;
+        for (int n = 0; n < WARP; ++n) {
+            const int thread = warp * WARP + (falling ? WARP - 1 - n : n);
+            if (finished[thread] || waiting[thread]) continue;
             threadIdx.x = thread;
             swapcontext(&scheduler, &fibers[thread]);
-            left -= finished[thread];
+            goes_on = true;
         }
     }
+}
+
+static void run_block(bool falling) {
+    begin_block();
+    do {
+        waiting.assign(THREADS, false);
+        for (int n = 0; n < WARPS; ++n) run_warp(falling ? WARPS - 1 - n : n, falling);
+        falling = !falling;
+    } while (std::count(finished.begin(), finished.end(), false));
 }
 
 template <class... Arguments, std::size_t... N>

@@ -166,7 +166,7 @@ TRIGGERED = {
     "SW546": "end_to_end/test_run_folders.py",
     "SW547": "end_to_end/test_run_folders.py",
     "SW548": "end_to_end/test_run_folders.py",
-    "SW549": "runtime/test_kernel_choice.py",
+    "SW549": "end_to_end/test_refusals.py",
     "SW601": "cli/test_check.py",
     "SW602": "cli/test_check.py",
     "SW603": "cli/test_check.py",

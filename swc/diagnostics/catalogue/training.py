@@ -87,9 +87,9 @@ class NoDevice(Diagnostic):
 class SurroundingsChanged(Diagnostic):
     """A run goes on under other conditions than it was begun with.
 
-    Another device, arithmetic, number of threads or version of a library rounds differently, so the run will not end
-    with the same bits as an undisturbed one. Its state is complete, and the result is as good. To repeat the bits,
-    go on where it was begun, with the same `--threads`.
+    Another device, arithmetic, choice of kernels, number of threads or version of a library rounds differently, so the
+    run will not end with the same bits as an undisturbed one. Its state is complete, and the result is as good. To
+    repeat the bits, go on where it was begun, with the same `--threads`.
     """
 
     code: ClassVar[str] = "SW543"
