@@ -10,14 +10,16 @@ import torch
 from attrs import evolve
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from swc.driver import compile_file
 from swc.program.expressions import Scale
 from swc.program.program import Program, TensorPlan
+from swc.resources import specs
 
 from launchers import HostLauncher, PlainLauncher
 from nvrtc import compiled
 from programs import ensemble_of, images, tiny_program
-from swc_runtime.compose import plan_composition
-from swc_runtime.ensemble import Ensemble
+from swc_runtime.compose import BankRows, Block, CompositionPlan, Output, plan_composition
+from swc_runtime.ensemble import Ensemble, build
 from swc_runtime.kernels.choose import equip
 from swc_runtime.kernels.cupy_launcher import ITEMS, KERNELS, THREADS, options
 from swc_runtime.kernels.launched import SOURCE, LaunchedKernels
@@ -27,6 +29,7 @@ from swc_runtime.probe import measure_coefficients, sum_gradients
 
 COMPILER = pytest.mark.skipif(shutil.which("g++") is None, reason="needs g++ to run the kernels' source on the CPU")
 LAUNCHERS = (pytest.param(PlainLauncher, id="tables"), pytest.param(HostLauncher, id="source", marks=COMPILER))
+CPU = torch.device("cpu")
 WIDTHS = st.lists(st.integers(1, 7), min_size=2, max_size=2)
 
 
@@ -49,7 +52,7 @@ def launched(ensemble: Ensemble, launcher, **options) -> LaunchedKernels:
     counts = [bank.num_templates for bank in ensemble.program.banks]
     dtype = ensemble.banks[0].dtype
     given = {"weights": options["weights"]} if "weights" in options else {}
-    return LaunchedKernels(ensemble.plan, counts, launcher(dtype, **options), torch.device("cpu"), dtype, **given)
+    return LaunchedKernels(ensemble.plan, counts, launcher(dtype, **options), CPU, dtype, **given)
 
 
 def parts_of(ensemble: Ensemble):
@@ -89,6 +92,42 @@ def test_forward_and_backward_are_those_of_the_reference(launcher, program, unse
     ensemble = ensemble_of(scaled(program) if whole else program)
     place = None if unseen is None or len(ensemble.plan.outputs) < 2 else unseen % len(ensemble.plan.outputs)
     assert_as_reference(ensemble, launched(ensemble, launcher), place)
+
+
+def plan_of_linear_layers() -> CompositionPlan:
+    """Two matrices with one vector, one of them cropped and joined with another bank's; and a bank that nobody sees."""
+    banks = (
+        BankRows("a", 15, ("a0", "a1", "a2"), ("a0", "a2"), (0, 0, 1)),
+        BankRows("b", 8, ("b0",), ("b0",), (0,)),
+        BankRows("c", 5, ("c0",), ("c0",), (0,)),
+    )
+    whole = Output((5, 3), (Block(0, 0, 0, (5, 3), (5, 3), (0, 0)),))
+    parts = Block(0, 1, 0, (5, 3), (4, 2), (0, 0)), Block(1, 0, 0, (4, 2), (4, 2), (0, 2))
+    return CompositionPlan(banks, (whole, Output((4, 4), parts)), (0, 1), ())
+
+
+@pytest.mark.parametrize("launcher", LAUNCHERS)
+def test_linear_layers_and_banks_that_nobody_sees(launcher):
+    plan, counts = plan_of_linear_layers(), (2, 3, 1)
+    sizes = list(zip(plan.banks, counts, strict=True))
+    templates = random_like([torch.empty(num, bank.size).double() for bank, num in sizes])
+    tables = random_like([torch.empty(len(bank.coefficients), num).double() for bank, num in sizes], 4)
+    indices = [torch.tensor(bank.index) for bank in plan.banks]
+    parameters = [tensor.requires_grad_() for tensor in (*templates, *tables)]
+    found = []
+    for kernels in (TorchKernels(plan), LaunchedKernels(plan, counts, launcher(torch.float64), CPU, torch.float64)):
+        outputs = kernels.compose(indices, templates, tables)
+        gradients = random_like(outputs)
+        slots = kernels.slot_gradients(gradients, templates)
+        found.append([*outputs, *torch.autograd.grad(outputs, parameters, gradients), *slots])
+    for got, expected in zip(found[1], found[0], strict=True):
+        torch.testing.assert_close(got, expected, rtol=1e-12, atol=1e-12)
+
+
+@COMPILER
+def test_a_compiled_ensemble_is_composed_as_by_the_reference():
+    ensemble = build(compile_file(specs() / "quickstart.sw").program, dtype=torch.float64)
+    assert_as_reference(ensemble, launched(ensemble, HostLauncher))
 
 
 @COMPILER
