@@ -146,9 +146,10 @@ def test_the_order_of_threads_changes_no_bit():
 
 @COMPILER
 def test_bfloat16_weights_are_rounded_once_and_their_gradients_read_as_they_are():
-    ensemble = ensemble_of(tiny_program(), torch.float32)
+    ensemble = ensemble_of(tiny_program(num_templates=1), torch.float32)
     with torch.no_grad():
-        ensemble.banks[0][0, :4] = torch.tensor([torch.nan, torch.inf, -0.0, 1.0 + 2**-8])
+        ensemble.coefficients[0].fill_(1)
+        ensemble.banks[0][0, :5] = torch.tensor([torch.nan, torch.inf, -0.0, 1 + 2**-8, 1 + 3 * 2**-8])  # two ties
     wide, narrow = (launched(ensemble, HostLauncher, **o) for o in ({}, {"weights": torch.bfloat16}))
     parameters = [*ensemble.banks, *ensemble.coefficients]
     exact, rounded = (kernels.compose(*parts_of(ensemble)) for kernels in (wide, narrow))
