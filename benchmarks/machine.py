@@ -9,7 +9,7 @@ import os
 import platform
 from importlib.metadata import version
 
-from swc.run import cpu_name
+from swc.machine import cpu_name
 
 
 def machine_lines() -> list[str]:

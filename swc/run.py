@@ -7,104 +7,30 @@ scaling of its epochs, for good; a run of another one is refused, never overwrit
 from __future__ import annotations
 
 import json
-import platform
 from collections.abc import Callable
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from attrs import evolve, frozen
 
 from swc.diagnostics import DiagnosticError
-from swc.diagnostics.catalogue.formats import DamagedFile
-from swc.diagnostics.catalogue.ranks import IdleRanks
-from swc.diagnostics.catalogue.training import NoDevice, NotARun, NothingToTrain, RunOfAnotherSpec, SurroundingsChanged
+from swc.diagnostics.catalogue.training import NotARun, NothingToTrain, RunOfAnotherSpec, SurroundingsChanged
 from swc.driver import compile_spec
 from swc.frontend.table import LayerTable
+from swc.machine import Machine, settle_machine
+from swc.options import Options
 from swc.program.codec import hash_of
 from swc.program.stages import scale_epochs
 from swc.program.training import Recipe, Training
 from swc.semantics.spec import Spec
-from swc.store import RUN, Build, held, read_spec, write_spec, write_whole
+from swc.store import MACHINE, RUN, Build, held, read_machine, read_spec, write_spec, write_whole
 
 if TYPE_CHECKING:
     from swc.diagnostics import Sink
     from swc_runtime.data import Dataset
-    from swc_runtime.dealing import Deal
-    from swc_runtime.precision import Arithmetic
     from swc_runtime.progress import Progress
-    from swc_runtime.ranks import Placement, Ranks
 
 UNBEGUN = frozenset({"lock", "tables.json"})  # what a run that was stopped before it had begun leaves
-LIBRARIES = ("numpy", "torch", "torchvision")
-
-
-@frozen
-class Options:
-    """What the command line says about a run.
-
-    `checkpoint_every` is in seconds, within an epoch (there is always one after an epoch); `score_every` in epochs, 0
-    for the ends of stages only; `threads` 0 leaves torch's choice. Several processes share the images of each batch, or
-    the members (`placement`); with `sync_norms` BatchNorm sees the images of all processes.
-    """
-
-    run: Path | None = None
-    data: Path | None = None
-    offline: bool = False
-    epochs_scale: float = 1.0
-    device: str = "auto"
-    threads: int = 0
-    checkpoint_every: float = 300.0
-    score_every: int = 0
-    fresh: bool = False
-    sync_norms: bool = False
-    placement: Placement = "images"
-
-
-@frozen
-class Machine:
-    """What a run computes on; `deterministic` runs give the same bits again on the same machine and threads.
-
-    `ranks` are the processes that train it together, `deal` what this one takes of each batch.
-    """
-
-    device: str
-    arithmetic: Arithmetic
-    threads: int
-    deterministic: bool
-    ranks: Ranks
-    deal: Deal
-    sync_norms: bool
-
-    def __str__(self) -> str:
-        bits = (
-            "deterministic" if self.deterministic else "not to the same bits: state is complete, rounding is not kept"
-        )
-        many = f" in each of {self.ranks.size} processes" if self.ranks.are_many else ""
-        return f"{self.device}, {self.arithmetic}, {self.threads} threads{many}, {bits}"
-
-    def facts(self) -> dict[str, str]:
-        """What the bits of a run depend on, beside its spec."""
-        libraries = {name: version(name) for name in LIBRARIES}
-        own = {"device": self.device, "arithmetic": str(self.arithmetic), "threads": str(self.threads)}
-        own |= {"processes": f"{self.ranks.size}, sharing {self.ranks.placement}", "BatchNorm": self._norms()}
-        return {**own, "python": platform.python_version(), "cpu": cpu_name(), **libraries}
-
-    def _norms(self) -> str:
-        """What BatchNorm sees, where there are several processes."""
-        if not self.ranks.are_many or self.ranks.deals_members:
-            return "as the recipe says"
-        return "all processes" if self.sync_norms else f"parts of {self.deal.part}"
-
-
-def cpu_name() -> str:
-    """The processor as the system calls it; its architecture where it does not tell."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
-    except OSError:
-        return platform.machine()
-    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(names, platform.machine())
 
 
 @frozen(eq=False)
@@ -157,7 +83,8 @@ def open_run(build: Build, options: Options, sink: Sink, announce: Callable[[str
     folder = run_folder(build, options)
     if not options.fresh:
         _begun(folder, spec, build.tables)
-    machine = settle_machine(spec.training.recipe, len(spec.members), options)
+    before = None if options.fresh else read_machine(folder)
+    machine = settle_machine(spec, options, lambda: compile_spec(spec, build.tables).program, before)
     announce(f"training on {machine}")
     with machine.ranks.first_ahead():
         dataset = open_data(spec.data, options.data, options.offline, announce).to(machine.device)
@@ -225,69 +152,15 @@ def _another_spec(folder: Path, old: Spec, new: Spec) -> RunOfAnotherSpec:
     return RunOfAnotherSpec(folder=str(folder), differs=scales, scale=was)
 
 
-def settle_machine(recipe: Recipe, num_members: int, options: Options) -> Machine:
-    """Choose device, threads and arithmetic, and make torch deterministic on the CPU; DiagnosticError without a GPU."""
-    import torch
-
-    from swc_runtime.dealing import deal_of
-    from swc_runtime.precision import choose_arithmetic, make_deterministic
-    from swc_runtime.ranks import join_ranks
-
-    device = _device_of(options.device)
-    if device not in _devices():
-        raise DiagnosticError(NoDevice(device=device, known=_devices()))
-    if options.threads:
-        torch.set_num_threads(options.threads)
-    deterministic = device == "cpu"
-    if deterministic:
-        make_deterministic(recipe.seed)
-    arithmetic = choose_arithmetic(recipe.precision, device)
-    ranks = join_ranks(device, options.placement)
-    if ranks.deals_members and ranks.size > num_members:
-        raise DiagnosticError(IdleRanks(size=ranks.size, num_members=num_members))
-    deal = deal_of(recipe, ranks, options.sync_norms)
-    return Machine(device, arithmetic, torch.get_num_threads(), deterministic, ranks, deal, options.sync_norms)
-
-
-def _device_of(wanted: str) -> str:
-    """Settle `auto`; of several processes each takes the GPU of its number on its machine."""
-    import torch
-
-    from swc_runtime.ranks import ranks_announced
-
-    _, size, local = ranks_announced()
-    device = ("cuda" if torch.cuda.is_available() else "cpu") if wanted == "auto" else wanted
-    return f"cuda:{local}" if device == "cuda" and size > 1 else device
-
-
-def _devices() -> tuple[str, ...]:
-    import torch
-
-    if not torch.cuda.is_available():
-        return ("cpu",)
-    return ("cpu", "cuda", *(f"cuda:{number}" for number in range(torch.cuda.device_count())))
-
-
 def _compare_surroundings(folder: Path, facts: dict[str, str], sink: Sink) -> None:
-    path = folder / "machine.json"
-    if path.is_file():
-        before = _facts(path)
+    before = read_machine(folder)
+    if before is not None:
         changed = tuple(f"{k}: {before[k]} -> {facts[k]}" for k in sorted(facts) if before.get(k, facts[k]) != facts[k])
         if changed:
             sink.report(SurroundingsChanged(changes=changed))
         if before == facts:
             return
-    write_whole(path, json.dumps(facts, indent=1, sort_keys=True) + "\n")
-
-
-def _facts(path: Path) -> dict[str, str]:
-    try:
-        found = json.loads(path.read_text("utf-8"))
-    except ValueError as error:
-        raise DiagnosticError(DamagedFile(origin=str(path), detail=str(error))) from error
-    if not isinstance(found, dict):
-        raise DiagnosticError(DamagedFile(origin=str(path), detail="the file holds no JSON object"))
-    return found
+    write_whole(folder / MACHINE, json.dumps(facts, indent=1, sort_keys=True) + "\n")
 
 
 def set_aside(folder: Path) -> Path | None:

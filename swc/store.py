@@ -5,7 +5,7 @@ by the strict decoders, and nothing is unpickled.
 
     build/.last                         the name of the ensemble compiled last
     build/<ensemble>/                   spec.json tables.json program.json graph.txt notes.txt
-    build/<ensemble>/run/               spec.json tables.json, and what the runtime writes
+    build/<ensemble>/run/               spec.json tables.json machine.json, and what the runtime writes
     build/<ensemble>/run/revisions/<n>/ program.json graph.txt notes.txt feedback.json
 """
 
@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -41,6 +42,7 @@ BUILD = "build"
 RUN = "run"
 LAST = ".last"  # a name that no ensemble can have
 LOCK = "lock"
+MACHINE = "machine.json"
 NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 
 
@@ -144,6 +146,20 @@ def read_feedback(run: Path, number: int) -> Feedback | None:
 def _measured(path: Path) -> Feedback:
     found: Feedback = decode(_text(path), ClusterFeedback | CoefficientFeedback, str(path))
     return found
+
+
+def read_machine(folder: Path) -> dict[str, str] | None:
+    """What a run was last trained on, as `Machine.facts`; None where nothing was trained."""
+    path = folder / MACHINE
+    if not path.is_file():
+        return None
+    try:
+        found = json.loads(_text(path))
+    except ValueError as error:
+        raise DiagnosticError(DamagedFile(origin=str(path), detail=str(error))) from error
+    if not isinstance(found, dict):
+        raise DiagnosticError(DamagedFile(origin=str(path), detail="the file holds no JSON object"))
+    return {"kernels": "torch", **found}  # runs begun before there was a choice had torch's
 
 
 def _text(path: Path) -> str:

@@ -19,6 +19,7 @@ from swc.program.codec import hash_of
 from swc.program.stages import Stage
 from swc_runtime.data import epoch_batches
 from swc_runtime.ensemble import Ensemble, build, state_tensors
+from swc_runtime.kernels.choose import equip
 from swc_runtime.optimiser import load_momentum, make_optimiser, momentum_tensors
 from swc_runtime.synced_norms import synchronise
 from swc_runtime.trainer import Tally
@@ -55,6 +56,8 @@ def built(run: Run, compiled: Compiled) -> Ensemble:
 
 def assembled(run: Run, compiled: Compiled, ensemble: Ensemble, momentum: Momentum, epoch: int) -> Trained:
     """An ensemble with an optimiser that goes on with its momentum."""
+    if remark := equip(ensemble, run.machine.kernels.name):
+        run.progress.say(remark)
     optimiser = make_optimiser(ensemble, run.recipe)
     load_momentum(ensemble, optimiser, momentum)
     return Trained(compiled, ensemble, optimiser, epoch)

@@ -15,8 +15,9 @@ from swc.program.program import Program
 from torch import Tensor, nn
 
 from swc_runtime.bank import Parts, initial_parts
-from swc_runtime.compose import Compose, plan_composition
+from swc_runtime.compose import plan_composition
 from swc_runtime.expressions.evaluate import evaluate
+from swc_runtime.kernels.reference import Kernels, TorchKernels
 
 
 class Ensemble(nn.Module):
@@ -24,7 +25,8 @@ class Ensemble(nn.Module):
 
     `banks[b]` are templates [K, T], `coefficients[b]` the table [N, K] of bank b, `tensors` the stored tensors and
     `members` the torch modules, all in the program's order. Of the members, those numbered in `own` run here (None:
-    all); `weights` are the plans of theirs, and no others are composed.
+    all); `weights` are the plans of theirs, and no others are composed. `kernels` make the weights: torch's, until
+    others are set.
     """
 
     def __init__(self, program: Program, parts: Parts, own: Sequence[int] | None = None) -> None:
@@ -34,6 +36,7 @@ class Ensemble(nn.Module):
         names = {program.members[number].name for number in self.own}
         self.weights = tuple(weight for weight in program.weights if weight.member in names)
         self.plan = plan_composition(evolve(program, weights=self.weights))
+        self.kernels: Kernels = TorchKernels(self.plan)
         self.banks = nn.ParameterList(nn.Parameter(t) for t in parts.banks)
         self.coefficients = nn.ParameterList(nn.Parameter(t) for t in parts.tables)
         self.tensors = nn.ParameterList(nn.Parameter(t) for t in parts.tensors)
@@ -68,8 +71,7 @@ class Ensemble(nn.Module):
         if not self.plan.outputs:
             return ()
         indices = [self.get_buffer(f"index_{number}") for number in range(len(self.banks))]
-        made: tuple[Tensor, ...] = Compose.apply(self.plan, *indices, *self.banks, *self.coefficients)
-        return made
+        return self.kernels.compose(indices, list(self.banks), list(self.coefficients))
 
     def install(self, weights: Sequence[Tensor]) -> None:
         """Put composed weights into the members as plain attributes, until `uninstall`."""

@@ -89,7 +89,7 @@ def sum_gradients(
         if number < groups:
             kept.append([gradient.clone() for gradient in gradients])
         else:
-            torch._foreach_add_(kept[number % groups], gradients)
+            ensemble.kernels.accumulate(kept[number % groups], gradients)
         num_images += size
         _tell(progress, size)
     num_images = _over_ranks(num_images, ranks)
@@ -256,7 +256,7 @@ def _sum_slots(
     kept: list[list[Tensor]] = []
     num_images = 0
     for number, (gradients, size) in enumerate(_gradients(ensemble, batches, context)):
-        found = _slot_gradients(ensemble, [gradients[n] for n in plan.direct])
+        found = ensemble.kernels.slot_gradients([gradients[n] for n in plan.direct], list(ensemble.banks))
         if number < groups:
             kept.append(found)
         else:
@@ -271,12 +271,6 @@ def _sum_slots(
     for bank, stack in zip(plan.banks, stacks, strict=True):
         by_slot |= dict(zip(bank.slots, stack, strict=True))
     return by_slot, num_images
-
-
-def _slot_gradients(ensemble: Ensemble, gradients: list[Tensor]) -> list[Tensor]:
-    rows = gather_rows(ensemble.plan, gradients, gradients[0])
-    with torch.no_grad():
-        return [(row @ bank.t()).double() for row, bank in zip(rows, ensemble.banks, strict=True)]
 
 
 def measure_spectra(sums: GradientSums, program: Program) -> tuple[Spectrum, ...]:

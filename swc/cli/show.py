@@ -68,10 +68,14 @@ def _say(build: Build, phase: str | None, layer: str | None, output: Path | None
     from swc.show.layer import layer_report
     from swc.show.plain import WIDTH, plain
     from swc.show.text import overview
+    from swc.store import read_machine
 
     revision = _chosen(build, phase)
     width = WIDTH if output else terminal_width()
-    said = layer_report(revision.graph, layer) if layer is not None else overview(revision, build.spec, width)
+    if layer is not None:
+        said = layer_report(revision.graph, layer)
+    else:
+        said = overview(revision, build.spec, width, read_machine(build.folder))
     if output:
         write_file(output, plain(said).encode("utf-8"))
     else:

@@ -13,7 +13,8 @@ from swc.cli import console
 
 if TYPE_CHECKING:
     from swc.diagnostics import Sink
-    from swc.run import Options, Run
+    from swc.options import Options
+    from swc.run import Run
     from swc_runtime.metrics import Evaluation
 
 
@@ -37,6 +38,13 @@ def _number(context: click.Context, parameter: click.Parameter, value: float) ->
     help="Scale all epochs, for a trial.",
 )
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
+@click.option(
+    "--kernels",
+    type=click.Choice(("auto", "torch", "cupy")),
+    default="auto",
+    show_default=True,
+    help="What composes the weights; auto measures, and keeps what a run was begun with.",
+)
 @click.option("--threads", type=click.IntRange(0), default=0, help="CPU threads; 0 leaves it to torch.")
 @click.option("--nproc", type=click.IntRange(1), default=1, help="Processes that train together, on this machine.")
 @click.option(
@@ -63,7 +71,7 @@ def command(place: str | None, nproc: int, **given: object) -> None:
     share each batch.
     """
     from swc.cli import launch
-    from swc.run import Options
+    from swc.options import Options
 
     if given["sync_norms"] and given["placement"] == "members":
         raise click.UsageError("with --placement members every member sees whole batches: leave --sync-norms away")

@@ -6,7 +6,7 @@ that the plain text says everything.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from rich.console import Group, RenderableType
 from rich.style import Style
@@ -27,10 +27,12 @@ from swc.show.ties import TieGroup, tie_groups, tie_letters
 from swc.show.wording import budget_text, exact, runs, scale_text, several
 
 
-def overview(revision: Revision, spec: Spec, width: int = WIDTH) -> RenderableType:
+def overview(
+    revision: Revision, spec: Spec, width: int = WIDTH, machine: Mapping[str, str] | None = None
+) -> RenderableType:
     """One revision: members by depth, clusters, ties, banks, totals, phases, decisions, defaults.
 
-    `width` is in characters; long members continue on further lines.
+    `width` is in characters; long members continue on further lines. `machine` is what a run is trained on.
     """
     graph = revision.graph
     index = index_of(graph)
@@ -39,6 +41,8 @@ def overview(revision: Revision, spec: Spec, width: int = WIDTH) -> RenderableTy
         Text(title(revision) + scaled, style="bold"),
         Text(f"budget {budget_text(spec.budget)}"),
     ]
+    if machine:
+        parts.append(Text(f"trained on {machine_text(machine)}"))
     parts += [*_section("members by depth"), *_members(index, width), *_section("clusters"), cluster_table(index)]
     if graph.slots:
         parts += [*_section("coefficients"), *_ties(index)]
@@ -53,6 +57,11 @@ def overview(revision: Revision, spec: Spec, width: int = WIDTH) -> RenderableTy
 def title(revision: Revision) -> str:
     """How a revision is called."""
     return f"{revision.graph.ensemble}, revision {revision.number}" + (f" ({revision.label})" if revision.label else "")
+
+
+def machine_text(facts: Mapping[str, str]) -> str:
+    """What of a machine's facts bears on how a run computes."""
+    return f"{facts.get('device', '?')}, {facts.get('arithmetic', '?')}, kernels {facts.get('kernels', '?')}"
 
 
 def _section(name: str) -> tuple[Text, Text]:

@@ -15,7 +15,14 @@ from swc.diagnostics.catalogue.run import (
     NonFiniteState,
     RecordsCutShort,
 )
-from swc.diagnostics.catalogue.training import NoDevice, NothingToTrain, RunBusy, RunOfAnotherSpec, SurroundingsChanged
+from swc.diagnostics.catalogue.training import (
+    NoDevice,
+    NoKernels,
+    NothingToTrain,
+    RunBusy,
+    RunOfAnotherSpec,
+    SurroundingsChanged,
+)
 from swc.program.codec import hash_of
 from swc.store import held
 
@@ -171,6 +178,35 @@ def test_other_threads_are_told(run: Place, capsys: Capture) -> None:
     told = capsys.readouterr().err
     assert f"warning[{SurroundingsChanged.code}]" in told
     assert "threads: 64 -> 1" in told
+
+
+def test_other_kernels_are_told_and_torchs_are_those_of_old_runs(run: Place, capsys: Capture) -> None:
+    path = run.run / "machine.json"
+    facts = json.loads(path.read_text("utf-8"))
+    path.write_text(json.dumps(facts | {"kernels": "cupy"}), encoding="utf-8")
+    assert run.train() == 0
+    told = capsys.readouterr().err
+    assert f"warning[{SurroundingsChanged.code}]" in told
+    assert "kernels: cupy -> torch" in told
+    path.write_text(json.dumps({k: v for k, v in facts.items() if k != "kernels"}), encoding="utf-8")
+    assert run.train() == 0
+    assert SurroundingsChanged.code not in capsys.readouterr().err
+
+
+def test_kernels_that_are_not_there_are_told(tmp_path_factory: pytest.TempPathFactory, capsys: Capture) -> None:
+    made = place(tmp_path_factory)
+    assert made.train("--kernels", "cupy") == 1
+    told = capsys.readouterr().err
+    assert f"error[{NoKernels.code}]: there are no CuPy kernels here: CuPy's need CUDA" in told
+    assert not made.run.exists()
+
+
+def test_kernels_are_told_kept_and_shown(run: Place, capsys: Capture) -> None:
+    assert run.train("--kernels", "torch") == 0
+    assert "kernels torch (as asked)" in capsys.readouterr().err
+    assert json.loads((run.run / "machine.json").read_text("utf-8"))["kernels"] == "torch"
+    assert run.swc("show", "build/tiny/run") == 0
+    assert "kernels torch" in capsys.readouterr().out
 
 
 @pytest.fixture(scope="module")

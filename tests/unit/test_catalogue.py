@@ -168,6 +168,7 @@ TRIGGERED = {
     "SW546": "end_to_end/test_run_folders.py",
     "SW547": "end_to_end/test_run_folders.py",
     "SW548": "end_to_end/test_run_folders.py",
+    "SW549": "end_to_end/test_refusals.py",
     "SW560": "runtime/test_ranks.py",
     "SW561": "runtime/test_ranks.py",
     "SW562": "end_to_end/test_ranks.py",

@@ -87,9 +87,9 @@ class NoDevice(Diagnostic):
 class SurroundingsChanged(Diagnostic):
     """A run goes on under other conditions than it was begun with.
 
-    Another device, arithmetic, number of threads or version of a library rounds differently, so the run will not end
-    with the same bits as an undisturbed one. Its state is complete, and the result is as good. To repeat the bits,
-    go on where it was begun, with the same `--threads`.
+    Another device, arithmetic, choice of kernels, number of threads or version of a library rounds differently, so the
+    run will not end with the same bits as an undisturbed one. Its state is complete, and the result is as good. To
+    repeat the bits, go on where it was begun, with the same `--threads`.
     """
 
     code: ClassVar[str] = "SW543"
@@ -211,6 +211,28 @@ class MemberChanged(Diagnostic):
         return "compile the spec again and begin a new run with `--fresh`, or bring the old code back"
 
 
+@frozen(kw_only=True)
+class NoKernels(Diagnostic):
+    """CuPy's kernels were asked for, but cannot be used here.
+
+    They need a CUDA device and CuPy, which is optional: `pip install "swc[cuda]"` brings the one for the CUDA version
+    of torch's own wheels. `--kernels torch` composes with torch's operations, which work everywhere and give the same
+    weights to rounding; `--kernels auto`, the default, takes CuPy's only where they can be had and were measured
+    faster.
+    """
+
+    code: ClassVar[str] = "SW549"
+    reason: str
+
+    def message(self) -> str:
+        """Why not."""
+        return f"there are no CuPy kernels here: {self.reason}"
+
+    def help(self) -> str:
+        """What to install, or to leave out."""
+        return 'train on CUDA with `pip install "swc[cuda]"`, or leave `--kernels cupy` out'
+
+
 TRAINING = (
     NothingToTrain,
     RunOfAnotherSpec,
@@ -221,4 +243,5 @@ TRAINING = (
     NotARun,
     CheckpointsLost,
     MemberChanged,
+    NoKernels,
 )
