@@ -20,7 +20,6 @@ from swc.diagnostics.catalogue.training import CheckpointsLost, MemberChanged
 from swc.driver import Compiled, recompile
 from swc.frontend.read import factory_folders
 from swc.program.codec import hash_of
-from swc.program.feedback import ClusterFeedback
 from swc.program.stages import Stage, stages
 from swc.program.training import SplitClusters, UntieCoefficients
 from swc.show.wording import several
@@ -42,8 +41,9 @@ from swc_runtime.models import factory_path
 from swc_runtime.norms import reestimate
 from swc_runtime.optimiser import load_momentum, make_optimiser, momentum_tensors
 from swc_runtime.precision import laid_out
-from swc_runtime.probe import measure_clusters, measure_coefficients, measure_spectra
+from swc_runtime.probe import measure_clusters, measure_coefficients, measure_spectra, sketch_clusters
 from swc_runtime.records import Records, cut_back, read_rows
+from swc_runtime.sketch import Sketch
 from swc_runtime.trainer import Epoch, OnStep, Tally, check_finite, train_epoch
 from swc_runtime.transfer import carry_weights, untie
 
@@ -291,6 +291,9 @@ def _split(run: Run, trained: Trained, stage: Stage) -> Trained:
 
 
 def _recompiled_by_clusters(run: Run, trained: Trained, stage: Stage) -> Compiled:
+    assert isinstance(stage.action, SplitClusters)
+    if stage.action.sketch is not None:
+        return _recompiled_by_sketches(run, trained, stage, stage.action.sketch)
     with run.progress.measuring(stage) as tell:
         feedback, sums = measure_clusters(
             trained.ensemble,
@@ -299,12 +302,27 @@ def _recompiled_by_clusters(run: Run, trained: Trained, stage: Stage) -> Compile
             context=run.machine.arithmetic.autocast,
         )
     compiled = recompile(trained.compiled, feedback)
-    if any(share.templates.rule == "optimal" and share.templates.objective == "profiled" for share in run.spec.shares):
+    if any(share.templates.is_profiled for share in run.spec.shares):
         feedback = evolve(feedback, spectra=measure_spectra(sums, compiled.program))
         compiled = recompile(trained.compiled, feedback)
-    assert isinstance(feedback, ClusterFeedback)
     write_feedback(run.folder, feedback)
     return compiled
+
+
+def _recompiled_by_sketches(run: Run, trained: Trained, stage: Stage, buckets: int) -> Compiled:
+    assert stage.action is not None
+    epoch = num_batches(len(run.dataset.train), run.recipe.batch)
+    sketch = Sketch(min(epoch, stage.action.batches or epoch), buckets, run.recipe.seed)
+    with run.progress.measuring(stage) as tell:
+        feedback = sketch_clusters(
+            trained.ensemble,
+            _measured_batches(run, stage),
+            sketch,
+            progress=tell,
+            context=run.machine.arithmetic.autocast,
+        )
+    write_feedback(run.folder, feedback)
+    return recompile(trained.compiled, feedback)
 
 
 def _untied(run: Run, trained: Trained, stage: Stage) -> Trained:

@@ -2,8 +2,10 @@
 
 Takes an ensemble and batches of (images, labels); gives `Feedback` by the ids of the program that the ensemble was
 built from. Guarantees: evaluation mode, no update, no `.grad` touched; each member is measured with its own
-cross-entropy, summed over images, so that how they were cut into batches does not matter. Memory: cluster similarity
-keeps each composed weight's gradient once per group of batches.
+cross-entropy, summed over images, so that how they were cut into batches does not matter. Cost: backward itself adds a
+batch's gradients onto the sums, and no parameter is updated, so that a batch costs no more than one of training.
+Memory: cluster similarity keeps each composed weight's gradient once per group of batches, or once in all beside its
+sketches (`swc_runtime.sketch.statistics_bytes`).
 """
 
 from __future__ import annotations
@@ -21,11 +23,13 @@ from torch import Tensor
 
 from swc_runtime.compose import gather_rows, plan_composition
 from swc_runtime.ensemble import Ensemble
-from swc_runtime.similarity import CHUNK, Cosine, cosines
+from swc_runtime.similarity import CHUNK, Cosine, Shape, common_block, cosines, cosines_on
+from swc_runtime.sketch import Folder, Sketch, Sketches, is_folded, with_sketch_error
 
 Batches = Iterable[tuple[Tensor, Tensor]]
 Progress = Callable[[int], None]
 Context = Callable[[], AbstractContextManager[object]]
+Leaves = tuple[Tensor, ...]  # composed weights, as leaves of the members' graphs
 
 NUM_GROUPS = 8
 
@@ -82,13 +86,11 @@ def sum_gradients(
     weights = ensemble.program.weights
     kept: list[list[Tensor]] = []
     num_images = 0
-    for number, (gradients, size) in enumerate(_gradients(ensemble, batches, context)):
-        if number < groups:
-            kept.append([gradient.clone() for gradient in gradients])
-        else:
-            torch._foreach_add_(kept[number % groups], gradients)
+    for number, (leaves, size) in enumerate(_passes(ensemble, batches, progress, context)):
+        kept[number % groups : number % groups + 1] = [_taken(leaves)]
+        if number + 1 >= groups:
+            _give(leaves, kept[(number + 1) % groups])
         num_images += size
-        _tell(progress, size)
     _require_images(num_images)
     stacks = _stacked(kept)
     return GradientSums({layer_of(w): s for w, s in zip(weights, stacks, strict=True)}, num_images)
@@ -104,26 +106,41 @@ def _stacked(kept: list[list[Tensor]]) -> list[Tensor]:
     return made
 
 
-def _tell(progress: Progress | None, size: int) -> None:
-    if progress is not None:
-        progress(size)
-
-
 def _require_images(num_images: int) -> None:
     if num_images == 0:
         raise ValueError("gradients cannot be measured without images")
 
 
-def _gradients(ensemble: Ensemble, batches: Batches, context: Context) -> Iterator[tuple[list[Tensor], int]]:
-    """Per batch dL/dW of every composed weight, in program order, and the number of images."""
+def _passes(
+    ensemble: Ensemble, batches: Batches, progress: Progress | None, context: Context
+) -> Iterator[tuple[Leaves, int]]:
+    """Run each batch forward and backward; give the composed weights and the number of images.
+
+    A batch's dL/dW is added to what the weights hold as `.grad`, which is the caller's to take and to give.
+    """
     with _measuring(ensemble) as leaves:
         for images, labels in batches:
             device = leaves[0].device if leaves else images.device
-            yield _batch_gradients(ensemble, leaves, images.to(device), labels.to(device), context), len(labels)
+            _run_members(ensemble, leaves, images.to(device), labels.to(device), context)
+            yield leaves, len(labels)
+            if progress is not None:
+                progress(len(labels))
+
+
+def _taken(leaves: Leaves) -> list[Tensor]:
+    """The gradients that the weights hold, zero where a member does not use one; the weights hold none any more."""
+    taken = [torch.zeros_like(leaf) if leaf.grad is None else leaf.grad for leaf in leaves]
+    _give(leaves, [None] * len(leaves))
+    return [gradient.detach() for gradient in taken]
+
+
+def _give(leaves: Leaves, gradients: Sequence[Tensor | None]) -> None:
+    for leaf, gradient in zip(leaves, gradients, strict=True):
+        leaf.grad = gradient
 
 
 @contextmanager
-def _measuring(ensemble: Ensemble) -> Iterator[tuple[Tensor, ...]]:
+def _measuring(ensemble: Ensemble) -> Iterator[Leaves]:
     modes = {module: module.training for module in ensemble.modules()}
     ensemble.eval()
     with torch.no_grad():
@@ -137,23 +154,17 @@ def _measuring(ensemble: Ensemble) -> Iterator[tuple[Tensor, ...]]:
             module.training = training
 
 
-def _batch_gradients(
-    ensemble: Ensemble, leaves: Sequence[Tensor], images: Tensor, labels: Tensor, context: Context
-) -> list[Tensor]:
+def _run_members(ensemble: Ensemble, leaves: Leaves, images: Tensor, labels: Tensor, context: Context) -> None:
     program = ensemble.program
     smoothing = program.training.recipe.label_smoothing if program.training else 0.0
-    gradients = [torch.zeros(0)] * len(leaves)
     for plan, member in zip(program.members, ensemble.members, strict=True):
-        own = [n for n, weight in enumerate(program.weights) if weight.member == plan.name]
+        own = [leaf for leaf, weight in zip(leaves, program.weights, strict=True) if weight.member == plan.name]
         if not own:
             continue
         with torch.enable_grad(), context():
             logits = member(images)
-        loss = F.cross_entropy(logits.to(leaves[0].dtype), labels, reduction="sum", label_smoothing=smoothing)
-        found = torch.autograd.grad(loss, [leaves[n] for n in own], allow_unused=True, materialize_grads=True)
-        for n, gradient in zip(own, found, strict=True):
-            gradients[n] = gradient
-    return gradients
+        loss = F.cross_entropy(logits.to(own[0].dtype), labels, reduction="sum", label_smoothing=smoothing)
+        torch.autograd.backward(loss, inputs=own)
 
 
 def cluster_feedback(sums: GradientSums, program: Program) -> ClusterFeedback:
@@ -170,8 +181,81 @@ def cluster_feedback(sums: GradientSums, program: Program) -> ClusterFeedback:
     )
 
 
+def sketch_clusters(
+    ensemble: Ensemble,
+    batches: Batches,
+    sketch: Sketch,
+    *,
+    groups: int = NUM_GROUPS,
+    progress: Progress | None = None,
+    context: Context = nullcontext,
+) -> ClusterFeedback:
+    """`measure_clusters` in little memory: sketches of the groups' sums in place of the sums.
+
+    The errors are the jackknife's and the sketch's own together. There are no sums for `measure_spectra`.
+    """
+    program = ensemble.program
+    shapes = shapes_of(program)
+    folder = Folder.of(clusters_of(program), shapes, sketch, next(ensemble.parameters()).device)
+    kept: list[Sketches] = []
+    loud: list[Tensor] = []
+    num_images = 0
+    for sums, size in _runs(ensemble, batches, sketch, groups, progress, context):
+        kept.append(_merged(folder.fold(layer, total) for layer, total in zip(shapes, sums, strict=True)))
+        loud.append(torch.stack([total.any() for total in sums]))
+        num_images += size
+    _require_images(num_images)
+    heard = torch.stack(loud).any(0).tolist()
+    silent = tuple(layer for layer, is_heard in zip(shapes, heard, strict=True) if not is_heard)
+    sketches = {place: torch.stack([group[place] for group in kept]) for place in kept[0]}
+    found = _sketched(program, sketch.buckets, sketches, silent)
+    return ClusterFeedback(program.revision, found, silent, num_images=num_images, num_groups=len(loud))
+
+
+def _merged(parts: Iterable[Sketches]) -> Sketches:
+    return {place: tensor for part in parts for place, tensor in part.items()}
+
+
+def _sketched(program: Program, buckets: int, sketches: Sketches, silent: Sequence[str]) -> tuple[Similarity, ...]:
+    """The cosines of sketches [G, M] with their errors."""
+    shapes = shapes_of(program)
+    order = {layer: n for n, layer in enumerate(shapes)}
+    found: list[Similarity] = []
+    for layers in clusters_of(program):
+        heard = [layer for layer in layers if layer not in silent]
+
+        def block(n: int, common: Shape, heard: list[str] = heard) -> Tensor:
+            return sketches[heard[n], common]
+
+        own = [shapes[layer] for layer in heard]
+        pairs = cosines_on(own, block)
+        folded = [is_folded(common_block(own[p.first], own[p.second]), buckets) for p in pairs]
+        found += _named(heard, (with_sketch_error(p, buckets) if f else p for p, f in zip(pairs, folded, strict=True)))
+    return tuple(sorted(found, key=lambda s: (order[s.first], order[s.second])))
+
+
+def _runs(
+    ensemble: Ensemble, batches: Batches, sketch: Sketch, groups: int, progress: Progress | None, context: Context
+) -> Iterator[tuple[list[Tensor], int]]:
+    """Per group of batches the sums of its dL/dW, in program order, and the number of its images."""
+    leaves: Leaves | None = None
+    size = 0
+    for number, (running, images) in enumerate(_passes(ensemble, batches, progress, context)):
+        leaves, size = running, size + images
+        if sketch.group_of(number, groups) != sketch.group_of(number + 1, groups):
+            yield _taken(leaves), size
+            leaves, size = None, 0
+    if leaves is not None:
+        yield _taken(leaves), size
+
+
 def _named(ids: Sequence[str], found: Iterable[Cosine]) -> list[Similarity]:
     return [Similarity(ids[c.first], ids[c.second], c.value, c.error) for c in found]
+
+
+def shapes_of(program: Program) -> dict[str, Shape]:
+    """The shape of each composed weight by layer id, in program order."""
+    return {layer_of(weight): weight.shape for weight in program.weights}
 
 
 def clusters_of(program: Program) -> tuple[tuple[str, ...], ...]:
@@ -229,14 +313,14 @@ def _sum_slots(
         return {}, 0
     kept: list[list[Tensor]] = []
     num_images = 0
-    for number, (gradients, size) in enumerate(_gradients(ensemble, batches, context)):
+    for number, (leaves, size) in enumerate(_passes(ensemble, batches, progress, context)):
+        gradients = _taken(leaves)
         found = _slot_gradients(ensemble, [gradients[n] for n in plan.direct])
         if number < groups:
             kept.append(found)
         else:
             torch._foreach_add_(kept[number % groups], found)
         num_images += size
-        _tell(progress, size)
     _require_images(num_images)
     stacks = [torch.stack(list(group), dim=1) for group in zip(*kept, strict=True)]
     by_slot: dict[str, Tensor] = {}

@@ -12,7 +12,13 @@ from typing import TypeVar
 
 from swc.diagnostics import Sink
 from swc.diagnostics.catalogue.names import UnknownEnsemble
-from swc.diagnostics.catalogue.structure import MissingItem, NoEnsemble, ProfiledWithoutSplit, SeveralEnsembles, SketchedProfile
+from swc.diagnostics.catalogue.structure import (
+    MissingItem,
+    NoEnsemble,
+    ProfiledWithoutSplit,
+    SeveralEnsembles,
+    SketchedProfile,
+)
 from swc.diagnostics.catalogue.unused import NothingToUntie, UnusedParam
 from swc.diagnostics.catalogue.values import OutOfRange
 from swc.diagnostics.sources import read_source

@@ -203,7 +203,8 @@ def test_a_recipe_takes_arguments_and_is_overridden_in_part() -> None:
 
 
 def test_phases() -> None:
-    text = """phase s: 4 epochs at lr 0.1 then split clusters below 10% across reference over 3 batches sketch 4096 then continue
+    text = """phase s: 4 epochs at lr 0.1
+      then split clusters below 10% across reference over 3 batches sketch 4096 then continue
     phase m: 9 epochs after 2 epochs untie coefficients below 0.9"""
     training = spec(f"budget unlimited share conv train {{ {text} }}").training
     assert training is not None
