@@ -5,7 +5,7 @@ most) and the memory it keeps. Guarantees: every round runs each kind once, in t
 pixels in the data set's shape; times are CPU time of the process (user and system), or on CUDA wall time between
 synchronisations; the first round warms up and does not count.
 
-    python benchmarks/statistics_cost.py [--spec SPEC.sw] [--batches N] [--rounds N] [--sketch M] [--device cpu] [--threads N]
+    python benchmarks/statistics_cost.py [--spec SPEC.sw] [--batches N] [--rounds N] [--sketch M] [--device cuda]
 """
 
 from __future__ import annotations
