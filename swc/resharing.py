@@ -15,16 +15,18 @@ import torch
 from attrs import evolve
 
 from swc.driver import Compiled, recompile
-from swc.program.feedback import ClusterFeedback, Feedback
+from swc.program.feedback import Feedback
 from swc.program.stages import Stage, stages
 from swc.program.training import SplitClusters, UntieCoefficients
 from swc.show.wording import several
 from swc.store import revision_folder, write_feedback, write_revision
 from swc.trained import Trained, assembled, batches_of, built
+from swc_runtime.data import num_batches
 from swc_runtime.norms import reestimate
 from swc_runtime.optimiser import momentum_tensors
 from swc_runtime.precision import laid_out
-from swc_runtime.probe import measure_clusters, measure_coefficients, measure_spectra
+from swc_runtime.probe import measure_clusters, measure_coefficients, measure_spectra, sketch_clusters
+from swc_runtime.sketch import Sketch
 from swc_runtime.transfer import carry_weights, untie
 
 if TYPE_CHECKING:
@@ -68,6 +70,9 @@ def _split(run: Run, trained: Trained, stage: Stage) -> Trained:
 
 
 def _recompiled_by_clusters(run: Run, trained: Trained, stage: Stage) -> Compiled:
+    assert isinstance(stage.action, SplitClusters)
+    if stage.action.sketch is not None:
+        return _recompiled_by_sketches(run, trained, stage, stage.action.sketch)
     with run.progress.measuring(stage) as tell:
         feedback, sums = measure_clusters(
             trained.ensemble,
@@ -77,12 +82,28 @@ def _recompiled_by_clusters(run: Run, trained: Trained, stage: Stage) -> Compile
             ranks=run.machine.ranks,
         )
     compiled = recompile(trained.compiled, feedback)
-    if any(share.templates.rule == "optimal" and share.templates.objective == "profiled" for share in run.spec.shares):
+    if any(share.templates.is_profiled for share in run.spec.shares):
         feedback = evolve(feedback, spectra=measure_spectra(sums, compiled.program))
         compiled = recompile(trained.compiled, feedback)
-    assert isinstance(feedback, ClusterFeedback)
     _keep_feedback(run, feedback)
     return compiled
+
+
+def _recompiled_by_sketches(run: Run, trained: Trained, stage: Stage, buckets: int) -> Compiled:
+    assert stage.action is not None
+    epoch = num_batches(len(run.dataset.train), run.recipe.batch)
+    sketch = Sketch(min(epoch, stage.action.batches or epoch), buckets, run.recipe.seed)
+    with run.progress.measuring(stage) as tell:
+        feedback = sketch_clusters(
+            trained.ensemble,
+            _measured_batches(run, stage),
+            sketch,
+            progress=tell,
+            context=run.machine.arithmetic.autocast,
+            ranks=run.machine.ranks,
+        )
+    _keep_feedback(run, feedback)
+    return recompile(trained.compiled, feedback)
 
 
 def _keep_feedback(run: Run, feedback: Feedback) -> None:

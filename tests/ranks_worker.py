@@ -24,8 +24,9 @@ from swc_runtime.evaluate import predict
 from swc_runtime.norms import reestimate
 from swc_runtime.optimiser import make_optimiser
 from swc_runtime.precision import Arithmetic
-from swc_runtime.probe import measure_coefficients, sum_gradients
+from swc_runtime.probe import measure_coefficients, sketch_clusters, sum_gradients
 from swc_runtime.ranks import Ranks, join_ranks, leave_ranks
+from swc_runtime.sketch import Sketch
 from swc_runtime.synced_norms import synchronise
 from swc_runtime.trainer import Epoch, EpochResult, train_epoch
 
@@ -91,6 +92,8 @@ def measured(ranks: Ranks, deal: Deal) -> dict[str, Tensor]:
     ensemble = fresh(ranks)
     sums = sum_gradients(ensemble, batches(0, deal), groups=2, ranks=ranks)
     found = {f"sums/{layer}": groups for layer, groups in sums.groups.items()}
+    sketched = sketch_clusters(ensemble, batches(0, deal), Sketch(4, 64), groups=2, ranks=ranks)
+    found["sketches"] = torch.tensor([(s.value, s.error) for s in sketched.similarities])
     similarities = measure_coefficients(ensemble, batches(0, deal), groups=2, ranks=ranks)
     found["coefficients"] = torch.tensor([(s.value, s.error) for s in similarities.similarities])
     found["images"] = torch.tensor([sums.num_images, similarities.num_images])

@@ -36,7 +36,7 @@ ensemble tiny {{
     batch {batch}
     optimiser sgd(lr: rate, momentum: 0.9, nesterov: yes, weight_decay: 5e-4)
     phase search: {search} epochs at lr rate
-      then split clusters below tau
+      then split clusters below tau{sketch}
       then {carry}
     phase main: {main} epochs
       after 1 epochs untie coefficients below 0.9
@@ -53,9 +53,12 @@ def spec_text(
     batch: int = 128,
     search: int = 1,
     main: int = 2,
+    sketch: str = "",
 ) -> str:
     """The text of a spec; as small as one can be that does everything."""
-    return SPEC.format(data=data, templates=templates, carry=carry, batch=batch, search=search, main=main)
+    return SPEC.format(
+        data=data, templates=templates, carry=carry, batch=batch, search=search, main=main, sketch=sketch
+    )
 
 
 @frozen

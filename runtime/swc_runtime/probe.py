@@ -2,8 +2,10 @@
 
 Takes an ensemble and batches of (images, labels); gives `Feedback` by the ids of the program that the ensemble was
 built from. Guarantees: evaluation mode, no update, no `.grad` touched; each member is measured with its own
-cross-entropy, summed over images, so that how they were cut into batches does not matter. Memory: cluster similarity
-keeps each composed weight's gradient once per group of batches.
+cross-entropy, summed over images, so that how they were cut into batches does not matter. Cost: backward itself adds a
+batch's gradients onto the sums, and no parameter is updated, so that a batch costs no more than one of training.
+Memory: cluster similarity keeps each composed weight's gradient once per group of batches, or once in all beside its
+sketches (`swc_runtime.sketch.statistics_bytes`).
 """
 
 from __future__ import annotations
@@ -22,11 +24,13 @@ from torch import Tensor
 from swc_runtime.compose import gather_rows, plan_composition
 from swc_runtime.ensemble import Ensemble
 from swc_runtime.ranks import ALONE, Ranks
-from swc_runtime.similarity import CHUNK, Cosine, cosines
+from swc_runtime.similarity import CHUNK, Cosine, Shape, common_block, cosines, cosines_on
+from swc_runtime.sketch import Folder, Sketch, Sketches, is_folded, with_sketch_error
 
 Batches = Iterable[tuple[Tensor, Tensor]]
 Progress = Callable[[int], None]
 Context = Callable[[], AbstractContextManager[object]]
+Leaves = tuple[Tensor, ...]  # composed weights, as leaves of the members' graphs
 
 NUM_GROUPS = 8
 
@@ -85,13 +89,11 @@ def sum_gradients(
     """Sum dL/dW of each composed weight over the batches, apart by group; ValueError without batches."""
     kept: list[list[Tensor]] = []
     num_images = 0
-    for number, (gradients, size) in enumerate(_gradients(ensemble, batches, context)):
-        if number < groups:
-            kept.append([gradient.clone() for gradient in gradients])
-        else:
-            ensemble.kernels.accumulate(kept[number % groups], gradients)
+    for number, (leaves, size) in enumerate(_passes(ensemble, batches, progress, context)):
+        kept[number % groups : number % groups + 1] = [_taken(leaves)]
+        if number + 1 >= groups:
+            _give(leaves, kept[(number + 1) % groups])
         num_images += size
-        _tell(progress, size)
     num_images = _over_ranks(num_images, ranks)
     num_groups = len(kept)
     own = {layer_of(w): s for w, s in zip(ensemble.weights, _stacked(kept), strict=True)}
@@ -120,11 +122,6 @@ def _stacked(kept: list[list[Tensor]]) -> list[Tensor]:
     return made
 
 
-def _tell(progress: Progress | None, size: int) -> None:
-    if progress is not None:
-        progress(size)
-
-
 def _over_ranks(num_images: int, ranks: Ranks) -> int:
     """The images that the ranks have seen; ValueError where there are none."""
     count = torch.tensor(num_images, device=ranks.device)
@@ -135,19 +132,37 @@ def _over_ranks(num_images: int, ranks: Ranks) -> int:
     return int(count)
 
 
-def _gradients(ensemble: Ensemble, batches: Batches, context: Context) -> Iterator[tuple[list[Tensor], int]]:
-    """Per batch dL/dW of every composed weight, in program order, and the number of images."""
+def _passes(
+    ensemble: Ensemble, batches: Batches, progress: Progress | None, context: Context
+) -> Iterator[tuple[Leaves, int]]:
+    """Run each batch forward and backward; give the composed weights and the number of images.
+
+    A batch's dL/dW is added to what the weights hold as `.grad`, which is the caller's to take and to give.
+    """
     with _measuring(ensemble) as leaves:
         for images, labels in batches:
             device = leaves[0].device if leaves else images.device
-            if len(labels) == 0:  # a rank without a share of the last batch
-                yield [torch.zeros_like(leaf) for leaf in leaves], 0
-                continue
-            yield _batch_gradients(ensemble, leaves, images.to(device), labels.to(device), context), len(labels)
+            if len(labels):  # a rank may have no share of the last batch
+                _run_members(ensemble, leaves, images.to(device), labels.to(device), context)
+            yield leaves, len(labels)
+            if progress is not None:
+                progress(len(labels))
+
+
+def _taken(leaves: Leaves) -> list[Tensor]:
+    """The gradients that the weights hold, zero where a member does not use one; the weights hold none any more."""
+    taken = [torch.zeros_like(leaf) if leaf.grad is None else leaf.grad for leaf in leaves]
+    _give(leaves, [None] * len(leaves))
+    return [gradient.detach() for gradient in taken]
+
+
+def _give(leaves: Leaves, gradients: Sequence[Tensor | None]) -> None:
+    for leaf, gradient in zip(leaves, gradients, strict=True):
+        leaf.grad = gradient
 
 
 @contextmanager
-def _measuring(ensemble: Ensemble) -> Iterator[tuple[Tensor, ...]]:
+def _measuring(ensemble: Ensemble) -> Iterator[Leaves]:
     modes = {module: module.training for module in ensemble.modules()}
     ensemble.eval()
     with torch.no_grad():
@@ -161,24 +176,18 @@ def _measuring(ensemble: Ensemble) -> Iterator[tuple[Tensor, ...]]:
             module.training = training
 
 
-def _batch_gradients(
-    ensemble: Ensemble, leaves: Sequence[Tensor], images: Tensor, labels: Tensor, context: Context
-) -> list[Tensor]:
+def _run_members(ensemble: Ensemble, leaves: Leaves, images: Tensor, labels: Tensor, context: Context) -> None:
     program = ensemble.program
     smoothing = program.training.recipe.label_smoothing if program.training else 0.0
-    gradients = [torch.zeros(0)] * len(leaves)
     for number in ensemble.own:
         plan, member = program.members[number], ensemble.members[number]
-        own = [n for n, weight in enumerate(ensemble.weights) if weight.member == plan.name]
+        own = [leaf for leaf, weight in zip(leaves, ensemble.weights, strict=True) if weight.member == plan.name]
         if not own:
             continue
         with torch.enable_grad(), context():
             logits = member(images)
-        loss = F.cross_entropy(logits.to(leaves[0].dtype), labels, reduction="sum", label_smoothing=smoothing)
-        found = torch.autograd.grad(loss, [leaves[n] for n in own], allow_unused=True, materialize_grads=True)
-        for n, gradient in zip(own, found, strict=True):
-            gradients[n] = gradient
-    return gradients
+        loss = F.cross_entropy(logits.to(own[0].dtype), labels, reduction="sum", label_smoothing=smoothing)
+        torch.autograd.backward(loss, inputs=own)
 
 
 def cluster_feedback(sums: GradientSums, program: Program) -> ClusterFeedback:
@@ -195,8 +204,100 @@ def cluster_feedback(sums: GradientSums, program: Program) -> ClusterFeedback:
     )
 
 
+def sketch_clusters(
+    ensemble: Ensemble,
+    batches: Batches,
+    sketch: Sketch,
+    *,
+    groups: int = NUM_GROUPS,
+    progress: Progress | None = None,
+    context: Context = nullcontext,
+    ranks: Ranks = ALONE,
+) -> ClusterFeedback:
+    """`measure_clusters` in little memory: sketches of the groups' sums in place of the sums.
+
+    The errors are the jackknife's and the sketch's own together. There are no sums for `measure_spectra`. Sketches are
+    linear, so that those of several `ranks` add up.
+    """
+    program = ensemble.program
+    shapes = shapes_of(program)
+    layers = [layer_of(weight) for weight in ensemble.weights]
+    folder = Folder.of(clusters_of(program), shapes, sketch, next(ensemble.parameters()).device)
+    kept: list[Sketches] = []
+    loud = torch.zeros(len(shapes), device=ranks.device)
+    num_images = 0
+    for sums, size in _runs(ensemble, batches, sketch, groups, progress, context):
+        kept.append(_merged(folder.fold(layer, total) for layer, total in zip(layers, sums, strict=True)))
+        loud += _loud(shapes, layers, sums).to(loud)
+        num_images += size
+    num_images = _over_ranks(num_images, ranks)
+    ranks.add_up(loud)
+    silent = tuple(layer for layer, times in zip(shapes, loud.tolist(), strict=True) if not times)
+    found = _sketched(program, sketch.buckets, _added_up(folder, kept, ensemble, ranks), silent)
+    return ClusterFeedback(program.revision, found, silent, num_images=num_images, num_groups=len(kept))
+
+
+def _loud(shapes: Iterable[str], layers: Sequence[str], sums: Sequence[Tensor]) -> Tensor:
+    """Which layers have a gradient, of all; those that do not run here have none."""
+    heard = dict(zip(layers, sums, strict=True))
+    return torch.stack([heard[layer].any() if layer in heard else torch.tensor(False) for layer in shapes])
+
+
+def _added_up(folder: Folder, kept: Sequence[Sketches], ensemble: Ensemble, ranks: Ranks) -> Sketches:
+    """Per layer and block the groups' sketches [G, M] over all ranks."""
+    like = next(ensemble.parameters()).detach()
+    sketches: Sketches = {}
+    for place in folder.places():
+        own = [group[place] for group in kept if place in group]
+        sketches[place] = torch.stack(own) if own else like.new_zeros(len(kept), folder.width(place[1]))
+        ranks.add_up(sketches[place])
+    return sketches
+
+
+def _merged(parts: Iterable[Sketches]) -> Sketches:
+    return {place: tensor for part in parts for place, tensor in part.items()}
+
+
+def _sketched(program: Program, buckets: int, sketches: Sketches, silent: Sequence[str]) -> tuple[Similarity, ...]:
+    """The cosines of sketches [G, M] with their errors."""
+    shapes = shapes_of(program)
+    order = {layer: n for n, layer in enumerate(shapes)}
+    found: list[Similarity] = []
+    for layers in clusters_of(program):
+        heard = [layer for layer in layers if layer not in silent]
+
+        def block(n: int, common: Shape, heard: list[str] = heard) -> Tensor:
+            return sketches[heard[n], common]
+
+        own = [shapes[layer] for layer in heard]
+        pairs = cosines_on(own, block)
+        folded = [is_folded(common_block(own[p.first], own[p.second]), buckets) for p in pairs]
+        found += _named(heard, (with_sketch_error(p, buckets) if f else p for p, f in zip(pairs, folded, strict=True)))
+    return tuple(sorted(found, key=lambda s: (order[s.first], order[s.second])))
+
+
+def _runs(
+    ensemble: Ensemble, batches: Batches, sketch: Sketch, groups: int, progress: Progress | None, context: Context
+) -> Iterator[tuple[list[Tensor], int]]:
+    """Per group of batches the sums of its dL/dW, in program order, and the number of its images."""
+    leaves: Leaves | None = None
+    size = 0
+    for number, (running, images) in enumerate(_passes(ensemble, batches, progress, context)):
+        leaves, size = running, size + images
+        if sketch.group_of(number, groups) != sketch.group_of(number + 1, groups):
+            yield _taken(leaves), size
+            leaves, size = None, 0
+    if leaves is not None:
+        yield _taken(leaves), size
+
+
 def _named(ids: Sequence[str], found: Iterable[Cosine]) -> list[Similarity]:
     return [Similarity(ids[c.first], ids[c.second], c.value, c.error) for c in found]
+
+
+def shapes_of(program: Program) -> dict[str, Shape]:
+    """The shape of each composed weight by layer id, in program order."""
+    return {layer_of(weight): weight.shape for weight in program.weights}
 
 
 def clusters_of(program: Program) -> tuple[tuple[str, ...], ...]:
@@ -255,14 +356,14 @@ def _sum_slots(
         return {}, 0
     kept: list[list[Tensor]] = []
     num_images = 0
-    for number, (gradients, size) in enumerate(_gradients(ensemble, batches, context)):
+    for number, (leaves, size) in enumerate(_passes(ensemble, batches, progress, context)):
+        gradients = _taken(leaves)
         found = ensemble.kernels.slot_gradients([gradients[n] for n in plan.direct], list(ensemble.banks))
         if number < groups:
             kept.append(found)
         else:
             torch._foreach_add_(kept[number % groups], found)
         num_images += size
-        _tell(progress, size)
     num_images = _over_ranks(num_images, ranks)
     stacks = [torch.stack(list(group), dim=1) for group in zip(*kept, strict=True)]
     for stack in stacks:

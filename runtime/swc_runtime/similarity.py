@@ -9,12 +9,15 @@ Tensor names: G groups of batches, I and J layers of one shape each.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import combinations
 
 import torch
 from attrs import frozen
 from torch import Tensor
+
+Shape = tuple[int, ...]
+Block = Callable[[int, Shape], Tensor]  # a layer's number and a common block's shape -> its groups there [G, n...]
 
 CHUNK = 1 << 22  # scalars held in float64 at a time
 UNKNOWN = 1.0  # the error of a cosine of which only one group of batches speaks
@@ -59,21 +62,35 @@ def cosines(sums: Sequence[Tensor]) -> list[Cosine]:
     A pair that is zero on its common block has no cosine and is left out. Layers of equal shape are compared at once
     by matrix products.
     """
-    shapes = sorted({tuple(one.shape[1:]) for one in sums})
-    places = {shape: [n for n, one in enumerate(sums) if tuple(one.shape[1:]) == shape] for shape in shapes}
+    return cosines_on([tuple(one.shape[1:]) for one in sums], lambda n, common: _cut(sums[n], common))
+
+
+def cosines_on(shapes: Sequence[Shape], block: Block) -> list[Cosine]:
+    """`cosines` of layers of these shapes, of which `block` gives what stands for them on a common block."""
+    distinct = sorted(set(shapes))
+    places = {shape: [n for n, own in enumerate(shapes) if own == shape] for shape in distinct}
     found: list[Cosine] = []
-    for n, first in enumerate(shapes):
-        for second in shapes[n:]:
-            found += _between(sums, places[first], places[second])
+    for n, first in enumerate(distinct):
+        for second in distinct[n:]:
+            found += _between(common_block(first, second), block, places[first], places[second])
     return sorted(found, key=lambda c: (c.first, c.second))
 
 
-def _between(sums: Sequence[Tensor], first: list[int], second: list[int]) -> list[Cosine]:
+def common_block(first: Shape, second: Shape) -> Shape:
+    """The shape of the top-left block that two layers have in common; ValueError unless they have as many axes."""
+    return tuple(min(pair) for pair in zip(first, second, strict=True))
+
+
+def _cut(layer: Tensor, common: Shape) -> Tensor:
+    return layer[(slice(None), *(slice(size) for size in common))]
+
+
+def _between(common: Shape, block: Block, first: list[int], second: list[int]) -> list[Cosine]:
     if first is second and len(first) < 2:
         return []
-    left, right = [sums[n] for n in first], [sums[n] for n in second]
-    common = tuple(min(pair) for pair in zip(left[0].shape[1:], right[0].shape[1:], strict=True))
-    value, error, known = _cosines_of(*_dots_of(left, right, common))
+    left = [block(n, common) for n in first]
+    right = left if first is second else [block(n, common) for n in second]
+    value, error, known = _cosines_of(*_dots_of(left, right))
     pairs = combinations(range(len(first)), 2) if first is second else _product(len(first), len(second))
     numbers = [(i, j) for i, j in pairs if known[i, j]]
     return [_ordered(first[i], second[j], value[i, j].item(), error[i, j].item()) for i, j in numbers]
@@ -87,11 +104,11 @@ def _ordered(one: int, other: int, value: float, error: float) -> Cosine:
     return Cosine(min(one, other), max(one, other), value, error)
 
 
-def _dots_of(left: list[Tensor], right: list[Tensor], common: tuple[int, ...]) -> tuple[Dots, Dots, Dots]:
+def _dots_of(left: list[Tensor], right: list[Tensor]) -> tuple[Dots, Dots, Dots]:
     """The products left with right, and each side's own norms, as [I, J, G], [I, 1, G] and [1, J, G]."""
     cross, rows, columns = [], [], []
-    for start, stop in _runs(common, (len(left) + len(right)) * left[0].shape[0]):
-        i, j = _stacked(left, common, start, stop), _stacked(right, common, start, stop)
+    for start, stop in _runs(left[0].shape[1:], (len(left) + len(right)) * left[0].shape[0]):
+        i, j = _stacked(left, start, stop), _stacked(right, start, stop)
         cross.append(_dots(i, j))
         rows.append(_norms(i))
         columns.append(_norms(j))
@@ -99,17 +116,16 @@ def _dots_of(left: list[Tensor], right: list[Tensor], common: tuple[int, ...]) -
     return both, _at(own, 1), _at(other, 0)
 
 
-def _runs(common: tuple[int, ...], width: int) -> Iterator[tuple[int, int]]:
+def _runs(common: Shape, width: int) -> Iterator[tuple[int, int]]:
     """Cut the first axis so that a run of all stacked layers stays within a chunk."""
     per_row = max(1, torch.Size(common[1:]).numel() * width)
     step = max(1, CHUNK // per_row)
     return ((start, min(start + step, common[0])) for start in range(0, common[0], step))
 
 
-def _stacked(layers: list[Tensor], common: tuple[int, ...], start: int, stop: int) -> Tensor:
-    """The chosen outputs of the common block of every layer, as [I, G, n] in float64."""
-    cut = (slice(None), slice(start, stop), *(slice(size) for size in common[1:]))
-    return torch.stack([layer[cut].flatten(1).double() for layer in layers])
+def _stacked(layers: list[Tensor], start: int, stop: int) -> Tensor:
+    """The chosen outputs of every layer's block, as [I, G, n] in float64."""
+    return torch.stack([layer[:, start:stop].flatten(1).double() for layer in layers])
 
 
 def _dots(i_IGn: Tensor, j_JGn: Tensor) -> Dots:

@@ -79,13 +79,15 @@ class Recipe:
 class SplitClusters:
     """`then split clusters below TAU`: cluster similarity at the end of a phase (docs/explanation/method.md).
 
-    `batches` limits the statistics to that many batches (None: one whole epoch).
+    `batches` limits the statistics to that many batches (None: one whole epoch). `sketch` keeps that many numbers in
+    place of a layer's summed gradient, to save memory (None: the exact sums).
     """
 
     threshold: float
     linkage: Linkage = "union"
     across: Across = "members"
     batches: int | None = None
+    sketch: int | None = None
 
 
 @frozen

@@ -6,13 +6,19 @@ be seen without building a network is reported at once; nothing is left open tha
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TypeVar
 
 from swc.diagnostics import Sink
 from swc.diagnostics.catalogue.names import UnknownEnsemble
-from swc.diagnostics.catalogue.structure import MissingItem, NoEnsemble, ProfiledWithoutSplit, SeveralEnsembles
+from swc.diagnostics.catalogue.structure import (
+    MissingItem,
+    NoEnsemble,
+    ProfiledWithoutSplit,
+    SeveralEnsembles,
+    SketchedProfile,
+)
 from swc.diagnostics.catalogue.unused import NothingToUntie, UnusedParam
 from swc.diagnostics.catalogue.values import OutOfRange
 from swc.diagnostics.sources import read_source
@@ -177,16 +183,32 @@ def _check_together(items: Items, shares: tuple[Share, ...], training: Training 
     """What concerns sharing and training at once."""
     phases = training.phases if training is not None else ()
     for share in shares:
-        is_profiled = share.templates.rule == "optimal" and share.templates.objective == "profiled"
-        if is_profiled and all(phase.split is None for phase in phases):
+        if share.templates.is_profiled and all(phase.split is None for phase in phases):
             scope.sink.report(ProfiledWithoutSplit(span=share.templates.span))
+    _check_profiles(items, shares, scope)
     tied = any(share.coefficients != "slot" and share.policy == "superweights" for share in shares)
     if tied:
         return
+    for clause in _clauses(items):
+        if isinstance(clause, tree.Untie):
+            scope.sink.report(NothingToUntie(span=clause.span))
+
+
+def _check_profiles(items: Items, shares: tuple[Share, ...], scope: Scope) -> None:
+    """Profiles are read off the summed gradients themselves, of which a sketch keeps dot products alone."""
+    if not any(share.templates.is_profiled for share in shares):
+        return
+    for clause in _clauses(items):
+        if isinstance(clause, tree.Split) and clause.sketch is not None:
+            scope.sink.report(SketchedProfile(span=clause.sketch.span))
+
+
+def _clauses(items: Items) -> Iterator[tree.Clause]:
+    """What happens in and after the phases."""
     for train in _of(items, tree.Train):
-        for clause in (c for p in train.items if isinstance(p, tree.Phase) for c in p.clauses):
-            if isinstance(clause, tree.Untie):
-                scope.sink.report(NothingToUntie(span=clause.span))
+        for phase in train.items:
+            if isinstance(phase, tree.Phase):
+                yield from phase.clauses
 
 
 def _check_image_sizes(items: Items, data: DataFacts, training: Training | None, scope: Scope) -> None:

@@ -69,6 +69,11 @@ class Templates:
     cap: int = 8
     span: Span | None = field(default=None, eq=False)
 
+    @property
+    def is_profiled(self) -> bool:
+        """Whether measured gradients decide."""
+        return self.rule == "optimal" and self.objective == "profiled"
+
 
 @frozen
 class Share:

@@ -18,7 +18,7 @@ from swc.semantics import values
 from swc.semantics.recipes import Draft, add_items, finish
 from swc.semantics.scope import Scope
 from swc.semantics.sharing import enter
-from swc.semantics.values import COSINE, POSITIVE
+from swc.semantics.values import COSINE, POSITIVE, SKETCH
 from swc.syntax import tree
 
 
@@ -109,7 +109,11 @@ def _split(item: tree.Split, phase: str, scope: Scope) -> SplitClusters:
     stated = (item.linkage, item.across)
     lines = ("linkage union", "across members")
     scope.defaults.extend(f"phase {phase}: {line}" for line, name in zip(lines, stated, strict=True) if name is None)
-    return SplitClusters(threshold, linkage, across, _batches(item.batches, scope))
+    return SplitClusters(threshold, linkage, across, _batches(item.batches, scope), _sketch(item.sketch, scope))
+
+
+def _sketch(value: tree.Value | None, scope: Scope) -> int | None:
+    return values.whole(value, scope, "the size of a sketch", SKETCH, fallback=4096) if value is not None else None
 
 
 def _batches(value: tree.Value | None, scope: Scope) -> int | None:

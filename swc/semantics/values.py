@@ -58,6 +58,7 @@ FEW = Range(least=1, most=10_000)  # members of an array, bins
 NOT_NEGATIVE = Range(least=0)
 POSITIVE = Range(above=0)
 COSINE = Range(least=-1, most=1)
+SKETCH = Range(least=64, most=1 << 20)  # from an error of 0.125 to one of 0.001
 
 
 def number(value: Value, scope: Scope, what: str, limits: Range = ANY, *, fallback: float = 1) -> float:

@@ -156,5 +156,6 @@ def _then(stage: Stage) -> str:
 def action_text(action: Action) -> str:
     """What ends a stage, in the language's words."""
     if isinstance(action, SplitClusters):
-        return f"split clusters below {action.threshold:g}"
+        sketch = f" sketch {action.sketch}" if action.sketch is not None else ""
+        return f"split clusters below {action.threshold:g}{sketch}"
     return f"untie coefficients below {action.threshold:g}"

@@ -36,7 +36,7 @@ class _Builder:
         span = self.source.span(node.meta.start_pos, node.meta.end_pos)
         if node.data in LEAVES:
             return LEAVES[node.data](str(node.children[0]), span)
-        if node.data in ("linkage", "across", "over"):
+        if node.data in ("linkage", "across", "over", "sketch"):
             return _Option(node.data, self.build(node.children[0]))
         return FORMS[node.data]([self.build(child) for child in node.children], span)
 
@@ -88,7 +88,8 @@ def _recipe(parts: list[Any], span: Span) -> t.Recipe:
 
 
 def _split(parts: list[Any], span: Span) -> t.Split:
-    return t.Split(parts[0], _options(parts, "linkage"), _options(parts, "across"), _options(parts, "over"), span)
+    linkage, across, over, sketch = (_options(parts, key) for key in ("linkage", "across", "over", "sketch"))
+    return t.Split(parts[0], linkage, across, over, sketch, span)
 
 
 LEAVES: dict[str, Callable[[str, Span], t.Value]] = {

@@ -241,6 +241,7 @@ class Split:
     linkage: Name | None
     across: Name | None
     batches: Value | None
+    sketch: Value | None
     span: Span = field(eq=False)
 
 

@@ -10,6 +10,7 @@ from swc.diagnostics import DiagnosticError
 from swc.ir.counts import count
 from swc.ir.verify import verify
 from swc.program.expressions import Combine, Slice, Stored
+from swc.program.training import SplitClusters
 from swc.semantics.spec import Budget
 from swc.show.choose import choose
 from swc.show.index import index_of
@@ -17,7 +18,7 @@ from swc.show.layer import layer_report
 from swc.show.plain import plain
 from swc.show.report import compile_report
 from swc.show.revision import Revision
-from swc.show.text import overview
+from swc.show.text import action_text, overview
 from swc.show.ties import is_tied_throughout, letter_of, tie_groups
 from swc.show.wording import budget_text, runs, short
 
@@ -32,6 +33,11 @@ def golden(name: str) -> str:
 
 def test_the_hand_made_graph_is_a_graph() -> None:
     verify(small_graph())
+
+
+def test_a_sketch_is_shown_where_there_is_one() -> None:
+    assert action_text(SplitClusters(0.1)) == "split clusters below 0.1"
+    assert action_text(SplitClusters(0.1, sketch=4096)) == "split clusters below 0.1 sketch 4096"
 
 
 def test_overview() -> None:

@@ -46,6 +46,17 @@ def test_what_a_recompile_warns_of_is_told_and_kept(
     assert "SW410: splitting below -1 leaves every cluster whole" in whole.revision(1, "notes.txt")
 
 
+def test_a_split_by_sketches_is_near_the_exact_one(cycle: Place, tmp_path_factory: pytest.TempPathFactory) -> None:
+    sketched = trained(tmp_path_factory, batch=64, main=2, sketch=" sketch 1024")
+    found, exact = (run.build().revisions[0].feedback for run in (sketched, cycle))
+    assert isinstance(found, ClusterFeedback) and isinstance(exact, ClusterFeedback)
+    assert (found.num_images, found.num_groups) == (1437, 8)
+    for mine, true in zip(found.similarities, exact.similarities, strict=True):
+        assert (mine.first, mine.second) == (true.first, true.second)
+        assert abs(mine.value - true.value) < 5 / 1024**0.5
+    assert found.similarities != exact.similarities
+
+
 def test_metrics_tell_every_epoch_and_the_scores_of_every_stage(cycle: Place) -> None:
     rows = cycle.metrics()
     epochs = [(row["revision"], row["phase"], row["epoch"]) for row in rows if row["kind"] == "epoch"]

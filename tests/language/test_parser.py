@@ -67,7 +67,7 @@ def test_line_ends_and_byte_order_marks_mean_nothing() -> None:
 def test_clauses_of_a_phase() -> None:
     text = """ensemble a { train r(x: 1) {
       phase s: 3 epochs at lr 0.1 then split clusters below t linkage average across reference over 5 batches
-        then continue
+        sketch 4k then continue
       phase m: 9 epochs after 1 epochs untie coefficients below 0.9 over 2 batches after 2 epochs
         untie coefficients below 0.8 } }"""
     (train,) = only_ensemble(text).items
@@ -78,6 +78,7 @@ def test_clauses_of_a_phase() -> None:
     assert split.linkage is not None and split.linkage.text == "average"
     assert split.across is not None and split.across.text == "reference"
     assert isinstance(split.batches, tree.Number) and split.batches.value == 5
+    assert isinstance(split.sketch, tree.Number) and split.sketch.value == 4000
     assert carry.kind == "continue"
     assert [type(clause) for clause in main.clauses] == [tree.Untie, tree.Untie]
 

@@ -90,6 +90,10 @@ def test_a_budget_of_another_kind_is_refused(text: str, code: str) -> None:
         ("phase p: 9 epochs then restart", "SW130"),
         ("phase p: 9 epochs then split clusters below -2 phase q: 1 epochs", "SW202"),
         ("phase p: 9 epochs then split clusters below 0.1", "SW131"),
+        ("phase p: 9 epochs then split clusters below 0 sketch 63 phase q: 1 epochs", "SW202"),
+        ("phase p: 9 epochs then split clusters below 0 sketch 2M phase q: 1 epochs", "SW202"),
+        ("phase p: 9 epochs then split clusters below 0 sketch 99.5 phase q: 1 epochs", "SW201"),
+        ("phase p: 9 epochs then split clusters below 0 sketch 50% phase q: 1 epochs", "SW203"),
         ("phase p: 9 epochs then split clusters below 0 then restart then continue phase q: 1 epochs", "SW121"),
         ("phase p: 9 epochs phase p: 9 epochs", "SW121"),
         ("batch 3", "SW123"),
@@ -199,11 +203,12 @@ def test_a_recipe_takes_arguments_and_is_overridden_in_part() -> None:
 
 
 def test_phases() -> None:
-    text = """phase s: 4 epochs at lr 0.1 then split clusters below 10% across reference over 3 batches then continue
+    text = """phase s: 4 epochs at lr 0.1
+      then split clusters below 10% across reference over 3 batches sketch 4096 then continue
     phase m: 9 epochs after 2 epochs untie coefficients below 0.9"""
     training = spec(f"budget unlimited share conv train {{ {text} }}").training
     assert training is not None
-    search = Phase("s", 4, 0.1, split=SplitClusters(0.1, "union", "reference", 3), carry="continue")
+    search = Phase("s", 4, 0.1, split=SplitClusters(0.1, "union", "reference", 3, 4096), carry="continue")
     assert training.phases == (search, Phase("m", 9, untie=(UntieCoefficients(2, 0.9),)))
 
 

@@ -301,6 +301,26 @@ class ProfiledWithoutSplit(Diagnostic):
         return "add a search phase that ends with a split, or write `templates optimal(coverage)`"
 
 
+@frozen(kw_only=True)
+class SketchedProfile(Diagnostic):
+    """Gradients are to be sketched, and templates to be allocated by their spectra.
+
+    `optimal(profiled)` takes the worth of each template from the whole summed gradients. `sketch` saves their memory by
+    keeping a few numbers in their place, which tell similarities and no spectra. Leave `sketch` out, or use
+    `optimal(coverage)`.
+    """
+
+    code: ClassVar[str] = "SW133"
+
+    def message(self) -> str:
+        """What excludes what."""
+        return "`sketch` keeps no gradients for `optimal(profiled)` to go by"
+
+    def help(self) -> str:
+        """Either of the two."""
+        return "leave `sketch` out, or write `templates optimal(coverage)`"
+
+
 STRUCTURE = (
     ImportCycle,
     ExtendsCycle,
@@ -316,4 +336,5 @@ STRUCTURE = (
     CarryWithoutSplit,
     SplitAtTheEnd,
     ProfiledWithoutSplit,
+    SketchedProfile,
 )
