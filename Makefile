@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help demo test check setup slow bench-statistics clean
+.PHONY: help demo test check setup slow bench clean
 
 help:  ## say what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -37,8 +37,9 @@ test: check  ## the checks, then the tests (under ten minutes on two cores)
 slow: setup  ## the tests that take minutes
 	$(BIN)/python -m pytest -m slow || test $$? -eq 5  # 5: there are none at present
 
-bench-statistics: setup  ## what an epoch of gradient statistics costs over one of training
-	$(BIN)/python benchmarks/statistics_cost.py
+bench: setup  ## what a step, statistics and the compiler cost (some minutes on an idle machine)
+	$(BIN)/python -m benchmarks.step -o build/bench
+	$(BIN)/python -m benchmarks.statistics_cost -o build/bench
 
 clean:  ## remove the environment and everything compiled
 	rm -rf $(VENV) build

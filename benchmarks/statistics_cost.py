@@ -1,29 +1,26 @@
-"""What an epoch of gradient statistics costs over an epoch of training.
+"""An epoch of gradient statistics, against an epoch of training on the same batches.
 
-Takes a spec, gives a table: per kind of statistics the ratio to a plain epoch (median over paired rounds, least and
-most) and the memory it keeps. Guarantees: every round runs each kind once, in turn, on the same batches of random
-pixels in the data set's shape; times are CPU time of the process (user and system), or on CUDA wall time between
-synchronisations; the first round warms up and does not count.
+    python -m benchmarks.statistics_cost [-o FOLDER] [--rounds N]
 
-    python benchmarks/statistics_cost.py [--spec SPEC.sw] [--batches N] [--rounds N] [--sketch M] [--device cuda]
+The quickstart's ensemble, on random pixels of its data set's shape, by turns (`paired`). Beside the times stands what
+each kind of statistics keeps in memory over its pass.
 """
 
 from __future__ import annotations
 
-import argparse
-import platform
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
-from statistics import median
-from time import perf_counter, process_time
 
 import torch
-from attrs import frozen
-from swc.driver import Compiled, compile_file
+from swc.driver import compile_file
 from swc.program.program import Program
 from swc.program.training import Phase, Recipe
+from swc.resources import specs
+from torch import Tensor
 
+from benchmarks.device import DEVICE, settled
+from benchmarks.paired import paired
+from benchmarks.table import Row, arguments, give, seen
 from swc_runtime.ensemble import Ensemble, build
 from swc_runtime.optimiser import make_optimiser
 from swc_runtime.precision import Arithmetic, choose_arithmetic, laid_out
@@ -35,121 +32,70 @@ from swc_runtime.probe import (
     shapes_of,
     sketch_clusters,
 )
-from swc_runtime.sketch import Sketch, statistics_bytes
+from swc_runtime.sketch import BUCKETS, Sketch, statistics_bytes
 from swc_runtime.trainer import Epoch, train_epoch
 
-SPEC = Path(__file__).parents[1] / "specs" / "quickstart.sw"
-Batches = list[tuple[torch.Tensor, torch.Tensor]]
+GOAL = 1.01 if DEVICE == "cpu" else 1.02
+NUM_BATCHES = 23  # as many as an epoch of the digits has
+Batches = list[tuple[Tensor, Tensor]]
 
 
-@frozen
-class Bench:
-    """An ensemble with batches to run."""
-
-    compiled: Compiled
-    ensemble: Ensemble
-    recipe: Recipe
-    batches: Batches
-    arithmetic: Arithmetic
-
-    @property
-    def program(self) -> Program:
-        """The program of the ensemble."""
-        assert self.compiled.program is not None
-        return self.compiled.program
-
-    def train(self) -> None:
-        """A plain epoch."""
-        optimiser = make_optimiser(self.ensemble, self.recipe)
-        epoch = Epoch(Phase("plain", 1, lr=1e-3), 0, len(self.batches))
-        train_epoch(self.ensemble, optimiser, self.batches, self.recipe, epoch, self.arithmetic)
-
-    def measure(self, kind: Callable[..., object]) -> None:
-        """A statistics epoch."""
-        kind(self.ensemble, self.batches, context=self.arithmetic.autocast)
-
-
-def opened(arguments: argparse.Namespace) -> Bench:
-    """The spec compiled and built, and random batches for it."""
-    compiled = compile_file(arguments.spec)
-    program = compiled.program
-    assert program is not None and program.training is not None, "the spec has a train block"
-    recipe, facts = program.training.recipe, program.data
-    size = arguments.batch or recipe.batch
+def random_batches(program: Program, recipe: Recipe) -> Batches:
+    """An epoch of random pixels."""
     draw = torch.Generator().manual_seed(0)
-    batches = [
+    shape, classes = program.data.image_shape, program.data.num_classes
+    return [
         (
-            laid_out(torch.randn(size, *facts.image_shape, generator=draw).to(arguments.device)),
-            torch.randint(facts.num_classes, (size,), generator=draw).to(arguments.device),
+            laid_out(torch.randn(recipe.batch, *shape, generator=draw).to(DEVICE)),
+            torch.randint(classes, (recipe.batch,), generator=draw).to(DEVICE),
         )
-        for _ in range(arguments.batches)
+        for _ in range(NUM_BATCHES)
     ]
-    ensemble = build(program, device=arguments.device)
-    return Bench(compiled, ensemble, recipe, batches, choose_arithmetic(recipe.precision, arguments.device))
 
 
-def seconds(run: Callable[[], None], device: str) -> float:
-    """How long a run takes the processor, or on CUDA how long until the device is done."""
-    if device == "cpu":
-        begun = process_time()
-        run()
-        return process_time() - begun
-    torch.cuda.synchronize()
-    begun = perf_counter()
-    run()
-    torch.cuda.synchronize()
-    return perf_counter() - begun
+def trainer(ensemble: Ensemble, recipe: Recipe, batches: Batches, arithmetic: Arithmetic) -> Callable[[], None]:
+    """A plain epoch of training."""
+    optimiser = make_optimiser(ensemble, recipe)
+    epoch = Epoch(Phase("plain", 1, lr=1e-3), 0, len(batches))
+
+    def train() -> None:
+        train_epoch(ensemble, optimiser, batches, recipe, epoch, arithmetic)
+        settled()
+
+    return train
 
 
-def kinds_of(bench: Bench, buckets: int) -> dict[str, Callable[[], None]]:
-    """Every kind of epoch by its name; the plain one first."""
-    sketch = partial(sketch_clusters, sketch=Sketch(len(bench.batches), buckets))
-    return {
-        "plain": bench.train,
-        "clusters, exact": partial(bench.measure, measure_clusters),
-        f"clusters, sketch {buckets}": partial(bench.measure, sketch),
-        "coefficients": partial(bench.measure, measure_coefficients),
-    }
+def statistics_rows(rounds: int) -> list[Row]:
+    """One row for each kind of statistics."""
+    program = compile_file(specs() / "quickstart.sw").program
+    assert program.training is not None, "the quickstart is trained"
+    recipe = program.training.recipe
+    ensemble, batches = build(program, device=DEVICE), random_batches(program, recipe)
+    arithmetic = choose_arithmetic(recipe.precision, DEVICE)
+    train = trainer(ensemble, recipe, batches, arithmetic)
+    kept = partial(statistics_bytes, clusters_of(program), shapes_of(program), NUM_GROUPS)
+    kinds: tuple[tuple[str, Callable[..., object], str], ...] = (
+        ("clusters, exact", measure_clusters, f", keeps {kept(None) / 1e6:.1f} MB"),
+        (
+            "clusters, sketched",
+            partial(sketch_clusters, sketch=Sketch(NUM_BATCHES)),
+            f", keeps {kept(BUCKETS) / 1e6:.1f} MB",
+        ),
+        ("coefficients", measure_coefficients, ""),
+    )
+    rows = []
+    for name, kind, memory in kinds:
+        found = paired(lambda k=kind: _measured(k, ensemble, batches, arithmetic), train, rounds)
+        what = f"statistics of {name}: epoch / training epoch"
+        rows.append(Row(what, found.median, seen(found) + memory, at_most=GOAL))
+    return rows
 
 
-def report(bench: Bench, taken: dict[str, list[float]], buckets: int) -> None:
-    """The table."""
-    shapes, clusters = shapes_of(bench.program), clusters_of(bench.program)
-    memory = {
-        name: statistics_bytes(clusters, shapes, NUM_GROUPS, buckets if "sketch" in name else None)
-        for name in taken
-        if "clusters" in name
-    }
-    plain = taken.pop("plain")
-    print(f"{'epoch':<24} {'ratio':>7} {'least':>7} {'most':>7}  keeps")
-    print(f"{'plain':<24} {'1':>7} {'':>7} {'':>7}  ({median(plain):.3f} s)")
-    for name, times in taken.items():
-        ratios = [one / base for one, base in zip(times, plain, strict=True)]
-        kept = f"{memory[name] / 1e6:.1f} MB" if name in memory else ""
-        print(f"{name:<24} {median(ratios):>7.3f} {min(ratios):>7.3f} {max(ratios):>7.3f}  {kept}")
-
-
-def main() -> None:
-    """Run the rounds and print the table."""
-    parser = argparse.ArgumentParser(description="what gradient statistics cost over plain training")
-    parser.add_argument("--spec", type=Path, default=SPEC)
-    parser.add_argument("--batches", type=int, default=23, help="batches in an epoch; the digits have 23")
-    parser.add_argument("--batch", type=int, default=None, help="images in a batch; the recipe's if left out")
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--sketch", type=int, default=4096)
-    parser.add_argument("--device", default="cpu")
-    parser.add_argument("--threads", type=int, default=1)
-    arguments = parser.parse_args()
-    torch.set_num_threads(arguments.threads)
-    bench = opened(arguments)
-    kinds = kinds_of(bench, arguments.sketch)
-    rounds = [{n: seconds(run, arguments.device) for n, run in kinds.items()} for _ in range(arguments.rounds + 1)]
-    chip = torch.cuda.get_device_name() if arguments.device != "cpu" else platform.processor() or platform.machine()
-    print(f"{chip}, {arguments.threads} threads, torch {torch.__version__}, {bench.arithmetic}")
-    size = len(bench.batches[0][1])
-    print(f"{bench.program.ensemble}: {len(bench.batches)} batches of {size}, {arguments.rounds} paired rounds")
-    report(bench, {name: [taken[name] for taken in rounds[1:]] for name in kinds}, arguments.sketch)
+def _measured(kind: Callable[..., object], ensemble: Ensemble, batches: Batches, arithmetic: Arithmetic) -> None:
+    kind(ensemble, batches, context=arithmetic.autocast)
+    settled()
 
 
 if __name__ == "__main__":
-    main()
+    given = arguments(__doc__)
+    give(statistics_rows(given.rounds), given.output, "statistics")

@@ -9,7 +9,6 @@ of its own. The last rows time composition alone, forward and backward, against 
 
 from __future__ import annotations
 
-import argparse
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -22,9 +21,10 @@ from swc.program.training import Recipe
 from swc.resources import specs
 from torch import Tensor
 
+from benchmarks.device import DEVICE, settled
 from benchmarks.naive import naive_weights
-from benchmarks.paired import Ratio, paired
-from benchmarks.table import Row, give
+from benchmarks.paired import paired
+from benchmarks.table import Row, arguments, give, seen
 from swc_runtime import build
 from swc_runtime.ensemble import Ensemble
 from swc_runtime.optimiser import make_optimiser
@@ -33,7 +33,6 @@ from swc_runtime.steps import STEPS, Batch, StepOptions
 
 HALF = Path(__file__).parent / "specs" / "half.sw"
 GOALS = {("float32", 64): 1.02, ("bfloat16", 64): 1.04, ("float32", 8): 1.05, ("bfloat16", 8): 1.05}
-DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def program(side: str) -> Program:
@@ -57,8 +56,7 @@ def stepper(side: str, precision: str, batch: int) -> Callable[[], None]:
         optimiser.zero_grad(set_to_none=True)
         run(ensemble, Batch(images, labels), options)
         optimiser.step()
-        if DEVICE == "cuda":
-            torch.cuda.synchronize()
+        settled()
 
     return step
 
@@ -71,12 +69,6 @@ def step_rows(rounds: int) -> list[Row]:
         found = paired(stepper("shared", precision, batch), stepper("plain", precision, batch), rounds, calls)
         rows.append(Row(f"step, {precision}, batch {batch}: shared / plain", found.high, seen(found), at_most=goal))
     return rows
-
-
-def seen(found: Ratio) -> str:
-    """A ratio with its interval, and both times."""
-    interval = f"[{found.low:.3f}, {found.high:.3f}] ({found.confidence:.1%})"
-    return f"{found.median:.3f} {interval}, {1000 * found.first:.1f} / {1000 * found.second:.1f} ms"
 
 
 def compose_rows(rounds: int) -> list[Row]:
@@ -100,8 +92,7 @@ def _composer(ensemble: Ensemble, compose: Callable[[Ensemble], Sequence[Tensor]
     def run() -> None:
         ensemble.zero_grad(set_to_none=True)
         torch.autograd.backward(list(compose(ensemble)), gradients)
-        if DEVICE == "cuda":
-            torch.cuda.synchronize()
+        settled()
 
     return run
 
@@ -137,18 +128,9 @@ def _resident(field: str) -> int:
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(field))
 
 
-def main() -> None:
-    """Measure everything and print one table."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("-o", "--output", type=Path, help="folder for step.txt and step.json")
-    parser.add_argument("--rounds", type=int, default=11)
-    parser.add_argument("--peak", nargs=2, metavar=("SIDE", "BATCH"), help=argparse.SUPPRESS)
-    given = parser.parse_args()
+if __name__ == "__main__":
+    given = arguments(__doc__, "--peak")
     if given.peak:
         print(peak(given.peak[0], int(given.peak[1])))
-        return
-    give([*step_rows(given.rounds), *compose_rows(given.rounds), *memory_rows()], given.output, "step")
-
-
-if __name__ == "__main__":
-    main()
+    else:
+        give([*step_rows(given.rounds), *compose_rows(given.rounds), *memory_rows()], given.output, "step")

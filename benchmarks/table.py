@@ -5,6 +5,7 @@ Takes rows; prints them with the machine, and writes them as text and JSON.
 
 from __future__ import annotations
 
+import argparse
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +13,7 @@ from pathlib import Path
 from attrs import asdict, frozen
 
 from benchmarks.machine import machine_lines
+from benchmarks.paired import Ratio
 
 
 @frozen
@@ -58,3 +60,19 @@ def give(rows: Sequence[Row], folder: Path | None, name: str) -> None:
         (folder / f"{name}.txt").write_text(text, encoding="utf-8")
         plain = {"machine": machine_lines(), "rows": [asdict(row) | {"met": row.met} for row in rows]}
         (folder / f"{name}.json").write_text(json.dumps(plain, indent=1) + "\n", encoding="utf-8")
+
+
+def seen(found: Ratio) -> str:
+    """A ratio with its interval, and both times."""
+    interval = f"[{found.low:.3f}, {found.high:.3f}] ({found.confidence:.1%})"
+    return f"{found.median:.3f} {interval}, {1000 * found.first:.1f} / {1000 * found.second:.1f} ms"
+
+
+def arguments(doc: str | None, *more: str) -> argparse.Namespace:
+    """What a benchmark is called with; `more` are hidden options of two words each."""
+    parser = argparse.ArgumentParser(description=(doc or "").partition("\n")[0])
+    parser.add_argument("-o", "--output", type=Path, help="folder for the table, as text and JSON")
+    parser.add_argument("--rounds", type=int, default=11, help="of both by turns (11)")
+    for name in more:
+        parser.add_argument(name, nargs=2, help=argparse.SUPPRESS)
+    return parser.parse_args()
