@@ -30,7 +30,7 @@ REALS = {torch.float64: ("double", ctypes.c_double), torch.float32: ("float", ct
 
 @cache
 def _library(dtype: torch.dtype, narrow: bool) -> ctypes.CDLL:
-    kernels = ("compose", "pull", "sum_parts", "accumulate")
+    kernels = ("compose", "pull", "sum_parts")
     unit = f'#include "{HEADER}"\n#include "{SOURCE}"\n' + "\n".join(f"HOST({kernel})" for kernel in kernels)
     options = [f"-DREAL={REALS[dtype][0]}", *SIZES, *(["-DBFLOAT16"] if narrow else [])]
     command = ["g++", "-std=c++17", "-O1", "-shared", "-fPIC", *STRICT, *options, "host.cpp", "-o", "host.so"]
@@ -98,11 +98,6 @@ class PlainLauncher:
                 start = offset + (copy - first_copy) * num * num_tiles
                 found += partials[start : start + num * num_tiles].reshape(num, num_tiles).sum(1)
             self._array(rows[bank] + row * num * found.itemsize, num)[:] = found
-
-    def _accumulate(self, tiles, sizes, sums, gradients) -> None:
-        for tensor, start in tiles:
-            part = slice(start, min(start + self.tile, sizes[tensor]))
-            self._array(sums[tensor], sizes[tensor])[part] += self._array(gradients[tensor], sizes[tensor])[part]
 
     def _alpha(self, address: int, row: int, num: int) -> np.ndarray:
         return self._array(address, (row + 1) * num)[row * num :] if address else np.zeros(num)

@@ -17,7 +17,7 @@ from swc.diagnostics import DiagnosticError
 from swc.diagnostics.catalogue.training import NoKernels
 from swc.program.program import Program
 
-from swc_runtime.compose import CompositionPlan, plan_composition
+from swc_runtime.compose import BankRows, Block, CompositionPlan, Output, plan_composition
 from swc_runtime.ensemble import Ensemble
 from swc_runtime.kernels.launched import LaunchedKernels
 from swc_runtime.kernels.reference import Kernels, TorchKernels
@@ -25,6 +25,14 @@ from swc_runtime.kernels.tables import unsuitable
 
 Name = Literal["torch", "cupy"]
 NAMES = ("torch", "cupy")
+
+# one slot of one bank with templates of three numbers
+SMALL = CompositionPlan(
+    (BankRows("bank", 3, ("slot",), ("alpha",), (0,)),),
+    (Output((3,), (Block(0, 0, 0, (3,), (3,), (0,)),)),),
+    (),
+    ("slot",),
+)
 
 WARM, STEPS, ROUNDS = 3, 10, 3  # steps before the first round, steps of a round, rounds of which the best counts
 
@@ -63,15 +71,15 @@ def choose_kernels(
 
 
 def why_not_cupy(device: torch.device) -> str | None:
-    """Why CuPy's kernels cannot be used on a device; None where a small sum comes out right."""
+    """Why CuPy's kernels cannot be used on a device; None where they compose a small SuperWeight rightly."""
     if device.type != "cuda":
         return "CuPy's need CUDA"
     if find_spec("cupy") is None:
         return "CuPy is not installed"
     try:
-        sums = torch.zeros(3, device=device)
-        cupy_kernels(CompositionPlan((), (), (), ()), (), device).accumulate([sums], [torch.ones_like(sums)])
-        return None if sums.tolist() == [1.0, 1.0, 1.0] else "CuPy does not work here: it adds wrongly"
+        templates, table = torch.arange(6.0, device=device).view(2, 3), torch.ones(1, 2, device=device)
+        (made,) = cupy_kernels(SMALL, (2,), device).compose([], [templates], [table])
+        return None if made.tolist() == [3.0, 5.0, 7.0] else "CuPy does not work here: it composes wrongly"
     except (ImportError, OSError, RuntimeError, AttributeError) as error:
         return f"CuPy does not work here: {next(iter(str(error).splitlines()), type(error).__name__)}"
 

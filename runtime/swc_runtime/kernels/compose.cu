@@ -229,15 +229,3 @@ extern "C" __global__ void __launch_bounds__(THREADS) sum_parts(
         __syncthreads();  // before `of_warps` is written again
     }
 }
-
-// sums += gradients, for all tensors at once.
-extern "C" __global__ void __launch_bounds__(THREADS) accumulate(
-    const Tile* tiles, const int* sizes, Real* const* sums, const Weight* const* gradients
-) {
-    const Tile tile = tiles[blockIdx.x];
-#pragma unroll
-    for (int item = 0; item < ITEMS; ++item) {
-        const int scalar = tile.start + item * THREADS + threadIdx.x;
-        if (scalar < sizes[tile.owner]) sums[tile.owner][scalar] += loaded(gradients[tile.owner][scalar]);
-    }
-}

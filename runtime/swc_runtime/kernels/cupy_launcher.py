@@ -12,7 +12,7 @@ from torch import Tensor
 
 from swc_runtime.kernels.launched import SOURCE
 
-KERNELS = ("compose", "pull", "sum_parts", "accumulate")
+KERNELS = ("compose", "pull", "sum_parts")
 THREADS, ITEMS = 256, 4  # as in compose.cu
 REALS = {torch.float32: "float", torch.float64: "double"}
 

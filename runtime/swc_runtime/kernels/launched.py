@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from swc_runtime.compose import CompositionPlan, block_view
-from swc_runtime.kernels.tables import Sums, launch_tables, tiles_of, unsuitable
+from swc_runtime.kernels.tables import Sums, launch_tables, unsuitable
 
 SOURCE = Path(__file__).with_name("compose.cu")
 KEPT = 32  # tables of addresses
@@ -83,7 +83,6 @@ class LaunchedKernels:
         self._walk = tuple(self._table(table) for table in (made.tiles, made.banks, made.groups, made.copies))
         self._by_coefficient, self._by_slot = self._both(made.by_coefficient), self._both(made.by_slot)
         self._addresses = Addresses(device)
-        self._cut: tuple[tuple[int, ...], Tensor, Tensor] | None = None
 
     def _table(self, table: NDArray[np.int32]) -> Tensor:
         return torch.from_numpy(table).to(self.device)
@@ -105,19 +104,6 @@ class LaunchedKernels:
         rows = [self._new((len(bank.slots), num)) for bank, num in sizes]
         self._pull(gradients, (templates, none), (none, rows), self._by_slot)
         return [row.double() for row in rows]
-
-    def accumulate(self, sums: Sequence[Tensor], gradients: Sequence[Tensor]) -> None:
-        """See `Kernels`; the sums lie dense, in any order of axes."""
-        self._check(sums)
-        added = [_laid_as(sum_, gradient.to(self.weights)) for sum_, gradient in zip(sums, gradients, strict=True)]
-        tiles, sizes = self._tiles_of(tuple(sum_.numel() for sum_ in sums))
-        self._launch("accumulate", len(tiles), tiles, sizes, self._addresses.of(sums), self._addresses.of(added))
-
-    def _tiles_of(self, sizes: tuple[int, ...]) -> tuple[Tensor, Tensor]:
-        if self._cut is None or self._cut[0] != sizes:
-            tiles = self._table(tiles_of(sizes, self._launcher.tile))
-            self._cut = sizes, tiles, self._table(np.array(sizes, dtype=np.int32))
-        return self._cut[1:]
 
     def place(self, templates: Sequence[Tensor], tables: Sequence[Tensor]) -> tuple[Tensor, ...]:
         """The outputs, each written once, where it stays."""

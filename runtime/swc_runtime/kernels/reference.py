@@ -31,10 +31,6 @@ class Kernels(Protocol):
         """Per bank dL/dalpha of each slot apart [S, K], in float64, from the gradients of the plan's outputs."""
         ...
 
-    def accumulate(self, sums: Sequence[Tensor], gradients: Sequence[Tensor]) -> None:
-        """Add to each sum its gradient, in place."""
-        ...
-
 
 @frozen
 class TorchKernels:
@@ -54,7 +50,3 @@ class TorchKernels:
         rows = gather_rows(self.plan, gradients, gradients[0])
         with torch.no_grad():
             return [(row @ bank.t()).double() for row, bank in zip(rows, templates, strict=True)]
-
-    def accumulate(self, sums: Sequence[Tensor], gradients: Sequence[Tensor]) -> None:
-        """See `Kernels`."""
-        torch._foreach_add_(list(sums), list(gradients))
