@@ -26,7 +26,7 @@ from swc_runtime.kernels.tables import unsuitable
 Name = Literal["torch", "cupy"]
 NAMES = ("torch", "cupy")
 
-# one slot of one bank with templates of three numbers
+# one slot of one bank, whose templates have three numbers
 SMALL = CompositionPlan(
     (BankRows("bank", 3, ("slot",), ("alpha",), (0,)),),
     (Output((3,), (Block(0, 0, 0, (3,), (3,), (0,)),)),),
