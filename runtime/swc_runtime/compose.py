@@ -10,6 +10,7 @@ Tensor names: S slots of a bank, K its templates, N its coefficient vectors, T s
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from math import prod
 from typing import Any
 
@@ -72,6 +73,15 @@ class CompositionPlan:
     outputs: tuple[Output, ...]
     direct: tuple[int, ...]
     rows: tuple[str, ...]
+
+    @cached_property
+    def places(self) -> tuple[tuple[tuple[int, Block], ...], ...]:
+        """Per bank its blocks, each with the number of the output where it stands."""
+        found: list[list[tuple[int, Block]]] = [[] for _ in self.banks]
+        for number, output in enumerate(self.outputs):
+            for block in output.blocks:
+                found[block.bank].append((number, block))
+        return tuple(tuple(places) for places in found)
 
 
 def plan_composition(program: Program) -> CompositionPlan:
@@ -148,7 +158,12 @@ def place_blocks(rows: Sequence[Tensor], output: Output) -> Tensor:
 
 
 def _visible(rows: Sequence[Tensor], block: Block) -> Tensor:
-    whole = block_view(rows[block.bank][block.row], block.offset, block.shape)
+    return _seen(rows[block.bank], block)
+
+
+def _seen(rows_ST: Tensor, block: Block) -> Tensor:
+    """What is visible of a block, as a view of its bank's rows."""
+    whole = block_view(rows_ST[block.row], block.offset, block.shape)
     return whole[tuple(slice(size) for size in block.visible)]
 
 
@@ -161,27 +176,30 @@ def gather_rows(plan: CompositionPlan, gradients: Sequence[Tensor | None], like:
 
     `gradients` are those of the plan's outputs (None: zero); `like` gives device and dtype.
     """
-    rows = [like.new_zeros((len(bank.slots), bank.size)) for bank in plan.banks]
-    for output, gradient in zip(plan.outputs, gradients, strict=True):
+    return [gather_bank(plan, number, gradients, like) for number in range(len(plan.banks))]
+
+
+def gather_bank(plan: CompositionPlan, number: int, gradients: Sequence[Tensor | None], like: Tensor) -> Tensor:
+    """`gather_rows` for one bank."""
+    bank = plan.banks[number]
+    rows_ST = like.new_zeros((len(bank.slots), bank.size))
+    for output, block in plan.places[number]:
+        gradient = gradients[output]
         if gradient is not None:
-            _add_blocks(rows, output, gradient)
-    return rows
-
-
-def _add_blocks(rows: Sequence[Tensor], output: Output, gradient: Tensor) -> None:
-    for block in output.blocks:
-        _visible(rows, block).add_(gradient[_standing(block)])
+            _seen(rows_ST, block).add_(gradient[_standing(block)])
+    return rows_ST
 
 
 class Compose(torch.autograd.Function):
     """All composed weights of an ensemble, as one function of its templates and coefficient tables.
 
-    `Compose.apply(plan, *indices, *templates, *tables)` gives the outputs of `plan`; per bank, `indices` [S] point
-    into the table [N, K], templates are [K, T]. Autocast does not reach inside: weights have the templates' dtype.
+    `Compose.apply(plan, dtype, *indices, *templates, *tables)` gives the outputs of `plan`, in `dtype` (None: that of
+    the templates); per bank, `indices` [S] point into the table [N, K], templates are [K, T]. Products are taken in the
+    templates' dtype, and autocast does not reach inside. Memory beside what is given: one bank's rows at a time.
     """
 
     @staticmethod
-    def forward(ctx: Any, plan: CompositionPlan, *tensors: Tensor) -> tuple[Tensor, ...]:
+    def forward(ctx: Any, plan: CompositionPlan, dtype: torch.dtype | None, *tensors: Tensor) -> tuple[Tensor, ...]:
         """rows [S, T] = table[index] [S, K] @ templates [K, T] per bank, then placed."""
         num_banks = len(plan.banks)
         indices, templates, tables = (tensors[n * num_banks : (n + 1) * num_banks] for n in range(3))
@@ -189,7 +207,8 @@ class Compose(torch.autograd.Function):
         ctx.set_materialize_grads(False)
         ctx.save_for_backward(*tensors)
         with torch.autocast(device_type=templates[0].device.type, enabled=False):
-            rows = [t.index_select(0, i) @ w for i, w, t in zip(indices, templates, tables, strict=True)]
+            parts = zip(indices, templates, tables, strict=True)
+            rows = [(t.index_select(0, i) @ w).to(dtype or w.dtype) for i, w, t in parts]
             return tuple(place_blocks(rows, output) for output in plan.outputs)
 
     @staticmethod
@@ -201,9 +220,11 @@ class Compose(torch.autograd.Function):
         tensors = ctx.saved_tensors
         indices, templates, tables = (tensors[n * num_banks : (n + 1) * num_banks] for n in range(3))
         with torch.autocast(device_type=templates[0].device.type, enabled=False):
-            rows = gather_rows(plan, gradients, templates[0])
-            pairs = [_pull(*parts) for parts in zip(rows, indices, templates, tables, strict=True)]
-        return (None, *(None for _ in indices), *(t for t, _ in pairs), *(a for _, a in pairs))
+            pairs = [
+                _pull(gather_bank(plan, number, gradients, templates[0]), *parts)
+                for number, parts in enumerate(zip(indices, templates, tables, strict=True))
+            ]
+        return (None, None, *(None for _ in indices), *(t for t, _ in pairs), *(a for _, a in pairs))
 
 
 def _pull(rows_ST: Tensor, index_S: Tensor, templates_KT: Tensor, table_NK: Tensor) -> tuple[Tensor, Tensor]:

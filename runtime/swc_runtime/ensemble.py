@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 
 import torch
 from attrs import evolve
@@ -18,6 +19,8 @@ from swc_runtime.bank import Parts, initial_parts
 from swc_runtime.compose import plan_composition
 from swc_runtime.expressions.evaluate import evaluate
 from swc_runtime.kernels.reference import Kernels, TorchKernels
+
+ROUNDED = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear)  # what autocast rounds the weights of
 
 
 class Ensemble(nn.Module):
@@ -56,9 +59,12 @@ class Ensemble(nn.Module):
         """The members that run here."""
         return tuple(self.members[number] for number in self.own)
 
-    def compose(self) -> tuple[Tensor, ...]:
-        """All composed weights in the order of `weights`, differentiable."""
-        made = self._made()
+    def compose(self, dtype: torch.dtype | None = None) -> tuple[Tensor, ...]:
+        """All composed weights in the order of `weights`, differentiable.
+
+        They are rounded to `dtype` where template blocks alone make them (None: the templates' dtype).
+        """
+        made = self._made(None if self.plan.rows else dtype)
         direct = dict(zip(self.plan.direct, made, strict=False))
         rows = dict(zip(self.plan.rows, made[len(direct) :], strict=True))
         tensors = {plan.id: t for plan, t in zip(self.program.tensors, self.tensors, strict=True)}
@@ -67,11 +73,11 @@ class Ensemble(nn.Module):
             for n, weight in enumerate(self.weights)
         )
 
-    def _made(self) -> tuple[Tensor, ...]:
+    def _made(self, dtype: torch.dtype | None) -> tuple[Tensor, ...]:
         if not self.plan.outputs:
             return ()
         indices = [self.get_buffer(f"index_{number}") for number in range(len(self.banks))]
-        return self.kernels.compose(indices, list(self.banks), list(self.coefficients))
+        return self.kernels.compose(indices, list(self.banks), list(self.coefficients), dtype)
 
     def install(self, weights: Sequence[Tensor]) -> None:
         """Put composed weights into the members as plain attributes, until `uninstall`."""
@@ -89,6 +95,11 @@ class Ensemble(nn.Module):
     def is_composed(self) -> bool:
         """Whether the members hold composed weights now."""
         return self._installed
+
+    @cached_property
+    def _is_plain(self) -> bool:
+        """Whether nothing but torch's own layers reads composed weights, and so nothing but what autocast rounds."""
+        return all(type(module) in ROUNDED for module, _ in self._places())
 
     def _places(self) -> Iterator[tuple[nn.Module, str]]:
         members = dict(zip((member.name for member in self.program.members), self.members, strict=True))
@@ -108,12 +119,15 @@ class Ensemble(nn.Module):
         finally:
             self.uninstall()
 
-    def begin_step(self) -> None:
-        """Compose once and give the members leaves, so that they can run forward and backward one by one."""
+    def begin_step(self, dtype: torch.dtype | None = None) -> None:
+        """Compose once and give the members leaves, so that they can run forward and backward one by one.
+
+        With `dtype` weights and their gradients are kept in it, where autocast would round them to it all the same.
+        """
         if self._step is not None:
             raise ValueError("begin_step was called twice without end_step")
         with torch.enable_grad():
-            composed = self.compose()
+            composed = self.compose(dtype if self._is_plain else None)
         leaves = tuple(weight.detach().requires_grad_() for weight in composed)
         self._step = (composed, leaves)
         self.install(leaves)

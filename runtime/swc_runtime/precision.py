@@ -22,6 +22,11 @@ class Arithmetic:
     dtype: torch.dtype
     why: str
 
+    @property
+    def rounds_to(self) -> torch.dtype | None:
+        """What autocast rounds weights to; None where it leaves them."""
+        return self.dtype if self.dtype is torch.bfloat16 else None
+
     def autocast(self) -> torch.autocast:
         """The context for a forward pass; for float32 it does nothing."""
         return torch.autocast(self.device, dtype=torch.bfloat16, enabled=self.dtype is torch.bfloat16)

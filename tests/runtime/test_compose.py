@@ -50,7 +50,7 @@ def test_gradcheck():
     ensemble = ensemble_of(program)
     indices = [ensemble.get_buffer(f"index_{n}") for n in range(len(ensemble.banks))]
     parameters = [p.detach().clone().requires_grad_() for p in (*ensemble.banks, *ensemble.coefficients)]
-    assert torch.autograd.gradcheck(lambda *p: Compose.apply(ensemble.plan, *indices, *p), parameters)
+    assert torch.autograd.gradcheck(lambda *p: Compose.apply(ensemble.plan, None, *indices, *p), parameters)
 
 
 def test_a_layer_of_one_whole_block_is_a_channels_last_view_of_the_rows():

@@ -286,3 +286,41 @@ def test_every_step_has_the_rate_of_its_place() -> None:
     train_epoch(ensemble, optimiser, batches(1, 1), RECIPE, epoch_of(1, 1), FULL, note)
     assert rates == [learning_rate(RECIPE, PHASE, 1, step, STEPS_PER_EPOCH) for step in (1, 2, 3)]
     assert len(set(rates)) == 3
+
+
+ROUNDING = Arithmetic("cpu", torch.bfloat16, "tests")
+
+
+def stepped(
+    program: Program, norm_batch: int | None, dtype: torch.dtype | None, monkeypatch: pytest.MonkeyPatch
+) -> tuple[Ensemble, set[torch.dtype]]:
+    """The gradients of a bfloat16 step whose weights are composed in `dtype`, and the types of the weights seen."""
+    ensemble, seen = ensemble_of(program).float(), set()
+    begin, install = Ensemble.begin_step, Ensemble.install
+
+    def watched(self: Ensemble, weights: tuple[Tensor, ...]) -> None:
+        seen.update(weight.dtype for weight in weights)
+        install(self, weights)
+
+    monkeypatch.setattr(Ensemble, "install", watched)
+    if dtype is None:
+        monkeypatch.setattr(Ensemble, "begin_step", lambda self, _: begin(self, None))
+    batch = Batch(laid_out(images(6, 0, torch.float32)), labels(6, 0))
+    STEPS["independent"](ensemble, batch, StepOptions(ROUNDING, norm_batch=norm_batch))
+    monkeypatch.undo()
+    return ensemble, seen
+
+
+@pytest.mark.parametrize("program", [PROGRAM, tiny_program(tie=True)])
+def test_weights_composed_in_bfloat16_are_those_that_autocast_rounds(
+    program: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (rounded, short), (full, long) = (stepped(program, None, dtype, monkeypatch) for dtype in (torch.bfloat16, None))
+    assert (short, long) == ({torch.bfloat16}, {torch.float32})
+    found, expected = gradients(rounded), gradients(full)
+    assert any(gradient.any() for gradient in expected.values())
+    assert [name for name in expected if not torch.equal(found[name], expected[name])] == []
+
+
+def test_gradients_of_several_parts_are_added_up_in_float32(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert stepped(PROGRAM, 3, torch.bfloat16, monkeypatch)[1] == {torch.float32}

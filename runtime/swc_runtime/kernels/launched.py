@@ -91,11 +91,15 @@ class LaunchedKernels:
         return self._table(sums.rows), self._table(sums.parts)
 
     def compose(
-        self, indices: Sequence[Tensor], templates: Sequence[Tensor], tables: Sequence[Tensor]
+        self,
+        indices: Sequence[Tensor],
+        templates: Sequence[Tensor],
+        tables: Sequence[Tensor],
+        dtype: torch.dtype | None = None,
     ) -> tuple[Tensor, ...]:
         """See `Kernels`; the indices are the plan's own, which the kernels have in their tables."""
         made: tuple[Tensor, ...] = Composed.apply(self, *templates, *tables)
-        return made
+        return made if dtype in (None, self.weights) else tuple(weight.to(dtype) for weight in made)
 
     def slot_gradients(self, gradients: Sequence[Tensor], templates: Sequence[Tensor]) -> list[Tensor]:
         """See `Kernels`."""

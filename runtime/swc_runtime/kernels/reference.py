@@ -22,9 +22,16 @@ class Kernels(Protocol):
     """What an ensemble computes its weights with; lists are per bank, in the plan's order."""
 
     def compose(
-        self, indices: Sequence[Tensor], templates: Sequence[Tensor], tables: Sequence[Tensor]
+        self,
+        indices: Sequence[Tensor],
+        templates: Sequence[Tensor],
+        tables: Sequence[Tensor],
+        dtype: torch.dtype | None = None,
     ) -> tuple[Tensor, ...]:
-        """The plan's outputs from indices [S], templates [K, T] and tables [N, K], differentiable by the last two."""
+        """The plan's outputs from indices [S], templates [K, T] and tables [N, K], differentiable by the last two.
+
+        They are rounded to `dtype` (None: the templates').
+        """
         ...
 
     def slot_gradients(self, gradients: Sequence[Tensor], templates: Sequence[Tensor]) -> list[Tensor]:
@@ -39,10 +46,14 @@ class TorchKernels:
     plan: CompositionPlan
 
     def compose(
-        self, indices: Sequence[Tensor], templates: Sequence[Tensor], tables: Sequence[Tensor]
+        self,
+        indices: Sequence[Tensor],
+        templates: Sequence[Tensor],
+        tables: Sequence[Tensor],
+        dtype: torch.dtype | None = None,
     ) -> tuple[Tensor, ...]:
         """See `Kernels`."""
-        made: tuple[Tensor, ...] = Compose.apply(self.plan, *indices, *templates, *tables)
+        made: tuple[Tensor, ...] = Compose.apply(self.plan, dtype, *indices, *templates, *tables)
         return made
 
     def slot_gradients(self, gradients: Sequence[Tensor], templates: Sequence[Tensor]) -> list[Tensor]:

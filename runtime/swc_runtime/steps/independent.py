@@ -17,7 +17,9 @@ from swc_runtime.steps.step import Batch, Outcome, StepOptions
 
 def independent(ensemble: Ensemble, batch: Batch, options: StepOptions) -> Outcome:
     """Gradients of the sum of the members' cross-entropies. Source: paper, section 4 and supplementary section 1."""
-    ensemble.begin_step()
+    is_whole = len(part_sizes(len(batch.labels), options.norm_batch)) == 1
+    # gradients of several parts are added up, which bfloat16 is too coarse for
+    ensemble.begin_step(options.arithmetic.rounds_to if is_whole else None)
     try:
         seen = [_run_member(member, batch, options) for member in ensemble.own_members]
         ensemble.end_step()
