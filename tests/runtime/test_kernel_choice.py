@@ -63,7 +63,7 @@ def test_cupy_that_does_not_work_is_told(monkeypatch: pytest.MonkeyPatch, error:
         raise error
 
     monkeypatch.setattr(choose, "find_spec", lambda name: SimpleNamespace())
-    monkeypatch.setattr(torch, "zeros", fail)
+    monkeypatch.setattr(torch, "arange", fail)
     assert why_not_cupy(torch.device("cuda")) == told
 
 

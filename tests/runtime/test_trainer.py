@@ -14,12 +14,12 @@ from torch import Tensor, nn
 
 from programs import ensemble_of, hard_program, images, tiny_program
 from swc_runtime.checkpoint import Meta, Position, load_checkpoint, save_checkpoint, under_prefix, with_prefix
+from swc_runtime.dealing import part_sizes
 from swc_runtime.ensemble import Ensemble, load_state_tensors, state_parameters, state_tensors
 from swc_runtime.optimiser import load_momentum, make_optimiser, momentum_tensors
 from swc_runtime.precision import Arithmetic, choose_arithmetic, laid_out, make_deterministic
 from swc_runtime.schedule import learning_rate
 from swc_runtime.steps import STEPS, Batch, StepOptions
-from swc_runtime.steps.independent import part_sizes
 from swc_runtime.trainer import Epoch, EpochResult, Tally, noise_of, train_epoch
 
 FULL = Arithmetic("cpu", torch.float32, "tests")
@@ -39,8 +39,8 @@ def batches(epoch: int, start: int = 0, dtype: torch.dtype = torch.float32) -> I
         yield images(6, seed, dtype), labels(6, seed)
 
 
-def epoch_of(number: int, start: int = 0) -> Epoch:
-    return Epoch(PHASE, number, STEPS_PER_EPOCH, start)
+def epoch_of(number: int, start: int = 0, seen: Tally | None = None) -> Epoch:
+    return Epoch(PHASE, number, STEPS_PER_EPOCH, start, seen)
 
 
 def run(ensemble: Ensemble, optimiser: torch.optim.Optimizer, *epochs: int) -> list[EpochResult]:
@@ -130,7 +130,7 @@ def equal(first: Ensemble, second: Ensemble) -> bool:
 
 
 def numbers(result: EpochResult) -> EpochResult:
-    return evolve(result, seconds=0.0)
+    return evolve(result, seconds=0.0, waited=0.0)
 
 
 def test_resumed_after_an_epoch_every_bit_is_the_same(tmp_path: Path) -> None:
@@ -155,7 +155,7 @@ def test_resumed_within_an_epoch_every_bit_is_the_same(tmp_path: Path) -> None:
     expected = train_epoch(undisturbed, optimiser, batches(0), RECIPE, epoch_of(0), FULL, keep)
     resumed, optimiser, tensors = resume(tmp_path / "c")
     tally = Tally.of_state(tensors)
-    result = train_epoch(resumed, optimiser, batches(0, 3), RECIPE, epoch_of(0, 3), FULL, tally=tally)
+    result = train_epoch(resumed, optimiser, batches(0, 3), RECIPE, epoch_of(0, 3, tally), FULL)
     assert numbers(result) == numbers(expected)
     assert equal(undisturbed, resumed)
 
@@ -177,7 +177,7 @@ def test_dropout_does_not_depend_on_where_a_run_was_taken_up(tmp_path: Path) -> 
     resumed.members[0].register_forward_hook(drop)
     torch.manual_seed(99)  # another process has drawn other numbers
     tally = Tally.of_state(tensors)
-    train_epoch(resumed, optimiser, batches(0, 3), RECIPE, epoch_of(0, 3), FULL, tally=tally)
+    train_epoch(resumed, optimiser, batches(0, 3), RECIPE, epoch_of(0, 3, tally), FULL)
     assert equal(undisturbed, resumed)
 
 
