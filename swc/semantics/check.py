@@ -10,11 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TypeVar
 
-from swc.diagnostics import Sink
-from swc.diagnostics.catalogue.names import UnknownEnsemble
-from swc.diagnostics.catalogue.structure import MissingItem, NoEnsemble, ProfiledWithoutSplit, SeveralEnsembles
-from swc.diagnostics.catalogue.unused import NothingToUntie, UnusedParam
-from swc.diagnostics.catalogue.values import OutOfRange
+from swc.diagnostics import Sink, catalogue
 from swc.diagnostics.sources import read_source
 from swc.program.datasets import DATASETS, DataFacts
 from swc.program.training import Training
@@ -94,11 +90,11 @@ def _choose(library: Library, file: str, name: str | None, sink: Sink) -> tree.E
     if name is not None and name in own:
         return own[name]
     if name is not None and own:
-        sink.report(UnknownEnsemble(span=library.root.span, name=name, ensembles=tuple(own)))
+        sink.report(catalogue.UnknownEnsemble(span=library.root.span, name=name, ensembles=tuple(own)))
     elif not own:
-        sink.report(NoEnsemble(span=library.root.span, file=file))
+        sink.report(catalogue.NoEnsemble(span=library.root.span, file=file))
     elif len(own) > 1:
-        sink.report(SeveralEnsembles(span=library.root.span, file=file, ensembles=tuple(own)))
+        sink.report(catalogue.SeveralEnsembles(span=library.root.span, file=file, ensembles=tuple(own)))
     return next(iter(own.values())) if len(own) == 1 and name is None else None
 
 
@@ -137,7 +133,7 @@ def _missing(ensemble: tree.Ensemble, what: str, example: str, sink: Sink) -> No
     if ensemble.base is not None and sink.errors:
         return  # the base that could not be found may have it
     inside = f"ensemble `{ensemble.name.text}`"
-    sink.report(MissingItem(span=ensemble.name.span, what=what, inside=inside, example=example))
+    sink.report(catalogue.MissingItem(span=ensemble.name.span, what=what, inside=inside, example=example))
 
 
 def _data(items: Items, scope: Scope, ensemble: tree.Ensemble) -> DataFacts:
@@ -179,14 +175,14 @@ def _check_together(items: Items, shares: tuple[Share, ...], training: Training 
     for share in shares:
         is_profiled = share.templates.rule == "optimal" and share.templates.objective == "profiled"
         if is_profiled and all(phase.split is None for phase in phases):
-            scope.sink.report(ProfiledWithoutSplit(span=share.templates.span))
+            scope.sink.report(catalogue.ProfiledWithoutSplit(span=share.templates.span))
     tied = any(share.coefficients != "slot" and share.policy == "superweights" for share in shares)
     if tied:
         return
     for train in _of(items, tree.Train):
         for clause in (c for p in train.items if isinstance(p, tree.Phase) for c in p.clauses):
             if isinstance(clause, tree.Untie):
-                scope.sink.report(NothingToUntie(span=clause.span))
+                scope.sink.report(catalogue.NothingToUntie(span=clause.span))
 
 
 def _check_image_sizes(items: Items, data: DataFacts, training: Training | None, scope: Scope) -> None:
@@ -200,7 +196,7 @@ def _check_image_sizes(items: Items, data: DataFacts, training: Training | None,
     for what, size in (("`pad` of `crop`", augmentation.pad), ("`size` of `cutout`", augmentation.cutout)):
         if size >= side:
             wanted = f"below the {side} pixels of an image"
-            scope.sink.report(OutOfRange(span=span, what=what, wanted=wanted, found=str(size)))
+            scope.sink.report(catalogue.OutOfRange(span=span, what=what, wanted=wanted, found=str(size)))
 
 
 def _warn_unused(ensemble: tree.Ensemble, scope: Scope) -> None:
@@ -212,4 +208,4 @@ def _warn_unused(ensemble: tree.Ensemble, scope: Scope) -> None:
         return
     for param in _of(ensemble.items, tree.Param):
         if param.name.text not in scope.used:
-            scope.sink.report(UnusedParam(span=param.name.span, name=param.name.text))
+            scope.sink.report(catalogue.UnusedParam(span=param.name.span, name=param.name.text))
