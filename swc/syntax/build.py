@@ -27,7 +27,7 @@ def build_file(tree: Node, source: Source) -> t.File:
 class _Builder:
     source: Source
 
-    def build(self, node: Node | Any) -> Any:
+    def build(self, node: Any) -> Any:
         """A node of the syntax tree; None stays None."""
         if node is None:
             return None

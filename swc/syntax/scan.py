@@ -143,5 +143,6 @@ def _scaled(digits: str, times: int, over: int) -> int | float:
     decimal, _, exponent = digits.lower().partition("e")
     whole, _, behind = decimal.partition(".")
     power = int(exponent or 0) - len(behind)
-    above, below = int(whole + behind) * times * 10 ** max(0, power), over * 10 ** max(0, -power)
+    above: int = int(whole + behind) * times * 10 ** max(0, power)
+    below: int = over * 10 ** max(0, -power)
     return above / below if above % below else above // below
