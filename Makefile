@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help demo test check setup slow clean
+.PHONY: help demo test check setup slow bench-compiler clean
 
 help:  ## say what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -36,6 +36,9 @@ test: check  ## the checks, then the tests (under ten minutes on two cores)
 
 slow: setup  ## the tests that take minutes
 	$(BIN)/python -m pytest -m slow || test $$? -eq 5  # 5: there are none at present
+
+bench-compiler: setup  ## measure how fast the compiler is, in CPU time (a minute on a quiet core)
+	$(BIN)/python -m benchmarks.compiler -o build/compiler_speed
 
 clean:  ## remove the environment and everything compiled
 	rm -rf $(VENV) build

@@ -91,3 +91,9 @@ def test_a_folder_that_cannot_be_written_does_no_harm(folder: Path, monkeypatch:
     keep("any", "key", "text")
     assert kept("any", "key") is None
     assert tables.__wrapped__().rules
+
+
+def test_a_warm_compile_imports_neither_torch_nor_lark(folder: Path, tmp_path: Path) -> None:
+    command = ("compile", str(ROOT / "specs" / "quickstart.sw"), "--root", str(tmp_path), "--quiet")
+    assert "torch" in modules_of(*command)
+    assert not modules_of(*command) & {"torch", "torchvision", "swc_runtime", "lark"}
