@@ -1,6 +1,6 @@
-"""The machine and the versions that a measurement was made with.
+"""What a measurement was made on: the lines that stand above every table.
 
-Takes nothing; gives lines for the head of a table. Guarantees: no name or path of the machine itself.
+Takes nothing; gives lines of text. Guarantees: no name or path of the machine itself.
 """
 
 from __future__ import annotations
@@ -11,12 +11,17 @@ from importlib.metadata import version
 
 from swc.machine import cpu_name
 
+DISTRIBUTIONS = ("torch", "numpy", "scipy", "lark", "swc")
+
 
 def machine_lines() -> list[str]:
     """The processor, how many cores of it, a GPU where there is one, and the versions of what does the work."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    libraries = ", ".join(f"{name} {version(name)}" for name in ("torch", "numpy", "scipy", "lark", "swc"))
-    return [f"{cpu_name()}, {cores} cores{_gpu()}", f"Python {platform.python_version()}, {libraries}"]
+    libraries = ", ".join(f"{name} {version(name)}" for name in DISTRIBUTIONS)
+    return [f"{cpu_name()}, {_num_cores()} cores{_gpu()}", f"Python {platform.python_version()}, {libraries}"]
+
+
+def _num_cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _gpu() -> str:

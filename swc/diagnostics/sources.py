@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from swc.diagnostics.diagnostic import DiagnosticError
+from swc.diagnostics.diagnostic import Diagnostic, DiagnosticError
 from swc.diagnostics.span import Span
 
 
@@ -17,24 +17,28 @@ def read_source(path: Path, span: Span | None = None) -> str:
 
     `span` is the place that names the file, if any. Raises `DiagnosticError` (SW601, SW602, SW603).
     """
-    from swc.diagnostics.catalogue.files import FileMissing, FileUnreadable
-
     try:
         raw = path.read_bytes()
-    except FileNotFoundError:
-        raise DiagnosticError(FileMissing(span=span, path=str(path), suggestion=_neighbour(path))) from None
     except OSError as error:
-        raise DiagnosticError(FileUnreadable(span=span, path=str(path), reason=reason_of(error))) from None
+        raise DiagnosticError(_refused(path, error, span)) from None
     return decode(raw, str(path), span)
+
+
+def _refused(path: Path, error: OSError, span: Span | None) -> Diagnostic:
+    from swc.diagnostics.catalogue.files import FileMissing, FileUnreadable
+
+    if isinstance(error, FileNotFoundError):
+        return FileMissing(span=span, path=str(path), suggestion=_neighbour(path))
+    return FileUnreadable(span=span, path=str(path), reason=reason_of(error))
 
 
 def decode(raw: bytes, path: str, span: Span | None = None) -> str:
     """Text of UTF-8 bytes, without a byte order mark and with `\\n` at line ends; raises `DiagnosticError` (SW603)."""
-    from swc.diagnostics.catalogue.files import FileNotText
-
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
+        from swc.diagnostics.catalogue.files import FileNotText
+
         line = raw.count(b"\n", 0, error.start) + 1
         raise DiagnosticError(FileNotText(span=span, path=path, line=line)) from None
     return text.replace("\r\n", "\n").replace("\r", "\n")
@@ -51,8 +55,6 @@ def _neighbour(path: Path) -> str | None:
 
 def write_whole(path: Path, text: str) -> None:
     """Write a text file whole or not at all, keeping its permissions; raises `DiagnosticError` (SW604)."""
-    from swc.diagnostics.catalogue.files import OutputUnwritable
-
     target = path.resolve()  # through a link, so that the link stays one
     beside = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
@@ -61,6 +63,8 @@ def write_whole(path: Path, text: str) -> None:
             beside.chmod(target.stat().st_mode)
         beside.replace(target)
     except OSError as error:
+        from swc.diagnostics.catalogue.files import OutputUnwritable
+
         beside.unlink(missing_ok=True)
         raise DiagnosticError(OutputUnwritable(path=str(path), reason=reason_of(error))) from None
 

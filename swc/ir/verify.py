@@ -22,6 +22,7 @@ from swc.program.expressions import (
     Scale,
     Slice,
     Stored,
+    combines_of,
     num_scalars,
     placements,
     shape_of,
@@ -220,23 +221,26 @@ def _weights_read_their_slots(graph: Graph) -> Iterator[str]:
     sizes = {bank.id: bank.template_size for bank in graph.banks}
     size_of = {slot.id: sizes[slot.bank] for slot in graph.slots}
     for weight in graph.weights:
-        for block in _combines(weight.expression):
+        for block in combines_of(weight.expression):
             if block.offset < 0 or block.offset + num_scalars(block.shape) > size_of[block.slot]:
                 yield f"`{weight.layer}` reads past the end of `{block.slot}`"
 
 
-def _combines(expression: Expression) -> list[Combine]:
-    if isinstance(expression, Combine):
-        return [expression]
-    return [block for part in _inner(expression) for block in _combines(part)]
-
-
 def _layers_are_covered(graph: Graph) -> Iterator[str]:
     """The visible blocks of a weight made of SuperWeights tile it: no hole, no overlap."""
+    whole: set[tuple[object, ...]] = set()  # layouts without a fault: layers of one shape and cluster have one layout
     for weight in graph.weights:
         bare = without_scales(weight.expression)
-        if slots_of(bare) and not _holds_tensors(bare):
-            yield from (f"`{weight.layer}`: {fault}" for fault in _faults(placements(bare), shape_of(bare)))
+        if not slots_of(bare) or _holds_tensors(bare):
+            continue
+        blocks, shape = placements(bare), shape_of(bare)
+        layout = (shape, *((block.origin, block.visible) for block in blocks))
+        if layout in whole:
+            continue
+        faults = tuple(_faults(blocks, shape))
+        yield from (f"`{weight.layer}`: {fault}" for fault in faults)
+        if not faults:
+            whole.add(layout)
 
 
 def _holds_tensors(expression: Expression) -> bool:

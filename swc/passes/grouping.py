@@ -7,6 +7,7 @@ Source: paper, supplementary section 2 (Algorithm 1); `docs/explanation/method.m
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from heapq import heapify, heappop, heappush
 
@@ -131,17 +132,28 @@ def sizes_over_threshold(
 ) -> tuple[tuple[float, tuple[int, ...]], ...]:
     """The sizes of Algorithm 1's groups, falling, at each threshold (thresholds rising).
 
-    Only ids that occur in a pair are counted. One pass over the pairs serves all thresholds.
+    Only ids that occur in a pair are counted. One pass over the pairs serves all thresholds: as they fall, groups only
+    grow, whatever the order of the pairs between two of them.
     """
-    ids = tuple(dict.fromkeys(name for pair in similarities for name in (pair.first, pair.second)))
-    parent, size = {name: name for name in ids}, dict.fromkeys(ids, 1)
-    pairs = list(reversed(falling(ids, similarities)))
+    rising = sorted(thresholds)
+    parent = {name: name for pair in similarities for name in (pair.first, pair.second)}
+    size = dict.fromkeys(parent, 1)
     rows: list[tuple[float, tuple[int, ...]]] = []
-    for threshold in sorted(thresholds, reverse=True):
-        while pairs and pairs[-1].value > threshold:
-            _merge_sizes(parent, size, pairs.pop())
+    for threshold, pairs in zip(reversed(rising), reversed(_between(similarities, rising)), strict=True):
+        for pair in pairs:
+            _merge_sizes(parent, size, pair)
         rows.append((threshold, tuple(sorted(size.values(), reverse=True))))
     return tuple(reversed(rows))
+
+
+def _between(similarities: Sequence[Similarity], rising: Sequence[float]) -> list[list[Similarity]]:
+    """For each threshold the pairs above it that are above no higher one."""
+    found: list[list[Similarity]] = [[] for _ in rising]
+    for pair in similarities:
+        passed = bisect_left(rising, pair.value)  # as many as are below the value
+        if passed:
+            found[passed - 1].append(pair)
+    return found
 
 
 def _merge_sizes(parent: dict[str, str], size: dict[str, int], pair: Similarity) -> None:

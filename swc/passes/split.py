@@ -180,17 +180,19 @@ def size_lines(similarities: Sequence[Similarity], thresholds: Sequence[float] =
 def _report(
     old: Sequence[Cluster], new: Sequence[Cluster], feedback: ClusterFeedback, threshold: float, context: Context
 ) -> None:
-    span, sizes = context.spec.train_span, size_lines(feedback.similarities)
+    span = context.spec.train_span
     num_layers = sum(len(cluster.layers) for cluster in old)
     before = {cluster.layers for cluster in old}
     alone = sum(1 for cluster in new if len(cluster.layers) == 1 and cluster.layers not in before)
+    is_scattered, is_whole = 2 * alone > num_layers, len(new) == len(old) and num_layers > len(old)
+    sizes = size_lines(feedback.similarities) if is_scattered or is_whole else ()
     if feedback.silent:
         context.sink.report(SilentLayers(span=span, layers=feedback.silent))
-    if 2 * alone > num_layers:
+    if is_scattered:
         context.sink.report(
             MostlySingletons(span=span, num_alone=alone, num_layers=num_layers, threshold=threshold, sizes=sizes)
         )
-    if len(new) == len(old) and num_layers > len(old):
+    if is_whole:
         context.sink.report(NothingSplit(span=span, threshold=threshold, sizes=sizes))
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from math import prod
 
-from attrs import evolve, frozen
+from attrs import frozen
 
 from swc.program.words import word
 
@@ -91,15 +91,22 @@ class Placement:
 
 def shape_of(expression: Expression) -> Shape:
     """The shape of the tensor an expression describes; ValueError where its parts do not fit."""
+    return _measured(expression, {})
+
+
+def _measured(expression: Expression, shapes: dict[int, Shape]) -> Shape:
+    """The shape of an expression; those of it and of all its parts are noted in `shapes` by `id`."""
     match expression:
         case Concat(axis, parts):
-            return _joined(axis, tuple(shape_of(part) for part in parts))
-        case Slice(of, shape):
-            return _checked_slice(shape_of(of), shape)
+            shape = _joined(axis, tuple(_measured(part, shapes) for part in parts))
+        case Slice(of, wanted):
+            shape = _checked_slice(_measured(of, shapes), wanted)
         case Scale(of, _, _):
-            return shape_of(of)
+            shape = _measured(of, shapes)
         case Stored() | Combine() | Resize():
-            return expression.shape
+            shape = expression.shape
+    shapes[id(expression)] = shape
+    return shape
 
 
 def _joined(axis: int, shapes: tuple[Shape, ...]) -> Shape:
@@ -116,34 +123,40 @@ def _checked_slice(inner: Shape, shape: Shape) -> Shape:
 
 
 def placements(expression: Expression) -> tuple[Placement, ...]:
-    """The visible blocks of an expression made of combine, concat and slice; ValueError for any other."""
+    """The visible blocks of an expression made of combine, concat and slice; ValueError for any other.
+
+    In one walk down: a chain of levels is as deep as it is long.
+    """
+    shapes: dict[int, Shape] = {}
+    outer = _measured(expression, shapes)
+    found: list[Placement] = []
+    _place(expression, (0, 0), (outer[0], outer[1]), shapes, found)
+    return tuple(found)
+
+
+def _place(
+    expression: Expression,
+    origin: tuple[int, int],
+    end: tuple[int, int],
+    shapes: dict[int, Shape],
+    found: list[Placement],
+) -> None:
+    """Note the blocks of an expression at `origin`, up to the `end` at which a slice around it cuts them off."""
     match expression:
         case Combine(slot, offset, shape):
-            return (Placement(slot, offset, shape, shape, (0, 0)),)
+            outputs, inputs = min(shape[0], end[0] - origin[0]), min(shape[1], end[1] - origin[1])
+            if outputs > 0 and inputs > 0:
+                found.append(Placement(slot, offset, shape, (outputs, inputs, *shape[2:]), origin))
         case Slice(of, shape):
-            return tuple(cut for p in placements(of) if (cut := _clipped(p, shape)) is not None)
+            cut = (min(end[0], origin[0] + shape[0]), min(end[1], origin[1] + shape[1]))
+            _place(of, origin, cut, shapes, found)
         case Concat(axis, parts):
-            return _shifted(axis, parts)
+            for part in parts:
+                _place(part, origin, end, shapes, found)
+                step = shapes[id(part)][axis]
+                origin = (origin[0] + step, origin[1]) if axis == 0 else (origin[0], origin[1] + step)
         case _:
             raise ValueError(f"{type(expression).__name__} has no blocks of templates")
-
-
-def _clipped(block: Placement, shape: Shape) -> Placement | None:
-    outputs = min(block.visible[0], shape[0] - block.origin[0])
-    inputs = min(block.visible[1], shape[1] - block.origin[1])
-    if outputs <= 0 or inputs <= 0:
-        return None
-    return evolve(block, visible=(outputs, inputs, *block.visible[2:]))
-
-
-def _shifted(axis: int, parts: tuple[Expression, ...]) -> tuple[Placement, ...]:
-    placed: list[Placement] = []
-    start = 0
-    for part in parts:
-        shift = (start, 0) if axis == 0 else (0, start)
-        placed += [evolve(p, origin=(p.origin[0] + shift[0], p.origin[1] + shift[1])) for p in placements(part)]
-        start += shape_of(part)[axis]
-    return tuple(placed)
 
 
 def num_scalars(shape: Shape) -> int:
@@ -153,30 +166,47 @@ def num_scalars(shape: Shape) -> int:
 
 def slots_of(expression: Expression) -> tuple[str, ...]:
     """The ids of the slots an expression reads, each once, in order of first use."""
-    match expression:
-        case Combine(slot, _, _):
-            return (slot,)
-        case Slice(of, _) | Scale(of, _, _) | Resize(of, _, _):
-            return slots_of(of)
-        case Concat(_, parts):
-            return tuple(dict.fromkeys(slot for part in parts for slot in slots_of(part)))
-        case Stored():
-            return ()
+    return tuple(dict.fromkeys(block.slot for block in combines_of(expression)))
 
 
 def tensors_of(expression: Expression) -> tuple[str, ...]:
     """The ids of the stored tensors an expression reads, each once, in order of first use."""
+    found: dict[str, None] = {}
+    _collect_tensors(expression, found)
+    return tuple(found)
+
+
+def _collect_tensors(expression: Expression, found: dict[str, None]) -> None:
     match expression:
         case Stored(tensor, _):
-            return (tensor,)
+            found.setdefault(tensor)
         case Slice(of, _) | Resize(of, _, _):
-            return tensors_of(of)
+            _collect_tensors(of, found)
         case Scale(of, outputs, inputs):
-            return tuple(dict.fromkeys((*tensors_of(of), outputs, inputs)))
+            _collect_tensors(of, found)
+            found |= {outputs: None, inputs: None}
         case Concat(_, parts):
-            return tuple(dict.fromkeys(tensor for part in parts for tensor in tensors_of(part)))
+            for part in parts:
+                _collect_tensors(part, found)
         case Combine():
-            return ()
+            pass
+
+
+def combines_of(expression: Expression) -> tuple[Combine, ...]:
+    """The parts of SuperWeights an expression reads, from left to right."""
+    found: list[Combine] = []
+    waiting: list[Expression] = [expression]
+    while waiting:
+        match waiting.pop():
+            case Combine() as block:
+                found.append(block)
+            case Slice(of, _) | Scale(of, _, _) | Resize(of, _, _):
+                waiting.append(of)
+            case Concat(_, parts):
+                waiting.extend(reversed(parts))
+            case Stored():
+                pass
+    return tuple(found)
 
 
 def text_of(expression: Expression) -> str:

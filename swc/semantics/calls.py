@@ -10,8 +10,7 @@ from collections.abc import Mapping
 
 from attrs import frozen
 
-from swc.diagnostics.catalogue.names import UnknownArgument
-from swc.diagnostics.catalogue.structure import DuplicateArgument, MissingArgument, PlainArgument
+from swc.diagnostics import catalogue
 from swc.program.model_source import Scalar
 from swc.program.vocabulary import Argument as Declared
 from swc.semantics import values
@@ -40,18 +39,20 @@ def bind(call: Call, scope: Scope, signature: Signature) -> dict[str, Value]:
         name = _name_of(argument, position, signature)
         if name is None:
             free = tuple(n for n in signature.names if n not in bound)
-            scope.sink.report(PlainArgument(span=argument.span, of=of, arguments=free))
+            scope.sink.report(catalogue.PlainArgument(span=argument.span, of=of, arguments=free))
         elif name in bound:
-            scope.sink.report(DuplicateArgument(span=argument.span, name=name, of=of))
+            scope.sink.report(catalogue.DuplicateArgument(span=argument.span, name=name, of=of))
         elif name not in signature.names and not signature.is_open:
-            scope.sink.report(UnknownArgument(span=argument.span, name=name, of=of, arguments=signature.names))
+            scope.sink.report(
+                catalogue.UnknownArgument(span=argument.span, name=name, of=of, arguments=signature.names)
+            )
         else:
             bound[name] = argument.value
     # An unnamed or unknown argument may be the missing one: one mistake at a time.
     if len(bound) == len(call.arguments):
         for name in signature.required:
             if name not in bound:
-                scope.sink.report(MissingArgument(span=call.span, name=name, of=of))
+                scope.sink.report(catalogue.MissingArgument(span=call.span, name=name, of=of))
     return bound
 
 

@@ -10,17 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TypeVar
 
-from swc.diagnostics import Sink
-from swc.diagnostics.catalogue.names import UnknownEnsemble
-from swc.diagnostics.catalogue.structure import (
-    MissingItem,
-    NoEnsemble,
-    ProfiledWithoutSplit,
-    SeveralEnsembles,
-    SketchedProfile,
-)
-from swc.diagnostics.catalogue.unused import NothingToUntie, UnusedParam
-from swc.diagnostics.catalogue.values import OutOfRange
+from swc.diagnostics import Sink, catalogue
 from swc.diagnostics.sources import read_source
 from swc.program.datasets import DATASETS, DataFacts
 from swc.program.training import Training
@@ -100,11 +90,11 @@ def _choose(library: Library, file: str, name: str | None, sink: Sink) -> tree.E
     if name is not None and name in own:
         return own[name]
     if name is not None and own:
-        sink.report(UnknownEnsemble(span=library.root.span, name=name, ensembles=tuple(own)))
+        sink.report(catalogue.UnknownEnsemble(span=library.root.span, name=name, ensembles=tuple(own)))
     elif not own:
-        sink.report(NoEnsemble(span=library.root.span, file=file))
+        sink.report(catalogue.NoEnsemble(span=library.root.span, file=file))
     elif len(own) > 1:
-        sink.report(SeveralEnsembles(span=library.root.span, file=file, ensembles=tuple(own)))
+        sink.report(catalogue.SeveralEnsembles(span=library.root.span, file=file, ensembles=tuple(own)))
     return next(iter(own.values())) if len(own) == 1 and name is None else None
 
 
@@ -143,7 +133,7 @@ def _missing(ensemble: tree.Ensemble, what: str, example: str, sink: Sink) -> No
     if ensemble.base is not None and sink.errors:
         return  # the base that could not be found may have it
     inside = f"ensemble `{ensemble.name.text}`"
-    sink.report(MissingItem(span=ensemble.name.span, what=what, inside=inside, example=example))
+    sink.report(catalogue.MissingItem(span=ensemble.name.span, what=what, inside=inside, example=example))
 
 
 def _data(items: Items, scope: Scope, ensemble: tree.Ensemble) -> DataFacts:
@@ -184,14 +174,14 @@ def _check_together(items: Items, shares: tuple[Share, ...], training: Training 
     phases = training.phases if training is not None else ()
     for share in shares:
         if share.templates.is_profiled and all(phase.split is None for phase in phases):
-            scope.sink.report(ProfiledWithoutSplit(span=share.templates.span))
+            scope.sink.report(catalogue.ProfiledWithoutSplit(span=share.templates.span))
     _check_profiles(items, shares, scope)
     tied = any(share.coefficients != "slot" and share.policy == "superweights" for share in shares)
     if tied:
         return
     for clause in _clauses(items):
         if isinstance(clause, tree.Untie):
-            scope.sink.report(NothingToUntie(span=clause.span))
+            scope.sink.report(catalogue.NothingToUntie(span=clause.span))
 
 
 def _check_profiles(items: Items, shares: tuple[Share, ...], scope: Scope) -> None:
@@ -200,7 +190,7 @@ def _check_profiles(items: Items, shares: tuple[Share, ...], scope: Scope) -> No
         return
     for clause in _clauses(items):
         if isinstance(clause, tree.Split) and clause.sketch is not None:
-            scope.sink.report(SketchedProfile(span=clause.sketch.span))
+            scope.sink.report(catalogue.SketchedProfile(span=clause.sketch.span))
 
 
 def _clauses(items: Items) -> Iterator[tree.Clause]:
@@ -222,7 +212,7 @@ def _check_image_sizes(items: Items, data: DataFacts, training: Training | None,
     for what, size in (("`pad` of `crop`", augmentation.pad), ("`size` of `cutout`", augmentation.cutout)):
         if size >= side:
             wanted = f"below the {side} pixels of an image"
-            scope.sink.report(OutOfRange(span=span, what=what, wanted=wanted, found=str(size)))
+            scope.sink.report(catalogue.OutOfRange(span=span, what=what, wanted=wanted, found=str(size)))
 
 
 def _warn_unused(ensemble: tree.Ensemble, scope: Scope) -> None:
@@ -234,4 +224,4 @@ def _warn_unused(ensemble: tree.Ensemble, scope: Scope) -> None:
         return
     for param in _of(ensemble.items, tree.Param):
         if param.name.text not in scope.used:
-            scope.sink.report(UnusedParam(span=param.name.span, name=param.name.text))
+            scope.sink.report(catalogue.UnusedParam(span=param.name.span, name=param.name.text))

@@ -6,9 +6,7 @@ the place of the one it replaces; others follow in order.
 
 from __future__ import annotations
 
-from swc.diagnostics import Sink, Span
-from swc.diagnostics.catalogue.names import UnknownEnsemble
-from swc.diagnostics.catalogue.structure import DuplicateItem, ExtendsCycle
+from swc.diagnostics import Sink, Span, catalogue
 from swc.semantics.scope import show
 from swc.syntax.tree import Budget, Data, Ensemble, EnsembleItem, Member, Param, Share, Train
 
@@ -29,11 +27,11 @@ def _lineage(ensemble: Ensemble, ensembles: dict[str, Ensemble], sink: Sink) -> 
         base = lineage[-1].base
         names = [one.name.text for one in lineage]
         if base.text in names:
-            sink.report(ExtendsCycle(span=base.span, chain=(*names[names.index(base.text) :], base.text)))
+            sink.report(catalogue.ExtendsCycle(span=base.span, chain=(*names[names.index(base.text) :], base.text)))
             break
         if base.text not in ensembles:
             others = tuple(sorted(set(ensembles) - {names[-1]}))
-            sink.report(UnknownEnsemble(span=base.span, name=base.text, ensembles=others))
+            sink.report(catalogue.UnknownEnsemble(span=base.span, name=base.text, ensembles=others))
             break
         lineage.append(ensembles[base.text])
     return lineage
@@ -44,7 +42,7 @@ def _keyed(ensemble: Ensemble, sink: Sink) -> dict[Key, EnsembleItem]:
     for item in ensemble.items:
         key, span = _key(item)
         if key in keyed:
-            sink.report(DuplicateItem(span=span, what=_words(key), first=str(_key(keyed[key])[1])))
+            sink.report(catalogue.DuplicateItem(span=span, what=_words(key), first=str(_key(keyed[key])[1])))
         else:
             keyed[key] = item
     return keyed

@@ -12,11 +12,7 @@ from pathlib import Path
 from attrs import define, field, frozen
 
 from swc import resources
-from swc.diagnostics import Diagnostic, DiagnosticError, Sink
-from swc.diagnostics.catalogue.names import ImportNotFound
-from swc.diagnostics.catalogue.structure import DuplicateArgument, DuplicateDefinition, ImportCycle
-from swc.diagnostics.catalogue.syntax_errors import TooDeep
-from swc.diagnostics.catalogue.unused import UnusedImport
+from swc.diagnostics import Diagnostic, DiagnosticError, Sink, catalogue
 from swc.diagnostics.sources import read_source
 from swc.program.vocabulary import POLICIES
 from swc.syntax.parser import parse_text
@@ -58,7 +54,7 @@ def read_library(text: str, file: str, sink: Sink) -> Library | None:
 def warn_unused_imports(library: Library, sink: Sink) -> None:
     """Name the imports that nothing uses; beside a mistake nothing is said, since it may hide the use."""
     for imported in () if sink.errors else library.unused:
-        sink.report(UnusedImport(span=imported.span, name=imported.path.value))
+        sink.report(catalogue.UnusedImport(span=imported.span, name=imported.path.value))
 
 
 @define
@@ -93,15 +89,15 @@ class _Reader:
     def _import(self, item: Import, path: Path, chain: tuple[Path, ...]) -> tuple[File, ...]:
         found = find_import(item.path.value, path.parent)
         if found is None:
-            self._report(ImportNotFound(span=item.path.span, name=item.path.value, files=_importable(path)))
+            self._report(catalogue.ImportNotFound(span=item.path.span, name=item.path.value, files=_importable(path)))
             return ()
         place = found.resolve()
         if place in chain:
             names = tuple(p.name for p in (*chain[chain.index(place) :], place))
-            self._report(ImportCycle(span=item.path.span, chain=names))
+            self._report(catalogue.ImportCycle(span=item.path.span, chain=names))
             return ()
         if len(chain) > DEEPEST:
-            self._report(TooDeep(span=item.path.span, what="imports", most=DEEPEST))
+            self._report(catalogue.TooDeep(span=item.path.span, what="imports", most=DEEPEST))
             return ()
         if place not in self.files:
             tree = self._open(found, item)
@@ -122,9 +118,13 @@ class _Reader:
         name = definition.name.text
         first = table.get(name)
         if first is not None:
-            self._report(DuplicateDefinition(span=definition.name.span, name=name, kind=kind, first=f"at {first.span}"))
+            self._report(
+                catalogue.DuplicateDefinition(span=definition.name.span, name=name, kind=kind, first=f"at {first.span}")
+            )
         elif isinstance(definition, Policy) and name in POLICIES:
-            self._report(DuplicateDefinition(span=definition.name.span, name=name, kind=kind, first="by the language"))
+            self._report(
+                catalogue.DuplicateDefinition(span=definition.name.span, name=name, kind=kind, first="by the language")
+            )
         else:
             table[name] = definition
 
@@ -133,7 +133,7 @@ class _Reader:
         for parameter in () if isinstance(definition, Ensemble) else definition.parameters:
             name = parameter.name
             if name.text in names:
-                self._report(DuplicateArgument(span=name.span, name=name.text, of=definition.name.text))
+                self._report(catalogue.DuplicateArgument(span=name.span, name=name.text, of=definition.name.text))
             names.add(name.text)
 
     def _table(self, definition: Ensemble | Recipe | Policy) -> tuple[dict[str, Ensemble | Recipe | Policy], str]:

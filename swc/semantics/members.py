@@ -8,10 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from swc.diagnostics import Span
-from swc.diagnostics.catalogue.names import ReservedName, UnknownData, UnknownFamily, UnknownParam
-from swc.diagnostics.catalogue.structure import DuplicateItem
-from swc.diagnostics.catalogue.values import BudgetWithoutUnit, MalformedFactory, WrongType, WrongUnit
+from swc.diagnostics import Diagnostic, Span, catalogue
 from swc.program.datasets import DATASETS, DataFacts
 from swc.program.model_source import ModelSource, Scalar
 from swc.program.vocabulary import FAMILIES
@@ -35,7 +32,9 @@ def read_data(item: tree.Data, scope: Scope) -> DataFacts:
         return _folder(call, scope)
     bind(call, scope, Signature())
     if not isinstance(name, str) or name not in DATASETS:
-        scope.sink.report(UnknownData(span=found.span, name=str(name), datasets=(*sorted(DATASETS), "folder")))
+        scope.sink.report(
+            catalogue.UnknownData(span=found.span, name=str(name), datasets=(*sorted(DATASETS), "folder"))
+        )
         return DATASETS["cifar10"]
     return DATASETS[name]
 
@@ -61,10 +60,10 @@ def read_members(items: tuple[tree.Member, ...], scope: Scope) -> tuple[Member, 
     for item in items:
         name = item.name.text
         if name == TOGETHER:
-            scope.sink.report(ReservedName(span=item.name.span, name=name))
+            scope.sink.report(catalogue.ReservedName(span=item.name.span, name=name))
         if name in first:
             what = f"member `{name}`"
-            scope.sink.report(DuplicateItem(span=item.name.span, what=what, first=str(first[name])))
+            scope.sink.report(catalogue.DuplicateItem(span=item.name.span, what=what, first=str(first[name])))
             continue
         first[name] = item.name.span
         members += _members(item, scope)
@@ -88,7 +87,7 @@ def _source(call: tree.Call, scope: Scope, where: str) -> ModelSource:
         return _named_model(call, scope, "python", "factory")
     if name not in FAMILIES:
         families = (*FAMILIES, "python", "torchvision")
-        scope.sink.report(UnknownFamily(span=call.name.span, name=name, families=families))
+        scope.sink.report(catalogue.UnknownFamily(span=call.name.span, name=name, families=families))
         return ModelSource("family", "wrn")
     arguments = bind_declared(call, scope, FAMILIES[name], where)
     return ModelSource("family", name, tuple(sorted(arguments.items())))
@@ -102,7 +101,7 @@ def _named_model(call: tree.Call, scope: Scope, kind: str, key: str) -> ModelSou
     if kind == "torchvision":
         return ModelSource("torchvision", name, arguments)
     if named is not None and name and not _FACTORY.fullmatch(name):
-        scope.sink.report(MalformedFactory(span=scope.settle(named).span, found=name))
+        scope.sink.report(catalogue.MalformedFactory(span=scope.settle(named).span, found=name))
     return ModelSource("python", name, arguments)
 
 
@@ -111,10 +110,10 @@ def _argument(value: tree.Value, scope: Scope, name: str) -> Scalar:
     found = scope.settle(value)
     plain = scalar(found)
     if isinstance(found, tree.Name) and not isinstance(plain, bool):
-        scope.sink.report(UnknownParam(span=found.span, name=found.text, params=scope.names))
+        scope.sink.report(catalogue.UnknownParam(span=found.span, name=found.text, params=scope.names))
     elif isinstance(found, tree.ListOf | tree.Amount):
         wanted, what = "a number, a text, `yes` or `no`", f"`{name}`"
-        scope.sink.report(WrongType(span=found.span, what=what, wanted=wanted, found=values.kind_of(found)))
+        scope.sink.report(catalogue.WrongType(span=found.span, what=what, wanted=wanted, found=values.kind_of(found)))
     return plain
 
 
@@ -129,13 +128,13 @@ def read_budget(item: tree.Budget, scope: Scope) -> Budget:
     return Budget("unlimited", span=item.span)
 
 
-def _no_amount(item: tree.Budget, found: tree.Value, scope: Scope) -> UnknownParam | BudgetWithoutUnit | WrongType:
+def _no_amount(item: tree.Budget, found: tree.Value, scope: Scope) -> Diagnostic:
     if isinstance(found, tree.Number):
         name = item.amount.text if isinstance(item.amount, tree.Name) else found.text
-        return BudgetWithoutUnit(span=item.span, found=name)
+        return catalogue.BudgetWithoutUnit(span=item.span, found=name)
     if found is item.amount and isinstance(found, tree.Name):
-        return UnknownParam(span=found.span, name=found.text, params=scope.names)
-    return WrongType(span=found.span, what="a budget", wanted="an amount", found=values.kind_of(found))
+        return catalogue.UnknownParam(span=found.span, name=found.text, params=scope.names)
+    return catalogue.WrongType(span=found.span, what="a budget", wanted="an amount", found=values.kind_of(found))
 
 
 def _amount(amount: tree.Amount, scope: Scope, span: Span) -> Budget:
@@ -146,7 +145,9 @@ def _amount(amount: tree.Amount, scope: Scope, span: Span) -> Budget:
     advice_for = scope.settle(amount.value)
     if isinstance(advice_for, tree.Number) and advice_for.is_percent:
         advice = f"a share of the native size is written `{advice_for.text} of native`"
-        scope.sink.report(WrongUnit(span=advice_for.span, what=amount.kind, found=advice_for.text, advice=advice))
+        scope.sink.report(
+            catalogue.WrongUnit(span=advice_for.span, what=amount.kind, found=advice_for.text, advice=advice)
+        )
         return Budget(amount.kind, 1, span)
     return Budget(amount.kind, values.whole(amount.value, scope, "a budget"), span)
 
@@ -162,6 +163,6 @@ def _share_of_native(value: tree.Value, scope: Scope) -> float:
         count = f", or say `{found.text} templates`" if found.value >= 1 else ""
         advice = f"write it in per cent: {_in_per_cent(found)}{count}"
         what = "a share of the native size"
-        scope.sink.report(WrongUnit(span=found.span, what=what, found=found.text, advice=advice))
+        scope.sink.report(catalogue.WrongUnit(span=found.span, what=what, found=found.text, advice=advice))
         return 1
     return values.number(value, scope, "a budget", values.POSITIVE)

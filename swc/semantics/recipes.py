@@ -12,10 +12,7 @@ from typing import Any, cast
 
 from attrs import define, evolve, field
 
-from swc.diagnostics import Span
-from swc.diagnostics.catalogue.names import UnknownChoice
-from swc.diagnostics.catalogue.structure import DuplicateItem
-from swc.diagnostics.catalogue.values import OutOfRange, UnorderedMilestones
+from swc.diagnostics import Span, catalogue
 from swc.program.training import Augmentation, Precision, Recipe, Schedule
 from swc.program.vocabulary import NO_DECAY, PRECISIONS
 from swc.semantics import values
@@ -51,7 +48,7 @@ def add_items(draft: Draft, items: Iterable[tree.RecipeItem], scope: Scope) -> N
     for item in items:
         key = _key(item)
         if key in seen:
-            scope.sink.report(DuplicateItem(span=item.span, what=f"`{key}`", first=str(seen[key])))
+            scope.sink.report(catalogue.DuplicateItem(span=item.span, what=f"`{key}`", first=str(seen[key])))
         seen.setdefault(key, item.span)
         draft.stated.add(key)
         READERS[key](draft, item, scope)
@@ -74,7 +71,9 @@ def finish(draft: Draft, scope: Scope, where: str) -> Recipe:
     if recipe.norm_batch is not None and recipe.norm_batch > recipe.batch and draft.norm_span is not None:
         found = str(recipe.norm_batch)
         wanted = f"at most the batch of {recipe.batch}"
-        scope.sink.report(OutOfRange(span=draft.norm_span, what="a batch of BatchNorm", wanted=wanted, found=found))
+        scope.sink.report(
+            catalogue.OutOfRange(span=draft.norm_span, what="a batch of BatchNorm", wanted=wanted, found=found)
+        )
     scope.defaults.extend(f"{where}: {left_open[key]}" for key in ORDER if key not in draft.stated)
     optimiser = recipe.optimiser
     numbers = {"lr": optimiser.lr, "momentum": optimiser.momentum, "weight_decay": optimiser.weight_decay}
@@ -123,7 +122,7 @@ def _optimiser(draft: Draft, item: tree.Optimiser, scope: Scope) -> None:
     draft.stated |= {f"sgd {name}" for name in given}
     optimiser = evolve(draft.recipe.optimiser, **changes)
     if optimiser.nesterov and optimiser.momentum == 0:
-        wrong = OutOfRange(span=item.span, what="momentum with `nesterov: yes`", wanted="above 0", found="0")
+        wrong = catalogue.OutOfRange(span=item.span, what="momentum with `nesterov: yes`", wanted="above 0", found="0")
         scope.sink.report(wrong)
     draft.set(optimiser=optimiser)
 
@@ -160,7 +159,7 @@ def _milestones(value: tree.Value, scope: Scope) -> tuple[float, ...]:
     epochs = tuple(float(values.number(item, scope, "a milestone", POSITIVE)) for item in found)
     if any(later <= earlier for earlier, later in pairwise(epochs)):
         settled = scope.settle(value)
-        scope.sink.report(UnorderedMilestones(span=settled.span, found=show(settled)))
+        scope.sink.report(catalogue.UnorderedMilestones(span=settled.span, found=show(settled)))
     return epochs
 
 
@@ -172,7 +171,9 @@ def _augment(draft: Draft, item: tree.Augment, scope: Scope) -> None:
             bind(step, scope, Signature())
         elif name not in STEPS:
             choices = STEPS if name == "none" else (*STEPS, "none")
-            scope.sink.report(UnknownChoice(span=step.name.span, name=name, what="augmentation", choices=choices))
+            scope.sink.report(
+                catalogue.UnknownChoice(span=step.name.span, name=name, what="augmentation", choices=choices)
+            )
         else:
             changes.update(_step(step, scope, changes))
     draft.set(augmentation=Augmentation(**changes))
@@ -182,7 +183,7 @@ def _step(step: tree.Call, scope: Scope, so_far: dict[str, Any]) -> dict[str, An
     name = step.name.text
     field_of = {"crop": "pad", "cutout": "cutout", "flip": "flip", "resized_crop": "resized_crop"}[name]
     if field_of in so_far:
-        scope.sink.report(DuplicateItem(span=step.span, what=f"`{name}`", first="the same line"))
+        scope.sink.report(catalogue.DuplicateItem(span=step.span, what=f"`{name}`", first="the same line"))
     sizes = {"crop": ("pad",), "cutout": ("size",)}.get(name, ())
     given = bind(step, scope, Signature(sizes, required=sizes))
     if not sizes:

@@ -10,8 +10,7 @@ from collections.abc import Mapping
 
 from attrs import define, evolve, field
 
-from swc.diagnostics import Sink
-from swc.diagnostics.catalogue.structure import ParamCycle
+from swc.diagnostics import Sink, catalogue
 from swc.syntax.tree import Amount, ListOf, Name, Number, Text, Value
 
 YES_NO = {"yes": True, "no": False}
@@ -65,7 +64,7 @@ def _follow(name: str, params: Mapping[str, Value | Amount], sink: Sink, used: s
         if value.text in chain:
             circle = chain[chain.index(value.text) :]
             if name == min(circle):  # each circle is told once
-                sink.report(ParamCycle(span=value.span, chain=(*circle, value.text)))
+                sink.report(catalogue.ParamCycle(span=value.span, chain=(*circle, value.text)))
             return Number("1", 1, value.span)
         used.add(value.text)
         chain.append(value.text)

@@ -9,9 +9,7 @@ from collections.abc import Mapping
 
 from attrs import evolve
 
-from swc.diagnostics import DiagnosticError, Sink, Span
-from swc.diagnostics.catalogue.names import UnknownSetting
-from swc.diagnostics.catalogue.values import MalformedSetting, WrongSetting
+from swc.diagnostics import DiagnosticError, Sink, Span, catalogue
 from swc.semantics.values import kind_of
 from swc.syntax.parser import parse_text
 from swc.syntax.tree import Amount, Ensemble, ListOf, Name, Number, Param, Text, Value
@@ -24,16 +22,16 @@ def apply_settings(
     changed = dict(params)
     for name, text in sorted(settings.items()):
         if name not in params:
-            sink.report(UnknownSetting(span=span, name=name, params=tuple(sorted(params))))
+            sink.report(catalogue.UnknownSetting(span=span, name=name, params=tuple(sorted(params))))
             continue
         found = _parse(name, text)
         if found is None:
-            sink.report(MalformedSetting(span=params[name].span, name=name, found=text))
+            sink.report(catalogue.MalformedSetting(span=params[name].span, name=name, found=text))
             continue
         fitted = _fit(params[name], found)
         if fitted is None:
             wanted = _kind(params[name])
-            sink.report(WrongSetting(span=params[name].span, name=name, wanted=wanted, found=kind_of(found)))
+            sink.report(catalogue.WrongSetting(span=params[name].span, name=name, wanted=wanted, found=kind_of(found)))
         else:
             changed[name] = fitted
     return changed

@@ -10,11 +10,7 @@ from typing import Any
 
 from attrs import define, field
 
-from swc.diagnostics import Span
-from swc.diagnostics.catalogue.names import UnknownPolicy, UnknownSelector
-from swc.diagnostics.catalogue.structure import DuplicateItem, ExtendsCycle
-from swc.diagnostics.catalogue.unused import ItemWithoutEffect
-from swc.diagnostics.catalogue.values import MalformedGroups
+from swc.diagnostics import Span, catalogue
 from swc.program.vocabulary import BLOCKS, COEFFICIENTS, INITIALISATIONS, OBJECTIVES, POLICIES, POLICY_ITEMS, SELECTORS
 from swc.semantics import values
 from swc.semantics.calls import Signature, bind, settle_all
@@ -58,13 +54,13 @@ def _add_policy(
     name = call.name.text
     if name in chain:
         circle = (*chain[chain.index(name) :], name)
-        scope.sink.report(ExtendsCycle(span=call.span, word="as", chain=circle))
+        scope.sink.report(catalogue.ExtendsCycle(span=call.span, word="as", chain=circle))
     elif name in POLICIES:
         bind(call, scope, Signature())
         stated.policy = name
     elif name not in policies:
         known = (*POLICIES, *policies)
-        scope.sink.report(UnknownPolicy(span=call.name.span, name=name, policies=known))
+        scope.sink.report(catalogue.UnknownPolicy(span=call.name.span, name=name, policies=known))
     else:
         _add_bundle(call, policies, scope, stated, chain)
 
@@ -98,7 +94,7 @@ def _add_items(items: tuple[tree.ShareItem, ...], scope: Scope, stated: _Stated)
         kind = type(item)
         if kind in seen:
             what = f"`{kind.__name__.lower()}`"
-            scope.sink.report(DuplicateItem(span=item.span, what=what, first=str(seen[kind])))
+            scope.sink.report(catalogue.DuplicateItem(span=item.span, what=what, first=str(seen[kind])))
         seen.setdefault(kind, item.span)
         stated.items[kind] = (item, scope)
 
@@ -111,7 +107,7 @@ def _selector(item: tree.Name | tree.Text, scope: Scope) -> Selector:
     kinds: dict[str, Any] = {name: name for name in SELECTORS}
     if word not in kinds:
         name = word or values.kind_of(found)
-        scope.sink.report(UnknownSelector(span=found.span, name=name, selectors=SELECTORS))
+        scope.sink.report(catalogue.UnknownSelector(span=found.span, name=name, selectors=SELECTORS))
     return Selector(kinds.get(word, "all"), span=item.span)
 
 
@@ -157,7 +153,7 @@ def _warn_without_effect(stated: _Stated, scope: Scope) -> None:
     for kind, (item, _) in stated.items.items():
         if not _matters(kind, stated.policy):
             name = kind.__name__.lower()
-            scope.sink.report(ItemWithoutEffect(span=item.span, item=name, policy=stated.policy))
+            scope.sink.report(catalogue.ItemWithoutEffect(span=item.span, item=name, policy=stated.policy))
 
 
 def _lacks(item: Any, kind: str, part: str) -> bool:
@@ -183,16 +179,16 @@ def _clusters(stated: _Stated) -> Clusters:
 def _groups(item: tree.ListOf, scope: Scope) -> tuple[tuple[str, ...], ...]:
     groups = tuple(_group(scope.settle(inner), scope) for inner in values.items(item, scope, "a clustering"))
     if not groups:
-        scope.sink.report(MalformedGroups(span=item.span, found="an empty list"))
+        scope.sink.report(catalogue.MalformedGroups(span=item.span, found="an empty list"))
     return groups
 
 
 def _group(value: tree.Value | tree.Amount, scope: Scope) -> tuple[str, ...]:
     if not isinstance(value, tree.ListOf):
-        scope.sink.report(MalformedGroups(span=value.span, found=values.kind_of(value)))
+        scope.sink.report(catalogue.MalformedGroups(span=value.span, found=values.kind_of(value)))
         return ()
     if not value.items:
-        scope.sink.report(MalformedGroups(span=value.span, found="an empty list"))
+        scope.sink.report(catalogue.MalformedGroups(span=value.span, found="an empty list"))
     return tuple(values.text(item, scope, "a pattern of a cluster") for item in value.items)
 
 

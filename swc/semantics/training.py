@@ -8,10 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from swc.diagnostics import Span
-from swc.diagnostics.catalogue.names import UnknownRecipe
-from swc.diagnostics.catalogue.structure import CarryWithoutSplit, DuplicateItem, MissingItem, SplitAtTheEnd
-from swc.diagnostics.catalogue.values import MilestoneNeverReached, UntieOutsidePhase
+from swc.diagnostics import Span, catalogue
 from swc.program.training import Phase, Recipe, SplitClusters, Training, UntieCoefficients
 from swc.program.vocabulary import ACROSS, LINKAGES
 from swc.semantics import values
@@ -28,7 +25,9 @@ def read_training(item: tree.Train, recipes: dict[str, tree.Recipe], scope: Scop
     phases = tuple(part for part in item.items if isinstance(part, tree.Phase))
     if not phases:
         example = "phase main: 200 epochs"
-        scope.sink.report(MissingItem(span=item.span, what="phase", inside="the train block", example=example))
+        scope.sink.report(
+            catalogue.MissingItem(span=item.span, what="phase", inside="the train block", example=example)
+        )
     read = _phases(phases, scope)
     _check_schedule(recipe, read, item, scope)
     return Training(recipe, read)
@@ -38,7 +37,9 @@ def _recipe(item: tree.Train, recipes: dict[str, tree.Recipe], scope: Scope) -> 
     name = item.recipe.name.text if item.recipe is not None else "default"
     draft = Draft(Recipe(name))
     if item.recipe is not None and name not in recipes:
-        scope.sink.report(UnknownRecipe(span=item.recipe.name.span, name=name, recipes=tuple(sorted(recipes))))
+        scope.sink.report(
+            catalogue.UnknownRecipe(span=item.recipe.name.span, name=name, recipes=tuple(sorted(recipes)))
+        )
     elif item.recipe is not None:
         found = recipes[name]
         add_items(draft, found.items, enter(item.recipe, found.parameters, scope))
@@ -58,7 +59,7 @@ def _check_schedule(recipe: Recipe, phases: tuple[Phase, ...], item: tree.Train,
     if scheduled and latest and latest >= max(scheduled):
         own = (part.span for part in item.items if isinstance(part, tree.Schedule))
         span = next(own, item.recipe.span if item.recipe is not None else item.span)
-        scope.sink.report(MilestoneNeverReached(span=span, milestone=f"{latest:g}", epochs=max(scheduled)))
+        scope.sink.report(catalogue.MilestoneNeverReached(span=span, milestone=f"{latest:g}", epochs=max(scheduled)))
 
 
 def _phases(items: tuple[tree.Phase, ...], scope: Scope) -> tuple[Phase, ...]:
@@ -67,11 +68,11 @@ def _phases(items: tuple[tree.Phase, ...], scope: Scope) -> tuple[Phase, ...]:
         name = item.name.text
         if name in seen:
             what = f"phase `{name}`"
-            scope.sink.report(DuplicateItem(span=item.name.span, what=what, first=str(seen[name])))
+            scope.sink.report(catalogue.DuplicateItem(span=item.name.span, what=what, first=str(seen[name])))
         seen.setdefault(name, item.name.span)
     phases = tuple(_phase(item, scope) for item in items)
     if phases and phases[-1].split is not None:
-        scope.sink.report(SplitAtTheEnd(span=items[-1].span, phase=phases[-1].name))
+        scope.sink.report(catalogue.SplitAtTheEnd(span=items[-1].span, phase=phases[-1].name))
     return phases
 
 
@@ -81,7 +82,7 @@ def _phase(item: tree.Phase, scope: Scope) -> Phase:
     split = _only(item, tree.Split, "`then split`", scope)
     carry = _only(item, tree.Carry, "what follows the split", scope)
     if carry is not None and split is None:
-        scope.sink.report(CarryWithoutSplit(span=carry.span, carry=carry.kind))
+        scope.sink.report(catalogue.CarryWithoutSplit(span=carry.span, carry=carry.kind))
     if split is not None and carry is None:
         scope.defaults.append(f"phase {item.name.text}: then restart")
     return Phase(
@@ -98,7 +99,7 @@ def _only(item: tree.Phase, kind: type, what: str, scope: Scope) -> Any:
     """The one clause of a kind, or None; a second one is reported."""
     found = [clause for clause in item.clauses if isinstance(clause, kind)]
     for again in found[1:]:
-        scope.sink.report(DuplicateItem(span=again.span, what=what, first=str(found[0].span)))
+        scope.sink.report(catalogue.DuplicateItem(span=again.span, what=what, first=str(found[0].span)))
     return found[0] if found else None
 
 
@@ -127,7 +128,7 @@ def _unties(item: tree.Phase, epochs: int, scope: Scope) -> tuple[UntieCoefficie
             continue
         after = values.whole(clause.after, scope, "the epoch to untie after")
         if after >= epochs or (unties and after <= unties[-1].after):
-            wrong = UntieOutsidePhase(span=clause.span, after=after, epochs=epochs, phase=item.name.text)
+            wrong = catalogue.UntieOutsidePhase(span=clause.span, after=after, epochs=epochs, phase=item.name.text)
             scope.sink.report(wrong)
         threshold = float(values.number(clause.threshold, scope, "a coefficient similarity", COSINE))
         unties.append(UntieCoefficients(after, threshold, _batches(clause.batches, scope)))

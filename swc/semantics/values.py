@@ -11,9 +11,7 @@ from typing import TypeVar
 
 from attrs import frozen
 
-from swc.diagnostics import Diagnostic
-from swc.diagnostics.catalogue.names import UnknownChoice, UnknownParam
-from swc.diagnostics.catalogue.values import OutOfRange, WrongType, WrongUnit
+from swc.diagnostics import Diagnostic, catalogue
 from swc.semantics.scope import YES_NO, Scope, show
 from swc.syntax.tree import Amount, ListOf, Name, Number, Text, Value
 
@@ -67,7 +65,9 @@ def number(value: Value, scope: Scope, what: str, limits: Range = ANY, *, fallba
     if not isinstance(found, Number):
         return _refuse(scope, _no_number(value, found, scope, what, "a number"), fallback)
     if not limits.holds(found.value):
-        return _refuse(scope, OutOfRange(span=found.span, what=what, wanted=str(limits), found=found.text), fallback)
+        return _refuse(
+            scope, catalogue.OutOfRange(span=found.span, what=what, wanted=str(limits), found=found.text), fallback
+        )
     return found.value
 
 
@@ -76,7 +76,9 @@ def whole(value: Value, scope: Scope, what: str, limits: Range = COUNT, *, fallb
     found = scope.settle(value)
     if isinstance(found, Number) and found.is_percent:
         advice = f"{what} is a count: write it without `%`"
-        return _refuse(scope, WrongUnit(span=found.span, what=what, found=found.text, advice=advice), fallback)
+        return _refuse(
+            scope, catalogue.WrongUnit(span=found.span, what=what, found=found.text, advice=advice), fallback
+        )
     if not isinstance(found, Number) or not isinstance(found.value, int):
         return _refuse(scope, _no_number(value, found, scope, what, "a whole number"), fallback)
     return int(number(value, scope, what, limits, fallback=fallback))
@@ -84,8 +86,8 @@ def whole(value: Value, scope: Scope, what: str, limits: Range = COUNT, *, fallb
 
 def _no_number(value: Value, found: Value | Amount, scope: Scope, what: str, wanted: str) -> Diagnostic:
     if isinstance(found, Name) and found is value:
-        return UnknownParam(span=found.span, name=found.text, params=scope.names)
-    return WrongType(span=found.span, what=what, wanted=wanted, found=kind_of(found))
+        return catalogue.UnknownParam(span=found.span, name=found.text, params=scope.names)
+    return catalogue.WrongType(span=found.span, what=what, wanted=wanted, found=kind_of(found))
 
 
 def _refuse(scope: Scope, diagnostic: Diagnostic, fallback: T) -> T:
@@ -98,7 +100,9 @@ def text(value: Value, scope: Scope, what: str) -> str:
     found = scope.settle(value)
     if isinstance(found, Text):
         return found.value
-    return _refuse(scope, WrongType(span=found.span, what=what, wanted="a text in quotes", found=kind_of(found)), "")
+    return _refuse(
+        scope, catalogue.WrongType(span=found.span, what=what, wanted="a text in quotes", found=kind_of(found)), ""
+    )
 
 
 def yes_no(value: Value, scope: Scope, what: str) -> bool:
@@ -106,7 +110,7 @@ def yes_no(value: Value, scope: Scope, what: str) -> bool:
     found = scope.settle(value)
     if isinstance(found, Name) and found.text in YES_NO:
         return YES_NO[found.text]
-    wrong = WrongType(span=found.span, what=what, wanted="`yes` or `no`", found=kind_of(found))
+    wrong = catalogue.WrongType(span=found.span, what=what, wanted="`yes` or `no`", found=kind_of(found))
     return _refuse(scope, wrong, False)
 
 
@@ -119,8 +123,12 @@ def choice(value: Value, scope: Scope, what: str, choices: Sequence[str], *, fal
     fallback = choices[0] if fallback is None else fallback
     if word is None:
         wanted = f"one of {', '.join(choices)}"
-        return _refuse(scope, WrongType(span=found.span, what=what, wanted=wanted, found=kind_of(found)), fallback)
-    return _refuse(scope, UnknownChoice(span=found.span, name=word, what=what, choices=tuple(choices)), fallback)
+        return _refuse(
+            scope, catalogue.WrongType(span=found.span, what=what, wanted=wanted, found=kind_of(found)), fallback
+        )
+    return _refuse(
+        scope, catalogue.UnknownChoice(span=found.span, name=word, what=what, choices=tuple(choices)), fallback
+    )
 
 
 def _word(value: Value | Amount) -> str | None:
@@ -136,7 +144,7 @@ def items(value: Value, scope: Scope, what: str) -> tuple[Value, ...]:
     found = scope.settle(value)
     if isinstance(found, ListOf):
         return found.items
-    return _refuse(scope, WrongType(span=found.span, what=what, wanted="a list", found=kind_of(found)), ())
+    return _refuse(scope, catalogue.WrongType(span=found.span, what=what, wanted="a list", found=kind_of(found)), ())
 
 
 def kind_of(value: Value | Amount) -> str:

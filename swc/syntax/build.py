@@ -1,24 +1,22 @@
-"""Lark's tree to the syntax tree of this language.
+"""The parser's nodes to the syntax tree of this language.
 
-Takes a lark tree without mistakes and its source, gives a `File`. Guarantees: every node has a span.
+Takes a tree of nodes without mistakes and its source, gives a `File`. Guarantees: every node has a span.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from attrs import frozen
 
 from swc.diagnostics import Span
 from swc.syntax import tree as t
 from swc.syntax.scan import Source, number_value
-
-if TYPE_CHECKING:
-    from lark import Tree
+from swc.syntax.stack import Node
 
 
-def build_file(tree: Tree[Any], source: Source) -> t.File:
+def build_file(tree: Node, source: Source) -> t.File:
     """The whole file."""
     builder = _Builder(source)
     definitions = tuple(builder.build(child) for child in tree.children)
@@ -33,12 +31,12 @@ class _Builder:
         """A node of the syntax tree; None stays None."""
         if node is None:
             return None
-        span = self.source.span(node.meta.start_pos, node.meta.end_pos)
-        if node.data in LEAVES:
-            return LEAVES[node.data](str(node.children[0]), span)
-        if node.data in ("linkage", "across", "over", "sketch"):
-            return _Option(node.data, self.build(node.children[0]))
-        return FORMS[node.data]([self.build(child) for child in node.children], span)
+        span = self.source.span(node.start, node.end)
+        if node.kind in LEAVES:
+            return LEAVES[node.kind](node.children[0].text, span)
+        if node.kind in ("linkage", "across", "over", "sketch"):
+            return _Option(node.kind, self.build(node.children[0]))
+        return FORMS[node.kind]([self.build(child) for child in node.children], span)
 
 
 @frozen

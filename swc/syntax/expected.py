@@ -6,7 +6,7 @@ does not depend on the order of the set.
 
 from __future__ import annotations
 
-from swc.syntax.scan import lark
+from swc.syntax.tables import tables
 
 # A group is named as a whole where all of it is accepted; the first group that fits takes its terminals.
 GROUPS: tuple[tuple[frozenset[str], str], ...] = (
@@ -55,7 +55,7 @@ def phrases(accepted: frozenset[str]) -> tuple[str, ...]:
 
 
 def _text(name: str) -> str:
-    return str(next(t.pattern.value for t in lark().terminals if t.name == name))
+    return tables().terminals[name]
 
 
 def _is_word(name: str) -> bool:

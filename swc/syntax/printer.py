@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import pairwise
-from typing import Any
 
 from attrs import define, field, frozen
 
 from swc.syntax.parser import Parsed, parse_tokens
 from swc.syntax.scan import Token
+from swc.syntax.stack import Node
 
 WIDTH = 120
 DEFINITIONS = frozenset({"import_file", "ensemble", "recipe", "policy"})
@@ -65,14 +65,17 @@ class _Structure:
     def of(cls, parsed: Parsed) -> _Structure:
         """Read off a parsed text."""
         kinds = DEFINITIONS | ITEMS | CLAUSES
-        heads = {n.meta.start_pos: str(n.data) for n in _nodes(parsed.tree) if n.data in kinds}
+        heads = {n.start: n.kind for n in _nodes(parsed.tree) if n.kind in kinds}
         tokens = _without_last_commas(parsed.tokens)
         return cls(parsed.source.text, tokens, heads, _inline_braces(tokens, heads))
 
 
-def _nodes(tree: Any) -> Iterator[Any]:
-    """All nodes of lark's tree, which has no types of its own."""
-    yield from tree.iter_subtrees()
+def _nodes(tree: Node) -> Iterator[Node]:
+    """A node and all below it."""
+    yield tree
+    for child in tree.children:
+        if isinstance(child, Node):
+            yield from _nodes(child)
 
 
 def _without_last_commas(tokens: tuple[Token, ...]) -> tuple[Token, ...]:

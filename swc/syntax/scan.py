@@ -10,16 +10,11 @@ import re
 from bisect import bisect_right
 from collections.abc import Sequence
 from functools import cache
-from typing import TYPE_CHECKING
 
 from attrs import Factory, field, frozen
 
-from swc import resources
-from swc.diagnostics import Sink, Span
-from swc.diagnostics.catalogue.syntax_errors import MalformedNumber, StrayCharacter, TooDeep, UnclosedText
-
-if TYPE_CHECKING:
-    from lark import Lark
+from swc.diagnostics import Sink, Span, catalogue
+from swc.syntax.tables import tables
 
 SCALES = {"k": 10**3, "M": 10**6, "G": 10**9}
 _NUMBER = re.compile(r"(-?(?:\d+(?:_\d+)*)?(?:\.\d+)?(?:[eE][+-]?\d+)?)([kMG%]?)")
@@ -70,23 +65,14 @@ def read_source(text: str, file: str) -> Source:
 
 
 @cache
-def lark() -> Lark:
-    """The parser's tables, made once."""
-    from lark import Lark  # late: a tenth of a second that `--help` does not need
-
-    grammar = resources.grammar().read_text(encoding="utf-8")
-    return Lark(grammar, parser="lalr", lexer="basic", propagate_positions=True, maybe_placeholders=True)
-
-
-@cache
 def words() -> dict[str, str]:
     """The language's own words, each with the name of its terminal."""
-    return {t.pattern.value: t.name for t in lark().terminals if t.pattern.value.isidentifier()}
+    return {text: name for name, text in tables().terminals.items() if text.isidentifier()}
 
 
 @cache
 def _pattern() -> re.Pattern[str]:
-    terminals = {t.name: t.pattern.value for t in lark().terminals}
+    terminals = tables().terminals
     kinds = ("COMMENT", "SPACE", "TEXT", "NUMBER", "NAME")
     signs = "".join(re.escape(v) for n, v in terminals.items() if n not in kinds and not v.isidentifier())
     named = "|".join(f"(?P<{kind}>{terminals[kind]})" for kind in kinds)
@@ -101,7 +87,7 @@ def scan(source: Source, sink: Sink) -> tuple[Token, ...]:
         if kind == "SPACE":
             continue
         if kind == "STRAY":
-            sink.report(StrayCharacter(span=source.span(match.start(), match.end()), found=match.group()))
+            sink.report(catalogue.StrayCharacter(span=source.span(match.start(), match.end()), found=match.group()))
             continue
         line = source.line_of(match.start())
         is_first = not source.text[source.starts[line - 1] : match.start()].strip()
@@ -117,16 +103,20 @@ def _check_depth(tokens: Sequence[Token], source: Source, sink: Sink) -> None:
     for token in tokens:
         depth += {"[": 1, "]": -1}.get(token.text, 0)
         if depth > DEEPEST:
-            sink.report(TooDeep(span=source.span(token.start, token.end), what="lists", most=DEEPEST))
+            sink.report(catalogue.TooDeep(span=source.span(token.start, token.end), what="lists", most=DEEPEST))
             sink.raise_errors()
 
 
 def _check(token: Token, source: Source, sink: Sink) -> None:
     span = source.span(token.start, token.end)
     if token.type == "NUMBER" and number_value(token.text) is None:
-        sink.report(MalformedNumber(span=span, found=token.text, is_too_long=_NUMBER.fullmatch(token.text) is not None))
+        sink.report(
+            catalogue.MalformedNumber(
+                span=span, found=token.text, is_too_long=_NUMBER.fullmatch(token.text) is not None
+            )
+        )
     if token.type == "TEXT" and (len(token.text) == 1 or not token.text.endswith('"')):
-        sink.report(UnclosedText(span=span))
+        sink.report(catalogue.UnclosedText(span=span))
 
 
 DEEPEST = 100  # levels of lists and of imports
@@ -142,10 +132,17 @@ def number_value(text: str) -> int | float | None:
     significant = match[1].lower().partition("e")[0]
     if not any(c.isdigit() for c in significant):
         return None
-    from fractions import Fraction  # exact, so that 36.5M is a whole number
-
     digits = match[1].replace("_", "")
     if any(c in "123456789" for c in significant) and not 1 / LARGEST < abs(float(digits)) < LARGEST:
         return None
-    value = Fraction(digits) * SCALES.get(match[2], 1) / (100 if match[2] == "%" else 1)
-    return int(value) if value.denominator == 1 else float(value)
+    return _scaled(digits, SCALES.get(match[2], 1), 100 if match[2] == "%" else 1)
+
+
+def _scaled(digits: str, times: int, over: int) -> int | float:
+    """A decimal times a fraction, exact up to the last division, so that 36.5M is a whole number."""
+    decimal, _, exponent = digits.lower().partition("e")
+    whole, _, behind = decimal.partition(".")
+    power = int(exponent or 0) - len(behind)
+    above: int = int(whole + behind) * times * 10 ** max(0, power)
+    below: int = over * 10 ** max(0, -power)
+    return above / below if above % below else above // below

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from attrs import evolve
+from swc.cache import cache_folder
 from swc.diagnostics import Sink
 from swc.frontend import LayerTable, cache, read_members
 from swc.program.datasets import DATASETS
@@ -103,6 +104,6 @@ def test_a_folder_that_cannot_be_written_does_no_harm(folder: Path, monkeypatch:
 def test_where_entries_lie(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SWC_CACHE")
     monkeypatch.setenv("XDG_CACHE_HOME", "/x")
-    assert cache.cache_folder() == Path("/x/swc")
+    assert cache_folder() == Path("/x/swc")
     monkeypatch.delenv("XDG_CACHE_HOME")
-    assert cache.cache_folder() == Path.home() / ".cache" / "swc"
+    assert cache_folder() == Path.home() / ".cache" / "swc"

@@ -1,0 +1,74 @@
+"""Ensembles of any size, written down as layer tables without torch.
+
+Takes a number of layers, gives a spec and its tables. Guarantees: the same number gives the same spec; widths and
+depths come from a fixed family, so that more layers mean more members and not new shapes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import combinations
+from random import Random
+
+from swc.driver import Compiled
+from swc.frontend.table import LayerRow, LayerTable, ParameterRow
+from swc.program.datasets import DATASETS
+from swc.program.feedback import ClusterFeedback, Similarity
+from swc.program.model_source import ModelSource
+from swc.program.training import Phase, Recipe, SplitClusters, Training
+from swc.semantics.spec import Budget, Clusters, Member, Selector, Share, Spec
+from swc.solvers.objectives import coverage
+from swc.solvers.problem import AllocationProblem, BankProblem
+
+NETS = ((16, 2), (22, 4), (28, 7))  # depth, width: a hundred layers have all of them
+SPLIT = Training(Recipe("search"), (Phase("search", 20, split=SplitClusters(0.1)), Phase("main", 200)))
+
+
+def ensemble(num_layers: int, bins: int = 4, training: Training | None = None) -> tuple[Spec, tuple[LayerTable, ...]]:
+    """Wide residual networks with at least this many convolutions in all."""
+    tables: list[LayerTable] = []
+    while sum(len(table.layers) for table in tables) < num_layers:
+        number = len(tables)
+        tables.append(_table(f"m{number}", *NETS[number % len(NETS)]))
+    source = ModelSource("family", "wrn")
+    members = tuple(Member(table.member, source) for table in tables)
+    share = Share(Selector("conv"), clusters=Clusters("depth", bins))
+    return Spec("synthetic", DATASETS["cifar100"], members, Budget("native", 0.5), (share,), training), tuple(tables)
+
+
+def _table(member: str, depth: int, width: int) -> LayerTable:
+    shapes = tuple(_convolutions(depth, width))
+    layers = tuple(LayerRow(path, "conv", shape) for path, shape in shapes)
+    return LayerTable(member, layers, tuple(ParameterRow(f"{path}.weight", shape, "weight") for path, shape in shapes))
+
+
+def _convolutions(depth: int, width: int) -> Iterator[tuple[str, tuple[int, ...]]]:
+    yield "conv1", (16, 3, 3, 3)
+    inputs = 16
+    for stage, outputs in enumerate((16 * width, 32 * width, 64 * width), start=1):
+        for block in range((depth - 4) // 6):
+            yield f"block{stage}.{block}.conv1", (outputs, inputs, 3, 3)
+            yield f"block{stage}.{block}.conv2", (outputs, outputs, 3, 3)
+            if inputs != outputs:
+                yield f"block{stage}.{block}.shortcut", (outputs, inputs, 1, 1)
+            inputs = outputs
+
+
+def statistics(compiled: Compiled) -> ClusterFeedback:
+    """A similarity for each pair of layers inside a cluster, near zero as most measured ones are."""
+    random = Random(0)
+    pairs = (pair for cluster in compiled.graph.clusters for pair in combinations(cluster.layers, 2))
+    return ClusterFeedback(0, tuple(Similarity(one, other, random.gauss(0.0, 0.04), 0.01) for one, other in pairs))
+
+
+def allocation(num_banks: int) -> AllocationProblem:
+    """Banks of many sizes and numbers of slots, and a third of what they could use above one template each."""
+    random = Random(0)
+    sizes = [random.choice((144, 432, 2304, 36864, 589824)) * random.randint(1, 40) for _ in range(num_banks)]
+    slots = [random.randint(1, 40) for _ in sizes]
+    banks = tuple(
+        BankProblem(f"c{number}.0", size, num, 8, coverage(size, num, 8))
+        for number, (size, num) in enumerate(zip(sizes, slots, strict=True))
+    )
+    least, most = sum(bank.cost for bank in banks), sum(bank.cost * bank.most for bank in banks)
+    return AllocationProblem(banks, least + (most - least) // 3)
