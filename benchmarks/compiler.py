@@ -99,7 +99,9 @@ def command_seconds(arguments: Sequence[str], repeats: int = REPEATS, cache: str
 
 
 def _environment(cache: str | None) -> dict[str, str]:
-    return {**os.environ, "SWC_CACHE": cache} if cache else dict(os.environ)
+    """This process's, but compiled modules are kept: a first run, which is not counted, writes them."""
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return {**kept, "SWC_CACHE": cache} if cache else kept
 
 
 def _children_seconds() -> float:
