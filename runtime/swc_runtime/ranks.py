@@ -58,10 +58,13 @@ class Ranks:
         return tuple(range(self.rank, num_members, self.size)) if self.deals_members else None
 
     def add_up(self, tensor: Tensor) -> None:
-        """Replace a tensor by its sum over all ranks."""
+        """Replace a tensor by its sum over all ranks, however it lies in the memory of each."""
         if self.are_many:
+            held = tensor.contiguous()  # collectives add up memory, and layouts may differ
             with _heard(self):
-                dist.all_reduce(tensor)
+                dist.all_reduce(held)
+            if held is not tensor:
+                tensor.copy_(held)
 
     def take_from_first(self, tensors: Sequence[Tensor]) -> None:
         """Overwrite tensors by those of the first rank."""

@@ -23,6 +23,7 @@ from swc.diagnostics.catalogue.ranks import OtherRanks, RankLost
 if TYPE_CHECKING:
     from torch.distributed.elastic.multiprocessing.errors import ProcessFailure
 
+LOOK = 0.2  # seconds between two looks at the processes
 GRACE = 20.0  # seconds: torchrun stops the others at once when the first has ended, which may be slower to come there
 
 
@@ -42,6 +43,7 @@ def together(nproc: int, arguments: Sequence[str]) -> None:
         rdzv_backend="c10d",
         rdzv_endpoint="localhost:0",
         max_restarts=0,
+        monitor_interval=LOOK,
     )
     try:
         elastic_launch(config, sys.executable)("-m", "swc", *without_nproc(arguments))

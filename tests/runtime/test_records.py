@@ -39,6 +39,7 @@ def test_rows_and_curves_say_the_same(tmp_path: Path) -> None:
     assert rows[1] == {
         "kind": "epoch", "revision": 0, "phase": "main", "epoch": 2, "losses": [1.0, 0.5],
         "accuracies": [0.5, 0.25], "ensemble": 0.75, "seconds": 1.5, "images": 100,
+        "waited": 0.0,
     }  # fmt: skip
     assert points(tmp_path) == [(1, 0.0), (2, 1.0)]
 
