@@ -40,9 +40,9 @@ def batch(num_images: int = BATCH) -> tuple[Tensor, Tensor]:
     return laid_out(images.to(DEVICE)), labels.to(DEVICE)
 
 
-def stepper(system: System) -> Callable[[], None]:
+def stepper(system: System, num_images: int = BATCH) -> Callable[[], None]:
     """A whole training step: gradients cleared, members forward and backward, parameters updated."""
-    images, labels = batch()
+    images, labels = batch(num_images)
 
     def step() -> None:
         system.modules.train()
@@ -120,11 +120,11 @@ def _peak_of(name: str) -> int:
     return int(subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()[-1])
 
 
-def peak(name: str) -> int:
+def peak(name: str, num_images: int) -> int:
     """Bytes that making a system and two steps take at most; of the device on CUDA, resident ones elsewhere (Linux)."""
     _load(name)
     before = resident("VmRSS")
-    step = stepper(SYSTEMS[name].make())
+    step = stepper(SYSTEMS[name].make(), num_images)
     step()
     step()
     return torch.cuda.max_memory_allocated() if DEVICE == "cuda" else resident("VmHWM") - before
@@ -145,13 +145,14 @@ def table(rounds: int) -> list[Row]:
     rows = []
     for name in others:
         rows += [*rows_of(name, SYSTEMS[name].make(), base, rounds), memory[name]]
+        print(f"{name}: measured", file=sys.stderr)
     return rows
 
 
 if __name__ == "__main__":
     given = arguments(__doc__, "--peak")
     if given.peak:
-        print(peak(given.peak[0]))
+        print(peak(given.peak[0], int(given.peak[1])))
     else:
         peers = f"torch-uncertainty {version('torch-uncertainty')}" if has_peers() else "no torch-uncertainty here"
         print(f"{peers}; float32, batch {BATCH}; every ratio is over the plain loop")
