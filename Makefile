@@ -4,8 +4,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+PEERS := .venv-peers
 
-.PHONY: help demo test check setup slow bench clean
+.PHONY: help demo test check setup slow bench bench-peers clean
 
 help:  ## say what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -43,5 +44,13 @@ bench: setup  ## what a step, statistics and the compiler cost (some minutes on 
 	$(BIN)/python -m benchmarks.data_wait -o build/bench
 	$(BIN)/python -m benchmarks.compiler -o build/bench
 
-clean:  ## remove the environment and everything compiled
-	rm -rf $(VENV) build
+bench-peers: $(PEERS)/.ready  ## the same ensemble in other libraries, in an environment of its own (some minutes)
+	$(PEERS)/bin/python -m benchmarks.peers -o build/bench --rounds 7
+
+$(PEERS)/.ready: pyproject.toml constraints.txt benchmarks/peers.txt
+	$(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable . --requirement benchmarks/peers.txt
+	touch $@
+
+clean:  ## remove the environments and everything compiled
+	rm -rf $(VENV) $(PEERS) build

@@ -116,14 +116,15 @@ def _peak_of(side: str, batch: int) -> int:
 def peak(side: str, batch: int) -> int:
     """Bytes that building and two steps take at most; of the device on CUDA, resident ones on Linux elsewhere."""
     program(side)  # so that what compiling takes is not counted
-    before = _resident("VmRSS")
+    before = resident("VmRSS")
     step = stepper(side, "float32", batch)
     step()
     step()
-    return torch.cuda.max_memory_allocated() if DEVICE == "cuda" else _resident("VmHWM") - before
+    return torch.cuda.max_memory_allocated() if DEVICE == "cuda" else resident("VmHWM") - before
 
 
-def _resident(field: str) -> int:
+def resident(field: str) -> int:
+    """Bytes of this process by `/proc`: `VmRSS` now, `VmHWM` at most so far."""
     lines = Path("/proc/self/status").read_text("utf-8").splitlines()
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(field))
 

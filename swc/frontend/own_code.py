@@ -15,7 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from swc.diagnostics import DiagnosticError
-from swc.diagnostics.catalogue.members import OwnModelFailed
+from swc.diagnostics.catalogue.training import OwnModelFailed
 
 
 @contextmanager

@@ -100,7 +100,7 @@ def test_a_model_that_fails_in_training_mode_is_its_authors(tmp_path: Path, caps
     assert made.compile(SPEC.format(name="tiny").replace("own_small_net:small", "own_picky_net:picky")) == 0
     assert made.train() == 1
     told = capsys.readouterr().err
-    assert "error[SW310]: a member's own model failed: KeyError" in told
+    assert "error[SW550]: a member's own model failed: KeyError" in told
     line = next(n for n, text in enumerate((NET + FAILING).splitlines(), 1) if "raise KeyError" in text)
     assert f"raised at own_picky_net.py:{line}" in told
 

@@ -93,6 +93,9 @@ def seven(): return nn.Sequential(nn.Flatten(), nn.Linear(3072, 7))
 def pair(): return Pair(3072, 100)
 def number(): return 7
 def listed(): return Listed()
+class Counting(nn.Flatten):
+    def get_extra_state(self): return 1
+def counting(num_classes): return nn.Sequential(Counting(), nn.Linear(3072, num_classes))
 def flat(num_classes): return nn.Sequential(nn.Flatten(), nn.Linear(12, num_classes))
 not_callable = 5
 def chatty(num_classes):
@@ -258,6 +261,7 @@ def test_reading_leaves_torchs_random_numbers_alone(nets: Path) -> None:
         ("SW308", python("frontend_nets:seven"), "[2, 7]"),
         ("SW308", python("frontend_nets:pair"), "a tuple"),
         ("SW309", python("frontend_nets:flat"), "3x32x32"),
+        ("SW310", python("frontend_nets:counting"), "0"),
     ],
 )
 def test_mistakes_have_codes(nets: Path, code: str, source: ModelSource, words: str) -> None:

@@ -249,32 +249,6 @@ class ForwardFailed(Diagnostic):
 
 
 @frozen(kw_only=True)
-class OwnModelFailed(Diagnostic):
-    """The code of a member's own model raised an exception while it was trained, measured or scored.
-
-    Reading the model had gone well: what fails now happens only in training mode, on real images, or after some steps.
-    The run keeps its last checkpoint. Mend the model so that its layers stay as they are, and train again: the run
-    goes on. If its layers change, compile again and begin a new run with `--fresh`.
-    """
-
-    code: ClassVar[str] = "SW310"
-    error: str
-    place: str
-
-    def message(self) -> str:
-        """The exception."""
-        return f"a member's own model failed: {self.error}"
-
-    def help(self) -> str:
-        """Mend it."""
-        return "mend the model and train again: the run goes on from its last checkpoint"
-
-    def notes(self) -> tuple[str, ...]:
-        """The line of code that raised."""
-        return (f"raised at {self.place}",)
-
-
-@frozen(kw_only=True)
 class ExtraState(Diagnostic):
     """A module of a member's model keeps state that is no tensor (`get_extra_state`).
 
@@ -282,7 +256,7 @@ class ExtraState(Diagnostic):
     a buffer (`register_buffer`), or compute it from the arguments of the factory.
     """
 
-    code: ClassVar[str] = "SW311"
+    code: ClassVar[str] = "SW310"
     name: str
     modules: tuple[str, ...]
 
@@ -307,6 +281,5 @@ MEMBERS = (
     NoParameters,
     WrongOutput,
     ForwardFailed,
-    OwnModelFailed,
     ExtraState,
 )

@@ -233,6 +233,32 @@ class NoKernels(Diagnostic):
         return 'train on CUDA with `pip install "swc[cuda]"`, or leave `--kernels cupy` out'
 
 
+@frozen(kw_only=True)
+class OwnModelFailed(Diagnostic):
+    """The code of a member's own model raised an exception while it was trained, measured or scored.
+
+    Reading the model had gone well: what fails now happens only in training mode, on real images, or after some steps.
+    The run keeps its last checkpoint. Mend the model so that its layers stay as they are, and train again: the run
+    goes on. If its layers change, compile again and begin a new run with `--fresh`.
+    """
+
+    code: ClassVar[str] = "SW550"
+    error: str
+    place: str
+
+    def message(self) -> str:
+        """The exception."""
+        return f"a member's own model failed: {self.error}"
+
+    def help(self) -> str:
+        """Mend it."""
+        return "mend the model and train again: the run goes on from its last checkpoint"
+
+    def notes(self) -> tuple[str, ...]:
+        """The line of code that raised."""
+        return (f"raised at {self.place}",)
+
+
 TRAINING = (
     NothingToTrain,
     RunOfAnotherSpec,
@@ -244,4 +270,5 @@ TRAINING = (
     CheckpointsLost,
     MemberChanged,
     NoKernels,
+    OwnModelFailed,
 )
