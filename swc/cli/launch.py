@@ -71,10 +71,13 @@ def _end_like(failure: ProcessFailure, nproc: int) -> None:
 
 
 @contextmanager
-def left_at_the_end() -> Iterator[None]:
-    """Close the connections to other processes, however it ends."""
+def among_others() -> Iterator[None]:
+    """Around a run of one of several processes: lets others speak first, and closes the connections to them."""
     try:
         yield
+    except Exception as error:
+        _let_others_speak(error)
+        raise
     finally:
         if "torch" in sys.modules:
             from swc_runtime.ranks import leave_ranks
@@ -82,9 +85,10 @@ def left_at_the_end() -> Iterator[None]:
             leave_ranks()
 
 
-def let_others_speak(error: Exception) -> None:
+def _let_others_speak(error: Exception) -> None:
     """Wait where another process says what ended this one: the first, or the one that started all."""
-    is_first = int(os.environ.get("RANK", "0")) == 0
+    if "RANK" not in os.environ:  # which torchrun sets
+        return
     is_loss = isinstance(error, DiagnosticError) and any(isinstance(d, RankLost) for d in error.diagnostics)
-    if not is_first or (is_loss and "RANK" in os.environ):
+    if os.environ["RANK"] != "0" or is_loss:
         time.sleep(GRACE)

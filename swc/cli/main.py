@@ -107,10 +107,6 @@ def run(arguments: Sequence[str]) -> int:
 
 def _told(error: Exception, arguments: Sequence[str]) -> int:
     """Say what ended the command and give the exit status for it."""
-    if "RANK" in os.environ:  # set by torchrun
-        from swc.cli import launch
-
-        launch.let_others_speak(error)
     match error:
         case DiagnosticError():
             console.report(error.diagnostics)

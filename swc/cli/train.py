@@ -79,7 +79,7 @@ def command(place: str | None, nproc: int, **given: object) -> None:
         launch.together(nproc, click.get_current_context().find_root().obj)
         return
 
-    with console.reporting() as sink, launch.left_at_the_end():
+    with console.reporting() as sink, launch.among_others():
         _train(place, Options(**given), sink)  # type: ignore[arg-type]
 
 
