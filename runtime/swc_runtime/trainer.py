@@ -20,7 +20,7 @@ from swc.program.training import Phase, Recipe
 from torch import Tensor
 
 from swc_runtime.data import keys
-from swc_runtime.data.ahead import Ahead
+from swc_runtime.data.ahead import DEPTH, Ahead
 from swc_runtime.ensemble import Ensemble, state_tensors
 from swc_runtime.optimiser import set_learning_rate
 from swc_runtime.precision import Arithmetic, laid_out
@@ -132,7 +132,7 @@ def train_epoch(
     tally = epoch.seen or Tally.empty(len(ensemble.members), next(ensemble.parameters()).device)
     options = StepOptions(arithmetic, recipe.label_smoothing, recipe.norm_batch)
     steps = _Steps(ensemble, optimiser, recipe, epoch, options, ranks)
-    done, source = epoch.start, Ahead(batches)
+    done, source = epoch.start, Ahead(batches, depth=0 if tally.sums.device.type == "cpu" else DEPTH)
     ensemble.train()
     with closing(iter(source)) as made:
         for images, labels in made:

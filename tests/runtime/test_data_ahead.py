@@ -11,12 +11,14 @@ import pytest
 from swc_runtime.data.ahead import DEPTH, Ahead
 
 
-def test_items_come_in_order() -> None:
-    assert list(Ahead(range(20))) == list(range(20))
-    assert list(Ahead([])) == []
+@pytest.mark.parametrize("depth", [0, 1, DEPTH])
+def test_items_come_in_order(depth: int) -> None:
+    assert list(Ahead(range(20), depth)) == list(range(20))
+    assert list(Ahead([], depth)) == []
 
 
-def test_an_error_is_raised_where_its_item_is_taken() -> None:
+@pytest.mark.parametrize("depth", [0, DEPTH])
+def test_an_error_is_raised_where_its_item_is_taken(depth: int) -> None:
     def broken() -> Iterator[int]:
         yield 1
         yield 2
@@ -24,7 +26,7 @@ def test_an_error_is_raised_where_its_item_is_taken() -> None:
 
     taken = []
     with pytest.raises(ValueError, match="the third"):
-        for item in Ahead(broken()):
+        for item in Ahead(broken(), depth):
             taken.append(item)
     assert taken == [1, 2]
 
@@ -43,6 +45,21 @@ def test_a_loop_that_is_left_leaves_no_thread() -> None:
     items.close()
     assert threading.active_count() == before
     assert len(made) <= 2 + DEPTH
+
+
+def test_without_a_depth_nothing_is_made_ahead() -> None:
+    made = []
+
+    def slow() -> Iterator[int]:
+        for n in range(3):
+            time.sleep(0.02)
+            made.append(n)
+            yield n
+
+    source = Ahead(slow(), depth=0)
+    for item in source:
+        assert made[-1] == item
+    assert source.waited > 0.05
 
 
 def test_making_goes_on_while_the_taker_is_busy() -> None:
