@@ -76,6 +76,7 @@ def open_run(build: Build, options: Options, sink: Sink, announce: Callable[[str
     run of another spec, or data or device are missing.
     """
     from swc_runtime.data import open_data
+    from swc_runtime.dealing import check_last
     from swc_runtime.progress import Silent
 
     spec = scaled(build.spec, options.epochs_scale)
@@ -88,6 +89,7 @@ def open_run(build: Build, options: Options, sink: Sink, announce: Callable[[str
     announce(f"training on {machine}")
     with machine.ranks.first_ahead():
         dataset = open_data(spec.data, options.data, options.offline, announce).to(machine.device)
+        check_last(machine.deal, spec.training.recipe, len(dataset.train))
         if machine.ranks.is_first:
             _prepare(folder, spec, build, options, machine.facts() | {"data": dataset.digest()}, sink, announce)
     return Run(folder, spec, hash_of(spec), spec.training, dataset, machine, Silent(), options)

@@ -140,4 +140,4 @@ if __name__ == "__main__":
         {name: t.contiguous().clone() for name, t in result.items()}, Path(sys.argv[1]) / f"{met.rank}.safetensors"
     )
     Path(sys.argv[1], f"{met.rank}.code").write_text(disagreement(met), encoding="utf-8")
-    leave_ranks()
+    leave_ranks(together=True)

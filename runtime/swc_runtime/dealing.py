@@ -10,7 +10,7 @@ from itertools import accumulate
 
 from attrs import frozen
 from swc.diagnostics import DiagnosticError
-from swc.diagnostics.catalogue.ranks import BatchNotDealt, NormsTwice
+from swc.diagnostics.catalogue.ranks import BatchNotDealt, LastBatchTooSmall, NormsTwice
 from swc.program.training import Recipe
 
 from swc_runtime.ranks import Ranks
@@ -70,3 +70,13 @@ def deal_of(recipe: Recipe, ranks: Ranks, sync_norms: bool) -> Deal:
     if part < SMALLEST or recipe.batch % part or num_parts % ranks.size:
         raise DiagnosticError(BatchNotDealt(batch=recipe.batch, norm_batch=recipe.norm_batch, size=ranks.size))
     return Deal(ranks.rank, ranks.size, part, num_parts // ranks.size)
+
+
+def check_last(deal: Deal, recipe: Recipe, num_images: int) -> None:
+    """DiagnosticError where equal shares of an epoch's last batch would leave a rank without images.
+
+    Only synced norms deal equal shares, and they need every rank in every step.
+    """
+    rest = num_images % recipe.batch
+    if deal.size > 1 and deal.part is None and SMALLEST <= rest < deal.size:
+        raise DiagnosticError(LastBatchTooSmall(num_images=rest, size=deal.size))

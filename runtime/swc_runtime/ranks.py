@@ -132,7 +132,10 @@ def join_ranks(device: str, placement: Placement = "images") -> Ranks:
     return ranks
 
 
-def leave_ranks() -> None:
-    """Close the connections, where there are any."""
+def leave_ranks(together: bool = False) -> None:
+    """Close the connections, where there are any; `together`, at a good end, when every rank has come here."""
     if dist.is_available() and dist.is_initialized():
+        if together:
+            with _heard(Ranks(dist.get_rank(), dist.get_world_size())):
+                dist.barrier()  # Gloo's threads may abort a process whose peer has gone first
         dist.destroy_process_group()

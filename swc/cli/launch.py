@@ -77,12 +77,16 @@ def among_others() -> Iterator[None]:
         yield
     except Exception as error:
         _let_others_speak(error)
+        _leave(together=False)
         raise
-    finally:
-        if "torch" in sys.modules:
-            from swc_runtime.ranks import leave_ranks
+    _leave(together=True)
 
-            leave_ranks()
+
+def _leave(together: bool) -> None:
+    if "torch" in sys.modules:
+        from swc_runtime.ranks import leave_ranks
+
+        leave_ranks(together)
 
 
 def _let_others_speak(error: Exception) -> None:

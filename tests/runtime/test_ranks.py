@@ -15,12 +15,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import load_file
 from swc.diagnostics import DiagnosticError
+from swc.diagnostics.catalogue.ranks import LastBatchTooSmall
 from swc.program.training import Recipe
 from torch import Tensor
 
 import ranks_worker
 from programs import ensemble_of, images, tiny_program
-from swc_runtime.dealing import Deal, deal_of, part_sizes
+from swc_runtime.dealing import Deal, check_last, deal_of, part_sizes
 from swc_runtime.ensemble import state_parameters
 from swc_runtime.ranks import ALONE, Ranks, join_ranks
 from swc_runtime.reduction import traffic_of
@@ -174,6 +175,20 @@ def test_what_cannot_be_dealt_is_refused(batch: int, norm_batch: int | None, siz
     with pytest.raises(DiagnosticError) as raised:
         deal_of(recipe, Ranks(0, size), sync)
     assert [d.code for d in raised.value.diagnostics] == [code]
+
+
+@pytest.mark.parametrize(("num_images", "refused"), [(99, True), (98, True), (97, False), (96, False), (100, False)])
+def test_a_last_batch_with_too_few_images_for_synced_norms_is_refused(num_images: int, refused: bool) -> None:
+    recipe = Recipe("r", batch=32)  # 97 leave a single image, which is left out of training
+    deal = deal_of(recipe, Ranks(0, 4), sync_norms=True)
+    check_last(deal_of(recipe, Ranks(0, 4), sync_norms=False), recipe, num_images)
+    check_last(deal_of(recipe, ALONE, sync_norms=True), recipe, num_images)
+    if not refused:
+        check_last(deal, recipe, num_images)
+        return
+    with pytest.raises(DiagnosticError) as raised:
+        check_last(deal, recipe, num_images)
+    assert raised.value.diagnostics == (LastBatchTooSmall(num_images=num_images - 96, size=4),)
 
 
 def test_members_are_dealt_in_turn() -> None:

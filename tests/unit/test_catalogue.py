@@ -176,6 +176,7 @@ TRIGGERED = {
     "SW563": "runtime/test_ranks.py",
     "SW564": "end_to_end/test_ranks.py",
     "SW565": "end_to_end/test_ranks.py",
+    "SW566": "runtime/test_ranks.py",
     "SW601": "cli/test_check.py",
     "SW602": "cli/test_check.py",
     "SW603": "cli/test_check.py",

@@ -147,4 +147,33 @@ class IdleRanks(Diagnostic):
         return f"take {self.num_members} processes at most, or `--placement images`"
 
 
-RANKS: tuple[type[Diagnostic], ...] = (BatchNotDealt, NormsTwice, RankLost, RanksDisagree, OtherRanks, IdleRanks)
+@frozen(kw_only=True)
+class LastBatchTooSmall(Diagnostic):
+    """With `--sync-norms` every process needs an image of every batch, and the last one of an epoch has too few.
+
+    BatchNorm asks all processes for each batch; one without images would let the others wait for ever. Take fewer
+    processes, or another `batch`, so that what is left over at the end of an epoch goes to all of them.
+    """
+
+    code: ClassVar[str] = "SW566"
+    num_images: int
+    size: int
+
+    def message(self) -> str:
+        """How few, for how many."""
+        return f"the last batch of an epoch has {self.num_images} images for {self.size} processes with synced norms"
+
+    def help(self) -> str:
+        """Change either."""
+        return "take fewer processes, or another `batch` in the train block"
+
+
+RANKS: tuple[type[Diagnostic], ...] = (
+    BatchNotDealt,
+    NormsTwice,
+    RankLost,
+    RanksDisagree,
+    OtherRanks,
+    IdleRanks,
+    LastBatchTooSmall,
+)
