@@ -6,7 +6,7 @@ parameters are exactly the program's scalars, each owned once; composed weights 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 
@@ -16,9 +16,10 @@ from swc.program.program import Program
 from torch import Tensor, nn
 
 from swc_runtime.bank import Parts, initial_parts
-from swc_runtime.compose import plan_composition
 from swc_runtime.expressions.evaluate import evaluate
 from swc_runtime.kernels.reference import Kernels, TorchKernels
+from swc_runtime.plan import plan_composition
+from swc_runtime.step_weights import Sources, StepWeights
 
 ROUNDED = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear)  # what autocast rounds the weights of
 
@@ -47,7 +48,7 @@ class Ensemble(nn.Module):
         for number, bank in enumerate(self.plan.banks):
             self.register_buffer(f"index_{number}", torch.tensor(bank.index), persistent=False)
         self._installed = False
-        self._step: tuple[tuple[Tensor, ...], tuple[Tensor, ...]] | None = None
+        self._step: StepWeights | None = None
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits [own members, images, classes] for images [B, C, H, W]; composes unless inside `composed()`."""
@@ -64,20 +65,24 @@ class Ensemble(nn.Module):
 
         They are rounded to `dtype` where template blocks alone make them (None: the templates' dtype).
         """
-        made = self._made(None if self.plan.rows else dtype)
+        sources = self._sources()
+        dtype = None if self.plan.rows else dtype
+        banks = (sources.indices, sources.templates, sources.tables)
+        made = self.kernels.compose(*banks, dtype) if self.plan.outputs else ()
         direct = dict(zip(self.plan.direct, made, strict=False))
         rows = dict(zip(self.plan.rows, made[len(direct) :], strict=True))
-        tensors = {plan.id: t for plan, t in zip(self.program.tensors, self.tensors, strict=True)}
         return tuple(
-            direct[n] if n in direct else evaluate(weight.expression, rows, tensors)
+            direct[n] if n in direct else evaluate(weight.expression, rows, sources.tensors)
             for n, weight in enumerate(self.weights)
         )
 
-    def _made(self, dtype: torch.dtype | None) -> tuple[Tensor, ...]:
-        if not self.plan.outputs:
-            return ()
-        indices = [self.get_buffer(f"index_{number}") for number in range(len(self.banks))]
-        return self.kernels.compose(indices, list(self.banks), list(self.coefficients), dtype)
+    def _sources(self) -> Sources:
+        return Sources(
+            tuple(self.get_buffer(f"index_{number}") for number in range(len(self.banks))),
+            tuple(self.banks),
+            tuple(self.coefficients),
+            {plan.id: tensor for plan, tensor in zip(self.program.tensors, self.tensors, strict=True)},
+        )
 
     def install(self, weights: Sequence[Tensor]) -> None:
         """Put composed weights into the members as plain attributes, until `uninstall`."""
@@ -87,9 +92,14 @@ class Ensemble(nn.Module):
 
     def uninstall(self) -> None:
         """Take the composed weights out of the members again."""
-        for module, name in self._places():
-            module.__dict__.pop(name, None)
+        self._remove(range(len(self.weights)))
         self._installed = False
+
+    def _remove(self, numbers: Iterable[int]) -> None:
+        places = list(self._places())
+        for number in numbers:
+            module, name = places[number]
+            module.__dict__.pop(name, None)
 
     @property
     def is_composed(self) -> bool:
@@ -122,25 +132,35 @@ class Ensemble(nn.Module):
     def begin_step(self, dtype: torch.dtype | None = None) -> None:
         """Compose once and give the members leaves, so that they can run forward and backward one by one.
 
-        With `dtype` weights and their gradients are kept in it, where autocast would round them to it all the same.
+        With `dtype` weights and their gradients are kept in it, where autocast would round them to it all the same. The
+        memory of the weights is that of the step before.
         """
         if self._step is not None:
             raise ValueError("begin_step was called twice without end_step")
-        with torch.enable_grad():
-            composed = self.compose(dtype if self._is_plain else None)
-        leaves = tuple(weight.detach().requires_grad_() for weight in composed)
-        self._step = (composed, leaves)
-        self.install(leaves)
+        dtype = dtype if self._is_plain and not self.plan.rows else None
+        self._step = StepWeights(self.weights, self.plan, self.kernels, self._sources(), dtype)
+        self.install(self._step.leaves)
+
+    def end_member(self, number: int) -> None:
+        """Say that a member has run backward for the last time in this step, so that memory can be reused.
+
+        Its gradients take the place of its weights, which it holds no more. Members that are not named so end with the
+        step.
+        """
+        if self._step is None:
+            raise ValueError("end_member was called without begin_step")
+        name = self.program.members[number].name
+        numbers = [n for n, weight in enumerate(self.weights) if weight.member == name]
+        self._remove(numbers)
+        self._step.settle(numbers)
 
     def end_step(self) -> None:
         """Push what the members' backward passes left on the leaves through the banks, once."""
         if self._step is None:
             raise ValueError("end_step was called without begin_step")
-        composed, leaves = self._step
+        step = self._step
         self.abandon_step()
-        reached = [(w, leaf.grad) for w, leaf in zip(composed, leaves, strict=True) if leaf.grad is not None]
-        if reached:
-            torch.autograd.backward([w for w, _ in reached], [gradient for _, gradient in reached])
+        step.finish()
 
     def abandon_step(self) -> None:
         """Drop a step that was begun, without gradients for the banks."""

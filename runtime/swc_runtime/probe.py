@@ -21,8 +21,9 @@ from swc.program.feedback import ClusterFeedback, CoefficientFeedback, Similarit
 from swc.program.program import Program, WeightPlan
 from torch import Tensor
 
-from swc_runtime.compose import gather_rows, plan_composition
+from swc_runtime.compose import gather_rows
 from swc_runtime.ensemble import Ensemble
+from swc_runtime.plan import plan_composition
 from swc_runtime.ranks import ALONE, Ranks
 from swc_runtime.similarity import CHUNK, Cosine, Shape, common_block, cosines, cosines_on
 from swc_runtime.sketch import Folder, Sketch, Sketches, is_folded, with_sketch_error

@@ -17,11 +17,12 @@ from swc.program.program import Program
 from torch import Tensor, nn
 
 from swc_runtime.bank import Parts, check_private
-from swc_runtime.compose import CompositionPlan, gather_rows, place_blocks, plan_composition
+from swc_runtime.compose import gather_rows, place_blocks
 from swc_runtime.ensemble import Ensemble
 from swc_runtime.expressions.evaluate import evaluate
 from swc_runtime.fit import Factors, balanced, fit, fit_momentum, padded, targets_of
 from swc_runtime.init import initial_templates, initial_tensor, seed_of
+from swc_runtime.plan import CompositionPlan, plan_composition
 
 Momentum = Mapping[str, Tensor]
 """The optimiser's velocity by state id, of the parameter's shape; an id that is missing has none yet."""

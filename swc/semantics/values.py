@@ -44,8 +44,14 @@ class Range:
             return f"one of {', '.join(map(str, self.among))}"
         if self.every:
             first = self.least or 0
-            return f"one of {first:g}, {first + self.every:g}, {first + 2 * self.every:g} ... {self.most:g}"
-        return " and ".join(f"{word} {bound:g}" for word, bound in sides if bound is not None)
+            some = ", ".join(_plain(first + times * self.every) for times in range(3))
+            return f"one of {some} ... {_plain(self.most or 0)}"
+        return " and ".join(f"{word} {_plain(bound)}" for word, bound in sides if bound is not None)
+
+
+def _plain(value: float) -> str:
+    """A bound as a user would write it: 1048576 and not 1.04858e+06."""
+    return str(int(value)) if float(value).is_integer() else f"{value:g}"
 
 
 T = TypeVar("T")

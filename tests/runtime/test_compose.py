@@ -6,8 +6,9 @@ from attrs import evolve
 from swc.program.expressions import Combine, Resize, Scale, Stored
 
 from programs import ensemble_of, hard_program, naive_weights, tiny_program
-from swc_runtime.compose import Compose, plan_composition
+from swc_runtime.compose import Compose
 from swc_runtime.expressions.evaluate import evaluate, resize
+from swc_runtime.plan import plan_composition
 
 PROGRAMS = {
     "own": tiny_program(),

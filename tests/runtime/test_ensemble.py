@@ -6,6 +6,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 from attrs import evolve
+from swc.program.expressions import Scale
+from swc.program.program import TensorPlan
 
 from programs import Tiny, channels_of, ensemble_of, hard_program, images, tiny_program
 from swc_runtime.bank import initial_parts
@@ -129,3 +131,107 @@ def test_a_member_that_does_not_fit_is_refused_by_name():
         )
     with pytest.raises(ValueError, match=r"`convs.0.weight` should have shape \(4, 1, 3, 3\)"):
         initial_parts(program, [Tiny((1, 5, 4, 6)), *modules[1:]])
+
+
+def scaled_program():
+    """One member's first weight is scaled, and so reads a whole SuperWeight."""
+    program = tiny_program()
+    first = program.weights[0]
+    tensors = TensorPlan("r", (first.shape[0],), 1), TensorPlan("s", (first.shape[1],), 1)
+    weight = evolve(first, expression=Scale(first.expression, "r", "s"))
+    return evolve(program, tensors=tensors, weights=(weight, *program.weights[1:]))
+
+
+STEPPED = {
+    "tied": tiny_program(tie=True),
+    "own": tiny_program(),
+    "hard": hard_program(),
+    "scaled": scaled_program(),
+    "one slot": tiny_program(((1, 3),), (("0",),)),
+}
+
+
+def run_step(ensemble, batch, *, end_members=True, dtype=None):
+    ensemble.begin_step(dtype)
+    for number, member in enumerate(ensemble.members):
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=dtype is not None):
+            logits = member(batch)
+        F.cross_entropy(logits.to(ensemble.banks[0].dtype), LABELS[: len(batch)]).backward()
+        if end_members:
+            ensemble.end_member(number)
+    ensemble.end_step()
+
+
+def ordinary_step(ensemble, batch):
+    sum(F.cross_entropy(logits, LABELS[: len(batch)]) for logits in ensemble(batch)).backward()
+
+
+@pytest.mark.parametrize("end_members", [True, False])
+@pytest.mark.parametrize("name", STEPPED)
+def test_steps_in_kept_memory_add_up_the_gradients_of_ordinary_autograd(name, end_members):
+    ensemble = ensemble_of(STEPPED[name]).eval()
+    other = copy.deepcopy(ensemble)
+    for batch in (images(), images()[:3] * 2):  # without clearing gradients in between
+        run_step(ensemble, batch, end_members=end_members)
+        ordinary_step(other, batch)
+    theirs = state_parameters(other)
+    for path, parameter in state_parameters(ensemble).items():
+        torch.testing.assert_close(parameter.grad, theirs[path].grad, rtol=1e-10, atol=1e-13)
+
+
+@pytest.mark.parametrize("name", ["tied", "own", "hard"])
+def test_rounded_steps_round_what_exact_ones_compose(name):
+    ensemble = ensemble_of(STEPPED[name], torch.float32).eval()
+    other = copy.deepcopy(ensemble)
+    run_step(ensemble, images().float(), dtype=torch.bfloat16)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        logits = other(images().float())
+    sum(F.cross_entropy(each.float(), LABELS) for each in logits).backward()
+    theirs = state_parameters(other)
+    for path, parameter in state_parameters(ensemble).items():
+        torch.testing.assert_close(parameter.grad, theirs[path].grad, rtol=1e-4, atol=1e-5)
+
+
+def test_a_step_uses_the_memory_of_the_step_before():
+    ensemble = ensemble_of(STEPPED["own"])
+    seen = []
+    for _ in range(2):
+        ensemble.begin_step()
+        seen.append([weight.data_ptr() for weight in weights_of(ensemble)])
+        ensemble.abandon_step()
+    assert seen[0] == seen[1]
+    ensemble.float()
+    ensemble.begin_step()
+    assert all(weight.dtype is torch.float32 for weight in weights_of(ensemble))
+
+
+def weights_of(ensemble):
+    return [getattr(module, name) for module, name in ensemble._places()]
+
+
+def test_a_gradient_takes_the_place_of_its_weight_once_the_member_has_run():
+    ensemble = ensemble_of(STEPPED["own"]).eval()
+    ensemble.begin_step()
+    first = ensemble.members[0]
+    weights = [w for w, plan in zip(weights_of(ensemble), ensemble.weights, strict=True) if plan.member == "m[0]"]
+    F.cross_entropy(first(images()), LABELS).backward()
+    gradients = [weight.grad.clone() for weight in weights]
+    ensemble.end_member(0)
+    replaced = [torch.equal(w, g) for w, g in zip(weights, gradients, strict=True)]
+    assert any(replaced) and replaced == list(ensemble.plan.replaceable[: len(weights)])
+    assert all(weight.grad is None for weight in weights)
+    with pytest.raises(AttributeError):  # it must not run again on gradients
+        first(images())
+
+
+def test_hooks_on_templates_run_once_a_step():
+    ensemble = ensemble_of(STEPPED["own"])
+    calls = []
+    ensemble.banks[0].register_hook(lambda gradient: calls.append(gradient.shape))
+    run_step(ensemble, images())
+    assert calls == [ensemble.banks[0].shape]
+
+
+def test_members_end_within_a_step():
+    with pytest.raises(ValueError, match="without begin_step"):
+        ensemble_of(STEPPED["own"]).end_member(0)

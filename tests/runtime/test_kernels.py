@@ -18,13 +18,13 @@ from swc.resources import specs
 from launchers import HostLauncher, PlainLauncher
 from nvrtc import compiled
 from programs import ensemble_of, images, tiny_program
-from swc_runtime.compose import BankRows, Block, CompositionPlan, Output, plan_composition
 from swc_runtime.ensemble import Ensemble, build
 from swc_runtime.kernels.choose import SMALL, equip
 from swc_runtime.kernels.cupy_launcher import ITEMS, KERNELS, THREADS, options
 from swc_runtime.kernels.launched import SOURCE, LaunchedKernels
 from swc_runtime.kernels.reference import TorchKernels
 from swc_runtime.kernels.tables import MAX_TEMPLATES, launch_tables
+from swc_runtime.plan import BankRows, Block, CompositionPlan, Output, plan_composition
 from swc_runtime.probe import measure_coefficients, sum_gradients
 
 COMPILER = pytest.mark.skipif(shutil.which("g++") is None, reason="needs g++ to run the kernels' source on the CPU")

@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from programs import ensemble_of, images, tiny_program
-from swc_runtime.compose import plan_composition
 from swc_runtime.ensemble import Ensemble
 from swc_runtime.kernels.choose import choose_kernels, cupy_kernels, equip
 from swc_runtime.kernels.cupy_launcher import CupyLauncher
 from swc_runtime.kernels.launched import LaunchedKernels
+from swc_runtime.plan import plan_composition
 from swc_runtime.probe import measure_coefficients, sum_gradients
 
 CUDA = torch.device("cuda")

@@ -17,11 +17,11 @@ from swc.diagnostics import DiagnosticError
 from swc.diagnostics.catalogue.training import NoKernels
 from swc.program.program import Program
 
-from swc_runtime.compose import BankRows, Block, CompositionPlan, Output, plan_composition
 from swc_runtime.ensemble import Ensemble
 from swc_runtime.kernels.launched import LaunchedKernels
 from swc_runtime.kernels.reference import Kernels, TorchKernels
 from swc_runtime.kernels.tables import unsuitable
+from swc_runtime.plan import BankRows, Block, CompositionPlan, Output, plan_composition
 
 Name = Literal["torch", "cupy"]
 NAMES = ("torch", "cupy")

@@ -19,8 +19,9 @@ from swc.program.expressions import Shape
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from swc_runtime.compose import CompositionPlan, block_view
+from swc_runtime.compose import block_view
 from swc_runtime.kernels.tables import Sums, launch_tables, unsuitable
+from swc_runtime.plan import CompositionPlan
 
 SOURCE = Path(__file__).with_name("compose.cu")
 KEPT = 32  # tables of addresses
@@ -83,6 +84,7 @@ class LaunchedKernels:
         self._walk = tuple(self._table(table) for table in (made.tiles, made.banks, made.groups, made.copies))
         self._by_coefficient, self._by_slot = self._both(made.by_coefficient), self._both(made.by_slot)
         self._addresses = Addresses(device)
+        self._kept: Tensor | None = None
 
     def _table(self, table: NDArray[np.int32]) -> Tensor:
         return torch.from_numpy(table).to(self.device)
@@ -109,23 +111,46 @@ class LaunchedKernels:
         self._pull(gradients, (templates, none), (none, rows), self._by_slot)
         return [row.double() for row in rows]
 
+    def make(
+        self,
+        indices: Sequence[Tensor],
+        templates: Sequence[Tensor],
+        tables: Sequence[Tensor],
+        dtype: torch.dtype | None = None,
+    ) -> tuple[Tensor, ...]:
+        """See `Kernels`."""
+        if self._kept is None:
+            self._kept = self._buffer()
+        made = self._place(self._kept, templates, tables)
+        return made if dtype in (None, self.weights) else tuple(weight.to(dtype) for weight in made)
+
+    def pull(
+        self,
+        gradients: Sequence[Tensor | None],
+        indices: Sequence[Tensor],
+        templates: Sequence[Tensor],
+        tables: Sequence[Tensor],
+    ) -> tuple[Tensor, ...]:
+        """See `Kernels`."""
+        made = [self._new(tensor.shape) for tensor in templates], [self._new(tensor.shape) for tensor in tables]
+        self._pull(gradients, (templates, tables), made, self._by_coefficient)
+        return (*made[0], *made[1])
+
     def place(self, templates: Sequence[Tensor], tables: Sequence[Tensor]) -> tuple[Tensor, ...]:
+        """The outputs in memory of their own."""
+        return self._place(self._buffer(), templates, tables)
+
+    def _buffer(self) -> Tensor:
+        return torch.empty(self._size, dtype=self.weights, device=self.device)
+
+    def _place(self, buffer: Tensor, templates: Sequence[Tensor], tables: Sequence[Tensor]) -> tuple[Tensor, ...]:
         """The outputs, each written once, where it stays."""
         self._check((*templates, *tables))
-        buffer = torch.empty(self._size, dtype=self.weights, device=self.device)
         placed = zip(self._starts, self.plan.outputs, strict=True)
         made = tuple(block_view(buffer, start, output.shape) for start, output in placed)
         addresses = (self._addresses.of(tensors) for tensors in (templates, tables, made))
         self._launch("compose", len(self._walk[0]), *self._walk, *addresses)
         return made
-
-    def pull(
-        self, gradients: Sequence[Tensor | None], templates: Sequence[Tensor], tables: Sequence[Tensor]
-    ) -> tuple[Tensor, ...]:
-        """The gradients of the templates, then of the tables, from those of the outputs (None: zero)."""
-        made = [self._new(tensor.shape) for tensor in templates], [self._new(tensor.shape) for tensor in tables]
-        self._pull(gradients, (templates, tables), made, self._by_coefficient)
-        return (*made[0], *made[1])
 
     def _pull(
         self,
@@ -180,4 +205,4 @@ class Composed(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
         """Two launches; gradients and templates are read once."""
         half = len(ctx.saved_tensors) // 2
-        return (None, *ctx.kernels.pull(gradients, ctx.saved_tensors[:half], ctx.saved_tensors[half:]))
+        return (None, *ctx.kernels.pull(gradients, (), ctx.saved_tensors[:half], ctx.saved_tensors[half:]))

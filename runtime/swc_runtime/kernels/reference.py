@@ -12,10 +12,11 @@ from collections.abc import Sequence
 from typing import Protocol
 
 import torch
-from attrs import frozen
 from torch import Tensor
 
-from swc_runtime.compose import Compose, CompositionPlan, gather_rows
+from swc_runtime.compose import Compose, gather_rows
+from swc_runtime.plan import CompositionPlan
+from swc_runtime.workspace import Workspace
 
 
 class Kernels(Protocol):
@@ -34,16 +35,40 @@ class Kernels(Protocol):
         """
         ...
 
+    def make(
+        self,
+        indices: Sequence[Tensor],
+        templates: Sequence[Tensor],
+        tables: Sequence[Tensor],
+        dtype: torch.dtype | None = None,
+    ) -> tuple[Tensor, ...]:
+        """As `compose`, but not differentiable, and in memory that the next call uses again."""
+        ...
+
+    def pull(
+        self,
+        gradients: Sequence[Tensor | None],
+        indices: Sequence[Tensor],
+        templates: Sequence[Tensor],
+        tables: Sequence[Tensor],
+    ) -> tuple[Tensor, ...]:
+        """The gradients of the templates, then of the tables, from those of what `make` gave (None: zero).
+
+        Gradients may stand where their outputs stood, if the plan calls them `replaceable`. The outputs are lost.
+        """
+        ...
+
     def slot_gradients(self, gradients: Sequence[Tensor], templates: Sequence[Tensor]) -> list[Tensor]:
         """Per bank dL/dalpha of each slot apart [S, K], in float64, from the gradients of the plan's outputs."""
         ...
 
 
-@frozen
 class TorchKernels:
-    """One matrix product per bank, then copies; see `swc_runtime.compose`."""
+    """One matrix product per bank, then copies; see `swc_runtime.compose` and `swc_runtime.workspace`."""
 
-    plan: CompositionPlan
+    def __init__(self, plan: CompositionPlan) -> None:
+        self.plan = plan
+        self._workspace: Workspace | None = None
 
     def compose(
         self,
@@ -55,6 +80,35 @@ class TorchKernels:
         """See `Kernels`."""
         made: tuple[Tensor, ...] = Compose.apply(self.plan, dtype, *indices, *templates, *tables)
         return made
+
+    def make(
+        self,
+        indices: Sequence[Tensor],
+        templates: Sequence[Tensor],
+        tables: Sequence[Tensor],
+        dtype: torch.dtype | None = None,
+    ) -> tuple[Tensor, ...]:
+        """See `Kernels`."""
+        like, dtype = templates[0].detach(), dtype or templates[0].dtype
+        if self._workspace is None or not self._workspace.suits(like, dtype):
+            self._workspace = None  # so that its memory is free before more is asked for
+            self._workspace = Workspace(self.plan, like, dtype)
+        with torch.no_grad(), torch.autocast(device_type=like.device.type, enabled=False):
+            self._workspace.make(indices, templates, tables)
+        return self._workspace.outputs
+
+    def pull(
+        self,
+        gradients: Sequence[Tensor | None],
+        indices: Sequence[Tensor],
+        templates: Sequence[Tensor],
+        tables: Sequence[Tensor],
+    ) -> tuple[Tensor, ...]:
+        """See `Kernels`."""
+        if self._workspace is None:
+            raise ValueError("pull was called without make")
+        with torch.no_grad(), torch.autocast(device_type=templates[0].device.type, enabled=False):
+            return self._workspace.pull(gradients, indices, templates, tables)
 
     def slot_gradients(self, gradients: Sequence[Tensor], templates: Sequence[Tensor]) -> list[Tensor]:
         """See `Kernels`."""

@@ -17,7 +17,7 @@ from attrs import frozen
 from numpy.typing import NDArray
 from swc.program.expressions import Shape
 
-from swc_runtime.compose import Block, CompositionPlan, Output
+from swc_runtime.plan import Block, CompositionPlan, Output
 
 MAX_TEMPLATES = 8  # as in compose.cu: so many scalars of templates a thread can keep in registers
 ALIGNED = 64  # scalars: outputs begin at multiples, so that they can be read in wide words

@@ -1,7 +1,9 @@
 """Independent members: each has its own cross-entropy, and the loss is their sum.
 
 Guarantees: weights are composed once; members run forward and backward one after another, so that only one member's
-activations live at a time; then one backward goes through the banks. Suffixes: M members, B images, C classes.
+activations and weight gradients live at a time; then one backward goes through the banks.
+
+Suffixes: M members, B images, C classes.
 """
 
 from __future__ import annotations
@@ -20,8 +22,11 @@ def independent(ensemble: Ensemble, batch: Batch, options: StepOptions) -> Outco
     is_whole = len(part_sizes(len(batch.labels), options.norm_batch)) == 1
     # gradients of several parts are added up, which bfloat16 is too coarse for
     ensemble.begin_step(options.arithmetic.rounds_to if is_whole else None)
+    seen: list[tuple[Tensor, Tensor]] = []
     try:
-        seen = [_run_member(member, batch, options) for member in ensemble.own_members]
+        for number in ensemble.own:
+            seen.append(_run_member(ensemble.members[number], batch, options))
+            ensemble.end_member(number)
         ensemble.end_step()
     finally:
         ensemble.abandon_step()  # does nothing after a step that ended

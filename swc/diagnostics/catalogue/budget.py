@@ -92,9 +92,9 @@ class NoSpectraYet(Diagnostic):
 class BudgetNotUsed(Diagnostic):
     """The budget is larger than what the banks can hold.
 
-    Every bank has as many templates as its cap (`up to N`) or its slots allow, and a good part of the budget is left
-    over. Nothing is wrong with the program; it is only smaller than the budget suggests. Raise the cap, use more
-    clusters, or lower the budget.
+    Every bank has as many templates as its cap (`up to N`) allows, or at least as many as it has slots, beyond which
+    more change nothing; and a good part of the budget is left over. Nothing is wrong with the program; it is only
+    smaller than the budget suggests. Raise the cap, use more clusters, or lower the budget.
     """
 
     code: ClassVar[str] = "SW453"
@@ -105,7 +105,7 @@ class BudgetNotUsed(Diagnostic):
 
     def message(self) -> str:
         """What is used of the budget."""
-        return f"only {self.used:,} of {self.budget:,} {self.unit} can be used: every bank is full"
+        return f"only {self.used:,} of {self.budget:,} {self.unit} can be used: no bank has a use for one more"
 
     def help(self) -> str:
         """The ways out."""
