@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from functools import cached_property
 
 import torch
-from attrs import evolve
 from swc.program.program import Program
 from torch import Tensor, nn
 
@@ -39,7 +38,7 @@ class Ensemble(nn.Module):
         self.own = tuple(range(len(program.members)) if own is None else own)
         names = {program.members[number].name for number in self.own}
         self.weights = tuple(weight for weight in program.weights if weight.member in names)
-        self.plan = plan_composition(evolve(program, weights=self.weights))
+        self.plan = plan_composition(program, self.weights)
         self.kernels: Kernels = TorchKernels(self.plan)
         self.banks = nn.ParameterList(nn.Parameter(t) for t in parts.banks)
         self.coefficients = nn.ParameterList(nn.Parameter(t) for t in parts.tables)

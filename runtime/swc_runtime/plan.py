@@ -6,13 +6,13 @@ or not, so that untying coefficients changes no shape; the rows that weights are
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from math import prod
 
 from attrs import evolve, frozen
 from swc.program.expressions import Combine, Concat, Expression, Placement, Shape, Slice, placements, slots_of
-from swc.program.program import Program
+from swc.program.program import Program, WeightPlan
 
 
 @frozen
@@ -97,33 +97,56 @@ class CompositionPlan:
         )
 
 
-def plan_composition(program: Program) -> CompositionPlan:
-    """Settle the composition of a program; ValueError where blocks do not cover a weight exactly."""
+def plan_composition(program: Program, weights: Sequence[WeightPlan] | None = None) -> CompositionPlan:
+    """Settle the composition of some weights of a program (None: all).
+
+    Rows stand in the same order whichever weights are chosen. ValueError where blocks do not cover a weight exactly.
+    """
     banks = tuple(_bank_rows(program, bank.id, bank.template_size) for bank in program.banks)
     places = {slot: (b, row) for b, bank in enumerate(banks) for row, slot in enumerate(bank.slots)}
-    direct = tuple(n for n, weight in enumerate(program.weights) if is_blocks(weight.expression))
-    composed = [_weight_output(program.weights[n].expression, program.weights[n].shape, places) for n in direct]
-    others = [weight.expression for weight in program.weights if not is_blocks(weight.expression)]
+    whole = _plan(banks, program.weights, places)
+    chosen = whole if weights is None else _plan(banks, weights, places)
+    return _reordered(chosen, _kept(whole))
+
+
+def _plan(
+    banks: tuple[BankRows, ...], weights: Sequence[WeightPlan], places: Mapping[str, tuple[int, int]]
+) -> CompositionPlan:
+    direct = tuple(n for n, weight in enumerate(weights) if is_blocks(weight.expression))
+    composed = [_weight_output(weights[n].expression, weights[n].shape, places) for n in direct]
+    others = [weight.expression for weight in weights if not is_blocks(weight.expression)]
     rows = tuple(dict.fromkeys(slot for expression in others for slot in slots_of(expression)))
     whole = [_row_output(banks, places[slot]) for slot in rows]
-    return _kept_first(CompositionPlan(banks, (*composed, *whole), direct, rows))
+    return CompositionPlan(banks, (*composed, *whole), direct, rows)
 
 
-def _kept_first(plan: CompositionPlan) -> CompositionPlan:
-    """The same plan with the rows of each bank that outputs are views of before the others."""
-    kept = {(block.bank, block.row) for output in plan.outputs if output.is_view for block in output.blocks}
-    order = [sorted(range(len(bank.slots)), key=lambda row: (b, row) not in kept) for b, bank in enumerate(plan.banks)]
+def _kept(plan: CompositionPlan) -> tuple[frozenset[int], ...]:
+    """Per bank the rows that outputs are views of."""
+    found: list[set[int]] = [set() for _ in plan.banks]
+    for output in plan.outputs:
+        if output.is_view:
+            found[output.blocks[0].bank].add(output.blocks[0].row)
+    return tuple(frozenset(rows) for rows in found)
+
+
+def _reordered(plan: CompositionPlan, kept: Sequence[frozenset[int]]) -> CompositionPlan:
+    """The same plan with the kept rows of each bank before the others."""
+    orders = [
+        [*sorted(own), *sorted(set(range(len(bank.slots))) - own)] for bank, own in zip(plan.banks, kept, strict=True)
+    ]
     banks = tuple(
         evolve(
             bank,
-            slots=tuple(bank.slots[row] for row in rows),
-            index=tuple(bank.index[row] for row in rows),
-            num_kept=sum((b, row) in kept for row in rows),
+            slots=tuple(bank.slots[row] for row in order),
+            index=tuple(bank.index[row] for row in order),
+            num_kept=len(own),
         )
-        for b, (bank, rows) in enumerate(zip(plan.banks, order, strict=True))
+        for bank, order, own in zip(plan.banks, orders, kept, strict=True)
     )
+    now = [{row: place for place, row in enumerate(order)} for order in orders]
     outputs = tuple(
-        evolve(o, blocks=tuple(evolve(x, row=order[x.bank].index(x.row)) for x in o.blocks)) for o in plan.outputs
+        evolve(output, blocks=tuple(evolve(block, row=now[block.bank][block.row]) for block in output.blocks))
+        for output in plan.outputs
     )
     return CompositionPlan(banks, outputs, plan.direct, plan.rows)
 
@@ -166,7 +189,7 @@ def _bank_rows(program: Program, bank: str, size: int) -> BankRows:
     return BankRows(bank, size, tuple(slot.id for slot in slots), coefficients, index)
 
 
-def _weight_output(expression: Expression, shape: Shape, places: dict[str, tuple[int, int]]) -> Output:
+def _weight_output(expression: Expression, shape: Shape, places: Mapping[str, tuple[int, int]]) -> Output:
     blocks = tuple(_block(placement, *places[placement.slot]) for placement in placements(expression))
     if sum(prod(block.visible) for block in blocks) != prod(shape):
         raise ValueError(f"the blocks of a weight of shape {shape} do not cover it exactly")

@@ -10,12 +10,15 @@ Tensor names: S slots of a bank, K its templates, N its coefficient vectors, T s
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import accumulate
 
 import torch
 from torch import Tensor
 
 from swc_runtime.compose import empty_output, fill_rows, pull_rows, standing, visible, whole_view
 from swc_runtime.plan import CompositionPlan
+
+ALIGNED = 64  # scalars between which banks begin: products round otherwise where memory is not aligned
 
 
 class Workspace:
@@ -30,8 +33,8 @@ class Workspace:
         self._plan, self._rounds = plan, dtype != like.dtype
         self._starts = [0] * len(plan.banks)
         if not self._rounds:
-            sizes = [bank.num_kept * bank.size for bank in plan.banks]
-            self._starts = [sum(sizes[:number]) for number in range(len(sizes))]
+            sizes = (-(-bank.num_kept * bank.size // ALIGNED) * ALIGNED for bank in plan.banks)
+            self._starts = list(accumulate(sizes, initial=0))[:-1]
         ends = [start + len(bank.slots) * bank.size for start, bank in zip(self._starts, plan.banks, strict=True)]
         self._products = like.new_empty(max(ends, default=0))
         self._kept = [

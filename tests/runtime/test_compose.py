@@ -121,3 +121,14 @@ def test_growing_by_repeat_and_mask():
         resize(bank, (1, 1), "cubic")
     with pytest.raises(ValueError, match="not the kernel"):
         resize(torch.zeros(2, 2, 3, 3), (2, 2, 1, 1), "average")
+
+
+def test_rows_that_weights_are_views_of_come_first_whichever_weights_are_composed():
+    program = tiny_program()
+    whole = plan_composition(program)
+    some = plan_composition(program, program.weights[:2])
+    assert [(b.slots, b.index, b.num_kept) for b in some.banks] == [(b.slots, b.index, b.num_kept) for b in whole.banks]
+    assert some.outputs == whole.outputs[:2]
+    viewed = {(block.bank, block.row) for output in whole.outputs if output.is_view for block in output.blocks}
+    assert viewed == {(b, row) for b, bank in enumerate(whole.banks) for row in range(bank.num_kept)}
+    assert any(0 < bank.num_kept < len(bank.slots) for bank in whole.banks)

@@ -105,8 +105,8 @@ def test_coefficient_similarity_equals_brute_force():
         sum(F.cross_entropy(m(x), y, reduction="sum") for m in untied.members).backward()
         untied.uninstall()
         for plan, table in zip(untied.plan.banks, untied.coefficients, strict=True):
-            for slot, gradient in zip(plan.slots, table.grad, strict=True):
-                per_slot[slot].append(gradient.clone())
+            for slot, row in zip(plan.slots, plan.index, strict=True):
+                per_slot[slot].append(table.grad[row].clone())
     silent = tuple(slot for slot, gradients in per_slot.items() if not sum(gradients).any())
     assert feedback.silent == silent and silent  # levels that a later crop takes away whole
     heard = [slot for slot in tied.slots if slot.id not in silent]
