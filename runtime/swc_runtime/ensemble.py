@@ -6,7 +6,7 @@ parameters are exactly the program's scalars, each owned once; composed weights 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 
@@ -64,10 +64,12 @@ class Ensemble(nn.Module):
 
         They are rounded to `dtype` where template blocks alone make them (None: the templates' dtype).
         """
+        return self._evaluated(self.kernels.compose, None if self.plan.rows else dtype)
+
+    def _evaluated(self, compose: Callable[..., tuple[Tensor, ...]], dtype: torch.dtype | None) -> tuple[Tensor, ...]:
         sources = self._sources()
-        dtype = None if self.plan.rows else dtype
         banks = (sources.indices, sources.templates, sources.tables)
-        made = self.kernels.compose(*banks, dtype) if self.plan.outputs else ()
+        made = compose(*banks, dtype) if self.plan.outputs else ()
         direct = dict(zip(self.plan.direct, made, strict=False))
         rows = dict(zip(self.plan.rows, made[len(direct) :], strict=True))
         return tuple(
@@ -118,11 +120,14 @@ class Ensemble(nn.Module):
 
     @contextmanager
     def composed(self) -> Iterator[None]:
-        """Inside, the members hold composed weights: composed once, however often they run."""
+        """Inside, the members hold composed weights: composed once, however often they run.
+
+        Where no gradients are taken the weights are good until the next composition, which uses the same memory.
+        """
         if self._installed:
             yield
             return
-        self.install(self.compose())
+        self.install(self.compose() if torch.is_grad_enabled() else self._evaluated(self.kernels.make, None))
         try:
             yield
         finally:

@@ -205,6 +205,30 @@ def test_a_step_uses_the_memory_of_the_step_before():
     assert all(weight.dtype is torch.float32 for weight in weights_of(ensemble))
 
 
+@pytest.mark.parametrize("name", STEPPED)
+def test_without_gradients_weights_are_the_same_in_kept_memory(name):
+    ensemble = ensemble_of(STEPPED[name]).eval()
+    expected = ensemble(images())
+    seen = []
+    for _ in range(2):
+        with torch.no_grad(), ensemble.composed():
+            assert torch.equal(ensemble(images()), expected)
+            seen.append([weight.data_ptr() for weight in weights_of(ensemble)])
+    assert seen[0] == seen[1] or name == "scaled"  # what is scaled is made anew
+    run_step(ensemble, images())
+    with torch.no_grad():
+        assert torch.equal(ensemble(images()), expected)  # nothing of the gradients is left
+
+
+def test_training_goes_on_after_inference_mode():
+    ensemble, fresh = ensemble_of(STEPPED["own"]).eval(), ensemble_of(STEPPED["own"]).eval()
+    with torch.inference_mode():
+        ensemble(images())
+    run_step(ensemble, images())
+    run_step(fresh, images())
+    assert torch.equal(ensemble.banks[0].grad, fresh.banks[0].grad)
+
+
 def weights_of(ensemble):
     return [getattr(module, name) for module, name in ensemble._places()]
 

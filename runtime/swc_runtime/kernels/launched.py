@@ -120,7 +120,8 @@ class LaunchedKernels:
     ) -> tuple[Tensor, ...]:
         """See `Kernels`."""
         if self._kept is None:
-            self._kept = self._buffer()
+            with torch.inference_mode(False):  # training will use it too
+                self._kept = self._buffer()
         made = self._place(self._kept, templates, tables)
         return made if dtype in (None, self.weights) else tuple(weight.to(dtype) for weight in made)
 

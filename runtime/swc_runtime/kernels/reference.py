@@ -92,7 +92,8 @@ class TorchKernels:
         like, dtype = templates[0].detach(), dtype or templates[0].dtype
         if self._workspace is None or not self._workspace.suits(like, dtype):
             self._workspace = None  # so that its memory is free before more is asked for
-            self._workspace = Workspace(self.plan, like, dtype)
+            with torch.inference_mode(False):  # training will use it too
+                self._workspace = Workspace(self.plan, like, dtype)
         with torch.no_grad(), torch.autocast(device_type=like.device.type, enabled=False):
             self._workspace.make(indices, templates, tables)
         return self._workspace.outputs
