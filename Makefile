@@ -40,6 +40,7 @@ slow: setup  ## the tests that take minutes
 
 bench: setup  ## what a step, statistics and the compiler cost (some minutes on an idle machine)
 	$(BIN)/python -m benchmarks.step -o build/bench
+	$(BIN)/python -m benchmarks.parts -o build/bench
 	$(BIN)/python -m benchmarks.statistics_cost -o build/bench
 	$(BIN)/python -m benchmarks.data_wait -o build/bench
 	$(BIN)/python -m benchmarks.compiler -o build/bench

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -29,6 +29,7 @@ from swc_runtime import build
 from swc_runtime.ensemble import Ensemble
 from swc_runtime.optimiser import make_optimiser
 from swc_runtime.precision import choose_arithmetic, laid_out
+from swc_runtime.step_weights import StepWeights
 from swc_runtime.steps import STEPS, Batch, StepOptions
 
 HALF = Path(__file__).parent / "specs" / "half.sw"
@@ -77,21 +78,41 @@ def compose_rows(rounds: int) -> list[Row]:
     rows = []
     for name, made in (("half", program("shared")), ("multi_width", compile_file(specs() / "multi_width.sw").program)):
         ensemble = build(made, device=DEVICE)
-        apart, ours = _composer(ensemble, naive_weights), _composer(ensemble, Ensemble.compose)
-        found = paired(apart, ours, rounds, calls=3)
+        found = paired(_layer_by_layer(ensemble), _as_a_step_does(ensemble), rounds, calls=3)
         what = f"composition of {name}, forward and backward: layer by layer / ours"
         rows.append(Row(what, found.low, seen(found), at_least=goal))
     return rows
 
 
-def _composer(ensemble: Ensemble, compose: Callable[[Ensemble], Sequence[Tensor]]) -> Callable[[], None]:
-    """Composition with the backward pass of gradients that lie as convolutions give them."""
-    shapes = [weight.shape for weight in ensemble.compose()]
-    gradients = [torch.randn(shape, device=DEVICE).to(memory_format=torch.channels_last) for shape in shapes]
+def _gradients(ensemble: Ensemble) -> list[Tensor]:
+    """Gradients of the composed weights that lie as convolutions give them."""
+    shapes = [weight.shape for weight in ensemble.weights]
+    return [torch.randn(shape, device=DEVICE).to(memory_format=torch.channels_last) for shape in shapes]
+
+
+def _layer_by_layer(ensemble: Ensemble) -> Callable[[], None]:
+    """Each weight by itself, and autograd's way back."""
+    gradients = _gradients(ensemble)
 
     def run() -> None:
         ensemble.zero_grad(set_to_none=True)
-        torch.autograd.backward(list(compose(ensemble)), gradients)
+        torch.autograd.backward(list(naive_weights(ensemble)), gradients)
+        settled()
+
+    return run
+
+
+def _as_a_step_does(ensemble: Ensemble) -> Callable[[], None]:
+    """What a step does beside running the members: leaves are made, and their gradients carried to the banks."""
+    gradients = _gradients(ensemble)
+
+    def run() -> None:
+        ensemble.zero_grad(set_to_none=True)
+        step = StepWeights(ensemble.weights, ensemble.plan, ensemble.kernels, ensemble.sources())
+        for leaf, gradient in zip(step.leaves, gradients, strict=True):
+            leaf.grad = gradient
+        step.settle(range(len(gradients)))
+        step.finish()
         settled()
 
     return run

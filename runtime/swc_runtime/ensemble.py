@@ -67,7 +67,7 @@ class Ensemble(nn.Module):
         return self._evaluated(self.kernels.compose, None if self.plan.rows else dtype)
 
     def _evaluated(self, compose: Callable[..., tuple[Tensor, ...]], dtype: torch.dtype | None) -> tuple[Tensor, ...]:
-        sources = self._sources()
+        sources = self.sources()
         banks = (sources.indices, sources.templates, sources.tables)
         made = compose(*banks, dtype) if self.plan.outputs else ()
         direct = dict(zip(self.plan.direct, made, strict=False))
@@ -77,7 +77,8 @@ class Ensemble(nn.Module):
             for n, weight in enumerate(self.weights)
         )
 
-    def _sources(self) -> Sources:
+    def sources(self) -> Sources:
+        """What the weights are made of."""
         return Sources(
             tuple(self.get_buffer(f"index_{number}") for number in range(len(self.banks))),
             tuple(self.banks),
@@ -142,7 +143,7 @@ class Ensemble(nn.Module):
         if self._step is not None:
             raise ValueError("begin_step was called twice without end_step")
         dtype = dtype if self._is_plain and not self.plan.rows else None
-        self._step = StepWeights(self.weights, self.plan, self.kernels, self._sources(), dtype)
+        self._step = StepWeights(self.weights, self.plan, self.kernels, self.sources(), dtype)
         self.install(self._step.leaves)
 
     def end_member(self, number: int) -> None:
