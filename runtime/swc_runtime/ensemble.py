@@ -88,7 +88,7 @@ class Ensemble(nn.Module):
 
     def install(self, weights: Sequence[Tensor]) -> None:
         """Put composed weights into the members as plain attributes, until `uninstall`."""
-        for (module, name), weight in zip(self._places(), weights, strict=True):
+        for (module, name), weight in zip(self._places, weights, strict=True):
             object.__setattr__(module, name, weight)  # past nn.Module, which would register a Parameter
         self._installed = True
 
@@ -98,9 +98,8 @@ class Ensemble(nn.Module):
         self._installed = False
 
     def _remove(self, numbers: Iterable[int]) -> None:
-        places = list(self._places())
         for number in numbers:
-            module, name = places[number]
+            module, name = self._places[number]
             module.__dict__.pop(name, None)
 
     @property
@@ -111,13 +110,20 @@ class Ensemble(nn.Module):
     @cached_property
     def _is_plain(self) -> bool:
         """Whether nothing but torch's own layers reads composed weights, and so nothing but what autocast rounds."""
-        return all(type(module) in ROUNDED for module, _ in self._places())
+        return all(type(module) in ROUNDED for module, _ in self._places)
 
-    def _places(self) -> Iterator[tuple[nn.Module, str]]:
+    @cached_property
+    def _places(self) -> tuple[tuple[nn.Module, str], ...]:
+        """Per weight the module that reads it, and under which name; looked up once, as every step asks."""
         members = dict(zip((member.name for member in self.program.members), self.members, strict=True))
-        for weight in self.weights:
-            owner, _, name = weight.path.rpartition(".")
-            yield members[weight.member].get_submodule(owner), name
+        parted = ((weight.member, weight.path.rpartition(".")) for weight in self.weights)
+        return tuple((members[member].get_submodule(owner), name) for member, (owner, _, name) in parted)
+
+    @cached_property
+    def _numbers(self) -> tuple[tuple[int, ...], ...]:
+        """Per member the numbers of its weights."""
+        names = [member.name for member in self.program.members]
+        return tuple(tuple(n for n, weight in enumerate(self.weights) if weight.member == name) for name in names)
 
     @contextmanager
     def composed(self) -> Iterator[None]:
@@ -154,10 +160,8 @@ class Ensemble(nn.Module):
         """
         if self._step is None:
             raise ValueError("end_member was called without begin_step")
-        name = self.program.members[number].name
-        numbers = [n for n, weight in enumerate(self.weights) if weight.member == name]
-        self._remove(numbers)
-        self._step.settle(numbers)
+        self._remove(self._numbers[number])
+        self._step.settle(self._numbers[number])
 
     def end_step(self) -> None:
         """Push what the members' backward passes left on the leaves through the banks, once."""

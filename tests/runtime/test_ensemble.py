@@ -230,7 +230,7 @@ def test_training_goes_on_after_inference_mode():
 
 
 def weights_of(ensemble):
-    return [getattr(module, name) for module, name in ensemble._places()]
+    return [getattr(module, name) for module, name in ensemble._places]
 
 
 def test_a_gradient_takes_the_place_of_its_weight_once_the_member_has_run():
