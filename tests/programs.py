@@ -132,7 +132,7 @@ def tiny_program(
         if (name, path) not in taken
     ]
     plans = tuple(
-        MemberPlan(name, ModelSource("python", "programs:tiny", (("channels", "-".join(map(str, c))),)))
+        MemberPlan(name, ModelSource("family", "programs:tiny", (("channels", "-".join(map(str, c))),)))
         for name, c in zip(names, channels, strict=True)
     )
     return Program(

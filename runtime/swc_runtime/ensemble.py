@@ -48,6 +48,7 @@ class Ensemble(nn.Module):
             self.register_buffer(f"index_{number}", torch.tensor(bank.index), persistent=False)
         self._installed = False
         self._step: StepWeights | None = None
+        self._ended: set[int] = set()
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits [own members, images, classes] for images [B, C, H, W]; composes unless inside `composed()`."""
@@ -109,8 +110,12 @@ class Ensemble(nn.Module):
 
     @cached_property
     def _is_plain(self) -> bool:
-        """Whether nothing but torch's own layers reads composed weights, and so nothing but what autocast rounds."""
-        return all(type(module) in ROUNDED for module, _ in self._places)
+        """Whether nothing but torch's own layers reads composed weights, and nothing but what autocast rounds.
+
+        A factory's code may read a layer's weight by itself, or switch autocast off, which cannot be seen from here.
+        """
+        known = all(member.source.kind != "python" for member in self.program.members)
+        return known and all(type(module) in ROUNDED for module, _ in self._places)
 
     @cached_property
     def _places(self) -> tuple[tuple[nn.Module, str], ...]:
@@ -132,6 +137,8 @@ class Ensemble(nn.Module):
         Where no gradients are taken the weights are good until the next composition, which uses the same memory.
         """
         if self._installed:
+            if self._ended:
+                raise ValueError("members have ended in the step under way: end_step or abandon_step comes first")
             yield
             return
         self.install(self.compose() if torch.is_grad_enabled() else self._evaluated(self.kernels.make, None))
@@ -160,6 +167,7 @@ class Ensemble(nn.Module):
         """
         if self._step is None:
             raise ValueError("end_member was called without begin_step")
+        self._ended.add(number)
         self._remove(self._numbers[number])
         self._step.settle(self._numbers[number])
 
@@ -174,7 +182,25 @@ class Ensemble(nn.Module):
     def abandon_step(self) -> None:
         """Drop a step that was begun, without gradients for the banks."""
         self._step = None
+        self._ended.clear()
         self.uninstall()
+
+    @contextmanager
+    def step(self, dtype: torch.dtype | None = None) -> Iterator[None]:
+        """Inside is a step, from `begin_step` to `end_step`; an exception abandons it."""
+        self.begin_step(dtype)
+        try:
+            yield
+            self.end_step()
+        finally:
+            if self._step is not None:
+                self.abandon_step()
+
+    def release(self) -> None:
+        """Give up the memory that composed weights have between steps; ValueError during a step."""
+        if self._step is not None:
+            raise ValueError("release was called during a step")
+        self.kernels.release()
 
 
 def build(

@@ -241,7 +241,8 @@ def sketch_clusters(
 def _loud(shapes: Iterable[str], layers: Sequence[str], sums: Sequence[Tensor]) -> Tensor:
     """Which layers have a gradient, of all; those that do not run here have none."""
     heard = dict(zip(layers, sums, strict=True))
-    return torch.stack([heard[layer].any() if layer in heard else torch.tensor(False) for layer in shapes])
+    missing = torch.zeros((), dtype=torch.bool, device=sums[0].device if sums else None)
+    return torch.stack([heard[layer].any() if layer in heard else missing for layer in shapes])
 
 
 def _added_up(folder: Folder, kept: Sequence[Sketches], ensemble: Ensemble, ranks: Ranks) -> Sketches:

@@ -4,8 +4,8 @@ Takes what each rank has after its backward passes; leaves on every rank what on
 gradients of shared weights travel as those of templates and coefficients, never of composed weights; every rank ends
 with the same bits; one process alone is left untouched.
 
-Losses are means over the images of all ranks, so they and their gradients are summed. Running statistics of BatchNorm
-become the mean of the ranks', each weighed by its images.
+Losses are means over the images of all ranks, so they and their gradients are summed. Running statistics of norms
+become the mean of the ranks', each weighed by its images. Other buffers stay as they are on each rank.
 """
 
 from __future__ import annotations
@@ -15,12 +15,14 @@ from math import prod
 
 import torch
 from attrs import evolve, frozen
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import Parameter
 
 from swc_runtime.ensemble import Ensemble
 from swc_runtime.ranks import Ranks
 from swc_runtime.steps import Batch, Outcome
+
+STATISTICS, COUNTER = ("running_mean", "running_var"), "num_batches_tracked"
 
 
 @frozen(eq=False)
@@ -75,8 +77,8 @@ def combine(ensemble: Ensemble, seen: Seen, batch: Batch, ranks: Ranks) -> Seen:
     flags = torch.tensor(used, dtype=gradients[0].dtype, device=gradients[0].device)
     counts = [seen.losses, seen.hits, seen.votes if ranks.deals_members else seen.together]
     _add_up_together([*gradients, *statistics, *counts, flags], ranks)
-    knows_all = seen.images and not ranks.deals_members
-    _give_gradients(parameters, gradients, used if knows_all else flags.tolist())
+    # what is used here is used: only a rank that left something out has to ask, and wait for its device
+    _give_gradients(parameters, gradients, used if all(used) else flags.tolist())
     if ranks.deals_members:
         return evolve(seen, together=(seen.votes.argmax(-1) == batch.labels).sum())
     return evolve(seen, images=num_images)
@@ -89,16 +91,19 @@ def _give_gradients(parameters: Sequence[Parameter], gradients: Sequence[Tensor]
 
 
 def _weighed_statistics(ensemble: Ensemble, weight: float, ranks: Ranks) -> list[Tensor]:
-    """Buffers as this rank's part of their sum: weighed, or nothing for a member that does not run here.
+    """Running statistics as this rank's part of their sum: weighed, or nothing for a member that does not run here.
 
     Counters are the same on every rank that runs a member, so they travel only where members are dealt.
     """
+    names = (*STATISTICS, COUNTER) if ranks.deals_members else STATISTICS
     parts: list[Tensor] = []
     for number, member in enumerate(ensemble.members):
-        buffers = [buffer for buffer in member.buffers() if buffer.is_floating_point() or ranks.deals_members]
-        for buffer in buffers:
+        norms = [module for module in member.modules() if isinstance(module, nn.modules.batchnorm._NormBase)]
+        kept = [getattr(norm, name) for norm in norms for name in names]
+        found = [buffer for buffer in kept if buffer is not None]
+        for buffer in found:
             buffer.mul_(weight if number in ensemble.own else 0)
-        parts += buffers
+        parts += found
     return parts
 
 

@@ -42,7 +42,8 @@ class Workspace:
             for number, bank in enumerate(plan.banks)
         ]
         self.outputs = tuple(
-            whole_view(self._kept, output) if output.is_view else empty_output(output, like, dtype)
+            # .data: a view that counts its own changes, so that a gradient in one place leaves the others good
+            whole_view(self._kept, output).data if output.is_view else empty_output(output, like, dtype)
             for output in plan.outputs
         )
         self._assembled = [[(n, block) for n, block in places if not plan.outputs[n].is_view] for places in plan.places]
@@ -66,6 +67,7 @@ class Workspace:
                 self._kept[number].copy_(rows_ST[: len(self._kept[number])])
             for output, block in self._assembled[number]:
                 self.outputs[output][standing(block)].copy_(visible(rows_ST, block))
+        torch.autograd.graph.increment_version(self.outputs)  # backward passes of the step before would be wrong now
 
     def pull(
         self,
@@ -82,4 +84,5 @@ class Workspace:
             fill_rows(self._plan, number, gradients, rows_ST)
             pairs.append(pull_rows(rows_ST, index, bank, table))
         pairs.reverse()
+        torch.autograd.graph.increment_version(self.outputs)
         return (*(bank for bank, _ in pairs), *(table for _, table in pairs))

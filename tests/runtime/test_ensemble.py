@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import copy
+import pickle
 
 import pytest
 import torch
@@ -259,3 +260,82 @@ def test_hooks_on_templates_run_once_a_step():
 def test_members_end_within_a_step():
     with pytest.raises(ValueError, match="without begin_step"):
         ensemble_of(STEPPED["own"]).end_member(0)
+
+
+def test_members_may_all_run_before_the_first_ends():
+    ensemble = ensemble_of(STEPPED["own"]).eval()
+    other = copy.deepcopy(ensemble)
+    with ensemble.step():
+        losses = [F.cross_entropy(member(images()), LABELS) for member in ensemble.members]
+        for number, loss in enumerate(losses):
+            loss.backward()
+            ensemble.end_member(number)
+    ordinary_step(other, images())
+    theirs = state_parameters(other)
+    for path, parameter in state_parameters(ensemble).items():
+        torch.testing.assert_close(parameter.grad, theirs[path].grad, rtol=1e-10, atol=1e-13)
+
+
+def test_a_backward_pass_through_a_member_that_has_ended_is_refused():
+    ensemble = ensemble_of(STEPPED["own"]).eval()
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"), ensemble.step():
+        first, second = (F.cross_entropy(member(images()), LABELS) for member in ensemble.members[:2])
+        second.backward(retain_graph=True)
+        ensemble.end_member(1)
+        (first + second).backward()
+    assert not ensemble.is_composed
+
+
+def test_a_backward_pass_of_an_earlier_step_is_refused():
+    ensemble = ensemble_of(STEPPED["own"]).eval()
+    with ensemble.step():
+        late = F.cross_entropy(ensemble.members[0](images()), LABELS)
+    with ensemble.step(), pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        late.backward()
+
+
+def test_a_step_is_abandoned_by_an_exception():
+    ensemble = ensemble_of(STEPPED["own"])
+    with pytest.raises(KeyError), ensemble.step():
+        raise KeyError
+    assert not ensemble.is_composed
+    run_step(ensemble, images())
+
+
+def test_an_ensemble_cannot_answer_while_members_have_ended():
+    ensemble = ensemble_of(STEPPED["own"]).eval()
+    with ensemble.step():
+        assert ensemble(images()).shape == (3, 5, 2)
+        ensemble.end_member(0)
+        with pytest.raises(ValueError, match="members have ended in the step under way"):
+            ensemble(images())
+    assert ensemble(images()).shape == (3, 5, 2)
+
+
+def test_kept_memory_is_neither_copied_nor_saved_and_can_be_given_up():
+    ensemble = ensemble_of(STEPPED["own"]).eval()
+    ensemble(images())
+    before = len(pickle.dumps(ensemble))
+    with torch.no_grad():
+        ensemble(images())
+    assert len(pickle.dumps(ensemble)) == before
+    assert copy.deepcopy(ensemble).kernels._workspace is None
+    ensemble.release()
+    assert ensemble.kernels._workspace is None
+    run_step(ensemble, images())
+    with ensemble.step(), pytest.raises(ValueError, match="during a step"):
+        ensemble.release()
+
+
+def test_members_of_own_code_are_not_rounded():
+    program = tiny_program()
+    ours, theirs = (
+        evolve(program, members=tuple(evolve(m, source=evolve(m.source, kind=kind)) for m in program.members))
+        for kind in ("family", "python")
+    )
+    seen = []
+    for one in (ours, theirs):
+        ensemble = ensemble_of(one, torch.float32)
+        with ensemble.step(torch.bfloat16):
+            seen.append({weight.dtype for weight in weights_of(ensemble)})
+    assert seen == [{torch.bfloat16}, {torch.float32}]

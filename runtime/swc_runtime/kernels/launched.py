@@ -111,6 +111,10 @@ class LaunchedKernels:
         self._pull(gradients, (templates, none), (none, rows), self._by_slot)
         return [row.double() for row in rows]
 
+    def release(self) -> None:
+        """See `Kernels`."""
+        self._kept = None
+
     def make(
         self,
         indices: Sequence[Tensor],

@@ -9,7 +9,7 @@ Tensor names: S slots of a bank, K its templates, N its coefficient vectors, T s
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -45,6 +45,10 @@ class Kernels(Protocol):
         """As `compose`, but not differentiable, and in memory that the next call uses again."""
         ...
 
+    def release(self) -> None:
+        """Give up the memory that `make` keeps; it asks for it anew when it needs it."""
+        ...
+
     def pull(
         self,
         gradients: Sequence[Tensor | None],
@@ -69,6 +73,14 @@ class TorchKernels:
     def __init__(self, plan: CompositionPlan) -> None:
         self.plan = plan
         self._workspace: Workspace | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the workspace, which a copy makes for itself."""
+        return self.__dict__ | {"_workspace": None}
+
+    def release(self) -> None:
+        """See `Kernels`."""
+        self._workspace = None
 
     def compose(
         self,
