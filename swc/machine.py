@@ -95,9 +95,7 @@ def settle_machine(
 
     assert spec.training is not None, "a run has something to train"
     recipe = spec.training.recipe
-    device = _device_of(options.device)
-    if device not in _devices():
-        raise DiagnosticError(NoDevice(device=device, known=_devices()))
+    device = chosen_device(options.device)
     if options.threads:
         torch.set_num_threads(options.threads)
     deterministic = device == "cpu"
@@ -120,6 +118,14 @@ def _shared(spec: Spec, recipe: Recipe, options: Options, device: str) -> tuple[
     if ranks.deals_members and ranks.size > len(spec.members):
         raise DiagnosticError(IdleRanks(size=ranks.size, num_members=len(spec.members)))
     return ranks, deal_of(recipe, ranks, options.sync_norms)
+
+
+def chosen_device(wanted: str) -> str:
+    """The device that the command line names, `auto` settled; DiagnosticError where it is not there."""
+    device = _device_of(wanted)
+    if device not in _devices():
+        raise DiagnosticError(NoDevice(device=device, known=_devices()))
+    return device
 
 
 def _device_of(wanted: str) -> str:

@@ -23,7 +23,7 @@ from swc.program.codec import hash_of
 from swc.program.stages import scale_epochs
 from swc.program.training import Recipe, Training
 from swc.semantics.spec import Spec
-from swc.store import MACHINE, RUN, Build, held, read_machine, read_spec, write_spec, write_whole
+from swc.store import MACHINE, RUN, Build, checkpoint_path, held, read_machine, read_spec, write_spec, write_whole
 
 if TYPE_CHECKING:
     from swc.diagnostics import Sink
@@ -54,7 +54,7 @@ class Run:
     @property
     def checkpoint(self) -> Path:
         """Where the run can be taken up."""
-        return self.folder / "checkpoints" / "last.safetensors"
+        return checkpoint_path(self.folder)
 
     @property
     def members(self) -> tuple[str, ...]:

@@ -12,11 +12,10 @@ from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING
 
-import torch
 from attrs import frozen
 
 from swc.diagnostics import DiagnosticError
-from swc.diagnostics.catalogue.training import CheckpointsLost, MemberChanged
+from swc.diagnostics.catalogue.training import CheckpointsLost
 from swc.frontend.own_code import told_to_its_author
 from swc.frontend.read import factory_folders
 from swc.program.codec import hash_of
@@ -24,19 +23,10 @@ from swc.program.stages import Stage, stages
 from swc.resharing import next_revision
 from swc.show.wording import traffic_text
 from swc.store import held, read_compiled, revision_folder, write_revision
-from swc.trained import Trained, assembled, batches_of, begin_alike, built, check_alike
-from swc_runtime.checkpoint import (
-    Meta,
-    Position,
-    check_belongs,
-    load_checkpoint,
-    newest_checkpoint,
-    save_checkpoint,
-    under_prefix,
-    with_prefix,
-)
+from swc.trained import Trained, assembled, batches_of, begin_alike, built, check_alike, kept_of, own_members, restored
+from swc_runtime.checkpoint import Meta, Position, save_checkpoint, under_prefix, with_prefix
 from swc_runtime.data import num_batches, test_batches
-from swc_runtime.ensemble import Ensemble, load_state_tensors, state_tensors
+from swc_runtime.ensemble import Ensemble, state_tensors
 from swc_runtime.evaluate import evaluate
 from swc_runtime.models import factory_path
 from swc_runtime.optimiser import momentum_tensors
@@ -140,26 +130,15 @@ def _start(run: Run) -> Trained:
 
 
 def _resume(run: Run) -> tuple[Trained, dict[str, int]] | None:
-    path = newest_checkpoint(run.checkpoint)
-    if path is None:
+    kept = kept_of(run.folder, run.spec_hash)
+    if kept is None:
         return None
-    tensors, meta = load_checkpoint(path)
-    check_belongs(path, meta, spec_hash=run.spec_hash, program_hash=meta.program_hash)
-    compiled = read_compiled(run.folder, meta.position.revision)
-    check_belongs(path, meta, spec_hash=run.spec_hash, program_hash=hash_of(compiled.program))
-    ensemble = built(run, compiled)
-    _load(ensemble, under_prefix("state", tensors))
-    trained = assembled(run, compiled, ensemble, under_prefix("momentum", tensors), meta.position.epoch)
-    if meta.position.step:
-        trained.step, trained.tally = meta.position.step, Tally.of_state(tensors, run.machine.device)
-    return trained, dict(meta.marks)
-
-
-def _load(ensemble: Ensemble, state: dict[str, torch.Tensor]) -> None:
-    try:
-        load_state_tensors(ensemble, state)
-    except ValueError as error:  # a buffer of a member has another shape than when it was kept
-        raise DiagnosticError(MemberChanged(detail=str(error))) from error
+    ensemble = restored(kept, run.machine.device, own_members(run, kept.compiled))
+    position = kept.meta.position
+    trained = assembled(run, kept.compiled, ensemble, under_prefix("momentum", kept.tensors), position.epoch)
+    if position.step:
+        trained.step, trained.tally = position.step, Tally.of_state(kept.tensors, run.machine.device)
+    return trained, dict(kept.meta.marks)
 
 
 def _is_finished(run: Run, trained: Trained) -> bool:

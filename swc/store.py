@@ -132,6 +132,11 @@ def revision_folder(run: Path, number: int) -> Path:
     return run / "revisions" / str(number)
 
 
+def checkpoint_path(run: Path) -> Path:
+    """Where a run can be taken up."""
+    return run / "checkpoints" / "last.safetensors"
+
+
 def write_feedback(run: Path, feedback: Feedback) -> None:
     """Write what training a revision measured."""
     write_whole(revision_folder(run, feedback.revision) / "feedback.json", encode(feedback))

@@ -6,19 +6,23 @@ all begin with the same program and the same state.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
-from attrs import define
+from attrs import define, frozen
 
 from swc.diagnostics import DiagnosticError
 from swc.diagnostics.catalogue.training import MemberChanged
 from swc.driver import Compiled
 from swc.program.codec import hash_of
-from swc.program.stages import Stage
+from swc.program.stages import Stage, stages
+from swc.program.training import Training
+from swc.store import checkpoint_path, read_compiled
+from swc_runtime.checkpoint import Meta, check_belongs, load_checkpoint, newest_checkpoint, under_prefix
 from swc_runtime.data import epoch_batches
-from swc_runtime.ensemble import Ensemble, build, state_tensors
+from swc_runtime.ensemble import Ensemble, build, load_state_tensors, state_tensors
 from swc_runtime.kernels.choose import equip
 from swc_runtime.optimiser import load_momentum, make_optimiser, momentum_tensors
 from swc_runtime.synced_norms import synchronise
@@ -45,11 +49,61 @@ class Trained:
     tally: Tally | None = None
 
 
+@frozen(eq=False)
+class Kept:
+    """The newest checkpoint of a run, and the revision it belongs to."""
+
+    tensors: dict[str, torch.Tensor]
+    meta: Meta
+    compiled: Compiled
+
+    def is_finished(self, training: Training) -> bool:
+        """Whether nothing is left to train."""
+        last = stages(training)[-1]
+        return (self.meta.position.revision, self.meta.position.epoch) == (last.revision, last.stop)
+
+    def where(self, training: Training) -> str:
+        """How far training has come."""
+        position = self.meta.position
+        step = f" and step {position.step}" if position.step else ""
+        return f"epoch {position.epoch}{step} of {stages(training)[position.revision].phase.name}"
+
+
+def kept_of(folder: Path, spec_hash: str) -> Kept | None:
+    """What a run can be taken up from, or None; DiagnosticError where its files do not belong together."""
+    path = newest_checkpoint(checkpoint_path(folder))
+    if path is None:
+        return None
+    tensors, meta = load_checkpoint(path)
+    check_belongs(path, meta, spec_hash=spec_hash, program_hash=meta.program_hash)
+    compiled = read_compiled(folder, meta.position.revision)
+    check_belongs(path, meta, spec_hash=spec_hash, program_hash=hash_of(compiled.program))
+    return Kept(tensors, meta, compiled)
+
+
+def restored(kept: Kept, device: str, own: Sequence[int] | None = None) -> Ensemble:
+    """The ensemble that was kept, on a device; DiagnosticError where a member is no longer what was compiled."""
+    ensemble = _fresh(kept.compiled, device, own)
+    try:
+        load_state_tensors(ensemble, under_prefix("state", kept.tensors))
+    except ValueError as error:  # a buffer of a member has another shape than when it was kept
+        raise DiagnosticError(MemberChanged(detail=str(error))) from error
+    return ensemble
+
+
 def built(run: Run, compiled: Compiled) -> Ensemble:
     """A fresh ensemble on the run's device; DiagnosticError where a member is no longer what was compiled."""
+    return _fresh(compiled, run.machine.device, own_members(run, compiled))
+
+
+def own_members(run: Run, compiled: Compiled) -> tuple[int, ...] | None:
+    """The members that run in this process (None: all)."""
+    return run.machine.ranks.own(len(compiled.program.members))
+
+
+def _fresh(compiled: Compiled, device: str, own: Sequence[int] | None) -> Ensemble:
     try:
-        own = run.machine.ranks.own(len(compiled.program.members))
-        return build(compiled.program, device=run.machine.device, own=own)
+        return build(compiled.program, device=device, own=own)
     except (ValueError, ImportError, AttributeError) as error:  # a member whose code is gone or not what was compiled
         raise DiagnosticError(MemberChanged(detail=str(error))) from error
 

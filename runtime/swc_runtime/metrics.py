@@ -1,4 +1,4 @@
-"""Scores of predictions: top-1 accuracy, negative log-likelihood, expected calibration error.
+"""Scores of predictions: accuracy, likelihood, calibration, and how well confidence ranks them.
 
 Takes probabilities and labels; gives `Scores`. Guarantees: computed in float64, on the device of the probabilities.
 Suffixes: M members, N images, C classes.
@@ -16,12 +16,18 @@ BELOW_ONE = 1.0 - 2.0**-24
 
 @frozen
 class Scores:
-    """`top1` and `ece` as fractions, `nll` in nats per image, over `num_images` images."""
+    """`top1`, `top5` and `ece` as fractions, `nll` in nats per image, over `num_images` images.
+
+    `brier` is the squared distance to the label, from 0 to 2; `aurc` the area under the curve of risk and coverage.
+    """
 
     top1: float
     nll: float
     ece: float
     num_images: int
+    top5: float
+    brier: float
+    aurc: float
 
 
 @frozen
@@ -42,6 +48,9 @@ def score(probabilities_NC: Tensor, labels_N: Tensor) -> Scores:
         nll=nll(probabilities_NC, labels_N),
         ece=ece(probabilities_NC, labels_N),
         num_images=len(labels_N),
+        top5=top_k(probabilities_NC, labels_N, 5),
+        brier=brier(probabilities_NC, labels_N),
+        aurc=aurc(probabilities_NC, labels_N),
     )
 
 
@@ -76,3 +85,34 @@ def ece(probabilities_NC: Tensor, labels_N: Tensor) -> float:
     below_one_NC = probabilities_NC.clamp(max=BELOW_ONE)
     num_classes = probabilities_NC.shape[-1]
     return float(multiclass_calibration_error(below_one_NC, labels_N, num_classes, n_bins=NUM_BINS, norm="l1"))
+
+
+def top_k(probabilities_NC: Tensor, labels_N: Tensor, k: int) -> float:
+    """The fraction of images whose label is among the `k` most probable classes (all, where there are fewer)."""
+    from torchmetrics.functional.classification import multiclass_accuracy
+
+    num_classes = probabilities_NC.shape[-1]
+    if k >= num_classes:
+        return 1.0
+    return float(multiclass_accuracy(probabilities_NC, labels_N, num_classes, top_k=k, average="micro"))
+
+
+def brier(probabilities_NC: Tensor, labels_N: Tensor) -> float:
+    """The mean squared distance between the probabilities and the label, summed over classes."""
+    at_label_N = probabilities_NC.gather(-1, labels_N[:, None]).squeeze(-1)
+    return float((probabilities_NC.square().sum(-1) - 2 * at_label_N + 1).mean())
+
+
+def aurc(probabilities_NC: Tensor, labels_N: Tensor) -> float:
+    """The mean error rate among the most confident images, over all numbers of them.
+
+    Confidence is the top probability; equally confident images count with their mean error, so that their order does
+    not matter. Source: Geifman and El-Yaniv, 2017.
+    """
+    confidence_N, predicted_N = probabilities_NC.max(-1)
+    _, group_N, sizes = torch.unique(-confidence_N, return_inverse=True, return_counts=True)
+    wrong_N = (predicted_N != labels_N).double()
+    mean_by_group = torch.zeros(len(sizes), dtype=torch.float64, device=wrong_N.device)
+    mean_by_group = mean_by_group.index_add(0, group_N, wrong_N) / sizes
+    risk_N = mean_by_group.repeat_interleave(sizes).cumsum(0)
+    return float((risk_N / torch.arange(1, len(labels_N) + 1, device=risk_N.device)).mean())

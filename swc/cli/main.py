@@ -23,6 +23,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "fmt": ("swc.cli.fmt:command", "Rewrite specs in the canonical form."),
     "compile": ("swc.cli.compile:command", "Compile a spec: the exact budget, allocation and sharing graph."),
     "train": ("swc.cli.train:command", "Train the compiled ensemble, or go on where it was; re-share as it says."),
+    "eval": ("swc.cli.eval:command", "Evaluate what was trained: members, subsets, costs, diversity, outliers."),
     "show": ("swc.cli.show:show", "Show a compiled ensemble as text, picture, graph or JSON."),
     "diff": ("swc.cli.diff:diff", "Say what changed between two compiled programs, and why."),
     "plot": ("swc.cli.plot:command", "Draw what a run measured: curves, similarities."),

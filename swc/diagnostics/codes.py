@@ -9,6 +9,7 @@ from __future__ import annotations
 from swc.diagnostics.catalogue.budget import BUDGET
 from swc.diagnostics.catalogue.clusters import CLUSTERS
 from swc.diagnostics.catalogue.data import DATA
+from swc.diagnostics.catalogue.evaluation import EVALUATION
 from swc.diagnostics.catalogue.files import FILES
 from swc.diagnostics.catalogue.formats import FORMATS
 from swc.diagnostics.catalogue.members import MEMBERS
@@ -35,6 +36,7 @@ AREAS: tuple[tuple[str, tuple[type[Diagnostic], ...]], ...] = (
     ("Several processes", RANKS),
     ("Files and the command", FILES),
     ("Showing and comparing", SHOW),
+    ("Evaluating", EVALUATION),
     ("Compiled files", FORMATS),
 )
 

@@ -1,7 +1,17 @@
 """Data sets and batches."""
 
 from swc_runtime.data.batches import epoch_batches, num_batches, test_batches
+from swc_runtime.data.folder import read_images
 from swc_runtime.data.opening import data_folder, open_data
 from swc_runtime.data.splits import Dataset, Split
 
-__all__ = ["Dataset", "Split", "data_folder", "epoch_batches", "num_batches", "open_data", "test_batches"]
+__all__ = [
+    "Dataset",
+    "Split",
+    "data_folder",
+    "epoch_batches",
+    "num_batches",
+    "open_data",
+    "read_images",
+    "test_batches",
+]

@@ -37,6 +37,22 @@ def read_folder(facts: DataFacts, folder: Path) -> tuple[FolderSplit, FolderSpli
     return train, test
 
 
+def read_images(facts: DataFacts, folder: Path) -> FolderSplit:
+    """All images below a folder, in sorted order, resized as those of a data set; every label is 0.
+
+    `DiagnosticError` where the folder is not there or holds none.
+    """
+    from torchvision.datasets.folder import IMG_EXTENSIONS
+
+    if not folder.is_dir():
+        reason = "there is no such folder, and no data set of that name"
+        raise DiagnosticError(DataMissing(name=str(folder), folder=str(folder), wanted="images", reason=reason))
+    files = sorted(str(path) for path in folder.rglob("*") if path.suffix.lower() in IMG_EXTENSIONS)
+    if not files:
+        raise DiagnosticError(NotAnImageFolder(folder=str(folder), reason="there is no image in it"))
+    return FolderSplit(facts, tuple(files), torch.zeros(len(files), dtype=torch.int64))
+
+
 def _read_part(facts: DataFacts, part: Path) -> tuple[FolderSplit, list[str]]:
     from torchvision.datasets import ImageFolder
 

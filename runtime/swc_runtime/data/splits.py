@@ -52,6 +52,10 @@ class Split(Protocol):
         """The same split on a device, where it is held in memory."""
         ...
 
+    def known_as(self, facts: DataFacts) -> Split:
+        """The same images, normalised by other facts."""
+        ...
+
 
 @frozen(eq=False)
 class MemorySplit:
@@ -72,6 +76,10 @@ class MemorySplit:
     def to(self, device: torch.device | str) -> MemorySplit:
         """A copy on the device."""
         return evolve(self, images=self.images.to(device), labels=self.labels.to(device))
+
+    def known_as(self, facts: DataFacts) -> MemorySplit:
+        """The same images, normalised by other facts."""
+        return evolve(self, facts=facts)
 
 
 @frozen(eq=False)
@@ -95,6 +103,10 @@ class FolderSplit:
     def to(self, device: torch.device | str) -> FolderSplit:
         """The same: batches are moved one by one."""
         return self
+
+    def known_as(self, facts: DataFacts) -> FolderSplit:
+        """The same images, normalised by other facts."""
+        return evolve(self, facts=facts)
 
     def _decoded(self, path: str, crop: Hashes | None) -> Tensor:
         from PIL import Image

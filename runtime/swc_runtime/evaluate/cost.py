@@ -1,0 +1,94 @@
+"""What a prediction costs: multiply-adds, time, and the scalars that must be stored for it.
+
+Takes an ensemble whose weights are composed, or its program; gives `Cost`s. Guarantees: weights are composed before
+and count for nothing here; times are medians after a burn-in, members run one after another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from statistics import median
+from time import perf_counter
+
+import torch
+from attrs import frozen
+from swc.program.expressions import num_scalars, slots_of, tensors_of
+from swc.program.program import Program
+from torch import Tensor, nn
+
+from swc_runtime.ensemble import Ensemble
+from swc_runtime.evaluate.predict import evaluating
+from swc_runtime.precision import Arithmetic, laid_out
+
+BURN_IN = 3  # runs that are not timed
+LEAST_RUNS = 5
+LEAST_SECONDS = 0.5
+
+
+@frozen
+class Cost:
+    """Of one image: `multiply_adds`, and `milliseconds` in the batches that were timed (None: not timed)."""
+
+    multiply_adds: int
+    milliseconds: float | None
+
+
+def member_costs(ensemble: Ensemble, images: Tensor, arithmetic: Arithmetic, *, timed: bool = True) -> tuple[Cost, ...]:
+    """What each member takes for images [B, C, H, W], in eval mode; nothing of the ensemble changes."""
+    with torch.no_grad(), evaluating(ensemble), ensemble.composed():
+        return tuple(
+            Cost(multiply_adds(member, images[:1]), milliseconds(member, images, arithmetic) if timed else None)
+            for member in ensemble.own_members
+        )
+
+
+def milliseconds(member: nn.Module, images: Tensor, arithmetic: Arithmetic) -> float:
+    """The median time for one image of a batch, once it has run a few times."""
+
+    def run() -> None:
+        with arithmetic.autocast():
+            member(laid_out(images))
+        if images.is_cuda:
+            torch.cuda.synchronize(images.device)
+
+    return 1e3 * median(seconds(run)) / len(images)
+
+
+def multiply_adds(member: nn.Module, images: Tensor) -> int:
+    """The multiply-adds of convolutions and matrix products, as papers count them; norms and activations are left out.
+
+    torch counts a multiply-add as two operations.
+    """
+    from torch.utils.flop_counter import FlopCounterMode
+
+    with FlopCounterMode(display=False) as counter:
+        member(images)
+    return int(counter.get_total_flops()) // 2
+
+
+def seconds(run: Callable[[], None]) -> list[float]:
+    """The times of some runs, after others that are not timed."""
+    for _ in range(BURN_IN):
+        run()
+    times: list[float] = []
+    while len(times) < LEAST_RUNS or sum(times) < LEAST_SECONDS:
+        started = perf_counter()
+        run()
+        times.append(perf_counter() - started)
+    return times
+
+
+def stored_scalars(program: Program, members: Collection[str]) -> int:
+    """The parameters that must be there to run these members: what they share counts once, what others use does not."""
+    weights = [weight for weight in program.weights if weight.member in members]
+    used = {slot for weight in weights for slot in slots_of(weight.expression)}
+    tensors = {tensor for weight in weights for tensor in tensors_of(weight.expression)}
+    slots = [slot for slot in program.slots if slot.id in used]
+    banks = {bank.id: bank for bank in program.banks if bank.id in {slot.bank for slot in slots}}
+    coefficients = {slot.coefficient: banks[slot.bank].num_templates for slot in slots}
+    return (
+        sum(bank.num_templates * bank.template_size for bank in banks.values())
+        + sum(coefficients.values())
+        + sum(num_scalars(plan.shape) for plan in program.tensors if plan.id in tensors)
+        + sum(num_scalars(plan.shape) for plan in program.private if plan.member in members)
+    )

@@ -1,0 +1,80 @@
+"""`swc eval`: scores, costs, diversity and outliers of trained ensembles."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from swc.cli import console
+
+if TYPE_CHECKING:
+    from swc.diagnostics import Sink
+    from swc.evaluation.measure import Asked
+    from swc.evaluation.record import Evaluation
+
+FORMATS = ("table", "json", "csv")
+
+
+@click.command("eval")
+@click.argument("places", metavar="[RUN]...", nargs=-1)
+@click.option("--format", "form", type=click.Choice(FORMATS), default="table", show_default=True)
+@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write to this file.")
+@click.option("--data", type=click.Path(file_okay=False, path_type=Path), help="The folder that holds the data sets.")
+@click.option("--offline", is_flag=True, help="Never download.")
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
+@click.option("--temperature", is_flag=True, help="Fit temperatures on a fifth of the held-out images; score the rest.")
+@click.option(
+    "--ood", "outliers", metavar="NAME|FOLDER", multiple=True, help="Tell the images of this data set from the own."
+)
+@click.option(
+    "--time-batch", type=click.IntRange(0), default=128, show_default=True, help="Images in a timed batch; 0: no times."
+)
+def command(places: tuple[str, ...], form: str, output: Path | None, **given: object) -> None:
+    """Evaluate what was trained: each member, every subset and the ensemble on held-out images.
+
+    RUN is a run, a build folder or the name of a compiled ensemble; without it, what was compiled last. The numbers
+    are also written into the run's folder, as eval/evaluation.json and eval/evaluation.csv.
+    """
+    from swc.evaluation.measure import Asked
+
+    with console.reporting() as sink:
+        found = tuple(_evaluated(place, Asked(**given), sink) for place in places or (None,))  # type: ignore[arg-type]
+    _give(found, form, output)
+
+
+def _evaluated(place: str | None, asked: Asked, sink: Sink) -> Evaluation:
+    from swc.cli.places import open_place
+    from swc.evaluation.measure import evaluate_build
+    from swc.evaluation.record import as_csv, as_json
+    from swc.store import write_whole
+
+    build = open_place(place, {})
+    found = evaluate_build(build, asked, sink, console.say)
+    folder = build.folder / "eval"
+    write_whole(folder / "evaluation.csv", as_csv((found,)))
+    write_whole(folder / "evaluation.json", as_json((found,)))
+    return found
+
+
+def _give(found: tuple[Evaluation, ...], form: str, output: Path | None) -> None:
+    from rich.console import Group
+    from rich.text import Text
+
+    from swc.cli.output import write_file
+    from swc.cli.rendering import give
+    from swc.evaluation.record import as_csv, as_json
+    from swc.evaluation.shown import evaluation_shown
+    from swc.show.plain import plain
+
+    shown = Group(*[part for one in found for part in (evaluation_shown(one), Text())][:-1])
+    if form == "table" and output is None:
+        give(shown)
+        return
+    text = plain(shown) if form == "table" else as_csv(found) if form == "csv" else as_json(found)
+    if output is None:
+        click.echo(text, nl=False)
+    else:
+        write_file(output, text.encode())
+        console.say(f"wrote {output}")

@@ -1,0 +1,209 @@
+"""From a run to its evaluation.
+
+Takes a build and what the command line asks; gives `Evaluation`. Guarantees: the run is only read, but for what is
+written into its folder `eval`; temperatures are never fitted on images that are scored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from attrs import evolve, frozen
+
+from swc.diagnostics import DiagnosticError, Sink
+from swc.diagnostics.catalogue.evaluation import NotFinished, NothingTrained, OtherImages, TooManySubsets
+from swc.evaluation.record import Evaluation, Outliers, Predictor
+from swc.frontend.own_code import told_to_its_author
+from swc.frontend.read import factory_folders
+from swc.machine import chosen_device
+from swc.program.codec import hash_of
+from swc.program.datasets import DATASETS, DataFacts
+from swc.trained import Kept, kept_of, restored
+from swc_runtime.data import Dataset, Split, open_data, read_images, test_batches
+from swc_runtime.ensemble import Ensemble
+from swc_runtime.evaluate import predict
+from swc_runtime.evaluate.cost import Cost, member_costs, stored_scalars
+from swc_runtime.evaluate.diversity import diversity, mean_diversity
+from swc_runtime.evaluate.outliers import MEASURES, detect
+from swc_runtime.evaluate.subsets import Subset, subsets, together
+from swc_runtime.evaluate.temperature import at_temperature, fit_temperature
+from swc_runtime.metrics import score
+from swc_runtime.models import factory_path
+from swc_runtime.precision import Arithmetic, choose_arithmetic
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from swc.store import Build
+
+MOST_SUBSETS = 4095  # of 12 members
+CALIBRATION = 5  # one in so many held-out images, where temperatures are asked for
+
+
+@frozen
+class Asked:
+    """What the command line says about an evaluation.
+
+    `outliers` are names of data sets or folders of images; `time_batch` 0 leaves out the times.
+    """
+
+    data: Path | None = None
+    offline: bool = False
+    device: str = "auto"
+    temperature: bool = False
+    outliers: tuple[str, ...] = ()
+    time_batch: int = 128
+
+
+@frozen(eq=False)
+class _Opened:
+    """A trained ensemble with its data, ready to be asked."""
+
+    build: Build
+    kept: Kept
+    ensemble: Ensemble
+    dataset: Dataset
+    arithmetic: Arithmetic
+    device: str
+    batch: int
+
+    def predict(self, split: Split) -> tuple[Tensor, Tensor]:
+        """Probabilities [M, N, C] and labels [N]."""
+        return predict(self.ensemble, test_batches(split, self.batch, device=self.device), self.arithmetic)
+
+
+def evaluate_build(build: Build, asked: Asked, sink: Sink, announce: Callable[[str], None]) -> Evaluation:
+    """Evaluate the latest weights of a run; DiagnosticError where it has none, or its data are not there."""
+    folders = tuple(dict.fromkeys(folder for member in build.spec.members for folder in factory_folders(member)))
+    with factory_path(folders), told_to_its_author(folders):
+        opened = _open(build, asked, sink, announce)
+        probabilities, labels = opened.predict(opened.dataset.test)
+        outliers = tuple(_outliers(opened, probabilities, name, asked, announce) for name in asked.outliers)
+        costs = _costs(opened, asked)
+    return _evaluated(opened, probabilities, labels, outliers, costs, asked, sink)
+
+
+def _open(build: Build, asked: Asked, sink: Sink, announce: Callable[[str], None]) -> _Opened:
+    spec = build.spec
+    kept = kept_of(build.folder, hash_of(spec)) if build.is_run else None
+    if kept is None or spec.training is None:
+        raise DiagnosticError(NothingTrained(place=str(build.folder)))
+    if not kept.is_finished(spec.training):
+        sink.report(NotFinished(place=str(build.folder), stage=kept.where(spec.training)))
+    device = chosen_device(asked.device)
+    dataset = open_data(spec.data, asked.data, asked.offline, announce).to(device)
+    recipe = spec.training.recipe
+    return _Opened(
+        build,
+        kept,
+        restored(kept, device),
+        dataset,
+        choose_arithmetic(recipe.precision, device),
+        device,
+        recipe.batch,
+    )
+
+
+def _costs(opened: _Opened, asked: Asked) -> tuple[Cost, ...]:
+    batch = max(1, asked.time_batch)
+    images, _ = next(iter(test_batches(opened.dataset.test, batch, device=opened.device)))
+    return member_costs(opened.ensemble, images, opened.arithmetic, timed=asked.time_batch > 0)
+
+
+def _outliers(opened: _Opened, familiar: Tensor, name: str, asked: Asked, announce: Callable[[str], None]) -> Outliers:
+    split = _other_split(opened.dataset.facts, name, asked, announce)
+    theirs, _ = opened.predict(split.to(opened.device))
+    found = tuple((measure, detect(familiar, theirs, measure)) for measure in MEASURES)
+    return Outliers(name, theirs.shape[1], found)
+
+
+def _other_split(own: DataFacts, name: str, asked: Asked, announce: Callable[[str], None]) -> Split:
+    """The test images of a data set by name, or those below a folder, to be normalised as the members' own."""
+    if name not in DATASETS:
+        return read_images(own, Path(name))
+    other = DATASETS[name]
+    if other.image_shape != own.image_shape:
+        raise DiagnosticError(OtherImages(name=name, found=other.image_shape, needed=own.image_shape))
+    split = open_data(other, asked.data, asked.offline, announce).test
+    return split.known_as(evolve(other, mean=own.mean, deviation=own.deviation))
+
+
+def _evaluated(
+    opened: _Opened,
+    probabilities: Tensor,
+    labels: Tensor,
+    outliers: tuple[Outliers, ...],
+    costs: tuple[Cost, ...],
+    asked: Asked,
+    sink: Sink,
+) -> Evaluation:
+    spec = opened.build.spec
+    assert spec.training is not None
+    scored, fitted = _parts(len(labels), asked.temperature)
+    chosen = _subsets(len(probabilities), sink)
+    predictors = tuple(
+        _predictor(opened, subset, probabilities, labels, (scored, fitted), costs, asked) for subset in chosen
+    )
+    matrix = diversity(probabilities[:, scored], labels[scored])
+    return Evaluation(
+        run=str(opened.build.folder),
+        ensemble=spec.name,
+        data=spec.data.name,
+        stage=opened.kept.where(spec.training),
+        epochs_scale=spec.training.epochs_scale,
+        machine=f"{opened.device}, {opened.arithmetic}",
+        num_images=len(scored),
+        num_calibration=len(fitted),
+        time_batch=asked.time_batch,
+        predictors=predictors,
+        diversity=tuple(tuple(row) for row in matrix.tolist()),
+        mean_diversity=mean_diversity(matrix),
+        mean_top1=sum(p.scores.top1 for p in predictors[: len(probabilities)]) / len(probabilities),
+        outliers=outliers,
+    )
+
+
+def _parts(num_images: int, calibrate: bool) -> tuple[Tensor, Tensor]:
+    """The images that are scored, and those that temperatures are fitted on: every fifth of a settled shuffle."""
+    if not calibrate:
+        return torch.arange(num_images), torch.arange(0)
+    order = torch.randperm(num_images, generator=torch.Generator().manual_seed(0))
+    is_fitted = torch.arange(num_images) % CALIBRATION == 0
+    return order[~is_fitted].sort().values, order[is_fitted].sort().values
+
+
+def _subsets(num_members: int, sink: Sink) -> tuple[Subset, ...]:
+    if 2**num_members - 1 <= MOST_SUBSETS:
+        return subsets(num_members)
+    sink.report(TooManySubsets(num_members=num_members, most=MOST_SUBSETS))
+    singles = tuple((number,) for number in range(num_members))
+    return (*singles, *(tuple(range(size)) for size in range(2, num_members + 1)))
+
+
+def _predictor(
+    opened: _Opened,
+    subset: Subset,
+    probabilities: Tensor,
+    labels: Tensor,
+    parts: tuple[Tensor, Tensor],
+    costs: tuple[Cost, ...],
+    asked: Asked,
+) -> Predictor:
+    scored, fitted = parts
+    program = opened.kept.compiled.program
+    names = tuple(program.members[number].name for number in subset)
+    predicted = together(probabilities, subset)
+    temperature = fit_temperature(predicted[fitted], labels[fitted]) if asked.temperature else None
+    final = predicted if temperature is None else at_temperature(predicted, temperature)
+    times = [costs[number].milliseconds for number in subset]
+    return Predictor(
+        names,
+        score(final[scored], labels[scored]),
+        stored_scalars(program, names),
+        sum(costs[number].multiply_adds for number in subset),
+        None if None in times else sum(time for time in times if time is not None),
+        temperature,
+    )

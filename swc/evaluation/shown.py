@@ -1,0 +1,108 @@
+"""An evaluation as tables for a terminal or a file.
+
+Takes an `Evaluation`, gives a renderable. Guarantees: what was scaled down, calibrated or left out is said beside it.
+"""
+
+from __future__ import annotations
+
+from math import isnan
+from typing import TYPE_CHECKING
+
+from swc.show.plain import table
+from swc.show.wording import exact, scale_text, several, short
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.table import Table
+
+    from swc.evaluation.record import Evaluation, Outliers, Predictor
+
+MOST = 31  # subsets in the table; all are in the files
+
+
+def evaluation_shown(found: Evaluation) -> RenderableType:
+    """Members, subsets and ensemble with scores and costs; diversity; outliers."""
+    from rich.console import Group
+    from rich.text import Text
+
+    parts: list[RenderableType] = [Text(_title(found), style="bold"), Text(), _predictors(found), Text()]
+    parts += [Text(line) for line in _remarks(found)]
+    if len(found.diversity) > 1:
+        parts += [Text(), Text("diversity: disagreement over the error rate of the row's member"), _diversity(found)]
+    for other in found.outliers:
+        parts += [Text(), _outliers(other)]
+    return Group(*parts)
+
+
+def _title(found: Evaluation) -> str:
+    images = several(found.num_images, "held-out image")
+    return f"{found.ensemble} on {found.data}, after {found.stage}, {images}{scale_text(found.epochs_scale)}"
+
+
+def _predictors(found: Evaluation) -> Table:
+    made = table("", *(f">{name}" for name in ("top-1", "top-5", "NLL", "ECE", "Brier", "AURC")))
+    for name in ("parameters", "MAdds", "ms/image"):
+        made.add_column(name, justify="right", no_wrap=True)
+    for predictor in _chosen(found):
+        whole = len(predictor.members) == len(found.diversity)
+        made.add_row(*_row(predictor, whole), style="bold" if whole else "")
+    return made
+
+
+def _chosen(found: Evaluation) -> tuple[Predictor, ...]:
+    """All, or of each size the one with the best accuracy besides the members themselves."""
+    if len(found.predictors) <= MOST:
+        return found.predictors
+    best: dict[int, Predictor] = {}
+    for predictor in found.predictors:
+        size = len(predictor.members)
+        if size not in best or predictor.scores.top1 > best[size].scores.top1:
+            best[size] = predictor
+    members = [predictor for predictor in found.predictors if len(predictor.members) == 1]
+    return (*members, *(best[size] for size in sorted(best) if size > 1))
+
+
+def _row(predictor: Predictor, is_whole: bool) -> tuple[str, ...]:
+    scores = predictor.scores
+    name = "ensemble" if is_whole and len(predictor.members) > 1 else " + ".join(predictor.members)
+    time = "-" if predictor.milliseconds is None else f"{predictor.milliseconds:.3g}"
+    return (
+        name,
+        f"{scores.top1:.2%}",
+        f"{scores.top5:.2%}",
+        f"{scores.nll:.4f}",
+        f"{scores.ece:.2%}",
+        f"{scores.brier:.4f}",
+        f"{scores.aurc:.4f}",
+        exact(predictor.parameters),
+        short(predictor.multiply_adds),
+        time,
+    )
+
+
+def _remarks(found: Evaluation) -> list[str]:
+    said = [f"mean member top-1 {found.mean_top1:.2%}"]
+    if not isnan(found.mean_diversity):
+        said[0] += f", mean diversity {found.mean_diversity:.4f}"
+    if len(_chosen(found)) < len(found.predictors):
+        said.append(f"of {exact(len(found.predictors))} subsets the best of each size; all are in the files")
+    if found.num_calibration:
+        fitted = exact(found.num_calibration)
+        said.append(f"temperatures were fitted on {fitted} other held-out images; the scores are not of the whole set")
+    timed = f", times in batches of {found.time_batch}, weights composed before" if found.time_batch else ""
+    return [*said, f"on {found.machine}{timed}"]
+
+
+def _diversity(found: Evaluation) -> Table:
+    names = [predictor.members[0] for predictor in found.predictors[: len(found.diversity)]]
+    made = table("", *(f">{name}" for name in names))
+    for name, row in zip(names, found.diversity, strict=True):
+        made.add_row(name, *("-" if isnan(value) else f"{value:.3f}" for value in row))
+    return made
+
+
+def _outliers(other: Outliers) -> Table:
+    made = table(f"{other.data} ({several(other.num_images, 'image')}) by", ">AUROC", ">AUPR", ">FPR95")
+    for measure, found in other.by_measure:
+        made.add_row(measure, f"{found.auroc:.4f}", f"{found.aupr:.4f}", f"{found.fpr95:.4f}")
+    return made

@@ -1,0 +1,184 @@
+"""Scores beyond accuracy, subsets, diversity, temperature, outliers and costs, against independent computations."""
+
+from __future__ import annotations
+
+from itertools import combinations
+from math import isnan, log
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_score, top_k_accuracy_score
+
+from programs import ensemble_of, hard_program, images, tiny_program
+from swc_runtime.evaluate.cost import member_costs, multiply_adds, stored_scalars
+from swc_runtime.evaluate.diversity import diversity, mean_diversity
+from swc_runtime.evaluate.outliers import MEASURES, detect, uncertainty
+from swc_runtime.evaluate.subsets import score_subsets, subsets, together
+from swc_runtime.evaluate.temperature import at_temperature, fit_temperature
+from swc_runtime.metrics import aurc, nll, score
+from swc_runtime.precision import Arithmetic
+
+FULL = Arithmetic("cpu", torch.float32, "tests")
+
+
+def predictions(members: int, num: int, classes: int, seed: int, sharpness: float = 2.0):
+    rng = np.random.default_rng(seed)
+    logits = torch.from_numpy(rng.normal(size=(members, num, classes)) * sharpness)
+    return logits.softmax(-1), torch.from_numpy(rng.integers(0, classes, num))
+
+
+SIZES = (st.integers(8, 60), st.integers(6, 12), st.integers(0, 10_000))
+
+
+@settings(max_examples=25)
+@given(*SIZES)
+def test_top5_and_brier_are_those_of_scikit_learn(num: int, classes: int, seed: int) -> None:
+    (p,), labels = predictions(1, num, classes, seed)
+    found = score(p, labels)
+    known = list(range(classes))
+    assert found.top5 == pytest.approx(top_k_accuracy_score(labels, p, k=5, labels=known), abs=1e-7)
+    assert found.brier == pytest.approx(brier_score_loss(labels, p, labels=known, scale_by_half=False), rel=1e-9)
+
+
+@settings(max_examples=25)
+@given(*SIZES)
+def test_aurc_is_the_mean_risk_of_the_most_confident(num: int, classes: int, seed: int) -> None:
+    (p,), labels = predictions(1, num, classes, seed)
+    order = np.argsort(-p.max(-1).values.numpy())
+    wrong = (p.argmax(-1) != labels).numpy()[order]
+    risks = [wrong[: k + 1].mean() for k in range(num)]
+    assert aurc(p, labels) == pytest.approx(np.mean(risks), rel=1e-9)
+
+
+def test_the_order_of_equally_confident_images_does_not_change_aurc() -> None:
+    p = torch.tensor([[0.75, 0.25], [0.75, 0.25], [0.75, 0.25]]).double()
+    values = {aurc(p, torch.tensor(labels)) for labels in ([0, 0, 1], [0, 1, 0], [1, 0, 0])}
+    assert len(values) == 1 and values.pop() == pytest.approx(1 / 3)
+
+
+def test_with_fewer_classes_than_five_every_label_is_among_the_first_five() -> None:
+    assert score(torch.tensor([[0.9, 0.1]]), torch.tensor([1])).top5 == 1.0
+
+
+def test_subsets_are_all_but_the_empty_one_by_size() -> None:
+    assert subsets(3) == ((0,), (1,), (2,), (0, 1), (0, 2), (1, 2), (0, 1, 2))
+    assert len(subsets(6)) == 63
+
+
+def test_a_subset_predicts_the_mean_of_its_members() -> None:
+    p, labels = predictions(3, 40, 6, 1)
+    scored = score_subsets(p, labels)
+    assert scored[0, 2] == score((p[0] + p[2]) / 2, labels)
+    assert scored[1,] == score(p[1], labels)
+    assert torch.equal(together(p, (0, 1, 2)), p.mean(0))
+
+
+def test_diversity_is_disagreement_over_the_error_of_the_rows_member() -> None:
+    labels = torch.tensor([0, 0, 0, 0])
+    votes = torch.tensor([[0, 0, 0, 1], [0, 0, 1, 1], [0, 0, 0, 0]])
+    p = torch.nn.functional.one_hot(votes, 2).double()
+    found = diversity(p, labels)
+    assert found[0].tolist() == [0.0, 0.25 / 0.25, 0.25 / 0.25]
+    assert found[1].tolist() == [0.25 / 0.5, 0.0, 0.5 / 0.5]
+    assert isnan(found[2, 0]) and isnan(found[2, 1]) and found[2, 2] == 0
+    assert isnan(mean_diversity(found))
+    assert mean_diversity(found[:2, :2]) == pytest.approx(0.75)
+    assert isnan(mean_diversity(found[:1, :1]))
+
+
+@settings(max_examples=25)
+@given(*SIZES)
+def test_diversity_of_random_members(num: int, classes: int, seed: int) -> None:
+    p, labels = predictions(3, num, classes, seed)
+    votes = p.argmax(-1).numpy()
+    found = diversity(p, labels)
+    for first, second in combinations(range(3), 2):
+        error = (votes[first] != labels.numpy()).mean()
+        if error:
+            assert found[first, second] == pytest.approx((votes[first] != votes[second]).mean() / error)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.floats(0.3, 5.0), st.integers(0, 1000))
+def test_a_temperature_undoes_what_sharpened_the_logits(factor: float, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    logits = torch.from_numpy(rng.normal(size=(4000, 5)) * 1.5)
+    labels = torch.multinomial(logits.softmax(-1), 1, generator=torch.Generator().manual_seed(seed))[:, 0]
+    honest = fit_temperature(logits.softmax(-1), labels)
+    sharp = (logits * factor).softmax(-1)
+    fitted = fit_temperature(sharp, labels)
+    assert fitted == pytest.approx(factor * honest, rel=1e-3)  # exact but for the search's tolerance
+    assert honest == pytest.approx(1.0, abs=0.15)
+    calibrated = at_temperature(sharp, fitted)
+    assert torch.equal(calibrated.argmax(-1), sharp.argmax(-1))
+    assert nll(calibrated, labels) <= nll(sharp, labels) + 1e-9
+    for other in (0.9 * fitted, 1.1 * fitted):
+        assert nll(calibrated, labels) <= nll(at_temperature(sharp, other), labels)
+
+
+def test_temperature_needs_images() -> None:
+    with pytest.raises(ValueError, match="no images"):
+        fit_temperature(torch.zeros(0, 3), torch.zeros(0, dtype=torch.int64))
+
+
+@settings(max_examples=20)
+@given(*SIZES, st.sampled_from(MEASURES))
+def test_outliers_are_detected_as_scikit_learn_says(num: int, classes: int, seed: int, measure) -> None:
+    familiar, _ = predictions(3, num, classes, seed, sharpness=3.0)
+    strange, _ = predictions(3, num + 5, classes, seed + 1, sharpness=1.0)
+    found = detect(familiar, strange, measure)
+    scores = torch.cat([uncertainty(familiar, measure), uncertainty(strange, measure)]).numpy()
+    truth = np.r_[np.zeros(num), np.ones(num + 5)]
+    assert found.auroc == pytest.approx(roc_auc_score(truth, scores), abs=1e-6)
+    assert found.aupr == pytest.approx(average_precision_score(truth, scores), abs=1e-6)
+    thresholds = sorted(scores[num:], reverse=True)
+    enough = next(t for t in thresholds if (scores[num:] >= t).mean() >= 0.95)
+    assert found.fpr95 == pytest.approx((scores[:num] >= enough).mean())
+
+
+def test_measures_of_uncertainty_by_their_definitions() -> None:
+    p = torch.tensor([[[1.0, 0.0]], [[0.0, 1.0]]]).double()  # two members, each certain, of different classes
+    assert float(uncertainty(p, "probability")) == 0.5
+    assert float(uncertainty(p, "entropy")) == pytest.approx(log(2))
+    assert float(uncertainty(p, "information")) == pytest.approx(log(2))
+    assert float(uncertainty(p[:1], "information")) == 0.0
+
+
+def test_certain_and_equal_predictions_tell_nothing() -> None:
+    p = torch.tensor([[[1.0, 0.0]]]).expand(1, 4, 2)
+    found = detect(p, p, "probability")
+    assert (found.auroc, found.fpr95) == (0.5, 1.0)
+    with pytest.raises(ValueError, match="both kinds"):
+        detect(p, p[:, :0], "entropy")
+
+
+def test_multiply_adds_are_counted_as_in_papers() -> None:
+    conv = torch.nn.Conv2d(3, 8, 3, padding=1, bias=False)
+    net = torch.nn.Sequential(conv, torch.nn.BatchNorm2d(8), torch.nn.Flatten(), torch.nn.Linear(8 * 36, 10)).eval()
+    with torch.no_grad():
+        assert multiply_adds(net, torch.zeros(1, 3, 6, 6)) == 36 * 8 * 27 + 8 * 36 * 10
+
+
+def test_costs_leave_the_ensemble_as_it_is() -> None:
+    ensemble = ensemble_of(tiny_program(), torch.float32)
+    state = {name: t.clone() for name, t in ensemble.state_dict().items()}
+    found = member_costs(ensemble, images(dtype=torch.float32), FULL, timed=True)
+    assert len(found) == len(ensemble.members)
+    assert all(cost.milliseconds > 0 and cost.multiply_adds > 0 for cost in found)
+    assert all(torch.equal(t, state[name]) for name, t in ensemble.state_dict().items())
+    assert ensemble.training and not ensemble.is_composed
+    assert [cost.milliseconds for cost in member_costs(ensemble, images(dtype=torch.float32), FULL, timed=False)] == [
+        None
+    ] * len(found)
+
+
+@pytest.mark.parametrize("program", [tiny_program(), tiny_program(tie=True), hard_program()])
+def test_all_members_together_store_all_parameters(program) -> None:
+    ensemble = ensemble_of(program)
+    names = [member.name for member in program.members]
+    assert stored_scalars(program, names) == sum(p.numel() for p in ensemble.parameters())
+    alone = [stored_scalars(program, [name]) for name in names]
+    assert max(alone) <= stored_scalars(program, names) < sum(alone)
