@@ -1,5 +1,6 @@
 """The torch runtime of swc: banks, composition, training."""
 
+from swc_runtime.anytime import AnytimePredictor
 from swc_runtime.ensemble import Ensemble, build
 
-__all__ = ["Ensemble", "build"]
+__all__ = ["AnytimePredictor", "Ensemble", "build"]
