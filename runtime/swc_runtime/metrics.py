@@ -87,6 +87,26 @@ def ece(probabilities_NC: Tensor, labels_N: Tensor) -> float:
     return float(multiclass_calibration_error(below_one_NC, labels_N, num_classes, n_bins=NUM_BINS, norm="l1"))
 
 
+@frozen
+class Bin:
+    """One bin of a reliability diagram: how many images, and the means of their confidence and accuracy (0 of none)."""
+
+    num_images: int
+    confidence: float
+    accuracy: float
+
+
+def reliability(probabilities_NC: Tensor, labels_N: Tensor) -> tuple[Bin, ...]:
+    """The `NUM_BINS` bins of equal width on the top probability that `ece` adds up."""
+    confidence_N, predicted_N = probabilities_NC.double().max(-1)
+    place_N = (confidence_N * NUM_BINS).long().clamp(max=NUM_BINS - 1)
+    hits_N = (predicted_N == labels_N).double()
+    counts = torch.bincount(place_N, minlength=NUM_BINS)
+    sums = (torch.bincount(place_N, weights=what, minlength=NUM_BINS) for what in (confidence_N, hits_N))
+    confidences, accuracies = ((total / counts.clamp(min=1)).tolist() for total in sums)
+    return tuple(Bin(*values) for values in zip(counts.tolist(), confidences, accuracies, strict=True))
+
+
 def top_k(probabilities_NC: Tensor, labels_N: Tensor, k: int) -> float:
     """The fraction of images whose label is among the `k` most probable classes (all, where there are fewer)."""
     from torchmetrics.functional.classification import multiclass_accuracy

@@ -26,7 +26,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "eval": ("swc.cli.eval:command", "Evaluate what was trained: members, subsets, costs, diversity, outliers."),
     "show": ("swc.cli.show:show", "Show a compiled ensemble as text, picture, graph or JSON."),
     "diff": ("swc.cli.diff:diff", "Say what changed between two compiled programs, and why."),
-    "plot": ("swc.cli.plot:command", "Draw what a run measured: curves, similarities."),
+    "plot": ("swc.cli.plot:command", "Draw what a run measured: curves, similarities, scores against cost."),
     "explain": ("swc.cli.explain:command", "Explain a diagnostic by its code."),
 }
 

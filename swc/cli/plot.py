@@ -9,7 +9,7 @@ import click
 from swc.cli import console
 from swc.cli.output import write_file
 
-NAMES = ("curves", "similarities")
+NAMES = ("curves", "similarities", "anytime", "reliability", "diversity")
 FORMATS = ("png", "svg", "pdf")
 
 
@@ -22,8 +22,10 @@ def command(name: str, place: str | None, image_format: str | None, output: Path
     """Draw what a run measured, so far as it has come.
 
     curves: each member's training loss, and top-1 on held-out images of the members and the ensemble. similarities:
-    what the recompiles went by, each pair with its standard error, and the threshold. RUN is a run, a build folder or
-    the name of a compiled ensemble; without it, what was compiled last.
+    what the recompiles went by, each pair with its standard error, and the threshold. anytime, reliability and
+    diversity show what `swc eval` found: scores against cost, accuracy against confidence, disagreement.
+
+    RUN is a run, a build folder or the name of a compiled ensemble; without it, what was compiled last.
     """
     from swc.cli.places import open_place
     from swc.report.figures import figure_of

@@ -21,6 +21,7 @@ from swc.frontend.read import factory_folders
 from swc.machine import chosen_device
 from swc.program.codec import hash_of
 from swc.program.datasets import DATASETS, DataFacts
+from swc.program.program import Program
 from swc.trained import Kept, kept_of, restored
 from swc_runtime.data import Dataset, Split, open_data, read_images, test_batches
 from swc_runtime.ensemble import Ensemble
@@ -30,7 +31,7 @@ from swc_runtime.evaluate.diversity import diversity, mean_diversity
 from swc_runtime.evaluate.outliers import MEASURES, detect
 from swc_runtime.evaluate.subsets import Subset, subsets, together
 from swc_runtime.evaluate.temperature import at_temperature, fit_temperature
-from swc_runtime.metrics import score
+from swc_runtime.metrics import Bin, Scores, reliability, score
 from swc_runtime.models import factory_path
 from swc_runtime.precision import Arithmetic, choose_arithmetic
 
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
 
 MOST_SUBSETS = 4095  # of 12 members
 CALIBRATION = 5  # one in so many held-out images, where temperatures are asked for
+
+Costs = tuple[Cost, ...]
 
 
 @frozen
@@ -136,17 +139,22 @@ def _evaluated(
     probabilities: Tensor,
     labels: Tensor,
     outliers: tuple[Outliers, ...],
-    costs: tuple[Cost, ...],
+    costs: Costs,
     asked: Asked,
     sink: Sink,
 ) -> Evaluation:
     spec = opened.build.spec
     assert spec.training is not None
     scored, fitted = _parts(len(labels), asked.temperature)
-    chosen = _subsets(len(probabilities), sink)
-    predictors = tuple(
-        _predictor(opened, subset, probabilities, labels, (scored, fitted), costs, asked) for subset in chosen
-    )
+    program = opened.kept.compiled.program
+    predictors: list[Predictor] = []
+    bins: list[tuple[Bin, ...]] = []
+    for subset in _subsets(len(probabilities), sink):
+        final, temperature = _asked(together(probabilities, subset), labels, fitted, asked.temperature)
+        scores = score(final[scored], labels[scored])
+        predictors.append(_predictor(program, subset, scores, temperature, costs))
+        if len(subset) in (1, len(probabilities)):
+            bins.append(reliability(final[scored], labels[scored]))
     matrix = diversity(probabilities[:, scored], labels[scored])
     return Evaluation(
         run=str(opened.build.folder),
@@ -158,7 +166,8 @@ def _evaluated(
         num_images=len(scored),
         num_calibration=len(fitted),
         time_batch=asked.time_batch,
-        predictors=predictors,
+        predictors=tuple(predictors),
+        reliability=tuple(bins),
         diversity=tuple(tuple(row) for row in matrix.tolist()),
         mean_diversity=mean_diversity(matrix),
         mean_top1=sum(p.scores.top1 for p in predictors[: len(probabilities)]) / len(probabilities),
@@ -183,25 +192,20 @@ def _subsets(num_members: int, sink: Sink) -> tuple[Subset, ...]:
     return (*singles, *(tuple(range(size)) for size in range(2, num_members + 1)))
 
 
-def _predictor(
-    opened: _Opened,
-    subset: Subset,
-    probabilities: Tensor,
-    labels: Tensor,
-    parts: tuple[Tensor, Tensor],
-    costs: tuple[Cost, ...],
-    asked: Asked,
-) -> Predictor:
-    scored, fitted = parts
-    program = opened.kept.compiled.program
+def _asked(predicted: Tensor, labels: Tensor, fitted: Tensor, calibrate: bool) -> tuple[Tensor, float | None]:
+    """The probabilities that are scored, and the temperature that was fitted."""
+    if not calibrate:
+        return predicted, None
+    temperature = fit_temperature(predicted[fitted], labels[fitted])
+    return at_temperature(predicted, temperature), temperature
+
+
+def _predictor(program: Program, subset: Subset, scores: Scores, temperature: float | None, costs: Costs) -> Predictor:
     names = tuple(program.members[number].name for number in subset)
-    predicted = together(probabilities, subset)
-    temperature = fit_temperature(predicted[fitted], labels[fitted]) if asked.temperature else None
-    final = predicted if temperature is None else at_temperature(predicted, temperature)
     times = [costs[number].milliseconds for number in subset]
     return Predictor(
         names,
-        score(final[scored], labels[scored]),
+        scores,
         stored_scalars(program, names),
         sum(costs[number].multiply_adds for number in subset),
         None if None in times else sum(time for time in times if time is not None),

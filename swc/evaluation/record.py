@@ -15,7 +15,7 @@ from attrs import asdict, frozen
 
 if TYPE_CHECKING:
     from swc_runtime.evaluate.outliers import Detection
-    from swc_runtime.metrics import Scores
+    from swc_runtime.metrics import Bin, Scores
 
 SCHEMA = 1
 SCORES = ("top1", "top5", "nll", "ece", "brier", "aurc")
@@ -51,9 +51,10 @@ class Outliers:
 class Evaluation:
     """All that `swc eval` found of one run.
 
-    `predictors` begin with the members in order and end with the whole ensemble; `diversity` is a matrix over the
-    members (nan where it is undefined); `time_batch` the images in a timed batch; `num_calibration` those that
-    temperatures were fitted on, which are not among the scored ones.
+    `predictors` begin with the members in order and end with the whole ensemble; `reliability` are the bins of the
+    members and, last, of the ensemble; `diversity` is a matrix over the members (nan where it is undefined);
+    `time_batch` the images in a timed batch; `num_calibration` those that temperatures were fitted on, which are not
+    among the scored ones.
     """
 
     run: str
@@ -66,6 +67,7 @@ class Evaluation:
     num_calibration: int
     time_batch: int
     predictors: tuple[Predictor, ...]
+    reliability: tuple[tuple[Bin, ...], ...]
     diversity: tuple[tuple[float, ...], ...]
     mean_diversity: float
     mean_top1: float

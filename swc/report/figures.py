@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from swc.report.curves import curves
+from swc.report.evaluated import anytime, diversity, reliability
 from swc.report.similarities import similarities
 from swc.show.images import ImageFormat, house_style, image_of
 from swc.store import Build
@@ -13,7 +14,13 @@ from swc.store import Build
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-FIGURES: dict[str, Callable[[Build], Figure]] = {"curves": curves, "similarities": similarities}
+FIGURES: dict[str, Callable[[Build], Figure]] = {
+    "curves": curves,
+    "similarities": similarities,
+    "anytime": anytime,
+    "reliability": reliability,
+    "diversity": diversity,
+}
 
 
 def figure_of(name: str, build: Build, image_format: ImageFormat) -> bytes:

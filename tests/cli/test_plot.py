@@ -7,6 +7,7 @@ import pytest
 from swc.cli import plot
 from swc.program.feedback import ClusterFeedback
 from swc.report.curves import curves
+from swc.report.evaluated import anytime, front, reliability
 from swc.report.figures import FIGURES, figure_of
 from swc.report.measured import curves_of, recompiles_of
 from swc.report.similarities import bin_errors, similarities
@@ -16,7 +17,9 @@ from runs import Place, place, trained
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Place:
-    return trained(tmp_path_factory, "--score-every", "1", batch=256, search=2)
+    made = trained(tmp_path_factory, "--score-every", "1", batch=256, search=2)
+    assert made.swc("eval", "--time-batch", "0") == 0
+    return made
 
 
 def test_the_command_knows_every_figure() -> None:
@@ -71,7 +74,42 @@ def test_files_are_written_and_have_the_same_bytes_twice(run: Place, name: str) 
     assert figure_of(name, run.build(), "svg") == figure_of(name, run.build(), "svg")
 
 
-@pytest.mark.parametrize("name", sorted(FIGURES))
+EVALUATED = ("anytime", "diversity", "reliability")
+
+
+@pytest.mark.parametrize("name", EVALUATED)
+def test_what_was_not_evaluated_is_told(
+    tmp_path_factory: pytest.TempPathFactory, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    compiled = place(tmp_path_factory)
+    assert compiled.swc("plot", name) == 1
+    assert f"error[SW636]: `{compiled.folder}/build/tiny` was not evaluated yet" in capsys.readouterr().err
+
+
+def test_a_damaged_evaluation_is_told(run: Place, capsys: pytest.CaptureFixture[str]) -> None:
+    path = run.run / "eval" / "evaluation.json"
+    whole = path.read_text("utf-8")
+    path.write_text("{}", encoding="utf-8")
+    assert run.swc("plot", "anytime") == 1
+    path.write_text(whole, encoding="utf-8")
+    assert "it holds no evaluation of one run" in capsys.readouterr().err
+
+
+def test_every_subset_is_a_point_and_the_front_leaves_out_what_is_matched_for_less(run: Place) -> None:
+    accuracy, *_ = anytime(run.build()).axes
+    assert len(accuracy.collections[0].get_offsets()) == 3
+    points = [(1.0, 0.5), (2.0, 0.4), (3.0, 0.7), (3.0, 0.6), (4.0, 0.7)]
+    assert front(points, max) == [(1.0, 0.5), (3.0, 0.7)]
+    assert front(points, min) == [(1.0, 0.5), (2.0, 0.4)]
+
+
+def test_reliability_has_bars_for_the_members_and_the_ensemble(run: Place) -> None:
+    axes = reliability(run.build()).axes
+    assert [part.get_title() for part in axes] == ["deep", "shallow", "ensemble"]
+    assert all(part.patches for part in axes)
+
+
+@pytest.mark.parametrize("name", sorted(set(FIGURES) - set(EVALUATED)))
 def test_what_was_not_measured_is_told(
     tmp_path_factory: pytest.TempPathFactory, name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -18,7 +18,7 @@ from swc_runtime.evaluate.diversity import diversity, mean_diversity
 from swc_runtime.evaluate.outliers import MEASURES, detect, uncertainty
 from swc_runtime.evaluate.subsets import score_subsets, subsets, together
 from swc_runtime.evaluate.temperature import at_temperature, fit_temperature
-from swc_runtime.metrics import aurc, nll, score
+from swc_runtime.metrics import aurc, nll, reliability, score
 from swc_runtime.precision import Arithmetic
 
 FULL = Arithmetic("cpu", torch.float32, "tests")
@@ -57,6 +57,16 @@ def test_the_order_of_equally_confident_images_does_not_change_aurc() -> None:
     p = torch.tensor([[0.75, 0.25], [0.75, 0.25], [0.75, 0.25]]).double()
     values = {aurc(p, torch.tensor(labels)) for labels in ([0, 0, 1], [0, 1, 0], [1, 0, 0])}
     assert len(values) == 1 and values.pop() == pytest.approx(1 / 3)
+
+
+@settings(max_examples=20)
+@given(*SIZES)
+def test_the_bins_add_up_to_the_calibration_error(num: int, classes: int, seed: int) -> None:
+    (p,), labels = predictions(1, num, classes, seed)
+    bins = reliability(p, labels)
+    assert sum(part.num_images for part in bins) == num and len(bins) == 15
+    gap = sum(part.num_images / num * abs(part.accuracy - part.confidence) for part in bins)
+    assert gap == pytest.approx(score(p, labels).ece, abs=1e-6)
 
 
 def test_with_fewer_classes_than_five_every_label_is_among_the_first_five() -> None:

@@ -192,6 +192,7 @@ TRIGGERED = {
     "SW633": "cli/test_show_command.py",
     "SW634": "cli/test_plot.py",
     "SW635": "cli/test_show_command.py",
+    "SW636": "cli/test_plot.py",
     "SW640": "cli/test_eval.py",
     "SW641": "cli/test_eval.py",
     "SW642": "cli/test_eval.py",

@@ -130,6 +130,26 @@ class NothingMeasured(Diagnostic):
 
 
 @frozen(kw_only=True)
+class NothingEvaluated(Diagnostic):
+    """`swc plot` was asked for a figure of an evaluation that was not made.
+
+    The figures anytime, reliability and diversity show what `swc eval` wrote into the run's folder, in
+    eval/evaluation.json. Evaluate the run first; its numbers are then those of the figure.
+    """
+
+    code: ClassVar[str] = "SW636"
+    place: str
+
+    def message(self) -> str:
+        """Where there is none."""
+        return f"`{self.place}` was not evaluated yet"
+
+    def help(self) -> str:
+        """How to."""
+        return "run `swc eval` first"
+
+
+@frozen(kw_only=True)
 class OneRevision(Diagnostic):
     """`swc diff` was given one place, and there is only one revision there to compare.
 
@@ -149,4 +169,4 @@ class OneRevision(Diagnostic):
         return "name a second place, or run `swc train` up to its first recompile"
 
 
-SHOW = (NoSuchLayer, NoSuchRevision, LayerNeedsText, NothingInCommon, NothingMeasured, OneRevision)
+SHOW = (NoSuchLayer, NoSuchRevision, LayerNeedsText, NothingInCommon, NothingMeasured, OneRevision, NothingEvaluated)

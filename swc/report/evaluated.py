@@ -1,0 +1,133 @@
+"""Figures of what `swc eval` found: accuracy against cost, reliability, diversity.
+
+Takes a run's evaluation; gives figures. Guarantees: every subset that was scored is a point; what is undefined is
+left blank.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from math import isnan
+from typing import TYPE_CHECKING, Any
+
+from swc.diagnostics import DiagnosticError
+from swc.diagnostics.catalogue.formats import DamagedFile
+from swc.diagnostics.catalogue.show import NothingEvaluated
+from swc.report.curves import GREY, INK, LINES
+from swc.show.wording import scale_text
+from swc.store import Build
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Found = dict[str, Any]
+BRIGHT = 0.6  # of the scale: above it black is easier to read
+METRICS: tuple[tuple[str, str, float, Callable[..., float]], ...] = (
+    ("top1", "held-out top-1 (%)", 100.0, max),
+    ("nll", "NLL (nats)", 1.0, min),
+    ("ece", "ECE (%)", 100.0, min),
+)
+
+
+def evaluation_of(build: Build) -> Found:
+    """What `swc eval` wrote of a run; DiagnosticError where it did not, or the file is not what it writes."""
+    path = build.folder / "eval" / "evaluation.json"
+    if not path.is_file():
+        raise DiagnosticError(NothingEvaluated(place=str(build.folder)))
+    try:
+        (found,) = json.loads(path.read_text("utf-8"))["evaluations"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise DiagnosticError(DamagedFile(origin=str(path), detail="it holds no evaluation of one run")) from error
+    return dict(found)
+
+
+def anytime(build: Build) -> Figure:
+    """Every subset by its multiply-adds: accuracy, NLL and ECE, and the line of those that no cheaper one matches."""
+    from matplotlib.figure import Figure
+
+    found = evaluation_of(build)
+    predictors = found["predictors"]
+    figure = Figure(figsize=(11.0, 3.4), layout="constrained")
+    for axes, (name, label, factor, better) in zip(figure.subplots(1, 3), METRICS, strict=True):
+        points = [(p["multiply_adds"], factor * p["scores"][name]) for p in predictors]
+        axes.scatter(*zip(*points, strict=True), s=14, color=GREY, label="subset")
+        axes.plot(*zip(*front(points, better), strict=True), color=LINES[0], marker="o", markersize=3, label="best")
+        axes.plot(*points[-1], color=INK, marker="*", markersize=10, linestyle="none", label="ensemble")
+        axes.set(xlabel="multiply-adds for an image", ylabel=label)
+        axes.set_xlim(left=0)
+        axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(fontsize=7, frameon=False)
+    figure.suptitle(_title(build, found), fontsize=10)
+    return figure
+
+
+def front(points: Sequence[tuple[float, float]], better: Callable[..., float]) -> list[tuple[float, float]]:
+    """The Pareto front: points that are better than every one that costs no more, by rising cost."""
+    found: list[tuple[float, float]] = []
+    best_first = sorted(points, key=lambda point: (point[0], point[1] if better is min else -point[1]))
+    for cost, value in best_first:
+        if not found or (value != found[-1][1] and better(value, found[-1][1]) == value):
+            found.append((cost, value))
+    return found
+
+
+def reliability(build: Build) -> Figure:
+    """Accuracy against confidence, for each member and the ensemble; the dotted line is a calibrated predictor."""
+    from matplotlib.figure import Figure
+
+    found = evaluation_of(build)
+    names = _names(found)
+    figure = Figure(figsize=(2.4 * len(names), 2.9), layout="constrained")
+    all_axes = figure.subplots(1, len(names), sharex=True, sharey=True, squeeze=False)[0]
+    for axes, name, bins in zip(all_axes, names, found["reliability"], strict=True):
+        _draw_bins(axes, bins)
+        axes.set(title=name, xlabel="confidence", xlim=(0, 1), ylim=(0, 1))
+    all_axes[0].set_ylabel("accuracy")
+    figure.suptitle(_title(build, found), fontsize=10)
+    return figure
+
+
+def _draw_bins(axes: Any, bins: Sequence[Found]) -> None:
+    """Accuracy as bars, and at the mean confidence of each bin as a line; empty bins are left out."""
+    filled = [(place, part) for place, part in enumerate(bins) if part["num_images"]]
+    accuracies = [part["accuracy"] for _, part in filled]
+    centres = [(place + 0.5) / len(bins) for place, _ in filled]
+    axes.plot([0, 1], [0, 1], color=GREY, linestyle=":", linewidth=1)
+    axes.bar(centres, accuracies, width=0.9 / len(bins), color=LINES[0], alpha=0.35)
+    axes.plot([part["confidence"] for _, part in filled], accuracies, color=LINES[0], marker="o", markersize=3)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def diversity(build: Build) -> Figure:
+    """The matrix of disagreement over the error rate of the row's member."""
+    from matplotlib.figure import Figure
+
+    found = evaluation_of(build)
+    matrix = [[float("nan") if value is None else value for value in row] for row in found["diversity"]]
+    names = _names(found)[: len(matrix)]
+    size = 2.2 + 0.55 * len(names)
+    figure = Figure(figsize=(size + 0.8, size), layout="constrained")
+    axes = figure.subplots()
+    highest = max((value for row in matrix for value in row if not isnan(value)), default=0.0)
+    shown = axes.imshow(matrix, cmap="cividis", vmin=0, vmax=highest or 1.0)
+    axes.set_xticks(range(len(names)), names, rotation=45, ha="right", fontsize=7)
+    axes.set_yticks(range(len(names)), names, fontsize=7)
+    for row, values in enumerate(matrix):
+        for column, value in enumerate(values):
+            if row != column and not isnan(value):
+                ink = "k" if value > BRIGHT * highest else "w"
+                axes.text(column, row, f"{value:.2f}", ha="center", va="center", fontsize=7, color=ink)
+    figure.colorbar(shown, ax=axes, label="disagreement over error rate", shrink=0.8)
+    figure.suptitle(_title(build, found), fontsize=9)
+    return figure
+
+
+def _names(found: Found) -> list[str]:
+    single = [p["members"][0] for p in found["predictors"] if len(p["members"]) == 1]
+    return single if len(single) == 1 else [*single, "ensemble"]
+
+
+def _title(build: Build, found: Found) -> str:
+    calibrated = ", at fitted temperatures" if found["num_calibration"] else ""
+    return f"{build.spec.name} on {found['data']}{calibrated}{scale_text(found['epochs_scale'])}"
