@@ -10,6 +10,7 @@ from swc.diagnostics.catalogue.budget import BUDGET
 from swc.diagnostics.catalogue.clusters import CLUSTERS
 from swc.diagnostics.catalogue.data import DATA
 from swc.diagnostics.catalogue.evaluation import EVALUATION
+from swc.diagnostics.catalogue.exporting import EXPORTING
 from swc.diagnostics.catalogue.files import FILES
 from swc.diagnostics.catalogue.formats import FORMATS
 from swc.diagnostics.catalogue.members import MEMBERS
@@ -37,6 +38,7 @@ AREAS: tuple[tuple[str, tuple[type[Diagnostic], ...]], ...] = (
     ("Files and the command", FILES),
     ("Showing and comparing", SHOW),
     ("Evaluating", EVALUATION),
+    ("Exporting", EXPORTING),
     ("Compiled files", FORMATS),
 )
 

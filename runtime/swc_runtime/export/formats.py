@@ -1,0 +1,81 @@
+"""Files of plain members, and how far what they hold is from what was written.
+
+Takes a module; writes one file, whole or not at all. Guarantees: nothing of this project is needed to read it; each
+`reread_*` goes by the file alone and gives the module's outputs on some images.
+"""
+
+from __future__ import annotations
+
+import copy
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+TOLERANCE = 1e-5  # of the outputs, relative to the largest
+
+
+def write_safetensors(module: nn.Module, path: Path, notes: Mapping[str, str], _: Tensor) -> None:
+    """The state by torch's names, with notes."""
+    state = {name: tensor.contiguous() for name, tensor in module.state_dict().items()}
+    _whole(path, lambda partial: save_file(state, partial, metadata=dict(notes)))
+
+
+def write_torch(module: nn.Module, path: Path, _: Mapping[str, str], __: Tensor) -> None:
+    """The state by torch's names, for `torch.load(..., weights_only=True)`."""
+    _whole(path, lambda partial: torch.save(module.state_dict(), partial))
+
+
+def write_exported(module: nn.Module, path: Path, notes: Mapping[str, str], images: Tensor) -> None:
+    """A program of `torch.export`, for batches of any size; whatever torch.export raises passes through."""
+    traced = torch.export.export(module, (images,), dynamic_shapes=({0: torch.export.Dim.DYNAMIC},))
+    _whole(path, lambda partial: torch.export.save(traced, partial, extra_files=dict(notes)))
+
+
+def _whole(path: Path, write: Callable[[Path], None]) -> None:
+    partial = path.with_name(f"{path.stem}.partial{path.suffix}")  # some writers go by the ending
+    try:
+        write(partial)
+        with partial.open("rb") as file:
+            os.fsync(file.fileno())
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def reread_safetensors(module: nn.Module, path: Path, images: Tensor) -> Tensor:
+    """The outputs of a copy of the module with the state that the file holds."""
+    return _asked(_with_state(module, load_file(path)), images)
+
+
+def reread_torch(module: nn.Module, path: Path, images: Tensor) -> Tensor:
+    """The outputs of a copy of the module with the state that the file holds."""
+    return _asked(_with_state(module, torch.load(path, weights_only=True)), images)
+
+
+def reread_exported(_: nn.Module, path: Path, images: Tensor) -> Tensor:
+    """The outputs of the program that the file holds."""
+    return _asked(torch.export.load(path).module(), images)
+
+
+def _with_state(module: nn.Module, state: Mapping[str, Tensor]) -> nn.Module:
+    other = copy.deepcopy(module)
+    with torch.no_grad():
+        for tensor in other.state_dict().values():
+            tensor.zero_()  # so that only the file can make it right
+    other.load_state_dict(state)
+    return other
+
+
+def _asked(module: nn.Module, images: Tensor) -> Tensor:
+    with torch.no_grad():
+        made: Tensor = module(images)
+    return made
+
+
+def difference(found: Tensor, expected: Tensor) -> float:
+    """The largest difference of outputs, relative to the largest output."""
+    return float((found - expected).abs().max() / expected.abs().max().clamp(min=1e-12))

@@ -1,0 +1,32 @@
+"""A member with its weights generated once, as an ordinary torch module.
+
+Takes an ensemble; gives modules that own all their weights. Guarantees: the same outputs; the ensemble stays as it is.
+"""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+from torch import nn
+
+from swc_runtime.ensemble import Ensemble
+
+
+def plain_member(ensemble: Ensemble, number: int) -> nn.Module:
+    """Member `number` on the CPU, in eval mode, with every weight a parameter of its own.
+
+    ValueError while the ensemble holds composed weights, which would be copied as they are.
+    """
+    if ensemble.is_composed:
+        raise ValueError("the ensemble holds composed weights: leave what composed them first")
+    name = ensemble.program.members[number].name
+    member = copy.deepcopy(ensemble.members[number])
+    with torch.no_grad():
+        composed = ensemble.compose()
+    for plan, weight in zip(ensemble.weights, composed, strict=True):
+        if plan.member == name:
+            owner, _, parameter = plan.path.rpartition(".")
+            made = nn.Parameter(weight.detach().clone(memory_format=torch.contiguous_format))
+            setattr(member.get_submodule(owner), parameter, made)
+    return member.cpu().eval()

@@ -1,0 +1,33 @@
+"""`swc export`: members with their weights written out, free of this project."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from swc.cli import console
+
+FORMATS = ("torch", "safetensors", "torch-export")
+
+
+@click.command("export")
+@click.argument("place", metavar="[RUN]", required=False)
+@click.option("--format", "form", type=click.Choice(FORMATS), default="torch", show_default=True)
+@click.option("--members", metavar="NAME,...", help="Write these members alone [all].")
+@click.option("-o", "--output", type=click.Path(file_okay=False, path_type=Path), help="The folder [ENSEMBLE_FORMAT].")
+def command(place: str | None, form: str, members: str | None, output: Path | None) -> None:
+    """Write the members of a run as plain files, with their weights generated once.
+
+    torch: their state, and a Python file that loads them with torch alone. safetensors: their state. torch-export:
+    programs that run without any Python code of the members. A model card stands beside them. RUN is a run, a build
+    folder or the name of a compiled ensemble; without it, what was compiled last.
+    """
+    from swc.cli.places import open_place
+    from swc.exporting.export import export_build
+
+    build = open_place(place, {})
+    wanted = tuple(name.strip() for name in members.split(",")) if members else ()
+    found = export_build(build, form, wanted, output or Path(f"{build.spec.name}_{form}"))
+    console.say(f"wrote {found.folder}: {', '.join(found.files)}")
+    console.say(f"each member was read back: its outputs differ by {found.difference:.1g} at most")

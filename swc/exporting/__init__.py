@@ -1,0 +1,1 @@
+"""Taking members away: files that need nothing of this project."""

@@ -1,0 +1,127 @@
+"""What stands beside exported members: a model card, and the code that loads them.
+
+Takes a build and what was exported; gives text. Guarantees: the code needs torch, and torchvision where a member comes
+from there, alone; a number on the card was measured, or is not there.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from swc.ir.counts import count
+from swc.program.model_source import ModelSource
+from swc.show.wording import budget_text, exact, scale_text
+
+if TYPE_CHECKING:
+    from swc.program.program import MemberPlan, Program
+    from swc.store import Build
+
+LOADER = """\"\"\"The members of {ensemble} as plain torch modules.
+
+    from members import load, normalised, predict
+
+    probabilities = predict(normalised(images))  # images [B, {channels}, {height}, {width}] in [0, 1]
+\"\"\"
+
+from pathlib import Path
+
+import torch
+{imports}
+MEAN = torch.tensor({mean}).view(1, -1, 1, 1)
+DEVIATION = torch.tensor({deviation}).view(1, -1, 1, 1)
+MEMBERS = {{
+{members}}}
+
+
+def normalised(images):
+    \"\"\"Images as the members were trained on.\"\"\"
+    return (images - MEAN) / DEVIATION
+
+
+def load(name):
+    \"\"\"A member with its weights, in eval mode.\"\"\"
+    member = MEMBERS[name]()
+    member.load_state_dict(torch.load(Path(__file__).with_name(f"{{name}}.pt"), weights_only=True))
+    return member.eval()
+
+
+@torch.no_grad()
+def predict(images, names=tuple(MEMBERS)):
+    \"\"\"The mean of the members' probabilities for normalised images.\"\"\"
+    return torch.stack([load(name)(images).softmax(-1) for name in names]).mean(0)
+"""
+
+
+def loader(program: Program, members: Sequence[MemberPlan]) -> str:
+    """A Python file that builds the members and loads their state."""
+    facts = program.data
+    channels, height, width = facts.image_shape
+    return LOADER.format(
+        ensemble=program.ensemble,
+        channels=channels,
+        height=height,
+        width=width,
+        imports="".join(sorted({_import(member.source) for member in members})),
+        mean=list(facts.mean),
+        deviation=list(facts.deviation),
+        members="".join(f'    "{member.name}": lambda: {_call(member.source, program)},\n' for member in members),
+    )
+
+
+def _import(source: ModelSource) -> str:
+    match source.kind:
+        case "family":
+            return f"from {source.name} import {source.name}\n"
+        case "torchvision":
+            return "from torchvision.models import get_model\n"
+        case "python":
+            module, _, path = source.name.partition(":")
+            return f"from {module} import {path.partition('.')[0]}\n"
+
+
+def _call(source: ModelSource, program: Program) -> str:
+    given = "".join(f", {name}={value!r}" for name, value in source.arguments)
+    classes = program.data.num_classes
+    match source.kind:
+        case "family":
+            return f"{source.name}({classes}, {program.data.image_shape}{given})"
+        case "torchvision":
+            return f'get_model("{source.name}", weights=None, num_classes={classes}{given})'
+        case "python":
+            return f"{source.name.partition(':')[2]}({given.removeprefix(', ')})"
+
+
+def card(build: Build, stage: str, members: Sequence[str], files: Sequence[str]) -> str:
+    """The model card: what it is, what it was trained on, budget, scores, and the files."""
+    spec, counts = build.spec, count(build.revisions[-1].graph)
+    data = spec.data
+    scale = scale_text(spec.training.epochs_scale) if spec.training else ""
+    shared = (
+        f"{budget_text(spec.budget)}; all members together store {exact(counts.parameter_scalars)} parameters, "
+        f"{exact(counts.template_scalars)} of them in templates; the shared layers would own "
+        f"{exact(counts.native_scalars)} unshared"
+    )
+    facts = {
+        "Data": f"{data.name}, {data.num_classes} classes, images {data.image_shape}",
+        "Normalised": f"mean {list(data.mean)}, deviation {list(data.deviation)}, for pixels in [0, 1]",
+        "Trained": f"to {stage}{scale}",
+        "Budget": shared,
+        "Files": ", ".join(f"`{name}`" for name in files),
+    }
+    head = [f"# {spec.name}", "", f"Members with their weights written out: {', '.join(members)}.", ""]
+    return "\n".join([*head, *(f"- {what}: {said}" for what, said in facts.items()), "", *_scores(build.folder)]) + "\n"
+
+
+def _scores(folder: Path) -> list[str]:
+    """The scores that the run came to, where it is finished."""
+    path = folder / "results.json"
+    if not path.is_file():
+        return ["Scores: the run has not come to its end."]
+    found: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    rows = [*found["members"], {"name": "ensemble", **found["together"]}]
+    table = [f"| {row['name']} | {row['top1']:.2%} | {row['nll']:.4f} | {row['ece']:.2%} |" for row in rows]
+    head = f"On {exact(found['together']['num_images'])} held-out images:"
+    return [head, "", "| | top-1 | NLL | ECE |", "|---|---|---|---|", *table]

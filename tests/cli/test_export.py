@@ -1,0 +1,134 @@
+"""`swc export`: what is written runs without this project and gives the members' outputs."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from swc.cli import export as cli
+from swc.exporting import export
+from swc.exporting.export import FORMATS
+from swc.program.codec import hash_of
+from swc.trained import kept_of, restored
+from torch import nn
+
+from runs import Place, place, trained
+
+ALONE = """
+import sys
+sys.path.insert(0, {folder!r})
+import torch
+from members import MEMBERS, load, normalised, predict
+images = torch.load({images!r}, weights_only=True)
+outputs = {{name: load(name)(images).detach() for name in MEMBERS}}
+torch.save({{"predicted": predict(images), **outputs}}, {found!r})
+assert normalised(torch.full((1, 1, 8, 8), 0.3057)).abs().max() < 1e-6
+assert not [name for name in sys.modules if name.startswith("swc")], "it needs this project"
+"""
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Place:
+    return trained(tmp_path_factory, batch=256)
+
+
+@pytest.fixture(scope="module")
+def outputs(run: Place) -> tuple[torch.Tensor, torch.Tensor]:
+    """Images, and the logits of the run's own members."""
+    kept = kept_of(run.run, hash_of(run.build().spec))
+    assert kept is not None
+    images = torch.randn(3, 1, 8, 8, generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        return images, restored(kept, "cpu").eval()(images)
+
+
+def test_the_command_knows_every_format() -> None:
+    assert tuple(FORMATS) == cli.FORMATS
+
+
+def test_torch_members_load_and_predict_without_this_project(
+    run: Place, outputs: tuple[torch.Tensor, torch.Tensor], tmp_path: Path
+) -> None:
+    images, expected = outputs
+    assert run.swc("export") == 0
+    folder = run.folder / "tiny_torch"
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "README.md",
+        "deep.pt",
+        "members.py",
+        "shallow.pt",
+        "wrn.py",
+    ]
+    torch.save(images, tmp_path / "images.pt")
+    program = ALONE.format(folder=str(folder), images=str(tmp_path / "images.pt"), found=str(tmp_path / "found.pt"))
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    found = torch.load(tmp_path / "found.pt", weights_only=True)
+    torch.testing.assert_close(torch.stack([found["deep"], found["shallow"]]), expected, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(found["predicted"], expected.softmax(-1).mean(0), rtol=1e-5, atol=1e-5)
+
+
+def test_exported_programs_take_batches_of_any_size(run: Place, outputs: tuple[torch.Tensor, torch.Tensor]) -> None:
+    images, expected = outputs
+    assert run.swc("export", "--format", "torch-export", "--members", "shallow", "-o", "programs") == 0
+    folder = run.folder / "programs"
+    assert sorted(path.name for path in folder.iterdir()) == ["README.md", "shallow.pt2"]
+    module = torch.export.load(folder / "shallow.pt2").module()
+    torch.testing.assert_close(module(images), expected[1], rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(module(images[:2]), expected[1][:2], rtol=1e-5, atol=1e-5)
+
+
+def test_safetensors_hold_every_weight_of_a_member(run: Place) -> None:
+    assert run.swc("export", "build/tiny/run", "--format", "safetensors", "-o", "plain") == 0
+    state = load_file(run.folder / "plain" / "deep.safetensors")
+    assert state["conv1.weight"].shape == (16, 1, 3, 3) and "bn.running_mean" in state
+
+
+def test_the_card_tells_data_budget_and_scores(run: Place) -> None:
+    assert run.swc("export", "--members", "deep", "-o", "card") == 0
+    card = (run.folder / "card" / "README.md").read_text("utf-8")
+    for words in (
+        "digits, 10 classes",
+        "50% of native",
+        "127,554 parameters",
+        "| ensemble |",
+        "`deep.pt`, `members.py`",
+    ):
+        assert words in card, card
+
+
+def test_what_cannot_be_exported_is_told(
+    run: Place,
+    tmp_path_factory: pytest.TempPathFactory,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert place(tmp_path_factory).swc("export") == 1
+    assert "SW640" in capsys.readouterr().err
+    assert run.swc("export", "--members", "depe") == 1
+    told = capsys.readouterr().err
+    assert "error[SW660]" in told and "did you mean `deep`?" in told
+
+    def fails(*_: object) -> None:
+        raise RuntimeError("this way depends on the images\nand more")
+
+    monkeypatch.setattr(export, "FORMATS", {"torch": export.Format(".pt", fails, FORMATS["torch"].reread)})
+    assert run.swc("export", "-o", "failed") == 1
+    assert "as torch: this way depends on the images" in capsys.readouterr().err  # SW661
+
+
+def test_a_file_that_gives_other_outputs_is_removed(
+    run: Place, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def forgets(module: nn.Module, path: Path, *rest: object) -> None:
+        state = module.state_dict()
+        torch.save({**state, "fc.bias": state["fc.bias"] + 1}, path)
+
+    monkeypatch.setattr(export, "FORMATS", {"torch": export.Format(".pt", forgets, FORMATS["torch"].reread)})
+    assert run.swc("export", "-o", "wrong") == 1
+    assert "error[SW662]" in capsys.readouterr().err
+    assert list((run.folder / "wrong").iterdir()) == []
