@@ -19,6 +19,7 @@ from swc.diagnostics.catalogue.ranks import RANKS
 from swc.diagnostics.catalogue.run import RUN
 from swc.diagnostics.catalogue.show import SHOW
 from swc.diagnostics.catalogue.structure import STRUCTURE
+from swc.diagnostics.catalogue.sweeps import SWEEPS
 from swc.diagnostics.catalogue.syntax_errors import SYNTAX_ERRORS
 from swc.diagnostics.catalogue.training import TRAINING
 from swc.diagnostics.catalogue.unused import UNUSED
@@ -39,6 +40,7 @@ AREAS: tuple[tuple[str, tuple[type[Diagnostic], ...]], ...] = (
     ("Showing and comparing", SHOW),
     ("Evaluating", EVALUATION),
     ("Exporting", EXPORTING),
+    ("Sweeps", SWEEPS),
     ("Compiled files", FORMATS),
 )
 

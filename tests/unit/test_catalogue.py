@@ -200,6 +200,8 @@ TRIGGERED = {
     "SW660": "cli/test_export.py",
     "SW661": "cli/test_export.py",
     "SW662": "cli/test_export.py",
+    "SW670": "cli/test_sweep.py",
+    "SW671": "cli/test_sweep.py",
     "SW650": "unit/test_codec.py",
     "SW651": "unit/test_codec.py",
     "SW652": "unit/test_codec.py",

@@ -1,0 +1,103 @@
+"""`swc sweep`: many runs of one spec, and one table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from swc.cli import console
+
+if TYPE_CHECKING:
+    from swc.sweep.cells import Done
+    from swc.sweep.plan import Sweep
+
+
+@click.command("sweep")
+@click.argument("spec", type=click.Path(path_type=Path))
+@click.option("--vary", "varied", metavar="NAME=V,...", multiple=True, help="Values of a param; repeatable.")
+@click.option("--seeds", type=click.IntRange(1), help="Runs of each setting, with the seeds 0, 1, ... [1]")
+@click.option("--ensemble", metavar="NAME", help="Which ensemble, where the file has several.")
+@click.option("--epochs-scale", type=click.FloatRange(0.001, 1000), help="Scale all epochs, for a trial.")
+@click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="Runs at a time.")
+@click.option("--data", type=click.Path(file_okay=False, path_type=Path), help="The folder that holds the data sets.")
+@click.option("--offline", is_flag=True, help="Never download.")
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
+@click.option("--threads", type=click.IntRange(0), default=0, help="CPU threads of each run; 0: all there are, shared.")
+@click.option(
+    "-o", "--output", type=click.Path(file_okay=False, path_type=Path), help="The folder [build/sweeps/NAME]."
+)
+def command(
+    spec: Path,
+    varied: tuple[str, ...],
+    jobs: int,
+    data: Path | None,
+    offline: bool,
+    device: str,
+    threads: int,
+    output: Path | None,
+    **given: object,
+) -> None:
+    """Train SPEC with every combination of some params' values, and every seed.
+
+    SPEC is a `.sw` file with `--vary`, or a sweep file (`.toml`). A sweep that was stopped goes on where it was, and a
+    run that fails does not stop the others.
+    """
+    from swc.sweep.cells import run_sweep, threads_each
+
+    sweep = _sweep(spec, varied, given)
+    folder = output or Path("build") / "sweeps" / sweep.name
+    where = ("--data", str(data.resolve())) if data else ()
+    options = [*where, *(["--offline"] if offline else []), "--device", device]
+    options += ["--threads", str(threads or threads_each(jobs))]
+    count = len(sweep.cells)
+    console.say(f"{count} runs in {folder}")
+
+    def tell(done: Done) -> None:
+        console.say(f"{done.cell.name}: {(done.reason and 'failed: ' + done.reason) or _top1(done)}")
+
+    found = run_sweep(sweep, folder, jobs, options, tell)
+    _conclude(sweep, found, folder)
+
+
+def _top1(done: Done) -> str:
+    assert done.results is not None
+    return f"ensemble {done.results['together']['top1']:.2%}"
+
+
+def _sweep(spec: Path, varied: tuple[str, ...], given: dict[str, object]) -> Sweep:
+    from attrs import evolve
+
+    from swc.sweep.plan import Sweep, read_sweep
+
+    named = {name: value for name, value in given.items() if value is not None}
+    pairs = tuple((name, tuple(values.split(","))) for name, values in console.overrides(varied).items())
+    if spec.suffix == ".toml":
+        if pairs:
+            raise click.UsageError("a sweep file says itself what varies: leave --vary away")
+        return evolve(read_sweep(spec), **named)  # type: ignore[arg-type]
+    if not pairs:
+        raise click.UsageError("nothing varies: name a param and its values, as in --vary beta=0.1,0.9")
+    return Sweep(spec.stem, (spec,), pairs, **named)  # type: ignore[arg-type]
+
+
+def _conclude(sweep: Sweep, found: tuple[Done, ...], folder: Path) -> None:
+    from swc.cli.output import write_file
+    from swc.cli.rendering import give
+    from swc.diagnostics import DiagnosticError
+    from swc.diagnostics.catalogue.sweeps import CellsFailed
+    from swc.show.images import house_style, image_of
+    from swc.store import write_whole
+    from swc.sweep.summary import as_csv, as_json, figure, shown, summaries
+
+    summary = summaries(sweep, found)
+    write_whole(folder / "sweep.csv", as_csv(sweep, found))
+    write_whole(folder / "sweep.json", as_json(sweep, summary))
+    with house_style():
+        write_file(folder / "sweep.png", image_of(figure(sweep, summary), "png"))
+    give(shown(sweep, summary))
+    console.say(f"wrote sweep.csv, sweep.json and sweep.png in {folder}")
+    failed = sum(done.results is None for done in found)
+    if failed:
+        raise DiagnosticError(CellsFailed(failed=failed, cells=len(found), folder=str(folder)))

@@ -1,0 +1,141 @@
+"""Running the cells of a sweep: each a run folder of its own, trained by a process of its own.
+
+Takes a `Sweep`; gives what became of every cell. Guarantees: a cell that is done is not run again, one that was stopped
+goes on; a cell that fails does not stop the others; when the sweep is interrupted its processes are stopped.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+from attrs import evolve, field, frozen
+
+from swc.diagnostics import DiagnosticError
+from swc.driver import Compiled, compile_file, compile_spec
+from swc.program.stages import scale_epochs
+from swc.store import RUN, read_spec, write_revision, write_spec
+from swc.sweep.plan import Cell, Sweep
+
+Results = dict[str, Any]
+
+
+@frozen
+class Done:
+    """A cell with what it came to (`results.json`), or why it failed."""
+
+    cell: Cell
+    results: Results | None
+    reason: str = ""
+
+
+@frozen(eq=False)
+class Processes:
+    """What runs now, so that it can be stopped."""
+
+    running: set[subprocess.Popen[bytes]] = field(factory=set)
+    lock: Lock = field(factory=Lock)
+
+    def run(self, command: Sequence[str], log: Path) -> int:
+        """Run a command with its output in a file; gives its exit status."""
+        with log.open("ab") as stream:
+            process = subprocess.Popen(command, stdout=stream, stderr=subprocess.STDOUT)
+            with self.lock:
+                self.running.add(process)
+            try:
+                return process.wait()
+            finally:
+                with self.lock:
+                    self.running.discard(process)
+
+    def stop(self) -> None:
+        """Ask all to end, as an interrupt does."""
+        with self.lock:
+            for process in self.running:
+                process.terminate()
+
+
+def run_sweep(
+    sweep: Sweep, folder: Path, jobs: int, options: Sequence[str], tell: Callable[[Done], None]
+) -> tuple[Done, ...]:
+    """Run all cells, `jobs` at a time, and tell of each when it ends; `options` go to every `swc train`."""
+    processes = Processes()
+    prepared = [_prepared(sweep, cell, folder / cell.name) for cell in sweep.cells]
+
+    def run(one: Done | Compiled, cell: Cell) -> Done:
+        done = one if isinstance(one, Done) else _train(sweep, cell, one, folder / cell.name, processes, options)
+        tell(done)
+        return done
+
+    with ThreadPoolExecutor(jobs) as pool:
+        waiting = [pool.submit(run, *pair) for pair in zip(prepared, sweep.cells, strict=True)]
+        try:
+            return tuple(future.result() for future in waiting)
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            processes.stop()
+            raise
+
+
+def _prepared(sweep: Sweep, cell: Cell, folder: Path) -> Done | Compiled:
+    """What is to be trained, its folder made; or the cell, where it is done already or cannot be compiled."""
+    try:
+        compiled = _compiled(sweep, cell)
+        if found := finished(folder, compiled, sweep.epochs_scale):
+            return Done(cell, found)
+        write_spec(folder, compiled)
+        write_revision(folder, compiled)
+    except DiagnosticError as error:
+        return Done(cell, None, error.diagnostics[0].message())
+    return compiled
+
+
+def _train(
+    sweep: Sweep, cell: Cell, compiled: Compiled, folder: Path, processes: Processes, options: Sequence[str]
+) -> Done:
+    scale = ("--epochs-scale", str(sweep.epochs_scale))
+    log = folder / "train.log"
+    status = processes.run([sys.executable, "-m", "swc", "train", str(folder), *scale, *options], log)
+    found = None if status else finished(folder, compiled, sweep.epochs_scale)
+    return Done(cell, found, "" if found else _last_words(log) or f"it ended with {status}")
+
+
+def _compiled(sweep: Sweep, cell: Cell) -> Compiled:
+    spec, params = sweep.spec_of(cell.setting)
+    found = compile_file(spec, params, sweep.ensemble)
+    training = found.spec.training
+    if training is None:
+        return found
+    recipe = evolve(training.recipe, seed=cell.seed)
+    return compile_spec(evolve(found.spec, training=evolve(training, recipe=recipe)), found.tables)
+
+
+def finished(folder: Path, compiled: Compiled, scale: float) -> Results | None:
+    """What a cell's run came to; None where it has not ended, or is the run of another spec."""
+    run = folder / RUN
+    training = compiled.spec.training
+    if training is None or not (run / "results.json").is_file() or not (run / "spec.json").is_file():
+        return None
+    begun, _ = read_spec(run)
+    same = begun == (compiled.spec if scale == 1.0 else evolve(compiled.spec, training=scale_epochs(training, scale)))
+    found: Results = json.loads((run / "results.json").read_text("utf-8"))
+    return found if same else None
+
+
+def _last_words(log: Path) -> str:
+    """The error that a process ended with, as it told it."""
+    lines = log.read_text("utf-8", errors="replace").splitlines()
+    errors = [line for line in lines if line.startswith(("error", "swc: "))]
+    return errors[-1] if errors else next((line for line in reversed(lines) if line.strip()), "")
+
+
+def threads_each(jobs: int) -> int:
+    """The CPU threads of each of several processes."""
+    return max(1, (os.cpu_count() or 1) // jobs)

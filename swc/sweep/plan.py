@@ -1,0 +1,121 @@
+"""What a sweep runs: every combination of the varied params, with every seed.
+
+Takes the command line or a sweep file; gives `Sweep`. Guarantees: cells come in a settled order, settings first, seeds
+last; a cell's name is a folder's name and tells its values.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from itertools import product
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from attrs import frozen
+
+from swc.diagnostics import DiagnosticError
+from swc.diagnostics.catalogue.sweeps import NotASweep
+
+Setting = tuple[tuple[str, str], ...]  # the varied params with their values, as written in a spec
+KEYS: dict[str, type | tuple[type, ...]] = {
+    "spec": (str, list),
+    "ensemble": str,
+    "epochs_scale": (int, float),
+    "seeds": int,
+    "vary": dict,
+}
+SPEC = "spec"  # how the specs are called among the varied params, where there are several
+
+
+@frozen
+class Cell:
+    """One run: the values of the varied params, and the seed."""
+
+    setting: Setting
+    seed: int
+
+    @property
+    def name(self) -> str:
+        """A name that is a folder's, as in `beta=0.1,seed=0`."""
+        return quote(
+            ",".join(f"{name}={value}" for name, value in (*self.setting, ("seed", str(self.seed)))), safe="=,."
+        )
+
+
+@frozen
+class Sweep:
+    """Specs with values for some of their params; each combination runs with the seeds 0, 1, ..."""
+
+    name: str
+    specs: tuple[Path, ...]
+    vary: tuple[tuple[str, tuple[str, ...]], ...]
+    seeds: int = 1
+    ensemble: str | None = None
+    epochs_scale: float = 1.0
+
+    @property
+    def settings(self) -> tuple[Setting, ...]:
+        """Every combination of values."""
+        names = [name for name, _ in self.columns]
+        values = (values for _, values in self.columns)
+        return tuple(tuple(zip(names, chosen, strict=True)) for chosen in product(*values))
+
+    @property
+    def columns(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
+        """What varies: the specs, where there are several, and the params."""
+        specs = ((SPEC, tuple(spec.stem for spec in self.specs)),) if len(self.specs) > 1 else ()
+        return (*specs, *self.vary)
+
+    def spec_of(self, setting: Setting) -> tuple[Path, dict[str, str]]:
+        """The spec of a setting, and the values of its params."""
+        params = dict(setting)
+        chosen = params.pop(SPEC, self.specs[0].stem)
+        return next(spec for spec in self.specs if spec.stem == chosen), params
+
+    @property
+    def cells(self) -> tuple[Cell, ...]:
+        """Every run."""
+        return tuple(Cell(setting, seed) for setting in self.settings for seed in range(self.seeds))
+
+
+def read_sweep(path: Path) -> Sweep:
+    """A sweep file; DiagnosticError for what is wrong with it. The spec's path counts from the file's folder."""
+    try:
+        found = tomllib.loads(path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise DiagnosticError(NotASweep(path=str(path), reason=str(error))) from error
+    if reason := _reason(found):
+        raise DiagnosticError(NotASweep(path=str(path), reason=reason))
+    vary = tuple(
+        (name, tuple(_as_written(value) for value in values)) for name, values in found.get("vary", {}).items()
+    )
+    return Sweep(
+        path.stem,
+        tuple(path.parent / spec for spec in ([found["spec"]] if isinstance(found["spec"], str) else found["spec"])),
+        vary,
+        found.get("seeds", 1),
+        found.get("ensemble"),
+        float(found.get("epochs_scale", 1.0)),
+    )
+
+
+def _reason(found: dict[str, Any]) -> str:
+    """What is wrong with a sweep file, or nothing."""
+    for key, value in found.items():
+        if key not in KEYS:
+            return f"there is no key `{key}`: {', '.join(KEYS)} are"
+        if not isinstance(value, KEYS[key]):
+            return f"`{key}` must not be {value!r}"
+    if not found.get("spec"):
+        return "it needs `spec`"
+    if isinstance(found["spec"], str) and not found.get("vary"):
+        return "it needs `vary`"
+    if found.get("seeds", 1) < 1:
+        return "`seeds` must be at least 1"
+    wrong = [name for name, values in found.get("vary", {}).items() if not isinstance(values, list) or not values]
+    return f"`{wrong[0]}` must be a list of values" if wrong else ""
+
+
+def _as_written(value: object) -> str:
+    return value if isinstance(value, str) else repr(value)

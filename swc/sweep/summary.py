@@ -1,0 +1,153 @@
+"""What a sweep came to: mean and standard error over the seeds, for each setting.
+
+Takes finished cells; gives `Summary`s, a table, JSON, CSV and a figure. Guarantees: a cell that failed is shown as
+failed; a standard error needs two seeds.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Sequence
+from io import StringIO
+from math import sqrt
+from statistics import mean, stdev
+from typing import TYPE_CHECKING
+
+from attrs import asdict, frozen
+
+from swc.show.plain import table
+from swc.show.wording import scale_text
+from swc.sweep.cells import Done, Results
+from swc.sweep.plan import Setting, Sweep
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from rich.console import RenderableType
+
+METRICS = ("top1", "nll", "ece", "mean_member_top1", "best_member_top1")
+
+
+@frozen
+class Value:
+    """A mean over seeds and its standard error (None of a single one)."""
+
+    mean: float
+    error: float | None
+
+
+@frozen
+class Summary:
+    """One setting: the seeds that ended, the values by metric (empty where none ended), and why others failed."""
+
+    setting: Setting
+    num_seeds: int
+    values: tuple[tuple[str, Value], ...]
+    failed: tuple[tuple[int, str], ...]
+
+
+def summaries(sweep: Sweep, done: Sequence[Done]) -> tuple[Summary, ...]:
+    """One for each setting, in order."""
+    return tuple(_summary(setting, [d for d in done if d.cell.setting == setting]) for setting in sweep.settings)
+
+
+def _summary(setting: Setting, done: Sequence[Done]) -> Summary:
+    found = [measured(d.results) for d in done if d.results is not None]
+    failed = tuple((d.cell.seed, d.reason) for d in done if d.results is None)
+    values = tuple((name, _value([one[name] for one in found])) for name in METRICS) if found else ()
+    return Summary(setting, len(found), values, failed)
+
+
+def measured(results: Results) -> dict[str, float]:
+    """The numbers of one run by metric."""
+    members = [member["top1"] for member in results["members"]]
+    whole = {name: results["together"][name] for name in ("top1", "nll", "ece")}
+    return whole | {"mean_member_top1": mean(members), "best_member_top1": max(members)}
+
+
+def _value(numbers: Sequence[float]) -> Value:
+    return Value(mean(numbers), stdev(numbers) / sqrt(len(numbers)) if len(numbers) > 1 else None)
+
+
+def shown(sweep: Sweep, found: Sequence[Summary]) -> RenderableType:
+    """A row for each setting; what failed stands below."""
+    from rich.console import Group
+    from rich.text import Text
+
+    names = [name for name, _ in sweep.columns]
+    columns = ("ensemble top-1", "NLL", "ECE", "mean member", "best member")
+    made = table(*names, ">seeds", *(f">{column}" for column in columns))
+    for one in found:
+        values = dict(one.values)
+        cells = [_text(name, values.get(name)) for name in METRICS]
+        made.add_row(*(value for _, value in one.setting), f"{one.num_seeds} of {sweep.seeds}", *cells)
+    specs = ", ".join(spec.name for spec in sweep.specs)
+    title = Text(f"{sweep.name}: {specs}{scale_text(sweep.epochs_scale)}, mean and standard error", style="bold")
+    failed = [
+        Text(f"failed: {', '.join(f'{n} {v}' for n, v in one.setting)}, seed {seed}: {reason}")
+        for one in found
+        for seed, reason in one.failed
+    ]
+    return Group(title, Text(), made, *failed)
+
+
+def _text(name: str, value: Value | None) -> str:
+    if value is None:
+        return "failed"
+    if name == "nll":
+        return f"{value.mean:.4f}" + ("" if value.error is None else f" ± {value.error:.4f}")
+    return f"{value.mean:.2%}" + ("" if value.error is None else f" ± {100 * value.error:.2f}")
+
+
+def as_json(sweep: Sweep, found: Sequence[Summary]) -> str:
+    """All of it; values by metric."""
+    rows = [
+        {**asdict(one), "setting": dict(one.setting), "values": {n: asdict(v) for n, v in one.values}} for one in found
+    ]
+    plain = {"schema": 1, "sweep": sweep.name, "specs": [str(spec) for spec in sweep.specs], "seeds": sweep.seeds}
+    return json.dumps(plain | {"epochs_scale": sweep.epochs_scale, "settings": rows}, indent=1, sort_keys=True) + "\n"
+
+
+def as_csv(sweep: Sweep, done: Sequence[Done]) -> str:
+    """One line for each cell, with its numbers or the reason why it failed."""
+    stream = StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow((*(name for name, _ in sweep.columns), "seed", *METRICS, "failed"))
+    for one in done:
+        numbers = measured(one.results) if one.results is not None else {}
+        values = [value for _, value in one.cell.setting]
+        writer.writerow((*values, one.cell.seed, *(numbers.get(name, "") for name in METRICS), one.reason))
+    return stream.getvalue()
+
+
+def figure(sweep: Sweep, found: Sequence[Summary]) -> Figure:
+    """Held-out top-1 of the ensemble by the param with the most values; a line for each setting of the others."""
+    from matplotlib.figure import Figure
+
+    from swc.report.curves import LINES
+
+    name, values = max(sweep.columns, key=lambda one: len(one[1]))
+    made = Figure(figsize=(5.2, 3.4), layout="constrained")
+    axes = made.subplots()
+    lines: dict[Setting, list[Summary]] = {}
+    for one in found:
+        lines.setdefault(tuple(part for part in one.setting if part[0] != name), []).append(one)
+    for number, (others, points) in enumerate(lines.items()):
+        ended = [(values.index(dict(one.setting)[name]), dict(one.values)["top1"]) for one in points if one.values]
+        axes.errorbar(
+            [place for place, _ in ended],
+            [100 * value.mean for _, value in ended],
+            yerr=[100 * (value.error or 0.0) for _, value in ended],
+            label=", ".join(f"{n} {v}" for n, v in others) or None,
+            color=LINES[number % len(LINES)],
+            marker="o",
+            markersize=4,
+            capsize=3,
+        )
+    axes.set_xticks(range(len(values)), values)
+    axes.set(xlabel=name, ylabel="ensemble top-1 (%), held out")
+    axes.set_title(f"{sweep.name}{scale_text(sweep.epochs_scale)}, {sweep.seeds} seeds", fontsize=9)
+    axes.spines[["top", "right"]].set_visible(False)
+    if any(lines):
+        axes.legend(fontsize=7, frameon=False)
+    return made

@@ -1,0 +1,124 @@
+"""`swc sweep`: every combination runs, goes on, and may fail without harm."""
+
+from __future__ import annotations
+
+import csv
+import json
+from math import sqrt
+from pathlib import Path
+from statistics import mean, stdev
+
+import pytest
+from swc.diagnostics import DiagnosticError
+from swc.driver import compile_file
+from swc.sweep.cells import Done
+from swc.sweep.plan import Cell, Sweep, read_sweep
+from swc.sweep.summary import figure, summaries
+
+from runs import Place, spec_text
+
+ROOT = Path(__file__).parents[2]
+FAST = ("--device", "cpu", "--threads", "1", "--jobs", "2", "--epochs-scale", "0.5")
+
+
+def results(top1: float) -> dict:
+    members = [{"top1": top1 - 0.1}, {"top1": top1 - 0.2}]
+    return {"members": members, "together": {"top1": top1, "nll": 1.0, "ece": 0.1}}
+
+
+def test_cells_are_every_combination_with_every_seed() -> None:
+    sweep = Sweep("s", (Path("a.sw"),), (("beta", ("0.1", "0.9")), ("budget", ("50%", "1M"))), seeds=2)
+    assert len(sweep.settings) == 4 and len(sweep.cells) == 8
+    assert sweep.cells[1] == Cell((("beta", "0.1"), ("budget", "50%")), 1)
+    assert sweep.cells[1].name == "beta=0.1,budget=50%25,seed=1"
+    assert len({cell.name for cell in sweep.cells}) == 8
+
+
+def test_means_and_errors_are_over_the_seeds_that_ended() -> None:
+    sweep = Sweep("s", (Path("a.sw"),), (("beta", ("0.1", "0.9")),), seeds=3)
+    values = (0.5, 0.6, 0.8)
+    done = [Done(cell, results(v)) for cell, v in zip(sweep.cells[:3], values, strict=True)]
+    done += [Done(cell, None, "broken") for cell in sweep.cells[3:]]
+    first, second = summaries(sweep, done)
+    top1 = dict(first.values)["top1"]
+    assert top1.mean == pytest.approx(mean(values)) and top1.error == pytest.approx(stdev(values) / sqrt(3))
+    assert dict(first.values)["best_member_top1"].mean == pytest.approx(mean(values) - 0.1)
+    assert second.values == () and second.failed == ((0, "broken"), (1, "broken"), (2, "broken"))
+    (axes,) = figure(sweep, (first, second)).axes
+    assert len(axes.lines) >= 1
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Place:
+    folder = tmp_path_factory.mktemp("sweep")
+    (folder / "tiny.sw").write_text(spec_text(batch=256), encoding="utf-8")
+    return Place(folder)
+
+
+def test_a_sweep_runs_fails_in_part_and_goes_on(made: Place, capfd: pytest.CaptureFixture[str]) -> None:
+    command = ("sweep", "tiny.sw", "--vary", "amount=50%,1%", "--seeds", "2", *FAST)
+    assert made.swc(*command) == 1  # a budget of one per cent cannot be met
+    shown = capfd.readouterr()
+    assert "2 of 2" in shown.out and "0 of 2" in shown.out and "failed" in shown.out
+    assert "error[SW671]: 2 of 4 runs failed" in shown.err
+    folder = made.folder / "build" / "sweeps" / "tiny"
+    cells = list(csv.DictReader((folder / "sweep.csv").read_text().splitlines()))
+    assert [(cell["amount"], cell["seed"]) for cell in cells] == [("50%", "0"), ("50%", "1"), ("1%", "0"), ("1%", "1")]
+    assert cells[0]["top1"] != cells[1]["top1"] and "below the minimum" in cells[2]["failed"]
+    logs = {path: path.read_bytes() for path in folder.rglob("train.log")}
+    assert len(logs) == 2
+    assert made.swc(*command) == 1  # what is done is not run again
+    assert {path: path.read_bytes() for path in folder.rglob("train.log")} == logs
+    found = json.loads((folder / "sweep.json").read_text())
+    assert found["settings"][0]["num_seeds"] == 2 and found["settings"][0]["values"]["top1"]["error"] is not None
+    assert (folder / "sweep.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_sweep_file_says_everything(tmp_path: Path) -> None:
+    path = tmp_path / "figure.toml"
+    path.write_text('spec = "../a.sw"\nseeds = 3\nepochs_scale = 0.5\n[vary]\nbeta = [0.1, "0.90"]\n')
+    found = read_sweep(path)
+    assert found == Sweep("figure", (tmp_path / "../a.sw",), (("beta", ("0.1", "0.90")),), 3, None, 0.5)
+
+
+def test_several_specs_vary_like_a_param(tmp_path: Path) -> None:
+    path = tmp_path / "table.toml"
+    path.write_text('spec = ["a.sw", "b.sw"]\n[vary]\nbudget = ["7M", "15M"]\n')
+    found = read_sweep(path)
+    assert len(found.cells) == 4
+    assert found.cells[2].setting == (("spec", "b"), ("budget", "7M"))
+    assert found.spec_of(found.cells[2].setting) == (tmp_path / "b.sw", {"budget": "7M"})
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "specs" / "sweeps").glob("*.toml")), ids=lambda path: path.stem)
+def test_shipped_sweeps_compile(path: Path) -> None:
+    sweep = read_sweep(path)
+    spec, params = sweep.spec_of(sweep.settings[0])
+    assert compile_file(spec, params).program.members
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("spec = 3", "`spec` must not be 3"),
+        ("[vary]\nbeta = [1]", "it needs `spec`"),
+        ('spec = "a.sw"', "it needs `vary`"),
+        ('spec = "a.sw"\n[vary]\nbeta = 1', "`beta` must be a list"),
+        ('spec = "a.sw"\nsede = 2', "no key `sede`"),
+        ('spec = "a.sw"\nseeds = 0\n[vary]\nbeta = [1]', "at least 1"),
+        ("spec =", "is no sweep"),
+    ],
+)
+def test_a_wrong_sweep_file_is_told(tmp_path: Path, text: str, reason: str) -> None:
+    path = tmp_path / "wrong.toml"
+    path.write_text(text)
+    with pytest.raises(DiagnosticError) as caught:
+        read_sweep(path)
+    (diagnostic,) = caught.value.diagnostics
+    assert diagnostic.code == "SW670" and reason in diagnostic.message()
+
+
+def test_wrong_usage_is_told(made: Place, capfd: pytest.CaptureFixture[str]) -> None:
+    assert made.swc("sweep", "tiny.sw") == 2
+    assert "nothing varies" in capfd.readouterr().err
+    assert made.swc("sweep", "missing.toml") == 1
