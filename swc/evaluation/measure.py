@@ -15,7 +15,7 @@ from attrs import evolve, frozen
 
 from swc.diagnostics import DiagnosticError, Sink
 from swc.diagnostics.catalogue.evaluation import NotFinished, NothingTrained, OtherImages, TooManySubsets
-from swc.evaluation.record import Evaluation, Outliers, Predictor
+from swc.evaluation.record import Evaluation, Interpolation, Outliers, Predictor
 from swc.frontend.own_code import told_to_its_author
 from swc.frontend.read import factory_folders
 from swc.machine import chosen_device
@@ -28,6 +28,7 @@ from swc_runtime.ensemble import Ensemble
 from swc_runtime.evaluate import predict
 from swc_runtime.evaluate.cost import Cost, member_costs, stored_scalars
 from swc_runtime.evaluate.diversity import diversity, mean_diversity
+from swc_runtime.evaluate.interpolate import alike, along
 from swc_runtime.evaluate.outliers import MEASURES, detect
 from swc_runtime.evaluate.subsets import Subset, subsets, together
 from swc_runtime.evaluate.temperature import at_temperature, fit_temperature
@@ -50,7 +51,8 @@ Costs = tuple[Cost, ...]
 class Asked:
     """What the command line says about an evaluation.
 
-    `outliers` are names of data sets or folders of images; `time_batch` 0 leaves out the times.
+    `outliers` are names of data sets or folders of images; `time_batch` 0 leaves out the times; `interpolate` asks for
+    the line between members of one architecture.
     """
 
     data: Path | None = None
@@ -59,6 +61,7 @@ class Asked:
     temperature: bool = False
     outliers: tuple[str, ...] = ()
     time_batch: int = 128
+    interpolate: bool = False
 
 
 @frozen(eq=False)
@@ -78,6 +81,17 @@ class _Opened:
         return predict(self.ensemble, test_batches(split, self.batch, device=self.device), self.arithmetic)
 
 
+@frozen(eq=False)
+class _Seen:
+    """What the ensemble was asked for: probabilities [M, N, C], labels [N], and what else was measured."""
+
+    probabilities: Tensor
+    labels: Tensor
+    costs: Costs
+    outliers: tuple[Outliers, ...]
+    interpolations: tuple[Interpolation, ...]
+
+
 def evaluate_build(build: Build, asked: Asked, sink: Sink, announce: Callable[[str], None]) -> Evaluation:
     """Evaluate the latest weights of a run; DiagnosticError where it has none, or its data are not there."""
     folders = tuple(dict.fromkeys(folder for member in build.spec.members for folder in factory_folders(member)))
@@ -85,8 +99,9 @@ def evaluate_build(build: Build, asked: Asked, sink: Sink, announce: Callable[[s
         opened = _open(build, asked, sink, announce)
         probabilities, labels = opened.predict(opened.dataset.test)
         outliers = tuple(_outliers(opened, probabilities, name, asked, announce) for name in asked.outliers)
-        costs = _costs(opened, asked)
-    return _evaluated(opened, probabilities, labels, outliers, costs, asked, sink)
+        lines = _interpolations(opened) if asked.interpolate else ()
+        seen = _Seen(probabilities, labels, _costs(opened, asked), outliers, lines)
+    return _evaluated(opened, seen, asked, sink)
 
 
 def _open(build: Build, asked: Asked, sink: Sink, announce: Callable[[str], None]) -> _Opened:
@@ -134,17 +149,21 @@ def _other_split(own: DataFacts, name: str, asked: Asked, announce: Callable[[st
     return split.known_as(evolve(other, mean=own.mean, deviation=own.deviation))
 
 
-def _evaluated(
-    opened: _Opened,
-    probabilities: Tensor,
-    labels: Tensor,
-    outliers: tuple[Outliers, ...],
-    costs: Costs,
-    asked: Asked,
-    sink: Sink,
-) -> Evaluation:
+def _interpolations(opened: _Opened) -> tuple[Interpolation, ...]:
+    """The line between every two members of one architecture, on all held-out images but a last single one."""
+    batches = list(test_batches(opened.dataset.test, opened.batch, device=opened.device))
+    batches = [batch for batch in batches if len(batch[1]) > 1]  # BatchNorm has no variance of one image
+    names = [member.name for member in opened.kept.compiled.program.members]
+    return tuple(
+        Interpolation(names[pair[0]], names[pair[1]], along(opened.ensemble, pair, batches, opened.arithmetic))
+        for pair in alike(opened.ensemble)
+    )
+
+
+def _evaluated(opened: _Opened, seen: _Seen, asked: Asked, sink: Sink) -> Evaluation:
     spec = opened.build.spec
     assert spec.training is not None
+    probabilities, labels = seen.probabilities, seen.labels
     scored, fitted = _parts(len(labels), asked.temperature)
     program = opened.kept.compiled.program
     predictors: list[Predictor] = []
@@ -152,7 +171,7 @@ def _evaluated(
     for subset in _subsets(len(probabilities), sink):
         final, temperature = _asked(together(probabilities, subset), labels, fitted, asked.temperature)
         scores = score(final[scored], labels[scored])
-        predictors.append(_predictor(program, subset, scores, temperature, costs))
+        predictors.append(_predictor(program, subset, scores, temperature, seen.costs))
         if len(subset) in (1, len(probabilities)):
             bins.append(reliability(final[scored], labels[scored]))
     matrix = diversity(probabilities[:, scored], labels[scored])
@@ -171,7 +190,8 @@ def _evaluated(
         diversity=tuple(tuple(row) for row in matrix.tolist()),
         mean_diversity=mean_diversity(matrix),
         mean_top1=sum(p.scores.top1 for p in predictors[: len(probabilities)]) / len(probabilities),
-        outliers=outliers,
+        outliers=seen.outliers,
+        interpolations=seen.interpolations,
     )
 
 

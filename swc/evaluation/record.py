@@ -48,6 +48,15 @@ class Outliers:
 
 
 @frozen
+class Interpolation:
+    """Top-1 at evenly spaced points of the line from the first member's parameters to the second's, both included."""
+
+    first: str
+    second: str
+    top1: tuple[float, ...]
+
+
+@frozen
 class Evaluation:
     """All that `swc eval` found of one run.
 
@@ -72,6 +81,7 @@ class Evaluation:
     mean_diversity: float
     mean_top1: float
     outliers: tuple[Outliers, ...]
+    interpolations: tuple[Interpolation, ...]
 
 
 def as_json(evaluations: tuple[Evaluation, ...]) -> str:

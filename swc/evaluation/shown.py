@@ -31,6 +31,8 @@ def evaluation_shown(found: Evaluation) -> RenderableType:
         parts += [Text(), Text("diversity: disagreement over the error rate of the row's member"), _diversity(found)]
     for other in found.outliers:
         parts += [Text(), _outliers(other)]
+    if found.interpolations:
+        parts += [Text(), Text("top-1 on the line between two members, BatchNorm by batches"), _interpolations(found)]
     return Group(*parts)
 
 
@@ -105,4 +107,13 @@ def _outliers(other: Outliers) -> Table:
     made = table(f"{other.data} ({several(other.num_images, 'image')}) by", ">AUROC", ">AUPR", ">FPR95")
     for measure, found in other.by_measure:
         made.add_row(measure, f"{found.auroc:.4f}", f"{found.aupr:.4f}", f"{found.fpr95:.4f}")
+    return made
+
+
+def _interpolations(found: Evaluation) -> Table:
+    """Each line at its ends, in the middle, and where it is lowest."""
+    made = table("from", "to", ">start", ">middle", ">end", ">lowest")
+    for line in found.interpolations:
+        places = (line.top1[0], line.top1[len(line.top1) // 2], line.top1[-1], min(line.top1))
+        made.add_row(line.first, line.second, *(f"{value:.2%}" for value in places))
     return made

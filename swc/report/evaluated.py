@@ -123,6 +123,27 @@ def diversity(build: Build) -> Figure:
     return figure
 
 
+def interpolation(build: Build) -> Figure:
+    """Top-1 along the line between every two members of one architecture."""
+    from matplotlib.figure import Figure
+
+    found = evaluation_of(build)
+    lines = found.get("interpolations")
+    if not lines:
+        raise DiagnosticError(NothingEvaluated(place=str(build.folder), wanted="interpolation"))
+    figure = Figure(figsize=(5.2, 3.2), layout="constrained")
+    axes = figure.subplots()
+    for number, line in enumerate(lines):
+        steps = [place / (len(line["top1"]) - 1) for place in range(len(line["top1"]))]
+        style: dict[str, Any] = {"color": LINES[number % len(LINES)], "marker": "o", "markersize": 3}
+        axes.plot(steps, [100 * value for value in line["top1"]], label=f"{line['first']} to {line['second']}", **style)
+    axes.set(xlabel="from the first member (0) to the second (1)", ylabel="held-out top-1 (%)")
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(fontsize=7, frameon=False)
+    figure.suptitle(_title(build, found), fontsize=10)
+    return figure
+
+
 def _names(found: Found) -> list[str]:
     single = [p["members"][0] for p in found["predictors"] if len(p["members"]) == 1]
     return single if len(single) == 1 else [*single, "ensemble"]

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from swc.report.curves import curves
-from swc.report.evaluated import anytime, diversity, reliability
+from swc.report.evaluated import anytime, diversity, interpolation, reliability
 from swc.report.similarities import similarities
 from swc.show.images import ImageFormat, house_style, image_of
 from swc.store import Build
@@ -20,6 +20,7 @@ FIGURES: dict[str, Callable[[Build], Figure]] = {
     "anytime": anytime,
     "reliability": reliability,
     "diversity": diversity,
+    "interpolation": interpolation,
 }
 
 

@@ -7,12 +7,12 @@ import pytest
 from swc.cli import plot
 from swc.program.feedback import ClusterFeedback
 from swc.report.curves import curves
-from swc.report.evaluated import anytime, front, reliability
+from swc.report.evaluated import anytime, front, interpolation, reliability
 from swc.report.figures import FIGURES, figure_of
 from swc.report.measured import curves_of, recompiles_of
 from swc.report.similarities import bin_errors, similarities
 
-from runs import Place, place, trained
+from runs import Place, place, spec_text, trained
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +65,7 @@ def test_the_error_of_a_bin_is_that_of_repeated_measurements() -> None:
     assert bin_errors(values, np.zeros(3), edges) == pytest.approx(np.zeros(20))
 
 
-@pytest.mark.parametrize("name", sorted(FIGURES))
+@pytest.mark.parametrize("name", sorted(set(FIGURES) - {"interpolation"}))
 def test_files_are_written_and_have_the_same_bytes_twice(run: Place, name: str) -> None:
     assert run.swc("plot", name) == 0
     assert (run.folder / f"tiny_{name}.png").read_bytes().startswith(b"\x89PNG")
@@ -74,7 +74,7 @@ def test_files_are_written_and_have_the_same_bytes_twice(run: Place, name: str) 
     assert figure_of(name, run.build(), "svg") == figure_of(name, run.build(), "svg")
 
 
-EVALUATED = ("anytime", "diversity", "reliability")
+EVALUATED = ("anytime", "diversity", "interpolation", "reliability")
 
 
 @pytest.mark.parametrize("name", EVALUATED)
@@ -107,6 +107,22 @@ def test_reliability_has_bars_for_the_members_and_the_ensemble(run: Place) -> No
     axes = reliability(run.build()).axes
     assert [part.get_title() for part in axes] == ["deep", "shallow", "ensemble"]
     assert all(part.patches for part in axes)
+
+
+def test_the_line_between_two_members_of_one_architecture_is_drawn(
+    tmp_path_factory: pytest.TempPathFactory, run: Place, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run.swc("plot", "interpolation") == 1
+    assert "has no interpolation evaluated" in capsys.readouterr().err
+    folder = tmp_path_factory.mktemp("alike")
+    made = Place(folder)
+    assert made.compile(spec_text(batch=256).replace("depth: 16", "depth: 10")) == 0
+    assert made.train() == 0
+    assert made.swc("eval", "--time-batch", "0", "--interpolate") == 0
+    assert "top-1 on the line between two members" in capsys.readouterr().out
+    (axes,) = interpolation(made.build()).axes
+    assert len(axes.lines[0].get_xdata()) == 11
+    assert made.swc("plot", "interpolation") == 0
 
 
 @pytest.mark.parametrize("name", sorted(set(FIGURES) - set(EVALUATED)))

@@ -134,18 +134,24 @@ class NothingEvaluated(Diagnostic):
     """`swc plot` was asked for a figure of an evaluation that was not made.
 
     The figures anytime, reliability and diversity show what `swc eval` wrote into the run's folder, in
-    eval/evaluation.json. Evaluate the run first; its numbers are then those of the figure.
+    eval/evaluation.json. Evaluate the run first; its numbers are then those of the figure. The figure interpolation
+    needs `swc eval --interpolate`, and two members of one architecture.
     """
 
     code: ClassVar[str] = "SW636"
     place: str
+    wanted: str = ""
 
     def message(self) -> str:
         """Where there is none."""
-        return f"`{self.place}` was not evaluated yet"
+        return (
+            f"`{self.place}` has no {self.wanted} evaluated" if self.wanted else f"`{self.place}` was not evaluated yet"
+        )
 
     def help(self) -> str:
         """How to."""
+        if self.wanted:
+            return "run `swc eval --interpolate` first; it takes two members of one architecture"
         return "run `swc eval` first"
 
 

@@ -1,0 +1,76 @@
+"""Accuracy on the straight line between two members of one architecture: are they in one valley of the loss?
+
+Takes an ensemble and batches; gives the accuracy at points of the line. Guarantees: the ensemble stays as it is;
+BatchNorm takes the statistics of each batch, as those that were kept belong to neither end.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from itertools import combinations
+
+import torch
+from torch import Tensor, nn
+
+from swc_runtime.ensemble import Ensemble
+from swc_runtime.export.plain import plain_member
+from swc_runtime.precision import Arithmetic, laid_out
+
+Batches = Sequence[tuple[Tensor, Tensor]]
+
+
+def alike(ensemble: Ensemble) -> tuple[tuple[int, int], ...]:
+    """The pairs of members, by number, whose modules have parameters of the same names and shapes."""
+    kinds = [_kind(ensemble, number) for number in range(len(ensemble.members))]
+    return tuple(pair for pair in combinations(range(len(kinds)), 2) if kinds[pair[0]] == kinds[pair[1]])
+
+
+def _kind(ensemble: Ensemble, number: int) -> tuple[object, ...]:
+    name = ensemble.program.members[number].name
+    composed = [(weight.path, weight.shape) for weight in ensemble.weights if weight.member == name]
+    private = [(path, tuple(p.shape)) for path, p in ensemble.members[number].named_parameters()]
+    return (*sorted(composed), *sorted(private))
+
+
+def along(
+    ensemble: Ensemble, pair: tuple[int, int], batches: Batches, arithmetic: Arithmetic, num_points: int = 11
+) -> tuple[float, ...]:
+    """Top-1 at evenly spaced points from the first member to the second, both ends included.
+
+    `batches` are images [B, C, H, W] with labels [B], of two images at least. ValueError for members that are not
+    alike, fewer than two points, or no images. Source: supplementary, section 3.4 (figure 3).
+    """
+    if pair not in alike(ensemble):
+        raise ValueError(f"members {pair[0]} and {pair[1]} are not of one architecture")
+    if num_points < 2 or not batches:
+        raise ValueError("it takes two points and some images at least")
+    device = next(ensemble.parameters()).device
+    first, second = (plain_member(ensemble, number).to(device) for number in pair)
+    steps = [point / (num_points - 1) for point in range(num_points)]
+    return tuple(_top1(mixed(first, second, step), batches, arithmetic) for step in steps)
+
+
+def mixed(first: nn.Module, second: nn.Module, step: float) -> nn.Module:
+    """A module whose parameters are (1 - step) of the first's and step of the second's."""
+    made = copy.deepcopy(first)
+    with torch.no_grad():
+        for parameter, other in zip(made.parameters(), second.parameters(), strict=True):
+            parameter.lerp_(other, step)
+    return made
+
+
+def _top1(module: nn.Module, batches: Batches, arithmetic: Arithmetic) -> float:
+    """With BatchNorm in train mode, and nothing else."""
+    module.eval()
+    for part in module.modules():
+        if isinstance(part, nn.modules.batchnorm._BatchNorm):
+            part.train()
+    device = next(module.parameters()).device
+    hits = total = 0
+    for images, labels in batches:
+        with torch.no_grad(), arithmetic.autocast():
+            predicted = module(laid_out(images.to(device))).argmax(-1)
+        hits += int((predicted == labels.to(device)).sum())
+        total += len(labels)
+    return hits / total

@@ -1,0 +1,52 @@
+"""Interpolation between members of one architecture."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from programs import ensemble_of, images, tiny_program
+from swc_runtime.evaluate.interpolate import alike, along, mixed
+from swc_runtime.export import plain_member
+from swc_runtime.precision import Arithmetic
+
+FULL = Arithmetic("cpu", torch.float32, "tests")
+PROGRAM = tiny_program(((1, 4, 4), (1, 4, 4), (1, 5, 5)), (("0", "1"),))
+
+
+def batches():
+    return [(images(6, seed, torch.float32), torch.tensor([0, 1, 1, 0, 1, 0])) for seed in range(3)]
+
+
+def test_only_members_of_one_architecture_are_alike() -> None:
+    assert alike(ensemble_of(PROGRAM, torch.float32)) == ((0, 1),)
+
+
+def test_the_ends_are_the_members_and_the_middle_is_their_mean() -> None:
+    first, second = (plain_member(ensemble_of(PROGRAM, torch.float32), number) for number in (0, 1))
+    for step, wanted in ((0.0, first), (1.0, second)):
+        for found, expected in zip(mixed(first, second, step).parameters(), wanted.parameters(), strict=True):
+            torch.testing.assert_close(found, expected)
+    middle = mixed(first, second, 0.5)
+    for found, a, b in zip(middle.parameters(), first.parameters(), second.parameters(), strict=True):
+        torch.testing.assert_close(found, (a + b) / 2)
+
+
+def test_accuracies_are_those_of_the_mixed_modules_with_batch_statistics() -> None:
+    ensemble = ensemble_of(PROGRAM, torch.float32)
+    state = {name: t.clone() for name, t in ensemble.state_dict().items()}
+    found = along(ensemble, (0, 1), batches(), FULL, num_points=3)
+    first, second = (plain_member(ensemble, number) for number in (0, 1))
+    for step, accuracy in zip((0.0, 0.5, 1.0), found, strict=True):
+        module = mixed(first, second, step).train()
+        hits = [(module(x).argmax(-1) == y).float().mean().item() for x, y in batches()]
+        assert accuracy == pytest.approx(sum(hits) / len(hits))
+    assert all(torch.equal(t, state[name]) for name, t in ensemble.state_dict().items())
+
+
+def test_what_it_needs_is_told() -> None:
+    ensemble = ensemble_of(PROGRAM, torch.float32)
+    with pytest.raises(ValueError, match="not of one architecture"):
+        along(ensemble, (0, 2), batches(), FULL)
+    with pytest.raises(ValueError, match="two points"):
+        along(ensemble, (0, 1), batches(), FULL, num_points=1)
