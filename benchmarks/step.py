@@ -3,8 +3,9 @@
     python -m benchmarks.step [-o FOLDER] [--rounds N]
 
 Both sides are trained by the same loop: members one after another, the same optimiser, precision and memory layout, no
-composition on the plain side. Times are wall times of whole steps, by turns (`paired`); memory is the peak of a process
-of its own. The last rows time composition alone, forward and backward, against one layer by layer.
+composition on the plain side. Times are wall times of whole steps, by turns (`paired`). Further rows time composition
+alone, forward and backward, against one layer by layer; take the peak memory of processes of their own, for one, two
+and four members; and count what lies in memory for good at a quarter of the parameters.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable
+from math import prod
 from pathlib import Path
 
 import torch
@@ -33,17 +35,20 @@ from swc_runtime.step_weights import StepWeights
 from swc_runtime.steps import STEPS, Batch, StepOptions
 
 HALF = Path(__file__).parent / "specs" / "half.sw"
+MEMBERS = Path(__file__).parent / "specs" / "members.sw"
 GOALS = {("float32", 64): 1.02, ("bfloat16", 64): 1.04, ("float32", 8): 1.05, ("bfloat16", 8): 1.05}
 
 
-def program(side: str) -> Program:
-    """`shared` or `plain`."""
+def program(side: str, members: int = 0) -> Program:
+    """`shared` or `plain`; with `members`, so many networks alike."""
+    if members:
+        return compile_file(MEMBERS, {"members": str(members)}, side).program
     return compile_file(HALF, ensemble=side).program
 
 
-def stepper(side: str, precision: str, batch: int) -> Callable[[], None]:
+def stepper(side: str, precision: str, batch: int, members: int = 0) -> Callable[[], None]:
     """A whole training step: gradients cleared, members forward and backward, parameters updated."""
-    ensemble = build(program(side), device=DEVICE)
+    ensemble = build(program(side, members), device=DEVICE)
     recipe = Recipe("benchmark", precision=precision, batch=batch)  # type: ignore[arg-type]
     optimiser = make_optimiser(ensemble, recipe)
     options = StepOptions(choose_arithmetic(recipe.precision, DEVICE))
@@ -120,25 +125,43 @@ def _as_a_step_does(ensemble: Ensemble) -> Callable[[], None]:
 
 def memory_rows() -> list[Row]:
     """Peak memory of two steps beyond what a process holds before it builds the ensemble."""
+    cases = [("two networks", 0, 64), ("two networks", 0, 8), *((f"M = {count}", count, 8) for count in (1, 2, 4))]
     rows = []
-    for batch in (64, 8):
-        shared, plain = (_peak_of(side, batch) for side in ("shared", "plain"))
-        what = f"peak memory, float32, batch {batch}: shared / plain"
+    for name, members, batch in cases:
+        shared, plain = (_peak_of(side, batch, members) for side in ("shared", "plain"))
+        what = f"peak memory, {name}, float32, batch {batch}: shared / plain"
         words = f"{shared / plain:.3f}, {shared / 2**20:.0f} / {plain / 2**20:.0f} MiB"
         rows.append(Row(what, shared / plain, words, at_most=1.0))
     return rows
 
 
-def _peak_of(side: str, batch: int) -> int:
-    command = [sys.executable, "-m", "benchmarks.step", "--peak", side, str(batch)]
+def counted_row() -> Row:
+    """Bytes for weights, gradients and optimiser of 4 x WRN-28-10 at a quarter, counted from the programs.
+
+    Stored scalars, their gradients and momentum are float32; composed weights, and the gradients of one member's, are
+    bfloat16. The plain ensemble has a weight, a gradient and a momentum for each scalar, float32.
+    """
+    found = compile_file(specs() / "homogeneous.sw").program
+    composed = [prod(weight.shape) for weight in found.weights]
+    private = sum(prod(one.shape) for one in found.private)
+    stored = sum(bank.num_templates * bank.template_size for bank in found.banks) + private
+    shared = 3 * 4 * stored + 2 * sum(composed) + 2 * sum(composed) // len(found.members)
+    plain = 3 * 4 * (sum(composed) + private)
+    words = f"{shared / plain:.3f}, {shared / 1e6:.0f} / {plain / 1e6:.0f} MB (counted)"
+    what = "weights, gradients, optimiser, 4 x WRN-28-10 at 36.5M: shared / plain"
+    return Row(what, shared / plain, words, at_most=0.55)
+
+
+def _peak_of(side: str, batch: int, members: int) -> int:
+    command = [sys.executable, "-m", "benchmarks.step", "--peak", side, str(batch), str(members)]
     return int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
-def peak(side: str, batch: int) -> int:
+def peak(side: str, batch: int, members: int) -> int:
     """Bytes that building and two steps take at most; of the device on CUDA, resident ones on Linux elsewhere."""
-    program(side)  # so that what compiling takes is not counted
+    program(side, members)  # so that what compiling takes is not counted
     before = resident("VmRSS")
-    step = stepper(side, "float32", batch)
+    step = stepper(side, "float32", batch, members)
     step()
     step()
     return torch.cuda.max_memory_allocated() if DEVICE == "cuda" else resident("VmHWM") - before
@@ -153,6 +176,8 @@ def resident(field: str) -> int:
 if __name__ == "__main__":
     given = arguments(__doc__, "--peak")
     if given.peak:
-        print(peak(given.peak[0], int(given.peak[1])))
+        print(peak(given.peak[0], *map(int, given.peak[1:])))
     else:
-        give([*step_rows(given.rounds), *compose_rows(given.rounds), *memory_rows()], given.output, "step")
+        give(
+            [*step_rows(given.rounds), *compose_rows(given.rounds), *memory_rows(), counted_row()], given.output, "step"
+        )

@@ -69,10 +69,10 @@ def seen(found: Ratio) -> str:
 
 
 def arguments(doc: str | None, *more: str) -> argparse.Namespace:
-    """What a benchmark is called with; `more` are hidden options of two words each."""
+    """What a benchmark is called with; `more` are hidden options of several words."""
     parser = argparse.ArgumentParser(description=(doc or "").partition("\n")[0])
     parser.add_argument("-o", "--output", type=Path, help="folder for the table, as text and JSON")
     parser.add_argument("--rounds", type=int, default=11, help="of both by turns (11)")
     for name in more:
-        parser.add_argument(name, nargs=2, help=argparse.SUPPRESS)
+        parser.add_argument(name, nargs="+", help=argparse.SUPPRESS)
     return parser.parse_args()

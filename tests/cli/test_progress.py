@@ -18,7 +18,7 @@ TRAINING = Training(
     (Phase("search", 2, split=SplitClusters(0.1)), Phase("main", 5, untie=(UntieCoefficients(2, 0.9),))),
 )
 RESULT = EpochResult((1.0, 2.5), (0.5, 0.4), 0.625, 3.0, 100)
-SCORES = [Scores(top1, 1.0, 0.1, 10) for top1 in (0.5, 0.6, 0.7)]
+SCORES = [Scores(top1, 1.0, 0.1, 10, 1.0, 0.5, 0.2) for top1 in (0.5, 0.6, 0.7)]
 
 
 class Terminal(io.StringIO):

@@ -45,7 +45,7 @@ def test_rows_and_curves_say_the_same(tmp_path: Path) -> None:
 
 
 def test_scores_have_a_row_each(tmp_path: Path) -> None:
-    scores = [Scores(top1, 1.0, 0.1, 10) for top1 in (0.5, 0.6, 0.7)]
+    scores = [Scores(top1, 1.0, 0.1, 10, 1.0, 0.5, 0.2) for top1 in (0.5, 0.6, 0.7)]
     with Records(tmp_path) as records:
         records.write_scores(STAGE, 4, ("a", "b"), Evaluation((scores[0], scores[1]), scores[2]))
     assert [(row["of"], row["top1"], row["epoch"]) for row in read_rows(tmp_path, "scores")] == [
