@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-import re
 import pickle
+import re
 import tarfile
 from collections.abc import Iterator
 from functools import partial
