@@ -17,9 +17,10 @@ from swc.program.feedback import ClusterFeedback, Similarity
 from swc.program.model_source import ModelSource
 from swc.program.training import Phase, Recipe, SplitClusters, Training
 from swc.semantics.spec import Budget, Clusters, Member, Selector, Share, Spec
-from swc.solvers.objectives import coverage
+from swc.solvers.objectives import coverage, profiled
 from swc.solvers.problem import AllocationProblem, BankProblem
 
+LEVELS = 5  # of a cluster, in allocations
 NETS = ((16, 2), (22, 4), (28, 7))  # depth, width: a hundred layers have all of them
 SPLIT = Training(Recipe("search"), (Phase("search", 20, split=SplitClusters(0.1)), Phase("main", 200)))
 
@@ -61,14 +62,23 @@ def statistics(compiled: Compiled) -> ClusterFeedback:
     return ClusterFeedback(0, tuple(Similarity(one, other, random.gauss(0.0, 0.04), 0.01) for one, other in pairs))
 
 
-def allocation(num_banks: int) -> AllocationProblem:
-    """Banks of many sizes and numbers of slots, and a third of what they could use above one template each."""
+def allocation(num_banks: int, objective: str = "coverage") -> AllocationProblem:
+    """Banks of many sizes and numbers of slots, and a third of what they could use above one template each.
+
+    For `profiled` the energies of their spectra are random.
+    """
     random = Random(0)
     sizes = [random.choice((144, 432, 2304, 36864, 589824)) * random.randint(1, 40) for _ in range(num_banks)]
     slots = [random.randint(1, 40) for _ in sizes]
     banks = tuple(
-        BankProblem(f"c{number}.0", size, num, 8, coverage(size, num, 8))
+        BankProblem(f"c{number // LEVELS}.{number % LEVELS}", size, num, 8, _values(objective, size, num, random))
         for number, (size, num) in enumerate(zip(sizes, slots, strict=True))
     )
     least, most = sum(bank.cost for bank in banks), sum(bank.cost * bank.most for bank in banks)
     return AllocationProblem(banks, least + (most - least) // 3)
+
+
+def _values(objective: str, size: int, num_slots: int, random: Random) -> tuple[float, ...]:
+    if objective == "coverage":
+        return coverage(size, num_slots, 8)
+    return profiled(size, num_slots, 8, tuple(sorted((random.random() ** 4 for _ in range(num_slots)), reverse=True)))

@@ -1,23 +1,21 @@
-"""The greedy answer on the concave hull of each bank, with the bound of the linear relaxation.
+"""The greedy answer, with the bound of the linear relaxation.
 
 Takes a problem with a budget, gives its solution. Guarantees: runs in n log n; the bound is that of the linear
-relaxation, so the gap it shows is proven; equal densities are taken in the order of the banks.
+relaxation, so the gap it shows is proven; equal densities are taken in the order of the banks. What a template is worth
+falls within a bank (`BankProblem`), so a bank's templates are taken in their order.
 """
 
 from __future__ import annotations
 
-from itertools import pairwise
+from itertools import groupby
 from math import fsum
+from typing import NamedTuple
 
-from attrs import frozen
-
-from swc.solvers.objectives import running
 from swc.solvers.problem import AllocationProblem, BankProblem, Solution, check_feasible, cost_of, everything, value_of
 
 
-@frozen
-class Step:
-    """A stretch of a bank's hull: `num` more templates, what they cost and are worth."""
+class Step(NamedTuple):
+    """A stretch of a bank: `num` more templates, what they cost and are worth (a tuple, as there are very many)."""
 
     bank: int
     num: int
@@ -31,7 +29,7 @@ class Step:
 
 
 def solve_greedy(problem: AllocationProblem) -> Solution:
-    """Take stretches of all hulls by falling density while they fit; ValueError where the budget is too small."""
+    """Take stretches of all banks by falling density while they fit; ValueError where the budget is too small."""
     check_feasible(problem)
     if problem.budget is None:
         return everything(problem)
@@ -43,7 +41,7 @@ def solve_greedy(problem: AllocationProblem) -> Solution:
 
 
 def _steps(problem: AllocationProblem) -> list[Step]:
-    steps = [step for place, bank in enumerate(problem.banks) for step in _hull(place, bank)]
+    steps = [step for place, bank in enumerate(problem.banks) for step in _stretches(place, bank)]
     return sorted(steps, key=lambda step: -step.density)  # stable: ties stay in the order of the banks
 
 
@@ -57,31 +55,25 @@ def last_density(problem: AllocationProblem) -> float:
     return 0.0
 
 
-def _hull(place: int, bank: BankProblem) -> list[Step]:
-    """The upper concave hull over the numbers of templates, from one on, without what adds nothing."""
-    worth = running(bank.values)
-    corners = [1]
-    for count in range(2, bank.most + 1):
-        while len(corners) > 1 and _slope(worth, corners[-1], count) >= _slope(worth, corners[-2], corners[-1]):
-            corners.pop()
-        corners.append(count)
-    steps = (
-        Step(place, after - before, (after - before) * bank.cost, worth[after] - worth[before])
-        for before, after in pairwise(corners)
-    )
-    return [step for step in steps if step.value > 0]
-
-
-def _slope(worth: tuple[float, ...], before: int, after: int) -> float:
-    return (worth[after] - worth[before]) / (after - before)
+def _stretches(place: int, bank: BankProblem) -> list[Step]:
+    """Templates after the first, those worth the same together, without what adds nothing."""
+    runs = ((value, len(list(equal))) for value, equal in groupby(bank.values[1:]))
+    return [Step(place, num, num * bank.cost, num * value) for value, num in runs if value > 0]
 
 
 def _taken(problem: AllocationProblem, steps: list[Step], excess: int) -> tuple[int, ...]:
     counts = [1] * len(problem.banks)
-    for step in steps:
-        num = min(step.num, excess // problem.banks[step.bank].cost)
-        counts[step.bank] += num
-        excess -= num * problem.banks[step.bank].cost
+    least = min((bank.cost for bank in problem.banks), default=0)
+    for place, num, cost, _ in steps:
+        if cost <= excess:
+            counts[place] += num
+            excess -= cost
+        elif excess < least:
+            break
+        else:
+            some = excess // problem.banks[place].cost
+            counts[place] += some
+            excess -= some * problem.banks[place].cost
     return tuple(counts)
 
 
