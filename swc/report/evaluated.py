@@ -45,6 +45,7 @@ def evaluation_of(build: Build) -> Found:
 def anytime(build: Build) -> Figure:
     """Every subset by its multiply-adds: accuracy, NLL and ECE, and the line of those that no cheaper one matches."""
     from matplotlib.figure import Figure
+    from matplotlib.ticker import EngFormatter
 
     found = evaluation_of(build)
     predictors = found["predictors"]
@@ -56,6 +57,7 @@ def anytime(build: Build) -> Figure:
         axes.plot(*points[-1], color=INK, marker="*", markersize=10, linestyle="none", label="ensemble")
         axes.set(xlabel="multiply-adds for an image", ylabel=label)
         axes.set_xlim(left=0)
+        axes.xaxis.set_major_formatter(EngFormatter(sep=""))
         axes.spines[["top", "right"]].set_visible(False)
     axes.legend(fontsize=7, frameon=False)
     figure.suptitle(_title(build, found), fontsize=10)
