@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -17,7 +16,7 @@ from attrs import frozen
 from swc.diagnostics import DiagnosticError
 from swc.diagnostics.catalogue.training import CheckpointsLost
 from swc.frontend.own_code import told_to_its_author
-from swc.frontend.read import factory_folders
+from swc.frontend.read import folders_of
 from swc.program.codec import hash_of
 from swc.program.stages import Stage, stages
 from swc.resharing import next_revision
@@ -52,7 +51,7 @@ def train(run: Run) -> Evaluation:
 
     DiagnosticError where a loss is not finite, the run's files do not belong together, or another process trains it.
     """
-    folders = _factory_folders(run)
+    folders = folders_of(run.spec)
     with _owned(run), factory_path(folders), told_to_its_author(folders):
         with run.machine.ranks.first_ahead():
             trained, marks = _resume(run) or (_start(run), {})
@@ -95,11 +94,6 @@ def _train_on(run: Run, trained: Trained, marks: dict[str, int]) -> Evaluation:
         else:
             _save(session, trained)
         return _train_stages(session, trained)
-
-
-def _factory_folders(run: Run) -> tuple[Path, ...]:
-    """Where `python("module:factory")` members are looked for, as when they were compiled."""
-    return tuple(dict.fromkeys(folder for member in run.spec.members for folder in factory_folders(member)))
 
 
 def _train_stages(session: Session, trained: Trained) -> Evaluation:

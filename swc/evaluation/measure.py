@@ -17,7 +17,7 @@ from swc.diagnostics import DiagnosticError, Sink
 from swc.diagnostics.catalogue.evaluation import NotFinished, NothingTrained, OtherImages, TooManySubsets
 from swc.evaluation.record import Evaluation, Interpolation, Outliers, Predictor
 from swc.frontend.own_code import told_to_its_author
-from swc.frontend.read import factory_folders
+from swc.frontend.read import folders_of
 from swc.machine import chosen_device
 from swc.program.codec import hash_of
 from swc.program.datasets import DATASETS, DataFacts
@@ -94,7 +94,7 @@ class _Seen:
 
 def evaluate_build(build: Build, asked: Asked, sink: Sink, announce: Callable[[str], None]) -> Evaluation:
     """Evaluate the latest weights of a run; DiagnosticError where it has none, or its data are not there."""
-    folders = tuple(dict.fromkeys(folder for member in build.spec.members for folder in factory_folders(member)))
+    folders = folders_of(build.spec)
     with factory_path(folders), told_to_its_author(folders):
         opened = _open(build, asked, sink, announce)
         probabilities, labels = opened.predict(opened.dataset.test)

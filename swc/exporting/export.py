@@ -23,7 +23,7 @@ from swc.diagnostics.catalogue.files import OutputUnwritable
 from swc.diagnostics.suggest import closest
 from swc.exporting.card import card, loader
 from swc.frontend.own_code import told_to_its_author
-from swc.frontend.read import factory_folders
+from swc.frontend.read import folders_of
 from swc.program.codec import hash_of
 from swc.store import write_whole
 from swc.trained import Kept, kept_of, restored
@@ -78,7 +78,7 @@ def export_build(build: Build, form: str, wanted: tuple[str, ...], folder: Path)
     kept = kept_of(build.folder, hash_of(spec)) if build.is_run else None
     if kept is None or spec.training is None:
         raise DiagnosticError(NothingTrained(place=str(build.folder)))
-    folders = tuple(dict.fromkeys(place for member in spec.members for place in factory_folders(member)))
+    folders = folders_of(spec)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with factory_path(folders), told_to_its_author(folders):

@@ -63,6 +63,11 @@ def _examined(member: Member, data: DataFacts) -> LayerTable:
         return examine(member.source, data)
 
 
+def folders_of(spec: Spec) -> tuple[Path, ...]:
+    """Where the `python("module:factory")` members of a spec are looked for, as when they were compiled."""
+    return tuple(dict.fromkeys(folder for member in spec.members for folder in factory_folders(member)))
+
+
 def factory_folders(member: Member) -> tuple[Path, ...]:
     """Where a member's own factory is looked for before the installed packages: beside the spec, then here."""
     beside = Path(member.span.file).resolve().parent if member.span is not None else Path.cwd()
