@@ -22,7 +22,7 @@ NODES = range(50, 2_001)  # of the search, fewer where the core is large and eac
 NODES_TIMES_COLUMNS = 200_000
 RELATIVE_GAP = 1e-9
 CLOSE = 1e-6  # a greedy answer that is known to be so good is not searched on where the core is large
-LARGE = 2_000  # columns of a core
+LARGE = 4_000  # columns of a core
 EXACT_UP_TO = 5_000  # banks, a thousand clusters of five levels; above it the greedy answer comes with its own bound
 
 
