@@ -127,9 +127,7 @@ def _written(module: nn.Module, name: str, form: str, path: Path, images: Tensor
     chosen = FORMATS[form]
     try:
         chosen.write(module, path, {"member": name}, images)
-    except OSError:
-        raise
-    except Exception as error:  # torch.export raises whatever the member's code leads it to
+    except (RuntimeError, TypeError, ValueError) as error:  # what torch.export raises of code it cannot follow
         reason = str(error).strip().partition("\n")[0] or type(error).__name__
         raise DiagnosticError(NotExportable(member=name, form=form, reason=reason)) from error
     gap = difference(chosen.reread(module, path, images), expected)

@@ -19,6 +19,7 @@ from typing import Any
 from attrs import evolve, field, frozen
 
 from swc.diagnostics import DiagnosticError
+from swc.diagnostics.catalogue.formats import DamagedFile
 from swc.driver import Compiled, compile_file, compile_spec
 from swc.program.stages import scale_epochs
 from swc.store import RUN, read_spec, write_revision, write_spec
@@ -118,15 +119,25 @@ def _compiled(sweep: Sweep, cell: Cell) -> Compiled:
 
 
 def finished(folder: Path, compiled: Compiled, scale: float) -> Results | None:
-    """What a cell's run came to; None where it has not ended, or is the run of another spec."""
+    """What a cell's run came to; None where it has not ended, or is the run of another spec.
+
+    DiagnosticError where its file is damaged.
+    """
     run = folder / RUN
     training = compiled.spec.training
     if training is None or not (run / "results.json").is_file() or not (run / "spec.json").is_file():
         return None
     begun, _ = read_spec(run)
     same = begun == (compiled.spec if scale == 1.0 else evolve(compiled.spec, training=scale_epochs(training, scale)))
-    found: Results = json.loads((run / "results.json").read_text("utf-8"))
-    return found if same else None
+    return _results(run / "results.json") if same else None
+
+
+def _results(path: Path) -> Results:
+    try:
+        found: Results = json.loads(path.read_text("utf-8"))
+    except ValueError as error:
+        raise DiagnosticError(DamagedFile(origin=str(path), detail=str(error))) from error
+    return found
 
 
 def _last_words(log: Path) -> str:

@@ -72,6 +72,9 @@ def test_a_sweep_runs_fails_in_part_and_goes_on(made: Place, capfd: pytest.Captu
     found = json.loads((folder / "sweep.json").read_text())
     assert found["settings"][0]["num_seeds"] == 2 and found["settings"][0]["values"]["top1"]["error"] is not None
     assert (folder / "sweep.png").read_bytes().startswith(b"\x89PNG")
+    (folder / "amount=50%25,seed=1" / "run" / "results.json").write_text("{")
+    assert made.swc(*command) == 1
+    assert "1 of 2" in capfd.readouterr().out
 
 
 def test_a_sweep_file_says_everything(tmp_path: Path) -> None:
