@@ -139,7 +139,7 @@ def test_a_file_of_something_else_is_refused(run: Place, capsys: Capture) -> Non
     from safetensors.torch import save_file
 
     save_file({"weight": torch.zeros(3)}, run.checkpoint)
-    refused(run, capsys, CheckpointSchema.code)
+    assert run.checkpoint.name in refused(run, capsys, CheckpointSchema.code)
 
 
 def test_a_run_that_another_process_trains_is_left_alone(run: Place, capsys: Capture) -> None:
@@ -160,7 +160,7 @@ def test_records_that_are_too_short_are_told(run: Place, capsys: Capture, lost: 
 def test_a_damaged_feedback_is_told(run: Place, capsys: Capture) -> None:
     path = run.run / "revisions/0/feedback.json"
     path.write_text(path.read_text("utf-8")[:-20], encoding="utf-8")
-    refused(run, capsys, "SW650")
+    assert path.name in refused(run, capsys, "SW650")
 
 
 def test_a_missing_previous_is_told(run: Place, capsys: Capture) -> None:
