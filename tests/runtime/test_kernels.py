@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+from functools import partial
 
 import pytest
 import torch
@@ -53,6 +54,10 @@ def launched(ensemble: Ensemble, launcher, **options) -> LaunchedKernels:
     dtype = ensemble.banks[0].dtype
     given = {"weights": options["weights"]} if "weights" in options else {}
     return LaunchedKernels(ensemble.plan, counts, launcher(dtype, **options), CPU, dtype, **given)
+
+
+def made_by(launcher, plan, counts, device, dtype, weights=None) -> LaunchedKernels:
+    return LaunchedKernels(plan, counts, launcher(dtype, weights), device, dtype, weights)
 
 
 def parts_of(ensemble: Ensemble):
@@ -169,8 +174,8 @@ def test_an_ensemble_trains_and_is_measured_as_with_the_reference(launcher):
     for is_equipped in (False, True):
         ensemble = ensemble_of(program)
         if is_equipped:
-            assert equip(ensemble, "cupy", lambda *a: LaunchedKernels(*a[:2], launcher(a[3]), *a[2:])) is None
-            assert isinstance(ensemble.kernels, LaunchedKernels)
+            assert equip(ensemble, "cupy", partial(made_by, launcher)) is None
+            assert not isinstance(ensemble.kernels, TorchKernels)
         ensemble.begin_step()
         sum(member(images()).square().sum() for member in ensemble.members).backward()
         ensemble.end_step()
@@ -183,6 +188,40 @@ def test_an_ensemble_trains_and_is_measured_as_with_the_reference(launcher):
     similarities = [[s.value for s in slots.similarities] for _, slots in found]
     assert similarities[1] == pytest.approx(similarities[0], abs=1e-9)
     assert len(similarities[0]) > 0
+
+
+def step_in_bfloat16(ensemble: Ensemble) -> list[torch.Tensor]:
+    """A step as the trainer takes it under autocast; the gradients of what is stored."""
+    ensemble.zero_grad()
+    ensemble.begin_step(torch.bfloat16)
+    for number, member in enumerate(ensemble.members):
+        with torch.autocast("cpu", torch.bfloat16):
+            loss = member(images().float()).square().sum()
+        loss.backward()
+        ensemble.end_member(number)
+    ensemble.end_step()
+    return [parameter.grad.clone() for parameter in (*ensemble.banks, *ensemble.coefficients)]
+
+
+@COMPILER
+def test_an_ensemble_steps_in_bfloat16_with_kernels_that_write_and_read_it(monkeypatch):
+    """Nothing is cast on the way: neither what the kernels make nor what they pull back."""
+    ensembles = [ensemble_of(tiny_program(tie=True), torch.float32) for _ in range(2)]
+    asked: list[torch.dtype | None] = []
+
+    def make(*given) -> LaunchedKernels:
+        asked.append(given[-1])
+        return made_by(HostLauncher, *given)
+
+    assert equip(ensembles[1], "cupy", make) is None
+    for _ in range(2):  # the second in memory that is kept
+        expected, found = (step_in_bfloat16(ensemble) for ensemble in ensembles)
+        for got, truth in zip(found, expected, strict=True):
+            torch.testing.assert_close(got, truth, rtol=2e-2, atol=2e-2 * truth.abs().max().item())
+    assert asked == [None, torch.bfloat16]
+    wide = [ensemble.compose() for ensemble in ensembles]
+    for got, truth in zip(wide[1], wide[0], strict=True):
+        torch.testing.assert_close(got, truth, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("launcher", LAUNCHERS)
@@ -213,7 +252,7 @@ def test_tensors_of_another_type_are_refused():
 
 def test_with_too_many_templates_an_ensemble_keeps_the_reference_and_says_so():
     ensemble = ensemble_of(tiny_program(num_templates=9))
-    said = equip(ensemble, "cupy", lambda *a: LaunchedKernels(*a[:2], PlainLauncher(a[3]), *a[2:]))
+    said = equip(ensemble, "cupy", partial(made_by, PlainLauncher))
     assert said == (
         "torch's kernels compose this revision, not CuPy's: a bank has 9 templates, more than the 8 that they hold in "
         "registers"

@@ -7,6 +7,7 @@ its kernels were not ruled out; `auto` takes them only where they were measured 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from importlib.util import find_spec
 from time import perf_counter
 from typing import Literal
@@ -18,10 +19,12 @@ from swc.diagnostics.catalogue.training import NoKernels
 from swc.program.program import Program
 
 from swc_runtime.ensemble import Ensemble
+from swc_runtime.kernels.by_precision import KernelsByPrecision
 from swc_runtime.kernels.launched import LaunchedKernels
 from swc_runtime.kernels.reference import Kernels, TorchKernels
 from swc_runtime.kernels.tables import unsuitable
 from swc_runtime.plan import BankRows, Block, CompositionPlan, Output, plan_composition
+from swc_runtime.precision import choose_arithmetic
 
 Name = Literal["torch", "cupy"]
 NAMES = ("torch", "cupy")
@@ -85,14 +88,18 @@ def why_not_cupy(device: torch.device) -> str | None:
 
 
 def cupy_kernels(
-    plan: CompositionPlan, num_templates: Sequence[int], device: torch.device, dtype: torch.dtype = torch.float32
+    plan: CompositionPlan,
+    num_templates: Sequence[int],
+    device: torch.device,
+    dtype: torch.dtype = torch.float32,
+    weights: torch.dtype | None = None,
 ) -> LaunchedKernels:
-    """CuPy's kernels for a plan; ValueError where they cannot do it."""
+    """CuPy's kernels for a plan that compose in `weights` (None: `dtype`); ValueError where they cannot do it."""
     from swc_runtime.kernels.cupy_launcher import CupyLauncher
 
     index = torch.cuda.current_device() if device.index is None else device.index
     there = torch.device("cuda", index)
-    return LaunchedKernels(plan, num_templates, CupyLauncher(there, dtype), there, dtype)
+    return LaunchedKernels(plan, num_templates, CupyLauncher(there, dtype, weights), there, dtype, weights)
 
 
 def equip(ensemble: Ensemble, name: Name, make: Callable[..., Kernels] = cupy_kernels) -> str | None:
@@ -102,28 +109,35 @@ def equip(ensemble: Ensemble, name: Name, make: Callable[..., Kernels] = cupy_ke
     counts = [bank.num_templates for bank in ensemble.program.banks]
     like = ensemble.banks[0]
     try:
-        ensemble.kernels = make(ensemble.plan, counts, like.device, like.dtype)
+        ensemble.kernels = KernelsByPrecision(partial(make, ensemble.plan, counts, like.device, like.dtype))
     except ValueError as error:
         return f"torch's kernels compose this revision, not CuPy's: {error}"
     return None
 
 
 def measured(program: Program, device: torch.device, make: Callable[..., Kernels]) -> Choice:
-    """The faster of torch's kernels and those of `make`, on one composition of the program and its way back."""
+    """The faster of torch's kernels and those of `make`, composing the program as its steps do, and back."""
     plan = plan_composition(program)
     counts = [bank.num_templates for bank in program.banks]
     if not plan.outputs:
         return Choice("torch", "nothing is composed")
     if reason := unsuitable(counts):
         return Choice("torch", reason)
-    own = step_seconds(make(plan, counts, device), plan, counts, device)
-    theirs = step_seconds(TorchKernels(plan), plan, counts, device)
+    weights = choose_arithmetic(program.training.recipe.precision, device).rounds_to if program.training else None
+    own = step_seconds(make(plan, counts, device, torch.float32, weights), plan, counts, device, weights)
+    theirs = step_seconds(TorchKernels(plan), plan, counts, device, weights)
     if own < theirs:
         return Choice("cupy", f"{1e3 * own:.3g} ms a step against torch's {1e3 * theirs:.3g}")
     return Choice("torch", f"{1e3 * theirs:.3g} ms a step against CuPy's {1e3 * own:.3g}")
 
 
-def step_seconds(kernels: Kernels, plan: CompositionPlan, num_templates: Sequence[int], device: torch.device) -> float:
+def step_seconds(
+    kernels: Kernels,
+    plan: CompositionPlan,
+    num_templates: Sequence[int],
+    device: torch.device,
+    weights: torch.dtype | None = None,
+) -> float:
     """Seconds of what a step does, composing in kept memory and pulling back, many of them; the best of some rounds."""
     sizes = list(zip(plan.banks, num_templates, strict=True))
     indices = [torch.tensor(bank.index, device=device) for bank in plan.banks]
@@ -133,7 +147,7 @@ def step_seconds(kernels: Kernels, plan: CompositionPlan, num_templates: Sequenc
     def steps(count: int) -> float:
         started = perf_counter()
         for _ in range(count):
-            made = kernels.make(indices, templates, tables)  # what was made serves as its own gradient
+            made = kernels.make(indices, templates, tables, weights)  # what was made serves as its own gradient
             kernels.pull(made, indices, templates, tables)
         if device.type == "cuda":
             torch.cuda.synchronize(device)
