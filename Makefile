@@ -30,7 +30,7 @@ check: setup  ## style, types, layers
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/swc fmt --check specs/*.sw specs/recipes/*.sw
+	$(BIN)/swc fmt --check specs/*.sw specs/recipes/*.sw specs/sweeps/*.sw
 
 test: check  ## the checks, then the tests (under ten minutes on two cores)
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
@@ -38,12 +38,8 @@ test: check  ## the checks, then the tests (under ten minutes on two cores)
 slow: setup  ## the tests that take minutes
 	$(BIN)/python -m pytest -m slow || test $$? -eq 5  # 5: there are none at present
 
-bench: setup  ## what a step, statistics and the compiler cost (some minutes on an idle machine)
-	$(BIN)/python -m benchmarks.step -o build/bench
-	$(BIN)/python -m benchmarks.parts -o build/bench
-	$(BIN)/python -m benchmarks.statistics_cost -o build/bench
-	$(BIN)/python -m benchmarks.data_wait -o build/bench
-	$(BIN)/python -m benchmarks.compiler -o build/bench
+bench: setup  ## what a step, statistics, data and the compiler cost, in one table (half an hour, on an idle machine)
+	$(BIN)/python -m benchmarks -o build/bench
 
 bench-peers: $(PEERS)/.ready  ## the same ensemble in other libraries, in an environment of its own (some minutes)
 	$(PEERS)/bin/python -m benchmarks.peers -o build/bench --rounds 7

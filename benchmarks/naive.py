@@ -1,11 +1,13 @@
 """Composition written layer by layer, as one would without a compiler: what the product per bank is compared with.
 
-Takes a program and its ensemble; gives the composed weights, differentiable. Each layer multiplies its own coefficients
-with its own bank's templates and puts its blocks together; autograd does the rest.
+Takes an ensemble; gives the composed weights, differentiable. Each layer multiplies its own coefficients with its own
+bank's templates and puts its blocks together; autograd does the rest. The sum over templates is written out, as the
+method states it, or is a product of a row and a matrix.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import prod
 
 import torch
@@ -15,8 +17,18 @@ from torch import Tensor
 from swc_runtime.ensemble import Ensemble
 
 
-def naive_weights(ensemble: Ensemble) -> list[Tensor]:
-    """All composed weights in the program's order."""
+def written_out(row: Tensor, templates: Tensor) -> Tensor:
+    """The SuperWeight [T] of coefficients [K] and templates [K, T], term by term."""
+    return (row[:, None] * templates).sum(0)
+
+
+def as_product(row: Tensor, templates: Tensor) -> Tensor:
+    """The SuperWeight [T] of coefficients [K] and templates [K, T], as a product of matrices."""
+    return row @ templates
+
+
+def naive_weights(ensemble: Ensemble, combine: Callable[[Tensor, Tensor], Tensor] = written_out) -> list[Tensor]:
+    """All composed weights in the program's order, each slot made by `combine`."""
     program = ensemble.program
     rows = {
         slot: table[row]
@@ -32,7 +44,7 @@ def naive_weights(ensemble: Ensemble) -> list[Tensor]:
         match expression:
             case Combine(slot, offset, shape):
                 if slot not in made:
-                    made[slot] = (rows[slot][:, None] * templates[slot]).sum(0)
+                    made[slot] = combine(rows[slot], templates[slot])
                 flat = made[slot][offset : offset + prod(shape)]
                 return flat.view(shape[0], *shape[2:], shape[1]).movedim(-1, 1)
             case Slice(of, shape):

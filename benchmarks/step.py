@@ -3,9 +3,10 @@
     python -m benchmarks.step [-o FOLDER] [--rounds N]
 
 Both sides are trained by the same loop: members one after another, the same optimiser, precision and memory layout, no
-composition on the plain side. Times are wall times of whole steps, by turns (`paired`). Further rows time composition
-alone, forward and backward, against one layer by layer; take the peak memory of processes of their own, for one, two
-and four members; and count what lies in memory for good at a quarter of the parameters.
+composition on the plain side. Times are wall times of whole steps, by turns (`paired`). Further rows ask whether the
+plain side could be faster, with compiled members or a fused optimiser; time composition alone, forward and backward,
+against one layer by layer; take the peak memory of processes of their own, for one, two and four members; and count
+what lies in memory for good at a quarter of the parameters.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable
+from itertools import product
 from math import prod
 from pathlib import Path
 
@@ -24,7 +26,7 @@ from swc.resources import specs
 from torch import Tensor
 
 from benchmarks.device import DEVICE, settled
-from benchmarks.naive import naive_weights
+from benchmarks.naive import as_product, naive_weights, written_out
 from benchmarks.paired import paired
 from benchmarks.table import Row, arguments, give, seen
 from swc_runtime import build
@@ -46,11 +48,20 @@ def program(side: str, members: int = 0) -> Program:
     return compile_file(HALF, ensemble=side).program
 
 
-def stepper(side: str, precision: str, batch: int, members: int = 0) -> Callable[[], None]:
-    """A whole training step: gradients cleared, members forward and backward, parameters updated."""
+def stepper(side: str, precision: str, batch: int, members: int = 0, faster: str = "") -> Callable[[], None]:
+    """A whole training step: gradients cleared, members forward and backward, parameters updated.
+
+    `faster` is "compiled members" or "fused optimiser", a way that a plain ensemble might go.
+    """
     ensemble = build(program(side, members), device=DEVICE)
     recipe = Recipe("benchmark", precision=precision, batch=batch)  # type: ignore[arg-type]
     optimiser = make_optimiser(ensemble, recipe)
+    if faster == "fused optimiser":
+        for group in optimiser.param_groups:
+            group.update(foreach=False, fused=True)
+    if faster == "compiled members":
+        for member in ensemble.members:
+            member.compile()
     options = StepOptions(choose_arithmetic(recipe.precision, DEVICE))
     generator = torch.Generator().manual_seed(0)
     images = laid_out(torch.randn(batch, 3, 32, 32, generator=generator).to(DEVICE))
@@ -67,13 +78,30 @@ def stepper(side: str, precision: str, batch: int, members: int = 0) -> Callable
     return step
 
 
+def cases() -> list[tuple[str, int]]:
+    """Precision and batch; bfloat16 only where it is no emulation, as runs choose it."""
+    native = choose_arithmetic("auto", DEVICE).rounds_to is not None
+    return [(precision, batch) for precision, batch in GOALS if native or precision == "float32"]
+
+
 def step_rows(rounds: int) -> list[Row]:
     """Shared over plain, for each precision and batch."""
     rows = []
-    for (precision, batch), goal in GOALS.items():
+    for precision, batch in cases():
+        goal = GOALS[precision, batch]
         calls = max(1, 16 // batch * 2)
         found = paired(stepper("shared", precision, batch), stepper("plain", precision, batch), rounds, calls)
         rows.append(Row(f"step, {precision}, batch {batch}: shared / plain", found.high, seen(found), at_most=goal))
+    return rows
+
+
+def plain_rows(rounds: int) -> list[Row]:
+    """Whether the plain side, which sharing is held against, is the fastest there is: others over it."""
+    rows = []
+    for faster, (precision, batch) in product(("fused optimiser", "compiled members"), cases()):
+        ways = (stepper("plain", precision, batch, faster=way) for way in (faster, ""))
+        found = paired(*ways, rounds, calls=max(1, 16 // batch * 2))
+        rows.append(Row(f"plain step, {precision}, batch {batch}: {faster} / as it is", found.median, seen(found)))
     return rows
 
 
@@ -81,10 +109,12 @@ def compose_rows(rounds: int) -> list[Row]:
     """Composition alone, forward and backward, by the product per bank and layer by layer."""
     goal = 10.0 if DEVICE == "cuda" else 3.0
     rows = []
-    for name, made in (("half", program("shared")), ("multi_width", compile_file(specs() / "multi_width.sw").program)):
-        ensemble = build(made, device=DEVICE)
-        found = paired(_layer_by_layer(ensemble), _as_a_step_does(ensemble), rounds, calls=3)
-        what = f"composition of {name}, forward and backward: layer by layer / ours"
+    made = {"half": program("shared"), "multi_width": compile_file(specs() / "multi_width.sw").program}
+    ways = {"sums written out": written_out, "products": as_product}
+    for (name, compiled), (way, combine) in product(made.items(), ways.items()):
+        ensemble = build(compiled, device=DEVICE)
+        found = paired(_layer_by_layer(ensemble, combine), _as_a_step_does(ensemble), rounds, calls=3)
+        what = f"composition of {name}, forward and backward: layer by layer, {way} / ours"
         rows.append(Row(what, found.low, seen(found), at_least=goal))
     return rows
 
@@ -95,13 +125,13 @@ def _gradients(ensemble: Ensemble) -> list[Tensor]:
     return [torch.randn(shape, device=DEVICE).to(memory_format=torch.channels_last) for shape in shapes]
 
 
-def _layer_by_layer(ensemble: Ensemble) -> Callable[[], None]:
+def _layer_by_layer(ensemble: Ensemble, combine: Callable[[Tensor, Tensor], Tensor]) -> Callable[[], None]:
     """Each weight by itself, and autograd's way back."""
     gradients = _gradients(ensemble)
 
     def run() -> None:
         ensemble.zero_grad(set_to_none=True)
-        torch.autograd.backward(list(naive_weights(ensemble)), gradients)
+        torch.autograd.backward(naive_weights(ensemble, combine), gradients)
         settled()
 
     return run
@@ -178,6 +208,5 @@ if __name__ == "__main__":
     if given.peak:
         print(peak(given.peak[0], *map(int, given.peak[1:])))
     else:
-        give(
-            [*step_rows(given.rounds), *compose_rows(given.rounds), *memory_rows(), counted_row()], given.output, "step"
-        )
+        timed = [*step_rows(given.rounds), *plain_rows(given.rounds), *compose_rows(given.rounds)]
+        give([*timed, *memory_rows(), counted_row()], given.output, "step")

@@ -6,7 +6,7 @@ depths come from a fixed family, so that more layers mean more members and not n
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import combinations
 from random import Random
 
@@ -25,12 +25,19 @@ NETS = ((16, 2), (22, 4), (28, 7))  # depth, width: a hundred layers have all of
 SPLIT = Training(Recipe("search"), (Phase("search", 20, split=SplitClusters(0.1)), Phase("main", 200)))
 
 
-def ensemble(num_layers: int, bins: int = 4, training: Training | None = None) -> tuple[Spec, tuple[LayerTable, ...]]:
-    """Wide residual networks with at least this many convolutions in all."""
+def many_shapes(count: int) -> tuple[tuple[int, int], ...]:
+    """So many wide residual networks of depth 16, each of a width of its own."""
+    return tuple((16, width) for width in range(1, count + 1))
+
+
+def ensemble(
+    num_layers: int, bins: int = 4, training: Training | None = None, nets: Sequence[tuple[int, int]] = NETS
+) -> tuple[Spec, tuple[LayerTable, ...]]:
+    """Wide residual networks, of these depths and widths in turn, with at least this many convolutions in all."""
     tables: list[LayerTable] = []
     while sum(len(table.layers) for table in tables) < num_layers:
         number = len(tables)
-        tables.append(_table(f"m{number}", *NETS[number % len(NETS)]))
+        tables.append(_table(f"m{number}", *nets[number % len(nets)]))
     source = ModelSource("family", "wrn")
     members = tuple(Member(table.member, source) for table in tables)
     share = Share(Selector("conv"), clusters=Clusters("depth", bins))

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from pathlib import Path
 
+import benchmarks
 import pytest
 import torch
-from benchmarks.naive import naive_weights
+from benchmarks.__main__ import BENCHMARKS
+from benchmarks.naive import as_product, naive_weights, written_out
 from benchmarks.paired import _rank, paired
 from benchmarks.table import Row, table_text
 
@@ -38,8 +42,18 @@ def test_a_row_says_whether_its_goal_is_met() -> None:
     ]
 
 
-def test_the_naive_composition_is_ours() -> None:
+@pytest.mark.parametrize("combine", [written_out, as_product])
+def test_the_naive_composition_is_ours(combine: Callable[..., torch.Tensor]) -> None:
     ensemble = ensemble_of(tiny_program(((1, 4, 4, 6), (1, 6, 6, 5)))).double()
     made = ensemble.compose()
-    for ours, theirs in zip(made, naive_weights(ensemble), strict=True):
+    for ours, theirs in zip(made, naive_weights(ensemble, combine), strict=True):
         torch.testing.assert_close(ours, theirs)
+
+
+def test_every_benchmark_is_run_by_the_one_command() -> None:
+    """All modules that can be run by themselves, but for the peers, which need an environment of their own."""
+    folder = Path(benchmarks.__file__).parent
+    runnable = {p.stem for p in folder.glob("*.py") if '__name__ == "__main__"' in p.read_text("utf-8")}
+    assert set(BENCHMARKS.values()) == runnable - {"__main__", "peers"}
+    for name, module in BENCHMARKS.items():
+        assert f'"{name}")' in (folder / f"{module}.py").read_text("utf-8").rstrip().splitlines()[-1]
