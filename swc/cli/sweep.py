@@ -72,6 +72,8 @@ def _sweep(spec: Path, varied: tuple[str, ...], given: dict[str, object]) -> Swe
     from swc.sweep.plan import Sweep, read_sweep
 
     named = {name: value for name, value in given.items() if value is not None}
+    if "ensemble" in named:
+        named["ensembles"] = (str(named.pop("ensemble")),)
     pairs = tuple((name, tuple(values.split(","))) for name, values in console.overrides(varied).items())
     if spec.suffix == ".toml":
         if pairs:

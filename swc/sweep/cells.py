@@ -109,8 +109,7 @@ def _train(
 
 
 def _compiled(sweep: Sweep, cell: Cell) -> Compiled:
-    spec, params = sweep.spec_of(cell.setting)
-    found = compile_file(spec, params, sweep.ensemble)
+    found = compile_file(*sweep.spec_of(cell.setting))
     training = found.spec.training
     if training is None:
         return found

@@ -20,12 +20,12 @@ from swc.diagnostics.catalogue.sweeps import NotASweep
 Setting = tuple[tuple[str, str], ...]  # the varied params with their values, as written in a spec
 KEYS: dict[str, type | tuple[type, ...]] = {
     "spec": (str, list),
-    "ensemble": str,
+    "ensemble": (str, list),
     "epochs_scale": (int, float),
     "seeds": int,
     "vary": dict,
 }
-SPEC = "spec"  # how the specs are called among the varied params, where there are several
+SPEC, ENSEMBLE = "spec", "ensemble"  # what specs and ensembles are called beside the params, where several are run
 
 
 @frozen
@@ -45,13 +45,16 @@ class Cell:
 
 @frozen
 class Sweep:
-    """Specs with values for some of their params; each combination runs with the seeds 0, 1, ..."""
+    """Specs with values for some of their params; each combination runs with the seeds 0, 1, ...
+
+    Without `ensembles` a spec's only one is run.
+    """
 
     name: str
     specs: tuple[Path, ...]
     vary: tuple[tuple[str, tuple[str, ...]], ...]
     seeds: int = 1
-    ensemble: str | None = None
+    ensembles: tuple[str, ...] = ()
     epochs_scale: float = 1.0
 
     @property
@@ -63,15 +66,17 @@ class Sweep:
 
     @property
     def columns(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
-        """What varies: the specs, where there are several, and the params."""
-        specs = ((SPEC, tuple(spec.stem for spec in self.specs)),) if len(self.specs) > 1 else ()
-        return (*specs, *self.vary)
+        """What varies: specs and ensembles, where there are several, and the params."""
+        named = ((SPEC, tuple(spec.stem for spec in self.specs)), (ENSEMBLE, self.ensembles))
+        return (*((name, values) for name, values in named if len(values) > 1), *self.vary)
 
-    def spec_of(self, setting: Setting) -> tuple[Path, dict[str, str]]:
-        """The spec of a setting, and the values of its params."""
+    def spec_of(self, setting: Setting) -> tuple[Path, dict[str, str], str | None]:
+        """The spec of a setting, the values of its params, and which ensemble of it."""
         params = dict(setting)
         chosen = params.pop(SPEC, self.specs[0].stem)
-        return next(spec for spec in self.specs if spec.stem == chosen), params
+        only = self.ensembles[0] if self.ensembles else None
+        ensemble = params.pop(ENSEMBLE, only) if len(self.ensembles) > 1 else only
+        return next(spec for spec in self.specs if spec.stem == chosen), params, ensemble
 
     @property
     def cells(self) -> tuple[Cell, ...]:
@@ -92,10 +97,10 @@ def read_sweep(path: Path) -> Sweep:
     )
     return Sweep(
         path.stem,
-        tuple(path.parent / spec for spec in ([found["spec"]] if isinstance(found["spec"], str) else found["spec"])),
+        tuple(path.parent / spec for spec in _listed(found["spec"])),
         vary,
         found.get("seeds", 1),
-        found.get("ensemble"),
+        _listed(found.get("ensemble", [])),
         float(found.get("epochs_scale", 1.0)),
     )
 
@@ -109,12 +114,25 @@ def _reason(found: dict[str, Any]) -> str:
             return f"`{key}` must not be {value!r}"
     if not found.get("spec"):
         return "it needs `spec`"
-    if isinstance(found["spec"], str) and not found.get("vary"):
-        return "it needs `vary`"
     if found.get("seeds", 1) < 1:
         return "`seeds` must be at least 1"
+    return _wrong_variation(found)
+
+
+def _wrong_variation(found: dict[str, Any]) -> str:
+    """What is wrong with what varies, or nothing."""
+    several = {key: found[key] for key in (SPEC, ENSEMBLE) if isinstance(found.get(key), list)}
+    for key, names in several.items():
+        if not all(isinstance(name, str) for name in names) or len(set(names)) < len(names):
+            return f"`{key}` must be a list of different names"
+    if not several and not found.get("vary"):
+        return "it needs `vary`"
     wrong = [name for name, values in found.get("vary", {}).items() if not isinstance(values, list) or not values]
     return f"`{wrong[0]}` must be a list of values" if wrong else ""
+
+
+def _listed(names: str | list[str]) -> tuple[str, ...]:
+    return (names,) if isinstance(names, str) else tuple(names)
 
 
 def _as_written(value: object) -> str:

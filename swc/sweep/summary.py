@@ -19,12 +19,13 @@ from attrs import asdict, frozen
 from swc.show.plain import table
 from swc.show.wording import scale_text
 from swc.sweep.cells import Done, Results
-from swc.sweep.plan import Setting, Sweep
+from swc.sweep.plan import ENSEMBLE, SPEC, Setting, Sweep
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from rich.console import RenderableType
 
+PANELS = (("top1", "top-1 (%)", 100.0), ("nll", "NLL (nats)", 1.0))
 METRICS = ("top1", "nll", "ece", "mean_member_top1", "best_member_top1")
 
 
@@ -121,33 +122,39 @@ def as_csv(sweep: Sweep, done: Sequence[Done]) -> str:
 
 
 def figure(sweep: Sweep, found: Sequence[Summary]) -> Figure:
-    """Held-out top-1 of the ensemble by the param with the most values; a line for each setting of the others."""
+    """Held-out top-1 and NLL of the ensemble by what has the most values; a line for each setting of the others."""
     from matplotlib.figure import Figure
 
     from swc.report.curves import LINES
 
     name, values = max(sweep.columns, key=lambda one: len(one[1]))
-    made = Figure(figsize=(5.2, 3.4), layout="constrained")
-    axes = made.subplots()
     lines: dict[Setting, list[Summary]] = {}
     for one in found:
         lines.setdefault(tuple(part for part in one.setting if part[0] != name), []).append(one)
-    for number, (others, points) in enumerate(lines.items()):
-        ended = [(values.index(dict(one.setting)[name]), dict(one.values)["top1"]) for one in points if one.values]
-        axes.errorbar(
-            [place for place, _ in ended],
-            [100 * value.mean for _, value in ended],
-            yerr=[100 * (value.error or 0.0) for _, value in ended],
-            label=", ".join(f"{n} {v}" for n, v in others) or None,
-            color=LINES[number % len(LINES)],
-            marker="o",
-            markersize=4,
-            capsize=3,
-        )
-    axes.set_xticks(range(len(values)), values)
-    axes.set(xlabel=name, ylabel="ensemble top-1 (%), held out")
-    axes.set_title(f"{sweep.name}{scale_text(sweep.epochs_scale)}, {sweep.seeds} seeds", fontsize=9)
-    axes.spines[["top", "right"]].set_visible(False)
+    made = Figure(figsize=(9.0, 3.4), layout="constrained")
+    panels = made.subplots(1, len(PANELS))
+    for axes, (metric, label, factor) in zip(panels, PANELS, strict=True):
+        for number, (others, points) in enumerate(lines.items()):
+            ended = [(values.index(dict(one.setting)[name]), dict(one.values)[metric]) for one in points if one.values]
+            axes.errorbar(
+                [place for place, _ in ended],
+                [factor * value.mean for _, value in ended],
+                yerr=[factor * (value.error or 0.0) for _, value in ended],
+                label=", ".join(f"{n} {v}" for n, v in others) or None,
+                color=LINES[number % len(LINES)],
+                linestyle="none" if name in (SPEC, ENSEMBLE) else "-",  # names have no order
+                marker="o",
+                markersize=4,
+                capsize=3,
+            )
+        axes.set_xticks(range(len(values)), values, rotation=30 if max(map(len, values)) > 8 else 0)
+        axes.set(xlabel=name, ylabel=f"{label}, held out")
+        axes.spines[["top", "right"]].set_visible(False)
     if any(lines):
-        axes.legend(fontsize=7, frameon=False)
+        panels[0].legend(fontsize=7, frameon=False)
+    made.suptitle(f"{sweep.name}{scale_text(sweep.epochs_scale)}: ensemble, {_seeds(sweep.seeds)}", fontsize=10)
     return made
+
+
+def _seeds(number: int) -> str:
+    return "one seed" if number == 1 else f"mean and standard error of {number} seeds"

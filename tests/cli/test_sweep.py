@@ -44,8 +44,9 @@ def test_means_and_errors_are_over_the_seeds_that_ended() -> None:
     assert top1.mean == pytest.approx(mean(values)) and top1.error == pytest.approx(stdev(values) / sqrt(3))
     assert dict(first.values)["best_member_top1"].mean == pytest.approx(mean(values) - 0.1)
     assert second.values == () and second.failed == ((0, "broken"), (1, "broken"), (2, "broken"))
-    (axes,) = figure(sweep, (first, second)).axes
-    assert len(axes.lines) >= 1
+    top1_axes, nll_axes = figure(sweep, (first, second)).axes
+    assert top1_axes.lines[0].get_ydata() == pytest.approx([100 * mean(values)])
+    assert nll_axes.lines[0].get_ydata() == pytest.approx([1.0])
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +82,7 @@ def test_a_sweep_file_says_everything(tmp_path: Path) -> None:
     path = tmp_path / "figure.toml"
     path.write_text('spec = "../a.sw"\nseeds = 3\nepochs_scale = 0.5\n[vary]\nbeta = [0.1, "0.90"]\n')
     found = read_sweep(path)
-    assert found == Sweep("figure", (tmp_path / "../a.sw",), (("beta", ("0.1", "0.90")),), 3, None, 0.5)
+    assert found == Sweep("figure", (tmp_path / "../a.sw",), (("beta", ("0.1", "0.90")),), 3, (), 0.5)
 
 
 def test_several_specs_vary_like_a_param(tmp_path: Path) -> None:
@@ -90,14 +91,28 @@ def test_several_specs_vary_like_a_param(tmp_path: Path) -> None:
     found = read_sweep(path)
     assert len(found.cells) == 4
     assert found.cells[2].setting == (("spec", "b"), ("budget", "7M"))
-    assert found.spec_of(found.cells[2].setting) == (tmp_path / "b.sw", {"budget": "7M"})
+    assert found.spec_of(found.cells[2].setting) == (tmp_path / "b.sw", {"budget": "7M"}, None)
+
+
+def test_several_ensembles_vary_like_a_param(tmp_path: Path) -> None:
+    path = tmp_path / "table.toml"
+    path.write_text('spec = "a.sw"\nensemble = ["shared", "plain"]\nseeds = 2\n')
+    found = read_sweep(path)
+    assert [cell.name for cell in found.cells] == [
+        "ensemble=shared,seed=0", "ensemble=shared,seed=1", "ensemble=plain,seed=0", "ensemble=plain,seed=1",
+    ]  # fmt: skip
+    assert found.spec_of(found.cells[2].setting) == (tmp_path / "a.sw", {}, "plain")
+    path.write_text('spec = "a.sw"\nensemble = "shared"\n[vary]\nbeta = [1]\n')
+    only = read_sweep(path)
+    assert only.spec_of(only.cells[0].setting) == (tmp_path / "a.sw", {"beta": "1"}, "shared")
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "specs" / "sweeps").glob("*.toml")), ids=lambda path: path.stem)
 def test_shipped_sweeps_compile(path: Path) -> None:
     sweep = read_sweep(path)
-    spec, params = sweep.spec_of(sweep.settings[0])
-    assert compile_file(spec, params).program.members
+    firsts = {dict(setting).get("ensemble"): setting for setting in reversed(sweep.settings)}
+    for setting in firsts.values():
+        assert compile_file(*sweep.spec_of(setting)).program.members
 
 
 @pytest.mark.parametrize(
@@ -106,6 +121,8 @@ def test_shipped_sweeps_compile(path: Path) -> None:
         ("spec = 3", "`spec` must not be 3"),
         ("[vary]\nbeta = [1]", "it needs `spec`"),
         ('spec = "a.sw"', "it needs `vary`"),
+        ('spec = "a.sw"\nensemble = ["a", "a"]', "`ensemble` must be a list of different names"),
+        ('spec = ["a.sw", 3]', "`spec` must be a list of different names"),
         ('spec = "a.sw"\n[vary]\nbeta = 1', "`beta` must be a list"),
         ('spec = "a.sw"\nsede = 2', "no key `sede`"),
         ('spec = "a.sw"\nseeds = 0\n[vary]\nbeta = [1]', "at least 1"),
