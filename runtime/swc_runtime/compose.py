@@ -14,6 +14,7 @@ from math import prod
 from typing import Any
 
 import torch
+from attrs import frozen
 from swc.program.expressions import Shape
 from torch import Tensor
 from torch.autograd.function import once_differentiable
@@ -97,6 +98,19 @@ def fill_rows(plan: CompositionPlan, number: int, gradients: Sequence[Tensor | N
             there.copy_(gradient[standing(block)])
 
 
+@frozen(eq=False)
+class Stored:
+    """What weights are composed from: per bank indices [S] into its table [N, K], and templates [K, T]."""
+
+    indices: tuple[Tensor, ...]
+    templates: tuple[Tensor, ...]
+    tables: tuple[Tensor, ...]
+
+    def by_bank(self) -> tuple[tuple[Tensor, Tensor, Tensor], ...]:
+        """Indices, templates and table of each bank."""
+        return tuple(zip(self.indices, self.templates, self.tables, strict=True))
+
+
 class Compose(torch.autograd.Function):
     """All composed weights of an ensemble, as one function of its templates and coefficient tables.
 
@@ -108,14 +122,12 @@ class Compose(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, plan: CompositionPlan, dtype: torch.dtype | None, *tensors: Tensor) -> tuple[Tensor, ...]:
         """rows [S, T] = table[index] [S, K] @ templates [K, T] per bank, then placed."""
-        num_banks = len(plan.banks)
-        indices, templates, tables = (tensors[n * num_banks : (n + 1) * num_banks] for n in range(3))
+        stored = _stored(tensors)
         ctx.plan = plan
         ctx.set_materialize_grads(False)
         ctx.save_for_backward(*tensors)
-        with torch.autocast(device_type=templates[0].device.type, enabled=False):
-            parts = zip(indices, templates, tables, strict=True)
-            rows = [(t.index_select(0, i) @ w).to(dtype or w.dtype) for i, w, t in parts]
+        with torch.autocast(device_type=tensors[0].device.type, enabled=False):
+            rows = [(t.index_select(0, i) @ w).to(dtype or w.dtype) for i, w, t in stored.by_bank()]
             return tuple(place_blocks(rows, output) for output in plan.outputs)
 
     @staticmethod
@@ -123,15 +135,19 @@ class Compose(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
         """d templates = A^T dRows; d table = the sum over its slots of dRows templates^T."""
         plan: CompositionPlan = ctx.plan
-        num_banks = len(plan.banks)
-        tensors = ctx.saved_tensors
-        indices, templates, tables = (tensors[n * num_banks : (n + 1) * num_banks] for n in range(3))
-        with torch.autocast(device_type=templates[0].device.type, enabled=False):
+        stored = _stored(ctx.saved_tensors)
+        like = stored.templates[0]
+        with torch.autocast(device_type=like.device.type, enabled=False):
             pairs = [
-                pull_rows(gather_bank(plan, number, gradients, templates[0]), *parts)
-                for number, parts in enumerate(zip(indices, templates, tables, strict=True))
+                pull_rows(gather_bank(plan, number, gradients, like), *parts)
+                for number, parts in enumerate(stored.by_bank())
             ]
-        return (None, None, *(None for _ in indices), *(t for t, _ in pairs), *(a for _, a in pairs))
+        return (None, None, *(None for _ in pairs), *(t for t, _ in pairs), *(a for _, a in pairs))
+
+
+def _stored(tensors: tuple[Tensor, ...]) -> Stored:
+    num_banks = len(tensors) // 3
+    return Stored(*(tensors[n * num_banks : (n + 1) * num_banks] for n in range(3)))
 
 
 def pull_rows(rows_ST: Tensor, index_S: Tensor, templates_KT: Tensor, table_NK: Tensor) -> tuple[Tensor, Tensor]:

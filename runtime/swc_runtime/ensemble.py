@@ -15,6 +15,7 @@ from swc.program.program import Program
 from torch import Tensor, nn
 
 from swc_runtime.bank import Parts, initial_parts
+from swc_runtime.compose import Stored
 from swc_runtime.expressions.evaluate import evaluate
 from swc_runtime.kernels.reference import Kernels, TorchKernels
 from swc_runtime.plan import plan_composition
@@ -69,8 +70,7 @@ class Ensemble(nn.Module):
 
     def _evaluated(self, compose: Callable[..., tuple[Tensor, ...]], dtype: torch.dtype | None) -> tuple[Tensor, ...]:
         sources = self.sources()
-        banks = (sources.indices, sources.templates, sources.tables)
-        made = compose(*banks, dtype) if self.plan.outputs else ()
+        made = compose(sources.stored, dtype) if self.plan.outputs else ()
         direct = dict(zip(self.plan.direct, made, strict=False))
         rows = dict(zip(self.plan.rows, made[len(direct) :], strict=True))
         return tuple(
@@ -80,10 +80,9 @@ class Ensemble(nn.Module):
 
     def sources(self) -> Sources:
         """What the weights are made of."""
+        indices = tuple(self.get_buffer(f"index_{number}") for number in range(len(self.banks)))
         return Sources(
-            tuple(self.get_buffer(f"index_{number}") for number in range(len(self.banks))),
-            tuple(self.banks),
-            tuple(self.coefficients),
+            Stored(indices, tuple(self.banks), tuple(self.coefficients)),
             {plan.id: tensor for plan, tensor in zip(self.program.tensors, self.tensors, strict=True)},
         )
 

@@ -16,6 +16,7 @@ from swc.program.program import WeightPlan
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from swc_runtime.compose import Stored
 from swc_runtime.expressions.evaluate import evaluate
 from swc_runtime.kernels.reference import Kernels
 from swc_runtime.plan import CompositionPlan
@@ -23,11 +24,9 @@ from swc_runtime.plan import CompositionPlan
 
 @frozen(eq=False)
 class Sources:
-    """What weights are made of: per bank indices [S], templates [K, T] and table [N, K]; stored tensors by id."""
+    """What weights are made of: banks, and stored tensors by id."""
 
-    indices: tuple[Tensor, ...]
-    templates: tuple[Tensor, ...]
-    tables: tuple[Tensor, ...]
+    stored: Stored
     tensors: Mapping[str, Tensor]
 
 
@@ -46,12 +45,11 @@ class StepWeights:
         dtype: torch.dtype | None = None,
     ) -> None:
         self._plan = plan
-        banks = (sources.indices, sources.templates, sources.tables)
-        self._made = kernels.make(*banks, dtype) if plan.outputs else ()
+        self._made = kernels.make(sources.stored, dtype) if plan.outputs else ()
         self._gradients: list[Tensor | None] = [None] * len(self._made)
         self._sources = [tensor.detach().requires_grad_() for tensor in self._made]
         with torch.enable_grad():
-            self._carry = carried(kernels, self._gradients, sources) if plan.outputs else None
+            self._carry = carried(kernels, self._gradients, sources.stored) if plan.outputs else None
             self._derived = self._evaluated(weights, sources.tensors)
         output = {number: place for place, number in enumerate(plan.direct)}
         self._output = [output.get(number) for number in range(len(weights))]
@@ -93,9 +91,9 @@ class StepWeights:
             torch.autograd.backward(self._carry)
 
 
-def carried(kernels: Kernels, gradients: list[Tensor | None], sources: Sources) -> Tensor:
+def carried(kernels: Kernels, gradients: list[Tensor | None], stored: Stored) -> Tensor:
     """An empty tensor whose backward pass takes what then is in `gradients` to templates and tables."""
-    made: Tensor = _Carry.apply(kernels, gradients, sources.indices, *sources.templates, *sources.tables)
+    made: Tensor = _Carry.apply(kernels, gradients, stored.indices, *stored.templates, *stored.tables)
     return made
 
 
@@ -113,5 +111,5 @@ class _Carry(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, _: Tensor) -> tuple[Tensor | None, ...]:
         half = len(ctx.indices)
-        stored = ctx.saved_tensors
-        return (None, None, None, *ctx.kernels.pull(ctx.gradients, ctx.indices, stored[:half], stored[half:]))
+        stored = Stored(ctx.indices, ctx.saved_tensors[:half], ctx.saved_tensors[half:])
+        return (None, None, None, *ctx.kernels.pull(ctx.gradients, stored))

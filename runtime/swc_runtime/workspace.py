@@ -15,7 +15,7 @@ from itertools import accumulate
 import torch
 from torch import Tensor
 
-from swc_runtime.compose import empty_output, fill_rows, pull_rows, standing, visible, whole_view
+from swc_runtime.compose import Stored, empty_output, fill_rows, pull_rows, standing, visible, whole_view
 from swc_runtime.plan import CompositionPlan
 
 ALIGNED = 64  # scalars between which banks begin: products round otherwise where memory is not aligned
@@ -58,9 +58,9 @@ class Workspace:
         size = len(bank.slots) * bank.size
         return self._products[self._starts[number] : self._starts[number] + size].view(len(bank.slots), bank.size)
 
-    def make(self, indices: Sequence[Tensor], templates: Sequence[Tensor], tables: Sequence[Tensor]) -> None:
+    def make(self, stored: Stored) -> None:
         """Compose into `outputs`: rows [S, T] = table[index] [S, K] @ templates [K, T] per bank, then placed."""
-        for number, (index, bank, table) in enumerate(zip(indices, templates, tables, strict=True)):
+        for number, (index, bank, table) in enumerate(stored.by_bank()):
             rows_ST = self._rows(number)
             torch.mm(table.index_select(0, index), bank, out=rows_ST)
             if self._rounds:
@@ -69,20 +69,13 @@ class Workspace:
                 self.outputs[output][standing(block)].copy_(visible(rows_ST, block))
         torch.autograd.graph.increment_version(self.outputs)  # backward passes of the step before would be wrong now
 
-    def pull(
-        self,
-        gradients: Sequence[Tensor | None],
-        indices: Sequence[Tensor],
-        templates: Sequence[Tensor],
-        tables: Sequence[Tensor],
-    ) -> tuple[Tensor, ...]:
+    def pull(self, gradients: Sequence[Tensor | None], stored: Stored) -> tuple[Tensor, ...]:
         """The gradients of the templates, then of the tables; the weights are gone after it."""
-        banks = list(zip(range(len(indices)), indices, templates, tables, strict=True))
         pairs: list[tuple[Tensor, Tensor]] = []
-        for number, index, bank, table in reversed(banks):
+        for number, parts in reversed(list(enumerate(stored.by_bank()))):
             rows_ST = self._rows(number)
             fill_rows(self._plan, number, gradients, rows_ST)
-            pairs.append(pull_rows(rows_ST, index, bank, table))
+            pairs.append(pull_rows(rows_ST, *parts))
         pairs.reverse()
         torch.autograd.graph.increment_version(self.outputs)
         return (*(bank for bank, _ in pairs), *(table for _, table in pairs))

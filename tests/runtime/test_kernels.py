@@ -19,6 +19,7 @@ from swc.resources import specs
 from launchers import HostLauncher, PlainLauncher
 from nvrtc import compiled
 from programs import ensemble_of, images, tiny_program
+from swc_runtime.compose import Stored
 from swc_runtime.ensemble import Ensemble, build
 from swc_runtime.kernels.choose import SMALL, equip
 from swc_runtime.kernels.cupy_launcher import ITEMS, KERNELS, THREADS, options
@@ -60,9 +61,8 @@ def made_by(launcher, plan, counts, device, dtype, weights=None) -> LaunchedKern
     return LaunchedKernels(plan, counts, launcher(dtype, weights), device, dtype, weights)
 
 
-def parts_of(ensemble: Ensemble):
-    indices = [ensemble.get_buffer(f"index_{n}") for n in range(len(ensemble.banks))]
-    return indices, list(ensemble.banks), list(ensemble.coefficients)
+def parts_of(ensemble: Ensemble) -> Stored:
+    return ensemble.sources().stored
 
 
 def random_like(tensors, seed: int = 3):
@@ -72,12 +72,16 @@ def random_like(tensors, seed: int = 3):
 
 def both_ways(kernels, ensemble: Ensemble, unseen: int | None = None):
     """Outputs and gradients; the output of number `unseen` has none."""
-    indices, templates, tables = parts_of(ensemble)
-    outputs = kernels.compose(indices, templates, tables)
+    stored = parts_of(ensemble)
+    outputs = kernels.compose(stored)
     chosen = [n for n in range(len(outputs)) if n != unseen]
     gradients = random_like([outputs[n] for n in chosen])
     found = torch.autograd.grad(
-        [outputs[n] for n in chosen], [*templates, *tables], gradients, materialize_grads=True, allow_unused=True
+        [outputs[n] for n in chosen],
+        [*stored.templates, *stored.tables],
+        gradients,
+        materialize_grads=True,
+        allow_unused=True,
     )
     return outputs, found
 
@@ -121,7 +125,7 @@ def test_linear_layers_and_banks_that_nobody_sees(launcher):
     parameters = [tensor.requires_grad_() for tensor in (*templates, *tables)]
     found = []
     for kernels in (TorchKernels(plan), LaunchedKernels(plan, counts, launcher(torch.float64), CPU, torch.float64)):
-        outputs = kernels.compose(indices, templates, tables)
+        outputs = kernels.compose(Stored(tuple(indices), tuple(templates), tuple(tables)))
         gradients = random_like(outputs)
         slots = kernels.slot_gradients(gradients, templates)
         found.append([*outputs, *torch.autograd.grad(outputs, parameters, gradients), *slots])
@@ -157,7 +161,7 @@ def test_bfloat16_weights_are_rounded_once_and_their_gradients_read_as_they_are(
         ensemble.banks[0][0, :5] = torch.tensor([torch.nan, torch.inf, -0.0, 1 + 2**-8, 1 + 3 * 2**-8])  # two ties
     wide, narrow = (launched(ensemble, HostLauncher, **o) for o in ({}, {"weights": torch.bfloat16}))
     parameters = [*ensemble.banks, *ensemble.coefficients]
-    exact, rounded = (kernels.compose(*parts_of(ensemble)) for kernels in (wide, narrow))
+    exact, rounded = (kernels.compose(parts_of(ensemble)) for kernels in (wide, narrow))
     for made, expected in zip(rounded, exact, strict=True):
         torch.testing.assert_close(made, expected.to(torch.bfloat16), rtol=0, atol=0, equal_nan=True)
     gradients = random_like(rounded)
@@ -228,17 +232,17 @@ def test_an_ensemble_steps_in_bfloat16_with_kernels_that_write_and_read_it(monke
 def test_gradients_in_another_layout_are_pulled_back(launcher):
     ensemble = ensemble_of(tiny_program())
     kernels = launched(ensemble, launcher)
-    indices, templates, tables = parts_of(ensemble)
-    outputs = kernels.compose(indices, templates, tables)
+    stored = parts_of(ensemble)
+    outputs = kernels.compose(stored)
     gradients = random_like(outputs)
     plain, transposed = ([g.contiguous() for g in gradients], [g.mT.contiguous().mT for g in gradients])
-    ways = [torch.autograd.grad(outputs, templates, given, retain_graph=True) for given in (plain, transposed)]
+    ways = [torch.autograd.grad(outputs, stored.templates, given, retain_graph=True) for given in (plain, transposed)]
     assert all(a.equal(b) for a, b in zip(*ways, strict=True))
 
 
 def test_outputs_lie_channels_last_and_begin_at_whole_words():
     ensemble = ensemble_of(tiny_program())
-    outputs = launched(ensemble, PlainLauncher).compose(*parts_of(ensemble))
+    outputs = launched(ensemble, PlainLauncher).compose(parts_of(ensemble))
     assert all(output.is_contiguous(memory_format=torch.channels_last) for output in outputs)
     assert all(output.storage_offset() % 64 == 0 for output in outputs)
 
@@ -247,7 +251,9 @@ def test_tensors_of_another_type_are_refused():
     ensemble = ensemble_of(tiny_program())
     kernels = launched(ensemble, PlainLauncher)
     with pytest.raises(ValueError, match=r"made for torch\.float64"):
-        kernels.compose([], *([p.float() for p in part] for part in parts_of(ensemble)[1:]))
+        kernels.compose(
+            Stored((), *(tuple(p.float() for p in part) for part in (ensemble.banks, ensemble.coefficients)))
+        )
 
 
 def test_with_too_many_templates_an_ensemble_keeps_the_reference_and_says_so():
@@ -299,5 +305,5 @@ def test_types_without_kernels_are_refused(types):
 def test_the_small_plan_that_tries_cupy_out_composes_what_it_says(launcher):
     kernels = LaunchedKernels(SMALL, (2,), launcher(torch.float64), CPU, torch.float64)
     templates, table = torch.arange(6.0).double().view(2, 3), torch.ones(1, 2).double()
-    (made,) = kernels.compose([], [templates], [table])
+    (made,) = kernels.compose(Stored((), (templates,), (table,)))
     assert made.tolist() == [3.0, 5.0, 7.0]

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from programs import ensemble_of, images, tiny_program
+from swc_runtime.compose import Stored
 from swc_runtime.ensemble import Ensemble
 from swc_runtime.kernels.choose import choose_kernels, cupy_kernels, equip
 from swc_runtime.kernels.cupy_launcher import CupyLauncher
@@ -37,9 +38,8 @@ def kernels_for(ensemble: Ensemble) -> LaunchedKernels:
 
 
 def both_ways(kernels, ensemble: Ensemble):
-    indices = [ensemble.get_buffer(f"index_{n}") for n in range(len(ensemble.banks))]
     parameters = [*ensemble.banks, *ensemble.coefficients]
-    outputs = kernels.compose(indices, list(ensemble.banks), list(ensemble.coefficients))
+    outputs = kernels.compose(ensemble.sources().stored)
     generator = torch.Generator().manual_seed(3)
     gradients = [torch.randn(o.shape, generator=generator, dtype=torch.float64).to(o) for o in outputs]
     return (*outputs, *torch.autograd.grad(outputs, parameters, gradients))
@@ -61,7 +61,7 @@ def test_gradcheck():
     kernels = kernels_for(ensemble)
     parameters = [p.detach().clone().requires_grad_() for p in (*ensemble.banks, *ensemble.coefficients)]
     half = len(ensemble.banks)
-    assert torch.autograd.gradcheck(lambda *p: kernels.compose([], p[:half], p[half:]), parameters)
+    assert torch.autograd.gradcheck(lambda *p: kernels.compose(Stored((), p[:half], p[half:])), parameters)
 
 
 def test_the_same_numbers_give_the_same_bits():
@@ -77,8 +77,8 @@ def test_bfloat16_weights_are_the_rounded_ones():
     there = torch.device("cuda", torch.cuda.current_device())
     launcher = CupyLauncher(there, torch.float32, torch.bfloat16)
     narrow = LaunchedKernels(ensemble.plan, counts, launcher, there, torch.float32, torch.bfloat16)
-    parts = [], list(ensemble.banks), list(ensemble.coefficients)
-    for made, wide in zip(narrow.compose(*parts), kernels_for(ensemble).compose(*parts), strict=True):
+    stored = ensemble.sources().stored
+    for made, wide in zip(narrow.compose(stored), kernels_for(ensemble).compose(stored), strict=True):
         torch.testing.assert_close(made, wide.to(torch.bfloat16), rtol=0, atol=0)
 
 
@@ -93,8 +93,8 @@ def test_launches_are_ordered_with_torchs_on_its_stream():
         with torch.cuda.stream(stream), torch.no_grad():
             for _ in range(5):
                 busy = (busy @ busy).clamp(-1, 1)
-            banks = [bank * 3 for bank in ensemble.banks]
-            made = [weight.clone() for weight in kernels.compose([], banks, list(ensemble.coefficients))]
+            banks = tuple(bank * 3 for bank in ensemble.banks)
+            made = [weight.clone() for weight in kernels.compose(Stored((), banks, tuple(ensemble.coefficients)))]
         stream.synchronize()
         for got, truth in zip(made, expected, strict=True):
             torch.testing.assert_close(got, truth, **CLOSE[torch.float32])

@@ -4,7 +4,6 @@ Takes what makes kernels for one precision; gives `KernelsByPrecision`. Guarante
 written as such by the kernels themselves, and their gradients read as they are; memory is kept for one precision at a
 time; what is pulled back is what was made last.
 
-Tensor names: S slots of a bank, K its templates, N its coefficient vectors, T scalars of a template.
 """
 
 from __future__ import annotations
@@ -14,6 +13,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
+from swc_runtime.compose import Stored
 from swc_runtime.kernels.reference import Kernels
 
 
@@ -35,39 +35,21 @@ class KernelsByPrecision:
             self._made[weights] = self._make(weights)
         return self._made[weights]
 
-    def compose(
-        self,
-        indices: Sequence[Tensor],
-        templates: Sequence[Tensor],
-        tables: Sequence[Tensor],
-        dtype: torch.dtype | None = None,
-    ) -> tuple[Tensor, ...]:
+    def compose(self, stored: Stored, dtype: torch.dtype | None = None) -> tuple[Tensor, ...]:
         """See `Kernels`."""
-        return self._of(dtype).compose(indices, templates, tables, dtype)
+        return self._of(dtype).compose(stored, dtype)
 
-    def make(
-        self,
-        indices: Sequence[Tensor],
-        templates: Sequence[Tensor],
-        tables: Sequence[Tensor],
-        dtype: torch.dtype | None = None,
-    ) -> tuple[Tensor, ...]:
+    def make(self, stored: Stored, dtype: torch.dtype | None = None) -> tuple[Tensor, ...]:
         """See `Kernels`."""
         wanted = self._of(dtype)
         if wanted is not self._last:
             self._last.release()  # so that its memory is free before more is asked for
             self._last = wanted
-        return wanted.make(indices, templates, tables, dtype)
+        return wanted.make(stored, dtype)
 
-    def pull(
-        self,
-        gradients: Sequence[Tensor | None],
-        indices: Sequence[Tensor],
-        templates: Sequence[Tensor],
-        tables: Sequence[Tensor],
-    ) -> tuple[Tensor, ...]:
+    def pull(self, gradients: Sequence[Tensor | None], stored: Stored) -> tuple[Tensor, ...]:
         """See `Kernels`."""
-        return self._last.pull(gradients, indices, templates, tables)
+        return self._last.pull(gradients, stored)
 
     def release(self) -> None:
         """See `Kernels`."""

@@ -18,6 +18,7 @@ from swc.diagnostics import DiagnosticError
 from swc.diagnostics.catalogue.training import NoKernels
 from swc.program.program import Program
 
+from swc_runtime.compose import Stored
 from swc_runtime.ensemble import Ensemble
 from swc_runtime.kernels.by_precision import KernelsByPrecision
 from swc_runtime.kernels.launched import LaunchedKernels
@@ -81,7 +82,7 @@ def why_not_cupy(device: torch.device) -> str | None:
         return "CuPy is not installed"
     try:
         templates, table = torch.arange(6.0, device=device).view(2, 3), torch.ones(1, 2, device=device)
-        (made,) = cupy_kernels(SMALL, (2,), device).compose([], [templates], [table])
+        (made,) = cupy_kernels(SMALL, (2,), device).compose(Stored((), (templates,), (table,)))
         return None if made.tolist() == [3.0, 5.0, 7.0] else "CuPy does not work here: it composes wrongly"
     except (ImportError, OSError, RuntimeError, AttributeError) as error:
         return f"CuPy does not work here: {next(iter(str(error).splitlines()), type(error).__name__)}"
@@ -140,15 +141,17 @@ def step_seconds(
 ) -> float:
     """Seconds of what a step does, composing in kept memory and pulling back, many of them; the best of some rounds."""
     sizes = list(zip(plan.banks, num_templates, strict=True))
-    indices = [torch.tensor(bank.index, device=device) for bank in plan.banks]
-    templates = [torch.zeros(num, bank.size, device=device) for bank, num in sizes]
-    tables = [torch.zeros(len(bank.coefficients), num, device=device) for bank, num in sizes]
+    stored = Stored(
+        tuple(torch.tensor(bank.index, device=device) for bank in plan.banks),
+        tuple(torch.zeros(num, bank.size, device=device) for bank, num in sizes),
+        tuple(torch.zeros(len(bank.coefficients), num, device=device) for bank, num in sizes),
+    )
 
     def steps(count: int) -> float:
         started = perf_counter()
         for _ in range(count):
-            made = kernels.make(indices, templates, tables, weights)  # what was made serves as its own gradient
-            kernels.pull(made, indices, templates, tables)
+            made = kernels.make(stored, weights)  # what was made serves as its own gradient
+            kernels.pull(made, stored)
         if device.type == "cuda":
             torch.cuda.synchronize(device)
         return perf_counter() - started

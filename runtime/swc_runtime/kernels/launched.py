@@ -19,7 +19,7 @@ from swc.program.expressions import Shape
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from swc_runtime.compose import block_view
+from swc_runtime.compose import Stored, block_view
 from swc_runtime.kernels.tables import Sums, launch_tables, unsuitable
 from swc_runtime.plan import CompositionPlan
 
@@ -92,15 +92,9 @@ class LaunchedKernels:
     def _both(self, sums: Sums) -> tuple[Tensor, Tensor]:
         return self._table(sums.rows), self._table(sums.parts)
 
-    def compose(
-        self,
-        indices: Sequence[Tensor],
-        templates: Sequence[Tensor],
-        tables: Sequence[Tensor],
-        dtype: torch.dtype | None = None,
-    ) -> tuple[Tensor, ...]:
+    def compose(self, stored: Stored, dtype: torch.dtype | None = None) -> tuple[Tensor, ...]:
         """See `Kernels`; the indices are the plan's own, which the kernels have in their tables."""
-        made: tuple[Tensor, ...] = Composed.apply(self, *templates, *tables)
+        made: tuple[Tensor, ...] = Composed.apply(self, *stored.templates, *stored.tables)
         return made if dtype in (None, self.weights) else tuple(weight.to(dtype) for weight in made)
 
     def slot_gradients(self, gradients: Sequence[Tensor], templates: Sequence[Tensor]) -> list[Tensor]:
@@ -115,45 +109,34 @@ class LaunchedKernels:
         """See `Kernels`."""
         self._kept = None
 
-    def make(
-        self,
-        indices: Sequence[Tensor],
-        templates: Sequence[Tensor],
-        tables: Sequence[Tensor],
-        dtype: torch.dtype | None = None,
-    ) -> tuple[Tensor, ...]:
+    def make(self, stored: Stored, dtype: torch.dtype | None = None) -> tuple[Tensor, ...]:
         """See `Kernels`."""
         if self._kept is None:
             with torch.inference_mode(False):  # training will use it too
                 self._kept = self._buffer()
-        made = self._place(self._kept, templates, tables)
+        made = self._place(self._kept, stored)
         return made if dtype in (None, self.weights) else tuple(weight.to(dtype) for weight in made)
 
-    def pull(
-        self,
-        gradients: Sequence[Tensor | None],
-        indices: Sequence[Tensor],
-        templates: Sequence[Tensor],
-        tables: Sequence[Tensor],
-    ) -> tuple[Tensor, ...]:
+    def pull(self, gradients: Sequence[Tensor | None], stored: Stored) -> tuple[Tensor, ...]:
         """See `Kernels`."""
-        made = [self._new(tensor.shape) for tensor in templates], [self._new(tensor.shape) for tensor in tables]
-        self._pull(gradients, (templates, tables), made, self._by_coefficient)
-        return (*made[0], *made[1])
+        given = stored.templates, stored.tables
+        templates, tables = ([self._new(tensor.shape) for tensor in tensors] for tensors in given)
+        self._pull(gradients, given, (templates, tables), self._by_coefficient)
+        return (*templates, *tables)
 
-    def place(self, templates: Sequence[Tensor], tables: Sequence[Tensor]) -> tuple[Tensor, ...]:
+    def place(self, stored: Stored) -> tuple[Tensor, ...]:
         """The outputs in memory of their own."""
-        return self._place(self._buffer(), templates, tables)
+        return self._place(self._buffer(), stored)
 
     def _buffer(self) -> Tensor:
         return torch.empty(self._size, dtype=self.weights, device=self.device)
 
-    def _place(self, buffer: Tensor, templates: Sequence[Tensor], tables: Sequence[Tensor]) -> tuple[Tensor, ...]:
+    def _place(self, buffer: Tensor, stored: Stored) -> tuple[Tensor, ...]:
         """The outputs, each written once, where it stays."""
-        self._check((*templates, *tables))
+        self._check((*stored.templates, *stored.tables))
         placed = zip(self._starts, self.plan.outputs, strict=True)
         made = tuple(block_view(buffer, start, output.shape) for start, output in placed)
-        addresses = (self._addresses.of(tensors) for tensors in (templates, tables, made))
+        addresses = (self._addresses.of(tensors) for tensors in (stored.templates, stored.tables, made))
         self._launch("compose", len(self._walk[0]), *self._walk, *addresses)
         return made
 
@@ -202,12 +185,16 @@ class Composed(torch.autograd.Function):
         ctx.kernels = kernels
         ctx.set_materialize_grads(False)
         ctx.save_for_backward(*tensors)
-        half = len(tensors) // 2
-        return kernels.place(tensors[:half], tensors[half:])
+        return kernels.place(_stored(tensors))
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
         """Two launches; gradients and templates are read once."""
-        half = len(ctx.saved_tensors) // 2
-        return (None, *ctx.kernels.pull(gradients, (), ctx.saved_tensors[:half], ctx.saved_tensors[half:]))
+        return (None, *ctx.kernels.pull(gradients, _stored(ctx.saved_tensors)))
+
+
+def _stored(tensors: tuple[Tensor, ...]) -> Stored:
+    """Templates and tables; the kernels have the indices in tables of their own."""
+    half = len(tensors) // 2
+    return Stored((), tensors[:half], tensors[half:])

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from swc_runtime.compose import Compose, gather_rows
+from swc_runtime.compose import Compose, Stored, gather_rows
 from swc_runtime.plan import CompositionPlan
 from swc_runtime.workspace import Workspace
 
@@ -22,26 +22,11 @@ from swc_runtime.workspace import Workspace
 class Kernels(Protocol):
     """What an ensemble computes its weights with; lists are per bank, in the plan's order."""
 
-    def compose(
-        self,
-        indices: Sequence[Tensor],
-        templates: Sequence[Tensor],
-        tables: Sequence[Tensor],
-        dtype: torch.dtype | None = None,
-    ) -> tuple[Tensor, ...]:
-        """The plan's outputs from indices [S], templates [K, T] and tables [N, K], differentiable by the last two.
-
-        They are rounded to `dtype` (None: the templates').
-        """
+    def compose(self, stored: Stored, dtype: torch.dtype | None = None) -> tuple[Tensor, ...]:
+        """The plan's outputs, differentiable by templates and tables, rounded to `dtype` (None: the templates')."""
         ...
 
-    def make(
-        self,
-        indices: Sequence[Tensor],
-        templates: Sequence[Tensor],
-        tables: Sequence[Tensor],
-        dtype: torch.dtype | None = None,
-    ) -> tuple[Tensor, ...]:
+    def make(self, stored: Stored, dtype: torch.dtype | None = None) -> tuple[Tensor, ...]:
         """As `compose`, but not differentiable, and in memory that the next call uses again."""
         ...
 
@@ -49,13 +34,7 @@ class Kernels(Protocol):
         """Give up the memory that `make` keeps; it asks for it anew when it needs it."""
         ...
 
-    def pull(
-        self,
-        gradients: Sequence[Tensor | None],
-        indices: Sequence[Tensor],
-        templates: Sequence[Tensor],
-        tables: Sequence[Tensor],
-    ) -> tuple[Tensor, ...]:
+    def pull(self, gradients: Sequence[Tensor | None], stored: Stored) -> tuple[Tensor, ...]:
         """The gradients of the templates, then of the tables, from those of what `make` gave (None: zero).
 
         Gradients may stand where their outputs stood, if the plan calls them `replaceable`. The outputs are lost.
@@ -82,46 +61,29 @@ class TorchKernels:
         """See `Kernels`."""
         self._workspace = None
 
-    def compose(
-        self,
-        indices: Sequence[Tensor],
-        templates: Sequence[Tensor],
-        tables: Sequence[Tensor],
-        dtype: torch.dtype | None = None,
-    ) -> tuple[Tensor, ...]:
+    def compose(self, stored: Stored, dtype: torch.dtype | None = None) -> tuple[Tensor, ...]:
         """See `Kernels`."""
-        made: tuple[Tensor, ...] = Compose.apply(self.plan, dtype, *indices, *templates, *tables)
+        made: tuple[Tensor, ...] = Compose.apply(self.plan, dtype, *stored.indices, *stored.templates, *stored.tables)
         return made
 
-    def make(
-        self,
-        indices: Sequence[Tensor],
-        templates: Sequence[Tensor],
-        tables: Sequence[Tensor],
-        dtype: torch.dtype | None = None,
-    ) -> tuple[Tensor, ...]:
+    def make(self, stored: Stored, dtype: torch.dtype | None = None) -> tuple[Tensor, ...]:
         """See `Kernels`."""
-        like, dtype = templates[0].detach(), dtype or templates[0].dtype
+        like = stored.templates[0].detach()
+        dtype = dtype or like.dtype
         if self._workspace is None or not self._workspace.suits(like, dtype):
             self._workspace = None  # so that its memory is free before more is asked for
             with torch.inference_mode(False):  # training will use it too
                 self._workspace = Workspace(self.plan, like, dtype)
         with torch.no_grad(), torch.autocast(device_type=like.device.type, enabled=False):
-            self._workspace.make(indices, templates, tables)
+            self._workspace.make(stored)
         return self._workspace.outputs
 
-    def pull(
-        self,
-        gradients: Sequence[Tensor | None],
-        indices: Sequence[Tensor],
-        templates: Sequence[Tensor],
-        tables: Sequence[Tensor],
-    ) -> tuple[Tensor, ...]:
+    def pull(self, gradients: Sequence[Tensor | None], stored: Stored) -> tuple[Tensor, ...]:
         """See `Kernels`."""
         if self._workspace is None:
             raise ValueError("pull was called without make")
-        with torch.no_grad(), torch.autocast(device_type=templates[0].device.type, enabled=False):
-            return self._workspace.pull(gradients, indices, templates, tables)
+        with torch.no_grad(), torch.autocast(device_type=stored.templates[0].device.type, enabled=False):
+            return self._workspace.pull(gradients, stored)
 
     def slot_gradients(self, gradients: Sequence[Tensor], templates: Sequence[Tensor]) -> list[Tensor]:
         """See `Kernels`."""
