@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
-from threading import Lock
-from typing import Any
+from threading import Event, Lock
+from types import FrameType
+from typing import Any, NoReturn
 
 from attrs import evolve, field, frozen
 
@@ -43,6 +46,7 @@ class Processes:
 
     running: set[subprocess.Popen[bytes]] = field(factory=set)
     lock: Lock = field(factory=Lock)
+    are_stopped: Event = field(factory=Event)
 
     def run(self, command: Sequence[str], log: Path) -> int:
         """Run a command with its output in a file; gives its exit status."""
@@ -58,6 +62,7 @@ class Processes:
 
     def stop(self) -> None:
         """Ask all to end, as an interrupt does."""
+        self.are_stopped.set()
         with self.lock:
             for process in self.running:
                 process.terminate()
@@ -72,10 +77,11 @@ def run_sweep(
 
     def run(one: Done | Compiled, cell: Cell) -> Done:
         done = one if isinstance(one, Done) else _train(sweep, cell, one, folder / cell.name, processes, options)
-        tell(done)
+        if not processes.are_stopped.is_set():
+            tell(done)
         return done
 
-    with ThreadPoolExecutor(jobs) as pool:
+    with _stopped_by_a_signal(), ThreadPoolExecutor(jobs) as pool:
         waiting = [pool.submit(run, *pair) for pair in zip(prepared, sweep.cells, strict=True)]
         try:
             return tuple(future.result() for future in waiting)
@@ -83,6 +89,20 @@ def run_sweep(
             pool.shutdown(wait=False, cancel_futures=True)
             processes.stop()
             raise
+
+
+@contextmanager
+def _stopped_by_a_signal() -> Iterator[None]:
+    """Let a request to end (SIGTERM) unwind as an interrupt does, so that no process is left behind."""
+
+    def leave(number: int, frame: FrameType | None) -> NoReturn:
+        raise SystemExit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _prepared(sweep: Sweep, cell: Cell, folder: Path) -> Done | Compiled:

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 from math import sqrt
 from pathlib import Path
 from statistics import mean, stdev
+from subprocess import PIPE
 
 import pytest
 from swc.diagnostics import DiagnosticError
@@ -76,6 +82,23 @@ def test_a_sweep_runs_fails_in_part_and_goes_on(made: Place, capfd: pytest.Captu
     (folder / "amount=50%25,seed=1" / "run" / "results.json").write_text("{")
     assert made.swc(*command) == 1
     assert "1 of 2" in capfd.readouterr().out
+
+
+def test_a_sweep_that_is_asked_to_end_leaves_no_process_behind(made: Place) -> None:
+    command = [sys.executable, "-m", "swc", "sweep", "tiny.sw", "--vary", "amount=50%,60%", "-o", "ended"]
+    process = subprocess.Popen(
+        [*command, "--jobs", "2", "--epochs-scale", "900"], cwd=made.folder, stderr=PIPE, start_new_session=True
+    )
+    logs = [made.folder / "ended" / f"amount={amount}%25,seed=0" / "train.log" for amount in (50, 60)]
+    deadline = time.monotonic() + 120
+    while not all(log.is_file() and "training on" in log.read_text() for log in logs):
+        assert time.monotonic() < deadline and process.poll() is None
+        time.sleep(0.1)
+    process.terminate()
+    assert b"failed" not in process.communicate(timeout=60)[1]
+    assert process.returncode == 128 + signal.SIGTERM
+    with pytest.raises(ProcessLookupError):
+        os.killpg(process.pid, 0)  # nobody is left of its group
 
 
 def test_a_sweep_file_says_everything(tmp_path: Path) -> None:
