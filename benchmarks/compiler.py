@@ -138,7 +138,7 @@ def growth_rows(curve: Sequence[tuple[int, float]]) -> Iterator[Row]:
 
 def shape_rows() -> Iterator[Row]:
     """As many layers of more and more shapes: a chain has a level for each, and a large layer a slot on each level."""
-    for nets in (NETS, many_shapes(16), many_shapes(64)):
+    for nets in (NETS, many_shapes(16), many_shapes(32)):
         spec, tables = ensemble(1_000, nets=nets)
         found = min(cpu_seconds(lambda s=spec, t=tables: compile_whole(s, t)) for _ in range(REPEATS))
         shapes = len({layer.shape for table in tables for layer in table.layers})

@@ -12,10 +12,13 @@ from math import prod
 
 from attrs import evolve, field, frozen
 
+from swc.diagnostics.catalogue.clusters import TooManyShapes
 from swc.ir.graph import Bank, Cluster, Coefficient, Graph, Layer, Level, Slot
 from swc.passes.blocks import BLOCKS
 from swc.passes.context import Context
 from swc.program.expressions import Shape
+
+MOST_SHAPES = 128  # of a chain: its expressions nest as deep, and are read by recursion
 
 
 @frozen
@@ -29,8 +32,14 @@ class CutLevels:
         layers = {layer.id: layer for layer in graph.layers}
         parts = _Parts()
         for cluster in graph.clusters:
-            blocks = context.spec.shares[cluster.share].blocks
-            _add_cluster(parts, cluster, [layers[name] for name in cluster.layers], blocks)
+            share, own = context.spec.shares[cluster.share], [layers[name] for name in cluster.layers]
+            shapes = len({layer.shape for layer in own})
+            if share.blocks == "chain" and shapes > MOST_SHAPES:
+                found = TooManyShapes(span=share.span, label=cluster.label, shapes=shapes, most=MOST_SHAPES)
+                context.sink.report(found)
+                continue
+            _add_cluster(parts, cluster, own, share.blocks)
+        context.sink.raise_errors()
         return evolve(
             graph,
             levels=tuple(parts.levels),

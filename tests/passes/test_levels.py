@@ -6,7 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from swc.diagnostics import DiagnosticError
+from swc.diagnostics.catalogue.clusters import TooManyShapes
 from swc.passes.blocks import BLOCKS, chain, grid
+from swc.passes.levels import MOST_SHAPES
 from swc.passes.pipeline import run_pipeline
 from swc.program.expressions import num_scalars, placements, shape_of
 from swc.semantics.spec import Clusters, Selector, Share
@@ -87,3 +90,14 @@ def test_fan_in_is_that_of_the_largest_user():
     fans = {bank.id: bank.fan_in for bank in graph.banks}
     assert fans["c1.0"] == 640 * 9
     assert fans["c0.0"] == 320
+
+
+def test_a_chain_of_too_many_shapes_is_refused():
+    """Its expressions nest as deep as it has shapes, and reading them would not end well."""
+    share = Share(Selector("conv"), clusters=Clusters("one"))
+    with pytest.raises(DiagnosticError) as caught:
+        run_pipeline(wrn_context([(10, width) for width in range(1, 41)], share=share))
+    (found,) = caught.value.diagnostics
+    assert isinstance(found, TooManyShapes)
+    assert found.shapes > found.most == MOST_SHAPES
+    assert "blocks grid" in found.help()

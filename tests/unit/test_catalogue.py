@@ -143,6 +143,7 @@ TRIGGERED = {
     "SW409": "passes/test_resharing.py",
     "SW410": "passes/test_resharing.py",
     "SW411": "passes/test_resharing.py",
+    "SW412": "passes/test_levels.py",
     "SW450": "passes/test_allocate.py",
     "SW451": "passes/test_allocate.py",
     "SW452": "passes/test_allocate.py",

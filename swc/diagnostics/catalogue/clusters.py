@@ -298,6 +298,29 @@ class SilentLayers(Diagnostic):
         return "see whether these layers take part in the members' output"
 
 
+@frozen(kw_only=True)
+class TooManyShapes(Diagnostic):
+    """A cluster in chain blocks has more shapes than the compiler takes.
+
+    In a chain every shape adds a level, and a layer of the largest shape is put together from all of them: a bank for
+    each level and a slot for each layer on it. Hundreds of levels, one inside the other, are of little use, as each
+    template then holds few scalars. Blocks in a grid have no such nesting; more clusters have fewer shapes each.
+    """
+
+    code: ClassVar[str] = "SW412"
+    label: str
+    shapes: int
+    most: int
+
+    def message(self) -> str:
+        """The cluster, its shapes and the limit."""
+        return f"the cluster {self.label} has {self.shapes} shapes: a chain takes at most {self.most}"
+
+    def help(self) -> str:
+        """The way out."""
+        return "write `blocks grid`, more depth bins, or `clusters by shape`"
+
+
 CLUSTERS = (
     NothingSelected,
     NothingSharable,
@@ -311,4 +334,5 @@ CLUSTERS = (
     MostlySingletons,
     NothingSplit,
     SilentLayers,
+    TooManyShapes,
 )
