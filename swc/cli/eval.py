@@ -31,6 +31,7 @@ FORMATS = ("table", "json", "csv")
 @click.option(
     "--time-batch", type=click.IntRange(0), default=128, show_default=True, help="Images in a timed batch; 0: no times."
 )
+@click.option("--keep", is_flag=True, help="Keep the predictions, so that the next evaluation need not make them.")
 @click.option("--interpolate", is_flag=True, help="Accuracy on the line between members of one architecture.")
 def command(places: tuple[str, ...], form: str, output: Path | None, **given: object) -> None:
     """Evaluate what was trained: each member, every subset and the ensemble on held-out images.

@@ -8,7 +8,7 @@ import click
 
 from swc.cli import console
 
-FORMATS = ("torch", "safetensors", "torch-export")
+FORMATS = ("torch", "safetensors", "torch-export", "onnx", "python")
 
 
 @click.command("export")
@@ -20,8 +20,9 @@ def command(place: str | None, form: str, members: str | None, output: Path | No
     """Write the members of a run as plain files, with their weights generated once.
 
     torch: their state, and a Python file that loads them with torch alone. safetensors: their state. torch-export:
-    programs that run without any Python code of the members. A model card stands beside them. RUN is a run, a build
-    folder or the name of a compiled ensemble; without it, what was compiled last.
+    programs that run without any Python code of the members. onnx: models for onnxruntime and others. python: one
+    readable file that shows how each weight is composed, and trains. A model card stands beside them. RUN is a run, a
+    build folder or the name of a compiled ensemble; without it, what was compiled last.
     """
     from swc.cli.places import open_place
     from swc.exporting.export import export_build
@@ -30,4 +31,4 @@ def command(place: str | None, form: str, members: str | None, output: Path | No
     wanted = tuple(name.strip() for name in members.split(",")) if members else ()
     found = export_build(build, form, wanted, output or Path(f"{build.spec.name}_{form}"))
     console.say(f"wrote {found.folder}: {', '.join(found.files)}")
-    console.say(f"each member was read back: its outputs differ by {found.difference:.1g} at most")
+    console.say(f"every member was read back: its outputs differ by {found.difference:.1g} at most")

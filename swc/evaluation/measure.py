@@ -16,6 +16,7 @@ from attrs import evolve, frozen
 from swc.diagnostics import DiagnosticError, Sink
 from swc.diagnostics.catalogue.evaluation import NotFinished, NothingTrained, OtherImages, TooManySubsets
 from swc.evaluation.record import Evaluation, Interpolation, Outliers, Predictor
+from swc.evaluation.shelf import Shelf, shelf_name
 from swc.frontend.own_code import told_to_its_author
 from swc.frontend.read import folders_of
 from swc.machine import chosen_device
@@ -25,7 +26,7 @@ from swc.program.program import Program
 from swc.trained import Kept, kept_of, restored
 from swc_runtime.data import Dataset, Split, open_data, read_images, test_batches
 from swc_runtime.ensemble import Ensemble
-from swc_runtime.evaluate import predict
+from swc_runtime.evaluate import predict_logits
 from swc_runtime.evaluate.cost import Cost, member_costs, stored_scalars
 from swc_runtime.evaluate.diversity import diversity, mean_diversity
 from swc_runtime.evaluate.interpolate import alike, along
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 
     from swc.store import Build
 
+PREDICTIONS = "predictions"  # the name of the file with those for held-out images
 MOST_SUBSETS = 4095  # of 12 members
 CALIBRATION = 5  # one in so many held-out images, where temperatures are asked for
 
@@ -52,7 +54,7 @@ class Asked:
     """What the command line says about an evaluation.
 
     `outliers` are names of data sets or folders of images; `time_batch` 0 leaves out the times; `interpolate` asks for
-    the line between members of one architecture.
+    the line between members of one architecture; `keep` writes the predictions beside the numbers.
     """
 
     data: Path | None = None
@@ -62,6 +64,7 @@ class Asked:
     outliers: tuple[str, ...] = ()
     time_batch: int = 128
     interpolate: bool = False
+    keep: bool = False
 
 
 @frozen(eq=False)
@@ -75,10 +78,15 @@ class _Opened:
     arithmetic: Arithmetic
     device: str
     batch: int
+    shelf: Shelf
 
-    def predict(self, split: Split) -> tuple[Tensor, Tensor]:
-        """Probabilities [M, N, C] and labels [N]."""
-        return predict(self.ensemble, test_batches(split, self.batch, device=self.device), self.arithmetic)
+    def predict(self, split: Split, name: str) -> tuple[Tensor, Tensor]:
+        """Probabilities [M, N, C] and labels [N] of a split, whose predictions are kept under `name`."""
+        logits, labels = self.shelf.predictions(name, split, lambda: self._logits(split))
+        return logits.to(self.device).softmax(-1), labels.to(self.device)
+
+    def _logits(self, split: Split) -> tuple[Tensor, Tensor]:
+        return predict_logits(self.ensemble, test_batches(split, self.batch, device=self.device), self.arithmetic)
 
 
 @frozen(eq=False)
@@ -97,7 +105,7 @@ def evaluate_build(build: Build, asked: Asked, sink: Sink, announce: Callable[[s
     folders = folders_of(build.spec)
     with factory_path(folders), told_to_its_author(folders):
         opened = _open(build, asked, sink, announce)
-        probabilities, labels = opened.predict(opened.dataset.test)
+        probabilities, labels = opened.predict(opened.dataset.test, PREDICTIONS)
         outliers = tuple(_outliers(opened, probabilities, name, asked, announce) for name in asked.outliers)
         lines = _interpolations(opened) if asked.interpolate else ()
         seen = _Seen(probabilities, labels, _costs(opened, asked), outliers, lines)
@@ -114,15 +122,9 @@ def _open(build: Build, asked: Asked, sink: Sink, announce: Callable[[str], None
     device = chosen_device(asked.device)
     dataset = open_data(spec.data, asked.data, asked.offline, announce).to(device)
     recipe = spec.training.recipe
-    return _Opened(
-        build,
-        kept,
-        restored(kept, device),
-        dataset,
-        choose_arithmetic(recipe.precision, device),
-        device,
-        recipe.batch,
-    )
+    arithmetic = choose_arithmetic(recipe.precision, device)
+    shelf = Shelf(build.folder / "eval", kept, arithmetic, tuple(folders_of(spec)), asked.keep, announce)
+    return _Opened(build, kept, restored(kept, device), dataset, arithmetic, device, recipe.batch, shelf)
 
 
 def _costs(opened: _Opened, asked: Asked) -> tuple[Cost, ...]:
@@ -133,7 +135,7 @@ def _costs(opened: _Opened, asked: Asked) -> tuple[Cost, ...]:
 
 def _outliers(opened: _Opened, familiar: Tensor, name: str, asked: Asked, announce: Callable[[str], None]) -> Outliers:
     split = _other_split(opened.dataset.facts, name, asked, announce)
-    theirs, _ = opened.predict(split.to(opened.device))
+    theirs, _ = opened.predict(split.to(opened.device), shelf_name(name))
     found = tuple((measure, detect(familiar, theirs, measure)) for measure in MEASURES)
     return Outliers(name, theirs.shape[1], found)
 

@@ -64,25 +64,27 @@ def loader(program: Program, members: Sequence[MemberPlan]) -> str:
         channels=channels,
         height=height,
         width=width,
-        imports="".join(sorted({_import(member.source) for member in members})),
+        imports="".join(sorted({"from {} import {}\n".format(*import_of(member.source)) for member in members})),
         mean=list(facts.mean),
         deviation=list(facts.deviation),
-        members="".join(f'    "{member.name}": lambda: {_call(member.source, program)},\n' for member in members),
+        members="".join(f'    "{member.name}": lambda: {call_of(member.source, program)},\n' for member in members),
     )
 
 
-def _import(source: ModelSource) -> str:
+def import_of(source: ModelSource) -> tuple[str, str, str]:
+    """What must be imported to build a member: module, name, and no alias."""
     match source.kind:
         case "family":
-            return f"from {source.name} import {source.name}\n"
+            return (source.name, source.name, "")
         case "torchvision":
-            return "from torchvision.models import get_model\n"
+            return ("torchvision.models", "get_model", "")
         case "python":
             module, _, path = source.name.partition(":")
-            return f"from {module} import {path.partition('.')[0]}\n"
+            return (module, path.partition(".")[0], "")
 
 
-def _call(source: ModelSource, program: Program) -> str:
+def call_of(source: ModelSource, program: Program) -> str:
+    """The call that builds a member."""
     given = "".join(f", {name}={value!r}" for name, value in source.arguments)
     classes = program.data.num_classes
     match source.kind:
@@ -94,7 +96,7 @@ def _call(source: ModelSource, program: Program) -> str:
             return f"{source.name.partition(':')[2]}({given.removeprefix(', ')})"
 
 
-def card(build: Build, stage: str, members: Sequence[str], files: Sequence[str]) -> str:
+def card(build: Build, stage: str, members: Sequence[str], files: Sequence[str], what: str) -> str:
     """The model card: what it is, what it was trained on, budget, scores, and the files."""
     spec, counts = build.spec, count(build.revisions[-1].graph)
     data = spec.data
@@ -111,8 +113,8 @@ def card(build: Build, stage: str, members: Sequence[str], files: Sequence[str])
         "Budget": shared,
         "Files": ", ".join(f"`{name}`" for name in files),
     }
-    head = [f"# {spec.name}", "", f"Members with their weights written out: {', '.join(members)}.", ""]
-    return "\n".join([*head, *(f"- {what}: {said}" for what, said in facts.items()), "", *_scores(build.folder)]) + "\n"
+    head = [f"# {spec.name}", "", f"{what}: {', '.join(members)}.", ""]
+    return "\n".join([*head, *(f"- {name}: {said}" for name, said in facts.items()), "", *_scores(build.folder)]) + "\n"
 
 
 def _scores(folder: Path) -> list[str]:

@@ -1,35 +1,35 @@
 """From a run to files of its members.
 
-Takes a build, the members and a format; writes a folder. Guarantees: every file was read back and gave the member's
-outputs; one that did not is gone.
+Takes a build, the members and a format; writes a folder. Guarantees: every file was read back and gave the members'
+outputs; where one did not, or anything else went wrong, nothing is written.
 """
 
 from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Mapping
-from importlib.util import find_spec
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import torch
 from attrs import frozen
 from torch import Tensor, nn
 
 from swc.diagnostics import DiagnosticError
 from swc.diagnostics.catalogue.evaluation import NothingTrained
-from swc.diagnostics.catalogue.exporting import ExportDiffers, NoSuchMember, NotExportable
-from swc.diagnostics.catalogue.files import OutputUnwritable
+from swc.diagnostics.catalogue.exporting import NoSuchMember, NotExportable, PackagesMissing
 from swc.diagnostics.suggest import closest
 from swc.exporting.card import card, loader
+from swc.exporting.families import family_file
+from swc.exporting.job import BATCHES, Job
+from swc.exporting.python_file import python_file
+from swc.exporting.staged import staged
 from swc.frontend.own_code import told_to_its_author
 from swc.frontend.read import folders_of
 from swc.program.codec import hash_of
 from swc.store import write_whole
-from swc.trained import Kept, kept_of, restored
+from swc.trained import kept_of
 from swc_runtime.export.formats import (
-    TOLERANCE,
-    difference,
     reread_exported,
     reread_safetensors,
     reread_torch,
@@ -37,29 +37,32 @@ from swc_runtime.export.formats import (
     write_safetensors,
     write_torch,
 )
+from swc_runtime.export.onnx_files import missing_packages, reread_onnx, write_onnx
 from swc_runtime.export.plain import plain_member
 from swc_runtime.models import factory_path
 
 if TYPE_CHECKING:
-    from swc.program.program import Program
+    from swc.program.program import MemberPlan
     from swc.store import Build
 
 
 @frozen
 class Format:
-    """How a member is written to a file with this ending, and how the file is asked."""
+    """How a member is written to a file with this ending, and how the file is asked; `extra` is what it needs."""
 
     ending: str
     write: Callable[[nn.Module, Path, Mapping[str, str], Tensor], None]
     reread: Callable[[nn.Module, Path, Tensor], Tensor]
+    missing: Callable[[], tuple[str, ...]] = tuple
 
 
 FORMATS: dict[str, Format] = {
     "torch": Format(".pt", write_torch, reread_torch),
     "safetensors": Format(".safetensors", write_safetensors, reread_safetensors),
     "torch-export": Format(".pt2", write_exported, reread_exported),
+    "onnx": Format(".onnx", write_onnx, reread_onnx, missing_packages),
 }
-NUM_IMAGES = 4  # that a file is asked for
+PYTHON = "python"  # all members in one file
 
 
 @frozen
@@ -78,16 +81,16 @@ def export_build(build: Build, form: str, wanted: tuple[str, ...], folder: Path)
     kept = kept_of(build.folder, hash_of(spec)) if build.is_run else None
     if kept is None or spec.training is None:
         raise DiagnosticError(NothingTrained(place=str(build.folder)))
+    _check_packages(form)
     folders = folders_of(spec)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
+    with staged(folder) as stage:
+        job = Job(kept, chosen, stage, folder)
         with factory_path(folders), told_to_its_author(folders):
-            found = _members(kept, chosen, form, folder)
-        files = [*found, *_beside(kept.compiled.program, chosen, form, folder)]
-    except OSError as error:
-        raise DiagnosticError(OutputUnwritable(path=str(folder), reason=error.strerror or str(error))) from error
-    names = tuple(kept.compiled.program.members[number].name for number in chosen)
-    write_whole(folder / "README.md", card(build, kept.where(spec.training), names, files))
+            found = python_file(job) if form == PYTHON else _members(job, form)
+        files = [*found, *_beside(job, form)]
+        names = [member.name for member in job.members]
+        what = "Members over the templates they share" if form == PYTHON else "Members with their weights written out"
+        write_whole(stage / "README.md", card(build, kept.where(spec.training), names, files, what))
     return Exported(folder, (*files, "README.md"), max(found.values()))
 
 
@@ -101,56 +104,42 @@ def _chosen(build: Build, wanted: tuple[str, ...]) -> tuple[int, ...]:
     return tuple(number for number, name in enumerate(known) if not wanted or name in wanted)
 
 
-def _members(kept: Kept, chosen: tuple[int, ...], form: str, folder: Path) -> dict[str, float]:
+def _check_packages(form: str) -> None:
+    missing = FORMATS[form].missing() if form in FORMATS else ()
+    if missing:
+        raise DiagnosticError(PackagesMissing(form=form, packages=missing, extra=form))
+
+
+def _members(job: Job, form: str) -> dict[str, float]:
     """Write each member and ask its file; the difference by file."""
-    program = kept.compiled.program
-    ensemble = restored(kept, "cpu")
-    images = torch.randn(NUM_IMAGES, *program.data.image_shape, generator=torch.Generator().manual_seed(0))
-    expected = _outputs(ensemble, images)
+    chosen = FORMATS[form]
     found: dict[str, float] = {}
-    for number in chosen:
-        name = program.members[number].name
-        path = folder / f"{name}{FORMATS[form].ending}"
-        found[path.name] = _written(plain_member(ensemble, number), name, form, path, images, expected[number])
+    for number, member in zip(job.chosen, job.members, strict=True):
+        module = plain_member(job.ensemble, number)
+        path = job.stage / f"{member.name}{chosen.ending}"
+        _write(job, member, module, form, path)
+        found[path.name] = job.check(path.name, number, partial(chosen.reread, module, path))
     return found
 
 
-def _outputs(ensemble: nn.Module, images: Tensor) -> Tensor:
-    """What the members themselves give [M, B, C]."""
-    ensemble.eval()
-    with torch.no_grad():
-        made: Tensor = ensemble(images)
-    return made
-
-
-def _written(module: nn.Module, name: str, form: str, path: Path, images: Tensor, expected: Tensor) -> float:
-    chosen = FORMATS[form]
+def _write(job: Job, member: MemberPlan, module: nn.Module, form: str, path: Path) -> None:
     try:
-        chosen.write(module, path, {"member": name}, images)
-    except (RuntimeError, TypeError, ValueError) as error:  # what torch.export raises of code it cannot follow
+        FORMATS[form].write(module, path, job.notes(member), job.images[: BATCHES[0]])
+    except (RuntimeError, TypeError, ValueError) as error:  # what torch raises of code it cannot follow
         reason = str(error).strip().partition("\n")[0] or type(error).__name__
-        raise DiagnosticError(NotExportable(member=name, form=form, reason=reason)) from error
-    gap = difference(chosen.reread(module, path, images), expected)
-    if not gap <= TOLERANCE:
-        path.unlink()
-        raise DiagnosticError(ExportDiffers(path=str(path), member=name, difference=gap))
-    return gap
+        raise DiagnosticError(NotExportable(member=member.name, form=form, reason=reason)) from error
 
 
-def _beside(program: Program, chosen: tuple[int, ...], form: str, folder: Path) -> list[str]:
+def _beside(job: Job, form: str) -> list[str]:
     """For `torch` the code that builds the members and loads their state: a loader, and the families' own files."""
     if form != "torch":
         return []
-    members = [program.members[number] for number in chosen]
-    write_whole(folder / "members.py", loader(program, members))
-    families = sorted({member.source.name for member in members if member.source.kind == "family"})
-    return ["members.py", *(_family(name, folder) for name in families)]
+    write_whole(job.stage / "members.py", loader(job.program, job.members))
+    families = sorted({member.source.name for member in job.members if member.source.kind == "family"})
+    return ["members.py", *(_family(name, job.stage) for name in families)]
 
 
 def _family(name: str, folder: Path) -> str:
     """Copy the file of a family of ours, which imports nothing of this project."""
-    file = {"mobilenet_v2": "mobilenet"}.get(name, name)
-    found = find_spec(f"swc_runtime.models.{file}")
-    assert found is not None and found.origin is not None
-    shutil.copyfile(found.origin, folder / f"{name}.py")
+    shutil.copyfile(family_file(name), folder / f"{name}.py")
     return f"{name}.py"

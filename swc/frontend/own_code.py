@@ -37,12 +37,22 @@ def place_in(error: Exception, folders: tuple[str, ...]) -> str | None:
     """The innermost line that belongs to no library, as `file:line`, where it lies in one of the folders."""
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
         file = frame.filename
-        if file.startswith(_ours()):
+        if is_ours(file):
             return None
-        if not file.startswith(("<", *_libraries())):
+        if not is_of_a_library(file):
             inside = file.startswith(tuple(f"{folder}/" for folder in folders))
             return f"{Path(file).name}:{frame.lineno}" if inside else None
     return None
+
+
+def is_ours(file: str) -> bool:
+    """Whether a file is this project's."""
+    return file.startswith(_ours())
+
+
+def is_of_a_library(file: str) -> bool:
+    """Whether a file is Python's own or an installed package's, or no file at all."""
+    return file.startswith(("<", *_libraries()))
 
 
 @cache

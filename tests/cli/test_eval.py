@@ -4,16 +4,33 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import re
+import sys
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from attrs import evolve
 from PIL import Image
 from swc.diagnostics import Sink
 from swc.diagnostics.catalogue.evaluation import TooManySubsets
+from swc.evaluation import measure
 from swc.evaluation.measure import _subsets
+from swc.evaluation.shelf import Shelf, _code_digest, facts_of, read_predictions
 from swc.ir.counts import count
+from swc.program.codec import hash_of
+from swc.program.datasets import DATASETS
+from swc.trained import kept_of
 
 from runs import Place, place, trained
+from swc_runtime.data import read_images
+from swc_runtime.data.splits import MemorySplit
+from swc_runtime.models import factory_path
+from swc_runtime.precision import Arithmetic
 
 
 @pytest.fixture(scope="module")
@@ -127,3 +144,142 @@ def test_evaluating_leaves_the_run_as_it_was(run: Place) -> None:
     evaluated(run)
     assert {path: path.read_bytes() for path in kept} == kept
     assert run.swc("show") == 0
+
+
+def test_kept_predictions_give_the_numbers_of_computed_ones(run: Place, capsys: pytest.CaptureFixture[str]) -> None:
+    computed = evaluated(run, "--temperature")
+    capsys.readouterr()
+    assert evaluated(run, "--temperature", "--keep") == computed
+    assert "kept the predictions in" in capsys.readouterr().err
+    assert evaluated(run, "--temperature") == computed
+    assert f"predictions are those kept in {run.run}/eval/predictions.safetensors" in capsys.readouterr().err
+
+
+def test_kept_predictions_are_logits_with_labels_and_what_they_depend_on(run: Place) -> None:
+    evaluated(run, "--keep")
+    facts, (logits, labels) = read_predictions(run.run / "eval/predictions.safetensors")
+    assert logits.shape == (2, 360, 10) and logits.dtype == torch.float32 and labels.shape == (360,)
+    assert not torch.allclose(logits.exp().sum(-1), torch.ones(2, 360)), "probabilities, not logits"
+    assert list(facts) == sorted(
+        ("code of members", "images", "libraries", "precision", "preprocessing", "program", "weights")
+    )
+    assert logits.softmax(-1).argmax(-1).eq(labels).float().mean() > 0.2
+
+
+class Nothing:
+    """A pass that must not be."""
+
+    def __call__(self, *_: object) -> object:
+        raise AssertionError("a second pass was made")
+
+
+def test_kept_predictions_need_no_second_pass(run: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = evaluated(run, "--keep")
+    monkeypatch.setattr(measure, "predict_logits", Nothing())
+    assert evaluated(run, "--keep") == first
+
+
+def changed_weights(shelf: Shelf) -> None:
+    name = next(name for name in shelf.kept.tensors if name.startswith("state/bank/"))
+    shelf.kept.tensors[name] = shelf.kept.tensors[name] + 1
+
+
+def changed_precision(shelf: Shelf) -> None:
+    shelf.arithmetic = evolve(shelf.arithmetic, dtype=torch.bfloat16)
+
+
+@pytest.mark.parametrize(("change", "what"), [(changed_weights, "weights"), (changed_precision, "precision")])
+def test_predictions_of_something_else_are_not_used(shelf: Shelf, change: Callable[[Shelf], None], what: str) -> None:
+    change(shelf)
+    told: list[str] = []
+    shelf.announce = told.append
+    shelf.predictions("some", split(0), lambda: (torch.zeros(2, 3, 4), torch.zeros(3)))
+    assert told == [f"{shelf.folder}/some.safetensors is of other {what}: predictions are computed anew"]
+
+
+def split(seed: int, **facts: object) -> MemorySplit:
+    images = torch.randint(256, (3, 1, 8, 8), dtype=torch.uint8, generator=torch.Generator().manual_seed(seed))
+    return MemorySplit(evolve(DATASETS["digits"], **facts), images, torch.arange(3))
+
+
+@pytest.fixture
+def shelf(run: Place, tmp_path: Path) -> Shelf:
+    """One that keeps predictions for `split(0)`, but writes no more."""
+    kept = kept_of(run.run, hash_of(run.build().spec))
+    assert kept is not None
+    made = Shelf(tmp_path, kept, Arithmetic("cpu", torch.float32, ""), (), True, lambda _: None)
+    made.predictions("some", split(0), lambda: (torch.ones(2, 3, 4), torch.arange(3)))
+    return Shelf(tmp_path, kept, made.arithmetic, (), False, lambda _: None)
+
+
+def test_predictions_for_other_images_are_not_used(shelf: Shelf) -> None:
+    told: list[str] = []
+    shelf.announce = told.append
+
+    def asked(images: MemorySplit) -> float:
+        return float(shelf.predictions("some", images, lambda: (torch.zeros(2, 3, 4), torch.arange(3)))[0].max())
+
+    assert asked(split(0)) == 1.0
+    assert (asked(split(1)), asked(split(0, mean=(0.5,))), asked(evolve(split(0), labels=torch.ones(3)))) == (0, 0, 0)
+    assert [line.partition(": ")[0].rpartition(" of ")[2] for line in told[1:]] == [
+        "other images",
+        "other preprocessing",
+        "other images",
+    ]
+
+
+def test_a_damaged_file_of_predictions_is_not_used(shelf: Shelf) -> None:
+    path = shelf.folder / "some.safetensors"
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(bytes(data))
+    told: list[str] = []
+    shelf.announce = told.append
+    logits, _ = shelf.predictions("some", split(0), lambda: (torch.zeros(2, 3, 4), torch.arange(3)))
+    assert logits.max() == 0 and "its checksum does not match" in told[0]
+    path.write_bytes(bytes(data[:100]))
+    shelf.predictions("some", split(0), lambda: (torch.zeros(2, 3, 4), torch.arange(3)))
+    assert "is damaged (it holds no predictions" in told[1]
+
+
+def test_predictions_of_other_code_of_members_are_not_used(tmp_path: Path) -> None:
+    (tmp_path / "own_kept_net.py").write_text("NUMBER = 1\n", encoding="utf-8")
+    with factory_path((tmp_path,)):
+        import_module("own_kept_net")
+    try:
+        before = _code_digest((tmp_path,))
+        assert before != _code_digest((tmp_path / "elsewhere",))
+        (tmp_path / "own_kept_net.py").write_text("NUMBER = 2\n", encoding="utf-8")
+        assert _code_digest((tmp_path,)) != before
+    finally:
+        del sys.modules["own_kept_net"]
+
+
+def test_the_reference_reads_kept_predictions_as_they_are(run: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = (Path(__file__).parents[2] / "docs/reference/eval.md").read_text("utf-8")
+    ((code,),) = [re.findall(r"^```python\n(.*?)^```", page, re.M | re.S)]
+    found = evaluated(run, "--keep")
+    monkeypatch.chdir(run.folder)
+    scope: dict = {}
+    exec(code.replace("quickstart", "tiny"), scope)
+    assert float(scope["accuracy"]) == pytest.approx(found["predictors"][-1]["scores"]["top1"])
+
+
+def test_images_in_files_are_known_by_size_and_time(tmp_path: Path) -> None:
+    for number in range(2):
+        Image.fromarray(np.full((8, 8), number, dtype=np.uint8)).save(tmp_path / f"{number}.png")
+    files = read_images(DATASETS["digits"], tmp_path)
+    before = facts_of(files)
+    assert facts_of(files) == before
+    os.utime(tmp_path / "1.png", ns=(1, 1))
+    assert facts_of(files)["images"] != before["images"]
+
+
+def test_predictions_for_other_data_sets_are_kept_too(run: Place, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = run.folder / "more_noise"
+    folder.mkdir(exist_ok=True)
+    Image.fromarray(np.zeros((8, 8), dtype=np.uint8)).save(folder / "0.png")
+    first = evaluated(run, "--keep", "--ood", "more_noise")
+    capsys.readouterr()
+    assert evaluated(run, "--ood", "more_noise") == first
+    assert capsys.readouterr().err.count("predictions are those kept in") == 2

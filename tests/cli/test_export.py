@@ -12,11 +12,14 @@ from safetensors.torch import load_file
 from swc.cli import export as cli
 from swc.exporting import export
 from swc.exporting.export import FORMATS
+from swc.ir.counts import count
 from swc.program.codec import hash_of
 from swc.trained import kept_of, restored
 from torch import nn
 
 from runs import Place, place, trained
+from swc_runtime.export import onnx_files
+from swc_runtime.export.onnx_files import OPSET
 
 ALONE = """
 import sys
@@ -47,7 +50,7 @@ def outputs(run: Place) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def test_the_command_knows_every_format() -> None:
-    assert tuple(FORMATS) == cli.FORMATS
+    assert (*FORMATS, export.PYTHON) == cli.FORMATS
 
 
 def test_torch_members_load_and_predict_without_this_project(
@@ -94,7 +97,7 @@ def test_the_card_tells_data_budget_and_scores(run: Place) -> None:
     for words in (
         "digits, 10 classes",
         "50% of native",
-        "127,554 parameters",
+        f"{count(run.build().revisions[-1].graph).parameter_scalars:,} parameters",
         "| ensemble |",
         "`deep.pt`, `members.py`",
     ):
@@ -131,4 +134,52 @@ def test_a_file_that_gives_other_outputs_is_removed(
     monkeypatch.setattr(export, "FORMATS", {"torch": export.Format(".pt", forgets, FORMATS["torch"].reread)})
     assert run.swc("export", "-o", "wrong") == 1
     assert "error[SW662]" in capsys.readouterr().err
-    assert list((run.folder / "wrong").iterdir()) == []
+    assert [path.name for path in run.folder.iterdir() if path.name.startswith("wrong")] == []
+
+
+def test_a_failed_export_leaves_an_older_one_as_it_was(run: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert run.swc("export", "--format", "safetensors", "-o", "older") == 0
+    before = {path.name: path.read_bytes() for path in (run.folder / "older").iterdir()}
+
+    def forgets(module: nn.Module, path: Path, *rest: object) -> None:
+        if "deep" not in path.name:  # so that the first member's file is good
+            raise ValueError("no more")
+        FORMATS["safetensors"].write(module, path, {}, torch.zeros(0))
+
+    wrong = {"safetensors": export.Format(".safetensors", forgets, FORMATS["safetensors"].reread)}
+    monkeypatch.setattr(export, "FORMATS", wrong)
+    assert run.swc("export", "--format", "safetensors", "-o", "older") == 1
+    assert {path.name: path.read_bytes() for path in (run.folder / "older").iterdir()} == before
+
+
+def test_onnx_files_say_what_they_are_and_run_in_onnxruntime(
+    run: Place, outputs: tuple[torch.Tensor, torch.Tensor]
+) -> None:
+    onnx, runtime = pytest.importorskip("onnx"), pytest.importorskip("onnxruntime")
+    images, expected = outputs
+    assert run.swc("export", "--format", "onnx", "-o", "onnx") == 0
+    folder = run.folder / "onnx"
+    assert sorted(path.name for path in folder.iterdir()) == ["README.md", "deep.onnx", "shallow.onnx"]
+    for number, name in enumerate(("deep", "shallow")):
+        model = onnx.load(folder / f"{name}.onnx")
+        onnx.checker.check_model(model, full_check=True)
+        assert [(found.domain, found.version) for found in model.opset_import] == [("", OPSET)]
+        assert model.graph.input[0].type.tensor_type.shape.dim[0].dim_param == "batch"
+        assert {found.key for found in model.metadata_props} == {"ensemble", "member", "mean", "deviation"}
+        assert b"/swc" not in model.SerializeToString(), "the file tells where it was written"
+        session = runtime.InferenceSession(folder / f"{name}.onnx", providers=["CPUExecutionProvider"])
+        assert [found.name for found in session.get_inputs()] == ["images"]
+        assert [found.name for found in session.get_outputs()] == ["logits"]
+        for size in (1, 2, 3):
+            (found,) = session.run(None, {"images": images[:size].numpy()})
+            torch.testing.assert_close(torch.from_numpy(found), expected[number, :size], rtol=1e-5, atol=1e-5)
+
+
+def test_a_format_without_its_packages_names_the_extra(
+    run: Place, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(onnx_files, "find_spec", lambda name: None if name == "onnxscript" else name)
+    assert run.swc("export", "--format", "onnx", "-o", "never") == 1
+    told = capsys.readouterr().err
+    assert "error[SW663]" in told and "`onnxscript`" in told and "pip install 'swc[onnx]'" in told
+    assert not (run.folder / "never").exists()

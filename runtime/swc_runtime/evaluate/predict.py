@@ -50,6 +50,21 @@ def predict(
     return probabilities, torch.cat([labels for _, labels in seen])
 
 
+def predict_logits(
+    ensemble: Ensemble, batches: Iterable[tuple[Tensor, Tensor]], arithmetic: Arithmetic
+) -> tuple[Tensor, Tensor]:
+    """Logits [M, N, C] of the members, in float32 at least, and labels [N], in the order of the batches.
+
+    Their softmax is what `predict` gives. ValueError without a batch.
+    """
+    device = next(ensemble.parameters()).device
+    with torch.no_grad(), evaluating(ensemble), ensemble.composed():
+        seen = [(_logits(ensemble, images.to(device), arithmetic), labels.to(device)) for images, labels in batches]
+    if not seen:
+        raise ValueError("there are no images to predict")
+    return torch.cat([logits for logits, _ in seen], dim=1), torch.cat([labels for _, labels in seen])
+
+
 def _is_own(batch: int, ranks: Ranks) -> bool:
     """Whether this rank runs its members on a batch."""
     return ranks.deals_members or batch % ranks.size == ranks.rank
@@ -68,9 +83,13 @@ def _predicted(ensemble: Ensemble, images: Tensor, arithmetic: Arithmetic, runs:
 
 
 def _probabilities(ensemble: Ensemble, images: Tensor, arithmetic: Arithmetic) -> Tensor:
+    return _logits(ensemble, images, arithmetic).softmax(-1)
+
+
+def _logits(ensemble: Ensemble, images: Tensor, arithmetic: Arithmetic) -> Tensor:
     with arithmetic.autocast():
         logits_MBC = ensemble(laid_out(images))
-    return widened(logits_MBC).softmax(-1)
+    return widened(logits_MBC)
 
 
 @contextmanager

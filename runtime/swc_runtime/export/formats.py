@@ -7,43 +7,36 @@ Takes a module; writes one file, whole or not at all. Guarantees: nothing of thi
 from __future__ import annotations
 
 import copy
-import os
-from collections.abc import Callable, Mapping
+import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from swc_runtime.export.whole import write_file_whole
+
 TOLERANCE = 1e-5  # of the outputs, relative to the largest
 
 
 def write_safetensors(module: nn.Module, path: Path, notes: Mapping[str, str], _: Tensor) -> None:
-    """The state by torch's names, with notes."""
+    """The state by torch's names, with the notes as JSON: several keys would stand in no settled order."""
     state = {name: tensor.contiguous() for name, tensor in module.state_dict().items()}
-    _whole(path, lambda partial: save_file(state, partial, metadata=dict(notes)))
+    write_file_whole(
+        path, lambda partial: save_file(state, partial, metadata={"notes": json.dumps(notes, sort_keys=True)})
+    )
 
 
 def write_torch(module: nn.Module, path: Path, _: Mapping[str, str], __: Tensor) -> None:
     """The state by torch's names, for `torch.load(..., weights_only=True)`."""
-    _whole(path, lambda partial: torch.save(module.state_dict(), partial))
+    write_file_whole(path, lambda partial: torch.save(module.state_dict(), partial))
 
 
 def write_exported(module: nn.Module, path: Path, notes: Mapping[str, str], images: Tensor) -> None:
     """A program of `torch.export`, for batches of any size; whatever torch.export raises passes through."""
     traced = torch.export.export(module, (images,), dynamic_shapes=({0: torch.export.Dim.DYNAMIC},))
-    _whole(path, lambda partial: torch.export.save(traced, partial, extra_files=dict(notes)))
-
-
-def _whole(path: Path, write: Callable[[Path], None]) -> None:
-    partial = path.with_name(f"{path.stem}.partial{path.suffix}")  # some writers go by the ending
-    try:
-        write(partial)
-        with partial.open("rb") as file:
-            os.fsync(file.fileno())
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    write_file_whole(path, lambda partial: torch.export.save(traced, partial, extra_files=dict(notes)))
 
 
 def reread_safetensors(module: nn.Module, path: Path, images: Tensor) -> Tensor:

@@ -32,12 +32,13 @@ def evaluate(expression: Expression, rows: Mapping[str, Tensor], tensors: Mappin
         case Concat(axis, parts):
             return torch.cat([evaluate(part, rows, tensors) for part in parts], dim=axis)
         case Scale(of, outputs, inputs):
-            return _scaled(evaluate(of, rows, tensors), tensors[outputs], tensors[inputs])
+            return scaled(evaluate(of, rows, tensors), tensors[outputs], tensors[inputs])
         case Resize(of, shape, mode):
             return resize(evaluate(of, rows, tensors), shape, mode)
 
 
-def _scaled(weight: Tensor, outputs: Tensor, inputs: Tensor) -> Tensor:
+def scaled(weight: Tensor, outputs: Tensor, inputs: Tensor) -> Tensor:
+    """A weight times one number for each output and one for each input."""
     kernel = (1,) * (weight.dim() - 2)
     return weight * outputs.view(-1, 1, *kernel) * inputs.view(1, -1, *kernel)
 
@@ -83,3 +84,6 @@ def _masked(tensor: Tensor, shape: Shape) -> Tensor:
     made = tensor.new_zeros(shape)
     made[common] = tensor[common]
     return made
+
+
+RESIZING = (resize, _over_channels, _repeated, _masked)  # all that resizing needs, for code that is carried away

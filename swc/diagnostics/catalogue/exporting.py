@@ -40,8 +40,9 @@ class NoSuchMember(Diagnostic):
 class NotExportable(Diagnostic):
     """A member cannot be written in this format.
 
-    `torch-export` follows what a module does with one batch, and refuses code whose way depends on the images. The
-    formats `torch` and `safetensors` keep weights alone, and take every member. Nothing was written for this one.
+    `torch-export` and `onnx` follow what a module does with one batch, and refuse code whose way depends on the images;
+    ONNX has no word for some operations. The formats `torch` and `safetensors` keep weights alone, and take every
+    member. Nothing was written.
     """
 
     code: ClassVar[str] = "SW661"
@@ -62,8 +63,8 @@ class NotExportable(Diagnostic):
 class ExportDiffers(Diagnostic):
     """What was written does not give the outputs of the ensemble.
 
-    Every file is read back and asked for a few images. It should give what the member gives, but for rounding. The
-    file was removed. This can happen to a module that keeps numbers outside of its parameters and buffers.
+    Every file is read back and asked for a few images. It should give what the member gives, but for rounding. It was
+    not kept. This can happen to a module that keeps numbers outside of its parameters and buffers.
     """
 
     code: ClassVar[str] = "SW662"
@@ -80,4 +81,69 @@ class ExportDiffers(Diagnostic):
         return "keep everything the member computes with in parameters or buffers"
 
 
-EXPORTING = (NoSuchMember, NotExportable, ExportDiffers)
+@frozen(kw_only=True)
+class PackagesMissing(Diagnostic):
+    """A format needs packages that are not installed.
+
+    ONNX files are written by onnx and onnxscript and checked in onnxruntime. They are an extra of this project, because
+    nothing else needs them. Whoever uses the files needs onnxruntime alone, or another reader of ONNX.
+    """
+
+    code: ClassVar[str] = "SW663"
+    form: str
+    packages: tuple[str, ...]
+    extra: str
+
+    def message(self) -> str:
+        """Which ones."""
+        named = ", ".join(f"`{name}`" for name in self.packages)
+        return f"the format {self.form} needs packages that are not installed: {named}"
+
+    def help(self) -> str:
+        """How to have them."""
+        return f"install the extra `{self.extra}`: pip install 'swc[{self.extra}]'"
+
+
+@frozen(kw_only=True)
+class OwnFactory(Diagnostic):
+    """The code of a member cannot be written into one file.
+
+    `--format python` writes the code of all members. That of families is this project's and stands on its own, and
+    torchvision's is imported; a factory of your own may be made of any number of files, which cannot be known here.
+    """
+
+    code: ClassVar[str] = "SW664"
+    member: str
+    factory: str
+
+    def message(self) -> str:
+        """Which member, and who makes it."""
+        return f"member `{self.member}` is made by your own factory `{self.factory}`, which no single file can hold"
+
+    def help(self) -> str:
+        """The ways out."""
+        return "name the other members with `--members`, or use `--format torch`, whose loader imports the factory"
+
+
+@frozen(kw_only=True)
+class ExportDoesNotRun(Diagnostic):
+    """The Python file that was written does not run by itself.
+
+    It is run in a process of its own, which cannot see this project, and asked for a few images. It was not kept. The
+    reason is what that process said last: another torch, torchvision or safetensors than here may have been found.
+    """
+
+    code: ClassVar[str] = "SW665"
+    path: str
+    reason: str
+
+    def message(self) -> str:
+        """What it said."""
+        return f"`{self.path}` does not run by itself: {self.reason}"
+
+    def help(self) -> str:
+        """What can be done."""
+        return "see that this Python imports torch, torchvision and safetensors, or use `--format torch`"
+
+
+EXPORTING = (NoSuchMember, NotExportable, ExportDiffers, PackagesMissing, OwnFactory, ExportDoesNotRun)

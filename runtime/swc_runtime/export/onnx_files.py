@@ -1,0 +1,84 @@
+"""ONNX files of plain members.
+
+Takes a module; writes one file, whole or not at all. Guarantees: batches may be of any size; input and output have the
+names given here; the file says which opset it needs, and nothing of the machine that wrote it; `reread_onnx` goes by
+the file alone, in onnxruntime.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from swc_runtime.export.whole import write_file_whole
+
+if TYPE_CHECKING:
+    import onnx
+
+INPUT = "images"
+OUTPUT = "logits"
+BATCH = "batch"
+OPSET = 20
+PACKAGES = ("onnx", "onnxscript", "onnxruntime")
+
+
+def missing_packages() -> tuple[str, ...]:
+    """The packages that ONNX needs and that are not installed."""
+    return tuple(name for name in PACKAGES if find_spec(name) is None)
+
+
+def write_onnx(module: nn.Module, path: Path, notes: Mapping[str, str], images: Tensor) -> None:
+    """A model with the input `images` [batch, C, H, W] and the output `logits` [batch, classes].
+
+    Whatever the exporter raises passes through: a RuntimeError where it cannot follow the module.
+    """
+    model = _model(module, images)
+    model.graph.name = notes.get("member", "")
+    for name, said in notes.items():
+        model.metadata_props.add(key=name, value=said)
+    write_file_whole(path, lambda partial: _save(model, partial))
+
+
+def _model(module: nn.Module, images: Tensor) -> onnx.ModelProto:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the exporter's own insides
+        program = torch.onnx.export(
+            module,
+            (images,),
+            input_names=[INPUT],
+            output_names=[OUTPUT],
+            opset_version=OPSET,
+            dynamic_shapes=({0: torch.export.Dim(BATCH)},),
+            verbose=False,
+        )
+    assert program is not None, "the exporter by torch.export always gives a program"
+    return _without_traces(program.model_proto)
+
+
+def _without_traces(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Drop what the exporter notes of each node: where it stood in whose source code."""
+    for node in model.graph.node:
+        del node.metadata_props[:]
+    for value in (*model.graph.input, *model.graph.output, *model.graph.value_info):
+        del value.metadata_props[:]
+    del model.graph.metadata_props[:]
+    return model
+
+
+def _save(model: onnx.ModelProto, path: Path) -> None:
+    path.write_bytes(model.SerializeToString(deterministic=True))
+
+
+def reread_onnx(_: nn.Module, path: Path, images: Tensor) -> Tensor:
+    """The outputs of the model that the file holds, in onnxruntime on the CPU."""
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    (logits,) = session.run([OUTPUT], {INPUT: images.numpy()})
+    return torch.from_numpy(logits)

@@ -1,0 +1,189 @@
+"""The parts of an exported Python file that are the same in every one.
+
+Texts alone. Guarantees: together with what `python_source` writes between them they are one module, laid out as
+formatters lay it out.
+"""
+
+HEAD = '''\
+"""{title}: {count} that share their weights, as one torch module.
+
+    from {stem} import load, normalised
+
+    ensemble = load()                                     # as it was trained; `Ensemble()` is a fresh one
+    logits = ensemble(normalised(images))                 # [members, B, {classes}], images [B, {shape}] in [0, 1]
+    probabilities = ensemble.predict(normalised(images))  # [B, {classes}], the mean over the members
+
+{told}
+
+{members}
+
+How a weight is made: a bank holds K templates of T scalars each, and N vectors of K coefficients. By a vector the
+templates are mixed into a SuperWeight, T scalars in a row; `w.c0_0[3]` is that of vector 3 of the bank `c0_0`. A weight
+is a block of such a row, or several beside each other, as `weight_SHAPE` lays them out. Wherever a row is named again,
+its numbers are the same: there the weights are tied. All else (norms, biases, classifiers, layers that share nothing)
+are the members' own parameters.
+
+Tensor names end in their axes: M members, B images, C channels, H x W pixels; K, T and N as above.
+"""
+
+from __future__ import annotations
+
+{imports}
+'''
+
+TOLD = (
+    "`python {stem}.py` trains a few steps. The trained tensors are in {stem}.safetensors, beside this file. It needs "
+    "{needs} alone, and was written by `swc export --format python`."
+)
+
+RULE = "# " + "-" * 118
+
+BANK = '''
+
+class Bank(NamedTuple):
+    """How many templates of how many scalars, and how many vectors of coefficients.
+
+    `fan_in`, by which fresh templates are scaled, is that of the largest layer made of them: inputs x kernel area.
+    """
+
+    templates: int
+    scalars: int
+    vectors: int
+    fan_in: int
+
+    def fresh_templates(self) -> Tensor:
+        """Templates [K, T], normal, of the variance that suits ReLU (He et al., 2015)."""
+        return torch.randn(self.templates, self.scalars) * sqrt(2 / self.fan_in)
+
+    def fresh_vectors(self) -> Tensor:
+        """Vectors [N, K] of norm one, as orthogonal as may be."""
+        return F.normalize(nn.init.orthogonal_(torch.empty(self.vectors, self.templates)))
+'''
+
+STORED = '''
+
+class Stored(NamedTuple):
+    """A tensor that weights read as it is, and what a fresh one is scaled by."""
+
+    shape: tuple[int, ...]
+    fan_in: int
+
+    def fresh(self) -> Tensor:
+        """Normal, of the variance that suits ReLU; a vector, which scales a weight, is of random signs."""
+        if len(self.shape) == 1:
+            return torch.randint(2, self.shape).float() * 2 - 1
+        return torch.randn(self.shape) * sqrt(2 / self.fan_in)
+'''
+
+HELPERS = {
+    "along_outputs": '''
+
+def along_outputs(*parts: Tensor) -> Tensor:
+    """Parts of a weight one after the other along its outputs."""
+    return torch.cat(parts, dim=0)
+''',
+    "along_inputs": '''
+
+def along_inputs(*parts: Tensor) -> Tensor:
+    """Parts of a weight one after the other along its inputs."""
+    return torch.cat(parts, dim=1)
+''',
+    "cropped": '''
+
+def cropped(weight: Tensor, shape: Shape) -> Tensor:
+    """The leading part of a weight."""
+    return weight[tuple(slice(size) for size in shape)]
+''',
+}
+
+TENSORS = (
+    "        self.tensors = nn.ParameterDict({name: tensor.fresh() for name, tensor in TENSORS.items()})\n",
+    ", **self.tensors",
+)  # in the ensemble, where there are any
+
+ENSEMBLE = '''
+
+class Member(NamedTuple):
+    """How a member is built, and how its shared weights are made."""
+
+    build: Callable[[], nn.Module]
+    weights: Callable[[SimpleNamespace], dict[str, Tensor]]
+
+
+MEMBERS = {{
+{members}
+}}
+
+
+class Ensemble(nn.Module):
+    """The members, and what they share. Every parameter is here once; composed weights are no parameters."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.templates = nn.ParameterDict({{name: bank.fresh_templates() for name, bank in BANKS.items()}})
+        self.coefficients = nn.ParameterDict({{name: bank.fresh_vectors() for name, bank in BANKS.items()}})
+{tensors}        self.members = nn.ModuleDict({{name: member.build() for name, member in MEMBERS.items()}})
+        for name, weights in self.weights().items():
+            for path in weights:
+                owner, _, attribute = path.rpartition(".")
+                module = self.members[name].get_submodule(owner)
+                delattr(module, attribute)
+                module.register_buffer(attribute, None)  # the place that forward puts it in
+
+    def weights(self) -> dict[str, dict[str, Tensor]]:
+        """By member all composed weights, by their paths."""
+        superweights_NT = {{name: self.coefficients[name] @ self.templates[name] for name in BANKS}}
+        w = SimpleNamespace(**superweights_NT{stored})
+        return {{name: member.weights(w) for name, member in MEMBERS.items()}}
+
+    def forward(self, images_BCHW: Tensor) -> Tensor:
+        """Logits [M, B, classes] of normalised images; the members run one after another."""
+        weights = self.weights()
+        return torch.stack([functional_call(self.members[name], weights[name], (images_BCHW,)) for name in MEMBERS])
+
+    @torch.no_grad()
+    def predict(self, images_BCHW: Tensor) -> Tensor:
+        """The mean [B, classes] of the members' probabilities for normalised images."""
+        return self(images_BCHW).softmax(-1).mean(0)
+
+
+def load(path: Path = TRAINED) -> Ensemble:
+    """The trained ensemble, in eval mode."""
+    ensemble = Ensemble()
+    ensemble.load_state_dict(load_file(path))
+    return ensemble.eval()
+
+
+def normalised(images_BCHW: Tensor) -> Tensor:
+    """Images with pixels in [0, 1] as the members were trained on them."""
+    mean, deviation = (images_BCHW.new_tensor(found).view(1, -1, 1, 1) for found in (MEAN, DEVIATION))
+    return (images_BCHW - mean) / deviation
+'''
+
+TRAINING = '''
+
+def train_step(ensemble: Ensemble, optimiser: torch.optim.Optimizer, images_BCHW: Tensor, labels_B: Tensor) -> float:
+    """One step on the sum of the members' cross-entropies, which is given back.
+
+    The gradients reach templates and coefficients through the composed weights, those of all members added up.
+    """
+    optimiser.zero_grad()
+    loss = torch.stack([F.cross_entropy(logits_BC, labels_B) for logits_BC in ensemble(images_BCHW)]).sum()
+    loss.backward()
+    optimiser.step()
+    return loss.item()
+
+
+def main() -> None:
+    """Train a few steps on noise with random labels, which can at least be learned by heart."""
+    torch.manual_seed(0)
+    ensemble = load().train()
+    optimiser = torch.optim.SGD(ensemble.parameters(), lr=0.01, momentum=0.9)
+    images_BCHW, labels_B = torch.rand(32, *IMAGE_SHAPE), torch.randint(NUM_CLASSES, (32,))
+    for step in range(10):
+        print(f"step {step}: loss {train_step(ensemble, optimiser, normalised(images_BCHW), labels_B):.4f}")
+
+
+if __name__ == "__main__":
+    main()
+'''
