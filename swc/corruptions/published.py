@@ -59,9 +59,7 @@ CORRUPTIONS: dict[str, Corruption] = {
         ),
         needs_colour=True,
     ),
-    "frost": Corruption(
-        weather.frost, ((1, 0.2), (1, 0.3), (0.9, 0.4), (0.85, 0.4), (0.75, 0.45)), needs_colour=True
-    ),
+    "frost": Corruption(weather.frost, ((1, 0.2), (1, 0.3), (0.9, 0.4), (0.85, 0.4), (0.75, 0.45)), needs_colour=True),
     "fog": Corruption(weather.fog, ((0.2, 3), (0.5, 3), (0.75, 2.5), (1, 2), (1.5, 1.75))),
     "brightness": Corruption(weather.brightness, _each(0.05, 0.1, 0.15, 0.2, 0.3), needs_colour=True),
     "contrast": Corruption(digital.contrast, _each(0.75, 0.5, 0.4, 0.3, 0.15)),

@@ -20,7 +20,7 @@ EDGES = (50, 150)  # thresholds of Canny's edge finder, for grey levels
 LIGHT = np.array([[-2.0, -1.0, 0.0], [-1.0, 1.0, 1.0], [0.0, 1.0, 2.0]])  # falls on the drops from below right
 
 
-def spatter(  # noqa: PLR0913 - the published constants
+def spatter(
     image_HWC: Bytes,
     draw: Generator,
     mean: float,

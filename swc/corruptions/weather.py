@@ -10,14 +10,14 @@ from __future__ import annotations
 import numpy as np
 from numpy.random import Generator
 
-from swc.corruptions.filters import LUMA, Bytes, Floats, magnified, smoothed, streaked
+from swc.corruptions.filters import LUMA, Bytes, Floats, magnified, streaked
 from swc.corruptions.pictures import frost_pictures
 
 PICTURES = 5  # of the six: the published draw leaves out the last
 REDUCED = 5  # frost pictures are taken at every fifth pixel
 
 
-def snow(  # noqa: PLR0913 - the published constants
+def snow(  # noqa: PLR0913, PLR0917 - the published constants
     image_HWC: Bytes,
     draw: Generator,
     mean: float,
