@@ -6,6 +6,7 @@ Suffixes: H x W pixels, C channels.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from math import ceil, cos, radians, sin
 from typing import Any, Literal
 
@@ -29,13 +30,23 @@ def smoothed(image: Floats, sigma: float, border: Border = "nearest", truncate: 
 
 def magnified(image: Floats, factor: float) -> Floats:
     """The middle of an image enlarged to the whole by linear interpolation, `factor` from 1 on."""
+    rows, columns = (_enlarging(length, factor) for length in image.shape[:2])
+    if image.ndim == 2:
+        return rows @ image @ columns.T
+    made: Floats = np.moveaxis(rows @ np.moveaxis(image, 2, 0) @ columns.T, 0, 2)
+    return made
+
+
+@lru_cache(maxsize=256)
+def _enlarging(length: int, factor: float) -> Floats:
+    """The linear map [L, L] of a line to its enlarged middle: what scipy makes of each pixel alone."""
     from scipy.ndimage import zoom
 
-    high, wide = image.shape[:2]
-    rows, columns = _middle(high, ceil(high / factor)), _middle(wide, ceil(wide / factor))
-    factors = (factor, factor, *(1,) * (image.ndim - 2))
-    enlarged: Floats = zoom(image[rows, columns], factors, order=1)
-    return enlarged[_middle(enlarged.shape[0], high), _middle(enlarged.shape[1], wide)]
+    part = ceil(length / factor)
+    enlarged = zoom(np.eye(part), (factor, 1), order=1)
+    made = np.zeros((length, length))
+    made[:, _middle(length, part)] = enlarged[_middle(len(enlarged), length)]
+    return made
 
 
 def _middle(length: int, part: int) -> slice:
@@ -51,16 +62,11 @@ def streaked(image: Floats, radius: int, sigma: float, angle: float) -> Floats:
     steps = np.arange(2 * radius + 1)
     taps = np.exp(-(steps**2) / (2 * sigma**2))
     taps /= taps.sum()
+    reach = len(steps)
+    high, wide = image.shape[:2]
+    wider = np.pad(image, [(reach, reach), (reach, reach), *[(0, 0)] * (image.ndim - 2)], mode="edge")
     made = np.zeros(image.shape)
     for step, tap in enumerate(taps):
-        down, right = (ceil(step * part - 0.5) for part in (sin(radians(angle)), cos(radians(angle))))
-        made += tap * _moved(image, down, right)
+        top, left = (reach + ceil(step * part - 0.5) for part in (sin(radians(angle)), cos(radians(angle))))
+        made += tap * wider[top : top + high, left : left + wide]
     return made
-
-
-def _moved(image: Floats, down: int, right: int) -> Floats:
-    """The pixel so far below and to the right of each, or the nearest one inside."""
-    high, wide = image.shape[:2]
-    rows = np.clip(np.arange(high) + down, 0, high - 1)
-    columns = np.clip(np.arange(wide) + right, 0, wide - 1)
-    return image[rows[:, None], columns]

@@ -8,10 +8,10 @@ from io import BytesIO
 import numpy as np
 import pytest
 from PIL import Image
-from scipy.ndimage import convolve
+from scipy.ndimage import convolve, zoom
 from swc.corruptions import blur, noise, weather
 from swc.corruptions.corrupt import corrupted, corrupted_images, generator_of
-from swc.corruptions.filters import LUMA, smoothed, streaked
+from swc.corruptions.filters import LUMA, magnified, smoothed, streaked
 from swc.corruptions.pictures import FILES, frost_pictures
 from swc.corruptions.published import CORRUPTIONS, SEVERITIES, STANDARD, TYPES
 from swc.corruptions.spatter import MUD, spatter
@@ -164,6 +164,17 @@ def test_glass_moves_pixels_as_the_published_loop_does() -> None:
         for column in range(31, 1, -1):
             wanted[row, column] = wanted[row - up[row - 2, column - 2], column - left[row - 2, column - 2]]
     assert np.array_equal(made, wanted)
+
+
+@pytest.mark.parametrize("factor", [1, 1.07, 1.25, 1.75, 2.25])
+def test_an_image_is_magnified_as_scipy_does_it(factor: float) -> None:
+    image = scenes(1)[0] / 255
+    part = int(np.ceil(32 / factor))
+    start = (32 - part) // 2
+    enlarged = zoom(image[start : start + part, start : start + part], (factor, factor, 1), order=1)
+    start = (len(enlarged) - 32) // 2
+    assert magnified(image, factor) == pytest.approx(enlarged[start : start + 32, start : start + 32])
+    assert magnified(image[..., 0], factor) == pytest.approx(enlarged[start : start + 32, start : start + 32, 0])
 
 
 def test_a_streak_goes_one_way_and_keeps_the_light() -> None:
