@@ -60,7 +60,7 @@ def _shaken(image_HWC: Bytes, draw: Generator) -> Bytes:
 
 def motion_blur(image_HWC: Bytes, draw: Generator, radius: int, sigma: float) -> Floats:
     """Moved to one side, in a direction within 45 degrees of the horizontal."""
-    return np.rint(streaked(image_HWC, radius, sigma, draw.uniform(-45, 45)))
+    return np.rint(streaked(image_HWC.astype(np.float64), radius, sigma, draw.uniform(-45, 45)))
 
 
 def zoom_blur(image_HWC: Bytes, _: Generator, furthest: float) -> Floats:

@@ -32,7 +32,8 @@ def corrupted(image_HWC: Bytes, name: str, severity: int, draw: Generator) -> By
     is_tinted = found.needs_colour and channels == 1
     image = np.repeat(image_HWC, 3, axis=2) if is_tinted else image_HWC
     made = np.clip(found.make(image, draw, *found.constants[severity - 1]), 0, 255)
-    return (made @ LUMA[:, None] if is_tinted else made).astype(np.uint8)
+    levels: Bytes = (made @ LUMA[:, None] if is_tinted else made).astype(np.uint8)
+    return levels
 
 
 def corrupted_images(images_NHWC: Bytes, name: str, severity: int, seed: int, first: int) -> Bytes:

@@ -53,5 +53,6 @@ def _water(liquid_HW: Floats) -> Floats:
     distance = cv2.distanceTransform(255 - cv2.Canny(levels, *EDGES), cv2.DIST_L2, 5)
     near = cv2.blur(np.minimum(distance, FURTHEST), (3, 3)).astype(np.uint8)
     lit = cv2.blur(cv2.filter2D(cv2.equalizeHist(near), cv2.CV_8U, LIGHT), (3, 3))
-    shine: Floats = levels * lit.astype(np.float64)
-    return shine / max(shine.max(), 1.0)
+    shine = levels.astype(np.float64) * lit
+    made: Floats = shine / max(shine.max(), 1.0)
+    return made
