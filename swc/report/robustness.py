@@ -38,7 +38,10 @@ def corruptions(build: Build) -> Figure:
     for axes, (label, _) in zip(all_axes, parts, strict=True):
         axes.set_ylabel(label, fontsize=8)
     all_axes[-1].set_xlabel("severity", fontsize=8)
-    figure.colorbar(shown[0], ax=list(all_axes), label="top-1 (%)", shrink=0.6)
+    figure.align_ylabels(list(all_axes))
+    bar = figure.colorbar(shown[0], ax=list(all_axes), shrink=0.6)
+    bar.ax.tick_params(labelsize=7)
+    bar.set_label("top-1 (%)", fontsize=8)
     figure.suptitle(_title(build, evaluation), fontsize=9)
     return figure
 
