@@ -15,14 +15,14 @@ import errno
 import fcntl
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
 from attrs import evolve, frozen
 
-from swc.diagnostics import DiagnosticError
+from swc.diagnostics import Diagnostic, DiagnosticError
 from swc.diagnostics.catalogue.files import FileUnreadable, NoBuild, OutputUnwritable, UnknownBuild
 from swc.diagnostics.catalogue.formats import DamagedFile
 from swc.diagnostics.catalogue.training import PartMissing, RunBusy
@@ -76,13 +76,13 @@ def write_whole(path: Path, text: str) -> None:
 
 
 @contextmanager
-def held(run: Path) -> Iterator[bool]:
-    """Keep a run to this process; DiagnosticError where another one has it.
+def held(run: Path, busy: Callable[..., Diagnostic] = RunBusy) -> Iterator[bool]:
+    """Keep a folder, a run's if nothing else is said, to this process; DiagnosticError where another one has it.
 
     Gives whether the file system can lock at all. The system lets go when the process ends, in whatever way.
     """
     with _lock_file(run) as file:
-        yield _locked(file, run)
+        yield _locked(file, run, busy)
 
 
 def _lock_file(run: Path) -> IO[str]:
@@ -93,11 +93,11 @@ def _lock_file(run: Path) -> IO[str]:
         raise DiagnosticError(OutputUnwritable(path=str(run / LOCK), reason=reason_of(error))) from error
 
 
-def _locked(file: IO[str], run: Path) -> bool:
+def _locked(file: IO[str], run: Path, busy: Callable[..., Diagnostic]) -> bool:
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
-        raise DiagnosticError(RunBusy(folder=str(run))) from error
+        raise DiagnosticError(busy(folder=str(run))) from error
     except OSError as error:
         if error.errno not in NO_LOCKS:
             raise

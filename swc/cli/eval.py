@@ -1,4 +1,4 @@
-"""`swc eval`: scores, costs, diversity and outliers of trained ensembles."""
+"""`swc eval`: scores, costs, diversity, outliers and robustness of trained ensembles."""
 
 from __future__ import annotations
 
@@ -32,6 +32,12 @@ FORMATS = ("table", "json", "csv")
     "--time-batch", type=click.IntRange(0), default=128, show_default=True, help="Images in a timed batch; 0: no times."
 )
 @click.option("--keep", is_flag=True, help="Keep the predictions, so that the next evaluation need not make them.")
+@click.option(
+    "--corruptions",
+    metavar="FOLDER",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Score corrupted test images: the official arrays, or those of `swc data corrupt`.",
+)
 @click.option("--interpolate", is_flag=True, help="Accuracy on the line between members of one architecture.")
 def command(places: tuple[str, ...], form: str, output: Path | None, **given: object) -> None:
     """Evaluate what was trained: each member, every subset and the ensemble on held-out images.

@@ -9,7 +9,7 @@ import click
 from swc.cli import console
 from swc.cli.output import write_file
 
-NAMES = ("curves", "similarities", "anytime", "reliability", "diversity", "interpolation")
+NAMES = ("curves", "similarities", "anytime", "reliability", "diversity", "interpolation", "corruptions")
 FORMATS = ("png", "svg", "pdf")
 
 
@@ -24,7 +24,7 @@ def command(name: str, place: str | None, image_format: str | None, output: Path
     curves: each member's training loss, and top-1 on held-out images of the members and the ensemble. similarities:
     what the recompiles went by, each pair with its standard error, and the threshold. anytime, reliability and
     diversity show what `swc eval` found: scores against cost, accuracy against confidence, disagreement;
-    interpolation what `swc eval --interpolate` found.
+    interpolation what `swc eval --interpolate` found, corruptions what `swc eval --corruptions` found.
 
     RUN is a run, a build folder or the name of a compiled ensemble; without it, what was compiled last.
     """

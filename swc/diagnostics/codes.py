@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from swc.diagnostics.catalogue.budget import BUDGET
 from swc.diagnostics.catalogue.clusters import CLUSTERS
+from swc.diagnostics.catalogue.corrupting import CORRUPTING
 from swc.diagnostics.catalogue.data import DATA
 from swc.diagnostics.catalogue.evaluation import EVALUATION
 from swc.diagnostics.catalogue.exporting import EXPORTING
@@ -39,6 +40,7 @@ AREAS: tuple[tuple[str, tuple[type[Diagnostic], ...]], ...] = (
     ("Files and the command", FILES),
     ("Showing and comparing", SHOW),
     ("Evaluating", EVALUATION),
+    ("Corrupted images", CORRUPTING),
     ("Exporting", EXPORTING),
     ("Sweeps", SWEEPS),
     ("Compiled files", FORMATS),

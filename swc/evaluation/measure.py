@@ -16,6 +16,7 @@ from attrs import evolve, frozen
 from swc.diagnostics import DiagnosticError, Sink
 from swc.diagnostics.catalogue.evaluation import NotFinished, NothingTrained, OtherImages, TooManySubsets
 from swc.evaluation.record import Evaluation, Interpolation, Outliers, Predictor
+from swc.evaluation.robustness import Wanted, arrays_for, on_corrupted
 from swc.evaluation.shelf import Shelf, shelf_name
 from swc.frontend.own_code import told_to_its_author
 from swc.frontend.read import folders_of
@@ -54,7 +55,8 @@ class Asked:
     """What the command line says about an evaluation.
 
     `outliers` are names of data sets or folders of images; `time_batch` 0 leaves out the times; `interpolate` asks for
-    the line between members of one architecture; `keep` writes the predictions beside the numbers.
+    the line between members of one architecture; `keep` writes the predictions beside the numbers; `corruptions` is a
+    folder of corrupted test images.
     """
 
     data: Path | None = None
@@ -65,6 +67,7 @@ class Asked:
     time_batch: int = 128
     interpolate: bool = False
     keep: bool = False
+    corruptions: Path | None = None
 
 
 @frozen(eq=False)
@@ -82,7 +85,13 @@ class _Opened:
 
     def predict(self, split: Split, name: str) -> tuple[Tensor, Tensor]:
         """Probabilities [M, N, C] and labels [N] of a split, whose predictions are kept under `name`."""
-        logits, labels = self.shelf.predictions(name, split, lambda: self._logits(split))
+        return self._probabilities(*self.shelf.predictions(name, split, lambda: self._logits(split)))
+
+    def predict_anew(self, split: Split) -> tuple[Tensor, Tensor]:
+        """As `predict`, of which nothing is kept."""
+        return self._probabilities(*self._logits(split))
+
+    def _probabilities(self, logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         return logits.to(self.device).softmax(-1), labels.to(self.device)
 
     def _logits(self, split: Split) -> tuple[Tensor, Tensor]:
@@ -105,11 +114,17 @@ def evaluate_build(build: Build, asked: Asked, sink: Sink, announce: Callable[[s
     folders = folders_of(build.spec)
     with factory_path(folders), told_to_its_author(folders):
         opened = _open(build, asked, sink, announce)
-        probabilities, labels = opened.predict(opened.dataset.test, PREDICTIONS)
+        test = opened.dataset.test
+        arrays = arrays_for(asked.corruptions, test, sink) if asked.corruptions else None
+        probabilities, labels = opened.predict(test, PREDICTIONS)
         outliers = tuple(_outliers(opened, probabilities, name, asked, announce) for name in asked.outliers)
         lines = _interpolations(opened) if asked.interpolate else ()
         seen = _Seen(probabilities, labels, _costs(opened, asked), outliers, lines)
-    return _evaluated(opened, seen, asked, sink)
+        found = _evaluated(opened, seen, asked, sink)
+        if arrays is None:
+            return found
+        wanted = _wanted(found, _parts(len(labels), asked.temperature)[0])
+        return evolve(found, corruptions=on_corrupted(arrays, test, opened.predict_anew, wanted, announce))
 
 
 def _open(build: Build, asked: Asked, sink: Sink, announce: Callable[[str], None]) -> _Opened:
@@ -195,6 +210,17 @@ def _evaluated(opened: _Opened, seen: _Seen, asked: Asked, sink: Sink) -> Evalua
         outliers=seen.outliers,
         interpolations=seen.interpolations,
     )
+
+
+def _wanted(found: Evaluation, scored: Tensor) -> Wanted:
+    """Corrupted images are scored as the clean ones: the same of them, at the temperatures that those gave."""
+    num_members = len(found.diversity)
+    members = found.predictors[:num_members]
+    names = tuple(predictor.members[0] for predictor in members)
+    temperatures = tuple(predictor.temperature for predictor in members)
+    if num_members == 1:
+        return Wanted(scored, names, temperatures)
+    return Wanted(scored, (*names, "ensemble"), (*temperatures, found.predictors[-1].temperature))
 
 
 def _parts(num_images: int, calibrate: bool) -> tuple[Tensor, Tensor]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Iterator
 from io import StringIO
 from math import isfinite
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,11 @@ if TYPE_CHECKING:
 
 SCHEMA = 1
 SCORES = ("top1", "top5", "nll", "ece", "brier", "aurc")
+PLACE = ("run", "ensemble", "data", "members", "num_members", "num_images")
 COSTS = ("parameters", "multiply_adds", "milliseconds", "temperature")
+
+Matrix = tuple[tuple[float, ...], ...]
+Means = dict[str, dict[str, float]]  # by predictor, by score
 
 
 @frozen
@@ -57,6 +62,43 @@ class Interpolation:
 
 
 @frozen
+class Corrupted:
+    """A predictor's scores on corrupted images: matrices of a row for each type and a column for each severity."""
+
+    name: str
+    top1: Matrix
+    top5: Matrix
+    nll: Matrix
+    ece: Matrix
+    brier: Matrix
+    aurc: Matrix
+
+
+@frozen
+class Corruptions:
+    """What an ensemble is worth on corrupted images.
+
+    `generated` says that `swc data corrupt` made the arrays, with `seed`; `official` that they have the checksums of
+    the published ones. `standard` are the types of the mean that is published; `predictors` are the members in order
+    and, where there are several, the ensemble. The means are over types and severities, for each predictor its scores
+    by their names; None where not all types and severities are there.
+    """
+
+    folder: str
+    generated: bool
+    official: bool
+    seed: int | None
+    num_images: int
+    types: tuple[str, ...]
+    severities: tuple[int, ...]
+    standard: tuple[str, ...]
+    missing: tuple[str, ...]
+    predictors: tuple[Corrupted, ...]
+    mean_standard: Means | None
+    mean_all: Means | None
+
+
+@frozen
 class Evaluation:
     """All that `swc eval` found of one run.
 
@@ -82,6 +124,7 @@ class Evaluation:
     mean_top1: float
     outliers: tuple[Outliers, ...]
     interpolations: tuple[Interpolation, ...]
+    corruptions: Corruptions | None = None
 
 
 def as_json(evaluations: tuple[Evaluation, ...]) -> str:
@@ -103,15 +146,38 @@ def _plain(value: Any) -> Any:
 
 
 def as_csv(evaluations: tuple[Evaluation, ...]) -> str:
-    """One line for each predictor of each run; the members of a subset are joined by `+`."""
+    """One line for each predictor of each run, and for each type and severity of corrupted images.
+
+    The members of a subset are joined by `+`; the last two columns are empty for clean images.
+    """
     stream = StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(("run", "ensemble", "data", "members", "num_members", "num_images", *SCORES, *COSTS))
+    writer.writerow((*PLACE, *SCORES, *COSTS, "corruption", "severity"))
     for found in evaluations:
         for predictor in found.predictors:
             scores = [getattr(predictor.scores, name) for name in SCORES]
             costs = [getattr(predictor, name) for name in COSTS]
-            names = "+".join(predictor.members)
-            place = (found.run, found.ensemble, found.data, names, len(predictor.members), found.num_images)
-            writer.writerow((*place, *scores, *("" if cost is None else cost for cost in costs)))
+            place = _place(found, predictor, found.num_images)
+            writer.writerow((*place, *scores, *("" if cost is None else cost for cost in costs), "", ""))
+        writer.writerows(_corrupted_rows(found))
     return stream.getvalue()
+
+
+def _place(found: Evaluation, predictor: Predictor, num_images: int) -> tuple[object, ...]:
+    names = "+".join(predictor.members)
+    return (found.run, found.ensemble, found.data, names, len(predictor.members), num_images)
+
+
+def _corrupted_rows(found: Evaluation) -> Iterator[tuple[object, ...]]:
+    """The members and the ensemble on each type and severity; costs are those on clean images, and left empty."""
+    corruptions = found.corruptions
+    if corruptions is None:
+        return
+    for number, scored in enumerate(corruptions.predictors):
+        # the members come first among all predictors, and the ensemble last
+        predictor = found.predictors[number] if number < len(found.diversity) else found.predictors[-1]
+        place = _place(found, predictor, corruptions.num_images)
+        for row, name in enumerate(corruptions.types):
+            for column, severity in enumerate(corruptions.severities):
+                scores = [getattr(scored, score)[row][column] for score in SCORES]
+                yield (*place, *scores, *("" for _ in COSTS), name, severity)

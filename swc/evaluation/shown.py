@@ -8,6 +8,7 @@ from __future__ import annotations
 from math import isnan
 from typing import TYPE_CHECKING
 
+from swc.evaluation.shown_corruptions import corruptions_shown
 from swc.show.plain import table
 from swc.show.wording import exact, scale_text, several, short
 
@@ -21,7 +22,7 @@ MOST = 31  # subsets in the table; all are in the files
 
 
 def evaluation_shown(found: Evaluation) -> RenderableType:
-    """Members, subsets and ensemble with scores and costs; diversity; outliers."""
+    """Members, subsets and ensemble with scores and costs; diversity; outliers; corrupted images."""
     from rich.console import Group
     from rich.text import Text
 
@@ -33,6 +34,8 @@ def evaluation_shown(found: Evaluation) -> RenderableType:
         parts += [Text(), _outliers(other)]
     if found.interpolations:
         parts += [Text(), Text("top-1 on the line between two members, BatchNorm by batches"), _interpolations(found)]
+    if found.corruptions:
+        parts += [Text(), *corruptions_shown(found.corruptions)]
     return Group(*parts)
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from swc.report.curves import curves
 from swc.report.evaluated import anytime, diversity, interpolation, reliability
+from swc.report.robustness import corruptions
 from swc.report.similarities import similarities
 from swc.show.images import ImageFormat, house_style, image_of
 from swc.store import Build
@@ -21,6 +22,7 @@ FIGURES: dict[str, Callable[[Build], Figure]] = {
     "reliability": reliability,
     "diversity": diversity,
     "interpolation": interpolation,
+    "corruptions": corruptions,
 }
 
 

@@ -65,7 +65,7 @@ def test_the_error_of_a_bin_is_that_of_repeated_measurements() -> None:
     assert bin_errors(values, np.zeros(3), edges) == pytest.approx(np.zeros(20))
 
 
-@pytest.mark.parametrize("name", sorted(set(FIGURES) - {"interpolation"}))
+@pytest.mark.parametrize("name", sorted(set(FIGURES) - {"interpolation", "corruptions"}))
 def test_files_are_written_and_have_the_same_bytes_twice(run: Place, name: str) -> None:
     assert run.swc("plot", name) == 0
     assert (run.folder / f"tiny_{name}.png").read_bytes().startswith(b"\x89PNG")
@@ -74,7 +74,7 @@ def test_files_are_written_and_have_the_same_bytes_twice(run: Place, name: str) 
     assert figure_of(name, run.build(), "svg") == figure_of(name, run.build(), "svg")
 
 
-EVALUATED = ("anytime", "diversity", "interpolation", "reliability")
+EVALUATED = ("anytime", "corruptions", "diversity", "interpolation", "reliability")
 
 
 @pytest.mark.parametrize("name", EVALUATED)

@@ -135,7 +135,8 @@ class NothingEvaluated(Diagnostic):
 
     The figures anytime, reliability and diversity show what `swc eval` wrote into the run's folder, in
     eval/evaluation.json. Evaluate the run first; its numbers are then those of the figure. The figure interpolation
-    needs `swc eval --interpolate`, and two members of one architecture.
+    needs `swc eval --interpolate`, and two members of one architecture; the figure corruptions needs
+    `swc eval --corruptions FOLDER`.
     """
 
     code: ClassVar[str] = "SW636"
@@ -150,9 +151,13 @@ class NothingEvaluated(Diagnostic):
 
     def help(self) -> str:
         """How to."""
-        if self.wanted:
-            return "run `swc eval --interpolate` first; it takes two members of one architecture"
-        return "run `swc eval` first"
+        match self.wanted:
+            case "interpolation":
+                return "run `swc eval --interpolate` first; it takes two members of one architecture"
+            case "corruptions":
+                return "run `swc eval --corruptions FOLDER` first; `swc data corrupt` makes such a folder"
+            case _:
+                return "run `swc eval` first"
 
 
 @frozen(kw_only=True)
