@@ -18,8 +18,8 @@ class PackageMissing(Diagnostic):
 
     Frost is laid on from photographs, which the package imagecorruptions-imaug ships; the drops of spatter are drawn
     with OpenCV, as the published ones were, which comes with the extra `corruptions`. Of the first the photographs
-    alone are used, so it can be installed without what it needs itself. Nothing is drawn in their place: install them, or
-    name the types that you want with `--types`.
+    alone are used, so it can be installed without what it needs itself. Nothing is drawn in their place: install them,
+    or name the types that you want with `--types`.
     """
 
     code: ClassVar[str] = "SW680"
@@ -33,8 +33,8 @@ class PackageMissing(Diagnostic):
     def help(self) -> str:
         """Install them, or do without."""
         return (
-            "`pip install 'swc[corruptions]'` for OpenCV, `pip install --no-deps imagecorruptions-imaug` for the pictures; "
-            "or name other types with `--types`"
+            "`pip install 'swc[corruptions]'` for OpenCV, `pip install --no-deps imagecorruptions-imaug` for the "
+            "pictures; or name other types with `--types`"
         )
 
 
