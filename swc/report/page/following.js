@@ -56,8 +56,8 @@ function showTip(place) {
   tip.replaceChildren(...composition(place));
   tip.hidden = false;
   document.querySelectorAll(".cell[aria-describedby]").forEach((cell) => cell.removeAttribute("aria-describedby"));
-  cells[place].group.setAttribute("aria-describedby", "tip");
-  const at = cells[place].group.getBoundingClientRect(), size = tip.getBoundingClientRect();
+  cells[place].element.setAttribute("aria-describedby", "tip");
+  const at = cells[place].element.getBoundingClientRect(), size = tip.getBoundingClientRect();
   const below = at.bottom + 10 + size.height <= innerHeight || at.top < size.height + 10;
   tip.style.top = `${below ? at.bottom + 10 : at.top - size.height - 10}px`;
   tip.style.left = `${Math.max(8, Math.min(at.left, document.documentElement.clientWidth - size.width - 8))}px`;
@@ -123,8 +123,10 @@ function showFollowed() {
   const found = followedNow();
   const inside = found === null ? null : new Set(found.places);
   cells.forEach((cell, place) => {
-    cell.group.classList.toggle("inside", inside !== null && inside.has(place));
-    cell.group.classList.toggle("outside", inside !== null && !inside.has(place));
+    const follows = inside === null ? "" : inside.has(place) ? " inside" : " outside";
+    const wears = `cell ${cell.look}${follows}`;
+    if (cell.worn !== wears) cell.element.setAttribute("class", wears);
+    cell.worn = wears;
   });
   by("links").setAttribute("d", found === null ? "" : links(found.places));
   by("said").textContent = found === null ? "" : `${found.title}.`;

@@ -96,6 +96,7 @@ function showRun() {
   showHead();
   buildGraph();
   showRevision();
+  showBudget();
   showSections();
 }
 

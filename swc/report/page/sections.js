@@ -72,8 +72,8 @@ function similarities(pairs, stages) {
       + `${one.threshold}; ${exact(one.close)} within two standard errors of it: another run may decide these otherwise.`
       + (one.silent.length ? ` Without a gradient: ${one.silent.join(", ")}.` : "")),
     plots(chart(`plot-histogram-${place}`, () => histogramChart(one)), chart(`plot-ranked-${place}`, () => rankedChart(one))),
-    caption("Left: how many pairs have which similarity of gradients; an error bar is one standard deviation of the "
-      + "count, the dashed line the threshold. Right: pairs by falling similarity with their standard errors"
+    caption("First: how many pairs have which similarity of gradients; an error bar is one standard deviation of the "
+      + "count, the dashed line the threshold. Then: pairs by falling similarity with their standard errors"
       + (one.step > 1 ? `, every ${one.step}th of them.` : ".")),
   ]);
 }
@@ -148,7 +148,7 @@ function reliability(scored) {
   const single = namesOf(scored).length === 1;
   const members = single ? [] : [chart("plot-reliability-members", () => reliabilityChart(scored, false))];
   return [plots(chart("plot-reliability", () => reliabilityChart(scored, true)), ...members),
-    caption(`${single ? "" : "Left the ensemble, right each member. "}A calibrated predictor lies on the dotted line: of images it is 80% sure of, it has `
+    caption(`${single ? "" : "First the ensemble, then each member. "}A calibrated predictor lies on the dotted line: of images it is 80% sure of, it has `
       + "80% right. Below it, it is too confident.")];
 }
 

@@ -2,31 +2,37 @@
 // painted anew for each revision, so that a thousand of them stay quick.
 
 const ROW = 44, AXIS = 20, HIGH = 34, LOW = 25;
+const MANY = 600; // cells: more change their colour at once, not gradually, to stay quick
 let cells = [];
 let rowsOfCells = [];
 let active = 0;
 let playing = null;
+let naming = null;
+let budgeting = null;
 
 function buildGraph() {
   const { layers, members } = run();
+  writeLooks();
   rowsOfCells = members.map((_, member) => layers.flatMap((layer, place) => (layer.member === member ? [place] : [])));
   const deepest = Math.max(1, ...rowsOfCells.map((row) => row.length));
   const room = by("sharing").clientWidth - 190;
   const step = Math.max(26, Math.min(44, Math.floor(room / deepest)));
   const width = deepest * step + 6, height = AXIS + ROW * members.length + 4;
-  const svg = drawn("svg", { width, height, role: "grid", "aria-label": "sharing graph: members by depth" });
-  svg.append(hatches(), depthMarks(deepest, step));
+  const graph = make("div", { role: "grid", class: layers.length > MANY ? "cells many" : "cells", "aria-label": "sharing graph: members by depth" });
+  Object.assign(graph.style, { width: `${width}px`, height: `${height}px` });
   cells = layers.map((layer) => ({ layer }));
   rowsOfCells.forEach((row, member) => {
-    const group = drawn("g", { role: "row", "aria-label": members[member][0] });
-    row.forEach((place, column) => group.append(makeCell(place, column, member, step)));
-    svg.append(group);
+    const made = row.map((place, column) => makeCell(place, column, member, step));
+    const line = make("div", { role: "row", class: "row", "aria-label": members[member][0] }, ...made);
+    line.style.top = `${AXIS + ROW * member}px`;
+    graph.append(line);
   });
-  svg.append(drawn("path", { id: "links", "aria-hidden": "true" }));
-  fill("depths", svg);
+  const lines = drawn("svg", { width, height, "aria-hidden": "true" }, drawn("path", { id: "links" }));
+  graph.append(...depthMarks(deepest, step), lines);
+  fill("depths", graph);
   fill("names", ...nameMarks(members));
   active = Math.min(active, Math.max(0, layers.length - 1));
-  if (cells[active]) cells[active].group.setAttribute("tabindex", "0");
+  if (cells[active]) cells[active].element.setAttribute("tabindex", "0");
 }
 
 function nameMarks(members) {
@@ -39,61 +45,73 @@ function nameMarks(members) {
   })];
 }
 
-function hatches() {
-  const line = { d: "M-1,1 l2,-2 M0,7 l7,-7 M6,8 l2,-2", "stroke-width": 1.1, "stroke-opacity": 0.5 };
-  const one = (ink) => drawn("pattern", { id: `hatch${ink}`, width: 7, height: 7, patternUnits: "userSpaceOnUse" },
-    drawn("path", { ...line, stroke: `#${ink}` }));
-  return drawn("defs", {}, one("000000"), one("FFFFFF"));
-}
-
 function depthMarks(deepest, step) {
   const marks = [];
   for (let place = 0; place < deepest; place += 5) {
-    marks.push(drawn("text", { class: "depth", x: 3 + step * (place + 0.5), y: AXIS / 2 }, String(place)));
+    const mark = make("span", { class: "depth", "aria-hidden": "true" }, String(place));
+    Object.assign(mark.style, { left: `${3 + step * place}px`, width: `${step}px` });
+    marks.push(mark);
   }
-  return drawn("g", { "aria-hidden": "true" }, ...marks);
+  return marks;
 }
 
 function makeCell(place, column, member, step) {
   const cell = cells[place];
   const height = cell.layer.wide ? HIGH : LOW;
   const left = 3 + column * step + 1, top = AXIS + ROW * member + (ROW - height) / 2;
-  const frame = { x: left, y: top, width: step - 3, height, rx: 3 };
-  Object.assign(cell, { x: left + (step - 3) / 2, y: top + height / 2, top, bottom: top + height, column, member });
-  cell.box = drawn("rect", { ...frame, class: "box" });
-  cell.hatch = drawn("rect", { ...frame, fill: "none" });
-  cell.number = drawn("text", { x: cell.x, y: cell.y });
-  cell.letter = drawn("text", { x: cell.x, y: cell.y + height / 4, class: "letter" });
-  const ring = { ...frame, x: left - 1, y: top - 1, width: step - 1, height: height + 2, class: "ring" };
-  cell.group = drawn("g", { class: "cell", role: "gridcell", tabindex: "-1", "data-place": place },
-    cell.box, cell.hatch, cell.number, cell.letter, drawn("rect", ring), drawn("rect", ring));
-  return cell.group;
+  cell.number = document.createTextNode("");
+  cell.letter = document.createTextNode("");
+  const isLettered = run().revisions.some((one) => one.states[place] !== null && one.states[place].letter);
+  cell.element = make("div", { role: "gridcell", tabindex: "-1", "data-place": place },
+    cell.number, ...(isLettered ? [make("small", {}, cell.letter)] : []));
+  Object.assign(cell.element.style, { left: `${left}px`, top: `${(ROW - height) / 2}px`, width: `${step - 3}px`, height: `${height}px` });
+  return Object.assign(cell, { x: left + (step - 3) / 2, top, bottom: top + height, column, member, worn: "" }).element;
 }
 
+// A look is a class, written into a style sheet once for a run: one change of a cell paints all of it.
+function writeLooks() {
+  const known = new Map();
+  run().revisions.forEach((one) => one.clusters.forEach((cluster) => {
+    if (!cluster.alone) known.set(lookOf(cluster), cluster);
+  }));
+  by("looks").textContent = [...known].map(([look, { fill, ink, hatched }]) => {
+    const halo = [-1, 1].flatMap((x) => [-1, 1].map((y) => `${x}px ${y}px 1px ${fill}`)).join(",");
+    const stripes = `repeating-linear-gradient(135deg,transparent 0 4px,${ink}80 4px 5.2px)`;
+    return `.${look}{background-color:${fill};color:${ink}${hatched ? `;background-image:${stripes};text-shadow:${halo}` : ""}}`;
+  }).join("\n");
+}
+
+const lookOf = (cluster) =>
+  (cluster === undefined || cluster.alone ? "alone" : `look-${cluster.fill.slice(1)}${cluster.hatched ? "-hatched" : ""}`);
+
+// what is written in the cells and how they are to look; showFollowed() then puts it on them
 function paint() {
   const now = revision();
   cells.forEach((cell, place) => {
     const state = now.states[place];
-    cell.group.classList.toggle("absent", state === null);
-    if (state !== null) paintCell(cell, state, now.clusters[state.cluster]);
+    if (state === null) cell.look = "absent";
+    else paintCell(cell, state, now.clusters[state.cluster]);
   });
+  clearTimeout(naming);
+  naming = setTimeout(nameCells, 150);
 }
 
 function paintCell(cell, state, cluster) {
-  const plain = cluster === undefined || cluster.alone;
-  const ink = plain ? "" : cluster.ink;
-  cell.group.classList.toggle("alone", plain);
-  cell.box.style.fill = plain ? "" : cluster.fill;
-  cell.hatch.setAttribute("fill", plain || !cluster.hatched ? "none" : `url(#hatch${ink.slice(1)})`);
-  cell.number.textContent = cluster ? cluster.number : "-";
-  cell.letter.textContent = state.letter;
-  cell.number.setAttribute("y", state.letter ? cell.y - (cell.bottom - cell.top) / 7 : cell.y);
-  for (const text of [cell.number, cell.letter]) {
-    text.style.fill = ink;
-    text.style.stroke = plain || !cluster.hatched ? "none" : cluster.fill;
-    text.style.strokeWidth = "3px";
-  }
-  cell.group.setAttribute("aria-label", spoken(cell.layer, state, cluster));
+  const number = cluster ? cluster.number : "-";
+  cell.look = lookOf(cluster) + (cell.layer.wide ? "" : " low") + (state.letter ? " lettered" : "");
+  if (cell.number.data !== number) cell.number.data = number;
+  if (cell.letter.data !== state.letter) cell.letter.data = state.letter;
+}
+
+// what cells are called, for those who do not see them; behind the step of the slider, which is to be quick
+function nameCells() {
+  const now = revision();
+  cells.forEach((cell, place) => {
+    const state = now.states[place];
+    const name = state === null ? "not shared" : spoken(cell.layer, state, now.clusters[state.cluster]);
+    if (cell.name !== name) cell.element.setAttribute("aria-label", name);
+    cell.name = name;
+  });
 }
 
 function spoken(layer, state, cluster) {
@@ -116,7 +134,8 @@ function showRevision() {
   paint();
   showLegend();
   showFollowed();
-  showBudget();
+  clearTimeout(budgeting);
+  budgeting = setTimeout(showBudget, 150);
 }
 
 function showSteps(revisions, stages) {
@@ -217,12 +236,12 @@ function pressed(event, place) {
 }
 
 function focusCell(place) {
-  cells[active].group.setAttribute("tabindex", "-1");
+  cells[active].element.setAttribute("tabindex", "-1");
   active = place;
-  cells[place].group.setAttribute("tabindex", "0");
-  cells[place].group.focus({ preventScroll: true });
-  const { group } = cells[place];
-  const frame = by("depths").getBoundingClientRect(), at = group.getBoundingClientRect();
+  cells[place].element.setAttribute("tabindex", "0");
+  cells[place].element.focus({ preventScroll: true });
+  const { element } = cells[place];
+  const frame = by("depths").getBoundingClientRect(), at = element.getBoundingClientRect();
   if (at.left < frame.left) by("depths").scrollLeft -= frame.left - at.left + 40;
   if (at.right > frame.right) by("depths").scrollLeft += at.right - frame.right + 40;
   showTip(place);
