@@ -51,12 +51,12 @@ def _serve(places: tuple[str, ...], port: int) -> None:
 
     follower = Follower(lambda: _opened(places))
     follower.report()  # what cannot be opened at all is told here
-    with server_of(follower, port) as server:
-        console.say(f"the report is at {server.address}; Ctrl-C ends it")
-        try:
+    try:
+        with server_of(follower, port) as server:
+            console.say(f"the report is at {server.address}; Ctrl-C ends it")
             server.serve_forever()
-        except KeyboardInterrupt:
-            console.say("ended")
+    except KeyboardInterrupt:
+        console.say("ended")
 
 
 def _opened(places: tuple[str, ...]) -> tuple[Build, ...]:

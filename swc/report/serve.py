@@ -40,12 +40,11 @@ class Follower:
     def report(self) -> Report:
         """The report; DiagnosticError where a run cannot be read just now."""
         with self._lock:
-            seen = _state(self._folders)
+            seen = _state(self._folders)  # before reading: what changes meanwhile is read next time
             if self._report is None or seen != self._seen:
                 self._report = None
                 builds = self.open_builds()
-                self._folders = tuple(build.folder for build in builds)
-                self._seen = _state(self._folders)  # before reading: what changes meanwhile is read next time
+                self._folders, self._seen = tuple(build.folder for build in builds), seen
                 self._report = report_of(builds)
             return self._report
 

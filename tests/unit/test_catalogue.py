@@ -202,6 +202,8 @@ TRIGGERED = {
     "SW662": "cli/test_export.py",
     "SW670": "cli/test_sweep.py",
     "SW671": "cli/test_sweep.py",
+    "SW690": "cli/test_report.py",
+    "SW691": "cli/test_report.py",
     "SW650": "unit/test_codec.py",
     "SW651": "unit/test_codec.py",
     "SW652": "unit/test_codec.py",
