@@ -58,9 +58,15 @@ function showTip(place) {
   document.querySelectorAll(".cell[aria-describedby]").forEach((cell) => cell.removeAttribute("aria-describedby"));
   cells[place].element.setAttribute("aria-describedby", "tip");
   const at = cells[place].element.getBoundingClientRect(), size = tip.getBoundingClientRect();
-  const below = at.bottom + 10 + size.height <= innerHeight || at.top < size.height + 10;
-  tip.style.top = `${below ? at.bottom + 10 : at.top - size.height - 10}px`;
+  tip.style.top = `${tipTop(at, size.height)}px`;
   tip.style.left = `${Math.max(8, Math.min(at.left, document.documentElement.clientWidth - size.width - 8))}px`;
+}
+
+// below a small graph, so that it stays in sight; else below the cell, or above it where there is no room
+function tipTop(at, height) {
+  const end = by("depths").getBoundingClientRect().bottom + 4;
+  if (end - at.bottom < 160 && end + height <= innerHeight) return end;
+  return at.bottom + 10 + height <= innerHeight || at.top < height + 10 ? at.bottom + 10 : at.top - height - 10;
 }
 
 function hideTip() {

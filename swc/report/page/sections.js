@@ -11,7 +11,7 @@ function showHead() {
 function tiles() {
   const { scored, revisions, curves } = run();
   const last = revisions[revisions.length - 1];
-  const stored = [short(last.used), last.limit === null ? "stored; the budget is unlimited" : `stored of ${short(last.limit)} in the budget`];
+  const stored = [short(last.used), last.limit === null ? "stored; the budget is unlimited" : `stored of ${short(last.limit)}`];
   const clusters = [exact(last.clusters.length), `cluster${last.clusters.length === 1 ? "" : "s"} in revision ${last.number}`];
   const trained = curves === null ? [] : [[exact(Math.max(...Object.values(curves.losses).map((points) => points.length))), "epochs trained"]];
   if (scored === null) return [...trained, stored, clusters];
