@@ -23,14 +23,27 @@ from swc.program.codec import hash_of
 from swc.program.stages import scale_epochs
 from swc.program.training import Recipe, Training
 from swc.semantics.spec import Spec
-from swc.store import MACHINE, RUN, Build, checkpoint_path, held, read_machine, read_spec, write_spec, write_whole
+from swc.store import (
+    MACHINE,
+    ORIGIN,
+    RUN,
+    Build,
+    checkpoint_path,
+    held,
+    read_machine,
+    read_origin,
+    read_spec,
+    write_origin,
+    write_spec,
+    write_whole,
+)
 
 if TYPE_CHECKING:
     from swc.diagnostics import Sink
     from swc_runtime.data import Dataset
     from swc_runtime.progress import Progress
 
-UNBEGUN = frozenset({"lock", "tables.json"})  # what a run that was stopped before it had begun leaves
+UNBEGUN = frozenset({"lock", "tables.json", ORIGIN})  # what a run that was stopped before it had begun leaves
 
 
 @frozen(eq=False)
@@ -109,6 +122,7 @@ def _prepare(
         announce(f"the run before was set aside as {aside}")
     with held(folder):
         if not _begun(folder, spec, build.tables):
+            write_origin(folder, read_origin(build.folder))
             write_spec(folder, compile_spec(spec, build.tables))
         _compare_surroundings(folder, facts, sink)
 

@@ -4,8 +4,8 @@ Takes compiled revisions, gives them back. Guarantees: a file is written whole o
 by the strict decoders, and nothing is unpickled.
 
     build/.last                         the name of the ensemble compiled last
-    build/<ensemble>/                   spec.json tables.json program.json graph.txt notes.txt
-    build/<ensemble>/run/               spec.json tables.json machine.json, and what the runtime writes
+    build/<ensemble>/                   spec.json tables.json origin.json program.json graph.txt notes.txt
+    build/<ensemble>/run/               spec.json tables.json origin.json machine.json, and what the runtime writes
     build/<ensemble>/run/revisions/<n>/ program.json graph.txt notes.txt feedback.json
 """
 
@@ -35,6 +35,7 @@ from swc.program.feedback import ClusterFeedback, CoefficientFeedback, Feedback
 from swc.program.program import Program
 from swc.program.references import dangling
 from swc.program.stages import scale_epochs, stages
+from swc.semantics.origin import Origin
 from swc.semantics.spec import Spec
 from swc.show.revision import Revision
 
@@ -42,6 +43,7 @@ BUILD = "build"
 RUN = "run"
 LAST = ".last"  # a name that no ensemble can have
 LOCK = "lock"
+ORIGIN = "origin.json"
 MACHINE = "machine.json"
 NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 
@@ -105,9 +107,10 @@ def _locked(file: IO[str], run: Path, busy: Callable[..., Diagnostic]) -> bool:
     return True
 
 
-def write_build(compiled: Compiled, root: Path) -> Path:
+def write_build(compiled: Compiled, root: Path, origin: Origin | None = None) -> Path:
     """Write `build/<ensemble>/` below `root`, note it as the last one, and give its folder."""
     folder = root / BUILD / compiled.spec.name
+    write_origin(folder, origin)
     write_spec(folder, compiled)
     write_revision(folder, compiled)
     write_whole(root / BUILD / LAST, compiled.spec.name + "\n")
@@ -118,6 +121,20 @@ def write_spec(folder: Path, compiled: Compiled) -> None:
     """Write what every revision is compiled from: the tables, then the spec, by which a folder is known."""
     write_whole(folder / "tables.json", encode(compiled.tables))
     write_whole(folder / "spec.json", encode(compiled.spec))
+
+
+def write_origin(folder: Path, origin: Origin | None) -> None:
+    """Write what the spec was read from; where that is not known, nothing older may stay in its place."""
+    if origin is not None:
+        write_whole(folder / ORIGIN, encode(origin))
+    else:
+        (folder / ORIGIN).unlink(missing_ok=True)
+
+
+def read_origin(folder: Path) -> Origin | None:
+    """The source that a spec was compiled from; None where it was compiled without one, or before it was kept."""
+    path = folder / ORIGIN
+    return decode(_text(path), Origin, str(path)) if path.is_file() else None
 
 
 def write_revision(folder: Path, compiled: Compiled) -> None:

@@ -28,13 +28,14 @@ def command(
         from swc.cli.rendering import give
         from swc.driver import compile_file
         from swc.ir.counts import count
+        from swc.semantics.origin import origin_of
         from swc.show.report import compile_report
         from swc.store import write_build
 
         compiled = compile_file(spec, overrides, ensemble)
         for warning in compiled.warnings:
             sink.report(warning)
-        folder = write_build(compiled, root)
+        folder = write_build(compiled, root, origin_of(spec, overrides, ensemble))
         if not quiet and form == "text":
             give(compile_report(compiled.graph, count(compiled.graph), compiled.spec, compiled.notes))
         if not quiet:

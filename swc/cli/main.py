@@ -27,6 +27,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "show": ("swc.cli.show:show", "Show a compiled ensemble as text, picture, graph or JSON."),
     "diff": ("swc.cli.diff:diff", "Say what changed between two compiled programs, and why."),
     "plot": ("swc.cli.plot:command", "Draw what a run measured: curves, similarities, scores against cost."),
+    "report": ("swc.cli.report:command", "Make one page of runs, or serve it while they train."),
     "export": ("swc.cli.export:command", "Write members as plain files that need nothing of swc."),
     "sweep": ("swc.cli.sweep:command", "Train a spec with many values of its params and many seeds."),
     "data": ("swc.cli.data:command", "Make corrupted copies of a data set's test images."),

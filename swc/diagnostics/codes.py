@@ -17,6 +17,7 @@ from swc.diagnostics.catalogue.formats import FORMATS
 from swc.diagnostics.catalogue.members import MEMBERS
 from swc.diagnostics.catalogue.names import NAMES
 from swc.diagnostics.catalogue.ranks import RANKS
+from swc.diagnostics.catalogue.reports import REPORTS
 from swc.diagnostics.catalogue.run import RUN
 from swc.diagnostics.catalogue.show import SHOW
 from swc.diagnostics.catalogue.structure import STRUCTURE
@@ -43,6 +44,7 @@ AREAS: tuple[tuple[str, tuple[type[Diagnostic], ...]], ...] = (
     ("Corrupted images", CORRUPTING),
     ("Exporting", EXPORTING),
     ("Sweeps", SWEEPS),
+    ("Reports", REPORTS),
     ("Compiled files", FORMATS),
 )
 

@@ -27,6 +27,8 @@ Points = tuple[tuple[int, float], ...]  # epoch over all phases, from 1; value
 class Curves:
     """By member (and `ensemble`): the training loss after each epoch, top-1 on held-out images where it was scored.
 
+    A loss that is no finite number is None.
+
     `cuts` are the epochs after which the graph or the phase changed, with what was done there.
     """
 

@@ -22,13 +22,14 @@ from swc.syntax.tree import Ensemble, File, Import, Policy, Recipe, Share, Train
 
 @frozen
 class Library:
-    """What a file defines and imports; the imported definitions stand before its own."""
+    """What a file defines and imports; the imported definitions stand before its own, `imported` are the files."""
 
     root: File
     ensembles: dict[str, Ensemble]
     recipes: dict[str, Recipe]
     policies: dict[str, Policy]
     unused: tuple[Import, ...] = ()
+    imported: tuple[Path, ...] = ()
 
     @property
     def own_ensembles(self) -> tuple[Ensemble, ...]:
@@ -48,7 +49,7 @@ def read_library(text: str, file: str, sink: Sink) -> Library | None:
         for imported, files in reader.imports.items()
         if files and imported in root.definitions and not _names(files) & set(_used(root))
     )
-    return Library(root, reader.ensembles, reader.recipes, reader.policies, unused)
+    return Library(root, reader.ensembles, reader.recipes, reader.policies, unused, tuple(reader.files))
 
 
 def warn_unused_imports(library: Library, sink: Sink) -> None:

@@ -66,7 +66,7 @@ def _shared(index: Index, layer: Layer) -> RenderableType:
         return Group(*parts, Text("its weight is not composed yet"))
     if slots_of(expression):
         parts += [Text(), slot_table(index, layer)]
-    if _is_of_blocks(expression):
+    if is_of_blocks(expression):
         parts += [Text(), block_table(index, expression)]
     for tensor in tensors_of(expression):
         parts.append(Text(f"reads the stored tensor {tensor}"))
@@ -136,7 +136,7 @@ def _seen(block: Placement | None, piece: Piece) -> tuple[str, str, str]:
     return f"{block.origin[0]}, {block.origin[1]}", shape_text(block.visible), exact(cut)
 
 
-def _is_of_blocks(expression: Expression) -> bool:
+def is_of_blocks(expression: Expression) -> bool:
     """Whether the weight is made of blocks of templates alone."""
     if type(expression).__name__ not in COMPOSING or tensors_of(expression):
         return False

@@ -99,16 +99,17 @@ def _panel(revision: Revision, worn: dict[str, Look]) -> Panel:
     if alone:
         legend.append((ALONE, f"alone in its cluster ({len(alone)})"))
     label = f" ({revision.label})" if revision.label else ""
-    title = f"Revision {revision.number}{label}: {_summary(revision, len(clusters), len(alone))}"
-    return Panel(title, index, worn, _letters(index), tuple(legend))
+    title = f"Revision {revision.number}{label}: {summary(revision, len(clusters), len(alone))}"
+    return Panel(title, index, worn, letters_of(index), tuple(legend))
 
 
-def _letters(index: Index) -> dict[str, str]:
+def letters_of(index: Index) -> dict[str, str]:
     """The letters of tied layers; none where every layer of every cluster is tied, which the title says."""
     return {} if is_tied_throughout(index) else tie_letters(index)
 
 
-def _summary(revision: Revision, num_clusters: int, num_alone: int) -> str:
+def summary(revision: Revision, num_clusters: int, num_alone: int) -> str:
+    """A revision in a line: clusters, slots and coefficients, templates."""
     graph = revision.graph
     parts = [several(num_clusters, "cluster") + (f" ({num_alone} of one layer)" if num_alone else "")]
     if graph.slots:

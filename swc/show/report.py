@@ -65,12 +65,13 @@ def _bank_cells(row: Row) -> tuple[str, ...]:
 def totals_table(graph: Graph, counts: Counts, spec: Spec) -> Table:
     """The totals in both counts beside the budget, and what is made of them."""
     made = table("scalars", ">number", "")
-    for name, number, remark in _totals(graph, counts, spec):
+    for name, number, remark in totals(graph, counts, spec):
         made.add_row(name, exact(number), remark)
     return made
 
 
-def _totals(graph: Graph, counts: Counts, spec: Spec) -> Iterable[tuple[str, int, str]]:
+def totals(graph: Graph, counts: Counts, spec: Spec) -> Iterable[tuple[str, int, str]]:
+    """The lines of the totals: what is counted, how many scalars, and a remark."""
     in_budget = _of_budget(counts, spec, in_parameters=False)
     yield "templates", counts.template_scalars, "" if counts.tensor_scalars else in_budget
     if counts.tensor_scalars:

@@ -25,7 +25,8 @@ from swc.diagnostics import DiagnosticError
 from swc.diagnostics.catalogue.formats import DamagedFile
 from swc.driver import Compiled, compile_file, compile_spec
 from swc.program.stages import scale_epochs
-from swc.store import RUN, read_spec, write_revision, write_spec
+from swc.semantics.origin import origin_of
+from swc.store import RUN, read_spec, write_origin, write_revision, write_spec
 from swc.sweep.plan import Cell, Sweep
 
 Results = dict[str, Any]
@@ -111,6 +112,7 @@ def _prepared(sweep: Sweep, cell: Cell, folder: Path) -> Done | Compiled:
         compiled = _compiled(sweep, cell)
         if found := finished(folder, compiled, sweep.epochs_scale):
             return Done(cell, found)
+        write_origin(folder, origin_of(*sweep.spec_of(cell.setting), swept=True))
         write_spec(folder, compiled)
         write_revision(folder, compiled)
     except DiagnosticError as error:

@@ -216,6 +216,8 @@ TRIGGERED = {
     "SW687": "cli/test_corrupt.py",
     "SW688": "cli/test_corrupt.py",
     "SW689": "cli/test_corrupt.py",
+    "SW690": "cli/test_report.py",
+    "SW691": "cli/test_report.py",
     "SW650": "unit/test_codec.py",
     "SW651": "unit/test_codec.py",
     "SW652": "unit/test_codec.py",

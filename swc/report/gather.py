@@ -1,0 +1,172 @@
+"""Everything that the page shows, in one frozen structure and as JSON.
+
+Takes builds; gives `Report`. Guarantees: the same folders give the same bytes; no folder's whole path is in them;
+what was not measured yet is None, and never an error.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from math import isfinite
+from pathlib import Path
+from typing import Any
+
+from attrs import asdict, frozen
+
+from swc.diagnostics import DiagnosticError
+from swc.diagnostics.catalogue.show import NothingMeasured
+from swc.program.stages import stages
+from swc.report.measured import Curves, curves_of, recompiles_of
+from swc.report.pairs import PairFacts, pairs_of
+from swc.report.repeat import Repeat, repeat_of
+from swc.report.scored import Scored, scored_of
+from swc.report.sharing import LayerFacts, RevisionFacts, layers_of, revisions_of
+from swc.show.text import action_text
+from swc.show.wording import budget_text, scale_text
+from swc.store import Build
+
+
+@frozen
+class StageFacts:
+    """A stage of training: its revision, its epochs, and what ends it."""
+
+    revision: int
+    label: str
+    epochs: int
+    then: str
+
+
+@frozen
+class RunFacts:
+    """One run: what was compiled, what was trained, what was measured."""
+
+    name: str
+    ensemble: str
+    data: str
+    budget: str
+    scale: str
+    members: tuple[tuple[str, str], ...]  # name, and how it is made
+    stages: tuple[StageFacts, ...]
+    layers: tuple[LayerFacts, ...]
+    revisions: tuple[RevisionFacts, ...]
+    curves: Curves | None
+    pairs: tuple[PairFacts, ...]
+    scored: Scored | None
+    repeat: Repeat
+
+
+@frozen
+class Report:
+    """All runs of a page, in the order in which they were named."""
+
+    runs: tuple[RunFacts, ...]
+
+
+def report_of(builds: Sequence[Build]) -> Report:
+    """Gather what the page shows; DiagnosticError where a file is damaged."""
+    return Report(tuple(_run(build, name) for build, name in zip(builds, run_names(builds), strict=True)))
+
+
+def as_json(report: Report) -> str:
+    """The report in one line; what is not finite is null."""
+    return json.dumps(_plain(asdict(report)), separators=(",", ":"), allow_nan=False)
+
+
+def run_names(builds: Sequence[Build]) -> tuple[str, ...]:
+    """How the runs are called: as their ensembles, with what tells folders apart where several are of one."""
+    together = Counter(build.spec.name for build in builds)
+    parts = [build.folder.resolve().parts for build in builds]
+    named: list[str] = []
+    for build, own in zip(builds, parts, strict=True):
+        others = [p for b, p in zip(builds, parts, strict=True) if b.spec.name == build.spec.name and p != own]
+        named.append(
+            f"{build.spec.name} ({_telling(own, others)})" if together[build.spec.name] > 1 else build.spec.name
+        )
+    return _numbered(named)
+
+
+def _telling(own: tuple[str, ...], others: list[tuple[str, ...]]) -> str:
+    """The last part of a path that no other path has in its place, counted from the end."""
+    for back in range(1, len(own) + 1):
+        if all(len(other) < back or other[-back] != own[-back] for other in others):
+            return own[-back]
+    return Path(*own).name
+
+
+def _numbered(names: list[str]) -> tuple[str, ...]:
+    """Names that no two have."""
+    seen: Counter[str] = Counter()
+    found: list[str] = []
+    for name in names:
+        seen[name] += 1
+        found.append(name if seen[name] == 1 else f"{name} {seen[name]}")
+    return tuple(found)
+
+
+def _run(build: Build, name: str) -> RunFacts:
+    spec = build.spec
+    names = tuple(member.name for member in spec.members)
+    layers = layers_of(build.revisions, names)
+    scored = scored_of(build.folder)
+    return RunFacts(
+        name=name,
+        ensemble=spec.name,
+        data=spec.data.name,
+        budget=budget_text(spec.budget),
+        scale=scale_text(spec.training.epochs_scale) if spec.training else "",
+        members=tuple((member.name, str(member.source)) for member in spec.members),
+        stages=_stages(build),
+        layers=layers,
+        revisions=revisions_of(build.revisions, layers, spec),
+        curves=_curves(build),
+        pairs=_pairs(build),
+        scored=scored,
+        repeat=repeat_of(build, scored),
+    )
+
+
+def _stages(build: Build) -> tuple[StageFacts, ...]:
+    if build.spec.training is None:
+        return ()
+    return tuple(
+        StageFacts(
+            stage.revision, stage.label, stage.stop - stage.start, action_text(stage.action) if stage.action else ""
+        )
+        for stage in stages(build.spec.training)
+    )
+
+
+def _curves(build: Build) -> Curves | None:
+    try:
+        return curves_of(build)
+    except DiagnosticError as error:
+        _check_none_yet(error)
+        return None
+
+
+def _pairs(build: Build) -> tuple[PairFacts, ...]:
+    try:
+        return tuple(pairs_of(recompile) for recompile in recompiles_of(build))
+    except DiagnosticError as error:
+        _check_none_yet(error)
+        return ()
+
+
+def _check_none_yet(error: DiagnosticError) -> None:
+    """Raise the error again, unless all it says is that nothing was measured yet."""
+    if not all(isinstance(diagnostic, NothingMeasured) for diagnostic in error.diagnostics):
+        raise error
+
+
+def _plain(value: Any) -> Any:
+    match value:
+        case dict():
+            return {key: _plain(part) for key, part in value.items()}
+        case list() | tuple():
+            return [_plain(part) for part in value]
+        case float() if not isfinite(value):
+            return None
+        case _:
+            return value

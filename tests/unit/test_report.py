@@ -1,0 +1,151 @@
+"""What a report is made of: graphs, similarities, scores, what it takes to repeat a run, and the page around them."""
+
+from __future__ import annotations
+
+import json
+import re
+from base64 import b64encode
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+from swc.diagnostics import DiagnosticError
+from swc.program.feedback import ClusterFeedback, Similarity
+from swc.report.document import embedded, page_of
+from swc.report.gather import RunFacts, as_json, report_of, run_names
+from swc.report.measured import Recompile
+from swc.report.pairs import MOST_LISTED, pairs_of
+from swc.report.scored import scored_of
+from swc.report.sharing import layers_of, revisions_of
+from swc.semantics.origin import origin_of
+from swc.show.palette import looks
+from swc.show.revision import Revision
+from swc.store import open_build
+
+from graphs import small_graph, small_spec
+from reports import EVIL, begin, compiled, whole_run
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return whole_run(tmp_path_factory.mktemp("somewhere") / "run")
+
+
+@pytest.fixture(scope="module")
+def run(folder: Path) -> RunFacts:
+    (found,) = report_of([open_build(folder)]).runs
+    return found
+
+
+def test_a_graph_keeps_who_shares_what() -> None:
+    revisions = (Revision(0, "main", small_graph()),)
+    layers = layers_of(revisions, ("wide", "thin"))
+    (facts,) = revisions_of(revisions, layers, small_spec())
+    assert [layer.id for layer in layers] == ["wide.conv0", "wide.conv1", "wide.conv2", "thin.conv0"]
+    assert [state.cluster for state in facts.states if state] == [0, 0, 1, 0]
+    assert [bank.template_scalars for bank in facts.banks] == [576, 288, 576]
+    (wide, thin) = (facts.slots[facts.states[place].slots[0]] for place in (0, 3))  # type: ignore[union-attr]
+    assert wide[1:] == thin[1:], "one bank and, tied, one coefficient"
+    blocks = facts.states[1].blocks  # type: ignore[union-attr]
+    assert [(block.shape, block.at) for block in blocks] == [("8x4x3x3", (0, 0)), ("8x4x3x3", (0, 4))]
+    assert (facts.used, facts.limit) == (1440, 1500)
+
+
+def test_clusters_look_as_in_pictures(run: RunFacts, folder: Path) -> None:
+    build = open_build(folder)
+    worn = looks(tuple(revision.graph for revision in build.revisions))
+    for facts, revision, look in zip(run.revisions, build.revisions, worn, strict=True):
+        assert [cluster.fill for cluster in facts.clusters] == [look[c.id].fill for c in revision.graph.clusters]
+
+
+def test_the_histogram_counts_every_pair_though_few_are_listed() -> None:
+    pairs = tuple(Similarity(f"a{n}", f"b{n}", n / 5000 - 0.5, 0.01) for n in range(5000))
+    found = pairs_of(Recompile("split", ClusterFeedback(0, pairs), 0.1))
+    assert sum(found.counts) == found.num_pairs == 5000
+    assert found.above == 1999
+    assert found.close == 201
+    assert len(found.listed) <= MOST_LISTED
+    assert [pair[0] for pair in found.listed[:3]] == [1, 1 + found.step, 1 + 2 * found.step]
+    assert found.listed[0][1:4] == ("a4999", "b4999", pytest.approx(0.4998))
+
+
+def test_an_evaluation_is_read_without_folders(folder: Path, run: RunFacts) -> None:
+    assert run.scored is not None
+    assert run.scored.outliers[0].data == "textures"
+    assert run.scored.corruptions is not None
+    assert run.scored.corruptions.predictors[0].top1[1][0] == pytest.approx(0.2)
+    assert "/home" not in as_json(report_of([open_build(folder)]))
+
+
+@pytest.mark.parametrize("text", ["{}", "[", '{"evaluations": []}', '{"evaluations": [{"data": 3}]}'])
+def test_a_damaged_evaluation_is_told(tmp_path: Path, text: str) -> None:
+    (tmp_path / "eval").mkdir()
+    (tmp_path / "eval/evaluation.json").write_text(text, encoding="utf-8")
+    with pytest.raises(DiagnosticError, match="it holds no evaluation of one run"):
+        scored_of(tmp_path)
+
+
+def test_what_is_not_there_yet_is_none(tmp_path: Path) -> None:
+    begin(tmp_path / "run", compiled())
+    (found,) = report_of([open_build(tmp_path / "run")]).runs
+    assert (found.curves, found.pairs, found.scored) == (None, (), None)
+    assert [stage.then for stage in found.stages] == ["split clusters below 0.1", ""]
+
+
+def test_everything_to_repeat_a_run_is_there(run: RunFacts) -> None:
+    assert run.repeat.commands == (
+        "swc compile mine.sw --set tau=0.1",
+        "swc eval --ood textures --corruptions FOLDER --interpolate",
+    )
+    assert run.repeat.files[0].text == "# synthetic\n"
+    assert ("seed", "0") in run.repeat.recipe
+    assert [name for name, _ in run.repeat.hashes] == ["spec", "graph of revision 0", "graph of revision 1"]
+
+
+def test_an_origin_holds_imports_and_no_folder(tmp_path: Path) -> None:
+    (tmp_path / "parts").mkdir()
+    (tmp_path / "parts/own.sw").write_text("recipe own() {\n}\n", encoding="utf-8")
+    spec = tmp_path / "mine.sw"
+    spec.write_text('import "parts/own.sw"\nimport "digits.sw"\n', encoding="utf-8")
+    found = origin_of(spec, {"tau": "0.5"})
+    assert [file.name for file in found.files] == ["mine.sw", "parts/own.sw", "digits.sw"]
+    assert "recipe digits" in found.files[2].text
+    assert found.settings == (("tau", "0.5"),)
+
+
+def test_runs_of_one_ensemble_are_told_apart_by_their_folders(tmp_path: Path) -> None:
+    first = compiled()
+    places = [tmp_path / name / "run" for name in ("a", "b")]
+    for place in places:
+        begin(place, first)
+    builds = [open_build(place) for place in places]
+    assert run_names(builds) == ("synthetic (a)", "synthetic (b)")
+    assert run_names(builds[:1]) == ("synthetic",)
+
+
+def test_a_page_has_the_same_bytes_twice_and_its_data_inside(folder: Path) -> None:
+    report = report_of([open_build(folder)])
+    page = page_of(report)
+    assert page == page_of(report_of([open_build(folder)]))
+    data = re.findall(r'<script type="application/json" id="data">(.*)</script>', page)
+    assert [json.loads(text) for text in data] == [json.loads(as_json(report))]
+    assert str(folder.parent) not in page
+
+
+def test_the_policy_knows_every_script_of_the_page_and_no_address(folder: Path) -> None:
+    page = page_of(report_of([open_build(folder)]))
+    policy = re.findall(r'Content-Security-Policy" content="([^"]*)"', page)[0].replace("&#x27;", "'")
+    scripts = re.findall(r"<script>(.*?)</script>", page, re.S)
+    known = [f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'" for text in scripts]
+    assert len(scripts) == 2
+    assert f"script-src {' '.join(known)};" in policy
+    assert "default-src 'none'" in policy
+    assert "connect-src 'none'" in policy
+
+
+def test_names_cannot_leave_their_place(tmp_path: Path) -> None:
+    page = page_of(report_of([open_build(whole_run(tmp_path / "run", name=EVIL, first_member=EVIL))]))
+    assert "<img" not in page.split('id="data">')[1].split("</script>")[0]
+    assert "<img" not in page.split("<title>")[1].split("</title>")[0]
+    assert page.count("</script>") == page_of(report_of([open_build(whole_run(tmp_path / "other"))])).count("</script>")
+    assert embedded('"<&>"') == '"\\u003c\\u0026\\u003e"'
