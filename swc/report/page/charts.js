@@ -127,8 +127,8 @@ function histogramChart(pairs) {
   const layout = {
     bargap: 0, xaxis: { title: "similarity (cosine)", range: [-1.02, 1.02], dtick: 0.5 },
     yaxis: { title: "pairs", range: [0, 1.08 * highest] }, shapes: [upright(pairs.threshold, tone("warn"))],
-    annotations: [{ x: pairs.threshold, y: 1, yref: "paper", yanchor: "bottom", text: `threshold ${pairs.threshold}`,
-      showarrow: false, font: { size: 11, color: tone("warn") } }],
+    annotations: [{ x: pairs.threshold, y: 1, yref: "paper", yanchor: "top", xshift: pairs.threshold > 0 ? -4 : 4,
+      xanchor: pairs.threshold > 0 ? "right" : "left", text: `threshold ${pairs.threshold}`, showarrow: false, font: { size: 11, color: tone("warn") } }],
   };
   return { traces, layout, label: `histogram of ${several(pairs.num_pairs, "similarity")}, threshold ${pairs.threshold}`.replace("similaritys", "similarities") };
 }
@@ -164,8 +164,8 @@ function unbroken(points, cuts) {
 }
 
 function linesChart(lines, cuts, title, factor, last) {
-  const traces = lines.map(({ name, points, bold }, number) => {
-    const whole = unbroken(points, cuts);
+  const traces = lines.map(({ name, points, bold, cuts: own = cuts }, number) => {
+    const whole = unbroken(points, own);
     const colour = bold ? tone("ink") : line(number);
     return {
       type: "scatter", mode: "lines+markers", name: plain(name), x: whole.map((point) => point[0]),

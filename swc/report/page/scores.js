@@ -93,7 +93,7 @@ function reliabilityTraces(name, number, bins, isWhole) {
 function heatChart({ z, x, y, digits, title, reversed, xtitle, ytitle, label, room = 110, row = 30 }) {
   const traces = [{
     type: "heatmap", z, x, y, colorscale: "Cividis", reversescale: reversed, xgap: 2, ygap: 2, hoverongaps: false,
-    texttemplate: `%{z:.${digits}f}`, textfont: { size: 11.5 }, colorbar: { title: { text: title, side: "right" }, thickness: 12, outlinewidth: 0 },
+    texttemplate: `%{z:.${digits}f}`, textfont: { size: 11.5 }, colorbar: { title: { text: title, side: "top" }, thickness: 12, outlinewidth: 0 },
     hovertemplate: `%{y}, %{x}: %{z:.${digits + 1}f}<extra></extra>`,
   }];
   const layout = {

@@ -82,7 +82,7 @@ function training(curves) {
   const parts = curves === null ? [missing("No epoch is finished yet: run ", "swc train", ".")] : ownCurves(curves);
   const others = report.runs.filter((one) => one.curves !== null && one.curves.top1.ensemble.length);
   if (report.runs.length < 2 || !others.length) return parts;
-  const lines = others.map((one) => ({ name: one.name, points: one.curves.top1.ensemble, bold: false }));
+  const lines = others.map((one) => ({ name: one.name, points: one.curves.top1.ensemble, bold: false, cuts: one.curves.cuts }));
   return [...parts, make("h3", {}, "The ensembles of all runs"),
     chart("plot-ensembles", () => linesChart(lines, [], "held-out top-1 (%)", 100, 1))];
 }
@@ -111,7 +111,7 @@ function scores(scored) {
   return [
     table(columns, rows, shown.length > 1 ? [shown.length - 1] : []),
     caption(`${exact(scored.num_images)} held-out images of ${scored.data}${calibrated}; ${scored.stage}. Parameters are the scalars that a `
-      + `predictor needs; what members share counts once. On ${scored.machine}, in batches of ${scored.time_batch}.`),
+      + `predictor needs; what members share counts once. On ${scored.machine}${scored.time_batch ? `, in batches of ${scored.time_batch}` : ""}.`),
     ...scored.outliers.flatMap(outliers),
   ];
 }
