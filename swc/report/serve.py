@@ -44,7 +44,9 @@ class Follower:
             if self._report is None or seen != self._seen:
                 self._report = None
                 builds = self.open_builds()
-                self._folders, self._seen = tuple(build.folder for build in builds), seen
+                folders = tuple(build.folder for build in builds)
+                # the state of other folders says nothing of these: they are read once more, with it known
+                self._folders, self._seen = folders, seen if folders == self._folders else None
                 self._report = report_of(builds)
             return self._report
 

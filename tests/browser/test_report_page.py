@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Thread
@@ -341,8 +342,9 @@ def test_a_thousand_layers_stay_quick(browser: Browser, pages: Callable[..., str
 def test_a_served_page_follows_its_run_and_keeps_what_the_reader_chose(browser: Browser, tmp_path: Path) -> None:
     first, run = compiled(), tmp_path / "run"
     begin(run, first)
-    with server_of(Follower(lambda: (open_build(run),)), 0) as server:
+    with server_of(Follower(lambda: (open_build(run),)), 0) as server, ExitStack() as ending:
         Thread(target=server.serve_forever, daemon=True).start()
+        ending.callback(server.shutdown)
         browser.get(server.address)
         find(browser, "#theme").click()
         browser.execute_script("document.getElementById('repeat').scrollIntoView()")
@@ -359,4 +361,3 @@ def test_a_served_page_follows_its_run_and_keeps_what_the_reader_chose(browser: 
         until(browser, lambda: texts(browser, "#tiles .tile b")[0] == "3")
         assert find(browser, "#slider").get_attribute("value") == "0"
         assert find(browser, "#live").text == "following the run"
-        server.shutdown()

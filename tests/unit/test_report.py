@@ -59,7 +59,7 @@ def test_clusters_look_as_in_pictures(run: RunFacts, folder: Path) -> None:
 
 
 def test_the_histogram_counts_every_pair_though_few_are_listed() -> None:
-    pairs = tuple(Similarity(f"a{n}", f"b{n}", n / 5000 - 0.5, 0.01) for n in range(5000))
+    pairs = tuple(Similarity(f"a{n}", f"b{n}", n / 5000 - 0.5, 0.01005) for n in range(5000))
     found = pairs_of(Recompile("split", ClusterFeedback(0, pairs), 0.1))
     assert sum(found.counts) == found.num_pairs == 5000
     assert found.above == 1999
