@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -311,12 +312,6 @@ def test_names_are_text_whatever_they_hold(browser: Browser, pages: Callable[...
     ]
 
 
-REFERENCE = """
-const begun = performance.now();
-let sum = 0;
-for (let number = 0; number < 2e7; number++) sum += Math.sqrt(number);
-return performance.now() - begun;
-"""
 STEP = """
 const slider = document.getElementById("slider"), begun = performance.now();
 slider.value = arguments[0];
@@ -333,8 +328,8 @@ def test_a_thousand_layers_stay_quick(browser: Browser, pages: Callable[..., str
     browser.get(pages("large", run))
     assert len(browser.find_elements(By.CSS_SELECTOR, ".cell")) > 1000
     until(browser, lambda: browser.find_elements(By.CSS_SELECTOR, "#budget .plot, #budget .main-svg"))
-    # a busy machine is no mistake of the page: the loop takes 25 ms where nothing else runs
-    slowness = max(1.0, min(browser.execute_script(REFERENCE) for _ in range(3)) / 25)
+    # a busy machine is no mistake of the page: its processes wait for each other
+    slowness = max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
     steps = [browser.execute_script(STEP, number % 2) for number in range(8)]
     assert min(steps) < 100 * slowness
 
