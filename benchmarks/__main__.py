@@ -32,7 +32,12 @@ def rows_of(name: str, folder: Path, rounds: int) -> list[Row]:
     return [Row(**{key: value for key, value in row.items() if key != "met"}) for row in found]
 
 
+def main(folder: Path, rounds: int) -> None:
+    """Run all, and give the one table."""
+    folder.mkdir(parents=True, exist_ok=True)
+    give([row for name in BENCHMARKS for row in rows_of(name, folder, rounds)], folder, "bench")
+
+
 if __name__ == "__main__":
     given = arguments(__doc__)
-    folder = given.output or Path("build/bench")
-    give([row for name in BENCHMARKS for row in rows_of(name, folder, given.rounds)], folder, "bench")
+    main(given.output or Path("build/bench"), given.rounds)

@@ -9,10 +9,10 @@ from pathlib import Path
 import benchmarks
 import pytest
 import torch
-from benchmarks.__main__ import BENCHMARKS
+from benchmarks.__main__ import BENCHMARKS, main
 from benchmarks.naive import as_product, naive_weights, written_out
 from benchmarks.paired import _rank, paired
-from benchmarks.table import Row, table_text
+from benchmarks.table import Row, give, table_text
 
 from programs import ensemble_of, tiny_program
 
@@ -57,3 +57,19 @@ def test_every_benchmark_is_run_by_the_one_command() -> None:
     assert set(BENCHMARKS.values()) == runnable - {"__main__", "peers"}
     for name, module in BENCHMARKS.items():
         assert f'"{name}")' in (folder / f"{module}.py").read_text("utf-8").rstrip().splitlines()[-1]
+
+
+def test_one_table_holds_what_every_benchmark_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def run(command: list[str], **_: object) -> None:
+        module, folder = command[2].removeprefix("benchmarks."), Path(command[4])
+        name = next(name for name, own in BENCHMARKS.items() if own == module)
+        give([Row(f"{name} measured", 1.5, "1.5", at_most=1.0), Row(f"{name} counted", 2.0, "2")], folder, name)
+
+    monkeypatch.setattr("benchmarks.__main__.subprocess.run", run)
+    main(tmp_path / "bench", rounds=5)
+    capsys.readouterr()
+    table = (tmp_path / "bench" / "bench.txt").read_text("utf-8")
+    assert all(f"{name} measured" in table and f"{name} counted" in table for name in BENCHMARKS)
+    assert table.count("<= 1") == table.count("no\n") == len(BENCHMARKS)
