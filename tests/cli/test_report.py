@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import http.client
 import json
-import os
 import signal
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from threading import Thread
 
@@ -157,13 +157,18 @@ def test_a_build_gives_way_to_its_run_which_keeps_the_source(tmp_path_factory: p
 
 def test_an_interrupt_ends_the_server_cleanly(run: Path) -> None:
     command = [sys.executable, "-m", "swc", "report", str(run), "--serve"]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env={**os.environ}) as process:
+    # what runs in the background ignores interrupts and hands that on: a terminal's child does not
+    listen = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, preexec_fn=listen)  # noqa: PLW1509
+    try:
         assert process.stderr is not None
-        told = process.stderr.readline()
+        assert process.stderr.readline().startswith("the report is at http://127.0.0.1:")
         process.send_signal(signal.SIGINT)
-        assert process.wait(60) == 0
-        assert told.startswith("the report is at http://127.0.0.1:")
-        assert process.stderr.read() == "ended\n"
+        assert process.communicate(timeout=60)[1] == "ended\n"
+        assert process.returncode == 0
+    finally:
+        process.kill()
+        process.wait()
 
 
 def test_a_follower_reads_again_only_what_changed(run: Path) -> None:
