@@ -9,10 +9,11 @@ import csv
 import json
 from collections.abc import Iterator
 from io import StringIO
-from math import isfinite
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from attrs import asdict, frozen
+
+from swc.program.codec import finite_json
 
 if TYPE_CHECKING:
     from swc_runtime.evaluate.outliers import Detection
@@ -129,20 +130,8 @@ class Evaluation:
 
 def as_json(evaluations: tuple[Evaluation, ...]) -> str:
     """One JSON object with a list of them."""
-    found = {"schema": SCHEMA, "evaluations": [_plain(asdict(one)) for one in evaluations]}
+    found = {"schema": SCHEMA, "evaluations": [finite_json(asdict(one)) for one in evaluations]}
     return json.dumps(found, indent=1, sort_keys=True) + "\n"
-
-
-def _plain(value: Any) -> Any:
-    match value:
-        case dict():
-            return {key: _plain(part) for key, part in value.items()}
-        case list() | tuple():
-            return [_plain(part) for part in value]
-        case float() if not isfinite(value):
-            return None
-        case _:
-            return value
 
 
 def as_csv(evaluations: tuple[Evaluation, ...]) -> str:

@@ -11,6 +11,7 @@ import json
 from collections.abc import Callable, Sequence
 from functools import cache
 from hashlib import sha256
+from math import isfinite
 from types import NoneType, UnionType
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, Union, get_args, get_origin, overload
 
@@ -57,6 +58,19 @@ def decode(text: str, cls: object, origin: str = "") -> Any:
     if schema != SCHEMA or isinstance(schema, bool):
         raise DiagnosticError(UnknownSchema(origin=origin, found=str(schema), wanted=SCHEMA))
     return _structured(_body(document, cls, found), cls, origin)
+
+
+def finite_json(value: Any) -> Any:
+    """Plain data as JSON has it: tuples are lists, and numbers that are not finite null."""
+    match value:
+        case dict():
+            return {key: finite_json(part) for key, part in value.items()}
+        case list() | tuple():
+            return [finite_json(part) for part in value]
+        case float() if not isfinite(value):
+            return None
+        case _:
+            return value
 
 
 def _document(obj: object, converter: Converter) -> dict[str, Any]:

@@ -9,14 +9,13 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Sequence
-from math import isfinite
 from pathlib import Path
-from typing import Any
 
 from attrs import asdict, frozen
 
 from swc.diagnostics import DiagnosticError
 from swc.diagnostics.catalogue.show import NothingMeasured
+from swc.program.codec import finite_json
 from swc.program.stages import stages
 from swc.report.measured import Curves, curves_of, recompiles_of
 from swc.report.pairs import PairFacts, pairs_of
@@ -71,7 +70,7 @@ def report_of(builds: Sequence[Build]) -> Report:
 
 def as_json(report: Report) -> str:
     """The report in one line; what is not finite is null."""
-    return json.dumps(_plain(asdict(report)), separators=(",", ":"), allow_nan=False)
+    return json.dumps(finite_json(asdict(report)), separators=(",", ":"), allow_nan=False)
 
 
 def run_names(builds: Sequence[Build]) -> tuple[str, ...]:
@@ -158,15 +157,3 @@ def _check_none_yet(error: DiagnosticError) -> None:
     """Raise the error again, unless all it says is that nothing was measured yet."""
     if not all(isinstance(diagnostic, NothingMeasured) for diagnostic in error.diagnostics):
         raise error
-
-
-def _plain(value: Any) -> Any:
-    match value:
-        case dict():
-            return {key: _plain(part) for key, part in value.items()}
-        case list() | tuple():
-            return [_plain(part) for part in value]
-        case float() if not isfinite(value):
-            return None
-        case _:
-            return value
