@@ -107,6 +107,15 @@ def until(browser: Browser, holds: Callable[[], Any]) -> Any:
     return WebDriverWait(browser, 20, 0.1).until(lambda _: holds())
 
 
+def seen(browser: Browser, selector: str) -> None:
+    """Look at what a plot holds: those above may push it out of sight again while they are drawn."""
+    script = "document.querySelector(arguments[0]).scrollIntoView()"
+    plot = selector.split()[0]
+    until(
+        browser, lambda: browser.execute_script(script, plot) or browser.find_elements(By.CSS_SELECTOR, selector)
+    )
+
+
 def clusters(browser: Browser) -> list[str]:
     """What the cells say, cell by cell."""
     return texts(browser, ".cell")
@@ -239,9 +248,8 @@ def test_dark_is_the_systems_wish_or_the_readers(browser: Browser, pages: Callab
         return browser.execute_script("return getComputedStyle(document.body).backgroundColor")
 
     browser.get(pages("whole"))
-    browser.execute_script("document.getElementById('curves').scrollIntoView()")
     ink = "return getComputedStyle(document.querySelector('#plot-loss .xtitle')).fill"
-    until(browser, lambda: browser.find_elements(By.CSS_SELECTOR, "#plot-loss .xtitle"))
+    seen(browser, "#plot-loss .xtitle")
     light, written = ground(), browser.execute_script(ink)
     look(browser, WIDE, "dark")
     until(browser, lambda: ground() != light)
