@@ -65,7 +65,7 @@ def ours(side: str) -> System:
     """An ensemble of this compiler, trained by its own step."""
     ensemble = build(program(side), device=DEVICE)
     optimiser = make_optimiser(ensemble, Recipe("benchmark", optimiser=SETTINGS, precision="float32"))
-    run, options = STEPS[ensemble.program.step], StepOptions(choose_arithmetic("float32", DEVICE))
+    run, options = STEPS[ensemble.program.step.name], StepOptions(choose_arithmetic("float32", DEVICE))
 
     def backward(images: Tensor, labels: Tensor) -> Tensor:
         return run(ensemble, Batch(images, labels), options).losses.sum()

@@ -66,7 +66,7 @@ def stepper(side: str, precision: str, batch: int, members: int = 0, faster: str
     generator = torch.Generator().manual_seed(0)
     images = laid_out(torch.randn(batch, 3, 32, 32, generator=generator).to(DEVICE))
     labels = torch.randint(0, 100, (batch,), generator=generator).to(DEVICE)
-    run = STEPS[ensemble.program.step]
+    run = STEPS[ensemble.program.step.name]
     ensemble.train()
 
     def step() -> None:

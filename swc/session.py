@@ -28,9 +28,11 @@ from swc_runtime.data import num_batches, test_batches
 from swc_runtime.ensemble import Ensemble, state_tensors
 from swc_runtime.evaluate import evaluate
 from swc_runtime.models import factory_path
+from swc_runtime.norms import reestimate
 from swc_runtime.optimiser import momentum_tensors
 from swc_runtime.records import Records, Unrecorded, cut_back, read_rows
 from swc_runtime.reduction import traffic_of
+from swc_runtime.steps import LEAVES_NORMS
 from swc_runtime.trainer import Epoch, OnStep, Tally, check_finite, train_epoch
 
 if TYPE_CHECKING:
@@ -168,11 +170,20 @@ def _train_stage(session: Session, trained: Trained, stage: Stage) -> None:
     for epoch in range(trained.epoch, stage.stop):
         _train_epoch(session, trained, stage, epoch)
         every = session.run.options.score_every
+        if epoch + 1 == stage.stop:
+            _settle_norms(session.run, trained, stage)
         if epoch + 1 == stage.stop or (every and (epoch + 1) % every == 0):
             found = scores(session.run, trained.ensemble)
             session.records.write_scores(stage, epoch, session.run.members, found)
             session.run.progress.scored(stage, epoch, found)
         _save(session, trained)
+
+
+def _settle_norms(run: Run, trained: Trained, stage: Stage) -> None:
+    """Estimate running statistics over an epoch where the step strategy left those of some members behind."""
+    if trained.compiled.program.step.name in LEAVES_NORMS:
+        batches = batches_of(run, stage, stage.stop - 1)
+        reestimate(trained.ensemble, batches, run.machine.arithmetic, run.machine.ranks)
 
 
 def _train_epoch(session: Session, trained: Trained, stage: Stage, epoch: int) -> None:

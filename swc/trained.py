@@ -22,7 +22,7 @@ from swc.program.training import Training
 from swc.store import checkpoint_path, read_compiled
 from swc_runtime.checkpoint import Meta, check_belongs, load_checkpoint, newest_checkpoint, under_prefix
 from swc_runtime.data import epoch_batches
-from swc_runtime.ensemble import Ensemble, build, load_state_tensors, state_tensors
+from swc_runtime.ensemble import Ensemble, build, load_state_tensors, networks_of, state_tensors
 from swc_runtime.kernels.choose import equip
 from swc_runtime.optimiser import load_momentum, make_optimiser, momentum_tensors
 from swc_runtime.synced_norms import synchronise
@@ -98,7 +98,9 @@ def built(run: Run, compiled: Compiled) -> Ensemble:
 
 def own_members(run: Run, compiled: Compiled) -> tuple[int, ...] | None:
     """The members that run in this process (None: all)."""
-    return run.machine.ranks.own(len(compiled.program.members))
+    networks = networks_of(compiled.program)
+    own = run.machine.ranks.own(len(networks))
+    return None if own is None else tuple(sorted(member for number in own for member in networks[number].members))
 
 
 def _fresh(compiled: Compiled, device: str, own: Sequence[int] | None) -> Ensemble:

@@ -19,12 +19,12 @@ from attrs import frozen
 from torch import Tensor
 
 from swc_runtime.ensemble import Ensemble
-from swc_runtime.evaluate.cost import member_costs
+from swc_runtime.evaluate.cost import member_costs, subset_cost
 from swc_runtime.evaluate.predict import evaluating, predict
 from swc_runtime.evaluate.subsets import Subset, subsets, together
 from swc_runtime.metrics import nll, top1
 from swc_runtime.precision import Arithmetic, laid_out
-from swc_runtime.steps.independent import widened
+from swc_runtime.steps.losses import widened
 
 MOST_MEMBERS = 12  # of which all subsets are looked at
 
@@ -84,9 +84,10 @@ class AnytimePredictor:
         choices = []
         for subset in subsets(len(ensemble.members)):
             mean = together(probabilities, subset)
-            times = [costs[number].milliseconds or 0.0 for number in subset]
-            adds = sum(costs[number].multiply_adds for number in subset)
-            choices.append(Choice(subset, sum(times), adds, top1(mean, labels), nll(mean, labels)))
+            cost = subset_cost(ensemble.program, subset, costs)
+            choices.append(
+                Choice(subset, cost.milliseconds or 0.0, cost.multiply_adds, top1(mean, labels), nll(mean, labels))
+            )
         return cls(ensemble, choices, arithmetic)
 
     def __enter__(self) -> Self:

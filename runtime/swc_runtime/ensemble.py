@@ -11,7 +11,10 @@ from contextlib import contextmanager
 from functools import cached_property
 
 import torch
+from attrs import frozen
+from swc.program.model_source import ModelSource
 from swc.program.program import Program
+from swc.program.vocabulary import JOINT_FAMILIES
 from torch import Tensor, nn
 
 from swc_runtime.bank import Parts, initial_parts
@@ -20,6 +23,40 @@ from swc_runtime.expressions.evaluate import evaluate
 from swc_runtime.kernels.reference import Kernels, TorchKernels
 from swc_runtime.plan import plan_composition
 from swc_runtime.step_weights import Sources, StepWeights
+
+
+@frozen
+class Network:
+    """A torch module that runs as a whole: the number of the member that holds it, and of those it serves.
+
+    A joint one gives logits [members, B, classes], any other [B, classes] for its one member.
+    """
+
+    host: int
+    members: tuple[int, ...]
+    is_joint: bool = False
+
+
+def networks_of(program: Program) -> tuple[Network, ...]:
+    """The networks of all members, in order."""
+    names = [member.name for member in program.members]
+    served: dict[str, list[int]] = {}
+    for number, member in enumerate(program.members):
+        served.setdefault(member.host or member.name, []).append(number)
+    return tuple(
+        Network(names.index(host), tuple(numbers), _is_joint(program.members[numbers[0]].source))
+        for host, numbers in served.items()
+    )
+
+
+def host_of(program: Program, name: str) -> str:
+    """The member whose module gives a member's predictions; itself for most."""
+    return next(member.host or name for member in program.members if member.name == name)
+
+
+def _is_joint(source: ModelSource) -> bool:
+    return source.kind == "family" and source.name in JOINT_FAMILIES
+
 
 ROUNDED = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear)  # what autocast rounds the weights of
 
@@ -54,12 +91,17 @@ class Ensemble(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Logits [own members, images, classes] for images [B, C, H, W]; composes unless inside `composed()`."""
         with self.composed():
-            return torch.stack([member(images) for member in self.own_members])
+            return torch.cat([self.run(network, images) for network in self.networks])
 
-    @property
-    def own_members(self) -> tuple[nn.Module, ...]:
-        """The members that run here."""
-        return tuple(self.members[number] for number in self.own)
+    def run(self, network: Network, images: Tensor) -> Tensor:
+        """Logits [members, B, classes] of the members that a network serves; their weights must be composed."""
+        logits: Tensor = self.members[network.host](images)
+        return logits if network.is_joint else logits[None]
+
+    @cached_property
+    def networks(self) -> tuple[Network, ...]:
+        """The networks that run here, in the order of the members they serve."""
+        return tuple(network for network in networks_of(self.program) if network.host in self.own)
 
     def compose(self, dtype: torch.dtype | None = None) -> tuple[Tensor, ...]:
         """All composed weights in the order of `weights`, differentiable.

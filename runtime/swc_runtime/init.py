@@ -43,11 +43,17 @@ def initial_templates(bank: BankPlan, seed: int) -> Tensor:
 
 
 def initial_tensor(tensor: TensorPlan, seed: int) -> Tensor:
-    """A stored tensor: Kaiming-normal for ReLU; a vector, which modulates a weight, starts as random signs."""
+    """A stored tensor as its plan says: Kaiming-normal for ReLU, random signs, ones or zeros."""
     generator = _generator(seed, f"tensor/{tensor.id}")
-    if len(tensor.shape) == 1:
-        return torch.randint(2, tensor.shape, generator=generator).float() * 2 - 1
-    return torch.randn(tensor.shape, generator=generator) * sqrt(2 / tensor.fan_in)
+    match tensor.start:
+        case "kaiming":
+            return torch.randn(tensor.shape, generator=generator) * sqrt(2 / tensor.fan_in)
+        case "signs":
+            return torch.randint(2, tensor.shape, generator=generator).float() * 2 - 1
+        case "ones":
+            return torch.ones(tensor.shape)
+        case "zeros":
+            return torch.zeros(tensor.shape)
 
 
 def initial_tables(program: Program, seed: int) -> list[Tensor]:
@@ -78,10 +84,12 @@ def _slot_rows(slots: list[SlotPlan], bank: BankPlan, seed: int) -> dict[str, Te
 
 
 def initial_member(program: Program, member: MemberPlan, seed: int) -> nn.Module:
-    """A member's torch module with its own default initialisation, seeded by its name."""
+    """A member's torch module with its own default initialisation, seeded by its name; empty where it has a host."""
     from swc_runtime.models import build_model
 
     source = member.source
+    if member.host:
+        return nn.Module()
     with seeded(derived_seed(seed, f"member/{member.name}")):
         return build_model(
             source.kind, source.name, dict(source.arguments), program.data.num_classes, program.data.image_shape

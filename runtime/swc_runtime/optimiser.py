@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from swc_runtime.ensemble import Ensemble, state_parameters
 
+FACTOR = "rate"  # what a group's learning rate is multiplied by
 NORMS = (
     nn.modules.batchnorm._NormBase,
     nn.GroupNorm,
@@ -23,20 +24,26 @@ NORMS = (
 
 
 def make_optimiser(ensemble: Ensemble, recipe: Recipe) -> torch.optim.SGD:
-    """SGD in two groups, with and without weight decay; a rate per step comes from `set_learning_rate`.
+    """SGD in groups with and without weight decay, and by learning rate; a step's comes from `set_learning_rate`.
 
     Coefficients have no weight decay where the recipe says so. Source: paper, supplementary section 1.
     """
     settings = recipe.optimiser
     roles = roles_of(ensemble)
     named = state_parameters(ensemble)
-    groups = (
-        {"params": [p for name, p in named.items() if roles[name] not in settings.no_decay]},
-        {"params": [p for name, p in named.items() if roles[name] in settings.no_decay], "weight_decay": 0.0},
-    )
+    rates = rates_of(ensemble)
+    kinds = {name: (roles[name] in settings.no_decay, rates.get(name, 1.0)) for name in named}
+    groups = [
+        {
+            "params": [p for name, p in named.items() if kinds[name] == (is_spared, rate)],
+            "weight_decay": 0.0 if is_spared else settings.weight_decay,
+            FACTOR: rate,
+        }
+        for is_spared, rate in sorted(set(kinds.values()), key=lambda kind: (kind[0], -kind[1]))
+    ]
     on_cuda = all(p.is_cuda for p in named.values())
     return torch.optim.SGD(
-        [group for group in groups if group["params"]],
+        groups,
         lr=settings.lr,
         momentum=settings.momentum,
         nesterov=settings.nesterov,
@@ -45,18 +52,25 @@ def make_optimiser(ensemble: Ensemble, recipe: Recipe) -> torch.optim.SGD:
     )
 
 
-def roles_of(ensemble: Ensemble) -> dict[str, str]:
-    """The role of each parameter by id: `templates`, `coefficients`, `tensors`, `norms`, `biases` or `weights`.
+def rates_of(ensemble: Ensemble) -> dict[str, float]:
+    """By id the factors of the stored tensors' learning rates."""
+    return {f"tensor/{plan.id}": plan.rate for plan in ensemble.program.tensors}
 
-    A norm's own bias counts among the norms.
+
+def roles_of(ensemble: Ensemble) -> dict[str, str]:
+    """The role of each parameter by id.
+
+    `templates`, `coefficients`, `tensors`, `fast_weights`, `norms`, `biases` or `weights`. A norm's own bias counts
+    among the norms.
     """
-    return {name: _role(ensemble, name) for name in state_parameters(ensemble)}
+    tensors: dict[str, str] = {f"tensor/{plan.id}": plan.role for plan in ensemble.program.tensors}
+    return tensors | {name: _role(ensemble, name) for name in state_parameters(ensemble) if name not in tensors}
 
 
 def _role(ensemble: Ensemble, name: str) -> str:
     kind, _, rest = name.partition("/")
     if kind != "member":
-        return {"bank": "templates", "coefficient": "coefficients", "tensor": "tensors"}[kind]
+        return {"bank": "templates", "coefficient": "coefficients"}[kind]
     member, _, path = rest.partition("/")
     owner, _, parameter = path.rpartition(".")
     if isinstance(_members(ensemble)[member].get_submodule(owner), NORMS):
@@ -69,9 +83,9 @@ def _members(ensemble: Ensemble) -> dict[str, nn.Module]:
 
 
 def set_learning_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:
-    """Give every group the same rate."""
+    """Give every group the rate, times the group's own factor."""
     for group in optimiser.param_groups:
-        group["lr"] = rate
+        group["lr"] = rate * group.get(FACTOR, 1.0)
 
 
 def momentum_tensors(ensemble: Ensemble, optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:

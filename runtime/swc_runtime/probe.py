@@ -180,14 +180,17 @@ def _measuring(ensemble: Ensemble) -> Iterator[Leaves]:
 def _run_members(ensemble: Ensemble, leaves: Leaves, images: Tensor, labels: Tensor, context: Context) -> None:
     program = ensemble.program
     smoothing = program.training.recipe.label_smoothing if program.training else 0.0
-    for number in ensemble.own:
-        plan, member = program.members[number], ensemble.members[number]
+    for network in ensemble.networks:
+        plan = program.members[network.host]
         own = [leaf for leaf, weight in zip(leaves, ensemble.weights, strict=True) if weight.member == plan.name]
         if not own:
             continue
         with torch.enable_grad(), context():
-            logits = member(images)
-        loss = F.cross_entropy(logits.to(own[0].dtype), labels, reduction="sum", label_smoothing=smoothing)
+            logits = ensemble.run(network, images)
+        losses = [
+            F.cross_entropy(one.to(own[0].dtype), labels, reduction="sum", label_smoothing=smoothing) for one in logits
+        ]
+        loss = torch.stack(losses).sum()
         torch.autograd.backward(loss, inputs=own)
 
 

@@ -55,7 +55,8 @@ class Records:
         for name, loss, accuracy in zip(members, result.losses, result.accuracies, strict=True):
             self.curve(f"{stage.phase.name}/loss/{name}", loss, epoch + 1)
             self.curve(f"{stage.phase.name}/training accuracy/{name}", accuracy, epoch + 1)
-        self.curve(f"{stage.phase.name}/training accuracy/ensemble", result.ensemble, epoch + 1)
+        if result.ensemble is not None:
+            self.curve(f"{stage.phase.name}/training accuracy/ensemble", result.ensemble, epoch + 1)
 
     def write_scores(self, stage: Stage, epoch: int, members: tuple[str, ...], evaluation: Evaluation) -> None:
         """Scores on held-out images: a line of kind `scores` for each member and the ensemble, and curves."""

@@ -27,14 +27,16 @@ STATISTICS, COUNTER = ("running_mean", "running_var"), "num_batches_tracked"
 
 @frozen(eq=False)
 class Seen:
-    """What a step saw: per member the loss [M] and hits [M], the ensemble's hits [], and the number of images.
+    """What a step saw: per member the loss [M], hits [M] and images [M], the ensemble's hits [], and all images.
 
     Losses are this rank's part of the mean over all images; a member that does not run here has none, and no hits.
-    `votes` [B, C] are the summed softmax of the members here.
+    `votes` [B, C] are the summed softmax of the members here; [0, C] where they saw different images, and `together`
+    then counts nothing.
     """
 
     losses: Tensor
     hits: Tensor
+    seen: Tensor
     votes: Tensor
     together: Tensor
     images: int
@@ -42,17 +44,19 @@ class Seen:
     @classmethod
     def of(cls, outcome: Outcome, labels: Tensor, ensemble: Ensemble) -> Seen:
         """Count an outcome against labels [B]; no value leaves the device."""
-        hits = (outcome.logits.argmax(-1) == labels).sum(-1)
-        votes = outcome.logits.softmax(-1).mean(0) * len(outcome.logits)
-        together = (votes.argmax(-1) == labels).sum()
-        return cls(_at_own(ensemble, outcome.losses), _at_own(ensemble, hits), votes, together, len(labels))
+        losses, hits, seen = (_at_own(ensemble, values) for values in (outcome.losses, outcome.hits, outcome.images))
+        if outcome.votes is None:
+            nobody = outcome.losses.new_zeros(0, ensemble.program.data.num_classes)
+            return cls(losses, hits, seen, nobody, labels.new_zeros(()), len(labels))
+        together = (outcome.votes.argmax(-1) == labels).sum()
+        return cls(losses, hits, seen, outcome.votes, together, len(labels))
 
     @classmethod
     def nothing(cls, ensemble: Ensemble) -> Seen:
         """What a rank saw that had no images."""
         like = next(ensemble.parameters()).detach()
-        losses, hits = like.new_zeros(2, len(ensemble.members))
-        return cls(losses, hits, like.new_zeros(0, ensemble.program.data.num_classes), like.new_zeros(()), 0)
+        losses, hits, seen = like.new_zeros(3, len(ensemble.members))
+        return cls(losses, hits, seen, like.new_zeros(0, ensemble.program.data.num_classes), like.new_zeros(()), 0)
 
 
 def _at_own(ensemble: Ensemble, values: Tensor) -> Tensor:
@@ -75,12 +79,13 @@ def combine(ensemble: Ensemble, seen: Seen, batch: Batch, ranks: Ranks) -> Seen:
     weight = 1 if ranks.deals_members else seen.images / num_images
     statistics = _weighed_statistics(ensemble, weight, ranks)
     flags = torch.tensor(used, dtype=gradients[0].dtype, device=gradients[0].device)
-    counts = [seen.losses, seen.hits, seen.votes if ranks.deals_members else seen.together]
+    counts = [seen.losses, seen.hits, seen.seen, seen.votes if ranks.deals_members else seen.together]
     _add_up_together([*gradients, *statistics, *counts, flags], ranks)
     # what is used here is used: only a rank that left something out has to ask, and wait for its device
     _give_gradients(parameters, gradients, used if all(used) else flags.tolist())
     if ranks.deals_members:
-        return evolve(seen, together=(seen.votes.argmax(-1) == batch.labels).sum())
+        together = (seen.votes.argmax(-1) == batch.labels).sum() if len(seen.votes) else seen.together
+        return evolve(seen, together=together)
     return evolve(seen, images=num_images)
 
 

@@ -53,13 +53,15 @@ class Epoch:
 class EpochResult:
     """What an epoch saw on its training batches: means over images, per member, and `ensemble` for the mean softmax.
 
+    `ensemble` is None where the members saw different images.
+
     `seconds` are those of this process, `waited` those in which a step waited for its batch; `images` counts the whole
     epoch.
     """
 
     losses: tuple[float, ...]
     accuracies: tuple[float, ...]
-    ensemble: float
+    ensemble: float | None
     seconds: float
     images: int
     waited: float = 0.0
@@ -72,9 +74,10 @@ class EpochResult:
 
 @define(eq=False)
 class Tally:
-    """Running sums over an epoch, on the device, as float64 [3, M]: losses, hits, and hits of the ensemble (in [2, 0]).
+    """Running sums over an epoch, on the device, as float64 [4, M].
 
-    `images` counts what was seen. Saved with a checkpoint inside an epoch, it makes the epoch's result whole.
+    Losses, hits, hits of the ensemble (in [2, 0]) and images, of each member; `images` counts what was seen in all.
+    Saved with a checkpoint inside an epoch, it makes the epoch's result whole.
     """
 
     sums: Tensor
@@ -83,7 +86,7 @@ class Tally:
     @classmethod
     def empty(cls, num_members: int, device: torch.device | str = "cpu") -> Tally:
         """Nothing seen yet."""
-        return cls(torch.zeros(3, num_members, dtype=torch.float64, device=device))
+        return cls(torch.zeros(4, num_members, dtype=torch.float64, device=device))
 
     def add(self, seen: Seen) -> None:
         """Count a step; no value leaves the device."""
@@ -91,13 +94,17 @@ class Tally:
         self.sums[0] += seen.losses.double() * seen.images
         self.sums[1] += seen.hits
         self.sums[2, 0] += seen.together
+        self.sums[3] += seen.seen
 
     def result(self, seconds: float = 0.0, waited: float = 0.0) -> EpochResult:
         """The means so far; waits for the device. ValueError before the first image."""
         if self.images == 0:
             raise ValueError("nothing was counted yet")
-        losses, hits, together = (self.sums / self.images).tolist()
-        return EpochResult(tuple(losses), tuple(hits), together[0], seconds, self.images, waited)
+        images = self.sums[3].clamp(min=1)  # a member that was never drawn has seen none
+        losses, hits = (self.sums[:2] / images).tolist()
+        is_shared = bool((self.sums[3] == self.images).all())
+        together = float(self.sums[2, 0] / self.images) if is_shared else None
+        return EpochResult(tuple(losses), tuple(hits), together, seconds, self.images, waited)
 
     def state(self) -> dict[str, Tensor]:
         """As tensors, for a checkpoint."""
@@ -161,10 +168,11 @@ class _Steps:
         """Step number `step` (from 0): gradients, what the ranks add up, a look at the losses, the update."""
         device = tally.sums.device
         torch.manual_seed(noise_of(self.recipe, self.epoch, self.ranks) + step)
+        seed = noise_of(self.recipe, self.epoch) + step
         rate = learning_rate(self.recipe, self.epoch.phase, self.epoch.number, step, self.epoch.steps)
         set_learning_rate(self.optimiser, rate)
         self.optimiser.zero_grad(set_to_none=True)
-        batch = Batch(laid_out(images.to(device)), labels.to(device), self._num_images(step, labels))
+        batch = Batch(laid_out(images.to(device)), labels.to(device), self._num_images(step, labels), seed)
         tally.add(combine(self.ensemble, _stepped(self.ensemble, batch, self.options), batch, self.ranks))
         if device.type == "cpu" or (step + 1) % CHECK_EVERY == 0:
             check_losses(self.ensemble, tally, self.epoch, step + 1)
@@ -181,7 +189,7 @@ def _stepped(ensemble: Ensemble, batch: Batch, options: StepOptions) -> Seen:
     """Run a step and count what it saw; a rank whose share is empty sees nothing."""
     if len(batch.labels) == 0:
         return Seen.nothing(ensemble)
-    return Seen.of(STEPS[ensemble.program.step](ensemble, batch, options), batch.labels, ensemble)
+    return Seen.of(STEPS[ensemble.program.step.name](ensemble, batch, options), batch.labels, ensemble)
 
 
 def noise_of(recipe: Recipe, epoch: Epoch, ranks: Ranks = ALONE) -> int:

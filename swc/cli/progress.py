@@ -143,7 +143,9 @@ class Plain:
 
 
 def seen(result: EpochResult) -> str:
-    """Loss (the sum over members) and accuracy of the ensemble, on training images."""
+    """Loss (the sum over members) and accuracy, of the ensemble where there is one, on training images."""
+    if result.ensemble is None:  # the members saw different images
+        return f"loss {result.loss:.4f}  mean accuracy {sum(result.accuracies) / len(result.accuracies):.1%}"
     return f"loss {result.loss:.4f}  accuracy {result.ensemble:.1%}"
 
 

@@ -135,7 +135,10 @@ def _tensors(program: Program, names: Names) -> str:
     plans = tensor_plans(program, names)
     if not plans:
         return ""
-    lines = [f'    "{names.tensors[plan.id]}": Stored({tuple_text(plan.shape)}, {plan.fan_in}),' for plan in plans]
+    lines = [
+        f'    "{names.tensors[plan.id]}": Stored({tuple_text(plan.shape)}, {plan.fan_in}, "{plan.start}"),'
+        for plan in plans
+    ]
     return STORED + "\n\nTENSORS = {\n" + "\n".join(lines) + "\n}\n"
 
 

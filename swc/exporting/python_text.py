@@ -63,16 +63,19 @@ class Bank(NamedTuple):
 STORED = '''
 
 class Stored(NamedTuple):
-    """A tensor that weights read as it is, and what a fresh one is scaled by."""
+    """A tensor that weights read as it is, and how a fresh one begins."""
 
     shape: tuple[int, ...]
     fan_in: int
+    start: str
 
     def fresh(self) -> Tensor:
-        """Normal, of the variance that suits ReLU; a vector, which scales a weight, is of random signs."""
-        if len(self.shape) == 1:
+        """Normal, of the variance that suits ReLU; random signs; ones or zeros."""
+        if self.start == "kaiming":
+            return torch.randn(self.shape) * sqrt(2 / self.fan_in)
+        if self.start == "signs":
             return torch.randint(2, self.shape).float() * 2 - 1
-        return torch.randn(self.shape) * sqrt(2 / self.fan_in)
+        return torch.ones(self.shape) if self.start == "ones" else torch.zeros(self.shape)
 '''
 
 HELPERS = {

@@ -27,8 +27,11 @@ def read_members(spec: Spec, sink: Sink) -> tuple[LayerTable, ...]:
     no table: call `sink.raise_errors()` before relying on the number of tables.
     """
     outcomes: dict[ModelSource, Outcome] = {}
-    tables = []
+    tables: list[LayerTable] = []
     for member in spec.members:
+        if member.host:  # its host's module serves it: it owns nothing
+            tables.append(LayerTable(member.name, (), ()))
+            continue
         if member.source not in outcomes:
             outcomes[member.source] = _read(member, spec.data)
         tables += _named(member, outcomes[member.source], sink)

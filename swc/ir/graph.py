@@ -14,30 +14,38 @@ from attrs import frozen
 
 from swc.program.expressions import Expression, Shape
 from swc.program.model_source import ModelSource
+from swc.program.program import Start, TensorRole
 
 
 @frozen
 class Member:
-    """An ensemble member and where its torch module comes from."""
+    """An ensemble member and where its torch module comes from; `host` names the member whose module serves it."""
 
     name: str
     source: ModelSource
+    host: str = ""
 
 
 @frozen
 class Layer:
     """A layer whose weight is shared. `index` counts the shared layers of its member in module order from 0.
 
-    `share` is the number of the share block that took it; `shape` the weight's (outputs, inputs, kernel...).
+    `share` is the number of the share block that took it; `shape` the weight's (outputs, inputs, kernel...). Of norms
+    and heads each parameter is a layer by itself, with `path` the parameter's.
     """
 
     id: str
     member: str
     path: str
     index: int
-    kind: Literal["conv", "linear"]
+    kind: Literal["conv", "linear", "norm", "head"]
     shape: Shape
     share: int
+
+    @property
+    def parameter(self) -> str:
+        """The name, inside the member, of what is shared."""
+        return self.path if self.kind in ("norm", "head") else (f"{self.path}.weight" if self.path else "weight")
 
 
 @frozen
@@ -121,6 +129,9 @@ class Tensor:
     id: str
     shape: Shape
     fan_in: int
+    start: Start = "kaiming"
+    role: TensorRole = "tensors"
+    rate: float = 1.0
 
 
 @frozen

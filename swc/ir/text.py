@@ -90,11 +90,15 @@ SOURCE = Kind(_source, _read_source)
 PIECES = Kind(_pieces, _read_pieces)
 KEEP = Kind(_keep, lambda tokens: None if tokens.maybe("all") else tokens.pair())
 EXPRESSION = Kind(_expression, Tokens.expression)
+HOST = Kind(
+    lambda host: word(host) if host else "itself", lambda tokens: "" if tokens.maybe("itself") else tokens.word()
+)
+NUMBER = Kind(_scalar, Tokens.scalar)
 LINES = Kind(lambda ids: "".join(f"\n  {word(id_)}" for id_ in ids).lstrip(" "), Tokens.words)
 
 HEAD = (("", "ensemble", WORD), ("revision", "revision", WHOLE), ("phase", "phase", WORD))
 FORMS = (
-    Form("member", "members", nodes.Member, (("", "name", WORD), ("is", "source", SOURCE))),
+    Form("member", "members", nodes.Member, (("", "name", WORD), ("is", "source", SOURCE), ("in", "host", HOST))),
     Form(
         "layer",
         "layers",
@@ -104,7 +108,7 @@ FORMS = (
             ("of", "member", WORD),
             ("at", "path", WORD),
             ("index", "index", WHOLE),
-            ("", "kind", _choice("conv", "linear")),
+            ("", "kind", _choice("conv", "linear", "norm", "head")),
             ("", "shape", SHAPE),
             ("share", "share", WHOLE),
         ),
@@ -151,7 +155,19 @@ FORMS = (
         nodes.Slot,
         (("", "id", WORD), ("of", "layer", WORD), ("in", "bank", WORD), ("by", "coefficient", WORD)),
     ),
-    Form("tensor", "tensors", nodes.Tensor, (("", "id", WORD), ("", "shape", SHAPE), ("fan_in", "fan_in", WHOLE))),
+    Form(
+        "tensor",
+        "tensors",
+        nodes.Tensor,
+        (
+            ("", "id", WORD),
+            ("", "shape", SHAPE),
+            ("fan_in", "fan_in", WHOLE),
+            ("start", "start", _choice("kaiming", "signs", "ones", "zeros")),
+            ("role", "role", _choice("tensors", "norms", "biases", "fast_weights")),
+            ("rate", "rate", NUMBER),
+        ),
+    ),
     Form("weight", "weights", nodes.Weight, (("", "layer", WORD), ("is", "expression", EXPRESSION))),
 )
 _BY_KEYWORD = {form.keyword: form for form in FORMS}

@@ -24,7 +24,6 @@ from swc.program.program import (
 from swc.semantics.spec import Spec
 
 Initialisation = Literal["kaiming", "release"]
-_WEIGHT = ".weight"
 
 
 def lower(graph: Graph, spec: Spec) -> Program:
@@ -36,14 +35,15 @@ def lower(graph: Graph, spec: Spec) -> Program:
         spec_hash=hash_of(spec),
         graph_hash=hash_of(graph),
         data=spec.data,
-        members=tuple(MemberPlan(member.name, member.source) for member in graph.members),
+        members=tuple(MemberPlan(member.name, member.source, member.host) for member in graph.members),
         banks=_banks(graph, spec),
         coefficients=tuple(CoefficientPlan(c.id, c.bank) for c in graph.coefficients),
         slots=_slots(graph),
-        tensors=tuple(TensorPlan(tensor.id, tensor.shape, tensor.fan_in) for tensor in graph.tensors),
+        tensors=tuple(TensorPlan(t.id, t.shape, t.fan_in, t.start, t.role, t.rate) for t in graph.tensors),
         weights=_weights(graph),
         private=tuple(PrivatePlan(p.member, p.path, p.shape) for p in graph.private),
         training=spec.training,
+        step=spec.step,
     )
 
 
@@ -65,6 +65,6 @@ def _slots(graph: Graph) -> tuple[SlotPlan, ...]:
 def _weights(graph: Graph) -> tuple[WeightPlan, ...]:
     layers = {layer.id: layer for layer in graph.layers}
     return tuple(
-        WeightPlan(layers[w.layer].member, layers[w.layer].path + _WEIGHT, layers[w.layer].shape, w.expression)
+        WeightPlan(layers[w.layer].member, layers[w.layer].parameter, layers[w.layer].shape, w.expression)
         for w in graph.weights
     )

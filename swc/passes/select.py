@@ -7,6 +7,7 @@ Guarantees: every parameter of every member is either the weight of one layer or
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import Literal
 
 from attrs import evolve, frozen
 
@@ -20,6 +21,7 @@ from swc.passes.policies import POLICIES
 from swc.semantics.spec import Selector, Share, Spec
 
 Owners = dict[str, int]  # layer id -> number of the share block that took it
+ROLES = {"norms": "norm", "heads": "head"}  # the selectors of single parameters, and the role of those they take
 
 
 @frozen
@@ -35,7 +37,7 @@ class Select:
         context.sink.raise_errors()
         return evolve(
             graph,
-            members=tuple(Member(member.name, member.source) for member in spec.members),
+            members=tuple(Member(member.name, member.source, member.host) for member in spec.members),
             layers=tuple(layer for table in context.tables for layer in _layers(table, owners, spec)),
             private=tuple(private for table in context.tables for private in _private(table, owners, spec)),
         )
@@ -62,7 +64,7 @@ def weight_name(path: str) -> str:
 def _owners(spec: Spec, tables: tuple[LayerTable, ...], sink: Sink) -> Owners:
     owners: Owners = {}
     for number, share in enumerate(spec.shares):
-        taken = _taken(share.selector, tables, sink)
+        taken = _taken(share, tables, sink)
         clash = [name for name in taken if name in owners]
         if clash:
             sink.report(SelectedTwice(span=share.selector.span, layers=tuple(clash)))
@@ -70,8 +72,27 @@ def _owners(spec: Spec, tables: tuple[LayerTable, ...], sink: Sink) -> Owners:
     return owners
 
 
-def _taken(selector: Selector, tables: tuple[LayerTable, ...], sink: Sink) -> list[str]:
-    """The ids of the sharable layers a selector takes; reports a selector that takes none."""
+def _taken(share: Share, tables: tuple[LayerTable, ...], sink: Sink) -> list[str]:
+    """The ids of the sharable layers a block's selector takes; reports a selector that takes none."""
+    if share.selector.kind in ROLES:
+        return _taken_parameters(share, tables, sink)
+    return _taken_layers(share.selector, tables, sink)
+
+
+def _taken_parameters(share: Share, tables: tuple[LayerTable, ...], sink: Sink) -> list[str]:
+    """The ids of the norms' or heads' parameters; of those a policy may want the weights alone."""
+    taken = [
+        layer_id(table.member, row.name)
+        for table in tables
+        for row in table.parameters
+        if row.role == ROLES[share.selector.kind] and len(row.shape) >= POLICIES[share.policy].least_dims
+    ]
+    if not taken:
+        sink.report(NothingSelected(span=share.selector.span, selector=words(share.selector)))
+    return taken
+
+
+def _taken_layers(selector: Selector, tables: tuple[LayerTable, ...], sink: Sink) -> list[str]:
     wanted = _wants(selector)
     named = [
         (layer_id(table.member, row.path), row)
@@ -109,7 +130,22 @@ def _composed(rows: Iterable[LayerRow], member: str, owners: Owners, spec: Spec)
 
 def _layers(table: LayerTable, owners: Owners, spec: Spec) -> list[Layer]:
     rows = _composed(table.layers, table.member, owners, spec)
-    return [_layer(table.member, index, row, share) for index, (row, share) in enumerate(rows)]
+    whole = [_layer(table.member, index, row, share) for index, (row, share) in enumerate(rows)]
+    singles = _single(table, owners)
+    return whole + [_parameter(table.member, len(whole) + n, row, owners) for n, row in enumerate(singles)]
+
+
+def _single(table: LayerTable, owners: Owners) -> list[ParameterRow]:
+    """The parameters of norms and heads that a block took by themselves."""
+    return [
+        row for row in table.parameters if row.role in ("norm", "head") if layer_id(table.member, row.name) in owners
+    ]
+
+
+def _parameter(member: str, index: int, row: ParameterRow, owners: Owners) -> Layer:
+    kind: Literal["norm", "head"] = "norm" if row.role == "norm" else "head"
+    name = layer_id(member, row.name)
+    return Layer(name, member, row.name, index, kind, row.shape, owners[name])
 
 
 def _layer(member: str, index: int, row: LayerRow, share: int) -> Layer:
@@ -119,6 +155,7 @@ def _layer(member: str, index: int, row: LayerRow, share: int) -> Layer:
 
 def _private(table: LayerTable, owners: Owners, spec: Spec) -> list[Private]:
     composed = {weight_name(row.path) for row, _ in _composed(table.layers, table.member, owners, spec)}
+    composed |= {row.name for row in _single(table, owners)}
     reasons = _reasons(table, owners)
     return [
         Private(table.member, row.name, row.shape, _reason(row, reasons))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from attrs import evolve, frozen
 
-from swc.ir.graph import Graph
+from swc.ir.graph import Graph, Tensor
 from swc.passes.context import Context
 from swc.passes.policies import POLICIES
 from swc.passes.select import layers_by_share
@@ -21,7 +21,13 @@ class Store:
     name: str = "store"
 
     def run(self, graph: Graph, context: Context) -> Graph:
-        """Give the graph with the stored tensors, in the order of the share blocks."""
+        """Give the graph with the stored tensors, in the order of the share blocks; report what cannot be shared so."""
         blocks = layers_by_share(graph, context.spec)
-        tensors = [tensor for share, layers in blocks if layers for tensor in POLICIES[share.policy].tensors(layers)]
+        tensors: list[Tensor] = []
+        for share, layers in blocks:
+            found = POLICIES[share.policy].complaints(layers, share)
+            for complaint in found:
+                context.sink.report(complaint)
+            if layers and not found:
+                tensors += POLICIES[share.policy].tensors(layers, share)
         return evolve(graph, tensors=tuple(tensors))

@@ -13,17 +13,25 @@ from attrs import frozen
 from swc.program.datasets import DataFacts
 from swc.program.expressions import Expression, Shape
 from swc.program.model_source import ModelSource
+from swc.program.steps import StepPlan
 from swc.program.training import Training
 
 SCHEMA = 1
 
+Start = Literal["kaiming", "signs", "ones", "zeros"]
+TensorRole = Literal["tensors", "norms", "biases", "fast_weights"]
+
 
 @frozen
 class MemberPlan:
-    """A member by name, and how its torch module is built."""
+    """A member by name, and how its torch module is built.
+
+    `host` names the member whose module gives this one's predictions too ("": it has a module of its own).
+    """
 
     name: str
     source: ModelSource
+    host: str = ""
 
 
 @frozen
@@ -60,11 +68,17 @@ class SlotPlan:
 
 @frozen
 class TensorPlan:
-    """A stored tensor that weight expressions read, owned once by the ensemble."""
+    """A stored tensor that weight expressions read, owned once by the ensemble.
+
+    `start` says what it begins with, `role` whose weight decay it has, and `rate` scales its learning rate.
+    """
 
     id: str
     shape: Shape
     fan_in: int
+    start: Start = "kaiming"
+    role: TensorRole = "tensors"
+    rate: float = 1.0
 
 
 @frozen
@@ -88,7 +102,7 @@ class PrivatePlan:
 
 @frozen
 class Program:
-    """One compiled revision of an ensemble. `step` names the step strategy by which the members run."""
+    """One compiled revision of an ensemble. `step` says by which strategy the members run."""
 
     schema: int
     ensemble: str
@@ -104,4 +118,4 @@ class Program:
     weights: tuple[WeightPlan, ...]
     private: tuple[PrivatePlan, ...]
     training: Training | None
-    step: str = "independent"
+    step: StepPlan = StepPlan()

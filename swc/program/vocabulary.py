@@ -32,9 +32,33 @@ FAMILIES: dict[str, tuple[Argument, ...]] = {
     ),
     "mobilenet_v2": (Argument("width", "number", least=0.1, most=1_000, default=1),),
 }
+JOINT_FAMILIES: tuple[str, ...] = ()  # one network that gives the predictions of all members of an array
+
+STEPS: dict[str, tuple[Argument, ...]] = {
+    "independent": (Argument("average", "yes or no", default=False),),
+    "split": (),
+    "sandwich": (
+        Argument("random", "whole number", least=0, most=1_000, default=2),
+        Argument("distil", "yes or no", default=True),
+    ),
+}
 
 SHARE_ITEMS: tuple[str, ...] = ("clusters", "coefficients", "templates", "blocks", "initialisation")
-POLICY_ITEMS: dict[str, tuple[str, ...]] = {"superweights": SHARE_ITEMS, "none": (), "hard": ("initialisation",)}
+POLICY_ITEMS: dict[str, tuple[str, ...]] = {
+    "superweights": SHARE_ITEMS,
+    "none": (),
+    "hard": (),
+    "rank_one": (),
+    "slices": (),
+}
+POLICY_ARGUMENTS: dict[str, tuple[Argument, ...]] = {
+    "rank_one": (Argument("rate", "number", least=0, most=1_000, default=1),),
+}
+POLICY_SELECTORS: dict[str, tuple[str, ...]] = {
+    "hard": ("norms", "heads"),
+    "rank_one": ("heads",),
+    "slices": ("norms", "heads"),
+}
 POLICIES: tuple[str, ...] = tuple(POLICY_ITEMS)
 COEFFICIENTS: tuple[str, ...] = ("level", "partner", "slot")
 BLOCKS: tuple[str, ...] = ("chain", "grid")
@@ -42,6 +66,6 @@ OBJECTIVES: tuple[str, ...] = ("coverage", "profiled")
 LINKAGES: tuple[str, ...] = ("union", "average", "release")
 ACROSS: tuple[str, ...] = ("members", "reference")
 INITIALISATIONS: tuple[str, ...] = ("kaiming", "release")
-SELECTORS: tuple[str, ...] = ("conv", "linear", "all")
+SELECTORS: tuple[str, ...] = ("conv", "linear", "all", "norms", "heads")
 PRECISIONS: tuple[str, ...] = ("auto", "float32", "bfloat16")
-NO_DECAY: tuple[str, ...] = ("biases", "coefficients", "norms")
+NO_DECAY: tuple[str, ...] = ("biases", "coefficients", "fast_weights", "norms")

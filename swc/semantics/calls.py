@@ -72,8 +72,14 @@ def bind_declared(call: Call, scope: Scope, declared: tuple[Declared, ...], wher
             settled[one.name] = _read(given[one.name], scope, one, call.name.text)
         elif one.default is not None:
             settled[one.name] = one.default
-            scope.defaults.append(f"{where}: {one.name} {one.default:g}" if not isinstance(one.default, str) else where)
+            scope.defaults.append(f"{where}: {one.name} {_shown_default(one.default)}")
     return settled
+
+
+def _shown_default(value: Scalar) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return value if isinstance(value, str) else f"{value:g}"
 
 
 def _read(value: Value, scope: Scope, declared: Declared, of: str) -> Scalar:

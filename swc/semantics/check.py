@@ -13,10 +13,11 @@ from typing import TypeVar
 from swc.diagnostics import Sink, catalogue
 from swc.diagnostics.sources import read_source
 from swc.program.datasets import DATASETS, DataFacts
+from swc.program.steps import StepPlan
 from swc.program.training import Training
 from swc.semantics.inherit import all_items
 from swc.semantics.library import Library, read_library, warn_unused_imports
-from swc.semantics.members import read_budget, read_data, read_members
+from swc.semantics.members import read_budget, read_data, read_members, read_step
 from swc.semantics.scope import Scope, scalar, settle_params
 from swc.semantics.settings import apply_settings
 from swc.semantics.sharing import check_policy, defaults_of, read_share
@@ -104,6 +105,7 @@ def _spec(ensemble: tree.Ensemble, library: Library, settings: Mapping[str, str]
     scope = settle_params(apply_settings(written, settings, ensemble.name.span, sink), sink)
     data = _data(items, scope, ensemble)
     members = _members(items, scope, ensemble)
+    step = _step(items, scope)
     shares = tuple(read_share(item, library.policies, scope) for item in _of(items, tree.Share))
     budget = _budget(items, scope, ensemble, bool(shares))
     training = _training(items, library, scope)
@@ -118,6 +120,7 @@ def _spec(ensemble: tree.Ensemble, library: Library, settings: Mapping[str, str]
         budget=budget,
         shares=shares,
         training=training,
+        step=step,
         params=tuple((name, scalar(value)) for name, value in sorted(scope.values.items())),
         defaults=tuple(dict.fromkeys(scope.defaults)),
         span=ensemble.span,
@@ -149,6 +152,11 @@ def _members(items: Items, scope: Scope, ensemble: tree.Ensemble) -> tuple[Membe
     if not found:
         _missing(ensemble, "member", "member wide = wrn(depth: 28, width: 10)", scope.sink)
     return read_members(found, scope)
+
+
+def _step(items: Items, scope: Scope) -> StepPlan:
+    found = _of(items, tree.Step)
+    return read_step(found[0], scope) if found else StepPlan()
 
 
 def _budget(items: Items, scope: Scope, ensemble: tree.Ensemble, shares: bool) -> Budget:

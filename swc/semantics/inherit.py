@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from swc.diagnostics import Sink, Span, catalogue
 from swc.semantics.scope import show
-from swc.syntax.tree import Budget, Data, Ensemble, EnsembleItem, Member, Param, Share, Train
+from swc.syntax.tree import Budget, Data, Ensemble, EnsembleItem, Member, Param, Share, Step, Train
 
 Key = tuple[str, str]
 
@@ -56,12 +56,8 @@ def _key(item: EnsembleItem) -> tuple[Key, Span]:
             return ("member", item.name.text), item.name.span
         case Share():
             return ("share", show(item.selector)), item.span
-        case Data():
-            return ("data", ""), item.span
-        case Budget():
-            return ("budget", ""), item.span
-        case Train():
-            return ("train", ""), item.span
+        case Data() | Step() | Budget() | Train():
+            return (type(item).__name__.lower(), ""), item.span
 
 
 def _words(key: Key) -> str:

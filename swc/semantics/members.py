@@ -8,10 +8,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from attrs import evolve
+
 from swc.diagnostics import Diagnostic, Span, catalogue
 from swc.program.datasets import DATASETS, DataFacts
 from swc.program.model_source import ModelSource, Scalar
-from swc.program.vocabulary import FAMILIES
+from swc.program.steps import StepPlan
+from swc.program.vocabulary import FAMILIES, JOINT_FAMILIES, STEPS
 from swc.semantics import values
 from swc.semantics.calls import Signature, bind, bind_declared
 from swc.semantics.scope import Scope, scalar
@@ -72,11 +75,30 @@ def read_members(items: tuple[tree.Member, ...], scope: Scope) -> tuple[Member, 
 
 def _members(item: tree.Member, scope: Scope) -> Iterator[Member]:
     source = _source(item.source, scope, f"member {item.name.text}")
+    is_joint = source.kind == "family" and source.name in JOINT_FAMILIES
     if item.count is None:
-        yield Member(item.name.text, source, item.span)
+        yield Member(item.name.text, _giving(source, 1) if is_joint else source, span=item.span)
         return
-    for number in range(values.whole(item.count, scope, "a number of members", values.FEW)):
-        yield Member(f"{item.name.text}[{number}]", source, item.span)
+    count = values.whole(item.count, scope, "a number of members", values.FEW)
+    if is_joint:
+        source = _giving(source, count)
+    for number in range(count):
+        host = f"{item.name.text}[0]" if is_joint and number else ""
+        yield Member(f"{item.name.text}[{number}]", source, item.span, host)
+
+
+def _giving(source: ModelSource, outputs: int) -> ModelSource:
+    """A joint family's network with as many predictions as the array has members."""
+    return evolve(source, arguments=tuple(sorted((*source.arguments, ("outputs", outputs)))))
+
+
+def read_step(item: tree.Step, scope: Scope) -> StepPlan:
+    """The step strategy that an ensemble states; an unknown one is reported."""
+    name = item.call.name.text
+    if name not in STEPS:
+        scope.sink.report(catalogue.UnknownStep(span=item.call.name.span, name=name, steps=tuple(STEPS)))
+        return StepPlan()
+    return StepPlan(name, tuple(sorted(bind_declared(item.call, scope, STEPS[name], f"step {name}").items())))
 
 
 def _source(call: tree.Call, scope: Scope, where: str) -> ModelSource:

@@ -11,9 +11,20 @@ from typing import Any
 from attrs import define, field
 
 from swc.diagnostics import Span, catalogue
-from swc.program.vocabulary import BLOCKS, COEFFICIENTS, INITIALISATIONS, OBJECTIVES, POLICIES, POLICY_ITEMS, SELECTORS
+from swc.program.model_source import Scalar
+from swc.program.vocabulary import (
+    BLOCKS,
+    COEFFICIENTS,
+    INITIALISATIONS,
+    OBJECTIVES,
+    POLICIES,
+    POLICY_ARGUMENTS,
+    POLICY_ITEMS,
+    POLICY_SELECTORS,
+    SELECTORS,
+)
 from swc.semantics import values
-from swc.semantics.calls import Signature, bind, settle_all
+from swc.semantics.calls import Signature, bind, bind_declared, settle_all
 from swc.semantics.scope import Scope
 from swc.semantics.spec import Clusters, Selector, Share, Templates
 from swc.syntax import tree
@@ -26,6 +37,7 @@ class _Stated:
     """The items of a block and of the bundles it names, each with its scope; a later one replaces an earlier."""
 
     policy: str = "superweights"
+    arguments: dict[str, Scalar] = field(factory=dict)
     items: dict[type, tuple[Any, Scope]] = field(factory=dict)
 
 
@@ -56,8 +68,8 @@ def _add_policy(
         circle = (*chain[chain.index(name) :], name)
         scope.sink.report(catalogue.ExtendsCycle(span=call.span, word="as", chain=circle))
     elif name in POLICIES:
-        bind(call, scope, Signature())
         stated.policy = name
+        stated.arguments = bind_declared(call, scope, POLICY_ARGUMENTS.get(name, ()), f"share as {name}")
     elif name not in policies:
         known = (*POLICIES, *policies)
         scope.sink.report(catalogue.UnknownPolicy(span=call.name.span, name=name, policies=known))
@@ -114,6 +126,7 @@ def _selector(item: tree.Name | tree.Text, scope: Scope) -> Selector:
 def _share(stated: _Stated, selector: Selector, scope: Scope, span: Span) -> Share:
     _note_defaults(stated, f"share {selector.pattern or selector.kind}", scope)
     _warn_without_effect(stated, scope)
+    _check_selector(stated, selector, scope)
     return Share(
         selector=selector,
         policy=stated.policy,
@@ -122,8 +135,19 @@ def _share(stated: _Stated, selector: Selector, scope: Scope, span: Span) -> Sha
         templates=_templates(stated),
         blocks=_word(stated, tree.Blocks, "way to cut blocks", BLOCKS, "chain"),
         initialisation=_word(stated, tree.Initialisation, "initialisation", INITIALISATIONS, "kaiming"),
+        arguments=tuple(sorted(stated.arguments.items())),
         span=span,
     )
+
+
+def _check_selector(stated: _Stated, selector: Selector, scope: Scope) -> None:
+    """Norms and heads are not for every policy."""
+    if selector.kind in ("norms", "heads") and selector.kind not in POLICY_SELECTORS.get(stated.policy, ()):
+        able = tuple(policy for policy, kinds in POLICY_SELECTORS.items() if selector.kind in kinds)
+        found = catalogue.SelectorNotForPolicy(
+            span=selector.span, selector=selector.kind, policy=stated.policy, able=able
+        )
+        scope.sink.report(found)
 
 
 def _note_defaults(stated: _Stated, where: str, scope: Scope) -> None:

@@ -13,16 +13,21 @@ from attrs import field, frozen
 from swc.diagnostics import Span
 from swc.program.datasets import DataFacts
 from swc.program.model_source import ModelSource, Scalar
+from swc.program.steps import StepPlan
 from swc.program.training import Training
 
 
 @frozen
 class Member:
-    """An ensemble member; those of an array are named `m[0]`, `m[1]`, ..."""
+    """An ensemble member; those of an array are named `m[0]`, `m[1]`, ...
+
+    `host` names the first member of an array whose predictions come from one network, for all but that first.
+    """
 
     name: str
     source: ModelSource
     span: Span | None = field(default=None, eq=False)
+    host: str = ""
 
 
 @frozen
@@ -40,9 +45,12 @@ class Budget:
 
 @frozen
 class Selector:
-    """Which layers a share block takes: every `conv`, every `linear`, `all` of both, or a glob over layer paths."""
+    """Which layers a share block takes.
 
-    kind: Literal["conv", "linear", "all", "glob"]
+    Every `conv`, every `linear`, `all` of both, a glob over layer paths, the parameters of `norms` or of the `heads`.
+    """
+
+    kind: Literal["conv", "linear", "all", "glob", "norms", "heads"]
     pattern: str = ""
     span: Span | None = field(default=None, eq=False)
 
@@ -104,3 +112,4 @@ class Spec:
     defaults: tuple[str, ...] = ()
     span: Span | None = field(default=None, eq=False)
     train_span: Span | None = field(default=None, eq=False)
+    step: StepPlan = StepPlan()

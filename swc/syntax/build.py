@@ -107,6 +107,7 @@ FORMS: dict[str, Callable[[list[Any], Span], Any]] = {
     "data": lambda p, s: t.Data(p[0], s),
     "param": lambda p, s: t.Param(p[0], p[1], s),
     "member": lambda p, s: t.Member(p[0], p[1], p[2], s),
+    "step": lambda p, s: t.Step(p[0], s),
     "budget": lambda p, s: t.Budget(p[0], s),
     "templates_amount": _amount("templates"),
     "parameters_amount": _amount("parameters"),

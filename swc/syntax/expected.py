@@ -12,8 +12,8 @@ from swc.syntax.tables import tables
 GROUPS: tuple[tuple[frozenset[str], str], ...] = (
     (frozenset({"IMPORT", "ENSEMBLE", "RECIPE", "POLICY"}), "an import, ensemble, recipe or policy"),
     (
-        frozenset({"DATA", "PARAM", "MEMBER", "BUDGET", "SHARE", "TRAIN"}),
-        "a data, param, member, budget, share or train item",
+        frozenset({"DATA", "PARAM", "MEMBER", "STEP", "BUDGET", "SHARE", "TRAIN"}),
+        "a data, param, member, step, budget, share or train item",
     ),
     (
         frozenset({"CLUSTERS", "COEFFICIENTS", "TEMPLATES", "BLOCKS", "INITIALISATION"}),

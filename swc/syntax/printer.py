@@ -23,6 +23,7 @@ ITEMS = frozenset(
         "data",
         "param",
         "member",
+        "step",
         "budget",
         "share",
         "train",

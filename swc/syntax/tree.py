@@ -125,6 +125,14 @@ class Member:
 
 
 @frozen
+class Step:
+    """`step sandwich(random: 2)`: how the members run together."""
+
+    call: Call
+    span: Span = field(eq=False)
+
+
+@frozen
 class Budget:
     """`budget 18M templates`, or the name of a param that holds an amount."""
 
@@ -286,7 +294,7 @@ class Train:
     span: Span = field(eq=False)
 
 
-EnsembleItem = Data | Param | Member | Budget | Share | Train
+EnsembleItem = Data | Param | Member | Step | Budget | Share | Train
 
 
 @frozen

@@ -110,10 +110,8 @@ def until(browser: Browser, holds: Callable[[], Any]) -> Any:
 def seen(browser: Browser, selector: str) -> None:
     """Look at what a plot holds: those above may push it out of sight again while they are drawn."""
     script = "document.querySelector(arguments[0]).scrollIntoView()"
-    plot = selector.split()[0]
-    until(
-        browser, lambda: browser.execute_script(script, plot) or browser.find_elements(By.CSS_SELECTOR, selector)
-    )
+    plot = selector.split(maxsplit=1)[0]
+    until(browser, lambda: browser.execute_script(script, plot) or browser.find_elements(By.CSS_SELECTOR, selector))
 
 
 def clusters(browser: Browser) -> list[str]:

@@ -185,3 +185,21 @@ def test_an_import_with_a_name_no_file_system_takes_is_not_found() -> None:
     with pytest.raises(DiagnosticError) as refused:
         check_text(f'import "{"x" * 300}"\n', "here.sw")
     assert "SW111" in {diagnostic.code for diagnostic in refused.value.diagnostics}
+
+
+def test_a_step_is_one_of_the_strategies_and_inherited(tmp_path: Path) -> None:
+    stepped = BASE.replace("  budget", "  step sandwich(random: 1)\n  budget")
+    found = check_text(stepped + "ensemble e extends base {}", "e.sw", "e").step
+    assert (found.name, found.arguments) == ("sandwich", (("distil", True), ("random", 1)))
+    assert str(found) == "sandwich(distil: yes, random: 1)"
+    assert codes(BASE.replace("  budget", "  step sandwhich\n  budget")) == ["SW145"]
+    assert codes(BASE.replace("  budget", "  step split(a: 1)\n  budget")) == ["SW106"]
+    assert codes(BASE.replace("  budget", "  step split\n  step split\n  budget")) == ["SW121"]
+
+
+def test_norms_and_heads_are_not_for_every_policy() -> None:
+    for block in ("share norms { clusters one }", "share norms as rank_one", "share heads as none"):
+        assert codes(BASE.replace("share conv { clusters one }", block))[0] == "SW146"
+    shared = BASE.replace("share conv { clusters one }", "share heads as rank_one(rate: 0.5)")
+    (share,) = check_text(shared, "e.sw").shares
+    assert (share.selector.kind, share.arguments) == ("heads", (("rate", 0.5),))

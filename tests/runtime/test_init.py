@@ -57,7 +57,7 @@ def test_one_bank_does_not_depend_on_the_others():
 
 def test_stored_tensors():
     assert initial_tensor(TensorPlan("t", (64, 32, 3, 3), 288), 0).std().item() == pytest.approx(1 / 12, rel=0.05)
-    assert initial_tensor(TensorPlan("r", (50,), 1), 0).abs().eq(1).all()
+    assert initial_tensor(TensorPlan("r", (50,), 1, "signs"), 0).abs().eq(1).all()
 
 
 def test_seeds():

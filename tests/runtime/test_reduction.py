@@ -40,7 +40,7 @@ def stepped(made, placement: str, skip: set[int]) -> None:
                 if (rank.rank, number) not in skip:
                     (F.cross_entropy(ensemble.members[number](x), y, reduction="sum") / 4).backward()
         like = torch.zeros(3)
-        seen = Seen(like, like.clone(), torch.zeros(len(y), 2), torch.zeros(()), len(y))
+        seen = Seen(like, like.clone(), like.clone(), torch.zeros(len(y), 2), torch.zeros(()), len(y))
         combine(ensemble, seen, Batch(x, y, 4), rank)
 
     together(len(made), placement, act)

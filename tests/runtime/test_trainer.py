@@ -61,7 +61,9 @@ def test_members_one_after_another_equal_one_joint_backward(program: Program, sm
     losses = torch.stack([F.cross_entropy(each, batch.labels, label_smoothing=smoothing) for each in logits])
     losses.sum().backward()
     torch.testing.assert_close(outcome.losses, losses.detach(), rtol=1e-13, atol=1e-13)
-    torch.testing.assert_close(outcome.logits, logits.detach(), rtol=1e-13, atol=1e-13)
+    torch.testing.assert_close(outcome.votes, logits.detach().softmax(-1).sum(0), rtol=1e-13, atol=1e-13)
+    assert torch.equal(outcome.hits, (logits.argmax(-1) == batch.labels).sum(-1))
+    assert outcome.images.tolist() == [7, 7]
     torch.testing.assert_close(gradients(apart), gradients(joint), rtol=1e-11, atol=1e-13)
 
 
@@ -240,7 +242,7 @@ def test_bfloat16_keeps_parameters_and_losses_in_float32() -> None:
     ensemble = ensemble_of(PROGRAM, torch.float32)
     half = choose_arithmetic("bfloat16")
     outcome = STEPS["independent"](ensemble, Batch(images(6, 0, torch.float32), labels(6, 0)), StepOptions(half))
-    assert outcome.losses.dtype is outcome.logits.dtype is torch.float32
+    assert outcome.losses.dtype is outcome.votes.dtype is torch.float32
     assert {p.grad.dtype for p in ensemble.parameters() if p.grad is not None} == {torch.float32}
     whole = ensemble_of(PROGRAM, torch.float32)
     exact = STEPS["independent"](whole, Batch(images(6, 0, torch.float32), labels(6, 0)), StepOptions(FULL))

@@ -6,7 +6,8 @@ and count for nothing here; times are medians after a burn-in, members run one a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
+from functools import partial
 from statistics import median
 from time import perf_counter
 
@@ -14,11 +15,13 @@ import torch
 from attrs import frozen
 from swc.program.expressions import num_scalars, slots_of, tensors_of
 from swc.program.program import Program
-from torch import Tensor, nn
+from torch import Tensor
 
-from swc_runtime.ensemble import Ensemble
+from swc_runtime.ensemble import Ensemble, Network, host_of, networks_of
 from swc_runtime.evaluate.predict import evaluating
 from swc_runtime.precision import Arithmetic, laid_out
+
+Runs = Callable[[Tensor], Tensor]
 
 BURN_IN = 3  # runs that are not timed
 LEAST_RUNS = 5
@@ -37,12 +40,39 @@ def member_costs(ensemble: Ensemble, images: Tensor, arithmetic: Arithmetic, *, 
     """What each member takes for images [B, C, H, W], in eval mode; nothing of the ensemble changes."""
     with torch.no_grad(), evaluating(ensemble), ensemble.composed():
         return tuple(
-            Cost(multiply_adds(member, images[:1]), milliseconds(member, images, arithmetic) if timed else None)
-            for member in ensemble.own_members
+            cost
+            for network in ensemble.networks
+            for cost in _network_costs(ensemble, network, images, arithmetic, timed)
         )
 
 
-def milliseconds(member: nn.Module, images: Tensor, arithmetic: Arithmetic) -> float:
+def _network_costs(
+    ensemble: Ensemble, network: Network, images: Tensor, arithmetic: Arithmetic, timed: bool
+) -> list[Cost]:
+    """Per member that a network serves what it takes to have its answer, and with it those before it."""
+    module = ensemble.members[network.host]
+    has_exits = getattr(module, "has_exits", False)
+    runs = [partial(module, until=last) if has_exits else module for last in range(len(network.members))]
+    ends = runs if has_exits else runs[:1]
+    found = [
+        Cost(multiply_adds(run, images[:1]), milliseconds(run, images, arithmetic) if timed else None) for run in ends
+    ]
+    return found if has_exits else found * len(network.members)
+
+
+def subset_cost(program: Program, subset: Collection[int], costs: Sequence[Cost]) -> Cost:
+    """What some members cost together: of one network only the dearest counts, as its run gives them all."""
+    dearest = [
+        max((costs[number] for number in network.members if number in subset), key=lambda cost: cost.multiply_adds)
+        for network in networks_of(program)
+        if any(number in subset for number in network.members)
+    ]
+    times = [cost.milliseconds for cost in dearest]
+    total = None if None in times else sum(time for time in times if time is not None)
+    return Cost(sum(cost.multiply_adds for cost in dearest), total)
+
+
+def milliseconds(member: Runs, images: Tensor, arithmetic: Arithmetic) -> float:
     """The median time for one image of a batch, once it has run a few times."""
 
     def run() -> None:
@@ -54,7 +84,7 @@ def milliseconds(member: nn.Module, images: Tensor, arithmetic: Arithmetic) -> f
     return 1e3 * median(seconds(run)) / len(images)
 
 
-def multiply_adds(member: nn.Module, images: Tensor) -> int:
+def multiply_adds(member: Runs, images: Tensor) -> int:
     """The multiply-adds of convolutions and matrix products, as papers count them; norms and activations are left out.
 
     torch counts a multiply-add as two operations.
@@ -80,6 +110,7 @@ def seconds(run: Callable[[], None]) -> list[float]:
 
 def stored_scalars(program: Program, members: Collection[str]) -> int:
     """The parameters that must be there to run these members: what they share counts once, what others use does not."""
+    members = {host_of(program, name) for name in members}
     weights = [weight for weight in program.weights if weight.member in members]
     used = {slot for weight in weights for slot in slots_of(weight.expression)}
     tensors = {tensor for weight in weights for tensor in tensors_of(weight.expression)}

@@ -17,7 +17,7 @@ from swc_runtime.ensemble import Ensemble
 from swc_runtime.metrics import Evaluation, score_ensemble
 from swc_runtime.precision import Arithmetic, laid_out
 from swc_runtime.ranks import ALONE, Ranks
-from swc_runtime.steps.independent import widened
+from swc_runtime.steps.losses import widened
 
 
 def evaluate(

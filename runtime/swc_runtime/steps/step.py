@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+import torch
 from attrs import frozen
 from torch import Tensor
 
@@ -17,14 +18,21 @@ from swc_runtime.precision import Arithmetic
 
 @frozen(eq=False)
 class Batch:
-    """A mini-batch that all members see: images [B, C, H, W], normalised and augmented, and labels [B].
+    """A mini-batch: images [B, C, H, W], normalised and augmented, and labels [B].
 
-    `num_images` is what losses are a mean over: the images of all ranks (None: those here).
+    `num_images` is what losses are a mean over: the images of all ranks (None: those here). `seed` fixes what a
+    strategy draws in this step, the same on all ranks.
     """
 
     images: Tensor
     labels: Tensor
     num_images: int | None = None
+    seed: int = 0
+
+    @property
+    def total(self) -> int:
+        """What losses are a mean over."""
+        return self.num_images or len(self.labels)
 
 
 @frozen(eq=False)
@@ -38,13 +46,23 @@ class StepOptions:
 
 @frozen(eq=False)
 class Outcome:
-    """What a step saw, free of its graph: losses [M], mean over the batch, and logits [M, B, classes].
+    """What a step saw, free of its graph, of the M members that belong to this process.
 
-    M are the members that run in this process.
+    `losses` [M] are sums over the images that a member saw, divided by the batch's `total`; `hits` [M] counts those it
+    got right and `images` [M] how many there were. `votes` [B, C] are the summed softmax of the members, where all saw
+    the same images (else None).
     """
 
     losses: Tensor
-    logits: Tensor
+    hits: Tensor
+    images: Tensor
+    votes: Tensor | None
+
+    @classmethod
+    def of_all(cls, losses: Tensor, logits: Tensor, labels: Tensor) -> Outcome:
+        """All members saw all images: losses [M], logits [M, B, C], labels [B]."""
+        hits = (logits.argmax(-1) == labels).sum(-1)
+        return cls(losses, hits, torch.full_like(losses, len(labels)), logits.softmax(-1).mean(0) * len(logits))
 
 
 class Step(Protocol):

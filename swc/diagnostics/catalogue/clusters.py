@@ -321,7 +321,32 @@ class TooManyShapes(Diagnostic):
         return "write `blocks grid`, more depth bins, or `clusters by shape`"
 
 
+@frozen(kw_only=True)
+class UnlikeMembers(Diagnostic):
+    """A policy that gives all members one weight was asked to share members of different shapes.
+
+    BatchEnsemble (`rank_one`) stores one weight for each place and modulates it for each member by an outer product of
+    two vectors, so a layer must have the same shape in every member. Ensembles of several depths or widths are shared
+    with `superweights`, or with `slices`, where a narrow layer is the leading part of a wide one.
+    """
+
+    code: ClassVar[str] = "SW413"
+    policy: str
+    layer: str
+    found: str
+    other: str
+
+    def message(self) -> str:
+        """The layer and what differs."""
+        return f"`{self.policy}` shares members of one architecture: `{self.layer}` {self.found}, {self.other}"
+
+    def help(self) -> str:
+        """The way out."""
+        return "give all members one depth and width, or share as `superweights` or `slices`"
+
+
 CLUSTERS = (
+    UnlikeMembers,
     NothingSelected,
     NothingSharable,
     SelectedTwice,

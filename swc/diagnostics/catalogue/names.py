@@ -280,7 +280,56 @@ class ReservedName(Diagnostic):
         return "give the member another name"
 
 
+@frozen(kw_only=True)
+class UnknownStep(Diagnostic):
+    """A `step` names a strategy that does not exist.
+
+    `independent` runs the members one after another, each on all images; `split` gives each member its own part of a
+    batch; `sandwich` runs the largest and the smallest member and some others. Without a `step` members are
+    independent.
+    """
+
+    code: ClassVar[str] = "SW145"
+    name: str
+    steps: tuple[str, ...]
+
+    def message(self) -> str:
+        """The name nobody knows."""
+        return f"there is no step strategy `{self.name}`"
+
+    def help(self) -> str:
+        """The nearest name, or all."""
+        return _offer(self.name, self.steps)
+
+
+@frozen(kw_only=True)
+class SelectorNotForPolicy(Diagnostic):
+    """A share block selects norms or heads for a policy that does not share them.
+
+    Scales and shifts of normalisations are vectors, and a classifier is a member's last word: `hard` gives all members
+    the same ones, `slices` the leading part of the largest. Templates and rank-one modulations are made for the weights
+    of convolutions and linear layers; `rank_one` takes the weight of a classifier too. Without a share block both stay
+    each member's own.
+    """
+
+    code: ClassVar[str] = "SW146"
+    selector: str
+    policy: str
+    able: tuple[str, ...]
+
+    def message(self) -> str:
+        """Which, and whose."""
+        return f"the policy `{self.policy}` does not share {self.selector}"
+
+    def help(self) -> str:
+        """Who does."""
+        able = " or ".join(f"`share {self.selector} as {policy}`" for policy in self.able)
+        return f"write {able}, or take the block away to leave them each member's own"
+
+
 NAMES = (
+    UnknownStep,
+    SelectorNotForPolicy,
     ReservedName,
     UnknownParam,
     UnknownFamily,

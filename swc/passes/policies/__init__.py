@@ -3,12 +3,16 @@
 from swc.passes.policies.hard import Hard
 from swc.passes.policies.none import Nothing
 from swc.passes.policies.policy import Policy
+from swc.passes.policies.rank_one import RankOne
+from swc.passes.policies.slices import Slices
 from swc.passes.policies.superweights import SuperWeights
 
 POLICIES: dict[str, Policy] = {
     "superweights": SuperWeights(),
     "none": Nothing(),
     "hard": Hard(),
+    "rank_one": RankOne(),
+    "slices": Slices(),
 }
 
 __all__ = ["POLICIES", "Policy"]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import prod
 
 from attrs import frozen
 
+from swc.diagnostics import Diagnostic
 from swc.ir.graph import Graph, Layer, Tensor, Weight
+from swc.passes.policies.stored import stored
 from swc.program.expressions import Shape, Stored
 from swc.semantics.spec import Share
 
@@ -19,11 +20,16 @@ class Hard:
     name: str = "hard"
     composes: bool = True
     has_banks: bool = False
+    least_dims: int = 1
 
-    def tensors(self, layers: Sequence[Layer]) -> tuple[Tensor, ...]:
+    def complaints(self, layers: Sequence[Layer], share: Share) -> tuple[Diagnostic, ...]:
+        """None."""
+        return ()
+
+    def tensors(self, layers: Sequence[Layer], share: Share) -> tuple[Tensor, ...]:
         """One tensor for each path and shape, with the layers' own fan-in."""
         owners = _owners(layers)
-        return tuple(Tensor(owner.id, owner.shape, prod(owner.shape[1:])) for owner in owners.values())
+        return tuple(stored(owner.id, owner, owner.shape) for owner in owners.values())
 
     def weights(self, graph: Graph, layers: Sequence[Layer], share: Share) -> tuple[Weight, ...]:
         """Each layer reads its tensor as it is."""

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from attrs import frozen
 
+from swc.diagnostics import Diagnostic
 from swc.ir.graph import Graph, Layer, Tensor, Weight
 from swc.semantics.spec import Share
 
@@ -17,8 +18,13 @@ class Nothing:
     name: str = "none"
     composes: bool = False
     has_banks: bool = False
+    least_dims: int = 2
 
-    def tensors(self, layers: Sequence[Layer]) -> tuple[Tensor, ...]:
+    def complaints(self, layers: Sequence[Layer], share: Share) -> tuple[Diagnostic, ...]:
+        """None."""
+        return ()
+
+    def tensors(self, layers: Sequence[Layer], share: Share) -> tuple[Tensor, ...]:
         """No tensors: there are no layers to compose."""
         assert not layers, "layers of the policy `none` are private"
         return ()

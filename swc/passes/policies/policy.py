@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from swc.diagnostics import Diagnostic
 from swc.ir.graph import Graph, Layer, Tensor, Weight
 from swc.semantics.spec import Share
 
@@ -31,7 +32,16 @@ class Policy(Protocol):
         """Whether its layers get clusters, levels, banks and slots."""
         ...
 
-    def tensors(self, layers: Sequence[Layer]) -> tuple[Tensor, ...]:
+    @property
+    def least_dims(self) -> int:
+        """The fewest dimensions of a parameter that it composes: 1 with vectors, 2 for weights alone."""
+        ...
+
+    def complaints(self, layers: Sequence[Layer], share: Share) -> tuple[Diagnostic, ...]:
+        """What the author must mend before these layers can be shared so."""
+        ...
+
+    def tensors(self, layers: Sequence[Layer], share: Share) -> tuple[Tensor, ...]:
         """The stored tensors it needs."""
         ...
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from attrs import frozen
 
+from swc.diagnostics import Diagnostic
 from swc.ir.graph import Graph, Layer, Tensor, Weight
 from swc.passes.blocks import EXPRESSIONS, SlotBlocks
 from swc.semantics.spec import Share
@@ -18,8 +19,13 @@ class SuperWeights:
     name: str = "superweights"
     composes: bool = True
     has_banks: bool = True
+    least_dims: int = 2
 
-    def tensors(self, layers: Sequence[Layer]) -> tuple[Tensor, ...]:
+    def complaints(self, layers: Sequence[Layer], share: Share) -> tuple[Diagnostic, ...]:
+        """None."""
+        return ()
+
+    def tensors(self, layers: Sequence[Layer], share: Share) -> tuple[Tensor, ...]:
         """None: all that is stored is in banks."""
         return ()
 
