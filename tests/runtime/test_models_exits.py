@@ -1,4 +1,4 @@
-"""Networks with several outputs: MSDNet's exits and HNE's leaves, what they cost and what they share."""
+"""MSDNet: its exits, what they cost and which layers they use."""
 
 from __future__ import annotations
 
