@@ -25,13 +25,22 @@ def resnet(num_classes: int, image_shape: tuple[int, int, int], *, depth: int, w
 
 
 def _fit_stem(model: nn.Module, image_shape: tuple[int, int, int]) -> None:
-    channels, height, width = image_shape
-    small = max(height, width) <= SMALL_IMAGE
-    if channels == 3 and not small:
+    small = is_small(image_shape)
+    if image_shape[0] == 3 and not small:
         return
-    size, stride, padding = (3, 1, 1) if small else (7, 2, 3)
-    stem = nn.Conv2d(channels, 64, size, stride, padding, bias=False)
-    nn.init.kaiming_normal_(stem.weight, mode="fan_out", nonlinearity="relu")
-    model.conv1 = stem
+    model.conv1 = make_stem(image_shape, 64)
     if small:
         model.maxpool = nn.Identity()
+
+
+def is_small(image_shape: tuple[int, int, int]) -> bool:
+    """Whether images of this shape (channels, height, width) are too small for ImageNet's stem and pooling."""
+    return max(image_shape[1:]) <= SMALL_IMAGE
+
+
+def make_stem(image_shape: tuple[int, int, int], outputs: int) -> nn.Conv2d:
+    """The first convolution for images of this shape: 3x3 on small ones, else 7x7 with stride 2."""
+    size, stride, padding = (3, 1, 1) if is_small(image_shape) else (7, 2, 3)
+    stem = nn.Conv2d(image_shape[0], outputs, size, stride, padding, bias=False)
+    nn.init.kaiming_normal_(stem.weight, mode="fan_out", nonlinearity="relu")
+    return stem
