@@ -5,7 +5,7 @@ Gives a `Build` or a side of a diff; raises DiagnosticError for what is not ther
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ from attrs import evolve, frozen
 
 from swc.diagnostics import DiagnosticError
 from swc.diagnostics.catalogue.files import FileMissing, UnknownBuild
+from swc.diagnostics.catalogue.reports import SameRunTwice
 from swc.diagnostics.catalogue.show import OneRevision
 from swc.diagnostics.catalogue.training import PartMissing
 
@@ -46,6 +47,17 @@ def open_place(place: str | None, overrides: Mapping[str, str], ensemble: str | 
     # the folder of one revision stands for its run
     run = path.parent.parent if path.parent.name == "revisions" else path
     return _with_revisions(open_build(run if (run / "spec.json").is_file() else place))
+
+
+def open_runs(places: Sequence[str]) -> tuple[Build, ...]:
+    """The builds of a command line, without any what was compiled last; DiagnosticError where one is named twice."""
+    builds = tuple(open_place(place, {}) for place in places or (None,))
+    seen: set[Path] = set()
+    for build in builds:
+        if build.folder.resolve() in seen:
+            raise DiagnosticError(SameRunTwice(place=str(build.folder)))
+        seen.add(build.folder.resolve())
+    return builds
 
 
 def _with_revisions(build: Build) -> Build:
