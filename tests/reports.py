@@ -63,6 +63,7 @@ def evaluate(folder: Path, first: Compiled, *, cost: float = 1.0) -> None:
         "predictors": [_predictor(subset, place, cost) for place, subset in enumerate(chosen)],
         "reliability": [[_bin(place) for place in range(15)] for _ in range(len(names) + 1)],
         "diversity": [[0.0 if one == other else 0.7 for other in names] for one in names],
+        "mean_diversity": 0.7, "mean_top1": 0.64,
         "outliers": [{"data": "/home/somebody/textures", "num_images": 9, "by_measure": [
             ["entropy", {"auroc": 0.9, "aupr": 0.8, "fpr95": 0.4}]]}],
         "interpolations": [{"first": names[0], "second": names[-1], "top1": [0.9, 0.5, 0.9]}],

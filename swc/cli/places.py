@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from attrs import evolve, frozen
 
-from swc.diagnostics import DiagnosticError
+from swc.diagnostics import Diagnostic, DiagnosticError
 from swc.diagnostics.catalogue.files import FileMissing, UnknownBuild
 from swc.diagnostics.catalogue.reports import SameRunTwice
 from swc.diagnostics.catalogue.show import OneRevision
@@ -58,6 +58,33 @@ def open_runs(places: Sequence[str]) -> tuple[Build, ...]:
             raise DiagnosticError(SameRunTwice(place=str(build.folder)))
         seen.add(build.folder.resolve())
     return builds
+
+
+def open_compared(places: Sequence[str], overrides: Mapping[str, str]) -> tuple[Build, ...]:
+    """The builds that places stand for, in their order; DiagnosticError with all that is wrong with any of them.
+
+    A spec stands for its ensembles, or after a colon for one of them; a folder of builds, as that of a sweep, for all.
+    """
+    found: list[Build] = []
+    told: list[Diagnostic] = []
+    for place in places:
+        try:
+            found += _all_of(place, overrides)
+        except DiagnosticError as error:
+            told += error.diagnostics
+    if told:
+        raise DiagnosticError(*told)
+    return tuple(found)
+
+
+def _all_of(place: str, overrides: Mapping[str, str]) -> list[Build]:
+    from swc.semantics.check import ensembles_in
+
+    file, named = _parted(place)
+    if file.endswith(".sw"):
+        return [open_place(file, overrides, name) for name in ((named,) if named else ensembles_in(file) or (None,))]
+    cells = sorted(Path(place).glob("*/spec.json")) if not (Path(place) / "spec.json").is_file() else []
+    return [open_place(str(cell.parent), {}) for cell in cells] or [open_place(place, {})]
 
 
 def _with_revisions(build: Build) -> Build:

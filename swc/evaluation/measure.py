@@ -28,7 +28,7 @@ from swc.trained import Kept, kept_of, restored
 from swc_runtime.data import Dataset, Split, open_data, read_images, test_batches
 from swc_runtime.ensemble import Ensemble
 from swc_runtime.evaluate import predict_logits
-from swc_runtime.evaluate.cost import Cost, member_costs, stored_scalars
+from swc_runtime.evaluate.cost import Cost, costs_together, member_costs, stored_scalars
 from swc_runtime.evaluate.diversity import diversity, mean_diversity
 from swc_runtime.evaluate.interpolate import alike, along
 from swc_runtime.evaluate.outliers import MEASURES, detect
@@ -250,12 +250,6 @@ def _asked(predicted: Tensor, labels: Tensor, fitted: Tensor, calibrate: bool) -
 
 def _predictor(program: Program, subset: Subset, scores: Scores, temperature: float | None, costs: Costs) -> Predictor:
     names = tuple(program.members[number].name for number in subset)
-    times = [costs[number].milliseconds for number in subset]
-    return Predictor(
-        names,
-        scores,
-        stored_scalars(program, names),
-        sum(costs[number].multiply_adds for number in subset),
-        None if None in times else sum(time for time in times if time is not None),
-        temperature,
-    )
+    cost = costs_together([costs[number] for number in subset])
+    stored = stored_scalars(program, names)
+    return Predictor(names, scores, stored, cost.multiply_adds, cost.milliseconds, temperature)

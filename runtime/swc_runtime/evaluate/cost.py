@@ -6,7 +6,7 @@ and count for nothing here; times are medians after a burn-in, members run one a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from statistics import median
 from time import perf_counter
 
@@ -16,6 +16,7 @@ from swc.program.expressions import num_scalars, slots_of, tensors_of
 from swc.program.program import Program
 from torch import Tensor, nn
 
+from swc_runtime.bank import empty_parts
 from swc_runtime.ensemble import Ensemble
 from swc_runtime.evaluate.predict import evaluating
 from swc_runtime.precision import Arithmetic, laid_out
@@ -40,6 +41,33 @@ def member_costs(ensemble: Ensemble, images: Tensor, arithmetic: Arithmetic, *, 
             Cost(multiply_adds(member, images[:1]), milliseconds(member, images, arithmetic) if timed else None)
             for member in ensemble.own_members
         )
+
+
+def planned_costs(program: Program) -> tuple[Cost, ...]:
+    """What each member of a program will take for an image, before anything is trained; times are not known.
+
+    Counted on the meta device, without memory or arithmetic, unless a model's own code asks for numbers. ValueError
+    where a member does not fit the program.
+    """
+    try:
+        return _planned_on("meta", program)
+    except RuntimeError:  # the model's own code asks for what the meta device has not
+        return _planned_on("cpu", program)
+
+
+def _planned_on(device: str, program: Program) -> tuple[Cost, ...]:
+    with torch.device(device):
+        ensemble = Ensemble(program, empty_parts(program))
+        ensemble.install([torch.zeros(plan.shape) for plan in ensemble.weights])
+        image = torch.zeros(1, *program.data.image_shape)
+        return member_costs(ensemble, image, Arithmetic(device, torch.float32, "nothing is computed"), timed=False)
+
+
+def costs_together(costs: Sequence[Cost]) -> Cost:
+    """What several members take that run one after another; their time is not known where one's is not."""
+    times = [cost.milliseconds for cost in costs]
+    known = [time for time in times if time is not None]
+    return Cost(sum(cost.multiply_adds for cost in costs), sum(known) if len(known) == len(times) else None)
 
 
 def milliseconds(member: nn.Module, images: Tensor, arithmetic: Arithmetic) -> float:
