@@ -67,4 +67,7 @@ def anytime_of(found: Comparison, against: str, sink: Sink) -> Figure:
     for one in found.systems:
         if all(scores.line is None for scores in one.scores):
             sink.report(LeftOut(name=one.system.name))
-    return figure(lines, against, f"{lines[0].name if len(lines) == 1 else 'ensembles'} on {' and '.join(found.data)}")
+    are_means = any(error is not None for line in lines for point in line.points for error in point.errors.values())
+    whose = lines[0].name if len(lines) == 1 else f"{len(lines)} ensembles"
+    errors = ", mean and standard error over runs" if are_means else ""
+    return figure(lines, against, f"{whose} on {' and '.join(found.data)}{errors}")

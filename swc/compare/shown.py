@@ -92,7 +92,7 @@ def _cell(name: str, value: Value | None) -> str:
     if value is None:
         return "-"
     if name == "parameters":
-        return exact(round(value.mean)) if not value.error else f"{short(value.mean)} ± {short(value.error)}"
+        return exact(round(value.mean)) + (f" ± {exact(round(value.error))}" if value.error else "")
     if name == "milliseconds":
         return f"{value.mean:.3g}" + ("" if value.error is None else f" ± {value.error:.1g}")
     return value_text(name, value)

@@ -30,7 +30,6 @@ METRICS: tuple[tuple[str, str, float, Callable[..., float]], ...] = (
 )
 COSTS = {"multiply-adds": "multiply-adds for an image", "milliseconds": "ms for an image"}
 MARKS = "osD^vP"
-MOST_IN_FIGURE = 5  # names that fit into a corner; more stand beside the figure
 
 
 @frozen
@@ -108,7 +107,7 @@ def figure(lines: Sequence[Line], against: str, title: str) -> Figure:
         if against == "multiply-adds":
             axes.xaxis.set_major_formatter(EngFormatter(sep=""))
         axes.spines[["top", "right"]].set_visible(False)
-    beside: dict[str, Any] = {"loc": "center left", "bbox_to_anchor": (1, 0.5)} if len(lines) > MOST_IN_FIGURE else {}
+    beside: dict[str, Any] = {"loc": "center left", "bbox_to_anchor": (1, 0.5)} if len(lines) > 1 else {}
     all_axes[-1].legend(fontsize=7, frameon=False, **beside)
     made.suptitle(title, fontsize=10)
     return made
