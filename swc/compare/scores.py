@@ -1,7 +1,8 @@
 """What the runs of an ensemble came to: means and standard errors, and the points of a figure.
 
 Takes a system; gives `Scores`. Guarantees: runs are put together only where they were trained as long and scored on
-the same images in the same way; what one of them did not measure has no mean.
+the same images in the same way; a seed counts once; what one of
+them did not measure has no mean.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from typing import Any
 from attrs import frozen
 
 from swc.compare.systems import System
-from swc.diagnostics import DiagnosticError
+from swc.diagnostics import DiagnosticError, Sink
+from swc.diagnostics.catalogue.comparing import SameSeed
 from swc.diagnostics.catalogue.formats import DamagedFile
 from swc.program.codec import decode
 from swc.program.stages import stages
@@ -62,12 +64,25 @@ class Scores:
     line: Line | None
 
 
-def scores_of(system: System) -> tuple[Scores, ...]:
-    """The scores of a system's runs, one for each kind; none where nothing was trained to its end or evaluated."""
+def scores_of(system: System, sink: Sink) -> tuple[Scores, ...]:
+    """The scores of a system's runs, one for each kind; none where nothing was trained to its end or evaluated.
+
+    Of runs of one seed the first that was evaluated counts; the others are told to the sink.
+    """
     found = [run for run in map(_found, system.runs) if run is not None]
     kinds = dict.fromkeys(run.kind for run in found)
     ends = {run.kind: _end(run.folder) for run in found}
-    return tuple(_together(system.name, kind, ends[kind], [run for run in found if run.kind == kind]) for kind in kinds)
+    counted = {kind: _by_seed(system.name, [run for run in found if run.kind == kind], sink) for kind in kinds}
+    return tuple(_together(system.name, kind, ends[kind], runs) for kind, runs in counted.items())
+
+
+def _by_seed(name: str, found: Sequence[Found], sink: Sink) -> list[Found]:
+    counted: dict[int, Found] = {}
+    for run in sorted(found, key=lambda run: not run.points):
+        if run.seed in counted:
+            sink.report(SameSeed(name=name, seed=run.seed, place=str(run.folder)))
+        counted.setdefault(run.seed, run)
+    return [counted[seed] for seed in sorted(counted)]
 
 
 def _found(folder: Path) -> Found | None:

@@ -143,6 +143,17 @@ def test_a_run_counts_once_and_a_sweep_stands_for_its_cells(here: Path, capsys: 
     assert [system.name for system in systems_of(builds, here)] == ["tiny"]
 
 
+def test_a_seed_counts_once(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    again = here / "again/run"
+    _run(again, seeded(compile_file("tiny.sw"), 1), 0.5)
+    runs = [str(cell(here, 1)), str(cell(here, 2)), str(again)]
+    assert main.run(["compare", *runs, "--format", "json"]) == 0
+    told = capsys.readouterr()
+    ((result,),) = [system["results"] for system in json.loads(told.out)["systems"]]
+    assert result["seeds"] == [1, 2] and result["values"]["top1"]["mean"] == pytest.approx(0.68 + sum(GAINS[1:]) / 2)
+    assert f"warning[SW699]: `{again}` is left out: another run of `tiny` has the seed 1 too" in told.err
+
+
 def test_the_folder_of_a_sweep_is_all_its_cells(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     compiled = compile_file("tiny.sw", {"amount": "70%"})
     for seed in range(2):

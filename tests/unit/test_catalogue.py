@@ -222,6 +222,7 @@ TRIGGERED = {
     "SW696": "cli/test_compare.py",
     "SW697": "cli/test_compare.py",
     "SW698": "cli/test_compare.py",
+    "SW699": "cli/test_compare.py",
     "SW650": "unit/test_codec.py",
     "SW651": "unit/test_codec.py",
     "SW652": "unit/test_codec.py",

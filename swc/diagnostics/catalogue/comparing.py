@@ -94,4 +94,28 @@ class LeftOut(Diagnostic):
         return "run `swc eval` on its run"
 
 
-COMPARING = (NotTimed, DifferentData, NothingToPlot, LeftOut)
+@frozen(kw_only=True)
+class SameSeed(Diagnostic):
+    """Two runs of one spec have the same seed, and `swc compare` counts one of them.
+
+    A seed fixes how a run begins and what it sees, so that the second run is the first one again but for rounding. With
+    both in a mean its standard error would be too small. Of two the one that was evaluated counts, or the one that was
+    named or found first. Runs with other seeds come of `swc sweep --seeds`, or of `seed` in the recipe.
+    """
+
+    code: ClassVar[str] = "SW699"
+    severity: ClassVar[Severity] = Severity.WARNING
+    name: str
+    seed: int
+    place: str
+
+    def message(self) -> str:
+        """Which run is left out."""
+        return f"`{self.place}` is left out: another run of `{self.name}` has the seed {self.seed} too"
+
+    def help(self) -> str:
+        """Where other seeds come from."""
+        return "train with other seeds: `swc sweep --seeds N`, or `seed` in the recipe"
+
+
+COMPARING = (NotTimed, DifferentData, NothingToPlot, LeftOut, SameSeed)
