@@ -53,16 +53,19 @@ def add_epochs(folder: Path, first: Compiled, phase: str, epochs: Sequence[int])
                 stream.write(json.dumps({"kind": "scores", **place, **scores}) + "\n")
 
 
-def evaluate(folder: Path, first: Compiled, *, cost: float = 1.0) -> None:
+def evaluate(
+    folder: Path, first: Compiled, *, cost: float = 1.0, gain: float = 0.0, stage: str = "epoch 3 of main"
+) -> None:
     """Write an evaluation of all subsets of the first three members, in the form of `swc eval`."""
     names = [member.name for member in first.spec.members][:3]
     chosen = [subset for size in (1, 2, 3) for subset in combinations(names, size) if size <= len(names)]
     found = {
-        "run": "/home/somebody/run", "ensemble": first.spec.name, "data": "cifar100", "stage": "epoch 3 of main",
+        "run": "/home/somebody/run", "ensemble": first.spec.name, "data": "cifar100", "stage": stage,
         "epochs_scale": 1.0, "machine": "cpu, float32", "num_images": 100, "num_calibration": 0, "time_batch": 128,
-        "predictors": [_predictor(subset, place, cost) for place, subset in enumerate(chosen)],
+        "predictors": [_predictor(subset, place, cost, gain) for place, subset in enumerate(chosen)],
         "reliability": [[_bin(place) for place in range(15)] for _ in range(len(names) + 1)],
         "diversity": [[0.0 if one == other else 0.7 for other in names] for one in names],
+        "mean_diversity": 0.7, "mean_top1": 0.64,
         "outliers": [{"data": "/home/somebody/textures", "num_images": 9, "by_measure": [
             ["entropy", {"auroc": 0.9, "aupr": 0.8, "fpr95": 0.4}]]}],
         "interpolations": [{"first": names[0], "second": names[-1], "top1": [0.9, 0.5, 0.9]}],
@@ -73,8 +76,15 @@ def evaluate(folder: Path, first: Compiled, *, cost: float = 1.0) -> None:
     (folder / "eval" / "evaluation.json").write_text(text, encoding="utf-8")
 
 
-def _predictor(subset: tuple[str, ...], place: int, cost: float) -> dict[str, object]:
-    scores = {"top1": 0.6 + 0.04 * place, "nll": 1.5 - 0.1 * place, "ece": 0.1, "top5": 0.9, "brier": 0.5, "aurc": 0.2}
+def _predictor(subset: tuple[str, ...], place: int, cost: float, gain: float) -> dict[str, object]:
+    scores = {
+        "top1": 0.6 + 0.04 * place + gain,
+        "nll": 1.5 - 0.1 * place,
+        "ece": 0.1,
+        "top5": 0.9,
+        "brier": 0.5,
+        "aurc": 0.2,
+    }
     adds = int(cost * 1e6 * (place + 1))
     return {
         "members": list(subset), "scores": {**scores, "num_images": 100}, "parameters": 1000 * len(subset),

@@ -167,18 +167,23 @@ class AnytimePredictor:
             raise ValueError("the predictor must be entered first: `with predictor: ...`")
         started = perf_counter()
         total: Tensor | None = None
+        known: dict[int, Tensor] = {}
         for count, number in enumerate(order, 1):
-            expected = self._single[number].milliseconds * len(images) / 1e3
+            expected = 0.0 if number in known else self._single[number].milliseconds * len(images) / 1e3
             if count > 1 and seconds is not None and perf_counter() - started + expected > seconds:
                 return
-            probabilities = self._asked(number, images)
+            if number not in known:
+                known |= self._asked(number, images)
+            probabilities = known[number]
             total = probabilities if total is None else total + probabilities
             yield Answer(total / count, order[:count], perf_counter() - started)
 
-    def _asked(self, number: int, images: Tensor) -> Tensor:
+    def _asked(self, number: int, images: Tensor) -> dict[int, Tensor]:
+        """The probabilities of a member, and of all others that its network gives with it."""
+        network = next(one for one in self.ensemble.networks if number in one.members)
         with torch.no_grad(), self.arithmetic.autocast():
-            logits = self.ensemble.members[number](laid_out(images))
+            logits = self.ensemble.run(network, laid_out(images), until=network.members.index(number))
         made: Tensor = widened(logits).softmax(-1)
         if made.is_cuda:
             torch.cuda.synchronize(made.device)
-        return made
+        return dict(zip(network.members, made, strict=False))

@@ -1,11 +1,12 @@
 """What an ensemble owns once: the parts that `Ensemble` is put together from.
 
-Takes a `Program`; gives `Parts`, freshly initialised. Guarantees: a member's module holds exactly the parameters that
-the program lists as private; ValueError with names where module and program disagree.
+Takes a `Program`; gives `Parts`, freshly initialised or empty. Guarantees: a member's module holds exactly the
+parameters that the program lists as private; ValueError with names where module and program disagree.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 import torch
@@ -38,6 +39,21 @@ def initial_parts(program: Program, modules: Sequence[nn.Module] | None = None) 
         tuple(initial_templates(bank, seed) for bank in program.banks),
         tuple(initial_tables(program, seed)),
         tuple(_channels_last(initial_tensor(tensor, seed)) for tensor in program.tensors),
+        tuple(stripped(own, plan, program) for own, plan in zip(built, program.members, strict=True)),
+    )
+
+
+def empty_parts(program: Program) -> Parts:
+    """Parts of the same shapes on torch's default device, of which nothing but the members is drawn.
+
+    On the meta device that takes no memory and no arithmetic. ValueError where a member does not fit the program.
+    """
+    built = (initial_member(program, member, seed_of(program)) for member in program.members)
+    num_coefficients = Counter(coefficient.bank for coefficient in program.coefficients)
+    return Parts(
+        tuple(torch.zeros(bank.num_templates, bank.template_size) for bank in program.banks),
+        tuple(torch.zeros(num_coefficients[bank.id], bank.num_templates) for bank in program.banks),
+        tuple(torch.zeros(tensor.shape) for tensor in program.tensors),
         tuple(stripped(own, plan, program) for own, plan in zip(built, program.members, strict=True)),
     )
 

@@ -93,9 +93,14 @@ class Ensemble(nn.Module):
         with self.composed():
             return torch.cat([self.run(network, images) for network in self.networks])
 
-    def run(self, network: Network, images: Tensor) -> Tensor:
-        """Logits [members, B, classes] of the members that a network serves; their weights must be composed."""
-        logits: Tensor = self.members[network.host](images)
+    def run(self, network: Network, images: Tensor, until: int | None = None) -> Tensor:
+        """Logits [members, B, classes] of the members that a network serves; their weights must be composed.
+
+        A network with exits runs no further than its member number `until`, where that is given.
+        """
+        module = self.members[network.host]
+        stops = until is not None and getattr(module, "has_exits", False)
+        logits: Tensor = module(images, until=until) if stops else module(images)
         return logits if network.is_joint else logits[None]
 
     @cached_property

@@ -25,6 +25,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "train": ("swc.cli.train:command", "Train the compiled ensemble, or go on where it was; re-share as it says."),
     "eval": ("swc.cli.eval:command", "Evaluate what was trained: members, subsets, costs, diversity, outliers."),
     "show": ("swc.cli.show:show", "Show a compiled ensemble as text, picture, graph or JSON."),
+    "compare": ("swc.cli.compare:command", "Compare ensembles: parameters, costs, what is shared, results of runs."),
     "diff": ("swc.cli.diff:diff", "Say what changed between two compiled programs, and why."),
     "plot": ("swc.cli.plot:command", "Draw what a run measured: curves, similarities, scores against cost."),
     "report": ("swc.cli.report:command", "Make one page of runs, or serve it while they train."),

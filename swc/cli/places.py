@@ -5,14 +5,15 @@ Gives a `Build` or a side of a diff; raises DiagnosticError for what is not ther
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from attrs import evolve, frozen
 
-from swc.diagnostics import DiagnosticError
+from swc.diagnostics import Diagnostic, DiagnosticError
 from swc.diagnostics.catalogue.files import FileMissing, UnknownBuild
+from swc.diagnostics.catalogue.reports import SameRunTwice
 from swc.diagnostics.catalogue.show import OneRevision
 from swc.diagnostics.catalogue.training import PartMissing
 
@@ -46,6 +47,44 @@ def open_place(place: str | None, overrides: Mapping[str, str], ensemble: str | 
     # the folder of one revision stands for its run
     run = path.parent.parent if path.parent.name == "revisions" else path
     return _with_revisions(open_build(run if (run / "spec.json").is_file() else place))
+
+
+def open_runs(places: Sequence[str]) -> tuple[Build, ...]:
+    """The builds of a command line, without any what was compiled last; DiagnosticError where one is named twice."""
+    builds = tuple(open_place(place, {}) for place in places or (None,))
+    seen: set[Path] = set()
+    for build in builds:
+        if build.folder.resolve() in seen:
+            raise DiagnosticError(SameRunTwice(place=str(build.folder)))
+        seen.add(build.folder.resolve())
+    return builds
+
+
+def open_compared(places: Sequence[str], overrides: Mapping[str, str]) -> tuple[Build, ...]:
+    """The builds that places stand for, in their order; DiagnosticError with all that is wrong with any of them.
+
+    A spec stands for its ensembles, or after a colon for one of them; a folder of builds, as that of a sweep, for all.
+    """
+    found: list[Build] = []
+    told: list[Diagnostic] = []
+    for place in places:
+        try:
+            found += _all_of(place, overrides)
+        except DiagnosticError as error:
+            told += error.diagnostics
+    if told:
+        raise DiagnosticError(*told)
+    return tuple(found)
+
+
+def _all_of(place: str, overrides: Mapping[str, str]) -> list[Build]:
+    from swc.semantics.check import ensembles_in
+
+    file, named = _parted(place)
+    if file.endswith(".sw"):
+        return [open_place(file, overrides, name) for name in ((named,) if named else ensembles_in(file) or (None,))]
+    cells = sorted(Path(place).glob("*/spec.json")) if not (Path(place) / "spec.json").is_file() else []
+    return [open_place(str(cell.parent), {}) for cell in cells] or [open_place(place, {})]
 
 
 def _with_revisions(build: Build) -> Build:

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from swc.cli import console
-
-if TYPE_CHECKING:
-    from swc.store import Build
 
 
 @click.command("report")
@@ -38,18 +34,20 @@ def command(places: tuple[str, ...], output: Path | None, serve: bool, port: int
 
 def _write(places: tuple[str, ...], output: Path) -> None:
     from swc.cli.output import write_file
+    from swc.cli.places import open_runs
     from swc.report.document import page_of
     from swc.report.gather import report_of
 
-    write_file(output, page_of(report_of(_opened(places))).encode())
+    write_file(output, page_of(report_of(open_runs(places))).encode())
     console.say(f"wrote {output}")
 
 
 def _serve(places: tuple[str, ...], port: int) -> None:
     """Serve until the user interrupts it."""
+    from swc.cli.places import open_runs
     from swc.report.serve import Follower, server_of
 
-    follower = Follower(lambda: _opened(places))
+    follower = Follower(lambda: open_runs(places))
     follower.report()  # what cannot be opened at all is told here
     try:
         with server_of(follower, port) as server:
@@ -57,18 +55,3 @@ def _serve(places: tuple[str, ...], port: int) -> None:
             server.serve_forever()
     except KeyboardInterrupt:
         console.say("ended")
-
-
-def _opened(places: tuple[str, ...]) -> tuple[Build, ...]:
-    """The builds of the command line; DiagnosticError where one is named twice."""
-    from swc.cli.places import open_place
-    from swc.diagnostics import DiagnosticError
-    from swc.diagnostics.catalogue.reports import SameRunTwice
-
-    builds = tuple(open_place(place, {}) for place in places or (None,))
-    seen: set[Path] = set()
-    for build in builds:
-        if build.folder.resolve() in seen:
-            raise DiagnosticError(SameRunTwice(place=str(build.folder)))
-        seen.add(build.folder.resolve())
-    return builds

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from swc.diagnostics.catalogue.budget import BUDGET
 from swc.diagnostics.catalogue.clusters import CLUSTERS
+from swc.diagnostics.catalogue.comparing import COMPARING
 from swc.diagnostics.catalogue.corrupting import CORRUPTING
 from swc.diagnostics.catalogue.data import DATA
 from swc.diagnostics.catalogue.evaluation import EVALUATION
@@ -45,6 +46,7 @@ AREAS: tuple[tuple[str, tuple[type[Diagnostic], ...]], ...] = (
     ("Exporting", EXPORTING),
     ("Sweeps", SWEEPS),
     ("Reports", REPORTS),
+    ("Comparing ensembles", COMPARING),
     ("Compiled files", FORMATS),
 )
 

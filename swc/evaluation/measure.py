@@ -251,11 +251,5 @@ def _asked(predicted: Tensor, labels: Tensor, fitted: Tensor, calibrate: bool) -
 def _predictor(program: Program, subset: Subset, scores: Scores, temperature: float | None, costs: Costs) -> Predictor:
     names = tuple(program.members[number].name for number in subset)
     cost = subset_cost(program, subset, costs)
-    return Predictor(
-        names,
-        scores,
-        stored_scalars(program, names),
-        cost.multiply_adds,
-        cost.milliseconds,
-        temperature,
-    )
+    stored = stored_scalars(program, names)
+    return Predictor(names, scores, stored, cost.multiply_adds, cost.milliseconds, temperature)

@@ -6,7 +6,6 @@ outputs; where one did not, or anything else went wrong, nothing is written.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -20,7 +19,7 @@ from swc.diagnostics.catalogue.evaluation import NothingTrained
 from swc.diagnostics.catalogue.exporting import NoSuchMember, NotExportable, PackagesMissing
 from swc.diagnostics.suggest import closest
 from swc.exporting.card import card, loader
-from swc.exporting.families import family_file
+from swc.exporting.families import family_files
 from swc.exporting.job import BATCHES, Job
 from swc.exporting.python_file import python_file
 from swc.exporting.staged import staged
@@ -96,12 +95,16 @@ def export_build(build: Build, form: str, wanted: tuple[str, ...], folder: Path)
 
 def _chosen(build: Build, wanted: tuple[str, ...]) -> tuple[int, ...]:
     """The numbers of the members that are named, in the order of the spec."""
-    known = tuple(member.name for member in build.spec.members)
+    known = tuple(member.name for member in build.spec.members if not member.host)
     for name in wanted:
         if name not in known:
             missing = NoSuchMember(name=name, ensemble=build.spec.name, known=known, suggestion=closest(name, known))
             raise DiagnosticError(missing)
-    return tuple(number for number, name in enumerate(known) if not wanted or name in wanted)
+    return tuple(
+        number
+        for number, member in enumerate(build.spec.members)
+        if member.name in known and (not wanted or member.name in wanted)
+    )
 
 
 def _check_packages(form: str) -> None:
@@ -136,10 +139,7 @@ def _beside(job: Job, form: str) -> list[str]:
         return []
     write_whole(job.stage / "members.py", loader(job.program, job.members))
     families = sorted({member.source.name for member in job.members if member.source.kind == "family"})
-    return ["members.py", *(_family(name, job.stage) for name in families)]
-
-
-def _family(name: str, folder: Path) -> str:
-    """Copy the file of a family of ours, which imports nothing of this project."""
-    shutil.copyfile(family_file(name), folder / f"{name}.py")
-    return f"{name}.py"
+    files = {file: text for name in families for file, text in family_files(name).items()}
+    for file, text in files.items():
+        write_whole(job.stage / file, text)
+    return ["members.py", *sorted(files)]

@@ -7,12 +7,14 @@ given imports nothing of this project.
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterable
 from importlib.util import find_spec
 from pathlib import Path
 
 from attrs import frozen
 
+PACKAGE = r"swc_runtime\.models"
 FILES = {"mobilenet_v2": "mobilenet"}  # where the file is not called as the family
 
 
@@ -21,6 +23,15 @@ def family_file(name: str) -> Path:
     found = find_spec(f"swc_runtime.models.{FILES.get(name, name)}")
     assert found is not None and found.origin is not None
     return Path(found.origin)
+
+
+def family_files(name: str) -> dict[str, str]:
+    """A family's file and those it imports of this project's families, by name, made to import each other alone."""
+    text = family_file(name).read_text("utf-8")
+    found = {f"{name}.py": re.sub(rf"^from {PACKAGE}\.", "from ", text, flags=re.MULTILINE)}
+    for other in re.findall(rf"^from {PACKAGE}\.(\w+) import", text, flags=re.MULTILINE):
+        found |= family_files(other)
+    return found
 
 
 @frozen

@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from swc.diagnostics import DiagnosticError
-from swc.diagnostics.catalogue.exporting import ExportDoesNotRun, OwnFactory
+from swc.diagnostics.catalogue.exporting import ExportDoesNotRun, JointNetwork, OwnFactory
 from swc.exporting.job import BATCHES, Job
 from swc.exporting.python_names import Names, file_stem, names_of
 from swc.exporting.python_source import python_source
@@ -45,6 +45,9 @@ def python_file(job: Job) -> dict[str, float]:
     for member in job.members:
         if member.source.kind == "python":
             raise DiagnosticError(OwnFactory(member=member.name, factory=member.source.name))
+    joint = tuple(job.program.members[network.host].name for network in job.ensemble.networks if network.is_joint)
+    if joint:
+        raise DiagnosticError(JointNetwork(members=joint))
     stem = file_stem(job.program.ensemble)
     names = names_of(job.program, job.members)
     text = python_source(job.program, job.kept.compiled.graph, job.members)

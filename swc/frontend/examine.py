@@ -28,6 +28,7 @@ from swc.frontend.layers import table_of
 from swc.frontend.table import LayerTable
 from swc.program.datasets import DataFacts
 from swc.program.model_source import ModelSource
+from swc.program.vocabulary import JOINT_FAMILIES
 from swc_runtime.models import NoModuleError, build_model, find_factory, offered_arguments
 
 T = TypeVar("T")
@@ -55,7 +56,13 @@ def _examine_on(device: str, source: ModelSource, data: DataFacts) -> LayerTable
         _check_parameters(source, model)
         _check_state(source, model)
         _check_output(source, model, data)
-        return table_of(model, data.num_classes)
+        return table_of(model, data.num_classes, outputs=_outputs(source))
+
+
+def _outputs(source: ModelSource) -> int | None:
+    """How many predictions a joint network gives; None for any other."""
+    is_joint = source.kind == "family" and source.name in JOINT_FAMILIES
+    return int(dict(source.arguments)["outputs"]) if is_joint else None
 
 
 def _built(source: ModelSource, data: DataFacts) -> nn.Module:
@@ -164,7 +171,9 @@ def _check_output(source: ModelSource, model: nn.Module, data: DataFacts) -> Non
     images = torch.zeros(NUM_IMAGES, *data.image_shape)
     output = _guarded(lambda: model(images), complain)
     found = _described(output)
-    if found != f"[{NUM_IMAGES}, {data.num_classes}]":
+    outputs = _outputs(source)
+    wanted = [NUM_IMAGES, data.num_classes] if outputs is None else [outputs, NUM_IMAGES, data.num_classes]
+    if found != str(wanted):
         _refuse(catalogue.WrongOutput(name=source.name, found=found, num_classes=data.num_classes))
 
 

@@ -20,20 +20,34 @@ NORMS = (_NormBase, nn.GroupNorm, nn.LayerNorm, nn.RMSNorm)
 Role = Literal["weight", "bias", "norm", "head"]
 
 
-def table_of(model: nn.Module, num_classes: int, member: str = "") -> LayerTable:
-    """The layer table of a module with `num_classes` outputs."""
-    head = classifier_of(model, num_classes)
+def table_of(model: nn.Module, num_classes: int, member: str = "", outputs: int | None = None) -> LayerTable:
+    """The layer table of a module with `num_classes` outputs; `outputs` times as many where it is a joint one."""
+    heads = _heads(model, num_classes, outputs)
     tied = _tied_modules(model)
     owners = [(path, module) for path, module in model.named_modules() if module._parameters]
     layers = tuple(
-        _row(path, module, _obstacle(module, path == head, id(module) in tied))
+        _row(path, module, _obstacle(module, path in heads, id(module) in tied))
         for path, module in model.named_modules()
         if _own(module) or is_parametrized(module)
         if not isinstance(module, ParametrizationList)  # it belongs to the layer it stands in
     )
-    roles = {id(p): _role(path, module, name, head) for path, module in owners for name, p in _own(module)}
+    roles = {id(p): _role(path, module, name, heads) for path, module in owners for name, p in _own(module)}
     parameters = tuple(ParameterRow(name, tuple(p.shape), roles[id(p)]) for name, p in model.named_parameters())
     return LayerTable(member, layers, parameters)
+
+
+def _heads(model: nn.Module, num_classes: int, outputs: int | None) -> frozenset[str]:
+    """The paths of the classifiers: of a joint network all that have a row for each class, of one output or of all."""
+    if outputs is None:
+        head = classifier_of(model, num_classes)
+        return frozenset() if head is None else frozenset({head})
+    sizes = (num_classes, outputs * num_classes)
+    return frozenset(
+        path
+        for path, m in model.named_modules()
+        if (isinstance(m, nn.Linear) and m.out_features in sizes)
+        or (isinstance(m, _ConvNd) and m.bias is not None and m.out_channels in sizes)
+    )
 
 
 def classifier_of(model: nn.Module, num_classes: int) -> str | None:
@@ -102,8 +116,8 @@ def _tied_modules(model: nn.Module) -> set[int]:
     return twice | {module for module, parameter in holders if uses[parameter] > 1}
 
 
-def _role(path: str, module: nn.Module, name: str, head: str | None) -> Role:
-    if path == head:
+def _role(path: str, module: nn.Module, name: str, heads: frozenset[str]) -> Role:
+    if path in heads:
         return "head"
     if isinstance(module, NORMS):
         return "norm"

@@ -11,7 +11,19 @@ from collections import Counter
 from attrs import frozen
 
 from swc.ir.graph import Graph
-from swc.program.expressions import Concat, Expression, Resize, Scale, Shape, Slice, num_scalars, placements, slots_of
+from swc.program.expressions import (
+    Concat,
+    Expression,
+    Resize,
+    Scale,
+    Shape,
+    Slice,
+    Stored,
+    num_scalars,
+    placements,
+    slots_of,
+    tensors_of,
+)
 
 
 @frozen
@@ -59,6 +71,18 @@ class Counts:
     def parameter_scalars(self) -> int:
         """Everything that is stored and trained."""
         return self.template_scalars + self.coefficient_scalars + self.tensor_scalars + self.private_scalars
+
+
+@frozen
+class Composed:
+    """The scalars of composed weights in a training step, in which those of all members are there at once.
+
+    `gradient_scalars` are those that wait to be carried to what is stored: of SuperWeights the gradients of one member
+    at a time, the largest; those of weights that read stored tensors wait until all members have run.
+    """
+
+    weight_scalars: int
+    gradient_scalars: int
 
 
 def count(graph: Graph) -> Counts:
@@ -128,6 +152,32 @@ def without_scales(expression: Expression) -> Expression:
             return Concat(axis, tuple(without_scales(part) for part in parts))
         case _:
             return expression
+
+
+def composed(graph: Graph) -> Composed:
+    """What a training step makes of what is stored, and the gradients on it that wait at the same time."""
+    members = {layer.id: layer.member for layer in graph.layers}
+    sizes = {layer.id: num_scalars(layer.shape) for layer in graph.layers}
+    of_members: Counter[str] = Counter()
+    for weight in graph.weights:
+        if not tensors_of(weight.expression):
+            of_members[members[weight.layer]] += sizes[weight.layer]
+    waiting = sum(sizes[weight.layer] for weight in graph.weights if tensors_of(weight.expression))
+    return Composed(
+        weight_scalars=sum(sizes[w.layer] for w in graph.weights if not _is_as_stored(w.expression)),
+        gradient_scalars=waiting + max(of_members.values(), default=0),
+    )
+
+
+def _is_as_stored(expression: Expression) -> bool:
+    """Whether a weight is a stored tensor, or the first part of one, for which no memory is needed."""
+    match expression:
+        case Stored():
+            return True
+        case Slice(of, _):
+            return _is_as_stored(of)
+        case _:
+            return False
 
 
 def native(shapes: tuple[Shape, ...]) -> int:

@@ -21,18 +21,41 @@ class Argument:
     every: int | None = None
 
 
+WRN = (
+    Argument("depth", "whole number", least=10, most=9_994, every=6),
+    Argument("width", "number", least=0.25, most=1_000),
+)
 FAMILIES: dict[str, tuple[Argument, ...]] = {
-    "wrn": (
-        Argument("depth", "whole number", least=10, most=9_994, every=6),
-        Argument("width", "number", least=0.25, most=1_000),
-    ),
+    "wrn": WRN,
     "resnet": (
         Argument("depth", "whole number", among=(26, 38, 50, 101, 152)),
         Argument("width", "number", least=0.25, most=1_000, default=1),
     ),
     "mobilenet_v2": (Argument("width", "number", least=0.1, most=1_000, default=1),),
+    "mimo": WRN,
+    "packed": (
+        *WRN,
+        Argument("alpha", "number", least=0.25, most=1_000, default=2),
+        Argument("gamma", "whole number", least=1, most=1_000, default=1),
+    ),
+    "msdnet": (
+        Argument("growth", "whole number", least=1, most=1_000, default=12),
+        Argument("channels", "whole number", least=1, most=1_000, default=16),
+        Argument("base", "whole number", least=1, most=1_000, default=4),
+        Argument("step", "whole number", least=1, most=1_000, default=2),
+    ),
+    "hne": (
+        Argument("depth", "whole number", among=(26, 38, 50, 101, 152), default=50),
+        Argument("width", "number", least=0.25, most=1_000, default=1),
+        Argument("narrowing", "number", least=1, most=4, default=2),
+    ),
 }
-JOINT_FAMILIES: tuple[str, ...] = ()  # one network that gives the predictions of all members of an array
+JOINT_FAMILIES: tuple[str, ...] = (
+    "mimo",
+    "packed",
+    "msdnet",
+    "hne",
+)  # one network that gives the predictions of all members of an array
 
 STEPS: dict[str, tuple[Argument, ...]] = {
     "independent": (Argument("average", "yes or no", default=False),),
@@ -41,7 +64,16 @@ STEPS: dict[str, tuple[Argument, ...]] = {
         Argument("random", "whole number", least=0, most=1_000, default=2),
         Argument("distil", "yes or no", default=True),
     ),
+    "joint": (
+        Argument("input_repetition", "number", least=0, most=1, default=0),
+        Argument("batch_repetition", "whole number", least=1, most=1_000, default=1),
+    ),
+    "distilled": (
+        Argument("weight", "number", least=0, most=1, default=0.5),
+        Argument("temperature", "number", least=0.01, most=1_000, default=2),
+    ),
 }
+STEP_FAMILIES: dict[str, str] = {"joint": "mimo", "distilled": "hne"}  # whose members a strategy is for
 
 SHARE_ITEMS: tuple[str, ...] = ("clusters", "coefficients", "templates", "blocks", "initialisation")
 POLICY_ITEMS: dict[str, tuple[str, ...]] = {

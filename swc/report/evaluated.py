@@ -1,20 +1,19 @@
-"""Figures of what `swc eval` found: accuracy against cost, reliability, diversity.
+"""Figures of what `swc eval` found of one run: reliability, diversity, interpolation.
 
-Takes a run's evaluation; gives figures. Guarantees: every subset that was scored is a point; what is undefined is
-left blank.
+Takes a run's evaluation; gives figures. Guarantees: what is undefined is left blank.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from math import isnan
 from typing import TYPE_CHECKING, Any
 
 from swc.diagnostics import DiagnosticError
 from swc.diagnostics.catalogue.formats import DamagedFile
 from swc.diagnostics.catalogue.show import NothingEvaluated
-from swc.report.curves import GREY, INK, LINES
+from swc.report.curves import GREY, LINES
 from swc.show.wording import scale_text
 from swc.store import Build
 
@@ -23,11 +22,6 @@ if TYPE_CHECKING:
 
 Found = dict[str, Any]
 BRIGHT = 0.6  # of the scale: above it black is easier to read
-METRICS: tuple[tuple[str, str, float, Callable[..., float]], ...] = (
-    ("top1", "held-out top-1 (%)", 100.0, max),
-    ("nll", "NLL (nats)", 1.0, min),
-    ("ece", "ECE (%)", 100.0, min),
-)
 
 
 def evaluation_of(build: Build) -> Found:
@@ -40,38 +34,6 @@ def evaluation_of(build: Build) -> Found:
     except (ValueError, KeyError, TypeError) as error:
         raise DiagnosticError(DamagedFile(origin=str(path), detail="it holds no evaluation of one run")) from error
     return dict(found)
-
-
-def anytime(build: Build) -> Figure:
-    """Every subset by its multiply-adds: accuracy, NLL and ECE, and the line of those that no cheaper one matches."""
-    from matplotlib.figure import Figure
-    from matplotlib.ticker import EngFormatter
-
-    found = evaluation_of(build)
-    predictors = found["predictors"]
-    figure = Figure(figsize=(11.0, 3.4), layout="constrained")
-    for axes, (name, label, factor, better) in zip(figure.subplots(1, 3), METRICS, strict=True):
-        points = [(p["multiply_adds"], factor * p["scores"][name]) for p in predictors]
-        axes.scatter(*zip(*points, strict=True), s=14, color=GREY, label="subset")
-        axes.plot(*zip(*front(points, better), strict=True), color=LINES[0], marker="o", markersize=3, label="best")
-        axes.plot(*points[-1], color=INK, marker="*", markersize=10, linestyle="none", label="ensemble")
-        axes.set(xlabel="multiply-adds for an image", ylabel=label)
-        axes.set_xlim(left=0)
-        axes.xaxis.set_major_formatter(EngFormatter(sep=""))
-        axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(fontsize=7, frameon=False)
-    figure.suptitle(_title(build, found), fontsize=10)
-    return figure
-
-
-def front(points: Sequence[tuple[float, float]], better: Callable[..., float]) -> list[tuple[float, float]]:
-    """The Pareto front: points that are better than every one that costs no more, by rising cost."""
-    found: list[tuple[float, float]] = []
-    best_first = sorted(points, key=lambda point: (point[0], point[1] if better is min else -point[1]))
-    for cost, value in best_first:
-        if not found or (value != found[-1][1] and better(value, found[-1][1]) == value):
-            found.append((cost, value))
-    return found
 
 
 def reliability(build: Build) -> Figure:

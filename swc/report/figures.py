@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from swc.report.anytime import anytime
 from swc.report.curves import curves
-from swc.report.evaluated import anytime, diversity, interpolation, reliability
+from swc.report.evaluated import diversity, interpolation, reliability
 from swc.report.robustness import corruptions
 from swc.report.similarities import similarities
 from swc.show.images import ImageFormat, house_style, image_of
@@ -15,7 +16,7 @@ from swc.store import Build
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-FIGURES: dict[str, Callable[[Build], Figure]] = {
+FIGURES: dict[str, Callable[..., Figure]] = {  # each takes one build, but `anytime` any number
     "curves": curves,
     "similarities": similarities,
     "anytime": anytime,
@@ -26,7 +27,7 @@ FIGURES: dict[str, Callable[[Build], Figure]] = {
 }
 
 
-def figure_of(name: str, build: Build, image_format: ImageFormat) -> bytes:
-    """Draw a figure of a run; DiagnosticError where the run has not measured what it shows."""
+def figure_of(name: str, builds: Sequence[Build], image_format: ImageFormat, **options: str) -> bytes:
+    """Draw a figure of runs; DiagnosticError where one has not measured what it shows."""
     with house_style():
-        return image_of(FIGURES[name](build), image_format)
+        return image_of(FIGURES[name](*builds, **options), image_format)

@@ -7,9 +7,7 @@ what was not measured yet is None, and never an error.
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
 
 from attrs import asdict, frozen
 
@@ -18,6 +16,7 @@ from swc.diagnostics.catalogue.show import NothingMeasured
 from swc.program.codec import finite_json
 from swc.program.stages import stages
 from swc.report.measured import Curves, curves_of, recompiles_of
+from swc.report.names import run_names
 from swc.report.pairs import PairFacts, pairs_of
 from swc.report.repeat import Repeat, repeat_of
 from swc.report.scored import Scored, scored_of
@@ -71,37 +70,6 @@ def report_of(builds: Sequence[Build]) -> Report:
 def as_json(report: Report) -> str:
     """The report in one line; what is not finite is null."""
     return json.dumps(finite_json(asdict(report)), separators=(",", ":"), allow_nan=False)
-
-
-def run_names(builds: Sequence[Build]) -> tuple[str, ...]:
-    """How the runs are called: as their ensembles, with what tells folders apart where several are of one."""
-    together = Counter(build.spec.name for build in builds)
-    parts = [build.folder.resolve().parts for build in builds]
-    named: list[str] = []
-    for build, own in zip(builds, parts, strict=True):
-        others = [p for b, p in zip(builds, parts, strict=True) if b.spec.name == build.spec.name and p != own]
-        named.append(
-            f"{build.spec.name} ({_telling(own, others)})" if together[build.spec.name] > 1 else build.spec.name
-        )
-    return _numbered(named)
-
-
-def _telling(own: tuple[str, ...], others: list[tuple[str, ...]]) -> str:
-    """The last part of a path that no other path has in its place, counted from the end."""
-    for back in range(1, len(own) + 1):
-        if all(len(other) < back or other[-back] != own[-back] for other in others):
-            return own[-back]
-    return Path(*own).name
-
-
-def _numbered(names: list[str]) -> tuple[str, ...]:
-    """Names that no two have."""
-    seen: Counter[str] = Counter()
-    found: list[str] = []
-    for name in names:
-        seen[name] += 1
-        found.append(name if seen[name] == 1 else f"{name} {seen[name]}")
-    return tuple(found)
 
 
 def _run(build: Build, name: str) -> RunFacts:

@@ -117,6 +117,8 @@ class Scored:
     outliers: tuple[OutlierFacts, ...] = ()
     interpolations: tuple[LineFacts, ...] = ()
     corruptions: CorruptionFacts | None = None
+    mean_diversity: float | None = None
+    mean_top1: float | None = None
 
 
 def scored_of(folder: Path) -> Scored | None:

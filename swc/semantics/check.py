@@ -15,6 +15,7 @@ from swc.diagnostics.sources import read_source
 from swc.program.datasets import DATASETS, DataFacts
 from swc.program.steps import StepPlan
 from swc.program.training import Training
+from swc.program.vocabulary import STEP_FAMILIES
 from swc.semantics.inherit import all_items
 from swc.semantics.library import Library, read_library, warn_unused_imports
 from swc.semantics.members import read_budget, read_data, read_members, read_step
@@ -109,6 +110,7 @@ def _spec(ensemble: tree.Ensemble, library: Library, settings: Mapping[str, str]
     shares = tuple(read_share(item, library.policies, scope) for item in _of(items, tree.Share))
     budget = _budget(items, scope, ensemble, bool(shares))
     training = _training(items, library, scope)
+    _check_step(items, step, members, scope)
     _check_together(items, shares, training, scope)
     _check_image_sizes(items, data, training, scope)
     _warn_unused(ensemble, scope)
@@ -157,6 +159,14 @@ def _members(items: Items, scope: Scope, ensemble: tree.Ensemble) -> tuple[Membe
 def _step(items: Items, scope: Scope) -> StepPlan:
     found = _of(items, tree.Step)
     return read_step(found[0], scope) if found else StepPlan()
+
+
+def _check_step(items: Items, step: StepPlan, members: tuple[Member, ...], scope: Scope) -> None:
+    """Some strategies are for the members of one family alone."""
+    family = STEP_FAMILIES.get(step.name)
+    if family is not None and all(member.source.name != family for member in members):
+        span = _of(items, tree.Step)[0].span
+        scope.sink.report(catalogue.StepWithoutMembers(span=span, step=step.name, family=family))
 
 
 def _budget(items: Items, scope: Scope, ensemble: tree.Ensemble, shares: bool) -> Budget:

@@ -29,6 +29,9 @@ def wide_enough(renderable: RenderableType, console: Console) -> int:
     parts = renderable.renderables if isinstance(renderable, Group) else [renderable]
     tables = [part for part in parts if isinstance(part, Table)]
     roomy = console.options.update(width=MOST)
+    for column in (column for part in tables for column in part.columns if column.no_wrap):
+        cells = (column.header, *column.cells)
+        column.min_width = max(Measurement.get(console, roomy, cell).maximum for cell in cells)  # rich takes a word's
     return max([console.width, *(Measurement.get(console, roomy, part).minimum for part in tables)])
 
 

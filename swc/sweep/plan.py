@@ -25,6 +25,7 @@ KEYS: dict[str, type | tuple[type, ...]] = {
     "seeds": int,
     "vary": dict,
 }
+SEED = "seed"  # what it is called in a cell's name
 SPEC, ENSEMBLE = "spec", "ensemble"  # what specs and ensembles are called beside the params, where several are run
 
 
@@ -38,9 +39,7 @@ class Cell:
     @property
     def name(self) -> str:
         """A name that is a folder's, as in `beta=0.1,seed=0`."""
-        return quote(
-            ",".join(f"{name}={value}" for name, value in (*self.setting, ("seed", str(self.seed)))), safe="=,."
-        )
+        return quote(",".join(f"{name}={value}" for name, value in (*self.setting, (SEED, str(self.seed)))), safe="=,.")
 
 
 @frozen

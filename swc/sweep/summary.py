@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
 PANELS = (("top1", "top-1 (%)", 100.0), ("nll", "NLL (nats)", 1.0))
+PLAIN = ("nll", "diversity")  # that are no fractions of images
 METRICS = ("top1", "nll", "ece", "mean_member_top1", "best_member_top1")
 
 
@@ -55,7 +56,7 @@ def summaries(sweep: Sweep, done: Sequence[Done]) -> tuple[Summary, ...]:
 def _summary(setting: Setting, done: Sequence[Done]) -> Summary:
     found = [measured(d.results) for d in done if d.results is not None]
     failed = tuple((d.cell.seed, d.reason) for d in done if d.results is None)
-    values = tuple((name, _value([one[name] for one in found])) for name in METRICS) if found else ()
+    values = tuple((name, value_of([one[name] for one in found])) for name in METRICS) if found else ()
     return Summary(setting, len(found), values, failed)
 
 
@@ -66,7 +67,8 @@ def measured(results: Results) -> dict[str, float]:
     return whole | {"mean_member_top1": mean(members), "best_member_top1": max(members)}
 
 
-def _value(numbers: Sequence[float]) -> Value:
+def value_of(numbers: Sequence[float]) -> Value:
+    """The mean of some numbers, one for each run, and its standard error."""
     return Value(mean(numbers), stdev(numbers) / sqrt(len(numbers)) if len(numbers) > 1 else None)
 
 
@@ -80,7 +82,7 @@ def shown(sweep: Sweep, found: Sequence[Summary]) -> RenderableType:
     made = table(*names, ">seeds", *(f">{column}" for column in columns))
     for one in found:
         values = dict(one.values)
-        cells = [_text(name, values.get(name)) for name in METRICS]
+        cells = [value_text(name, values[name]) if name in values else "failed" for name in METRICS]
         made.add_row(*(value for _, value in one.setting), f"{one.num_seeds} of {sweep.seeds}", *cells)
     specs = ", ".join(spec.name for spec in sweep.specs)
     title = Text(f"{sweep.name}: {specs}{scale_text(sweep.epochs_scale)}, mean and standard error", style="bold")
@@ -92,10 +94,9 @@ def shown(sweep: Sweep, found: Sequence[Summary]) -> RenderableType:
     return Group(title, Text(), made, *failed)
 
 
-def _text(name: str, value: Value | None) -> str:
-    if value is None:
-        return "failed"
-    if name == "nll":
+def value_text(name: str, value: Value) -> str:
+    """A mean with its error; what is a fraction of images in per cent."""
+    if name in PLAIN:
         return f"{value.mean:.4f}" + ("" if value.error is None else f" ± {value.error:.4f}")
     return f"{value.mean:.2%}" + ("" if value.error is None else f" ± {100 * value.error:.2f}")
 

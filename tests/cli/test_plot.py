@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
-from swc.cli import plot
+from swc.cli import main, plot
 from swc.program.feedback import ClusterFeedback
+from swc.report.anytime import COSTS, anytime, front
 from swc.report.curves import curves
-from swc.report.evaluated import anytime, front, interpolation, reliability
+from swc.report.evaluated import interpolation, reliability
 from swc.report.figures import FIGURES, figure_of
 from swc.report.measured import curves_of, recompiles_of
 from swc.report.similarities import bin_errors, similarities
+from swc.store import open_build
 
+from reports import begin, compiled, evaluate
 from runs import Place, place, spec_text, trained
 
 
@@ -24,6 +29,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Place:
 
 def test_the_command_knows_every_figure() -> None:
     assert set(plot.NAMES) == set(FIGURES)
+    assert set(plot.AGAINST) == set(COSTS)
 
 
 def test_curves_hold_every_epoch_and_score_of_the_metrics(run: Place) -> None:
@@ -71,7 +77,7 @@ def test_files_are_written_and_have_the_same_bytes_twice(run: Place, name: str) 
     assert (run.folder / f"tiny_{name}.png").read_bytes().startswith(b"\x89PNG")
     assert run.swc("plot", name, "build/tiny/run", "-o", f"{name}.pdf") == 0
     assert (run.folder / f"{name}.pdf").read_bytes().startswith(b"%PDF")
-    assert figure_of(name, run.build(), "svg") == figure_of(name, run.build(), "svg")
+    assert figure_of(name, (run.build(),), "svg") == figure_of(name, (run.build(),), "svg")
 
 
 EVALUATED = ("anytime", "corruptions", "diversity", "interpolation", "reliability")
@@ -101,6 +107,49 @@ def test_every_subset_is_a_point_and_the_front_leaves_out_what_is_matched_for_le
     points = [(1.0, 0.5), (2.0, 0.4), (3.0, 0.7), (3.0, 0.6), (4.0, 0.7)]
     assert front(points, max) == [(1.0, 0.5), (3.0, 0.7)]
     assert front(points, min) == [(1.0, 0.5), (2.0, 0.4)]
+
+
+@pytest.fixture(scope="module")
+def two(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Two runs of one ensemble that were evaluated with times."""
+    folder = tmp_path_factory.mktemp("two")
+    first = compiled()
+    for name, cost in (("a", 1.0), ("b", 3.0)):
+        begin(folder / name, first)
+        evaluate(folder / name, first, cost=cost)
+    return folder / "a", folder / "b"
+
+
+def test_several_runs_lie_over_each_other_by_either_cost(two: tuple[Path, Path]) -> None:
+    builds = [open_build(place) for place in two]
+    for against, unit in (("multiply-adds", 1e6), ("milliseconds", 1.0)):
+        accuracy, *_, last = anytime(*builds, against=against).axes
+        assert accuracy.get_xlabel() == COSTS[against]
+        costs = [dots.get_offsets()[:, 0].tolist() for dots in accuracy.collections]
+        assert costs == [pytest.approx([unit * n * scale for n in range(1, 8)]) for scale in (1, 3)]
+        assert [text.get_text() for text in last.get_legend().get_texts()] == ["synthetic (a)", "synthetic (b)"]
+        assert len({line.get_color() for line in accuracy.lines}) == 2
+
+
+def test_the_command_draws_several_runs(two: tuple[Path, Path], tmp_path: Path) -> None:
+    target = tmp_path / "both.svg"
+    asked = ["plot", "anytime", *map(str, two), "--against", "milliseconds", "-o", str(target)]
+    assert main.run(asked) == 0
+    assert "2 runs on cifar100" in target.read_text("utf-8")
+
+
+def test_one_run_twice_and_runs_of_other_figures_are_refused(
+    two: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main.run(["plot", "anytime", str(two[0]), f"{two[0]}/"]) == 1
+    assert "error[SW691]" in capsys.readouterr().err
+    assert main.run(["plot", "reliability", *map(str, two)]) == 2
+    assert main.run(["plot", "reliability", str(two[0]), "--against", "milliseconds"]) == 2
+
+
+def test_a_run_without_times_is_told(run: Place, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run.swc("plot", "anytime", "--against", "milliseconds") == 1
+    assert f"error[SW695]: `{run.folder}/build/tiny/run` was evaluated without times" in capsys.readouterr().err
 
 
 def test_reliability_has_bars_for_the_members_and_the_ensemble(run: Place) -> None:

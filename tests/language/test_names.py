@@ -203,3 +203,17 @@ def test_norms_and_heads_are_not_for_every_policy() -> None:
     shared = BASE.replace("share conv { clusters one }", "share heads as rank_one(rate: 0.5)")
     (share,) = check_text(shared, "e.sw").shares
     assert (share.selector.kind, share.arguments) == ("heads", (("rate", 0.5),))
+
+
+def test_an_array_of_a_joint_family_is_one_network() -> None:
+    joint = BASE.replace("member a = wrn(depth: 10, width: 1)", "member a[3] = mimo(depth: 10, width: 1)")
+    members = check_text(joint.replace("  budget", "  step joint\n  budget"), "e.sw").members
+    assert [(member.name, member.host) for member in members[:3]] == [("a[0]", ""), ("a[1]", "a[0]"), ("a[2]", "a[0]")]
+    assert dict(members[0].source.arguments) == {"depth": 10, "outputs": 3, "width": 1}
+    alone = BASE.replace("member a = wrn", "member a = packed")
+    assert dict(check_text(alone, "e.sw").members[0].source.arguments)["outputs"] == 1
+
+
+def test_a_step_needs_members_that_it_is_for() -> None:
+    assert codes(BASE.replace("  budget", "  step joint\n  budget")) == ["SW147"]
+    assert codes(BASE.replace("  budget", "  step distilled(weight: 0.3)\n  budget")) == ["SW147"]

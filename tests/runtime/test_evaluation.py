@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import combinations
 from math import isnan, log
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,14 +12,25 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_score, top_k_accuracy_score
+from swc.driver import compile_file
+from swc.ir.counts import Composed, composed
 
 from programs import ensemble_of, hard_program, images, tiny_program
-from swc_runtime.evaluate.cost import member_costs, multiply_adds, stored_scalars
+from swc_runtime.ensemble import build
+from swc_runtime.evaluate.cost import (
+    Cost,
+    costs_together,
+    member_costs,
+    multiply_adds,
+    planned_costs,
+    stored_scalars,
+)
 from swc_runtime.evaluate.diversity import diversity, mean_diversity
 from swc_runtime.evaluate.outliers import MEASURES, detect, uncertainty
 from swc_runtime.evaluate.subsets import score_subsets, subsets, together
 from swc_runtime.evaluate.temperature import at_temperature, fit_temperature
 from swc_runtime.metrics import aurc, nll, reliability, score
+from swc_runtime.models import factory_path
 from swc_runtime.precision import Arithmetic
 
 FULL = Arithmetic("cpu", torch.float32, "tests")
@@ -183,6 +195,60 @@ def test_costs_leave_the_ensemble_as_it_is() -> None:
     assert [cost.milliseconds for cost in member_costs(ensemble, images(dtype=torch.float32), FULL, timed=False)] == [
         None
     ] * len(found)
+
+
+SPEC = """
+ensemble pair {
+  data digits
+  member deep = wrn(depth: 16, width: 0.5)
+  member own = python("needs_numbers:net")
+  budget unlimited
+  share conv { clusters one }
+}
+"""
+OWN, PLAIN = 'python("needs_numbers:net")', "wrn(depth: 10, width: 0.5)"
+NET = """
+import torch
+from torch import nn
+
+class Net(nn.Conv2d):
+    def forward(self, x):
+        return super().forward(x).mean((2, 3)) * (1 if bool(x.sum() > -1) else 2)
+
+def net(): return Net(1, 10, 3)
+"""
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_costs_are_known_before_anything_is_trained(own: bool, tmp_path: Path) -> None:
+    """Also those of a model whose code looks at numbers, which the meta device has not."""
+    (tmp_path / "pair.sw").write_text(SPEC if own else SPEC.replace(OWN, PLAIN))
+    (tmp_path / "needs_numbers.py").write_text(NET)
+    program = compile_file(tmp_path / "pair.sw").program
+    with factory_path((tmp_path,)):
+        real = build(program)
+        found = planned_costs(program)
+    assert found == member_costs(real, torch.zeros(1, 1, 8, 8), FULL, timed=False)
+    assert costs_together(found) == Cost(found[0].multiply_adds + found[1].multiply_adds, None)
+    assert costs_together([Cost(1, 0.5), Cost(2, 0.25)]) == Cost(3, 0.75)
+
+
+@pytest.mark.parametrize("share", ["{ clusters one }", "as hard"])
+def test_a_step_holds_the_composed_weights_that_were_counted(share: str, tmp_path: Path) -> None:
+    (tmp_path / "pair.sw").write_text(SPEC.replace("{ clusters one }", share).replace(OWN, PLAIN))
+    compiled = compile_file(tmp_path / "pair.sw")
+    ensemble = build(compiled.program)
+    stored = {p.untyped_storage().data_ptr() for p in ensemble.parameters()}
+    ensemble.begin_step()
+    assert ensemble._step is not None
+    leaves, held = ensemble._step.leaves, []
+    made = [leaf for leaf in leaves if leaf.untyped_storage().data_ptr() not in stored]
+    for number, member in enumerate(ensemble.members):
+        member(torch.randn(4, 1, 8, 8)).sum().backward()
+        held.append(sum(leaf.grad.numel() for leaf in leaves if leaf.grad is not None))
+        ensemble.end_member(number)
+    ensemble.end_step()
+    assert composed(compiled.graph) == Composed(sum(leaf.numel() for leaf in made), max(held))
 
 
 @pytest.mark.parametrize("program", [tiny_program(), tiny_program(tie=True), hard_program()])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from attrs import evolve
-from swc.ir.counts import Counts, Row, count, discarded, rows
+from swc.ir.counts import Composed, Counts, Row, composed, count, discarded, rows
 from swc.ir.graph import Graph, Tensor, Weight
 from swc.ir.verify import verify
 from swc.ir.view import view
@@ -49,6 +49,14 @@ def cropped() -> Graph:
         weights=tuple(Weight(w.layer, expression) if w.layer == "wide.conv2" else w for w in graph.weights),
         tensors=(Tensor("r", (6,), 6), Tensor("s", (5,), 5)),
     )
+
+
+def test_composed_weights_by_hand() -> None:
+    assert composed(small_graph()) == Composed(weight_scalars=1728, gradient_scalars=1440)  # those of `wide`
+    assert composed(cropped()) == Composed(1728 - 306, 864 + 270)  # the scaled weight's wait for its tensors
+    graph = small_graph()
+    stored = tuple(Weight(layer.id, Stored(layer.id, layer.shape)) for layer in graph.layers)
+    assert composed(evolve(graph, weights=stored)) == Composed(0, 1728)
 
 
 def test_what_a_crop_throws_away() -> None:

@@ -17,6 +17,7 @@ from swc.program.expressions import num_scalars, slots_of, tensors_of
 from swc.program.program import Program
 from torch import Tensor
 
+from swc_runtime.bank import empty_parts
 from swc_runtime.ensemble import Ensemble, Network, host_of, networks_of
 from swc_runtime.evaluate.predict import evaluating
 from swc_runtime.precision import Arithmetic, laid_out
@@ -67,9 +68,34 @@ def subset_cost(program: Program, subset: Collection[int], costs: Sequence[Cost]
         for network in networks_of(program)
         if any(number in subset for number in network.members)
     ]
-    times = [cost.milliseconds for cost in dearest]
-    total = None if None in times else sum(time for time in times if time is not None)
-    return Cost(sum(cost.multiply_adds for cost in dearest), total)
+    return costs_together(dearest)
+
+
+def planned_costs(program: Program) -> tuple[Cost, ...]:
+    """What each member of a program will take for an image, before anything is trained; times are not known.
+
+    Counted on the meta device, without memory or arithmetic, unless a model's own code asks for numbers. ValueError
+    where a member does not fit the program.
+    """
+    try:
+        return _planned_on("meta", program)
+    except RuntimeError:  # the model's own code asks for what the meta device has not
+        return _planned_on("cpu", program)
+
+
+def _planned_on(device: str, program: Program) -> tuple[Cost, ...]:
+    with torch.device(device):
+        ensemble = Ensemble(program, empty_parts(program))
+        ensemble.install([torch.zeros(plan.shape) for plan in ensemble.weights])
+        image = torch.zeros(1, *program.data.image_shape)
+        return member_costs(ensemble, image, Arithmetic(device, torch.float32, "nothing is computed"), timed=False)
+
+
+def costs_together(costs: Sequence[Cost]) -> Cost:
+    """What several members take that run one after another; their time is not known where one's is not."""
+    times = [cost.milliseconds for cost in costs]
+    known = [time for time in times if time is not None]
+    return Cost(sum(cost.multiply_adds for cost in costs), sum(known) if len(known) == len(times) else None)
 
 
 def milliseconds(member: Runs, images: Tensor, arithmetic: Arithmetic) -> float:

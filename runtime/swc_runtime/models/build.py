@@ -16,7 +16,11 @@ from typing import Any
 
 from torch import nn
 
+from swc_runtime.models.hne import hne
+from swc_runtime.models.mimo import mimo
 from swc_runtime.models.mobilenet import mobilenet_v2
+from swc_runtime.models.msdnet import msdnet
+from swc_runtime.models.packed import packed
 from swc_runtime.models.resnet import resnet
 from swc_runtime.models.wrn import wrn
 
@@ -26,6 +30,10 @@ FAMILIES: dict[str, Callable[..., nn.Module]] = {
     "wrn": wrn,
     "resnet": resnet,
     "mobilenet_v2": mobilenet_v2,
+    "mimo": mimo,
+    "packed": packed,
+    "msdnet": msdnet,
+    "hne": hne,
 }
 
 

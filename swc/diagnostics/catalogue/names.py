@@ -327,7 +327,29 @@ class SelectorNotForPolicy(Diagnostic):
         return f"write {able}, or take the block away to leave them each member's own"
 
 
+@frozen(kw_only=True)
+class StepWithoutMembers(Diagnostic):
+    """A step strategy is stated that none of the members can be trained by.
+
+    `joint` shows each member of a `mimo` network an image of its own, and `distilled` teaches the parts of the tree
+    that an `hne` network is. Members of other families take one image and share no tree, so neither would do anything.
+    """
+
+    code: ClassVar[str] = "SW147"
+    step: str
+    family: str
+
+    def message(self) -> str:
+        """The strategy and whom it is for."""
+        return f"the step `{self.step}` is for members of the family `{self.family}`, and there are none"
+
+    def help(self) -> str:
+        """The way out."""
+        return f"write a member `{self.family}(...)`, or take `step {self.step}` away"
+
+
 NAMES = (
+    StepWithoutMembers,
     UnknownStep,
     SelectorNotForPolicy,
     ReservedName,

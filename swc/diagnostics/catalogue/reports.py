@@ -1,4 +1,4 @@
-"""Diagnostics of `swc report` (SW69x).
+"""Diagnostics of `swc report` (SW690 to SW694).
 
 Guarantees: `REPORTS` lists every class of this module.
 """
@@ -35,7 +35,7 @@ class PortTaken(Diagnostic):
 
 @frozen(kw_only=True)
 class SameRunTwice(Diagnostic):
-    """`swc report` was given one run twice, perhaps under two names.
+    """`swc report` or `swc plot` was given one run twice, perhaps under two names.
 
     A build folder, the name of its ensemble and its run folder all stand for the same run, once it was trained. Its
     curves would lie over themselves. Name each run once; a sweep has many: `build/sweeps/NAME/*/run`.

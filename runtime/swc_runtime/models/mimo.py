@@ -1,0 +1,34 @@
+"""MIMO: a wide residual network that takes several images at once and says of each what it is.
+
+Takes one image for every output, stacked on the channels of the first convolution; the classifier has a row of classes
+for each. Everything between is shared by all outputs. Layer paths are those of `wrn`.
+Source: Havasi et al., Training Independent Subnetworks for Robust Prediction, 2021; paper, section 4.
+
+Shapes: B images, M outputs, C channels, H x W pixels, K classes.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from swc_runtime.models.wrn import WideResNet
+
+
+class Mimo(WideResNet):
+    """WRN-`depth`-`width` with `outputs` inputs and outputs."""
+
+    def __init__(self, outputs: int, depth: int, width: float, num_classes: int, image_channels: int) -> None:
+        super().__init__(depth, width, outputs * num_classes, outputs * image_channels)
+        self.outputs = outputs
+        self.takes_several = True  # an image for each output
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits [M, B, K] of images [B, M, C, H, W], one for each output, or [B, C, H, W], the same for all."""
+        stacked = images.repeat(1, self.outputs, 1, 1) if images.dim() == 4 else images.flatten(1, 2)
+        logits_BR = super().forward(stacked)
+        return logits_BR.reshape(len(images), self.outputs, -1).transpose(0, 1)
+
+
+def mimo(num_classes: int, image_shape: tuple[int, int, int], *, outputs: int, depth: int, width: float) -> nn.Module:
+    """A MIMO network for images of this shape (channels, height, width); ValueError where depth is not 6n + 4."""
+    return Mimo(outputs, depth, width, num_classes, image_shape[0])

@@ -1,0 +1,1 @@
+"""Ensembles beside each other: what they store and cost before training, and what their runs came to."""

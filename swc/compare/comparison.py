@@ -1,0 +1,73 @@
+"""Everything that `swc compare` says, in one frozen structure.
+
+Takes builds; gives `Comparison`, and a figure of what was evaluated. Guarantees: what cannot be compared, or is left
+out, is told to the sink.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from attrs import frozen
+
+from swc.compare.planned import Planned, planned_of
+from swc.compare.scores import Scores, scores_of
+from swc.compare.systems import System, systems_of
+from swc.diagnostics import DiagnosticError, Sink
+from swc.diagnostics.catalogue.comparing import DifferentData, LeftOut, NothingToPlot
+from swc.report.anytime import figure
+from swc.store import Build
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+@frozen
+class Compared:
+    """A system before training, and what its runs came to (none: nothing was trained)."""
+
+    system: System
+    planned: Planned
+    scores: tuple[Scores, ...]
+
+    @property
+    def data(self) -> str:
+        """The data set's name."""
+        return self.system.build.spec.data.name
+
+
+@frozen
+class Comparison:
+    """All systems, in the order in which they were named."""
+
+    systems: tuple[Compared, ...]
+
+    @property
+    def data(self) -> tuple[str, ...]:
+        """The data sets, each once."""
+        return tuple(dict.fromkeys(one.data for one in self.systems))
+
+
+def comparison_of(builds: Sequence[Build], start: Path, sink: Sink) -> Comparison:
+    """Compare builds; runs of specs are looked for from `start` upwards. DiagnosticError where a file is damaged."""
+    systems = systems_of(builds, start)
+    found = Comparison(tuple(Compared(system, planned_of(system), scores_of(system, sink)) for system in systems))
+    if len(found.data) > 1:
+        sink.report(DifferentData(data=found.data))
+    return found
+
+
+def anytime_of(found: Comparison, against: str, sink: Sink) -> Figure:
+    """Every subset of every ensemble that was evaluated, by its cost, over each other."""
+    lines = [scores.line for one in found.systems for scores in one.scores if scores.line is not None]
+    if not lines:
+        raise DiagnosticError(NothingToPlot(names=tuple(one.system.name for one in found.systems)))
+    for one in found.systems:
+        if all(scores.line is None for scores in one.scores):
+            sink.report(LeftOut(name=one.system.name))
+    are_means = any(error is not None for line in lines for point in line.points for error in point.errors.values())
+    whose = lines[0].name if len(lines) == 1 else f"{len(lines)} ensembles"
+    errors = ", mean and standard error over runs" if are_means else ""
+    return figure(lines, against, f"{whose} on {' and '.join(found.data)}{errors}")

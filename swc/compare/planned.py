@@ -1,0 +1,107 @@
+"""What an ensemble stores and costs, before anything trains.
+
+Takes a system; gives `Planned`. Guarantees: numbers are exact and those of `swc.ir.counts` and of
+`swc_runtime.evaluate.cost`; they are of the first revision, whatever training made of it.
+"""
+
+from __future__ import annotations
+
+import sys
+from contextlib import redirect_stdout
+
+from attrs import frozen
+
+from swc.compare.systems import System
+from swc.diagnostics import DiagnosticError
+from swc.diagnostics.catalogue.training import MemberChanged
+from swc.frontend.own_code import told_to_its_author
+from swc.frontend.read import folders_of
+from swc.ir.counts import Counts, composed, count
+from swc.ir.graph import Graph
+from swc.program.program import Program
+from swc.semantics.spec import Share, Spec
+from swc.show.wording import budget_text
+
+BYTES = 4  # parameters, their gradients and their momentum are float32 always
+
+
+@frozen
+class Memory:
+    """The bytes that weights take in a training step, all in float32.
+
+    `composed` are the weights made of what is stored, those of all members at once, and `composed_gradients` the
+    gradients on them that wait at a time. Activations, buffers and batches are left out.
+    """
+
+    parameters: int
+    gradients: int
+    momentum: int
+    composed: int
+    composed_gradients: int
+
+    @property
+    def total(self) -> int:
+        """All of it."""
+        return self.parameters + self.gradients + self.momentum + self.composed + self.composed_gradients
+
+
+@frozen
+class Planned:
+    """A system as it is compiled.
+
+    `multiply_adds` are those of a prediction of the whole ensemble; `sharing` names for each share block its policy
+    and what it selects; `memory` is None without a train block.
+    """
+
+    members: int
+    budget: str
+    sharing: tuple[str, ...]
+    counts: Counts
+    multiply_adds: int
+    memory: Memory | None
+
+    @property
+    def stored_scalars(self) -> int:
+        """What is stored for the shared layers, without coefficients: the part that `native_scalars` became."""
+        return self.counts.template_scalars + self.counts.tensor_scalars
+
+
+def planned_of(system: System) -> Planned:
+    """Count a system; DiagnosticError where a member is no longer what was compiled."""
+    first, spec = system.build.revisions[0], system.build.spec
+    assert first.program is not None, "a build holds programs"
+    counts = count(first.graph)
+    return Planned(
+        members=len(spec.members),
+        budget=budget_text(spec.budget),
+        sharing=tuple(_sharing(share) for share in spec.shares),
+        counts=counts,
+        multiply_adds=_multiply_adds(first.program, spec),
+        memory=_memory(first.graph, counts, spec),
+    )
+
+
+def _sharing(share: Share) -> str:
+    selector = share.selector
+    return f"{share.policy} {selector.pattern if selector.kind == 'glob' else selector.kind}"
+
+
+def _memory(graph: Graph, counts: Counts, spec: Spec) -> Memory | None:
+    if spec.training is None:
+        return None
+    stored, made = BYTES * counts.parameter_scalars, composed(graph)
+    momentum = stored if spec.training.recipe.optimiser.momentum else 0
+    return Memory(stored, stored, momentum, BYTES * made.weight_scalars, BYTES * made.gradient_scalars)
+
+
+def _multiply_adds(program: Program, spec: Spec) -> int:
+    from swc_runtime.evaluate.cost import planned_costs, subset_cost
+    from swc_runtime.models import factory_path
+
+    folders = folders_of(spec)
+    quiet = redirect_stdout(sys.stderr)  # the output stream belongs to the command's result
+    with quiet, factory_path(folders), told_to_its_author(folders):
+        try:
+            return subset_cost(program, range(len(program.members)), planned_costs(program)).multiply_adds
+        except (ValueError, ImportError, AttributeError) as error:
+            raise DiagnosticError(MemberChanged(detail=str(error))) from error

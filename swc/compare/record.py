@@ -1,0 +1,108 @@
+"""A comparison as JSON and CSV.
+
+Takes a `Comparison`, gives text. Guarantees: numbers are exact; what was not measured is null or empty.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterator
+from io import StringIO
+from typing import TYPE_CHECKING, Any
+
+from attrs import asdict
+
+from swc.compare.scores import METRICS, Scores
+from swc.program.codec import finite_json
+
+if TYPE_CHECKING:
+    from swc.compare.comparison import Compared, Comparison
+    from swc.sweep.summary import Value
+
+SCHEMA = 1
+COUNTS = (
+    "parameter_scalars",
+    "template_scalars",
+    "coefficient_scalars",
+    "tensor_scalars",
+    "private_scalars",
+    "native_scalars",
+    "stored_scalars",
+)
+MEMORY = ("parameters", "gradients", "momentum", "composed", "composed_gradients", "total")
+KIND = ("epochs_scale", "stage", "num_images", "num_calibration")
+
+
+def as_json(found: Comparison) -> str:
+    """One JSON object with a list of systems, each with its results."""
+    systems = [finite_json(_planned(one) | {"results": [_result(s) for s in one.scores]}) for one in found.systems]
+    return json.dumps({"schema": SCHEMA, "systems": systems}, indent=1, sort_keys=True) + "\n"
+
+
+def _planned(one: Compared) -> dict[str, Any]:
+    planned = one.planned
+    memory = {name: getattr(planned.memory, name) for name in MEMORY[:-1]} if planned.memory else None
+    return {
+        "name": one.system.name,
+        "ensemble": one.system.build.spec.name,
+        "data": one.data,
+        "members": planned.members,
+        "budget": planned.budget,
+        "sharing": planned.sharing,
+        **_counts(one),
+        "multiply_adds": planned.multiply_adds,
+        "memory_bytes": memory and {**memory, "total": planned.memory.total if planned.memory else 0},
+    }
+
+
+def _counts(one: Compared) -> dict[str, int]:
+    counted = asdict(one.planned.counts)
+    derived = {"parameter_scalars": one.planned.counts.parameter_scalars, "stored_scalars": one.planned.stored_scalars}
+    return {name: (counted | derived)[name] for name in COUNTS}
+
+
+def _result(scores: Scores) -> dict[str, Any]:
+    return {
+        "name": scores.name,
+        **asdict(scores.kind),
+        "seeds": scores.seeds,
+        "num_evaluated": scores.num_evaluated,
+        "values": {metric: _value(scores.values[metric]) for metric in METRICS},
+    }
+
+
+def _value(value: Value | None) -> dict[str, float | None] | None:
+    return None if value is None else asdict(value)
+
+
+def as_csv(found: Comparison) -> str:
+    """One line for each system and kind of its runs; one for a system without any, its last columns empty."""
+    stream = StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    measured = (column for metric in METRICS for column in (metric, f"{metric}_error"))
+    plan = ("name", "ensemble", "data", "members", "sharing", *COUNTS, "multiply_adds")
+    memory = (f"memory_{name}" for name in MEMORY)
+    writer.writerow((*plan, *memory, *KIND, "num_runs", *measured))
+    for one in found.systems:
+        for scores in one.scores or (None,):
+            writer.writerow((*_before(one), *_after(scores)))
+    return stream.getvalue()
+
+
+def _before(one: Compared) -> tuple[object, ...]:
+    planned = one.planned
+    memory = ["" if planned.memory is None else getattr(planned.memory, name) for name in MEMORY]
+    names = (one.system.name, one.system.build.spec.name, one.data, planned.members, "; ".join(planned.sharing))
+    return (*names, *_counts(one).values(), planned.multiply_adds, *memory)
+
+
+def _after(scores: Scores | None) -> Iterator[object]:
+    if scores is None:
+        yield from [""] * (len(KIND) + 1 + 2 * len(METRICS))
+        return
+    yield from (getattr(scores.kind, name) for name in KIND)
+    yield len(scores.seeds)
+    for metric in METRICS:
+        value = scores.values[metric]
+        yield from ("", "") if value is None else (value.mean, "" if value.error is None else value.error)

@@ -1,0 +1,184 @@
+"""What the runs of an ensemble came to: means and standard errors, and the points of a figure.
+
+Takes a system; gives `Scores`. Guarantees: runs are put together only where they were trained as long and scored on
+the same images in the same way; a seed counts once; what one of
+them did not measure has no mean.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from attrs import frozen
+
+from swc.compare.systems import System
+from swc.diagnostics import DiagnosticError, Sink
+from swc.diagnostics.catalogue.comparing import SameSeed
+from swc.diagnostics.catalogue.formats import DamagedFile
+from swc.program.codec import decode
+from swc.program.stages import stages
+from swc.report.anytime import Line, Point, points_of
+from swc.report.scored import Scored, scored_of
+from swc.semantics.spec import Spec
+from swc.show.wording import scale_text
+from swc.sweep.summary import Value, measured, value_of
+
+METRICS = ("top1", "nll", "ece", "diversity", "mean_member_top1", "parameters", "milliseconds")
+STORED = ("template_scalars", "coefficient_scalars", "tensor_scalars", "private_scalars")
+
+
+@frozen
+class Kind:
+    """What must be alike for scores of several runs to have a mean; `stage` is how far they were trained."""
+
+    epochs_scale: float
+    stage: str
+    num_images: int
+    num_calibration: int
+
+
+@frozen
+class Found:
+    """One run: its seed, numbers by metric (None: not measured), and the points of subsets (none: no `swc eval`)."""
+
+    folder: Path
+    seed: int
+    kind: Kind
+    numbers: dict[str, float | None]
+    points: tuple[Point, ...]
+
+
+@frozen
+class Scores:
+    """Runs of one kind: the seeds, and the values by metric; `name` is the system's, marked with how it was trained."""
+
+    name: str
+    kind: Kind
+    seeds: tuple[int, ...]
+    num_evaluated: int
+    values: dict[str, Value | None]
+    line: Line | None
+
+
+def scores_of(system: System, sink: Sink) -> tuple[Scores, ...]:
+    """The scores of a system's runs, one for each kind; none where nothing was trained to its end or evaluated.
+
+    Of runs of one seed the first that was evaluated counts; the others are told to the sink.
+    """
+    found = [run for run in map(_found, system.runs) if run is not None]
+    kinds = dict.fromkeys(run.kind for run in found)
+    ends = {run.kind: _end(run.folder) for run in found}
+    counted = {kind: _by_seed(system.name, [run for run in found if run.kind == kind], sink) for kind in kinds}
+    return tuple(_together(system.name, kind, ends[kind], runs) for kind, runs in counted.items())
+
+
+def _by_seed(name: str, found: Sequence[Found], sink: Sink) -> list[Found]:
+    counted: dict[int, Found] = {}
+    for run in sorted(found, key=lambda run: not run.points):
+        if run.seed in counted:
+            sink.report(SameSeed(name=name, seed=run.seed, place=str(run.folder)))
+        counted.setdefault(run.seed, run)
+    return [counted[seed] for seed in sorted(counted)]
+
+
+def _found(folder: Path) -> Found | None:
+    """What `swc eval` wrote of a run; where there is none, or training went on, what `swc train` wrote at its end."""
+    scored, results = scored_of(folder), _results(folder)
+    spec = _spec(folder)
+    if spec.training is None or (scored is None and results is None):
+        return None
+    seed, end = spec.training.recipe.seed, _end(folder)
+    if scored is not None and (results is None or scored.stage == end):
+        kind = Kind(scored.epochs_scale, scored.stage, scored.num_images, scored.num_calibration)
+        return Found(folder, seed, kind, _evaluated(scored), points_of(scored.predictors))
+    assert results is not None
+    kind = Kind(results["epochs_scale"], end, results["together"]["num_images"], 0)
+    return Found(folder, seed, kind, _trained(results), ())
+
+
+def _spec(folder: Path) -> Spec:
+    path = folder / "spec.json"
+    found: Spec = decode(path.read_text("utf-8"), Spec, str(path))
+    return found
+
+
+def _end(folder: Path) -> str:
+    """How far a run has come when it is finished, in the words of `swc eval`."""
+    training = _spec(folder).training
+    assert training is not None, "runs are trained"
+    last = stages(training)[-1]
+    return f"epoch {last.stop} of {last.phase.name}"
+
+
+def _results(folder: Path) -> dict[str, Any] | None:
+    path = folder / "results.json"
+    if not path.is_file():
+        return None
+    try:
+        found: dict[str, Any] = json.loads(path.read_text("utf-8"))
+        _trained(found)
+    except (ValueError, KeyError, TypeError) as error:
+        raise DiagnosticError(DamagedFile(origin=str(path), detail="it holds no results of a run")) from error
+    return found
+
+
+def _trained(results: dict[str, Any]) -> dict[str, float | None]:
+    stored = float(sum(results["counts"][name] for name in STORED))
+    numbers = measured(results)
+    return {name: numbers.get(name) for name in METRICS} | {"parameters": stored}
+
+
+def _evaluated(scored: Scored) -> dict[str, float | None]:
+    whole = scored.predictors[-1]
+    return {
+        "top1": whole.scores.top1,
+        "nll": whole.scores.nll,
+        "ece": whole.scores.ece,
+        "diversity": scored.mean_diversity,
+        "mean_member_top1": scored.mean_top1,
+        "parameters": float(whole.parameters),
+        "milliseconds": whole.milliseconds,
+    }
+
+
+def _together(name: str, kind: Kind, end: str, found: Sequence[Found]) -> Scores:
+    label = _label(name, kind, end)
+    evaluated = [run for run in found if run.points]
+    points = _mean_points([run.points for run in evaluated])
+    line = Line(label, str(evaluated[0].folder), points) if evaluated else None
+    values = {metric: _value([run.numbers[metric] for run in found]) for metric in METRICS}
+    return Scores(label, kind, tuple(run.seed for run in found), len(evaluated), values, line)
+
+
+def _label(name: str, kind: Kind, end: str) -> str:
+    calibrated = ", at fitted temperatures" if kind.num_calibration else ""
+    unfinished = f", after {kind.stage}" if kind.stage != end else ""
+    return f"{name}{scale_text(kind.epochs_scale)}{unfinished}{calibrated}"
+
+
+def _value(numbers: Sequence[float | None]) -> Value | None:
+    known = [number for number in numbers if number is not None]
+    return value_of(known) if len(known) == len(numbers) else None
+
+
+def _mean_points(runs: Sequence[tuple[Point, ...]]) -> tuple[Point, ...]:
+    """The same subset of every run as one point; runs of one spec have the same subsets in the same order."""
+    return tuple(_mean_point(same) for same in zip(*runs, strict=True))
+
+
+def _mean_point(same: Sequence[Point]) -> Point:
+    scores = {name: _value([point.scores[name] for point in same]) for name in same[0].scores}
+    return Point(
+        {name: _mean([point.costs[name] for point in same]) for name in same[0].costs},
+        {name: None if value is None else value.mean for name, value in scores.items()},
+        {name: None if value is None else value.error for name, value in scores.items()},
+    )
+
+
+def _mean(numbers: Sequence[float | None]) -> float | None:
+    known = [number for number in numbers if number is not None]
+    return fmean(known) if len(known) == len(numbers) else None

@@ -1,0 +1,97 @@
+"""What is compared: ensembles, each with the runs that there are of it.
+
+Takes builds as the command line names them; gives `System`s. Guarantees: places of one spec, whatever its seed, are one
+system; a run counts once, however often it is named; order is that of the command line.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from urllib.parse import unquote
+
+from attrs import define, evolve, frozen
+
+from swc.program.codec import decode
+from swc.report.names import names_of
+from swc.semantics.spec import Spec
+from swc.store import BUILD, RUN, Build, trains
+from swc.sweep.plan import SEED
+
+
+@frozen
+class System:
+    """An ensemble by the name it has beside the others, what was compiled of it, and the folders of its runs."""
+
+    name: str
+    build: Build
+    runs: tuple[Path, ...]
+
+
+@define
+class _Group:
+    """A system in the making."""
+
+    build: Build
+    runs: dict[Path, Path]  # as they were named, by what they are
+
+
+def systems_of(builds: Sequence[Build], start: Path) -> tuple[System, ...]:
+    """Builds of one spec together; a spec's runs are looked for in the nearest `build/` from `start` upwards."""
+    groups: list[_Group] = []
+    for build in builds:
+        group = next((group for group in groups if are_alike(group.build.spec, build.spec)), None)
+        if group is None:
+            group = _Group(build, {})
+            groups.append(group)
+        group.runs |= {run.resolve(): run for run in _runs(build, start)}
+    names = names_of([(group.build.spec.name, _place(group.build.folder)) for group in groups])
+    return tuple(
+        System(name, group.build, tuple(group.runs.values())) for name, group in zip(names, groups, strict=True)
+    )
+
+
+def _runs(build: Build, start: Path) -> tuple[Path, ...]:
+    if not build.folder.is_dir():
+        return runs_of(build.spec, start)
+    return (build.folder,) if build.is_run else ()
+
+
+def runs_of(spec: Spec, start: Path) -> tuple[Path, ...]:
+    """The runs of a spec in the nearest `build/` upwards, those of sweeps too, whatever their seeds."""
+    build = next((folder / BUILD for folder in (start, *start.parents) if (folder / BUILD).is_dir()), None)
+    if build is None:
+        return ()
+    there = (build / spec.name / RUN, *sorted(build.glob(f"sweeps/*/*/{RUN}")))
+    return tuple(run for run in there if _is_of(run / "spec.json", spec))
+
+
+def _is_of(path: Path, spec: Spec) -> bool:
+    """Whether a file holds this spec; one of another name may be of any version, and is not looked at."""
+    if not path.is_file():
+        return False
+    text = path.read_text("utf-8", errors="replace")
+    if f'"name": {json.dumps(spec.name)}' not in text:
+        return False
+    return are_alike(decode(text, Spec, str(path)), spec)
+
+
+def are_alike(first: Spec, second: Spec) -> bool:
+    """Whether two specs are one, seeds aside, or one is the other with its epochs scaled."""
+    first, second = _at_one_seed(first), _at_one_seed(second)
+    return first == second or trains(first, second) or trains(second, first)
+
+
+def _at_one_seed(spec: Spec) -> Spec:
+    if spec.training is None:
+        return spec
+    return evolve(spec, training=evolve(spec.training, recipe=evolve(spec.training.recipe, seed=0)))
+
+
+def _place(folder: Path) -> Path:
+    """Where a build is told from others: of a run in a sweep the values of its params, without the seed."""
+    cell = folder.parent if folder.name == RUN else folder
+    found = re.fullmatch(rf"(.+),{SEED}=\d+", cell.name)
+    return cell.with_name(unquote(found[1]).replace("/", "_")) if found else folder

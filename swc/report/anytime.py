@@ -1,0 +1,165 @@
+"""Accuracy, NLL and ECE of every subset against what it costs, of one ensemble or of several over each other.
+
+Takes `Line`s; gives a figure. Guarantees: every subset that was scored is a point; an ensemble's colour and mark are
+its own; a cost that was not measured is a DiagnosticError, and never a point at zero.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from attrs import frozen
+
+from swc.diagnostics import DiagnosticError
+from swc.diagnostics.catalogue.comparing import NotTimed
+from swc.diagnostics.catalogue.show import NothingEvaluated
+from swc.report.curves import GREY, INK, LINES
+from swc.report.names import run_names
+from swc.report.scored import PredictorFacts, Scored, scored_of
+from swc.show.wording import scale_text
+from swc.store import Build
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+METRICS: tuple[tuple[str, str, float, Callable[..., float]], ...] = (
+    ("top1", "held-out top-1 (%)", 100.0, max),
+    ("nll", "NLL (nats)", 1.0, min),
+    ("ece", "ECE (%)", 100.0, min),
+)
+COSTS = {"multiply-adds": "multiply-adds for an image", "milliseconds": "ms for an image"}
+MARKS = "osD^vP"
+
+
+@frozen
+class Point:
+    """A subset: its costs for an image by name (None: not measured), and its scores with their standard errors.
+
+    An error is None where there is one run; a score is None where it is no finite number.
+    """
+
+    costs: dict[str, float | None]
+    scores: dict[str, float | None]
+    errors: dict[str, float | None]
+
+
+@frozen
+class Line:
+    """An ensemble in the figure: `place` says in errors where it lies; the last of its points is the whole ensemble."""
+
+    name: str
+    place: str
+    points: tuple[Point, ...]
+
+
+def anytime(*builds: Build, against: str = "multiply-adds") -> Figure:
+    """Every subset of the runs by its cost, and the line of those that no cheaper one matches."""
+    scored = [_scored(build) for build in builds]
+    names = run_names(builds)
+    together = zip(names, builds, scored, strict=True)
+    lines = [Line(name, str(build.folder), points_of(found.predictors)) for name, build, found in together]
+    return figure(lines, against, _title(names, scored))
+
+
+def _scored(build: Build) -> Scored:
+    found = scored_of(build.folder)
+    if found is None:
+        raise DiagnosticError(NothingEvaluated(place=str(build.folder)))
+    return found
+
+
+def points_of(predictors: Sequence[PredictorFacts]) -> tuple[Point, ...]:
+    """The points of one run."""
+    return tuple(
+        Point(
+            {"multiply-adds": float(one.multiply_adds), "milliseconds": one.milliseconds},
+            {name: getattr(one.scores, name) for name, *_ in METRICS},
+            {name: None for name, *_ in METRICS},
+        )
+        for one in predictors
+    )
+
+
+def _title(names: Sequence[str], scored: Sequence[Scored]) -> str:
+    """What is common to the runs; of several their own names stand in the legend."""
+    data = " and ".join(dict.fromkeys(found.data for found in scored))
+    calibrated = ", at fitted temperatures" if any(found.num_calibration for found in scored) else ""
+    scales = dict.fromkeys(scale_text(found.epochs_scale) for found in scored)
+    scale = next(iter(scales)) if len(scales) == 1 else ", epochs scaled by different factors"
+    whose = names[0] if len(names) == 1 else f"{len(names)} runs"
+    return f"{whose} on {data}{calibrated}{scale}"
+
+
+def figure(lines: Sequence[Line], against: str, title: str) -> Figure:
+    """The lines over each other; DiagnosticError where one was not measured against that cost."""
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import EngFormatter
+
+    _check_measured(lines, against)
+    made = Figure(figsize=(11.0, 3.4), layout="constrained")
+    all_axes = made.subplots(1, len(METRICS))
+    for axes, (metric, label, factor, better) in zip(all_axes, METRICS, strict=True):
+        for number, line in enumerate(lines):
+            _draw(axes, line, (against, metric, factor, better), _Style.of(number, line.name, len(lines)))
+        axes.set(xlabel=COSTS[against], ylabel=label)
+        axes.set_xlim(left=0)
+        if against == "multiply-adds":
+            axes.xaxis.set_major_formatter(EngFormatter(sep=""))
+        axes.spines[["top", "right"]].set_visible(False)
+    beside: dict[str, Any] = {"loc": "center left", "bbox_to_anchor": (1, 0.5)} if len(lines) > 1 else {}
+    all_axes[-1].legend(fontsize=7, frameon=False, **beside)
+    made.suptitle(title, fontsize=10)
+    return made
+
+
+def _check_measured(lines: Sequence[Line], against: str) -> None:
+    untimed = [line for line in lines if any(point.costs[against] is None for point in line.points)]
+    if untimed:
+        raise DiagnosticError(*(NotTimed(place=line.place) for line in untimed))
+
+
+@frozen
+class _Style:
+    """How a line looks: alone in the colours of the other figures, among others in one of its own."""
+
+    dots: str
+    line: str
+    whole: str
+    mark: str
+    labels: tuple[str | None, str | None, str | None]  # of the subsets, the best of them, the ensemble
+
+    @staticmethod
+    def of(number: int, name: str, num_lines: int) -> _Style:
+        if num_lines == 1:
+            return _Style(GREY, LINES[0], INK, "o", ("subset", "best", "ensemble"))
+        colour = LINES[number % len(LINES)]
+        return _Style(colour, colour, colour, MARKS[number % len(MARKS)], (None, name, None))
+
+
+def _draw(axes: Any, line: Line, what: tuple[str, str, float, Callable[..., float]], style: _Style) -> None:
+    """All subsets as dots, the front as a line, the ensemble as a star; errors as bars where there are any."""
+    against, metric, factor, better = what
+    measured = [(point.costs[against], point.scores[metric], point.errors[metric] or 0.0) for point in line.points]
+    found = [(c, factor * v, factor * error) for c, v, error in measured if c is not None and v is not None]
+    if not found:
+        return
+    costs, values, errors = zip(*found, strict=True)
+    points = list(zip(costs, values, strict=True))
+    subsets, best, ensemble = style.labels
+    axes.scatter(costs, values, s=14, color=style.dots, marker=style.mark, alpha=0.6, label=subsets)
+    if any(errors):
+        axes.errorbar(costs, values, yerr=errors, color=style.dots, linestyle="none", elinewidth=0.8, capsize=2)
+    chosen = zip(*front(points, better), strict=True)
+    axes.plot(*chosen, color=style.line, marker=style.mark, markersize=3, label=best)
+    axes.plot(*points[-1], color=style.whole, marker="*", markersize=10, linestyle="none", label=ensemble)
+
+
+def front(points: Sequence[tuple[float, float]], better: Callable[..., float]) -> list[tuple[float, float]]:
+    """The Pareto front: points that are better than every one that costs no more, by rising cost."""
+    found: list[tuple[float, float]] = []
+    best_first = sorted(points, key=lambda point: (point[0], point[1] if better is min else -point[1]))
+    for cost, value in best_first:
+        if not found or (value != found[-1][1] and better(value, found[-1][1]) == value):
+            found.append((cost, value))
+    return found
