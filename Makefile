@@ -31,7 +31,7 @@ check: setup  ## style, types, layers
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/swc fmt --check specs/*.sw specs/recipes/*.sw specs/sweeps/*.sw
+	$(BIN)/swc fmt --check specs/*.sw specs/recipes/*.sw specs/sweeps/*.sw specs/baselines/*.sw
 
 test: check  ## the checks, then the tests (under ten minutes on two cores)
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"

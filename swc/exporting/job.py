@@ -63,12 +63,8 @@ class Job:
     def expected(self) -> dict[int, Tensor]:
         """By the number of the member that holds a network its logits: [B, classes], of a joint one [B, M, classes]."""
         with torch.no_grad(), self.ensemble.composed():
-            made = {
-                network.host: (network, self.ensemble.run(network, self.images)) for network in self.ensemble.networks
-            }
-        return {
-            host: logits.transpose(0, 1) if network.is_joint else logits[0] for host, (network, logits) in made.items()
-        }
+            made = [(network, self.ensemble.run(network, self.images)) for network in self.ensemble.networks]
+        return {network.host: logits.transpose(0, 1) if network.is_joint else logits[0] for network, logits in made}
 
     def notes(self, member: MemberPlan) -> dict[str, str]:
         """What a file says of itself, where its format has a place for that."""

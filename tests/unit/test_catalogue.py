@@ -75,6 +75,7 @@ TRIGGERED = {
     "SW145": "language/test_names.py",
     "SW146": "language/test_names.py",
     "SW147": "language/test_names.py",
+    "SW666": "end_to_end/test_rivals.py",
     "SW413": "passes/test_policies.py",
     "SW001": "language/mistakes/unexpected_word.expected",
     "SW002": "language/mistakes/unclosed_block.expected",

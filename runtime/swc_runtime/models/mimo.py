@@ -19,14 +19,14 @@ class Mimo(WideResNet):
 
     def __init__(self, outputs: int, depth: int, width: float, num_classes: int, image_channels: int) -> None:
         super().__init__(depth, width, outputs * num_classes, outputs * image_channels)
-        self.outputs = outputs
+        self.outputs, self.num_classes = outputs, num_classes
         self.takes_several = True  # an image for each output
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits [M, B, K] of images [B, M, C, H, W], one for each output, or [B, C, H, W], the same for all."""
         stacked = images.repeat(1, self.outputs, 1, 1) if images.dim() == 4 else images.flatten(1, 2)
         logits_BR = super().forward(stacked)
-        return logits_BR.reshape(len(images), self.outputs, -1).transpose(0, 1)
+        return logits_BR.view(-1, self.outputs, self.num_classes).transpose(0, 1)
 
 
 def mimo(num_classes: int, image_shape: tuple[int, int, int], *, outputs: int, depth: int, width: float) -> nn.Module:

@@ -47,7 +47,7 @@ class Packed(nn.Module):
         super().__init__()
         num_blocks, groups = blocks_per_stage(depth), outputs * gamma
         stem, *stages = (_rounded(c * alpha, groups) for c in (STEM_CHANNELS, *(base * width for base in (16, 32, 64))))
-        self.outputs = outputs
+        self.outputs, self.num_classes = outputs, num_classes
         self.conv1 = nn.Conv2d(image_channels, stem, 3, padding=1, bias=False)
         self.block1 = _stage(stem, stages[0], num_blocks, 1, groups)
         self.block2 = _stage(stages[0], stages[1], num_blocks, 2, groups)
@@ -61,7 +61,7 @@ class Packed(nn.Module):
         x_BCHW = self.block3(self.block2(self.block1(self.conv1(images_BCHW))))
         features_BC11 = F.relu(self.bn(x_BCHW)).mean(dim=(2, 3), keepdim=True)
         logits_BR11: Tensor = self.fc(features_BC11)
-        return logits_BR11.reshape(len(images_BCHW), self.outputs, -1).transpose(0, 1)
+        return logits_BR11.reshape(-1, self.outputs, self.num_classes).transpose(0, 1)
 
 
 def _rounded(channels: float, groups: int) -> int:

@@ -146,4 +146,33 @@ class ExportDoesNotRun(Diagnostic):
         return "see that this Python imports torch, torchvision and safetensors, or use `--format torch`"
 
 
-EXPORTING = (NoSuchMember, NotExportable, ExportDiffers, PackagesMissing, OwnFactory, ExportDoesNotRun)
+@frozen(kw_only=True)
+class JointNetwork(Diagnostic):
+    """A network that gives several members' predictions was to be written as one readable Python file.
+
+    `--format python` writes each member as a network of its own, whose weights are put together from what all share.
+    The members of an array of `mimo`, `packed`, `msdnet` or `hne` are outputs of one network. The other formats write
+    that network whole: its logits are [members, images, classes].
+    """
+
+    code: ClassVar[str] = "SW666"
+    members: tuple[str, ...]
+
+    def message(self) -> str:
+        """Which."""
+        return f"`--format python` does not write joint networks: {', '.join(f'`{name}`' for name in self.members)}"
+
+    def help(self) -> str:
+        """The way out."""
+        return "take `--format torch`, `torch-export`, `onnx` or `safetensors`"
+
+
+EXPORTING = (
+    NoSuchMember,
+    NotExportable,
+    ExportDiffers,
+    PackagesMissing,
+    OwnFactory,
+    ExportDoesNotRun,
+    JointNetwork,
+)

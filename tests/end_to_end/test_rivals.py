@@ -1,0 +1,105 @@
+"""Every rival of the paper goes the whole way: compiled, trained, taken up again, evaluated and exported."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from runs import Place
+
+SPEC = """
+import "digits.sw"
+
+ensemble tiny {{
+  data digits
+  {members}
+  budget unlimited
+  {sharing}
+  train digits {{
+    batch 256
+    phase main: 2 epochs
+  }}
+}}
+"""
+WIDTHS = (
+    "member a = wrn(depth: 10, width: 0.5) member b = wrn(depth: 10, width: 0.25) member c = wrn(depth: 10, width: 1)"
+)
+ALIKE = "member m[2] = wrn(depth: 10, width: 0.25)"
+BATCH_ENSEMBLE = "share conv as rank_one(rate: 0.5) share norms as hard share heads as rank_one"
+RIVALS = {
+    "hard": (ALIKE, "share conv as hard"),
+    "batch_ensemble": (f"{ALIKE} step independent(average: yes)", BATCH_ENSEMBLE),
+    "batch_ensemble_split": (f"{ALIKE} step split", BATCH_ENSEMBLE),
+    "slimmable": (WIDTHS, "share conv as slices"),
+    "universally_slimmable": (
+        f"{WIDTHS} step sandwich(random: 0)",
+        "share conv as slices share norms as slices share heads as slices",
+    ),
+    "mimo": ("member m[2] = mimo(depth: 10, width: 0.25) step joint(batch_repetition: 2)", ""),
+    "packed": ("member m[2] = packed(depth: 10, width: 0.25)", ""),
+    "msdnet": ("member exit[2] = msdnet(growth: 1, channels: 2, base: 1, step: 1)", ""),
+    "hne": ("member leaf[2] = hne(depth: 26, width: 0.25, narrowing: 4) step distilled", ""),
+}
+JOINT = ("mimo", "packed", "msdnet", "hne")
+
+
+@pytest.fixture(scope="module", params=RIVALS)
+def rival(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Place]]:
+    members, sharing = RIVALS[request.param]
+    place = Place(tmp_path_factory.mktemp(request.param))
+    assert place.compile(SPEC.format(members=members, sharing=sharing)) == 0
+    assert place.train() == 0
+    yield request.param, place
+
+
+def test_it_trains_and_scores_every_member(rival: tuple[str, Place]) -> None:
+    _, place = rival
+    epochs = [row for row in place.metrics() if row["kind"] == "epoch"]
+    assert len(epochs) == 2
+    assert epochs[1]["losses"] < epochs[0]["losses"]
+    scored = [row["of"] for row in place.metrics() if row["kind"] == "scores"]
+    assert scored[-1] == "ensemble"
+    assert scored[:-1] == [member.name for member in place.build().spec.members]
+
+
+def test_it_goes_on_to_the_same_bits(rival: tuple[str, Place], tmp_path_factory: pytest.TempPathFactory) -> None:
+    name, place = rival
+    members, sharing = RIVALS[name]
+    again = Place(tmp_path_factory.mktemp(f"{name}_again"))
+    assert again.compile(SPEC.format(members=members, sharing=sharing)) == 0
+    stopped = "import swc.session as s; kept = s._save; n = []\n"
+    stopped += "def save(*a):\n    kept(*a); n.append(0)\n    if len(n) == 2: raise SystemExit(3)\n"
+    stopped += "s._save = save\nfrom swc.cli.main import main; main()"
+    assert again.start(code=stopped).wait() == 3
+    assert again.train() == 0
+    ended, undisturbed = load_file(again.checkpoint), load_file(place.checkpoint)
+    assert all(torch.equal(tensor, ended[key]) for key, tensor in undisturbed.items())
+
+
+def test_it_is_evaluated_with_what_each_subset_costs(
+    rival: tuple[str, Place], capsys: pytest.CaptureFixture[str]
+) -> None:
+    name, place = rival
+    capsys.readouterr()
+    assert place.swc("eval", "--format", "json", "--time-batch", "0") == 0
+    (found,) = json.loads(capsys.readouterr().out)["evaluations"]
+    costs = {len(row["members"]): row["multiply_adds"] for row in found["predictors"]}
+    singles = [row["multiply_adds"] for row in found["predictors"] if len(row["members"]) == 1]
+    whole = costs[max(costs)]
+    assert whole == (max(singles) if name in JOINT else sum(singles))
+    assert (singles[0] < singles[-1]) == (name in ("msdnet", "hne", "slimmable", "universally_slimmable"))
+
+
+def test_it_is_exported_and_read_back(rival: tuple[str, Place], capsys: pytest.CaptureFixture[str]) -> None:
+    name, place = rival
+    assert place.swc("export", "--format", "torch", "-o", "plain") == 0
+    capsys.readouterr()
+    code = place.swc("export", "--format", "python", "-o", "readable")
+    if name in JOINT:
+        assert code != 0 and "SW666" in capsys.readouterr().err
+    else:
+        assert code == 0
