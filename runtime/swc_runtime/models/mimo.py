@@ -21,14 +21,14 @@ class Mimo(WideResNet):
 
     def __init__(self, outputs: int, depth: int, width: float, num_classes: int, image_channels: int) -> None:
         super().__init__(depth, channels_of(width), outputs * image_channels, linear(outputs * num_classes))
-        self.outputs = outputs
+        self.outputs, self.num_classes = outputs, num_classes
         self.takes_several = True  # an image for each output
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits [M, B, K] of images [B, M, C, H, W], one for each output, or [B, C, H, W], the same for all."""
         seen = images.unbind(1) if images.dim() == 5 else (images,) * self.outputs
         logits_BR = super().forward(torch.cat(seen, dim=1))  # joined, so that channels-last stays
-        return logits_BR.reshape(len(logits_BR), self.outputs, -1).transpose(0, 1)
+        return logits_BR.view(-1, self.outputs, self.num_classes).transpose(0, 1)
 
 
 def mimo(num_classes: int, image_shape: tuple[int, int, int], *, outputs: int, depth: int, width: float) -> nn.Module:

@@ -36,7 +36,7 @@ class PackedLinear(nn.Conv1d):
     def forward(self, features: Tensor) -> Tensor:
         """Logits [M, B, K] of features [B, M * F]."""
         logits_BR1 = super().forward(features.unsqueeze(2))
-        return logits_BR1.reshape(len(features), self.groups, -1).transpose(0, 1)
+        return logits_BR1.reshape(-1, self.groups, self.out_channels // self.groups).transpose(0, 1)
 
 
 def packed(
