@@ -40,7 +40,7 @@ slow: setup  ## the tests that take minutes
 	$(BIN)/python -m pytest -m slow
 
 test-peers: $(PEERS)/.ready  ## our networks against those of other libraries, in an environment of its own (some minutes)
-	$(PEERS)/bin/python -m pytest -m peers
+	$(PEERS)/bin/python -m pytest -m peers tests/runtime tests/unit  # the other folders need more than is installed there
 
 bench: setup  ## what a step, statistics, data and the compiler cost, in one table (half an hour, on an idle machine)
 	$(BIN)/python -m benchmarks -o build/bench
