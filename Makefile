@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PEERS := .venv-peers
 
-.PHONY: help demo test check setup slow bench bench-peers clean
+.PHONY: help demo test check setup slow test-peers bench bench-peers clean
 
 help:  ## say what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -38,6 +38,9 @@ test: check  ## the checks, then the tests (under ten minutes on two cores)
 
 slow: setup  ## the tests that take minutes
 	$(BIN)/python -m pytest -m slow
+
+test-peers: $(PEERS)/.ready  ## our networks against those of other libraries, in an environment of its own (some minutes)
+	$(PEERS)/bin/python -m pytest -m peers tests/runtime tests/unit  # the other folders need more than is installed there
 
 bench: setup  ## what a step, statistics, data and the compiler cost, in one table (half an hour, on an idle machine)
 	$(BIN)/python -m benchmarks -o build/bench

@@ -71,7 +71,7 @@ def ours(side: str) -> System:
         return run(ensemble, Batch(images, labels), options).losses.sum()
 
     def counted(images: Tensor) -> Tensor:
-        return torch.stack([member(images) for member in ensemble.own_members])  # inside `composed()`
+        return torch.cat([ensemble.run(network, images) for network in ensemble.networks])  # inside `composed()`
 
     return System(ensemble, optimiser, backward, ensemble, counted)
 

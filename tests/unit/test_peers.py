@@ -56,7 +56,8 @@ def test_all_members_compute_what_the_loop_computes(name: str) -> None:
     assert multiply_adds(SYSTEMS[name].make()) == multiply_adds(SYSTEMS["loop"].make())
 
 
-@pytest.mark.skipif(not has_peers(), reason="torch-uncertainty is not installed: `make bench-peers` installs it")
+@pytest.mark.peers
+@pytest.mark.skipif(not has_peers(), reason="torch-uncertainty is not installed: `make test-peers` installs it")
 @pytest.mark.parametrize("name", sorted(name for name, entry in SYSTEMS.items() if entry.needs_peers))
 def test_a_peer_gives_logits_of_every_member(name: str) -> None:
     images, labels = batch(4)

@@ -2,12 +2,16 @@
 
 Takes a depth, a width factor and the images' channels; gives a torch module whose layer paths are `conv1`,
 `block1.0.conv1`, ..., `bn`, `fc`. Guarantees: convolutions are registered stem first, then in each block `conv1`,
-`conv2` and, where there is one, `shortcut`; images of any size from 8 pixels up are taken.
+`conv2` and, where there is one, `shortcut`; images of any size from 8 pixels up are taken. Families that differ in
+their convolutions or their classifier alone make the same network of theirs (`mimo`, `packed`).
 
 Shapes: B images, C channels, H x W pixels.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -15,18 +19,27 @@ from torch.nn import functional as F
 
 STEM_CHANNELS = 16
 
+Channels = tuple[int, int, int, int]  # of the stem and the three stages
+Convolution = Callable[[int, int, int, int], nn.Conv2d]  # of input channels, output channels, size and stride
+Classifier = Callable[[int], nn.Module]  # of the number of features
+
+
+def convolution(inputs: int, outputs: int, size: int, stride: int = 1, groups: int = 1) -> nn.Conv2d:
+    """A convolution of odd size, padded so that stride 1 keeps the resolution, without bias."""
+    return nn.Conv2d(inputs, outputs, size, stride, padding=size // 2, groups=groups, bias=False)
+
 
 class Block(nn.Module):
     """Two 3x3 convolutions, each after BatchNorm and ReLU; a 1x1 shortcut on the activated input if shapes differ."""
 
-    def __init__(self, inputs: int, outputs: int, stride: int) -> None:
+    def __init__(self, inputs: int, outputs: int, stride: int, conv: Convolution = convolution) -> None:
         super().__init__()
         self.bn1 = nn.BatchNorm2d(inputs)
-        self.conv1 = nn.Conv2d(inputs, outputs, 3, stride, padding=1, bias=False)
+        self.conv1 = conv(inputs, outputs, 3, stride)
         self.bn2 = nn.BatchNorm2d(outputs)
-        self.conv2 = nn.Conv2d(outputs, outputs, 3, padding=1, bias=False)
+        self.conv2 = conv(outputs, outputs, 3, 1)
         same = inputs == outputs and stride == 1
-        self.shortcut = None if same else nn.Conv2d(inputs, outputs, 1, stride, bias=False)
+        self.shortcut = None if same else conv(inputs, outputs, 1, stride)
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """The block's sum of shortcut and residual."""
@@ -37,22 +50,32 @@ class Block(nn.Module):
 
 
 class WideResNet(nn.Module):
-    """WRN-`depth`-`width`: three stages of (depth - 4) / 6 blocks with 16, 32 and 64 times `width` channels."""
+    """Three stages of (`depth` - 4) / 6 blocks between a stem and a classifier of the pooled features.
 
-    def __init__(self, depth: int, width: float, num_classes: int, image_channels: int) -> None:
+    The stem is a plain convolution; those of the blocks are made by `conv`.
+    """
+
+    def __init__(
+        self,
+        depth: int,
+        channels: Channels,
+        image_channels: int,
+        classifier: Classifier,
+        conv: Convolution = convolution,
+    ) -> None:
         super().__init__()
         num_blocks = blocks_per_stage(depth)
-        stages = [max(1, round(base * width)) for base in (16, 32, 64)]
-        self.conv1 = nn.Conv2d(image_channels, STEM_CHANNELS, 3, padding=1, bias=False)
-        self.block1 = _stage(STEM_CHANNELS, stages[0], num_blocks, stride=1)
-        self.block2 = _stage(stages[0], stages[1], num_blocks, stride=2)
-        self.block3 = _stage(stages[1], stages[2], num_blocks, stride=2)
-        self.bn = nn.BatchNorm2d(stages[2])
-        self.fc = nn.Linear(stages[2], num_classes)
+        stem, first, second, third = channels
+        self.conv1 = convolution(image_channels, stem, 3)
+        self.block1 = _stage(stem, first, num_blocks, 1, conv)
+        self.block2 = _stage(first, second, num_blocks, 2, conv)
+        self.block3 = _stage(second, third, num_blocks, 2, conv)
+        self.bn = nn.BatchNorm2d(third)
+        self.fc = classifier(third)
         _initialise(self)
 
     def forward(self, images_BCHW: Tensor) -> Tensor:
-        """Logits [B, classes] of images [B, C, H, W]."""
+        """What the classifier gives for images [B, C, H, W]: logits [B, classes], if it is a linear layer."""
         x_BCHW = self.block3(self.block2(self.block1(self.conv1(images_BCHW))))
         features_BC = F.relu(self.bn(x_BCHW)).mean(dim=(2, 3))
         logits: Tensor = self.fc(features_BC)
@@ -67,9 +90,20 @@ def blocks_per_stage(depth: int) -> int:
     return (depth - 4) // 6
 
 
-def _stage(inputs: int, outputs: int, num_blocks: int, stride: int) -> nn.Sequential:
-    first = Block(inputs, outputs, stride)
-    return nn.Sequential(first, *(Block(outputs, outputs, 1) for _ in range(num_blocks - 1)))
+def channels_of(width: float) -> Channels:
+    """The channels of the stem, which has no width factor, and of the stages: 16, 32 and 64 times `width`."""
+    first, second, third = (max(1, round(base * width)) for base in (16, 32, 64))
+    return STEM_CHANNELS, first, second, third
+
+
+def linear(num_classes: int) -> Classifier:
+    """The usual classifier."""
+    return partial(nn.Linear, out_features=num_classes)
+
+
+def _stage(inputs: int, outputs: int, num_blocks: int, stride: int, conv: Convolution) -> nn.Sequential:
+    first = Block(inputs, outputs, stride, conv)
+    return nn.Sequential(first, *(Block(outputs, outputs, 1, conv) for _ in range(num_blocks - 1)))
 
 
 def _initialise(model: nn.Module) -> None:
@@ -82,4 +116,4 @@ def _initialise(model: nn.Module) -> None:
 
 def wrn(num_classes: int, image_shape: tuple[int, int, int], *, depth: int, width: float) -> nn.Module:
     """A WRN for images of this shape (channels, height, width); ValueError where depth is not 6n + 4."""
-    return WideResNet(depth, width, num_classes, image_shape[0])
+    return WideResNet(depth, channels_of(width), image_shape[0], linear(num_classes))

@@ -56,12 +56,12 @@ def _run(ensemble: Ensemble, network: Network, batch: Batch, options: StepOption
 def mixed(num_images: int, num_members: int, input_repetition: float, batch_repetition: int, seed: int) -> Tensor:
     """Which image each member sees in each row: places [M, N] in the batch.
 
-    Every member sees every image `batch_repetition` times; in a share `input_repetition` of the rows, rounded up, all
-    members see the same one.
+    Every member sees every image `batch_repetition` times; in a share `input_repetition` of the rows, which is rounded
+    to whole rows, the last ones, all members see the same one.
     """
     generator = torch.Generator().manual_seed(seed)
     order = torch.randperm(num_images * batch_repetition, generator=generator) % num_images
-    num_mixed = int(len(order) * (1 - input_repetition))
+    num_mixed = len(order) - round(len(order) * input_repetition)
     rows = []
     for _ in range(num_members):
         shuffled = order[:num_mixed][torch.randperm(num_mixed, generator=generator)]
