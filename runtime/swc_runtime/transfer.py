@@ -135,7 +135,7 @@ def _check_carried(old: Program, new: Program) -> None:
         raise ValueError("weights can be carried between programs that share the same layers alone")
     for weight in (*old.weights, *new.weights):
         if not _is_linear(weight.expression):
-            raise ValueError(f"`{weight.member}.{weight.path}` is modulated or resized and cannot be carried")
+            raise ValueError(f"`{weight.member}.{weight.path}` is modulated, mixed or resized and cannot be carried")
 
 
 def _is_linear(expression: Expression) -> bool:

@@ -11,7 +11,18 @@ from collections import Counter
 from attrs import frozen
 
 from swc.ir.graph import Graph
-from swc.program.expressions import Concat, Expression, Resize, Scale, Shape, Slice, num_scalars, placements, slots_of
+from swc.program.expressions import (
+    Concat,
+    Expression,
+    Mix,
+    Resize,
+    Scale,
+    Shape,
+    Slice,
+    num_scalars,
+    placements,
+    slots_of,
+)
 
 
 @frozen
@@ -42,7 +53,8 @@ class Row:
 class Counts:
     """The scalars of a graph.
 
-    `parameter_scalars` is everything stored: templates, coefficients, tensors, private parameters. `native_scalars`
+    `parameter_scalars` is everything stored: templates, coefficients (stored vectors of them too), other tensors,
+    private parameters. `native_scalars`
     is what the shared layers would own unshared. `generated_scalars` counts one SuperWeight for each slot,
     `discarded_scalars` the part of it that no layer shows because of crops.
     """
@@ -65,10 +77,11 @@ def count(graph: Graph) -> Counts:
     """Count a graph exactly (a budget may be stated in `template_scalars` or in `parameter_scalars`)."""
     size = {bank.id: bank.template_size for bank in graph.banks}
     templates = {bank.id: bank.num_templates for bank in graph.banks}
+    mixing = sum(num_scalars(tensor.shape) for tensor in graph.tensors if tensor.role == "coefficients")
     return Counts(
         template_scalars=sum(bank.num_templates * bank.template_size for bank in graph.banks),
-        coefficient_scalars=sum(templates[coefficient.bank] for coefficient in graph.coefficients),
-        tensor_scalars=sum(num_scalars(tensor.shape) for tensor in graph.tensors),
+        coefficient_scalars=sum(templates[coefficient.bank] for coefficient in graph.coefficients) + mixing,
+        tensor_scalars=sum(num_scalars(tensor.shape) for tensor in graph.tensors) - mixing,
         private_scalars=sum(num_scalars(private.shape) for private in graph.private),
         native_scalars=sum(num_scalars(layer.shape) for layer in graph.layers),
         generated_scalars=sum(size[slot.bank] for slot in graph.slots),
@@ -112,7 +125,7 @@ def _visible(expression: Expression) -> int:
     """How many scalars of SuperWeights an expression shows."""
     if not slots_of(expression):
         return 0
-    if isinstance(expression, Scale | Resize):
+    if isinstance(expression, Scale | Resize | Mix):
         return _visible(expression.of)
     return sum(num_scalars(block.visible) for block in placements(without_scales(expression)))
 

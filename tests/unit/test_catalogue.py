@@ -75,6 +75,8 @@ TRIGGERED = {
     "SW145": "language/test_names.py",
     "SW146": "language/test_names.py",
     "SW413": "passes/test_policies.py",
+    "SW414": "passes/test_shapeshifter.py",
+    "SW415": "passes/test_shapeshifter.py",
     "SW001": "language/mistakes/unexpected_word.expected",
     "SW002": "language/mistakes/unclosed_block.expected",
     "SW003": "language/mistakes/stray_character.expected",
