@@ -203,3 +203,12 @@ def test_norms_and_heads_are_not_for_every_policy() -> None:
     shared = BASE.replace("share conv { clusters one }", "share heads as rank_one(rate: 0.5)")
     (share,) = check_text(shared, "e.sw").shares
     assert (share.selector.kind, share.arguments) == ("heads", (("rate", 0.5),))
+
+
+def test_a_shapeshifter_up_samples_in_one_of_four_ways() -> None:
+    shifted = BASE.replace("share conv { clusters one }", "share conv as shapeshifter { clusters one }")
+    (share,) = check_text(shifted, "e.sw").shares
+    assert (share.arguments, share.clusters.kind) == ((("upsample", "bilinear"),), "one")
+    (share,) = check_text(shifted.replace("shifter {", 'shifter(upsample: "mask") {'), "e.sw").shares
+    assert share.arguments == (("upsample", "mask"),)
+    assert codes(shifted.replace("shifter {", 'shifter(upsample: "cubic") {')) == ["SW108"]
