@@ -43,13 +43,15 @@ def initial_templates(bank: BankPlan, seed: int) -> Tensor:
 
 
 def initial_tensor(tensor: TensorPlan, seed: int) -> Tensor:
-    """A stored tensor as its plan says: Kaiming-normal for ReLU, random signs, ones or zeros."""
+    """A stored tensor as its plan says: Kaiming-normal for ReLU, or random signs, a random direction, ones or zeros."""
     generator = _generator(seed, f"tensor/{tensor.id}")
     match tensor.start:
         case "kaiming":
             return torch.randn(tensor.shape, generator=generator) * sqrt(2 / tensor.fan_in)
         case "signs":
             return torch.randint(2, tensor.shape, generator=generator).float() * 2 - 1
+        case "direction":
+            return nn.functional.normalize(torch.randn(tensor.shape, generator=generator), dim=0)
         case "ones":
             return torch.ones(tensor.shape)
         case "zeros":

@@ -12,8 +12,8 @@ from collections.abc import Mapping
 
 import torch
 from attrs import frozen
-from swc.program.expressions import Combine, Concat, Expression, Scale, Slice, Stored
-from swc.program.program import Program
+from swc.program.expressions import Combine, Concat, Expression, Slice, Stored, combines_of, tensors_of
+from swc.program.program import Program, WeightPlan
 from torch import Tensor, nn
 
 from swc_runtime.bank import Parts, check_private
@@ -115,17 +115,20 @@ def carry_weights(ensemble: Ensemble, momentum: Momentum, program: Program) -> C
 
     Velocities are lifted to the weights as A m_T + m_A T before they are fitted. Slots that the new graph ties want
     one coefficient vector to make several rows: the fit is then to their mean, weighted by how many they are, which
-    has the same optimum. ValueError where the programs' members or shared layers differ.
+    has the same optimum. Stored tensors that nothing changed about stay as they are, whatever is made of them.
+    ValueError where the programs' members or shared layers differ.
     """
     _check_carried(ensemble.program, program)
     members = _members(ensemble, program)
     plan = plan_composition(program)
     weights = _wanted(ensemble, program, _rows(ensemble), list(ensemble.tensors))
-    moves = _wanted(ensemble, program, _lifted(ensemble, momentum), _tensor_momentum(ensemble, momentum))
+    moved = _tensor_momentum(ensemble, momentum)
+    moves = _wanted(ensemble, program, _lifted(ensemble, momentum), moved)
     fits = _fit_banks(plan, program, weights, moves)
-    tensors = _fit_tensors(program, weights), _fit_tensors(program, moves, start_at_zero=True)
-    made = _assembled(ensemble, program, members, [f.now for f in fits], tensors[0])
-    return Carried(made, _carried_momentum(made, momentum, fits, tensors[1]), tuple(f.residual for f in fits))
+    tensors = _fit_tensors(program, weights) | _kept(ensemble.program, program, list(ensemble.tensors))
+    velocities = _fit_tensors(program, moves, start_at_zero=True) | _kept(ensemble.program, program, moved)
+    made = _assembled(ensemble, program, members, [f.now for f in fits], tensors)
+    return Carried(made, _carried_momentum(made, momentum, fits, velocities), tuple(f.residual for f in fits))
 
 
 def _check_carried(old: Program, new: Program) -> None:
@@ -133,9 +136,35 @@ def _check_carried(old: Program, new: Program) -> None:
         raise ValueError("weights can be carried between programs of the same members and private parameters alone")
     if {(w.member, w.path, w.shape) for w in old.weights} != {(w.member, w.path, w.shape) for w in new.weights}:
         raise ValueError("weights can be carried between programs that share the same layers alone")
+    kept = _unchanged(old, new)
     for weight in (*old.weights, *new.weights):
-        if not _is_linear(weight.expression):
-            raise ValueError(f"`{weight.member}.{weight.path}` is modulated or resized and cannot be carried")
+        if not _is_linear(weight.expression) and not _reads_only(weight.expression, kept):
+            raise ValueError(f"`{weight.member}.{weight.path}` is modulated, mixed or resized and cannot be carried")
+
+
+def _unchanged(old: Program, new: Program) -> frozenset[str]:
+    """The stored tensors that both programs have and that are read in the same ways."""
+    before, after = _readers(old), _readers(new)
+    return frozenset(t.id for t in set(old.tensors) & set(new.tensors) if before.get(t.id) == after.get(t.id))
+
+
+def _readers(program: Program) -> dict[str, list[WeightPlan]]:
+    found: dict[str, list[WeightPlan]] = {}
+    for weight in program.weights:
+        for tensor in tensors_of(weight.expression):
+            found.setdefault(tensor, []).append(weight)
+    return found
+
+
+def _reads_only(expression: Expression, kept: frozenset[str]) -> bool:
+    return not combines_of(expression) and kept.issuperset(tensors_of(expression))
+
+
+def _kept(old: Program, new: Program, tensors: list[Tensor]) -> dict[str, Tensor]:
+    """Copies of the stored tensors, or of their velocities, that nothing changed about."""
+    kept = _unchanged(old, new)
+    named = zip(old.tensors, tensors, strict=True)
+    return {plan.id: tensor.detach().clone() for plan, tensor in named if plan.id in kept}
 
 
 def _is_linear(expression: Expression) -> bool:
@@ -225,6 +254,8 @@ def _fit_tensors(program: Program, wanted: list[Tensor], *, start_at_zero: bool 
     made = {}
     for plan in program.tensors:
         readers = [w for w, weight in zip(wanted, program.weights, strict=True) if _reads(weight.expression, plan.id)]
+        if not readers:  # a part of other expressions, and so the same as before
+            continue
         fresh = torch.zeros(plan.shape) if start_at_zero else initial_tensor(plan, seed_of(program))
         made[plan.id] = _mean_of_leading(readers, fresh.to(readers[0]))
     return made
@@ -234,7 +265,7 @@ def _reads(expression: Expression, tensor: str) -> bool:
     match expression:
         case Stored(name, _):
             return name == tensor
-        case Slice(of, _) | Scale(of, _, _):
+        case Slice(of, _):
             return _reads(of, tensor)
         case _:
             return False

@@ -70,11 +70,13 @@ class Stored(NamedTuple):
     start: str
 
     def fresh(self) -> Tensor:
-        """Normal, of the variance that suits ReLU; random signs; ones or zeros."""
+        """Normal, of the variance that suits ReLU; random signs; a random direction; ones or zeros."""
         if self.start == "kaiming":
             return torch.randn(self.shape) * sqrt(2 / self.fan_in)
         if self.start == "signs":
             return torch.randint(2, self.shape).float() * 2 - 1
+        if self.start == "direction":
+            return F.normalize(torch.randn(self.shape), dim=0)
         return torch.ones(self.shape) if self.start == "ones" else torch.zeros(self.shape)
 '''
 

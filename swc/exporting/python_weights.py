@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from attrs import define, field, frozen
 
 from swc.exporting.python_names import Names
-from swc.program.expressions import Combine, Concat, Expression, Resize, Scale, Shape, Slice, Stored
+from swc.program.expressions import Combine, Concat, Expression, Mix, Resize, Scale, Shape, Slice, Stored
 from swc.show.wording import shape_text
 
 WIDTH = 120
@@ -33,21 +33,25 @@ class Call:
 
 def code_of(expression: Expression, names: Names) -> Call | str:
     """The code that makes a weight of `w`, which holds SuperWeights by bank and stored tensors by name."""
+    code: Call | str
     match expression:
         case Stored(tensor, _):
-            return f"w.{names.tensors[tensor]}"
+            code = f"w.{names.tensors[tensor]}"
         case Combine(slot, offset, shape):
             bank, row = names.slots[slot]
-            return Call("block", (f"w.{names.banks[bank]}[{row}]", str(offset), tuple_text(shape)))
+            code = Call("block", (f"w.{names.banks[bank]}[{row}]", str(offset), tuple_text(shape)))
         case Slice(of, shape):
-            return Call("cropped", (code_of(of, names), tuple_text(shape)))
+            code = Call("cropped", (code_of(of, names), tuple_text(shape)))
         case Concat(axis, parts):
-            return Call(ALONG[axis], tuple(code_of(part, names) for part in parts))
+            code = Call(ALONG[axis], tuple(code_of(part, names) for part in parts))
         case Scale(of, outputs, inputs):
             vectors = (f"w.{names.tensors[outputs]}", f"w.{names.tensors[inputs]}")
-            return Call("scaled", (code_of(of, names), *vectors))
+            code = Call("scaled", (code_of(of, names), *vectors))
         case Resize(of, shape, mode):
-            return Call("resize", (code_of(of, names), tuple_text(shape), f'"{mode}"'))
+            code = Call("resize", (code_of(of, names), tuple_text(shape), f'"{mode}"'))
+        case Mix(of, by, start, shape):
+            code = Call("mixed", (code_of(of, names), f"w.{names.tensors[by]}", str(start), tuple_text(shape)))
+    return code
 
 
 def tuple_text(shape: Sequence[float]) -> str:

@@ -14,6 +14,7 @@ from swc.ir.graph import Graph
 from swc.program.expressions import (
     Concat,
     Expression,
+    Mix,
     Resize,
     Scale,
     Shape,
@@ -54,7 +55,8 @@ class Row:
 class Counts:
     """The scalars of a graph.
 
-    `parameter_scalars` is everything stored: templates, coefficients, tensors, private parameters. `native_scalars`
+    `parameter_scalars` is everything stored: templates, coefficients (stored vectors of them too), other tensors,
+    private parameters. `native_scalars`
     is what the shared layers would own unshared. `generated_scalars` counts one SuperWeight for each slot,
     `discarded_scalars` the part of it that no layer shows because of crops.
     """
@@ -89,10 +91,11 @@ def count(graph: Graph) -> Counts:
     """Count a graph exactly (a budget may be stated in `template_scalars` or in `parameter_scalars`)."""
     size = {bank.id: bank.template_size for bank in graph.banks}
     templates = {bank.id: bank.num_templates for bank in graph.banks}
+    mixing = sum(num_scalars(tensor.shape) for tensor in graph.tensors if tensor.role == "coefficients")
     return Counts(
         template_scalars=sum(bank.num_templates * bank.template_size for bank in graph.banks),
-        coefficient_scalars=sum(templates[coefficient.bank] for coefficient in graph.coefficients),
-        tensor_scalars=sum(num_scalars(tensor.shape) for tensor in graph.tensors),
+        coefficient_scalars=sum(templates[coefficient.bank] for coefficient in graph.coefficients) + mixing,
+        tensor_scalars=sum(num_scalars(tensor.shape) for tensor in graph.tensors) - mixing,
         private_scalars=sum(num_scalars(private.shape) for private in graph.private),
         native_scalars=sum(num_scalars(layer.shape) for layer in graph.layers),
         generated_scalars=sum(size[slot.bank] for slot in graph.slots),
@@ -136,7 +139,7 @@ def _visible(expression: Expression) -> int:
     """How many scalars of SuperWeights an expression shows."""
     if not slots_of(expression):
         return 0
-    if isinstance(expression, Scale | Resize):
+    if isinstance(expression, Scale | Resize | Mix):
         return _visible(expression.of)
     return sum(num_scalars(block.visible) for block in placements(without_scales(expression)))
 

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable
 from typing import TypeVar
 
-from swc.program.expressions import Combine, Concat, Expression, Resize, Scale, Shape, Slice, Stored
+from swc.program.expressions import Combine, Concat, Expression, Mix, Resize, Scale, Shape, Slice, Stored
 from swc.program.model_source import Scalar
 from swc.program.words import PLAIN
 
@@ -153,6 +153,11 @@ def _scale(tokens: Tokens) -> Expression:
     return Scale(tokens.expression(), tokens.after("by", tokens.word), tokens.after(",", tokens.word))
 
 
+def _mix(tokens: Tokens) -> Expression:
+    of, start, shape = tokens.expression(), tokens.after("@", tokens.whole), tokens.shape()
+    return Mix(of, tokens.after("by", tokens.word), start, shape)
+
+
 _READERS: dict[str, Callable[[Tokens], Expression]] = {
     "stored": lambda tokens: Stored(tokens.word(), tokens.shape()),
     "combine": lambda tokens: Combine(tokens.word(), tokens.after("@", tokens.whole), tokens.shape()),
@@ -160,4 +165,5 @@ _READERS: dict[str, Callable[[Tokens], Expression]] = {
     "concat": _concat,
     "scale": _scale,
     "resize": lambda tokens: Resize(tokens.expression(), tokens.shape(), tokens.word()),
+    "mix": _mix,
 }

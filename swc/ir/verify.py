@@ -17,6 +17,7 @@ from swc.program.expressions import (
     Combine,
     Concat,
     Expression,
+    Mix,
     Placement,
     Resize,
     Scale,
@@ -226,6 +227,23 @@ def _weights_read_their_slots(graph: Graph) -> Iterator[str]:
                 yield f"`{weight.layer}` reads past the end of `{block.slot}`"
 
 
+def _pieces_lie_in_their_bank(graph: Graph) -> Iterator[str]:
+    """What is mixed begins inside a bank, and goes round it once at most."""
+    sizes = {tensor.id: num_scalars(tensor.shape) for tensor in graph.tensors}
+    for weight in graph.weights:
+        for mix in _mixes(weight.expression):
+            size, needed = num_scalars(shape_of(mix.of)), sizes[mix.by] * num_scalars(mix.shape)
+            if not 0 <= mix.start < size or needed > size:
+                yield f"`{weight.layer}` mixes {needed} scalars from {mix.start} on, of a bank of {size}"
+
+
+def _mixes(expression: Expression) -> Iterator[Mix]:
+    if isinstance(expression, Mix):
+        yield expression
+    for part in _inner(expression):
+        yield from _mixes(part)
+
+
 def _layers_are_covered(graph: Graph) -> Iterator[str]:
     """The visible blocks of a weight made of SuperWeights tile it: no hole, no overlap."""
     whole: set[tuple[object, ...]] = set()  # layouts without a fault: layers of one shape and cluster have one layout
@@ -251,7 +269,7 @@ def _inner(expression: Expression) -> tuple[Expression, ...]:
     match expression:
         case Concat(_, parts):
             return parts
-        case Slice(of, _) | Scale(of, _, _) | Resize(of, _, _):
+        case Slice(of, _) | Scale(of, _, _) | Resize(of, _, _) | Mix(of, _, _, _):
             return (of,)
         case Stored() | Combine():
             return ()
@@ -305,6 +323,7 @@ INVARIANTS: tuple[tuple[str, Callable[[Graph], Iterator[str]]], ...] = (
     ("banks are used", _banks_are_used),
     ("every layer has a weight", _layers_have_weights),
     ("weights read their slots", _weights_read_their_slots),
+    ("pieces lie in their bank", _pieces_lie_in_their_bank),
     ("layers are covered exactly", _layers_are_covered),
     ("counts add up", _counts_add_up),
 )

@@ -7,6 +7,7 @@ to fit can be allocated.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from fractions import Fraction
 from math import floor
 
@@ -40,8 +41,13 @@ def _exact(amount: float) -> Fraction:
 
 
 def tensor_scalars(graph: Graph) -> int:
-    """The scalars of the stored tensors, each counted once."""
-    return sum(num_scalars(tensor.shape) for tensor in graph.tensors)
+    """The scalars of the stored tensors but those of coefficients, each counted once."""
+    return sum(num_scalars(tensor.shape) for tensor in graph.tensors if tensor.role != "coefficients")
+
+
+def coefficient_scalars(graph: Graph) -> int:
+    """The scalars of stored vectors of coefficients."""
+    return sum(num_scalars(tensor.shape) for tensor in graph.tensors if tensor.role == "coefficients")
 
 
 def private_scalars(graph: Graph) -> int:
@@ -52,9 +58,10 @@ def private_scalars(graph: Graph) -> int:
 def fixed_scalars(spec: Spec, graph: Graph) -> int:
     """What the budget pays before the first template.
 
-    Stored tensors are shared storage and count in every unit; private parameters only in `parameters`.
+    Stored tensors are shared storage and count in every unit; private parameters and stored coefficients only in
+    `parameters`.
     """
-    owned = private_scalars(graph) if spec.budget.kind == "parameters" else 0
+    owned = private_scalars(graph) + coefficient_scalars(graph) if spec.budget.kind == "parameters" else 0
     return tensor_scalars(graph) + owned
 
 
@@ -62,6 +69,19 @@ def template_allowance(spec: Spec, graph: Graph) -> int | None:
     """What is left of the budget for banks; None for an unlimited budget. It can be negative."""
     budget = budget_scalars(spec, graph)
     return None if budget is None else budget - fixed_scalars(spec, graph)
+
+
+def apportioned(total: int, weights: Sequence[int]) -> tuple[int, ...]:
+    """A whole number cut in proportion to the weights: each its part rounded down, what is left to the largest rests.
+
+    The parts add up to the total.
+    """
+    whole = sum(weights)
+    parts = [total * weight // whole for weight in weights]
+    order = sorted(range(len(weights)), key=lambda place: -(total * weights[place] % whole))
+    for place in order[: total - sum(parts)]:
+        parts[place] += 1
+    return tuple(parts)
 
 
 def template_cost(spec: Spec, template_size: int, num_slots: int) -> int:

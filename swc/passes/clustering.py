@@ -1,13 +1,13 @@
 """Clusterings as pure functions: layers of one share block in, groups of layers out.
 
-Guarantees: layers of different kernel sizes, and linear layers and convolutions, are never in one group; every layer
-is in exactly one; the order is settled. Source: paper, supplementary sections 1.1 and 3.7, and the authors' release
-for the depth bins.
+Guarantees: every layer is in exactly one group; layers of different kernel sizes, and linear layers and convolutions,
+are never in one, but for those of `mixed_groups`; the order is settled. Source: paper, supplementary sections 1.1 and
+3.7, and the authors' release for the depth bins.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from fractions import Fraction
 from itertools import pairwise
 from math import prod
@@ -142,17 +142,55 @@ def by_shape(layers: Sequence[Layer]) -> tuple[Group, ...]:
 
 def explicit(layers: Sequence[Layer], clusters: Clusters, sink: Sink) -> tuple[Group, ...]:
     """The lists of the spec, each split by kernel where it mixes them; reports what is left out or listed twice."""
+    lists = _lists(layers, clusters, sink)
+    return tuple(
+        Group(f"{kernel_words(alike[0])} list {number}", alike)
+        for number, found in enumerate(lists, start=1)
+        for alike in by_kernel(found)
+    )
+
+
+def _lists(layers: Sequence[Layer], clusters: Clusters, sink: Sink) -> list[list[Layer]]:
     lists = [[layer for layer in layers if matches(layer.id)] for matches in map(matcher, clusters.groups)]
     counts: dict[str, int] = {layer.id: 0 for layer in layers}
     for found in lists:
         for layer in found:
             counts[layer.id] += 1
     _report(clusters, counts, lists, sink)
-    return tuple(
-        Group(f"{kernel_words(alike[0])} list {number}", alike)
-        for number, found in enumerate(lists, start=1)
-        for alike in by_kernel(found)
-    )
+    return lists
+
+
+def mixed_groups(layers: Sequence[Layer], clusters: Clusters, sink: Sink) -> tuple[Group, ...]:
+    """What a share block asks for where layers of any kernel may be in one group: for banks that serve any shape."""
+    match clusters.kind:
+        case "depth":
+            return _mixed_bins(layers, clusters, sink)
+        case "one":
+            return (Group("all", tuple(layers)),)
+        case "per_layer":
+            return _alike(layers, lambda layer: layer.path)
+        case "by_shape":
+            return _alike(layers, lambda layer: "x".join(map(str, layer.shape)))
+        case "explicit":
+            lists = enumerate(_lists(layers, clusters, sink), start=1)
+            return tuple(Group(f"list {number}", tuple(found)) for number, found in lists)
+
+
+def _mixed_bins(layers: Sequence[Layer], clusters: Clusters, sink: Sink) -> tuple[Group, ...]:
+    members = layers_by_member(layers).values()
+    most = max(map(len, members))
+    if clusters.bins > most:
+        sink.report(BinWithoutLayers(span=clusters.span, bins=clusters.bins, most=most, kernel="all"))
+    runs = zip(*(_runs(own, clusters.bins) for own in members), strict=True)
+    joined = [tuple(layer for run in member for layer in run) for member in runs]
+    return tuple(Group(f"bin {number}", found) for number, found in enumerate(joined, start=1) if found)
+
+
+def _alike(layers: Iterable[Layer], label_of: Callable[[Layer], str]) -> tuple[Group, ...]:
+    found: dict[str, list[Layer]] = {}
+    for layer in layers:
+        found.setdefault(label_of(layer), []).append(layer)
+    return tuple(Group(label, tuple(group)) for label, group in found.items())
 
 
 def _report(clusters: Clusters, counts: dict[str, int], lists: Sequence[Sequence[Layer]], sink: Sink) -> None:

@@ -99,10 +99,11 @@ def diff_programs(before: Program, after: Program) -> ProgramDiff:
 def count_program(program: Program) -> ProgramCounts:
     """What a Program stores."""
     templates = {bank.id: bank.num_templates for bank in program.banks}
+    mixing = sum(num_scalars(tensor.shape) for tensor in program.tensors if tensor.role == "coefficients")
     return ProgramCounts(
         template_scalars=sum(bank.num_templates * bank.template_size for bank in program.banks),
-        coefficient_scalars=sum(templates[coefficient.bank] for coefficient in program.coefficients),
-        tensor_scalars=sum(num_scalars(tensor.shape) for tensor in program.tensors),
+        coefficient_scalars=sum(templates[coefficient.bank] for coefficient in program.coefficients) + mixing,
+        tensor_scalars=sum(num_scalars(tensor.shape) for tensor in program.tensors) - mixing,
         private_scalars=sum(num_scalars(private.shape) for private in program.private),
     )
 

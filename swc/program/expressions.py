@@ -71,7 +71,21 @@ class Resize:
     mode: str
 
 
-Expression = Stored | Combine | Slice | Concat | Scale | Resize
+@frozen
+class Mix:
+    """Consecutive pieces of `shape` of a flat stored bank, added up with the weights of the stored vector `by`.
+
+    There are as many pieces as `by` has entries; the first begins at scalar `start`, and past the bank's end they go
+    on at its beginning.
+    """
+
+    of: Expression
+    by: str
+    start: int
+    shape: Shape
+
+
+Expression = Stored | Combine | Slice | Concat | Scale | Resize | Mix
 
 
 @frozen
@@ -103,7 +117,7 @@ def _measured(expression: Expression, shapes: dict[int, Shape]) -> Shape:
             shape = _checked_slice(_measured(of, shapes), wanted)
         case Scale(of, _, _):
             shape = _measured(of, shapes)
-        case Stored() | Combine() | Resize():
+        case Stored() | Combine() | Resize() | Mix():
             shape = expression.shape
     shapes[id(expression)] = shape
     return shape
@@ -185,6 +199,9 @@ def _collect_tensors(expression: Expression, found: dict[str, None]) -> None:
         case Scale(of, outputs, inputs):
             _collect_tensors(of, found)
             found |= {outputs: None, inputs: None}
+        case Mix(of, by, _, _):
+            _collect_tensors(of, found)
+            found.setdefault(by)
         case Concat(_, parts):
             for part in parts:
                 _collect_tensors(part, found)
@@ -200,7 +217,7 @@ def combines_of(expression: Expression) -> tuple[Combine, ...]:
         match waiting.pop():
             case Combine() as block:
                 found.append(block)
-            case Slice(of, _) | Scale(of, _, _) | Resize(of, _, _):
+            case Slice(of, _) | Scale(of, _, _) | Resize(of, _, _) | Mix(of, _, _, _):
                 waiting.append(of)
             case Concat(_, parts):
                 waiting.extend(reversed(parts))
@@ -213,17 +230,20 @@ def text_of(expression: Expression) -> str:
     """The one textual form, e.g. `concat(0; combine(m.conv1#0 @0 [16,3,3,3]), ...)`."""
     match expression:
         case Stored(tensor, shape):
-            return f"stored({word(tensor)} {_dims(shape)})"
+            text = f"stored({word(tensor)} {_dims(shape)})"
         case Combine(slot, offset, shape):
-            return f"combine({word(slot)} @{offset} {_dims(shape)})"
+            text = f"combine({word(slot)} @{offset} {_dims(shape)})"
         case Slice(of, shape):
-            return f"slice({text_of(of)} {_dims(shape)})"
+            text = f"slice({text_of(of)} {_dims(shape)})"
         case Concat(axis, parts):
-            return f"concat({axis}; {', '.join(text_of(part) for part in parts)})"
+            text = f"concat({axis}; {', '.join(text_of(part) for part in parts)})"
         case Scale(of, outputs, inputs):
-            return f"scale({text_of(of)} by {word(outputs)}, {word(inputs)})"
+            text = f"scale({text_of(of)} by {word(outputs)}, {word(inputs)})"
         case Resize(of, shape, mode):
-            return f"resize({text_of(of)} {_dims(shape)} {word(mode)})"
+            text = f"resize({text_of(of)} {_dims(shape)} {word(mode)})"
+        case Mix(of, by, start, shape):
+            text = f"mix({text_of(of)} @{start} {_dims(shape)} by {word(by)})"
+    return text
 
 
 def _dims(shape: Shape) -> str:

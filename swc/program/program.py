@@ -18,8 +18,8 @@ from swc.program.training import Training
 
 SCHEMA = 1
 
-Start = Literal["kaiming", "signs", "ones", "zeros"]
-TensorRole = Literal["tensors", "norms", "biases", "fast_weights"]
+Start = Literal["kaiming", "signs", "direction", "ones", "zeros"]
+TensorRole = Literal["tensors", "norms", "biases", "fast_weights", "coefficients"]
 
 
 @frozen

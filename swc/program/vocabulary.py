@@ -9,7 +9,8 @@ from attrs import frozen
 class Argument:
     """A named argument: its type in the language's words, its range, and its default (None: it must be given).
 
-    `among` are the only values there are; with `every` the values go from `least` to `most` in such steps.
+    `among` are the only values there are, `words` the only texts; with `every` the values go from `least` to `most` in
+    such steps.
     """
 
     name: str
@@ -19,6 +20,7 @@ class Argument:
     default: int | float | str | bool | None = None
     among: tuple[int, ...] = ()
     every: int | None = None
+    words: tuple[str, ...] = ()
 
 
 WRN = (
@@ -75,6 +77,7 @@ STEPS: dict[str, tuple[Argument, ...]] = {
 }
 STEP_FAMILIES: dict[str, str] = {"joint": "mimo", "distilled": "hne"}  # whose members a strategy is for
 
+UPSAMPLINGS: tuple[str, ...] = ("bilinear", "repeat", "mask", "average")
 SHARE_ITEMS: tuple[str, ...] = ("clusters", "coefficients", "templates", "blocks", "initialisation")
 POLICY_ITEMS: dict[str, tuple[str, ...]] = {
     "superweights": SHARE_ITEMS,
@@ -82,9 +85,11 @@ POLICY_ITEMS: dict[str, tuple[str, ...]] = {
     "hard": (),
     "rank_one": (),
     "slices": (),
+    "shapeshifter": ("clusters",),
 }
 POLICY_ARGUMENTS: dict[str, tuple[Argument, ...]] = {
     "rank_one": (Argument("rate", "number", least=0, most=1_000, default=1),),
+    "shapeshifter": (Argument("upsample", "text", default="bilinear", words=UPSAMPLINGS),),
 }
 POLICY_SELECTORS: dict[str, tuple[str, ...]] = {
     "hard": ("norms", "heads"),

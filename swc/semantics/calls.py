@@ -87,6 +87,8 @@ def _read(value: Value, scope: Scope, declared: Declared, of: str) -> Scalar:
     limits = values.Range(least=declared.least, most=declared.most, among=declared.among, every=declared.every)
     if declared.type == "whole number":
         return values.whole(value, scope, what, limits)
+    if declared.words:
+        return values.choice(value, scope, f"way to {declared.name}", declared.words, fallback=str(declared.default))
     if declared.type == "number":
         return values.number(value, scope, what, limits)
     return values.yes_no(value, scope, what) if declared.type == "yes or no" else values.text(value, scope, what)

@@ -19,7 +19,7 @@ from swc.exporting.python_names import file_stem, names_of
 from swc.exporting.python_source import python_source
 from swc.exporting.python_weights import WIDTH, called, code_of, laid_out
 from swc.program.codec import hash_of
-from swc.program.expressions import Combine, Concat, Resize, Scale, Slice, Stored
+from swc.program.expressions import Combine, Concat, Mix, Resize, Scale, Slice, Stored
 from swc.program.program import SlotPlan, TensorPlan
 from swc.program.vocabulary import FAMILIES
 from swc.trained import kept_of, restored
@@ -269,7 +269,7 @@ def test_names_are_identifiers_that_nothing_else_has(texts: dict[str, str]) -> N
 
 
 def test_code_does_what_the_runtime_does_with_every_expression(run: Place) -> None:
-    """Slices, modulations and resizing too, which no member of the run has."""
+    """Slices, modulations, mixing and resizing too, which no member of the run has."""
     program = run.build().revisions[-1].program
     bank = program.banks[0]
     shape = (2, 2, 3, 3)
@@ -278,6 +278,7 @@ def test_code_does_what_the_runtime_does_with_every_expression(run: Place) -> No
     expressions = [
         Slice(Concat(0, (block, Combine("s", 0, shape))), (3, 1, 3, 3)),
         Scale(Concat(1, (block, block)), "t.o", "t.i"),
+        Mix(Stored("t.w", (4, 3, 3, 3)), "t.o", 90, (2, 3, 2, 2)),
         *(
             Resize(Stored("t.w", (4, 3, 3, 3)), (2, 5, 3, 3), mode)
             for mode in ("bilinear", "average", "repeat", "mask")

@@ -217,3 +217,12 @@ def test_an_array_of_a_joint_family_is_one_network() -> None:
 def test_a_step_needs_members_that_it_is_for() -> None:
     assert codes(BASE.replace("  budget", "  step joint\n  budget")) == ["SW147"]
     assert codes(BASE.replace("  budget", "  step distilled(weight: 0.3)\n  budget")) == ["SW147"]
+
+
+def test_a_shapeshifter_up_samples_in_one_of_four_ways() -> None:
+    shifted = BASE.replace("share conv { clusters one }", "share conv as shapeshifter { clusters one }")
+    (share,) = check_text(shifted, "e.sw").shares
+    assert (share.arguments, share.clusters.kind) == ((("upsample", "bilinear"),), "one")
+    (share,) = check_text(shifted.replace("shifter {", 'shifter(upsample: "mask") {'), "e.sw").shares
+    assert share.arguments == (("upsample", "mask"),)
+    assert codes(shifted.replace("shifter {", 'shifter(upsample: "cubic") {')) == ["SW108"]

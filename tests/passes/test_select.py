@@ -123,7 +123,7 @@ def test_hard_sharing_reads_one_tensor_per_place_and_shape():
     assert read["m1.conv1"] == Stored("m0.conv1", (16, 3, 3, 3)) == read["m2.conv1"]
     assert read["m2.block1.0.conv1"] == Stored("m2.block1.0.conv1", (16, 16, 3, 3))
     assert not graph.clusters and not graph.banks
-    assert Hard().tensors(graph.layers, Share(Selector("conv"), "hard")) == graph.tensors
+    assert Hard().tensors(graph.layers, Share(Selector("conv"), "hard"), None) == graph.tensors
 
 
 def test_policy_none_leaves_layers_private():

@@ -13,7 +13,7 @@ from swc.frontend.table import LayerRow, LayerTable, ParameterRow
 from swc.ir.graph import Graph
 from swc.program.codec import decode, encode, hash_of
 from swc.program.datasets import DATASETS
-from swc.program.expressions import Combine, Concat, Expression, Resize, Scale, Slice, Stored
+from swc.program.expressions import Combine, Concat, Expression, Mix, Resize, Scale, Slice, Stored
 from swc.program.feedback import ClusterFeedback, CoefficientFeedback, Feedback, Similarity, Spectrum
 from swc.program.model_source import ModelSource
 from swc.program.program import SCHEMA, BankPlan, MemberPlan, PrivatePlan, Program, SlotPlan, TensorPlan, WeightPlan
@@ -51,6 +51,7 @@ def _grown(inner: st.SearchStrategy[Expression]) -> st.SearchStrategy[Expression
         | st.builds(Concat, st.sampled_from([0, 1]), parts)
         | st.builds(Scale, inner, names, names)
         | st.builds(Resize, inner, shapes, names)
+        | st.builds(Mix, inner, names, st.integers(0, 99), shapes)
     )
 
 

@@ -24,7 +24,7 @@ from swc.ir.graph import (
     Weight,
 )
 from swc.ir.text import parse_graph, print_graph
-from swc.program.expressions import Combine, Concat, Expression, Resize, Scale, Slice, Stored
+from swc.program.expressions import Combine, Concat, Expression, Mix, Resize, Scale, Slice, Stored
 from swc.program.model_source import ModelSource
 
 from graphs import small_graph
@@ -50,6 +50,7 @@ def _grown(inner: st.SearchStrategy[Expression]) -> st.SearchStrategy[Expression
         | st.builds(Concat, st.sampled_from([0, 1]), parts)
         | st.builds(Scale, inner, names, names)
         | st.builds(Resize, inner, shapes, names)
+        | st.builds(Mix, inner, names, st.integers(0, 99), shapes)
     )
 
 

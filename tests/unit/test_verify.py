@@ -8,7 +8,7 @@ import pytest
 from attrs import evolve
 from swc.ir.graph import Bank, Coefficient, Graph, Level, Piece, Tensor, Weight
 from swc.ir.verify import INVARIANTS, InvariantError, verify
-from swc.program.expressions import Combine, Concat, Scale, Slice, Stored
+from swc.program.expressions import Combine, Concat, Mix, Scale, Slice, Stored
 
 from graphs import small_graph
 
@@ -72,6 +72,9 @@ MUTATIONS: dict[str, Callable[[Graph], Graph]] = {
     ),
     "every layer has a weight": lambda g: evolve(g, weights=g.weights[:-1]),
     "weights read their slots": lambda g: weight_of("wide.conv2", g, Combine("wide.conv2#0", 4, FULL)),
+    "pieces lie in their bank": lambda g: evolve(
+        weight_of("wide.conv2", g, Mix(Combine("wide.conv2#0", 0, FULL), "w", 0, FULL)), tensors=(Tensor("w", (2,), 1),)
+    ),
     "layers are covered exactly": lambda g: reshaped(
         g, (8, 8, 1, 1), Slice(Combine("wide.conv2#0", 0, FULL), (8, 8, 1, 1))
     ),

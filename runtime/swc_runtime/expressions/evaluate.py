@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 import torch
 import torch.nn.functional as F
-from swc.program.expressions import Combine, Concat, Expression, Resize, Scale, Shape, Slice, Stored
+from swc.program.expressions import Combine, Concat, Expression, Mix, Resize, Scale, Shape, Slice, Stored
 from torch import Tensor
 
 from swc_runtime.compose import block_view
@@ -24,23 +24,36 @@ def evaluate(expression: Expression, rows: Mapping[str, Tensor], tensors: Mappin
     """
     match expression:
         case Stored(tensor, _):
-            return tensors[tensor]
+            made = tensors[tensor]
         case Combine(slot, offset, shape):
-            return block_view(rows[slot], offset, shape)
+            made = block_view(rows[slot], offset, shape)
         case Slice(of, shape):
-            return evaluate(of, rows, tensors)[tuple(slice(size) for size in shape)]
+            made = evaluate(of, rows, tensors)[tuple(slice(size) for size in shape)]
         case Concat(axis, parts):
-            return torch.cat([evaluate(part, rows, tensors) for part in parts], dim=axis)
+            made = torch.cat([evaluate(part, rows, tensors) for part in parts], dim=axis)
         case Scale(of, outputs, inputs):
-            return scaled(evaluate(of, rows, tensors), tensors[outputs], tensors[inputs])
+            made = scaled(evaluate(of, rows, tensors), tensors[outputs], tensors[inputs])
         case Resize(of, shape, mode):
-            return resize(evaluate(of, rows, tensors), shape, mode)
+            made = resize(evaluate(of, rows, tensors), shape, mode)
+        case Mix(of, by, start, shape):
+            made = mixed(evaluate(of, rows, tensors), tensors[by], start, shape)
+    return made
 
 
 def scaled(weight: Tensor, outputs: Tensor, inputs: Tensor) -> Tensor:
     """A weight times one number for each output and one for each input."""
     kernel = (1,) * (weight.dim() - 2)
     return weight * outputs.view(-1, 1, *kernel) * inputs.view(1, -1, *kernel)
+
+
+def mixed(bank: Tensor, weights: Tensor, start: int, shape: Shape) -> Tensor:
+    """Consecutive pieces of a bank, one for each weight, from scalar `start` on and round its end, added up."""
+    flat = bank.flatten()
+    num_scalars = weights.numel() * torch.Size(shape).numel()
+    pieces, over = flat[start : start + num_scalars], start + num_scalars - flat.numel()
+    if over > 0:
+        pieces = torch.cat((pieces, flat[:over]))
+    return (weights @ pieces.view(weights.numel(), -1)).view(shape)
 
 
 def resize(tensor: Tensor, shape: Shape, mode: str) -> Tensor:

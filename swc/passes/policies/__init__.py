@@ -2,8 +2,9 @@
 
 from swc.passes.policies.hard import Hard
 from swc.passes.policies.none import Nothing
-from swc.passes.policies.policy import Policy
+from swc.passes.policies.policy import Policy, Room
 from swc.passes.policies.rank_one import RankOne
+from swc.passes.policies.shapeshifter import ShapeShifter
 from swc.passes.policies.slices import Slices
 from swc.passes.policies.superweights import SuperWeights
 
@@ -13,6 +14,7 @@ POLICIES: dict[str, Policy] = {
     "hard": Hard(),
     "rank_one": RankOne(),
     "slices": Slices(),
+    "shapeshifter": ShapeShifter(),
 }
 
-__all__ = ["POLICIES", "Policy"]
+__all__ = ["POLICIES", "Policy", "Room"]

@@ -8,6 +8,7 @@ from attrs import frozen
 
 from swc.diagnostics import Diagnostic
 from swc.ir.graph import Graph, Layer, Tensor, Weight
+from swc.passes.policies.policy import Room
 from swc.passes.policies.stored import stored
 from swc.program.expressions import Shape, Stored
 from swc.semantics.spec import Share
@@ -20,13 +21,14 @@ class Hard:
     name: str = "hard"
     composes: bool = True
     has_banks: bool = False
+    fills_room: bool = False
     least_dims: int = 1
 
-    def complaints(self, layers: Sequence[Layer], share: Share) -> tuple[Diagnostic, ...]:
+    def complaints(self, layers: Sequence[Layer], share: Share, room: Room | None) -> tuple[Diagnostic, ...]:
         """None."""
         return ()
 
-    def tensors(self, layers: Sequence[Layer], share: Share) -> tuple[Tensor, ...]:
+    def tensors(self, layers: Sequence[Layer], share: Share, room: Room | None) -> tuple[Tensor, ...]:
         """One tensor for each path and shape, with the layers' own fan-in."""
         owners = _owners(layers)
         return tuple(stored(owner.id, owner, owner.shape) for owner in owners.values())

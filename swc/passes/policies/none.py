@@ -8,6 +8,7 @@ from attrs import frozen
 
 from swc.diagnostics import Diagnostic
 from swc.ir.graph import Graph, Layer, Tensor, Weight
+from swc.passes.policies.policy import Room
 from swc.semantics.spec import Share
 
 
@@ -18,13 +19,14 @@ class Nothing:
     name: str = "none"
     composes: bool = False
     has_banks: bool = False
+    fills_room: bool = False
     least_dims: int = 2
 
-    def complaints(self, layers: Sequence[Layer], share: Share) -> tuple[Diagnostic, ...]:
+    def complaints(self, layers: Sequence[Layer], share: Share, room: Room | None) -> tuple[Diagnostic, ...]:
         """None."""
         return ()
 
-    def tensors(self, layers: Sequence[Layer], share: Share) -> tuple[Tensor, ...]:
+    def tensors(self, layers: Sequence[Layer], share: Share, room: Room | None) -> tuple[Tensor, ...]:
         """No tensors: there are no layers to compose."""
         assert not layers, "layers of the policy `none` are private"
         return ()

@@ -9,9 +9,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from attrs import frozen
+
 from swc.diagnostics import Diagnostic
 from swc.ir.graph import Graph, Layer, Tensor, Weight
 from swc.semantics.spec import Share
+
+
+@frozen
+class Room:
+    """What the budget leaves to a block: `scalars`; with `pays_coefficients` those of coefficients are paid from it."""
+
+    scalars: int
+    pays_coefficients: bool
 
 
 class Policy(Protocol):
@@ -33,16 +43,21 @@ class Policy(Protocol):
         ...
 
     @property
+    def fills_room(self) -> bool:
+        """Whether it stores as much as the budget leaves room for, and not what its layers say."""
+        ...
+
+    @property
     def least_dims(self) -> int:
         """The fewest dimensions of a parameter that it composes: 1 with vectors, 2 for weights alone."""
         ...
 
-    def complaints(self, layers: Sequence[Layer], share: Share) -> tuple[Diagnostic, ...]:
-        """What the author must mend before these layers can be shared so."""
+    def complaints(self, layers: Sequence[Layer], share: Share, room: Room | None) -> tuple[Diagnostic, ...]:
+        """What the author must mend before these layers can be shared so, and warnings."""
         ...
 
-    def tensors(self, layers: Sequence[Layer], share: Share) -> tuple[Tensor, ...]:
-        """The stored tensors it needs."""
+    def tensors(self, layers: Sequence[Layer], share: Share, room: Room | None) -> tuple[Tensor, ...]:
+        """The stored tensors it needs; `room` is None under an unlimited budget, and for all that do not fill it."""
         ...
 
     def weights(self, graph: Graph, layers: Sequence[Layer], share: Share) -> tuple[Weight, ...]:

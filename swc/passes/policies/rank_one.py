@@ -13,6 +13,7 @@ from attrs import frozen
 from swc.diagnostics import Diagnostic
 from swc.diagnostics.catalogue.clusters import UnlikeMembers
 from swc.ir.graph import Graph, Layer, Tensor, Weight
+from swc.passes.policies.policy import Room
 from swc.passes.policies.stored import stored
 from swc.program.expressions import Scale, Shape, Stored
 from swc.semantics.spec import Share
@@ -27,9 +28,10 @@ class RankOne:
     name: str = "rank_one"
     composes: bool = True
     has_banks: bool = False
+    fills_room: bool = False
     least_dims: int = 2
 
-    def complaints(self, layers: Sequence[Layer], share: Share) -> tuple[Diagnostic, ...]:
+    def complaints(self, layers: Sequence[Layer], share: Share, room: Room | None) -> tuple[Diagnostic, ...]:
         """All members must have the same layers of the same shapes."""
         found = _first_difference(layers)
         if found is None:
@@ -37,7 +39,7 @@ class RankOne:
         layer, first, other = found
         return (UnlikeMembers(span=share.span, policy=self.name, layer=layer, found=first, other=other),)
 
-    def tensors(self, layers: Sequence[Layer], share: Share) -> tuple[Tensor, ...]:
+    def tensors(self, layers: Sequence[Layer], share: Share, room: Room | None) -> tuple[Tensor, ...]:
         """One weight for each path, then two vectors for each layer."""
         rate = float(dict(share.arguments)["rate"])
         owners = _owners(layers)

@@ -12,6 +12,7 @@ from attrs import frozen
 
 from swc.diagnostics import Diagnostic
 from swc.ir.graph import Graph, Layer, Tensor, Weight
+from swc.passes.policies.policy import Room
 from swc.passes.policies.stored import stored
 from swc.program.expressions import Expression, Shape, Slice, Stored
 from swc.semantics.spec import Share
@@ -26,13 +27,14 @@ class Slices:
     name: str = "slices"
     composes: bool = True
     has_banks: bool = False
+    fills_room: bool = False
     least_dims: int = 1
 
-    def complaints(self, layers: Sequence[Layer], share: Share) -> tuple[Diagnostic, ...]:
+    def complaints(self, layers: Sequence[Layer], share: Share, room: Room | None) -> tuple[Diagnostic, ...]:
         """None: what differs in path or kernel shares nothing."""
         return ()
 
-    def tensors(self, layers: Sequence[Layer], share: Share) -> tuple[Tensor, ...]:
+    def tensors(self, layers: Sequence[Layer], share: Share, room: Room | None) -> tuple[Tensor, ...]:
         """One tensor for each place, as large as its largest layer."""
         return tuple(stored(own[0].id, own[0], _largest(own)) for own in _places(layers).values())
 

@@ -9,6 +9,7 @@ from attrs import frozen
 from swc.diagnostics import Diagnostic
 from swc.ir.graph import Graph, Layer, Tensor, Weight
 from swc.passes.blocks import EXPRESSIONS, SlotBlocks
+from swc.passes.policies.policy import Room
 from swc.semantics.spec import Share
 
 
@@ -19,13 +20,14 @@ class SuperWeights:
     name: str = "superweights"
     composes: bool = True
     has_banks: bool = True
+    fills_room: bool = False
     least_dims: int = 2
 
-    def complaints(self, layers: Sequence[Layer], share: Share) -> tuple[Diagnostic, ...]:
+    def complaints(self, layers: Sequence[Layer], share: Share, room: Room | None) -> tuple[Diagnostic, ...]:
         """None."""
         return ()
 
-    def tensors(self, layers: Sequence[Layer], share: Share) -> tuple[Tensor, ...]:
+    def tensors(self, layers: Sequence[Layer], share: Share, room: Room | None) -> tuple[Tensor, ...]:
         """None: all that is stored is in banks."""
         return ()
 
