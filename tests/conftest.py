@@ -1,11 +1,12 @@
-"""What all tests share: hypothesis without a clock and, unless asked to explore, with the same examples every time.
+"""What all tests share: how hypothesis looks for examples.
 
-A busy machine is no mistake of the code, and a red test is to come from a change. `--hypothesis-profile explore` draws
-other examples, and more of them.
+`make test` looks at the same examples every time, so that a failure is the change's and comes back when looked for;
+`--hypothesis-profile explore` looks at twenty times as many, others each time. No deadline: a busy machine is no
+mistake of the code.
 """
 
 from hypothesis import settings
 
-settings.register_profile("swc", deadline=None, derandomize=True)
-settings.register_profile("explore", deadline=None, max_examples=500)
+settings.register_profile("swc", derandomize=True, deadline=None)
+settings.register_profile("explore", derandomize=False, deadline=None, max_examples=2000, print_blob=True)
 settings.load_profile("swc")

@@ -61,6 +61,7 @@ def started() -> Iterator[Browser]:
 @pytest.fixture
 def browser(started: Browser) -> Iterator[Browser]:
     """The browser as it was: a wide window in light; whatever a test did, the console holds no complaint."""
+    started.get("about:blank")
     look(started, WIDE, "light")
     started.get_log("browser")
     started.get_log("performance")
@@ -104,14 +105,14 @@ def texts(browser: Browser, selector: str) -> list[str]:
 
 
 def until(browser: Browser, holds: Callable[[], Any]) -> Any:
-    return WebDriverWait(browser, 20, 0.1).until(lambda _: holds())
+    return WebDriverWait(browser, 60, 0.1).until(lambda _: holds())
 
 
-def seen(browser: Browser, selector: str) -> None:
-    """Look at what a plot holds: those above may push it out of sight again while they are drawn."""
-    script = "document.querySelector(arguments[0]).scrollIntoView()"
-    plot = selector.split(maxsplit=1)[0]
-    until(browser, lambda: browser.execute_script(script, plot) or browser.find_elements(By.CSS_SELECTOR, selector))
+def go(browser: Browser, address: str) -> None:
+    """Open a page and wait until all of it is there: on a busy machine the driver comes back while it is still read."""
+    browser.get(address)
+    loaded = "return document.readyState === 'complete' && location.href !== 'about:blank'"
+    until(browser, lambda: browser.execute_script(loaded))
 
 
 def clusters(browser: Browser) -> list[str]:
@@ -125,7 +126,7 @@ def slide(browser: Browser, place: int) -> None:
 
 
 def test_it_opens_draws_everything_and_asks_nobody(browser: Browser, pages: Callable[..., str]) -> None:
-    browser.get(pages("whole"))
+    go(browser, pages("whole"))
     assert find(browser, "h1").text == "synthetic"
     names = texts(browser, "main > section h2")
     assert len(names) == 11
@@ -142,7 +143,7 @@ def test_it_opens_draws_everything_and_asks_nobody(browser: Browser, pages: Call
 
 
 def test_the_slider_changes_the_graph_and_its_colours(browser: Browser, pages: Callable[..., str]) -> None:
-    browser.get(pages("whole"))
+    go(browser, pages("whole"))
     after = clusters(browser)
     slide(browser, 0)
     before = clusters(browser)
@@ -157,17 +158,26 @@ def test_the_slider_changes_the_graph_and_its_colours(browser: Browser, pages: C
     until(browser, lambda: texts(browser, "#budget .caption")[0].startswith("Revision 0"))
 
 
+AFTER_A_CLICK = """
+const text = (id) => document.getElementById(id).textContent;
+const note = () => { window.afterAClick = [text("revision"), text("play")]; };
+document.getElementById("play").addEventListener("click", note, { once: true });
+"""
+
+
 def test_play_goes_through_the_revisions_and_stops(browser: Browser, pages: Callable[..., str]) -> None:
-    browser.get(pages("whole"))
+    go(browser, pages("whole"))
+    browser.execute_script(AFTER_A_CLICK)  # who asks later may find the next revision
     find(browser, "#play").click()
-    assert find(browser, "#revision").text.startswith("Revision 0")
-    assert find(browser, "#play").text == "Stop"
+    said, offered = browser.execute_script("return window.afterAClick")
+    assert said.startswith("Revision 0")
+    assert offered == "Stop"
     until(browser, lambda: find(browser, "#revision").text.startswith("Revision 1"))
     assert find(browser, "#play").text == "Play"
 
 
 def test_hover_and_focus_tell_how_a_layer_is_composed(browser: Browser, pages: Callable[..., str]) -> None:
-    browser.get(pages("whole"))
+    go(browser, pages("whole"))
     slide(browser, 0)
     tip = find(browser, "#tip")
     assert not tip.is_displayed()
@@ -193,7 +203,7 @@ def followed(browser: Browser) -> list[int]:
 def test_a_click_follows_a_bank_through_all_members(
     browser: Browser, pages: Callable[..., str], tmp_path: Path
 ) -> None:
-    browser.get(pages("whole"))
+    go(browser, pages("whole"))
     slide(browser, 0)
     cells = browser.find_elements(By.CSS_SELECTOR, ".cell")
     cells[2].click()
@@ -213,7 +223,7 @@ def test_a_click_follows_a_bank_through_all_members(
 
 
 def test_the_keyboard_does_the_same(browser: Browser, pages: Callable[..., str]) -> None:
-    browser.get(pages("whole"))
+    go(browser, pages("whole"))
     assert len(browser.find_elements(By.CSS_SELECTOR, ".cell[tabindex='0']")) == 1
     find(browser, ".cell[tabindex='0']").send_keys(Keys.ARROW_RIGHT)
     active = browser.switch_to.active_element
@@ -233,7 +243,7 @@ def test_the_keyboard_does_the_same(browser: Browser, pages: Callable[..., str])
 
 
 def test_a_cluster_is_followed_from_the_legend(browser: Browser, pages: Callable[..., str]) -> None:
-    browser.get(pages("whole"))
+    go(browser, pages("whole"))
     entry = find(browser, "#legend button")
     number = entry.find_element(By.CSS_SELECTOR, ".swatch").text
     entry.click()
@@ -245,9 +255,10 @@ def test_dark_is_the_systems_wish_or_the_readers(browser: Browser, pages: Callab
     def ground() -> str:
         return browser.execute_script("return getComputedStyle(document.body).backgroundColor")
 
-    browser.get(pages("whole"))
+    go(browser, pages("whole"))
+    browser.execute_script("document.getElementById('curves').scrollIntoView()")
     ink = "return getComputedStyle(document.querySelector('#plot-loss .xtitle')).fill"
-    seen(browser, "#plot-loss .xtitle")
+    until(browser, lambda: browser.find_elements(By.CSS_SELECTOR, "#plot-loss .xtitle"))
     light, written = ground(), browser.execute_script(ink)
     look(browser, WIDE, "dark")
     until(browser, lambda: ground() != light)
@@ -257,9 +268,28 @@ def test_dark_is_the_systems_wish_or_the_readers(browser: Browser, pages: Callab
     until(browser, lambda: browser.execute_script(ink) == written)
 
 
+BREAK_ONE = """
+const react = Plotly.react;
+Plotly.react = (element, ...rest) => {
+  if (element.id === arguments[0]) throw new Error("broken on purpose");
+  return react(element, ...rest);
+};
+"""
+
+
+def test_a_chart_that_fails_leaves_the_others(browser: Browser, pages: Callable[..., str]) -> None:
+    go(browser, pages("whole"))
+    browser.execute_script(BREAK_ONE, "plot-loss")
+    browser.execute_script("document.getElementById('curves').scrollIntoView()")
+    until(browser, lambda: browser.find_elements(By.CSS_SELECTOR, "#plot-top1 .xtitle"))
+    assert browser.find_elements(By.CSS_SELECTOR, "#plot-loss .main-svg") == []
+    (complaint,) = browser.get_log("browser")
+    assert "broken on purpose" in complaint["message"]
+
+
 def test_a_phone_scrolls_down_and_not_sideways(browser: Browser, pages: Callable[..., str]) -> None:
     look(browser, PHONE, "light")
-    browser.get(pages("whole"))
+    go(browser, pages("whole"))
     for section in browser.find_elements(By.CSS_SELECTOR, "main > section"):
         browser.execute_script("arguments[0].scrollIntoView()", section)
         plots = section.find_elements(By.CSS_SELECTOR, ".plot")
@@ -272,7 +302,7 @@ def test_several_runs_are_chosen_and_lie_over_each_other(
 ) -> None:
     runs = [whole_run(tmp_path / name / "run") for name in ("cheap", "dear")]
     evaluate(runs[1], compiled(), cost=2.0)
-    browser.get(pages("several", *runs))
+    go(browser, pages("several", *runs))
     assert find(browser, "h1").text == "2 runs"
     assert texts(browser, "#run option") == ["synthetic (cheap)", "synthetic (dear)"]
     browser.execute_script("document.getElementById('anytime').scrollIntoView()")
@@ -294,7 +324,7 @@ def test_sections_without_data_name_the_command_that_gives_it(
     browser: Browser, pages: Callable[..., str], tmp_path: Path
 ) -> None:
     begin(tmp_path / "run", compiled())
-    browser.get(pages("begun", tmp_path / "run"))
+    go(browser, pages("begun", tmp_path / "run"))
     told = set(texts(browser, ".missing code"))
     assert told == {"swc train", "swc eval", "swc eval --interpolate", "swc eval --corruptions FOLDER"}
     assert find(browser, "#slider").get_attribute("disabled")
@@ -303,7 +333,7 @@ def test_sections_without_data_name_the_command_that_gives_it(
 
 def test_names_are_text_whatever_they_hold(browser: Browser, pages: Callable[..., str], tmp_path: Path) -> None:
     run = whole_run(tmp_path / "run", name=EVIL, first_member=EVIL)
-    browser.get(pages("evil", run))
+    go(browser, pages("evil", run))
     assert find(browser, "h1").text == EVIL
     assert browser.title == f"{EVIL}: swc report"
     ActionChains(browser).move_to_element(find(browser, ".cell")).perform()
@@ -331,7 +361,7 @@ def test_a_thousand_layers_stay_quick(browser: Browser, pages: Callable[..., str
     first, run = compiled(1000), tmp_path / "run"
     begin(run, first)
     split(run, first)
-    browser.get(pages("large", run))
+    go(browser, pages("large", run))
     assert len(browser.find_elements(By.CSS_SELECTOR, ".cell")) > 1000
     until(browser, lambda: browser.find_elements(By.CSS_SELECTOR, "#budget .plot, #budget .main-svg"))
     assert min(browser.execute_script(STEP, number % 2) for number in range(8)) < 100  # ms
@@ -343,7 +373,7 @@ def test_a_served_page_follows_its_run_and_keeps_what_the_reader_chose(browser: 
     with server_of(Follower(lambda: (open_build(run),)), 0) as server, ExitStack() as ending:
         Thread(target=server.serve_forever, daemon=True).start()
         ending.callback(server.shutdown)
-        browser.get(server.address)
+        go(browser, server.address)
         find(browser, "#theme").click()
         browser.execute_script("document.getElementById('repeat').scrollIntoView()")
         scrolled = browser.execute_script("return scrollY")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from swc import resources
 from swc.syntax.parser import parse_text, parse_tokens
 from swc.syntax.printer import WIDTH, format_text
+
+from examples import percent
 
 SPECS = sorted(resources.specs().rglob("*.sw"))
 UNTIDY = """import "b"   # b
@@ -117,7 +119,7 @@ def comments(text: str) -> list[str]:
     return [t.text.rstrip() for t in parse_tokens(text, "a.sw").tokens if t.type == "COMMENT"]
 
 
-@settings(max_examples=60)
+@percent(60)
 @given(programs, st.data())
 def test_layout_keeps_tree_and_comments_and_is_done_at_once(program: str, data: st.DataObject) -> None:
     text = scattered(program, data)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from attrs import evolve
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from swc.diagnostics import Severity
 from swc.ir.counts import count
@@ -16,6 +16,7 @@ from swc.program.feedback import ClusterFeedback, CoefficientFeedback, Spectrum
 from swc.semantics.spec import Budget, Clusters, Selector, Share, Spec, Templates
 from swc.solvers.problem import value_of
 
+from examples import percent
 from wrn_shapes import wrn_context
 
 NETS = ((16, 2), (16, 1))
@@ -45,7 +46,7 @@ def test_without_a_budget_every_bank_is_as_full_as_is_of_use() -> None:
     assert counts_of(GRAPH) == tuple(min(8, slots.count(bank.id)) for bank in GRAPH.banks)
 
 
-@settings(deadline=None, max_examples=40)
+@percent(40)
 @given(
     st.sampled_from(["templates", "parameters"]),
     st.floats(0.0, 1.5),

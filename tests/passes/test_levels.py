@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from swc.diagnostics import DiagnosticError
 from swc.diagnostics.catalogue.clusters import TooManyShapes
@@ -14,6 +14,7 @@ from swc.passes.pipeline import run_pipeline
 from swc.program.expressions import num_scalars, placements, shape_of
 from swc.semantics.spec import Clusters, Selector, Share
 
+from examples import percent
 from wrn_shapes import wrn_context
 
 
@@ -58,7 +59,7 @@ NETS = st.lists(st.tuples(st.sampled_from([10, 16]), st.integers(1, 9)), min_siz
 
 
 @pytest.mark.parametrize("blocks", sorted(BLOCKS))
-@settings(max_examples=25)
+@percent(25)
 @given(nets=NETS, bins=st.integers(1, 4))
 def test_every_layer_is_covered_exactly(blocks, nets, bins):
     share = Share(Selector("conv"), clusters=Clusters("depth", bins), blocks=blocks)
@@ -79,7 +80,7 @@ def test_every_layer_is_covered_exactly(blocks, nets, bins):
         assert (seen == 1).all()
 
 
-@settings(max_examples=25)
+@percent(25)
 @given(shapes=SHAPES)
 def test_a_grid_needs_no_more_than_a_chain(shapes):
     assert grid(shapes).minimum <= chain(shapes).minimum

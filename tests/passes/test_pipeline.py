@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from swc.diagnostics import DiagnosticError
 from swc.ir.graph import Graph
@@ -18,6 +18,7 @@ from swc.passes.pipeline import PIPELINE, run_pipeline
 from swc.passes.select import Select
 from swc.semantics.spec import Budget, Clusters, Selector, Share
 
+from examples import percent
 from wrn_shapes import wrn_context
 
 NETS = st.lists(st.tuples(st.sampled_from([10, 16, 22]), st.integers(1, 6)), min_size=1, max_size=3)
@@ -39,7 +40,7 @@ SHARES = st.builds(
 )
 
 
-@settings(max_examples=40)
+@percent(40)
 @given(nets=NETS, budget=BUDGETS, share=SHARES)
 def test_random_ensembles_verify_after_every_pass_and_keep_their_budget(nets, budget, share):
     context = wrn_context(nets, budget, share)

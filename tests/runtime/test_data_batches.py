@@ -7,12 +7,13 @@ from time import perf_counter
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from swc.program.datasets import DATASETS, DataFacts
 from swc.program.training import Augmentation
 from torch import Tensor
 
+from examples import percent
 from swc_runtime.data import epoch_batches, keys, num_batches
 from swc_runtime.data import test_batches as in_order
 from swc_runtime.data.boxes import crop_boxes
@@ -136,7 +137,7 @@ def test_hashes_are_splitmix64s() -> None:
     ]  # fmt: skip
 
 
-@settings(max_examples=60)
+@percent(60)
 @given(seed=st.integers(0, 2**62), height=st.integers(1, 400), width=st.integers(1, 400))
 def test_boxes_lie_within_their_image(seed: int, height: int, width: int) -> None:
     values = keys.hashes(seed, np.arange(20))

@@ -9,12 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_score, top_k_accuracy_score
 from swc.driver import compile_file
 from swc.ir.counts import Composed, composed
 
+from examples import percent
 from programs import ensemble_of, hard_program, images, tiny_program
 from swc_runtime.ensemble import build
 from swc_runtime.evaluate.cost import (
@@ -45,7 +46,7 @@ def predictions(members: int, num: int, classes: int, seed: int, sharpness: floa
 SIZES = (st.integers(8, 60), st.integers(6, 12), st.integers(0, 10_000))
 
 
-@settings(max_examples=25)
+@percent(25)
 @given(*SIZES)
 def test_top5_and_brier_are_those_of_scikit_learn(num: int, classes: int, seed: int) -> None:
     (p,), labels = predictions(1, num, classes, seed)
@@ -55,7 +56,7 @@ def test_top5_and_brier_are_those_of_scikit_learn(num: int, classes: int, seed: 
     assert found.brier == pytest.approx(brier_score_loss(labels, p, labels=known, scale_by_half=False), rel=1e-9)
 
 
-@settings(max_examples=25)
+@percent(25)
 @given(*SIZES)
 def test_aurc_is_the_mean_risk_of_the_most_confident(num: int, classes: int, seed: int) -> None:
     (p,), labels = predictions(1, num, classes, seed)
@@ -71,7 +72,7 @@ def test_the_order_of_equally_confident_images_does_not_change_aurc() -> None:
     assert len(values) == 1 and values.pop() == pytest.approx(1 / 3)
 
 
-@settings(max_examples=20)
+@percent(20)
 @given(*SIZES)
 def test_the_bins_add_up_to_the_calibration_error(num: int, classes: int, seed: int) -> None:
     (p,), labels = predictions(1, num, classes, seed)
@@ -111,7 +112,7 @@ def test_diversity_is_disagreement_over_the_error_of_the_rows_member() -> None:
     assert isnan(mean_diversity(found[:1, :1]))
 
 
-@settings(max_examples=25)
+@percent(25)
 @given(*SIZES)
 def test_diversity_of_random_members(num: int, classes: int, seed: int) -> None:
     p, labels = predictions(3, num, classes, seed)
@@ -123,7 +124,7 @@ def test_diversity_of_random_members(num: int, classes: int, seed: int) -> None:
             assert found[first, second] == pytest.approx((votes[first] != votes[second]).mean() / error)
 
 
-@settings(max_examples=20, deadline=None)
+@percent(20)
 @given(st.floats(0.3, 5.0), st.integers(0, 1000))
 def test_a_temperature_undoes_what_sharpened_the_logits(factor: float, seed: int) -> None:
     rng = np.random.default_rng(seed)
@@ -146,7 +147,7 @@ def test_temperature_needs_images() -> None:
         fit_temperature(torch.zeros(0, 3), torch.zeros(0, dtype=torch.int64))
 
 
-@settings(max_examples=20)
+@percent(20)
 @given(*SIZES, st.sampled_from(MEASURES))
 def test_outliers_are_detected_as_scikit_learn_says(num: int, classes: int, seed: int, measure) -> None:
     familiar, _ = predictions(3, num, classes, seed, sharpness=3.0)

@@ -9,13 +9,14 @@ from functools import partial
 import pytest
 import torch
 from attrs import evolve
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from swc.driver import compile_file
 from swc.program.expressions import Scale
 from swc.program.program import Program, TensorPlan
 from swc.resources import specs
 
+from examples import percent
 from launchers import HostLauncher, PlainLauncher
 from nvrtc import compiled
 from programs import ensemble_of, images, tiny_program
@@ -95,7 +96,7 @@ def assert_as_reference(ensemble: Ensemble, kernels, unseen: int | None = None, 
 
 
 @pytest.mark.parametrize("launcher", LAUNCHERS)
-@settings(max_examples=25)
+@percent(25)
 @given(program=programs(), unseen=st.sampled_from([None, 0, -1]), whole=st.booleans())
 def test_forward_and_backward_are_those_of_the_reference(launcher, program, unseen, whole):
     ensemble = ensemble_of(scaled(program) if whole else program)

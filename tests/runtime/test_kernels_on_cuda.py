@@ -6,9 +6,10 @@ from importlib.util import find_spec
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from examples import percent
 from programs import ensemble_of, images, tiny_program
 from swc_runtime.compose import Stored
 from swc_runtime.ensemble import Ensemble
@@ -47,7 +48,7 @@ def both_ways(kernels, ensemble: Ensemble):
 
 @pytest.mark.parametrize("dtype", CLOSE)
 @pytest.mark.parametrize("tie", [False, True])
-@settings(max_examples=8, deadline=None)
+@percent(8)
 @given(num_templates=st.integers(1, 8))
 def test_forward_and_backward_are_those_of_the_reference(dtype, tie, num_templates):
     ensemble = on_cuda(tiny_program(WIDE, num_templates=num_templates, tie=tie), dtype)

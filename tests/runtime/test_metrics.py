@@ -3,9 +3,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from examples import percent
 from programs import ensemble_of, images, tiny_program
 from swc_runtime.evaluate import evaluate, predict
 from swc_runtime.metrics import score, score_ensemble
@@ -27,7 +28,7 @@ def plain_scores(p: np.ndarray, labels: np.ndarray) -> tuple[float, float, float
     return float(hit.mean()), float(-np.log(at_label).mean()), gap
 
 
-@settings(max_examples=40)
+@percent(40)
 @given(st.integers(1, 60), st.integers(2, 12), st.floats(0.1, 60), st.integers(0, 10_000))
 def test_scores_equal_the_definitions(num: int, classes: int, sharpness: float, seed: int) -> None:
     rng = np.random.default_rng(seed)

@@ -1,18 +1,26 @@
 // Charts: how plotly is used everywhere. A chart is made when it comes near the window, and again when the theme or
-// the data change.
+// the data change. One at a time, so that the reader of a slow machine sees each as it is made and can scroll meanwhile.
 
 const LIGHT_LINES = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00"];
 const DARK_LINES = ["#56B4E9", "#E69F00", "#2FBF94", "#E08FBC", "#F0E442", "#F0813C"];
 const MARKS = ["circle", "square", "diamond", "triangle-up", "x", "cross", "star-triangle-down", "pentagon"];
 const builders = new Map();
 const near = new Set();
+const waiting = new Set(); // near, and not made yet
 const coarse = matchMedia("(pointer: coarse)");
 
-const watcher = new IntersectionObserver((entries) => entries.forEach((entry) => {
-  if (!entry.isIntersecting || near.has(entry.target.id)) return;
-  near.add(entry.target.id);
-  drawPlot(entry.target.id);
-}), { rootMargin: "300px" });
+const watcher = new IntersectionObserver((entries) => {
+  const found = entries.filter((entry) => entry.isIntersecting).map((entry) => entry.target.id).filter((id) => !near.has(id));
+  if (found.length && !waiting.size) setTimeout(drawWaiting);
+  found.forEach((id) => { near.add(id); waiting.add(id); });
+}, { rootMargin: "300px" });
+
+function drawWaiting() {
+  const [id, ...others] = waiting;
+  if (id === undefined) return; // made meanwhile, by a change of the theme
+  if (others.length) setTimeout(drawWaiting); // before drawing: a chart that fails leaves the others
+  drawPlot(id);
+}
 
 // plotly reads a little HTML in its texts: names are to stay names
 const plain = (text) => String(text).replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
@@ -32,6 +40,7 @@ function chart(id, builder, least = 310) {
 }
 
 function drawPlot(id) {
+  waiting.delete(id);
   const element = by(id);
   if (element === null) return;
   const { traces, layout, label } = builders.get(id)();
