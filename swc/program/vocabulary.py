@@ -9,7 +9,8 @@ from attrs import frozen
 class Argument:
     """A named argument: its type in the language's words, its range, and its default (None: it must be given).
 
-    `among` are the only values there are; with `every` the values go from `least` to `most` in such steps.
+    `among` are the only values there are; with `every` the values go from `least` to `most` in such steps. An argument
+    whose default is the empty text is left out where it is not given.
     """
 
     name: str
@@ -25,6 +26,7 @@ FAMILIES: dict[str, tuple[Argument, ...]] = {
     "wrn": (
         Argument("depth", "whole number", least=10, most=9_994, every=6),
         Argument("width", "number", least=0.25, most=1_000),
+        Argument("channels", "text", default=""),
     ),
     "resnet": (
         Argument("depth", "whole number", among=(26, 38, 50, 101, 152)),
