@@ -20,6 +20,7 @@ from swc.diagnostics.catalogue.ranks import RANKS
 from swc.diagnostics.catalogue.reports import REPORTS
 from swc.diagnostics.catalogue.run import RUN
 from swc.diagnostics.catalogue.show import SHOW
+from swc.diagnostics.catalogue.slimming import SLIMMING
 from swc.diagnostics.catalogue.structure import STRUCTURE
 from swc.diagnostics.catalogue.sweeps import SWEEPS
 from swc.diagnostics.catalogue.syntax_errors import SYNTAX_ERRORS
@@ -45,6 +46,7 @@ AREAS: tuple[tuple[str, tuple[type[Diagnostic], ...]], ...] = (
     ("Exporting", EXPORTING),
     ("Sweeps", SWEEPS),
     ("Reports", REPORTS),
+    ("Slimming", SLIMMING),
     ("Compiled files", FORMATS),
 )
 
