@@ -30,6 +30,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "plot": ("swc.cli.plot:command", "Draw what a run measured: curves, similarities, scores against cost."),
     "report": ("swc.cli.report:command", "Make one page of runs, or serve it while they train."),
     "export": ("swc.cli.export:command", "Write members as plain files that need nothing of swc."),
+    "slim": ("swc.cli.slim:command", "Search the channels of a trained slimmable network; write a spec of them."),
     "sweep": ("swc.cli.sweep:command", "Train a spec with many values of its params and many seeds."),
     "data": ("swc.cli.data:command", "Make corrupted copies of a data set's test images."),
     "explain": ("swc.cli.explain:command", "Explain a diagnostic by its code."),

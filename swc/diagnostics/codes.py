@@ -21,6 +21,7 @@ from swc.diagnostics.catalogue.ranks import RANKS
 from swc.diagnostics.catalogue.reports import REPORTS
 from swc.diagnostics.catalogue.run import RUN
 from swc.diagnostics.catalogue.show import SHOW
+from swc.diagnostics.catalogue.slimming import SLIMMING
 from swc.diagnostics.catalogue.structure import STRUCTURE
 from swc.diagnostics.catalogue.sweeps import SWEEPS
 from swc.diagnostics.catalogue.syntax_errors import SYNTAX_ERRORS
@@ -47,6 +48,7 @@ AREAS: tuple[tuple[str, tuple[type[Diagnostic], ...]], ...] = (
     ("Sweeps", SWEEPS),
     ("Reports", REPORTS),
     ("Comparing ensembles", COMPARING),
+    ("Slimming", SLIMMING),
     ("Compiled files", FORMATS),
 )
 

@@ -10,7 +10,7 @@ class Argument:
     """A named argument: its type in the language's words, its range, and its default (None: it must be given).
 
     `among` are the only values there are, `words` the only texts; with `every` the values go from `least` to `most` in
-    such steps.
+    such steps. An argument whose default is the empty text is left out where it is not given.
     """
 
     name: str
@@ -28,7 +28,7 @@ WRN = (
     Argument("width", "number", least=0.25, most=1_000),
 )
 FAMILIES: dict[str, tuple[Argument, ...]] = {
-    "wrn": WRN,
+    "wrn": (*WRN, Argument("channels", "text", default="")),
     "resnet": (
         Argument("depth", "whole number", among=(26, 38, 50, 101, 152)),
         Argument("width", "number", least=0.25, most=1_000, default=1),

@@ -70,7 +70,8 @@ def bind_declared(call: Call, scope: Scope, declared: tuple[Declared, ...], wher
     for one in declared:
         if one.name in given:
             settled[one.name] = _read(given[one.name], scope, one, call.name.text)
-        elif one.default is not None:
+        elif one.default not in (None, ""):
+            assert one.default is not None
             settled[one.name] = one.default
             scope.defaults.append(f"{where}: {one.name} {_shown_default(one.default)}")
     return settled

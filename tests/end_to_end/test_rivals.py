@@ -17,10 +17,10 @@ import "digits.sw"
 ensemble tiny {{
   data digits
   {members}
-  budget unlimited
+  budget {budget}
   {sharing}
   train digits {{
-    batch 256
+    batch 128
     phase main: 2 epochs
   }}
 }}
@@ -28,7 +28,7 @@ ensemble tiny {{
 WIDTHS = (
     "member a = wrn(depth: 10, width: 0.5) member b = wrn(depth: 10, width: 0.25) member c = wrn(depth: 10, width: 1)"
 )
-ALIKE = "member m[2] = wrn(depth: 10, width: 0.25)"
+ALIKE = "member m[2] = wrn(depth: 10, width: 0.5)"
 BATCH_ENSEMBLE = "share conv as rank_one(rate: 0.5) share norms as hard share heads as rank_one"
 RIVALS = {
     "hard": (ALIKE, "share conv as hard"),
@@ -39,11 +39,20 @@ RIVALS = {
         f"{WIDTHS} step sandwich(random: 0)",
         "share conv as slices share norms as slices share heads as slices",
     ),
-    "mimo": ("member m[2] = mimo(depth: 10, width: 0.25) step joint(batch_repetition: 2)", ""),
-    "packed": ("member m[2] = packed(depth: 10, width: 0.25)", ""),
+    "shapeshifter": (ALIKE, "share conv as shapeshifter"),
+    "mimo": ("member m[2] = mimo(depth: 10, width: 0.5) step joint(batch_repetition: 2)", ""),
+    "packed": ("member m[2] = packed(depth: 10, width: 0.5)", ""),
     "msdnet": ("member exit[2] = msdnet(growth: 1, channels: 2, base: 1, step: 1)", ""),
     "hne": ("member leaf[2] = hne(depth: 26, width: 0.25, narrowing: 4) step distilled", ""),
 }
+
+
+def spec_of(members: str, sharing: str) -> str:
+    return SPEC.format(
+        members=members, sharing=sharing, budget="30% of native" if "shapeshifter" in sharing else "unlimited"
+    )
+
+
 JOINT = ("mimo", "packed", "msdnet", "hne")
 
 
@@ -51,7 +60,7 @@ JOINT = ("mimo", "packed", "msdnet", "hne")
 def rival(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Place]]:
     members, sharing = RIVALS[request.param]
     place = Place(tmp_path_factory.mktemp(request.param))
-    assert place.compile(SPEC.format(members=members, sharing=sharing)) == 0
+    assert place.compile(spec_of(members, sharing)) == 0
     assert place.train() == 0
     yield request.param, place
 
@@ -70,7 +79,7 @@ def test_it_goes_on_to_the_same_bits(rival: tuple[str, Place], tmp_path_factory:
     name, place = rival
     members, sharing = RIVALS[name]
     again = Place(tmp_path_factory.mktemp(f"{name}_again"))
-    assert again.compile(SPEC.format(members=members, sharing=sharing)) == 0
+    assert again.compile(spec_of(members, sharing)) == 0
     stopped = "import swc.session as s; kept = s._save; n = []\n"
     stopped += "def save(*a):\n    kept(*a); n.append(0)\n    if len(n) == 2: raise SystemExit(3)\n"
     stopped += "s._save = save\nfrom swc.cli.main import main; main()"

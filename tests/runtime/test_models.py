@@ -69,6 +69,45 @@ def test_wrn_refuses_other_depths(depth: int) -> None:
         meta("family", "wrn", depth=depth, width=1)
 
 
+def test_wrn_takes_channel_numbers_by_hand() -> None:
+    model = meta("family", "wrn", depth=16, width=1, channels="12 24 24 48 40 32 36 96 80 64")
+    shapes = {path: tuple(m.weight.shape[:2]) for path, m in model.named_modules() if isinstance(m, nn.Conv2d)}
+    assert shapes == {
+        "conv1": (12, 3),
+        "block1.0.conv1": (24, 12), "block1.0.conv2": (24, 24), "block1.0.shortcut": (24, 12),
+        "block1.1.conv1": (48, 24), "block1.1.conv2": (24, 48),
+        "block2.0.conv1": (32, 24), "block2.0.conv2": (40, 32), "block2.0.shortcut": (40, 24),
+        "block2.1.conv1": (36, 40), "block2.1.conv2": (40, 36),
+        "block3.0.conv1": (80, 40), "block3.0.conv2": (96, 80), "block3.0.shortcut": (96, 40),
+        "block3.1.conv1": (64, 96), "block3.1.conv2": (96, 64),
+    }  # fmt: skip
+    assert model(torch.empty(2, *CIFAR, device="meta")).shape == (2, 100)
+
+
+def test_wrn_by_width_and_by_its_numbers_start_alike() -> None:
+    states = []
+    for numbers in ("", "16 8 8 16 16 32 32"):
+        torch.manual_seed(0)
+        model = build_model("family", "wrn", {"depth": 10, "width": 0.5, "channels": numbers}, 4, (1, 8, 8))
+        states.append(model.state_dict())
+    assert list(states[0]) == list(states[1])
+    assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
+
+
+@pytest.mark.parametrize(
+    ("channels", "said"),
+    [
+        ("16 8 8", "depth 10 takes 7 channel numbers, not 3: the stem"),
+        ("16 8 8 16 16 32 0", "not `0`"),
+        ("16, 8 8 16 16 32 32", "not `16,`"),
+        ("16 8 8 16 16 32 -3", "not `-3`"),
+    ],
+)
+def test_wrn_refuses_channel_numbers_that_do_not_fit(channels: str, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        meta("family", "wrn", depth=10, width=1, channels=channels)
+
+
 @pytest.mark.parametrize(
     ("name", "arguments", "image_shape"),
     [
@@ -149,7 +188,7 @@ def test_unknown_kinds_and_families_are_refused() -> None:
 
 
 def test_the_depths_of_the_language_are_those_of_the_models() -> None:
-    (resnet_depth, _), (wrn_depth, _) = vocabulary.FAMILIES["resnet"], vocabulary.FAMILIES["wrn"]
+    (resnet_depth, *_), (wrn_depth, *_) = vocabulary.FAMILIES["resnet"], vocabulary.FAMILIES["wrn"]
     assert resnet_depth.among == tuple(STAGES)
     assert (wrn_depth.least, wrn_depth.every, wrn_depth.most) == (10, 6, 9_994)
     assert [blocks_per_stage(depth) for depth in (10, 16, 22, 9_994)] == [1, 2, 3, 1665]

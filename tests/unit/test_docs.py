@@ -70,7 +70,7 @@ def test_options_named_in_documents_exist() -> None:
         option
         for page in pages
         for line in re.findall(
-            r"swc (?:check|fmt|compile|train|show|diff|plot|eval|export|explain)\b[^\n`]*", page.read_text("utf-8")
+            r"swc (?:check|fmt|compile|train|show|diff|plot|eval|export|slim|explain)\b[^\n`]*", page.read_text("utf-8")
         )
         for option in re.findall(r"(?<!\S)--[a-z-]+", line)
     }

@@ -13,14 +13,14 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from swc_runtime.models.wrn import WideResNet, channels_of, linear
+from swc_runtime.models.wrn import WideResNet, even_channels, linear
 
 
 class Mimo(WideResNet):
     """WRN-`depth`-`width` with `outputs` inputs and outputs."""
 
     def __init__(self, outputs: int, depth: int, width: float, num_classes: int, image_channels: int) -> None:
-        super().__init__(depth, channels_of(width), outputs * image_channels, linear(outputs * num_classes))
+        super().__init__(even_channels(depth, width), outputs * image_channels, linear(outputs * num_classes))
         self.outputs, self.num_classes = outputs, num_classes
         self.takes_several = True  # an image for each output
 

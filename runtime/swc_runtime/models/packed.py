@@ -20,7 +20,7 @@ from math import ceil
 
 from torch import Tensor, nn
 
-from swc_runtime.models.wrn import Channels, WideResNet, channels_of, convolution
+from swc_runtime.models.wrn import Channels, WideResNet, channels_of, convolution, spread
 
 LEAST_GROUP = 64  # input channels of a group, where gamma makes some: the authors' value
 
@@ -57,7 +57,7 @@ def packed(
         raise ValueError(f"outputs {outputs}, alpha {alpha}, gamma {gamma}: each must be positive")
     channels = packed_channels(channels_of(width), outputs, alpha)
     classifier = partial(PackedLinear, num_classes=num_classes, outputs=outputs)
-    return WideResNet(depth, channels, image_shape[0], classifier, partial(_packed_convolution, outputs, gamma))
+    return WideResNet(spread(depth, channels), image_shape[0], classifier, partial(_packed_convolution, outputs, gamma))
 
 
 def packed_channels(channels: Channels, outputs: int, alpha: float) -> Channels:

@@ -1,0 +1,1 @@
+"""From a trained slimmable network to a spec with the channel numbers that a search found."""
