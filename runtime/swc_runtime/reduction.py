@@ -11,7 +11,7 @@ become the mean of the ranks', each weighed by its images. Other buffers stay as
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import prod
+from math import nan, prod
 
 import torch
 from attrs import evolve, frozen
@@ -31,7 +31,7 @@ class Seen:
 
     Losses are this rank's part of the mean over all images; a member that does not run here has none, and no hits.
     `votes` [B, C] are the summed softmax of the members here; [0, C] where they saw different images, and `together`
-    then counts nothing.
+    is then not a number.
     """
 
     losses: Tensor
@@ -47,7 +47,7 @@ class Seen:
         losses, hits, seen = (_at_own(ensemble, values) for values in (outcome.losses, outcome.hits, outcome.images))
         if outcome.votes is None:
             nobody = outcome.losses.new_zeros(0, ensemble.program.data.num_classes)
-            return cls(losses, hits, seen, nobody, labels.new_zeros(()), len(labels))
+            return cls(losses, hits, seen, nobody, losses.new_full((), nan), len(labels))
         together = (outcome.votes.argmax(-1) == labels).sum()
         return cls(losses, hits, seen, outcome.votes, together, len(labels))
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
+from math import isnan
 from time import perf_counter
 from zlib import crc32
 
@@ -102,8 +103,8 @@ class Tally:
             raise ValueError("nothing was counted yet")
         images = self.sums[3].clamp(min=1)  # a member that was never drawn has seen none
         losses, hits = (self.sums[:2] / images).tolist()
-        is_shared = bool((self.sums[3] == self.images).all())
-        together = float(self.sums[2, 0] / self.images) if is_shared else None
+        share = float(self.sums[2, 0] / self.images)
+        together = None if isnan(share) else share
         return EpochResult(tuple(losses), tuple(hits), together, seconds, self.images, waited)
 
     def state(self) -> dict[str, Tensor]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file
+from swc import session
 
 from runs import Place
 
@@ -75,18 +77,23 @@ def test_it_trains_and_scores_every_member(rival: tuple[str, Place]) -> None:
     assert scored[:-1] == [member.name for member in place.build().spec.members]
 
 
-def test_it_goes_on_to_the_same_bits(rival: tuple[str, Place], tmp_path_factory: pytest.TempPathFactory) -> None:
-    name, place = rival
-    members, sharing = RIVALS[name]
-    again = Place(tmp_path_factory.mktemp(f"{name}_again"))
-    assert again.compile(spec_of(members, sharing)) == 0
-    stopped = "import swc.session as s; kept = s._save; n = []\n"
-    stopped += "def save(*a):\n    kept(*a); n.append(0)\n    if len(n) == 2: raise SystemExit(3)\n"
-    stopped += "s._save = save\nfrom swc.cli.main import main; main()"
-    assert again.start(code=stopped).wait() == 3
-    assert again.train() == 0
-    ended, undisturbed = load_file(again.checkpoint), load_file(place.checkpoint)
+@pytest.mark.parametrize("name", ["batch_ensemble_split", "universally_slimmable", "mimo"])
+def test_it_goes_on_to_the_same_bits(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole, parted = Place(tmp_path / "whole"), Place(tmp_path / "parted")
+    for place in (whole, parted):
+        place.folder.mkdir()
+        assert place.compile(spec_of(*RIVALS[name])) == 0
+    assert whole.train() == 0
+    with monkeypatch.context() as patched:
+        patched.setattr(session, "scores", interrupted)  # after the last epoch, before it is saved
+        assert parted.train() != 0
+    assert parted.train() == 0
+    ended, undisturbed = load_file(parted.checkpoint), load_file(whole.checkpoint)
     assert all(torch.equal(tensor, ended[key]) for key, tensor in undisturbed.items())
+
+
+def interrupted(*_: object) -> None:
+    raise KeyboardInterrupt
 
 
 def test_it_is_evaluated_with_what_each_subset_costs(

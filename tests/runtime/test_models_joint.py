@@ -15,7 +15,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from swc_runtime.models import build_model
 from swc_runtime.models import packed as packed_module
 from swc_runtime.models.packed import num_groups, packed_channels
-from swc_runtime.models.wrn import WideResNet, channels_of, convolution, linear
+from swc_runtime.models.wrn import WideResNet, channels_of, convolution, linear, spread
 
 CIFAR, TINY = (3, 32, 32), (3, 8, 8)
 CLASSES, STEM, PIXELS = 5, 16, 32 * 32
@@ -150,7 +150,7 @@ def subnetworks(model: nn.Module, outputs: int, gamma: int) -> list[WideResNet]:
     stages = [model.conv1, model.block1[0].conv1, model.block2[0].conv1, model.block3[0].conv1]
     stem, first, second, third = (conv.out_channels // outputs for conv in stages)
     conv = partial(convolution, groups=gamma)
-    made = [WideResNet(10, (stem, first, second, third), 3, linear(CLASSES), conv) for _ in range(outputs)]
+    made = [WideResNet(spread(10, (stem, first, second, third)), 3, linear(CLASSES), conv) for _ in range(outputs)]
     for number, network in enumerate(made):
         own = {key: t if t.dim() == 0 else t.chunk(outputs)[number] for key, t in model.state_dict().items()}
         network.load_state_dict(own | {"fc.weight": own["fc.weight"].squeeze(2)})
