@@ -69,7 +69,7 @@ def _top1(done: Done) -> str:
 def _sweep(spec: Path, varied: tuple[str, ...], given: dict[str, object]) -> Sweep:
     from attrs import evolve
 
-    from swc.sweep.plan import Sweep, read_sweep
+    from swc.sweep.plan import Sweep, read_sweep, repeated
 
     named = {name: value for name, value in given.items() if value is not None}
     if "ensemble" in named:
@@ -79,6 +79,8 @@ def _sweep(spec: Path, varied: tuple[str, ...], given: dict[str, object]) -> Swe
         if pairs:
             raise click.UsageError("a sweep file says itself what varies: leave --vary away")
         return evolve(read_sweep(spec), **named)  # type: ignore[arg-type]
+    if told := next((told for name, values in pairs if (told := repeated(name, values))), ""):
+        raise click.UsageError(f"{told}: one run would count as two")
     if not pairs:
         raise click.UsageError("nothing varies: name a param and its values, as in --vary beta=0.1,0.9")
     return Sweep(spec.stem, (spec,), pairs, **named)  # type: ignore[arg-type]

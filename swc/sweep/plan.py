@@ -7,6 +7,7 @@ last; a cell's name is a folder's name and tells its values.
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -127,7 +128,16 @@ def _wrong_variation(found: dict[str, Any]) -> str:
     if not several and not found.get("vary"):
         return "it needs `vary`"
     wrong = [name for name, values in found.get("vary", {}).items() if not isinstance(values, list) or not values]
-    return f"`{wrong[0]}` must be a list of values" if wrong else ""
+    if wrong:
+        return f"`{wrong[0]}` must be a list of values"
+    written = {name: [_as_written(value) for value in values] for name, values in found.get("vary", {}).items()}
+    return next((told for name, values in written.items() if (told := repeated(name, values))), "")
+
+
+def repeated(name: str, values: Sequence[str]) -> str:
+    """What is wrong where a value stands twice, or nothing: one run would count as two."""
+    twice = next((value for value in values if values.count(value) > 1), None)
+    return "" if twice is None else f"`{name}` has the value {twice} twice"
 
 
 def _listed(names: str | list[str]) -> tuple[str, ...]:

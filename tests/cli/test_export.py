@@ -152,6 +152,16 @@ def test_a_failed_export_leaves_an_older_one_as_it_was(run: Place, monkeypatch: 
     assert {path.name: path.read_bytes() for path in (run.folder / "older").iterdir()} == before
 
 
+def test_files_that_no_export_wrote_are_kept(run: Place, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    mine = tmp_path / "README.md"
+    mine.write_text("precious", encoding="utf-8")
+    assert run.swc("export", "--format", "safetensors", "-o", str(tmp_path)) == 1
+    assert "SW667" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["README.md"] and mine.read_text("utf-8") == "precious"
+    assert run.swc("export", "--format", "safetensors", "-o", str(tmp_path / "new")) == 0
+    assert run.swc("export", "--format", "safetensors", "-o", str(tmp_path / "new")) == 0
+
+
 def test_onnx_files_say_what_they_are_and_run_in_onnxruntime(
     run: Place, outputs: tuple[torch.Tensor, torch.Tensor]
 ) -> None:

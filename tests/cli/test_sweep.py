@@ -147,6 +147,7 @@ def test_shipped_sweeps_compile(path: Path) -> None:
         ('spec = "a.sw"\nensemble = ["a", "a"]', "`ensemble` must be a list of different names"),
         ('spec = ["a.sw", 3]', "`spec` must be a list of different names"),
         ('spec = "a.sw"\n[vary]\nbeta = 1', "`beta` must be a list"),
+        ('spec = "a.sw"\n[vary]\nbeta = [1, 2, 1]', "`beta` has the value 1 twice"),
         ('spec = "a.sw"\nsede = 2', "no key `sede`"),
         ('spec = "a.sw"\nseeds = 0\n[vary]\nbeta = [1]', "at least 1"),
         ("spec =", "is no sweep"),

@@ -81,6 +81,7 @@ TRIGGERED = {
     "SW146": "language/test_names.py",
     "SW147": "language/test_names.py",
     "SW666": "end_to_end/test_rivals.py",
+    "SW667": "cli/test_export.py",
     "SW413": "passes/test_policies.py",
     "SW414": "passes/test_shapeshifter.py",
     "SW415": "passes/test_shapeshifter.py",

@@ -2,8 +2,8 @@
 
 Takes a depth, a width factor or channel numbers, and the images' channels; gives a torch module whose layer paths are
 `conv1`, `block1.0.conv1`, ..., `bn`, `fc`. Guarantees: convolutions are registered stem first, then in each block
-`conv1`, `conv2` and, where there is one, `shortcut`; images of any size from 8 pixels up are taken. Families that differ
-in their convolutions or their classifier alone make the same network of theirs (`mimo`, `packed`).
+`conv1`, `conv2` and, where there is one, `shortcut`; images of any size from 8 pixels up are taken. Families that
+differ in their convolutions or their classifier alone make the same network of theirs (`mimo`, `packed`).
 
 Channel numbers stand in the order of the data: the stem's outputs, then for each stage those of its blocks, which the
 sums make equal, and those of the first convolution of every block.

@@ -167,7 +167,29 @@ class JointNetwork(Diagnostic):
         return "take `--format torch`, `torch-export`, `onnx` or `safetensors`"
 
 
+@frozen(kw_only=True)
+class ForeignFiles(Diagnostic):
+    """An export would replace files that no earlier export wrote.
+
+    An export has a README.md and files named after members; in a folder with other work it could overwrite what is
+    yours. A folder with an earlier export, known by its model card, is written anew.
+    """
+
+    code: ClassVar[str] = "SW667"
+    folder: str
+    files: tuple[str, ...]
+
+    def message(self) -> str:
+        """Which files."""
+        return f"`{self.folder}` holds {', '.join(f'`{name}`' for name in self.files)}, which no export wrote"
+
+    def help(self) -> str:
+        """Another folder."""
+        return "name another folder: `-o FOLDER`"
+
+
 EXPORTING = (
+    ForeignFiles,
     NoSuchMember,
     NotExportable,
     ExportDiffers,

@@ -186,16 +186,24 @@ function corruptions(found) {
     button(name, () => { chosen.metric = metric; showCorruptions(); }, { "aria-pressed": String(chosen.metric === metric) }));
   const height = 110 + 30 * found.types.length;
   const extra = found.types.some((type) => !found.standard.includes(type)) ? " Types with * are not in the standard mean." : "";
+  const partial = found.types.length < ALL_TYPES || found.severities.length < SEVERITIES
+    ? ` Means need all types and ${SEVERITIES} severities: here are ${found.types.length} and ${found.severities.length}.` : "";
   const source = found.generated ? "The images were made by swc; they are not the published ones." : "The published images.";
   return [
     make("div", { class: "tools" }, picker, make("div", { class: "choices", role: "group", "aria-label": "score" }, ...choices)),
     make("div", { class: "medium" }, chart("plot-corruptions", () => corruptionChart(found, predictor), height)),
-    meansTable(found), caption(`${source}${extra}`),
+    meansTable(found), caption(`${source}${extra}${partial}`),
   ];
 }
 
+// a mean over some of the types or severities would pass for the published ones
+const STANDARD_TYPES = 15, ALL_TYPES = 19, SEVERITIES = 5;
+
 function meansTable(found) {
+  const isWhole = (types) => found.severities.length === SEVERITIES && types.every((type) => found.types.includes(type))
+    && types.length === (types === found.standard ? STANDARD_TYPES : ALL_TYPES);
   const mean = (one, metric, types) => {
+    if (!isWhole(types)) return null;
     const values = found.types.flatMap((type, row) => (types.includes(type) ? one[metric][row] : []));
     return values.length && !values.includes(null) ? values.reduce((sum, value) => sum + value, 0) / values.length : null;
   };
