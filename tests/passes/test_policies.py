@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+import sys
+from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -107,3 +111,17 @@ def test_stored_norms_and_heads_begin_as_torchs_own() -> None:
         ("weight", "tensors", "kaiming"),
         ("bias", "biases", "zeros"),
     }
+
+
+def test_the_guide_adds_a_policy_in_sixty_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    page = (Path(__file__).parents[2] / "docs/how-to/new_policy.md").read_text("utf-8")
+    (text,) = re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    assert len(text.splitlines()) < 60
+    scope: dict[str, Any] = {"__name__": "by_shape"}
+    monkeypatch.setitem(sys.modules, "by_shape", ModuleType("by_shape"))
+    exec(compile(text, "by_shape.py", "exec"), scope)
+    monkeypatch.setitem(POLICIES, "by_shape", scope["ByShape"]())
+    graph = graph_of([(16, 1), (16, 1)], "by_shape", "conv")
+    assert parse_graph(print_graph(graph)) == graph
+    shapes = {(layer.member, layer.shape) for layer in graph.layers}
+    assert count(graph).tensor_scalars == sum(num_scalars(shape) for _, shape in shapes) < count(graph).native_scalars
