@@ -1,4 +1,7 @@
-"""Every rival of the paper goes the whole way: compiled, trained, taken up again, evaluated and exported."""
+"""Every rival of the paper goes the whole way: compiled, trained, taken up again, evaluated and exported.
+
+Half of them do so in every run of the tests, all in the slow ones.
+"""
 
 from __future__ import annotations
 
@@ -55,10 +58,12 @@ def spec_of(members: str, sharing: str) -> str:
     )
 
 
+OFTEN = ("batch_ensemble", "universally_slimmable", "shapeshifter", "mimo", "hne")
+ALL = [pytest.param(name, marks=() if name in OFTEN else pytest.mark.slow) for name in RIVALS]
 JOINT = ("mimo", "packed", "msdnet", "hne")
 
 
-@pytest.fixture(scope="module", params=RIVALS)
+@pytest.fixture(scope="module", params=ALL)
 def rival(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Place]]:
     members, sharing = RIVALS[request.param]
     place = Place(tmp_path_factory.mktemp(request.param))
@@ -77,7 +82,7 @@ def test_it_trains_and_scores_every_member(rival: tuple[str, Place]) -> None:
     assert scored[:-1] == [member.name for member in place.build().spec.members]
 
 
-@pytest.mark.parametrize("name", ["batch_ensemble_split", "universally_slimmable", "mimo"])
+@pytest.mark.parametrize("name", ["universally_slimmable", pytest.param("mimo", marks=pytest.mark.slow)])
 def test_it_goes_on_to_the_same_bits(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole, parted = Place(tmp_path / "whole"), Place(tmp_path / "parted")
     for place in (whole, parted):
