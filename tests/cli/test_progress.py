@@ -32,7 +32,8 @@ def tell(stream: io.StringIO) -> str:
     with progress_for(TRAINING, steps=4, num_images=100, stream=stream) as progress:
         progress.say("arithmetic: float32")
         with progress.epoch(stage, 0) as on_step:
-            tally = Tally(torch.ones(3, 2, dtype=torch.float64), 8)
+            sums = torch.tensor([[1.0, 1], [1, 1], [1, 1], [8, 8]], dtype=torch.float64)
+            tally = Tally(sums, 8)
             for step in range(1, 5):
                 on_step(step, tally)
         progress.epoch_done(stage, 0, RESULT)
