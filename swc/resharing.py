@@ -25,8 +25,9 @@ from swc_runtime.data import num_batches
 from swc_runtime.norms import reestimate
 from swc_runtime.optimiser import momentum_tensors
 from swc_runtime.precision import laid_out
-from swc_runtime.probe import measure_clusters, measure_coefficients, measure_spectra, sketch_clusters
+from swc_runtime.probe import measure_clusters, measure_coefficients, sketch_clusters
 from swc_runtime.sketch import Sketch
+from swc_runtime.spectra import measure_spectra
 from swc_runtime.transfer import carry_weights, untie
 
 if TYPE_CHECKING:

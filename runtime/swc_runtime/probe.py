@@ -1,4 +1,4 @@
-"""Measuring gradients for the compiler: cluster similarity, coefficient similarity and spectra.
+"""Measuring gradients for the compiler: the similarity of clusters and of coefficients.
 
 Takes an ensemble and batches of (images, labels); gives `Feedback` by the ids of the program that the ensemble was
 built from. Guarantees: evaluation mode, no update, no `.grad` touched; each member is measured with its own
@@ -17,15 +17,13 @@ import torch
 import torch.nn.functional as F
 from attrs import frozen
 from swc.program.expressions import slots_of
-from swc.program.feedback import ClusterFeedback, CoefficientFeedback, Similarity, Spectrum
+from swc.program.feedback import ClusterFeedback, CoefficientFeedback, Similarity
 from swc.program.program import Program, WeightPlan
 from torch import Tensor
 
-from swc_runtime.compose import gather_rows
 from swc_runtime.ensemble import Ensemble
-from swc_runtime.plan import plan_composition
 from swc_runtime.ranks import ALONE, Ranks
-from swc_runtime.similarity import CHUNK, Cosine, Shape, common_block, cosines, cosines_on
+from swc_runtime.similarity import Cosine, Shape, common_block, cosines, cosines_on
 from swc_runtime.sketch import Folder, Sketch, Sketches, is_folded, with_sketch_error
 
 Batches = Iterable[tuple[Tensor, Tensor]]
@@ -72,7 +70,7 @@ def measure_clusters(
     Each pair is compared on its own common block; its error is the delete-one-group jackknife's over `groups` groups
     of batches. `progress` is called with the number of images after each batch, `context` gives the autocast to run
     the members in. Each of several `ranks` gives its shares and has the sums over all. The sums are given too, for
-    `measure_spectra`. Paper, supplementary section 2.
+    `spectra.measure_spectra`. Paper, supplementary section 2.
     """
     sums = sum_gradients(ensemble, batches, groups=groups, progress=progress, context=context, ranks=ranks)
     return cluster_feedback(sums, ensemble.program), sums
@@ -377,26 +375,3 @@ def _sum_slots(
     for bank, stack in zip(plan.banks, stacks, strict=True):
         by_slot |= dict(zip(bank.slots, stack, strict=True))
     return by_slot, num_images
-
-
-def measure_spectra(sums: GradientSums, program: Program) -> tuple[Spectrum, ...]:
-    """Per bank of `program` the energies of its slots' summed gradients: squared singular values, falling.
-
-    `program` may be another than the one measured, say the one after a split: only its layers must be the same
-    (KeyError otherwise). One number per slot, at most the template's size.
-    """
-    plan = plan_composition(program)
-    totals = [sums.groups[layer_of(program.weights[n])].sum(0) for n in plan.direct]
-    if not totals:
-        return ()
-    rows = gather_rows(plan, totals, totals[0])
-    return tuple(Spectrum(bank.id, _energies(row)) for bank, row in zip(plan.banks, rows, strict=True))
-
-
-def _energies(rows_ST: Tensor) -> tuple[float, ...]:
-    num_slots = len(rows_ST)
-    gram = torch.zeros(num_slots, num_slots, dtype=torch.float64, device=rows_ST.device)
-    for part in torch.split(rows_ST, CHUNK // num_slots, dim=1):
-        gram.addmm_(part.double(), part.double().t())
-    energies = torch.linalg.eigvalsh(gram).clamp(min=0).flip(0)
-    return tuple(energies.tolist()[: rows_ST.shape[1]])

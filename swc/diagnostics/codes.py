@@ -17,6 +17,7 @@ from swc.diagnostics.catalogue.files import FILES
 from swc.diagnostics.catalogue.formats import FORMATS
 from swc.diagnostics.catalogue.members import MEMBERS
 from swc.diagnostics.catalogue.names import NAMES
+from swc.diagnostics.catalogue.policies import POLICIES
 from swc.diagnostics.catalogue.ranks import RANKS
 from swc.diagnostics.catalogue.reports import REPORTS
 from swc.diagnostics.catalogue.run import RUN
@@ -36,6 +37,7 @@ AREAS: tuple[tuple[str, tuple[type[Diagnostic], ...]], ...] = (
     ("Values, units and ranges", VALUES),
     ("Members and layers", MEMBERS),
     ("Selection and clusters", CLUSTERS),
+    ("Sharing policies", POLICIES),
     ("Budget and allocation", BUDGET),
     ("Data sets", DATA),
     ("Training: checkpoints, feedback", (*RUN, *TRAINING)),

@@ -17,7 +17,8 @@ from swc.semantics.spec import Budget, Clusters, Member, Selector, Share, Spec
 from programs import naive_weights
 from swc_runtime import build
 from swc_runtime.init import initial_member
-from swc_runtime.probe import clusters_of, measure_clusters, measure_coefficients, measure_spectra
+from swc_runtime.probe import clusters_of, measure_clusters, measure_coefficients
+from swc_runtime.spectra import measure_spectra
 from swc_runtime.transfer import carry_weights, untie
 
 TRAINING = Training(

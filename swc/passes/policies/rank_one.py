@@ -11,7 +11,7 @@ from itertools import groupby
 from attrs import frozen
 
 from swc.diagnostics import Diagnostic
-from swc.diagnostics.catalogue.clusters import UnlikeMembers
+from swc.diagnostics.catalogue.policies import UnlikeMembers
 from swc.ir.graph import Graph, Layer, Tensor, Weight
 from swc.passes.policies.policy import Room
 from swc.passes.policies.stored import stored

@@ -13,7 +13,7 @@ from math import isqrt, prod
 from attrs import frozen
 
 from swc.diagnostics import Diagnostic, Sink
-from swc.diagnostics.catalogue.clusters import BanksTooLarge, BankTooSmall
+from swc.diagnostics.catalogue.policies import BanksTooLarge, BankTooSmall
 from swc.ir.graph import Graph, Layer, Tensor, Weight
 from swc.passes.budget import apportioned
 from swc.passes.clustering import Group, mixed_groups
