@@ -54,13 +54,14 @@ def command(places: tuple[str, ...], form: str, output: Path | None, **given: ob
 
 def _evaluated(place: str | None, asked: Asked, sink: Sink) -> Evaluation:
     from swc.cli.places import open_place
+    from swc.evaluation.earlier import with_earlier
     from swc.evaluation.measure import evaluate_build
     from swc.evaluation.record import as_csv, as_json
     from swc.store import write_whole
 
     build = open_place(place, {})
-    found = evaluate_build(build, asked, sink, console.say)
     folder = build.folder / "eval"
+    found = with_earlier(evaluate_build(build, asked, sink, console.say), folder / "evaluation.json", console.say)
     write_whole(folder / "evaluation.csv", as_csv((found,)))
     write_whole(folder / "evaluation.json", as_json((found,)))
     return found

@@ -283,3 +283,18 @@ def test_predictions_for_other_data_sets_are_kept_too(run: Place, capsys: pytest
     capsys.readouterr()
     assert evaluated(run, "--ood", "more_noise") == first
     assert capsys.readouterr().err.count("predictions are those kept in") == 2
+
+
+def test_what_was_found_before_is_kept_as_long_as_the_weights_are_the_same(
+    run: Place, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = run.folder / "build/tiny/run/eval/evaluation.json"
+    before = evaluated(run, "--ood", "digits")["outliers"]
+    capsys.readouterr()
+    assert evaluated(run)["outliers"] == before != []
+    assert "kept from the evaluation before: outliers" in capsys.readouterr().err
+    assert evaluated(run, "--temperature")["outliers"] == []  # other images are scored
+    assert "dropped: outliers" in capsys.readouterr().err
+    path.write_text("{")
+    assert evaluated(run)["outliers"] == []
+    assert "damaged" in capsys.readouterr().err
