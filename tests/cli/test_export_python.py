@@ -14,14 +14,14 @@ from attrs import evolve
 from safetensors.torch import load_file, save_file
 from swc.driver import Compiled, compile_file
 from swc.exporting import python_file
-from swc.exporting.families import FILES, family_code, import_lines
+from swc.exporting.families import FILES, family_code, family_files, import_lines
 from swc.exporting.python_names import file_stem, names_of
 from swc.exporting.python_source import python_source
 from swc.exporting.python_weights import WIDTH, called, code_of, laid_out
 from swc.program.codec import hash_of
 from swc.program.expressions import Combine, Concat, Mix, Resize, Scale, Slice, Stored
 from swc.program.program import SlotPlan, TensorPlan
-from swc.program.vocabulary import FAMILIES
+from swc.program.vocabulary import FAMILIES, JOINT_FAMILIES
 from swc.trained import kept_of, restored
 
 from runs import Place, trained
@@ -242,12 +242,22 @@ def test_no_name_is_defined_in_two_ways(texts: dict[str, str]) -> None:
 
 
 def test_families_stand_on_their_own() -> None:
-    for family in FAMILIES:
+    for family in set(FAMILIES) - set(JOINT_FAMILIES):  # those that `--format python` writes into one file
         code = family_code(family)
         assert code.title.endswith(".")
         assert f"def {family}(" in code.body and "import" not in code.body
         assert not [module for module, _, _ in code.imports if module.startswith("swc")]
     assert set(FILES) <= set(FAMILIES)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_files_of_a_family_import_each_other_alone(family: str) -> None:
+    files = family_files(family)
+    assert f"def {family}(" in files[f"{family}.py"]
+    for text in files.values():
+        imports = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.ImportFrom)]
+        outside = {str(node.module).partition(".")[0] for node in imports if f"{node.module}.py" not in files}
+        assert outside <= {*sys.stdlib_module_names, "torch", "torchvision"}
 
 
 def test_imports_are_sorted() -> None:
