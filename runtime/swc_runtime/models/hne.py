@@ -21,9 +21,9 @@ Suffixes: B images, C channels, H x W pixels, K leaves.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import torch
-from attrs import frozen
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torchvision.models.resnet import Bottleneck
@@ -35,8 +35,7 @@ STEM_CHANNELS = 64
 EXPANSION = Bottleneck.expansion
 
 
-@frozen
-class BlockPlan:
+class BlockPlan(NamedTuple):  # models need torch alone, so that they can be carried away
     """Where one block of the ResNet goes in the tree, and its inner channels in each branch of that level."""
 
     level: int
