@@ -137,7 +137,7 @@ def test_mimo_adds_inputs_to_the_stem_and_rows_to_the_classifier(outputs: int, c
 
 
 def test_mimo_has_about_the_published_number_of_parameters() -> None:
-    """36.5M for three members of WRN-28-10 (Havasi et al., table 1 and 2): so it is for 10 classes, nearly for 100."""
+    """36.5M for three members of WRN-28-10 (the published figure): so it is for 10 classes, nearly for 100."""
     assert size(sketched("mimo", 10, outputs=3)) == 36_492_878
     assert size(sketched("mimo", 100, outputs=3)) == 36_665_948
 
@@ -224,7 +224,7 @@ def test_gamma_gives_way_where_groups_would_be_narrow(inputs: int, channels: int
     [(FOUR, 1.0), (FOUR | {"alpha": 4}, 4.0), (FOUR | {"outputs": 8}, 0.5), (FOUR | {"alpha": 1}, 0.25)],
 )
 def test_packed_weights_and_multiply_adds_are_those_published(arguments: dict[str, int], ratio: float) -> None:
-    """A convolution's are alpha ** 2 / (M gamma) times the plain one's (Laurent et al., section 3)."""
+    """A convolution's are alpha ** 2 / (M gamma) times the plain one's, as the method is built (Laurent et al., 2023)."""
     joint, plain = sketched("packed", **arguments), sketched("wrn")
     own, usual = convolutions(joint), convolutions(plain)
     assert list(own) == list(usual)
