@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from io import StringIO
 from math import sqrt
 from statistics import mean, stdev
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from attrs import asdict, frozen
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from rich.console import RenderableType
 
+LONGEST_LEVEL = 8  # letters of a name that stands level under an axis
 PANELS = (("top1", "top-1 (%)", 100.0), ("nll", "NLL (nats)", 1.0))
 PLAIN = ("nll", "diversity")  # that are no fractions of images
 METRICS = ("top1", "nll", "ece", "mean_member_top1", "best_member_top1")
@@ -148,7 +149,7 @@ def figure(sweep: Sweep, found: Sequence[Summary]) -> Figure:
                 markersize=4,
                 capsize=3,
             )
-        axes.set_xticks(range(len(values)), values, rotation=30 if max(map(len, values)) > 8 else 0)
+        axes.set_xticks(range(len(values)), values, **_tilted(values))
         axes.set(xlabel=name, ylabel=f"{label}, held out")
         axes.spines[["top", "right"]].set_visible(False)
     if any(lines):
@@ -159,3 +160,9 @@ def figure(sweep: Sweep, found: Sequence[Summary]) -> Figure:
 
 def _seeds(number: int) -> str:
     return "one seed" if number == 1 else f"mean and standard error of {number} seeds"
+
+
+def _tilted(names: Sequence[str]) -> dict[str, Any]:
+    """How names stand under an axis: long ones lean, each ending at its own mark."""
+    is_long = max(map(len, names)) > LONGEST_LEVEL
+    return {"rotation": 30, "ha": "right", "rotation_mode": "anchor"} if is_long else {}

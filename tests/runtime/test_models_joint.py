@@ -224,7 +224,7 @@ def test_gamma_gives_way_where_groups_would_be_narrow(inputs: int, channels: int
     [(FOUR, 1.0), (FOUR | {"alpha": 4}, 4.0), (FOUR | {"outputs": 8}, 0.5), (FOUR | {"alpha": 1}, 0.25)],
 )
 def test_packed_weights_and_multiply_adds_are_those_published(arguments: dict[str, int], ratio: float) -> None:
-    """A convolution's are alpha ** 2 / (M gamma) times the plain one's, as the method is built (Laurent et al., 2023)."""
+    """A convolution's are alpha ** 2 / (M gamma) times the plain one's, by construction (Laurent et al., 2023)."""
     joint, plain = sketched("packed", **arguments), sketched("wrn")
     own, usual = convolutions(joint), convolutions(plain)
     assert list(own) == list(usual)
