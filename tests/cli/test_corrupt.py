@@ -369,6 +369,7 @@ def test_images_are_read_where_they_are_looked_at(run: Place, whole: Path) -> No
 
 
 def test_the_heat_map_shows_every_number(run: Place, scored: dict, capsys: pytest.CaptureFixture[str]) -> None:
+    (run.run / "eval/evaluation.json").write_text(scored["evaluation.json"], encoding="utf-8")
     assert evaluated(run)["corruptions"] == scored["corruptions"]  # kept from before
     (run.run / "eval/evaluation.json").unlink()
     evaluated(run)
