@@ -17,11 +17,12 @@ from attrs import evolve
 from swc.driver import Compiled, recompile
 from swc.program.feedback import Feedback
 from swc.program.stages import Stage, stages
-from swc.program.training import SplitClusters, UntieCoefficients
+from swc.program.training import GroupLayers, SplitClusters, UntieCoefficients
 from swc.show.wording import several
 from swc.store import revision_folder, write_feedback, write_revision
 from swc.trained import Trained, assembled, batches_of, built
 from swc_runtime.data import num_batches
+from swc_runtime.mixtures import measure_mixtures
 from swc_runtime.norms import reestimate
 from swc_runtime.optimiser import momentum_tensors
 from swc_runtime.precision import laid_out
@@ -42,6 +43,8 @@ def next_revision(run: Run, trained: Trained, stage: Stage) -> Trained:
     match stage.action:
         case SplitClusters():
             following = _split(run, trained, stage)
+        case GroupLayers():
+            following = _grouped(run, trained)
         case UntieCoefficients():
             following = _untied(run, trained, stage)
         case None:
@@ -70,6 +73,14 @@ def _split(run: Run, trained: Trained, stage: Stage) -> Trained:
     return assembled(run, compiled, built(run, compiled), {}, 0)
 
 
+def _grouped(run: Run, trained: Trained) -> Trained:
+    """Layers in the groups that pretraining found; everything begins anew, for the bank is another."""
+    feedback = measure_mixtures(trained.ensemble)
+    _keep_feedback(run, feedback)
+    compiled = recompile(trained.compiled, feedback)
+    return assembled(run, compiled, built(run, compiled), {}, 0)
+
+
 def _recompiled_by_clusters(run: Run, trained: Trained, stage: Stage) -> Compiled:
     assert isinstance(stage.action, SplitClusters)
     if stage.action.sketch is not None:
@@ -91,7 +102,7 @@ def _recompiled_by_clusters(run: Run, trained: Trained, stage: Stage) -> Compile
 
 
 def _recompiled_by_sketches(run: Run, trained: Trained, stage: Stage, buckets: int) -> Compiled:
-    assert stage.action is not None
+    assert isinstance(stage.action, SplitClusters)
     epoch = num_batches(len(run.dataset.train), run.recipe.batch)
     sketch = Sketch(min(epoch, stage.action.batches or epoch), buckets, run.recipe.seed)
     with run.progress.measuring(stage) as tell:
@@ -129,7 +140,7 @@ def _untied(run: Run, trained: Trained, stage: Stage) -> Trained:
 
 def _measured_batches(run: Run, stage: Stage) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
     """The batches of the epoch that would come next, all of them or as many as the action asks for."""
-    assert stage.action is not None
+    assert isinstance(stage.action, SplitClusters | UntieCoefficients)
     batches = batches_of(run, stage, stage.stop)
     return ((laid_out(images), labels) for images, labels in islice(batches, stage.action.batches))
 

@@ -31,7 +31,7 @@ from swc.driver import Compiled, compile_spec, stage_of
 from swc.frontend.table import LayerTable
 from swc.ir.text import parse_graph, print_graph
 from swc.program.codec import decode, encode
-from swc.program.feedback import ClusterFeedback, CoefficientFeedback, Feedback
+from swc.program.feedback import ClusterFeedback, CoefficientFeedback, Feedback, GroupFeedback
 from swc.program.program import Program
 from swc.program.references import dangling
 from swc.program.stages import scale_epochs, stages
@@ -166,7 +166,7 @@ def read_feedback(run: Path, number: int) -> Feedback | None:
 
 
 def _measured(path: Path) -> Feedback:
-    found: Feedback = decode(_text(path), ClusterFeedback | CoefficientFeedback, str(path))
+    found: Feedback = decode(_text(path), ClusterFeedback | CoefficientFeedback | GroupFeedback, str(path))
     return found
 
 

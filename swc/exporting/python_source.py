@@ -20,7 +20,7 @@ from swc.ir.graph import Graph
 from swc.program.program import BankPlan, MemberPlan, Program
 from swc.show.wording import several
 from swc_runtime.compose import block_view
-from swc_runtime.expressions.evaluate import RESIZING, mixed, scaled
+from swc_runtime.expressions.evaluate import RESIZING, mixed, scaled, softmaxed
 from swc_runtime.init import RELEASE_FAN_IN
 
 OWN_IMPORTS = (
@@ -149,6 +149,8 @@ def _helpers(used: frozenset[str]) -> str:
         own.insert(0, _source(block_view).replace("def block_view(", "def block(", 1))
     if "scaled" in used:
         own.append(_source(scaled))
+    if "softmaxed" in used:
+        own.append(_source(softmaxed))
     if "mixed" in used:
         own.append(_source(mixed))
     if "resize" in used:

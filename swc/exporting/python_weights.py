@@ -49,8 +49,10 @@ def code_of(expression: Expression, names: Names) -> Call | str:
             code = Call("scaled", (code_of(of, names), *vectors))
         case Resize(of, shape, mode):
             code = Call("resize", (code_of(of, names), tuple_text(shape), f'"{mode}"'))
-        case Mix(of, by, start, shape):
-            code = Call("mixed", (code_of(of, names), f"w.{names.tensors[by]}", str(start), tuple_text(shape)))
+        case Mix(of, by, start, shape, softmax):
+            vector = f"w.{names.tensors[by]}"
+            weights = Call("softmaxed", (vector,)) if softmax else vector
+            code = Call("mixed", (code_of(of, names), weights, str(start), tuple_text(shape)))
     return code
 
 

@@ -155,7 +155,8 @@ def _scale(tokens: Tokens) -> Expression:
 
 def _mix(tokens: Tokens) -> Expression:
     of, start, shape = tokens.expression(), tokens.after("@", tokens.whole), tokens.shape()
-    return Mix(of, tokens.after("by", tokens.word), start, shape)
+    softmax = tokens.choice(("by", "softmax")) == "softmax"
+    return Mix(of, tokens.word(), start, shape, softmax)
 
 
 _READERS: dict[str, Callable[[Tokens], Expression]] = {

@@ -57,7 +57,7 @@ def initial_groups(layers: Sequence[Layer], clusters: Clusters, sink: Sink) -> t
     match clusters.kind:
         case "depth":
             return depth_bins(layers, clusters.bins)
-        case "one":
+        case "one" | "pretraining":
             return tuple(Group(kernel_words(group[0]), group) for group in by_kernel(layers))
         case "per_layer":
             return per_layer(layers)
@@ -165,7 +165,7 @@ def mixed_groups(layers: Sequence[Layer], clusters: Clusters, sink: Sink) -> tup
     match clusters.kind:
         case "depth":
             return _mixed_bins(layers, clusters, sink)
-        case "one":
+        case "one" | "pretraining":
             return (Group("all", tuple(layers)),)
         case "per_layer":
             return _alike(layers, lambda layer: layer.path)

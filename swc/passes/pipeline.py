@@ -14,6 +14,7 @@ from swc.passes.cluster import MakeClusters
 from swc.passes.context import Context, Pass
 from swc.passes.express import Express
 from swc.passes.levels import CutLevels
+from swc.passes.regroup import regrouped
 from swc.passes.select import Select
 from swc.passes.split import Split
 from swc.passes.store import Store
@@ -38,7 +39,7 @@ def run_pipeline(context: Context, after: Callable[[Pass, Graph], None] | None =
 
     Raises DiagnosticError for what the author must mend.
     """
-    stage = context.stage
+    stage, context = context.stage, regrouped(context)
     graph = Graph(context.spec.name, stage.revision if stage else 0, stage.phase.name if stage else "")
     for step in PIPELINE:
         graph = step.run(graph, context)

@@ -113,6 +113,11 @@ def cluster_of_bank(bank: str) -> str:
     return bank.rpartition(".")[0]
 
 
+def composed(program: Program) -> frozenset[tuple[str, str]]:
+    """The members' parameters that a Program composes, from whatever it stores."""
+    return frozenset((weight.member, weight.path) for weight in program.weights)
+
+
 def banks_by_layer(program: Program) -> dict[str, tuple[str, ...]]:
     """The banks each layer with SuperWeights draws on, by layer id (`member.path`), in the order of its weight."""
     banks = {slot.id: slot.bank for slot in program.slots}

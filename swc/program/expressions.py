@@ -76,13 +76,14 @@ class Mix:
     """Consecutive pieces of `shape` of a flat stored bank, added up with the weights of the stored vector `by`.
 
     There are as many pieces as `by` has entries; the first begins at scalar `start`, and past the bank's end they go
-    on at its beginning.
+    on at its beginning. With `softmax` the weights are the softmax of the vector.
     """
 
     of: Expression
     by: str
     start: int
     shape: Shape
+    softmax: bool = False
 
 
 Expression = Stored | Combine | Slice | Concat | Scale | Resize | Mix
@@ -241,8 +242,9 @@ def text_of(expression: Expression) -> str:
             text = f"scale({text_of(of)} by {word(outputs)}, {word(inputs)})"
         case Resize(of, shape, mode):
             text = f"resize({text_of(of)} {_dims(shape)} {word(mode)})"
-        case Mix(of, by, start, shape):
-            text = f"mix({text_of(of)} @{start} {_dims(shape)} by {word(by)})"
+        case Mix(of, by, start, shape, softmax):
+            how = "softmax" if softmax else "by"
+            text = f"mix({text_of(of)} @{start} {_dims(shape)} {how} {word(by)})"
     return text
 
 

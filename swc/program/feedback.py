@@ -57,4 +57,22 @@ class CoefficientFeedback:
     num_groups: int = 0
 
 
-Feedback = ClusterFeedback | CoefficientFeedback
+@frozen
+class Mixture:
+    """The `weights` that layer `layer` gave the templates of `bank`, its bank in pretraining: positive, of sum one."""
+
+    layer: str
+    bank: str
+    weights: tuple[float, ...]
+
+
+@frozen
+class GroupFeedback:
+    """How the layers of `shapeshifter` blocks mixed one bank's templates at the end of revision `revision`."""
+
+    revision: int
+    mixtures: tuple[Mixture, ...]
+
+
+SimilarityFeedback = ClusterFeedback | CoefficientFeedback
+Feedback = SimilarityFeedback | GroupFeedback

@@ -99,27 +99,40 @@ class UntieCoefficients:
     batches: int | None = None
 
 
-Action = SplitClusters | UntieCoefficients
+@frozen
+class GroupLayers:
+    """`then group layers in N clusters`: k-means on what `shapeshifter` layers took of one bank's templates."""
+
+    number: int
+
+
+Action = SplitClusters | GroupLayers | UntieCoefficients
 
 
 @frozen
 class Phase:
     """A stretch of training. `lr` given: that rate, constant; None: the recipe's rate and schedule.
 
-    `carry` says what the split keeps: nothing (`restart`) or the weights, fitted to the new graph (`continue`).
+    `split` is what ends the phase. `carry` says what it keeps: nothing (`restart`) or the weights, fitted to the new
+    graph (`continue`).
     """
 
     name: str
     epochs: int
     lr: float | None = None
     untie: tuple[UntieCoefficients, ...] = ()
-    split: SplitClusters | None = None
+    split: SplitClusters | GroupLayers | None = None
     carry: Carry = "restart"
 
     @property
     def is_search(self) -> bool:
-        """A search phase ends with a split; it trains with coefficients tied by level."""
-        return self.split is not None
+        """A search phase ends with a split of clusters; it trains with coefficients tied by level."""
+        return isinstance(self.split, SplitClusters)
+
+    @property
+    def is_pretraining(self) -> bool:
+        """A pretraining phase ends with layers in groups; it trains `shapeshifter` layers on one bank."""
+        return isinstance(self.split, GroupLayers)
 
 
 @frozen

@@ -13,9 +13,9 @@ from attrs import frozen
 
 from swc.diagnostics import DiagnosticError
 from swc.diagnostics.catalogue.show import NothingMeasured
-from swc.program.feedback import Feedback
+from swc.program.feedback import GroupFeedback, SimilarityFeedback
 from swc.program.stages import Stage, stages
-from swc.program.training import Action, SplitClusters, Training, UntieCoefficients
+from swc.program.training import Action, GroupLayers, SplitClusters, Training, UntieCoefficients
 from swc.show.wording import several
 from swc.store import Build
 
@@ -42,7 +42,7 @@ class Recompile:
     """The similarities that a recompile went by and the threshold it held them against."""
 
     title: str
-    feedback: Feedback
+    feedback: SimilarityFeedback
     threshold: float
 
 
@@ -72,7 +72,8 @@ def recompiles_of(build: Build) -> tuple[Recompile, ...]:
     found = tuple(
         Recompile(_title(known[revision.number]), revision.feedback, action.threshold)
         for revision in build.revisions
-        if revision.feedback is not None and (action := known[revision.number].action) is not None
+        if revision.feedback is not None and not isinstance(revision.feedback, GroupFeedback)
+        if isinstance(action := known[revision.number].action, SplitClusters | UntieCoefficients)
     )
     if not found:
         raise DiagnosticError(NothingMeasured(place=str(build.folder), wanted="similarities"))
@@ -103,6 +104,8 @@ def _done(action: Action | None) -> str:
     match action:
         case SplitClusters():
             return "split"
+        case GroupLayers():
+            return "group"
         case UntieCoefficients():
             return "untie"
         case None:

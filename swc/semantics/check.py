@@ -191,15 +191,25 @@ def _check_together(items: Items, shares: tuple[Share, ...], training: Training 
     """What concerns sharing and training at once."""
     phases = training.phases if training is not None else ()
     for share in shares:
-        if share.templates.is_profiled and all(phase.split is None for phase in phases):
+        if share.templates.is_profiled and not any(phase.is_search for phase in phases):
             scope.sink.report(catalogue.ProfiledWithoutSplit(span=share.templates.span))
     _check_profiles(items, shares, scope)
+    _check_groups(items, shares, scope)
     tied = any(share.coefficients != "slot" and share.policy == "superweights" for share in shares)
     if tied:
         return
     for clause in _clauses(items):
         if isinstance(clause, tree.Untie):
             scope.sink.report(catalogue.NothingToUntie(span=clause.span))
+
+
+def _check_groups(items: Items, shares: tuple[Share, ...], scope: Scope) -> None:
+    """Layers are put in groups by what `shapeshifter` learned, or not at all."""
+    if any(share.policy == "shapeshifter" for share in shares):
+        return
+    for clause in _clauses(items):
+        if isinstance(clause, tree.GroupLayers):
+            scope.sink.report(catalogue.NothingToGroup(span=clause.span))
 
 
 def _check_profiles(items: Items, shares: tuple[Share, ...], scope: Scope) -> None:

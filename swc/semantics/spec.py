@@ -59,10 +59,11 @@ class Selector:
 class Clusters:
     """The initial clustering: depth bins, one cluster, one per layer place, by shape, or a list.
 
+    `pretraining` is no choice of the author's: layers of `shapeshifter` are not in groups yet (`swc.passes.regroup`).
     `groups` (for `explicit`): one tuple of globs over `member.path` for each cluster.
     """
 
-    kind: Literal["depth", "one", "per_layer", "by_shape", "explicit"] = "depth"
+    kind: Literal["depth", "one", "per_layer", "by_shape", "explicit", "pretraining"] = "depth"
     bins: int = 4
     groups: tuple[tuple[str, ...], ...] = ()
     span: Span | None = field(default=None, eq=False)

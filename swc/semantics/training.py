@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from swc.diagnostics import Span, catalogue
-from swc.program.training import Phase, Recipe, SplitClusters, Training, UntieCoefficients
+from swc.program.training import GroupLayers, Phase, Recipe, SplitClusters, Training, UntieCoefficients
 from swc.program.vocabulary import ACROSS, LINKAGES
 from swc.semantics import values
 from swc.semantics.recipes import Draft, add_items, finish
@@ -72,35 +72,48 @@ def _phases(items: tuple[tree.Phase, ...], scope: Scope) -> tuple[Phase, ...]:
         seen.setdefault(name, item.name.span)
     phases = tuple(_phase(item, scope) for item in items)
     if phases and phases[-1].split is not None:
-        scope.sink.report(catalogue.SplitAtTheEnd(span=items[-1].span, phase=phases[-1].name))
+        does = "splits the clusters" if phases[-1].is_search else "puts layers in groups"
+        scope.sink.report(catalogue.SplitAtTheEnd(span=items[-1].span, phase=phases[-1].name, does=does))
     return phases
 
 
 def _phase(item: tree.Phase, scope: Scope) -> Phase:
     epochs = values.whole(item.epochs, scope, "a number of epochs")
     lr = float(values.number(item.lr, scope, "a learning rate", POSITIVE)) if item.lr is not None else None
-    split = _only(item, tree.Split, "`then split`", scope)
+    split = _only(item, tree.Split | tree.GroupLayers, "what ends the phase", scope)
     carry = _only(item, tree.Carry, "what follows the split", scope)
     if carry is not None and split is None:
         scope.sink.report(catalogue.CarryWithoutSplit(span=carry.span, carry=carry.kind))
-    if split is not None and carry is None:
+    if isinstance(split, tree.GroupLayers) and carry is not None and carry.kind == "continue":
+        scope.sink.report(catalogue.GroupsCannotContinue(span=carry.span))
+    if isinstance(split, tree.Split) and carry is None:
         scope.defaults.append(f"phase {item.name.text}: then restart")
     return Phase(
         name=item.name.text,
         epochs=epochs,
         lr=lr,
         untie=_unties(item, epochs, scope),
-        split=_split(split, item.name.text, scope) if split is not None else None,
+        split=_ending(split, item.name.text, scope),
         carry=carry.kind if carry is not None else "restart",
     )
 
 
-def _only(item: tree.Phase, kind: type, what: str, scope: Scope) -> Any:
+def _only(item: tree.Phase, kind: Any, what: str, scope: Scope) -> Any:
     """The one clause of a kind, or None; a second one is reported."""
     found = [clause for clause in item.clauses if isinstance(clause, kind)]
     for again in found[1:]:
         scope.sink.report(catalogue.DuplicateItem(span=again.span, what=what, first=str(found[0].span)))
     return found[0] if found else None
+
+
+def _ending(item: tree.Split | tree.GroupLayers | None, phase: str, scope: Scope) -> SplitClusters | GroupLayers | None:
+    match item:
+        case tree.Split():
+            return _split(item, phase, scope)
+        case tree.GroupLayers():
+            return GroupLayers(values.whole(item.number, scope, "a number of clusters"))
+        case None:
+            return None
 
 
 def _split(item: tree.Split, phase: str, scope: Scope) -> SplitClusters:

@@ -16,7 +16,14 @@ from rich.text import Text
 from swc.passes.grouping import sizes_over_threshold
 from swc.passes.split import RANGE
 from swc.program.diff import ProgramDiff, SplitCluster, clusters_of, diff_programs
-from swc.program.feedback import ClusterFeedback, CoefficientFeedback, Feedback, Similarity
+from swc.program.feedback import (
+    ClusterFeedback,
+    CoefficientFeedback,
+    Feedback,
+    GroupFeedback,
+    Similarity,
+    SimilarityFeedback,
+)
 from swc.program.program import Program
 from swc.program.stages import stages
 from swc.program.training import Training
@@ -42,7 +49,7 @@ class Side:
 class Measured:
     """Feedback with the threshold it was held against (None where the spec has none)."""
 
-    feedback: Feedback
+    feedback: SimilarityFeedback
     threshold: float | None
 
 
@@ -61,7 +68,8 @@ def measured_between(
     """The feedback of the revisions from `before` up to but without `after`, with its thresholds."""
     actions = [stage.action for stage in stages(training)] if training else []
     found = [item for item in feedback if before.revision <= item.revision < after.revision]
-    return tuple(Measured(item, _threshold(actions, item.revision)) for item in found)
+    similar = (item for item in found if not isinstance(item, GroupFeedback))
+    return tuple(Measured(item, _threshold(actions, item.revision)) for item in similar)
 
 
 def _threshold(actions: Sequence[object], revision: int) -> float | None:

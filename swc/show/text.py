@@ -16,7 +16,7 @@ from rich.text import Text
 from swc.ir.counts import count
 from swc.ir.graph import Layer
 from swc.program.stages import Stage, stages
-from swc.program.training import Action, SplitClusters
+from swc.program.training import Action, GroupLayers, SplitClusters
 from swc.semantics.spec import Spec
 from swc.show.index import Index, grouped, index_of
 from swc.show.palette import ALONE, Look, looks, number_of
@@ -149,7 +149,7 @@ def phase_table(spec: Spec, present: int) -> Table:
 def _then(stage: Stage) -> str:
     if stage.action is None:
         return ""
-    carry = f", {stage.phase.carry}" if isinstance(stage.action, SplitClusters) else ""
+    carry = f", {stage.phase.carry}" if stage.action is stage.phase.split else ""
     return action_text(stage.action) + carry
 
 
@@ -158,4 +158,6 @@ def action_text(action: Action) -> str:
     if isinstance(action, SplitClusters):
         sketch = f" sketch {action.sketch}" if action.sketch is not None else ""
         return f"split clusters below {action.threshold:g}{sketch}"
+    if isinstance(action, GroupLayers):
+        return f"group layers in {action.number} clusters"
     return f"untie coefficients below {action.threshold:g}"

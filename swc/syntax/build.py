@@ -138,6 +138,7 @@ FORMS: dict[str, Callable[[list[Any], Span], Any]] = {
     "augment": lambda p, s: t.Augment(_rest(p), s),
     "phase": lambda p, s: t.Phase(p[0], p[1], p[2], _rest(p[3:]), s),
     "split": _split,
+    "group_layers": lambda p, s: t.GroupLayers(p[0], s),
     "restart": lambda p, s: t.Carry("restart", s),
     "carry_on": lambda p, s: t.Carry("continue", s),
     "untie": lambda p, s: t.Untie(p[0], p[1], _options(p[2:], "over"), s),

@@ -254,6 +254,14 @@ class Split:
 
 
 @frozen
+class GroupLayers:
+    """`then group layers in 4 clusters`."""
+
+    number: Value
+    span: Span = field(eq=False)
+
+
+@frozen
 class Carry:
     """`then restart` or `then continue`."""
 
@@ -271,7 +279,7 @@ class Untie:
     span: Span = field(eq=False)
 
 
-Clause = Split | Carry | Untie
+Clause = Split | GroupLayers | Carry | Untie
 
 
 @frozen

@@ -289,6 +289,7 @@ def test_code_does_what_the_runtime_does_with_every_expression(run: Place) -> No
         Slice(Concat(0, (block, Combine("s", 0, shape))), (3, 1, 3, 3)),
         Scale(Concat(1, (block, block)), "t.o", "t.i"),
         Mix(Stored("t.w", (4, 3, 3, 3)), "t.o", 90, (2, 3, 2, 2)),
+        Mix(Stored("t.w", (4, 3, 3, 3)), "t.o", 0, (2, 3, 3, 3), softmax=True),
         *(
             Resize(Stored("t.w", (4, 3, 3, 3)), (2, 5, 3, 3), mode)
             for mode in ("bilinear", "average", "repeat", "mask")

@@ -95,6 +95,7 @@ def test_a_budget_of_another_kind_is_refused(text: str, code: str) -> None:
         ("phase p: 9 epochs then split clusters below 0 sketch 99.5 phase q: 1 epochs", "SW201"),
         ("phase p: 9 epochs then split clusters below 0 sketch 50% phase q: 1 epochs", "SW203"),
         ("phase p: 9 epochs then split clusters below 0 then restart then continue phase q: 1 epochs", "SW121"),
+        ("phase p: 9 epochs then group layers in 4 clusters phase q: 1 epochs", "SW134"),
         ("phase p: 9 epochs phase p: 9 epochs", "SW121"),
         ("batch 3", "SW123"),
         ("batch 0 phase p: 1 epochs", "SW202"),

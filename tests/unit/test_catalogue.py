@@ -116,6 +116,8 @@ TRIGGERED = {
     "SW130": "language/mistakes/carry_without_split.expected",
     "SW131": "language/mistakes/split_at_the_end.expected",
     "SW132": "language/mistakes/profiled_without_split.expected",
+    "SW134": "language/mistakes/nothing_to_group.expected",
+    "SW135": "language/mistakes/groups_cannot_continue.expected",
     "SW133": "language/mistakes/sketched_profile.expected",
     "SW140": "language/mistakes/unused_param.expected",
     "SW141": "language/mistakes/unused_import.expected",

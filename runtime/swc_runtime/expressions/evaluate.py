@@ -35,8 +35,9 @@ def evaluate(expression: Expression, rows: Mapping[str, Tensor], tensors: Mappin
             made = scaled(evaluate(of, rows, tensors), tensors[outputs], tensors[inputs])
         case Resize(of, shape, mode):
             made = resize(evaluate(of, rows, tensors), shape, mode)
-        case Mix(of, by, start, shape):
-            made = mixed(evaluate(of, rows, tensors), tensors[by], start, shape)
+        case Mix(of, by, start, shape, softmax):
+            weights = softmaxed(tensors[by]) if softmax else tensors[by]
+            made = mixed(evaluate(of, rows, tensors), weights, start, shape)
     return made
 
 
@@ -44,6 +45,11 @@ def scaled(weight: Tensor, outputs: Tensor, inputs: Tensor) -> Tensor:
     """A weight times one number for each output and one for each input."""
     kernel = (1,) * (weight.dim() - 2)
     return weight * outputs.view(-1, 1, *kernel) * inputs.view(1, -1, *kernel)
+
+
+def softmaxed(logits: Tensor) -> Tensor:
+    """Positive weights that add up to one."""
+    return logits.softmax(dim=0)
 
 
 def mixed(bank: Tensor, weights: Tensor, start: int, shape: Shape) -> Tensor:

@@ -263,18 +263,19 @@ class CarryWithoutSplit(Diagnostic):
 
 @frozen(kw_only=True)
 class SplitAtTheEnd(Diagnostic):
-    """The last phase ends with a split, and nothing is trained after it.
+    """The last phase ends with a split or with layers in groups, and nothing is trained after it.
 
-    A split changes what is shared, so the networks have to be trained again (`then restart`) or further (`then
-    continue`). Add a phase after it, such as `phase main: 200 epochs`.
+    Both change what is shared, so the networks have to be trained again (`then restart`) or further (`then continue`).
+    Add a phase after it, such as `phase main: 200 epochs`.
     """
 
     code: ClassVar[str] = "SW131"
     phase: str
+    does: str
 
     def message(self) -> str:
         """The phase."""
-        return f"phase `{self.phase}` splits the clusters, and no phase follows"
+        return f"phase `{self.phase}` {self.does}, and no phase follows"
 
     def help(self) -> str:
         """Add a phase."""
@@ -321,6 +322,44 @@ class SketchedProfile(Diagnostic):
         return "leave `sketch` out, or write `templates optimal(coverage)`"
 
 
+@frozen(kw_only=True)
+class NothingToGroup(Diagnostic):
+    """Layers are to be put in groups by what they learned, and no layer learns it.
+
+    `then group layers in N clusters` goes by what layers of `shapeshifter` blocks took of the templates of one bank.
+    Layers of `superweights` are parted by their gradients: `then split clusters below TAU`.
+    """
+
+    code: ClassVar[str] = "SW134"
+
+    def message(self) -> str:
+        """What is missing."""
+        return "`then group layers` has no block that is shared as `shapeshifter`"
+
+    def help(self) -> str:
+        """The two ways out."""
+        return "share a block `as shapeshifter`, or write `then split clusters below 0.1`"
+
+
+@frozen(kw_only=True)
+class GroupsCannotContinue(Diagnostic):
+    """Weights are to go on after layers were put in groups, where nothing can be carried over.
+
+    Pretraining mixes four templates of one bank for all layers. What follows has a bank for each group, so training
+    begins anew. Write `then restart`, or leave it out.
+    """
+
+    code: ClassVar[str] = "SW135"
+
+    def message(self) -> str:
+        """What cannot be."""
+        return "after `then group layers` there are other banks: weights cannot continue"
+
+    def help(self) -> str:
+        """Begin anew."""
+        return "write `then restart`"
+
+
 STRUCTURE = (
     ImportCycle,
     ExtendsCycle,
@@ -337,4 +376,6 @@ STRUCTURE = (
     SplitAtTheEnd,
     ProfiledWithoutSplit,
     SketchedProfile,
+    NothingToGroup,
+    GroupsCannotContinue,
 )

@@ -1,8 +1,9 @@
 """The policy `shapeshifter`: layers of any shape are mixed from pieces of one flat bank for each group.
 
 Shapeshifter networks (Plummer et al., 2022); paper, section 4 and supplementary section 1.1.1. Takes the groups from
-`clusters`. Guarantees: the banks have sizes in proportion to what their groups' layers would own, and together the
-size of the room, less what no layer could read; every layer of every member has coefficients of its own.
+`clusters`, which a pretraining phase may have found. Guarantees: the banks have sizes in proportion to what their
+groups' layers would own, and together the size of the room, less what no layer could read; every layer of every member
+has coefficients of its own.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from swc.diagnostics.catalogue.policies import BanksTooLarge, BankTooSmall
 from swc.ir.graph import Graph, Layer, Tensor, Weight
 from swc.passes.budget import apportioned
 from swc.passes.clustering import Group, mixed_groups
+from swc.passes.policies import pretraining
 from swc.passes.policies.policy import Room
 from swc.program.expressions import Expression, Mix, Resize, Shape, Stored, num_scalars
 from swc.semantics.spec import Share
@@ -37,6 +39,8 @@ class ShapeShifter:
 
     def complaints(self, layers: Sequence[Layer], share: Share, room: Room | None) -> tuple[Diagnostic, ...]:
         """Every group must hold layers, and every bank at least what its layers cannot do without."""
+        if share.clusters.kind == "pretraining":
+            return pretraining.complaints(layers, share, room)
         sink = Sink()
         groups = mixed_groups(layers, share.clusters, sink)
         if sink.errors:
@@ -46,6 +50,8 @@ class ShapeShifter:
 
     def tensors(self, layers: Sequence[Layer], share: Share, room: Room | None) -> tuple[Tensor, ...]:
         """The banks, each with the coefficients of its layers behind it."""
+        if share.clusters.kind == "pretraining":
+            return tuple(pretraining.tensors(layers, room))
         groups = _groups(layers, share)
         return tuple(
             tensor
@@ -57,6 +63,8 @@ class ShapeShifter:
         """What each layer reads of its group's bank."""
         sizes = {tensor.id: num_scalars(tensor.shape) for tensor in graph.tensors}
         mode = str(dict(share.arguments)["upsample"])
+        if share.clusters.kind == "pretraining":
+            return tuple(pretraining.weights(layers, graph.tensors, mode))
         found: dict[str, Expression] = {}
         for number, group in enumerate(_groups(layers, share)):
             bank = Stored(name := _bank_id(layers, number), (sizes[name],))
