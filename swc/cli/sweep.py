@@ -44,10 +44,12 @@ def command(
     SPEC is a `.sw` file with `--vary`, or a sweep file (`.toml`). A sweep that was stopped goes on where it was, and a
     run that fails does not stop the others.
     """
+    from swc.sweep.beginning import check_beginning
     from swc.sweep.cells import run_sweep, threads_each
 
     sweep = _sweep(spec, varied, given)
     folder = output or Path("build") / "sweeps" / sweep.name
+    check_beginning(sweep, folder)
     where = ("--data", str(data.resolve())) if data else ()
     options = [*where, *(["--offline"] if offline else []), "--device", device]
     options += ["--threads", str(threads or threads_each(jobs))]

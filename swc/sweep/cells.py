@@ -19,14 +19,14 @@ from threading import Event, Lock
 from types import FrameType
 from typing import Any, NoReturn
 
-from attrs import evolve, field, frozen
+from attrs import field, frozen
 
 from swc.diagnostics import DiagnosticError
 from swc.diagnostics.catalogue.formats import DamagedFile
 from swc.driver import Compiled, compile_file, compile_spec
-from swc.program.stages import scale_epochs
 from swc.semantics.origin import origin_of
 from swc.store import RUN, read_spec, write_origin, write_revision, write_spec
+from swc.sweep.beginning import scaled, seeded
 from swc.sweep.plan import Cell, Sweep
 
 Results = dict[str, Any]
@@ -132,11 +132,7 @@ def _train(
 
 def _compiled(sweep: Sweep, cell: Cell) -> Compiled:
     found = compile_file(*sweep.spec_of(cell.setting))
-    training = found.spec.training
-    if training is None:
-        return found
-    recipe = evolve(training.recipe, seed=cell.seed)
-    return compile_spec(evolve(found.spec, training=evolve(training, recipe=recipe)), found.tables)
+    return found if found.spec.training is None else compile_spec(seeded(found.spec, cell.seed), found.tables)
 
 
 def finished(folder: Path, compiled: Compiled, scale: float) -> Results | None:
@@ -145,12 +141,10 @@ def finished(folder: Path, compiled: Compiled, scale: float) -> Results | None:
     DiagnosticError where its file is damaged.
     """
     run = folder / RUN
-    training = compiled.spec.training
-    if training is None or not (run / "results.json").is_file() or not (run / "spec.json").is_file():
+    if compiled.spec.training is None or not (run / "results.json").is_file() or not (run / "spec.json").is_file():
         return None
     begun, _ = read_spec(run)
-    same = begun == (compiled.spec if scale == 1.0 else evolve(compiled.spec, training=scale_epochs(training, scale)))
-    return _results(run / "results.json") if same else None
+    return _results(run / "results.json") if begun == scaled(compiled.spec, scale) else None
 
 
 def _results(path: Path) -> Results:

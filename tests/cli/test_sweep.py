@@ -15,8 +15,11 @@ from statistics import mean, stdev
 from subprocess import PIPE
 
 import pytest
+from attrs import evolve
 from swc.diagnostics import DiagnosticError
 from swc.driver import compile_file
+from swc.store import write_spec
+from swc.sweep.beginning import scaled, seeded
 from swc.sweep.cells import Done
 from swc.sweep.plan import Cell, Sweep, read_sweep
 from swc.sweep.summary import figure, summaries
@@ -99,6 +102,43 @@ def test_a_sweep_that_is_asked_to_end_leaves_no_process_behind(made: Place) -> N
     assert process.returncode == 128 + signal.SIGTERM
     with pytest.raises(ProcessLookupError):
         os.killpg(process.pid, 0)  # nobody is left of its group
+
+
+def begin(made: Place, folder: str, scale: float) -> Path:
+    """What a sweep that was stopped leaves of a cell, and a table."""
+    sweep = Sweep("tiny", (made.folder / "tiny.sw",), (("amount", ("50%",)),), epochs_scale=scale)
+    compiled = compile_file(*sweep.spec_of(sweep.settings[0]))
+    begun = evolve(compiled, spec=scaled(seeded(compiled.spec, 0), scale))
+    write_spec(made.folder / folder / sweep.cells[0].name / "run", begun)
+    table = made.folder / folder / "sweep.csv"
+    table.write_text("before")
+    return table
+
+
+def files(folder: Path) -> list[Path]:
+    return sorted(folder.rglob("*"))
+
+
+@pytest.mark.parametrize(("was", "now"), [(0.05, ()), (1.0, ("--epochs-scale", "0.05"))])
+def test_a_sweep_of_another_scale_is_left_alone(
+    made: Place, capfd: pytest.CaptureFixture[str], was: float, now: tuple[str, ...]
+) -> None:
+    table = begin(made, f"scaled_{was}", was)
+    before = files(table.parent)
+    assert made.swc("sweep", "tiny.sw", "--vary", "amount=40%,50%", "-o", table.parent.name, *now) == 1
+    told = capfd.readouterr().err
+    assert "error[SW720]" in told and f"scaled by {was:g}" in told and f"--epochs-scale {was:g}" in told
+    assert table.read_text() == "before" and files(table.parent) == before
+
+
+def test_a_sweep_of_another_spec_is_left_alone(made: Place, capfd: pytest.CaptureFixture[str]) -> None:
+    table = begin(made, "changed", 1.0)
+    before = files(table.parent)
+    (made.folder / "other.sw").write_text(spec_text(batch=64), encoding="utf-8")
+    assert made.swc("sweep", "other.sw", "--vary", "amount=40%,50%", "-o", "changed") == 1
+    told = capfd.readouterr().err
+    assert "error[SW721]" in told and "amount=50%25,seed=0" in told and "-o FOLDER" in told
+    assert table.read_text() == "before" and files(table.parent) == before
 
 
 def test_a_sweep_file_says_everything(tmp_path: Path) -> None:

@@ -219,6 +219,8 @@ TRIGGERED = {
     "SW665": "cli/test_export_python.py",
     "SW670": "cli/test_sweep.py",
     "SW671": "cli/test_sweep.py",
+    "SW720": "cli/test_sweep.py",
+    "SW721": "cli/test_sweep.py",
     "SW680": "cli/test_corrupt.py",
     "SW681": "cli/test_corrupt.py",
     "SW682": "cli/test_corrupt.py",

@@ -1,0 +1,73 @@
+"""What is seen before a sweep writes anything: mistakes that concern all of it, and runs of another sweep.
+
+Takes a `Sweep` and its folder. Guarantees: nothing is written, no network is built; a value that one setting alone
+cannot have is left to that setting's runs.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from attrs import evolve
+
+from swc.diagnostics import Diagnostic, DiagnosticError
+from swc.diagnostics.catalogue.sweeps import SweepOfAnotherScale, SweepOfAnotherSpec
+from swc.program.stages import scale_epochs
+from swc.semantics.check import check_file
+from swc.semantics.spec import Spec
+from swc.store import RUN, read_spec
+from swc.sweep.plan import Setting, Sweep
+
+
+def check_beginning(sweep: Sweep, folder: Path) -> None:
+    """DiagnosticError where the sweep must not begin in this folder."""
+    checked = {setting: _checked(sweep, setting) for setting in sweep.settings}
+    specs = {setting: found for setting, found in checked.items() if isinstance(found, Spec)}
+    _check_runs(sweep, folder, specs)
+
+
+def _checked(sweep: Sweep, setting: Setting) -> Spec | tuple[Diagnostic, ...]:
+    """The spec of a setting, or what is wrong with it."""
+    path, params, ensemble = sweep.spec_of(setting)
+    try:
+        return check_file(path, ensemble, params)
+    except DiagnosticError as error:
+        return error.diagnostics
+
+
+def seeded(spec: Spec, seed: int) -> Spec:
+    """The spec with the seed of a cell in place of the recipe's."""
+    if spec.training is None:
+        return spec
+    return evolve(spec, training=evolve(spec.training, recipe=evolve(spec.training.recipe, seed=seed)))
+
+
+def scaled(spec: Spec, scale: float) -> Spec:
+    """The spec as a run with scaled epochs keeps it."""
+    if spec.training is None or scale == 1.0:
+        return spec
+    return evolve(spec, training=scale_epochs(spec.training, scale))
+
+
+def _check_runs(sweep: Sweep, folder: Path, specs: dict[Setting, Spec]) -> None:
+    """DiagnosticError where a run in the folder was begun with another scale, or another spec."""
+    for cell in sweep.cells:
+        begun = _begun(folder / cell.name / RUN)
+        if begun is None or begun.training is None or cell.setting not in specs:
+            continue
+        wanted = scaled(seeded(specs[cell.setting], cell.seed), sweep.epochs_scale)
+        was = begun.training.epochs_scale
+        if wanted.training is not None and was != wanted.training.epochs_scale:
+            raise DiagnosticError(SweepOfAnotherScale(folder=str(folder), was=was, now=sweep.epochs_scale))
+        if begun != wanted:
+            raise DiagnosticError(SweepOfAnotherSpec(folder=str(folder), cell=cell.name))
+
+
+def _begun(run: Path) -> Spec | None:
+    """The spec a run was begun with; None where there is none that can be read."""
+    if not (run / "spec.json").is_file():
+        return None
+    try:
+        return read_spec(run)[0]
+    except DiagnosticError:
+        return None  # the cell tells it
