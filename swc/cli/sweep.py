@@ -71,12 +71,13 @@ def _top1(done: Done) -> str:
 def _sweep(spec: Path, varied: tuple[str, ...], given: dict[str, object]) -> Sweep:
     from attrs import evolve
 
+    from swc.diagnostics.sources import read_source
     from swc.sweep.plan import Sweep, read_sweep, repeated
 
     named = {name: value for name, value in given.items() if value is not None}
     if "ensemble" in named:
         named["ensembles"] = (str(named.pop("ensemble")),)
-    pairs = tuple((name, tuple(values.split(","))) for name, values in console.overrides(varied).items())
+    pairs = tuple((name, tuple(values.split(","))) for name, values in console.overrides(varied, "--vary").items())
     if spec.suffix == ".toml":
         if pairs:
             raise click.UsageError("a sweep file says itself what varies: leave --vary away")
@@ -84,6 +85,7 @@ def _sweep(spec: Path, varied: tuple[str, ...], given: dict[str, object]) -> Swe
     if told := next((told for name, values in pairs if (told := repeated(name, values))), ""):
         raise click.UsageError(f"{told}: one run would count as two")
     if not pairs:
+        read_source(spec)  # that a file is missing comes first
         raise click.UsageError("nothing varies: name a param and its values, as in --vary beta=0.1,0.9")
     return Sweep(spec.stem, (spec,), pairs, **named)  # type: ignore[arg-type]
 

@@ -6,22 +6,47 @@ cannot have is left to that setting's runs.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from attrs import evolve
 
 from swc.diagnostics import Diagnostic, DiagnosticError
+from swc.diagnostics.catalogue import (
+    MalformedSetting,
+    NoEnsemble,
+    SeveralEnsembles,
+    UnknownEnsemble,
+    UnknownSetting,
+    WrongSetting,
+)
+from swc.diagnostics.catalogue.files import FileMissing, FileUnreadable
 from swc.diagnostics.catalogue.sweeps import SweepOfAnotherScale, SweepOfAnotherSpec
+from swc.diagnostics.catalogue.training import NothingToTrain
 from swc.program.stages import scale_epochs
 from swc.semantics.check import check_file
 from swc.semantics.spec import Spec
 from swc.store import RUN, read_spec
 from swc.sweep.plan import Setting, Sweep
 
+# mistakes in what was asked for, which no run of it survives
+FOR_ALL = (
+    FileMissing,
+    FileUnreadable,
+    UnknownEnsemble,
+    NoEnsemble,
+    SeveralEnsembles,
+    UnknownSetting,
+    WrongSetting,
+    MalformedSetting,
+    NothingToTrain,
+)
+
 
 def check_beginning(sweep: Sweep, folder: Path) -> None:
     """DiagnosticError where the sweep must not begin in this folder."""
     checked = {setting: _checked(sweep, setting) for setting in sweep.settings}
+    _check_names(list(checked.values()))
     specs = {setting: found for setting, found in checked.items() if isinstance(found, Spec)}
     _check_runs(sweep, folder, specs)
 
@@ -30,9 +55,20 @@ def _checked(sweep: Sweep, setting: Setting) -> Spec | tuple[Diagnostic, ...]:
     """The spec of a setting, or what is wrong with it."""
     path, params, ensemble = sweep.spec_of(setting)
     try:
-        return check_file(path, ensemble, params)
+        found = check_file(path, ensemble, params)
     except DiagnosticError as error:
         return error.diagnostics
+    return found if found.training is not None else (NothingToTrain(ensemble=found.name, span=found.span),)
+
+
+def _check_names(checked: Sequence[Spec | tuple[Diagnostic, ...]]) -> None:
+    """DiagnosticError for mistakes in names and kinds, each once; where no setting can run, for those of the first."""
+    wrong = [found for found in checked if not isinstance(found, Spec)]
+    told: list[Diagnostic] = [one for found in wrong for one in found if isinstance(one, FOR_ALL)]
+    if wrong and not told and len(wrong) == len(checked):
+        told = list(wrong[0])
+    if told:
+        raise DiagnosticError(*dict.fromkeys(told))
 
 
 def seeded(spec: Spec, seed: int) -> Spec:

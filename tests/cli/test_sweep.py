@@ -19,7 +19,7 @@ from attrs import evolve
 from swc.diagnostics import DiagnosticError
 from swc.driver import compile_file
 from swc.store import write_spec
-from swc.sweep.beginning import scaled, seeded
+from swc.sweep.beginning import check_beginning, scaled, seeded
 from swc.sweep.cells import Done
 from swc.sweep.plan import Cell, Sweep, read_sweep
 from swc.sweep.summary import figure, summaries
@@ -176,6 +176,7 @@ def test_shipped_sweeps_compile(path: Path) -> None:
     firsts = {dict(setting).get("ensemble"): setting for setting in reversed(sweep.settings)}
     for setting in firsts.values():
         assert compile_file(*sweep.spec_of(setting)).program.members
+    check_beginning(sweep, ROOT / "build" / "none")
 
 
 @pytest.mark.parametrize(
@@ -205,4 +206,39 @@ def test_a_wrong_sweep_file_is_told(tmp_path: Path, text: str, reason: str) -> N
 def test_wrong_usage_is_told(made: Place, capfd: pytest.CaptureFixture[str]) -> None:
     assert made.swc("sweep", "tiny.sw") == 2
     assert "nothing varies" in capfd.readouterr().err
-    assert made.swc("sweep", "missing.toml") == 1
+    assert made.swc("sweep", "tiny.sw", "--vary", "tau") == 2
+    assert "--vary: `tau` is not NAME=VALUE" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("missing.toml",), ("SW601", "no file `missing.toml`")),
+        (("missing.sw",), ("SW601", "no file `missing.sw`")),
+        (("missing.sw", "--vary", "tau=1,2"), ("SW601", "no file `missing.sw`")),
+        (("tiny.sw", "--vary", "nope=1,2"), ("SW110", "no param `nope`", "`amount`, `rate`, `tau`")),
+        (("tiny.sw", "--vary", "spec=1,2"), ("SW110", "no param `spec`")),
+        (("tiny.sw", "--vary", "tau=0.1,abc"), ("SW205", "param `tau` is a number")),
+        (("tiny.sw", "--vary", "tau=0.1,)"), ("SW206", "no value for param `tau`")),
+        (("tiny.sw", "--vary", "tau=0.1", "--ensemble", "nope"), ("SW109", "no ensemble `nope`", "`tiny`")),
+        (("tiny.sw", "--vary", "rate=-1,-2"), ("SW202",)),
+    ],
+)
+def test_what_no_run_survives_is_told_before_any(
+    made: Place, capfd: pytest.CaptureFixture[str], arguments: tuple[str, ...], told: tuple[str, ...]
+) -> None:
+    assert made.swc("sweep", *arguments, "-o", "refused") == 1
+    shown = capfd.readouterr().err
+    assert all(text in shown for text in told) and shown.count("error[") == 1 and "--set" not in shown
+    assert not (made.folder / "refused").exists()
+
+
+def test_a_spec_without_a_train_block_is_told(made: Place, capfd: pytest.CaptureFixture[str]) -> None:
+    (made.folder / "untrained.sw").write_text(spec_text().split("  train digits")[0] + "}\n", encoding="utf-8")
+    assert made.swc("sweep", "untrained.sw", "--vary", "amount=40%,50%", "-o", "refused") == 1
+    assert "SW540" in capfd.readouterr().err and not (made.folder / "refused").exists()
+
+
+def test_a_value_of_one_setting_is_left_to_its_runs(made: Place) -> None:
+    sweep = Sweep("tiny", (made.folder / "tiny.sw",), (("rate", ("0.1", "-1")),))
+    check_beginning(sweep, made.folder / "none")
