@@ -49,7 +49,7 @@ def command(
 
     sweep = _sweep(spec, varied, given)
     folder = output or Path("build") / "sweeps" / sweep.name
-    check_beginning(sweep, folder)
+    check_beginning(sweep, folder, "[vary]" if spec.suffix == ".toml" else "--vary")
     where = ("--data", str(data.resolve())) if data else ()
     options = [*where, *(["--offline"] if offline else []), "--device", device]
     options += ["--threads", str(threads or threads_each(jobs))]

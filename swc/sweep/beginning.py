@@ -25,6 +25,7 @@ from swc.diagnostics.catalogue.sweeps import SweepOfAnotherScale, SweepOfAnother
 from swc.diagnostics.catalogue.training import NothingToTrain
 from swc.program.stages import scale_epochs
 from swc.semantics.check import check_file
+from swc.semantics.settings import SETTING
 from swc.semantics.spec import Spec
 from swc.store import RUN, read_spec
 from swc.sweep.plan import Setting, Sweep
@@ -43,10 +44,10 @@ FOR_ALL = (
 )
 
 
-def check_beginning(sweep: Sweep, folder: Path) -> None:
-    """DiagnosticError where the sweep must not begin in this folder."""
+def check_beginning(sweep: Sweep, folder: Path, varied_by: str = "--vary") -> None:
+    """DiagnosticError where the sweep must not begin in this folder; `varied_by` is how its values were given."""
     checked = {setting: _checked(sweep, setting) for setting in sweep.settings}
-    _check_names(list(checked.values()))
+    _check_names(list(checked.values()), varied_by)
     specs = {setting: found for setting, found in checked.items() if isinstance(found, Spec)}
     _check_runs(sweep, folder, specs)
 
@@ -61,14 +62,22 @@ def _checked(sweep: Sweep, setting: Setting) -> Spec | tuple[Diagnostic, ...]:
     return found if found.training is not None else (NothingToTrain(ensemble=found.name, span=found.span),)
 
 
-def _check_names(checked: Sequence[Spec | tuple[Diagnostic, ...]]) -> None:
+def _check_names(checked: Sequence[Spec | tuple[Diagnostic, ...]], varied_by: str) -> None:
     """DiagnosticError for mistakes in names and kinds, each once; where no setting can run, for those of the first."""
     wrong = [found for found in checked if not isinstance(found, Spec)]
     told: list[Diagnostic] = [one for found in wrong for one in found if isinstance(one, FOR_ALL)]
     if wrong and not told and len(wrong) == len(checked):
         told = list(wrong[0])
     if told:
-        raise DiagnosticError(*dict.fromkeys(told))
+        raise DiagnosticError(*dict.fromkeys(_placed(one, varied_by) for one in told))
+
+
+def _placed(diagnostic: Diagnostic, varied_by: str) -> Diagnostic:
+    """A mistake in a value, at the place where a sweep has it."""
+    span = diagnostic.span
+    if span is None or not span.file.startswith(SETTING):
+        return diagnostic
+    return evolve(diagnostic, span=evolve(span, file=f"{varied_by} {span.file.removeprefix(SETTING)}"))
 
 
 def seeded(spec: Spec, seed: int) -> Spec:

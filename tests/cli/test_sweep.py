@@ -221,7 +221,7 @@ def test_wrong_usage_is_told(made: Place, capfd: pytest.CaptureFixture[str]) -> 
         (("tiny.sw", "--vary", "tau=0.1,abc"), ("SW205", "param `tau` is a number")),
         (("tiny.sw", "--vary", "tau=0.1,)"), ("SW206", "no value for param `tau`")),
         (("tiny.sw", "--vary", "tau=0.1", "--ensemble", "nope"), ("SW109", "no ensemble `nope`", "`tiny`")),
-        (("tiny.sw", "--vary", "rate=-1,-2"), ("SW202",)),
+        (("tiny.sw", "--vary", "rate=-1,-2"), ("SW202", "--> --vary rate:1:1")),
     ],
 )
 def test_what_no_run_survives_is_told_before_any(
