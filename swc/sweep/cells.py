@@ -1,7 +1,7 @@
 """Running the cells of a sweep: each a run folder of its own, trained by a process of its own.
 
 Takes a `Sweep`; gives what became of every cell. Guarantees: a cell that is done is not run again, one that was stopped
-goes on; a cell that fails does not stop the others; when the sweep is interrupted its processes are stopped.
+goes on; a cell that fails does not stop the others; when the sweep is interrupted or killed its processes are stopped.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from swc.sweep.beginning import scaled, seeded
 from swc.sweep.plan import Cell, Sweep
 
 Results = dict[str, Any]
+CHILD = (sys.executable, "-m", "swc.cli.child")  # the command `swc`, ending with this process even if that is killed
 
 
 @frozen
@@ -50,9 +51,11 @@ class Processes:
     are_stopped: Event = field(factory=Event)
 
     def run(self, command: Sequence[str], log: Path) -> int:
-        """Run a command with its output in a file; gives its exit status."""
-        with log.open("ab") as stream:
-            process = subprocess.Popen(command, stdout=stream, stderr=subprocess.STDOUT)
+        """Run a command with its output in a file; gives its exit status. Its input ends when this process does."""
+        with (
+            log.open("ab") as stream,
+            subprocess.Popen(command, stdin=subprocess.PIPE, stdout=stream, stderr=subprocess.STDOUT) as process,
+        ):
             with self.lock:
                 self.running.add(process)
             try:
@@ -125,7 +128,7 @@ def _train(
 ) -> Done:
     scale = ("--epochs-scale", str(sweep.epochs_scale))
     log = folder / "train.log"
-    status = processes.run([sys.executable, "-m", "swc", "train", str(folder), *scale, *options], log)
+    status = processes.run([*CHILD, "train", str(folder), *scale, *options], log)
     found = None if status else finished(folder, compiled, sweep.epochs_scale)
     return Done(cell, found, "" if found else _last_words(log) or f"it ended with {status}")
 

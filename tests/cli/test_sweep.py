@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from math import sqrt
 from pathlib import Path
 from statistics import mean, stdev
@@ -87,21 +88,41 @@ def test_a_sweep_runs_fails_in_part_and_goes_on(made: Place, capfd: pytest.Captu
     assert "1 of 2" in capfd.readouterr().out
 
 
-def test_a_sweep_that_is_asked_to_end_leaves_no_process_behind(made: Place) -> None:
-    command = [sys.executable, "-m", "swc", "sweep", "tiny.sw", "--vary", "amount=50%,60%", "-o", "ended"]
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_a_sweep_that_is_ended_leaves_no_process_behind(made: Place, number: signal.Signals) -> None:
+    folder = f"ended_{number.name}"
+    command = [sys.executable, "-m", "swc", "sweep", "tiny.sw", "--vary", "amount=50%,60%", "-o", folder]
     process = subprocess.Popen(
         [*command, "--jobs", "2", "--epochs-scale", "900"], cwd=made.folder, stderr=PIPE, start_new_session=True
     )
-    logs = [made.folder / "ended" / f"amount={amount}%25,seed=0" / "train.log" for amount in (50, 60)]
-    deadline = time.monotonic() + 120
-    while not all(log.is_file() and "training on" in log.read_text() for log in logs):
-        assert time.monotonic() < deadline and process.poll() is None
-        time.sleep(0.1)
-    process.terminate()
+    logs = [made.folder / folder / f"amount={amount}%25,seed=0" / "train.log" for amount in (50, 60)]
+    wait_until(lambda: all(log.is_file() and "training on" in log.read_text() for log in logs))
+    process.send_signal(number)
     assert b"failed" not in process.communicate(timeout=60)[1]
-    assert process.returncode == 128 + signal.SIGTERM
-    with pytest.raises(ProcessLookupError):
-        os.killpg(process.pid, 0)  # nobody is left of its group
+    assert process.returncode == (128 + number if number == signal.SIGTERM else -number)
+    wait_until(lambda: not is_group(process.pid))
+
+
+def test_a_child_ends_when_its_pipe_does() -> None:
+    code = "import time; from swc.cli.child import end_with_parent; end_with_parent(); time.sleep(60)"
+    with subprocess.Popen([sys.executable, "-c", code], stdin=PIPE) as child:
+        child.stdin.close()
+        assert child.wait(timeout=30) == -signal.SIGTERM
+
+
+def wait_until(is_so: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 120
+    while not is_so():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def is_group(number: int) -> bool:
+    try:
+        os.killpg(number, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def begin(made: Place, folder: str, scale: float) -> Path:
