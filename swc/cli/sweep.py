@@ -57,14 +57,15 @@ def command(
     console.say(f"{count} runs in {folder}")
 
     def tell(done: Done) -> None:
-        console.say(f"{done.cell.name}: {(done.reason and 'failed: ' + done.reason) or _top1(done)}")
+        console.say(f"{done.cell.name}: {_told(done)}")
 
     found = run_sweep(sweep, folder, jobs, options, tell)
     _conclude(sweep, found, folder)
 
 
-def _top1(done: Done) -> str:
-    assert done.results is not None
+def _told(done: Done) -> str:
+    if done.results is None:
+        return f"{'running elsewhere' if done.is_elsewhere else 'failed'}: {done.reason}"
     return f"ensemble {done.results['together']['top1']:.2%}"
 
 
@@ -93,8 +94,8 @@ def _sweep(spec: Path, varied: tuple[str, ...], given: dict[str, object]) -> Swe
 def _conclude(sweep: Sweep, found: tuple[Done, ...], folder: Path) -> None:
     from swc.cli.output import write_file
     from swc.cli.rendering import give
-    from swc.diagnostics import DiagnosticError
-    from swc.diagnostics.catalogue.sweeps import CellsFailed
+    from swc.diagnostics import Diagnostic, DiagnosticError
+    from swc.diagnostics.catalogue.sweeps import CellsElsewhere, CellsFailed
     from swc.show.images import house_style, image_of
     from swc.store import write_whole
     from swc.sweep.summary import as_csv, as_json, figure, shown, summaries
@@ -106,6 +107,12 @@ def _conclude(sweep: Sweep, found: tuple[Done, ...], folder: Path) -> None:
         write_file(folder / "sweep.png", image_of(figure(sweep, summary), "png"))
     give(shown(sweep, summary))
     console.say(f"wrote sweep.csv, sweep.json and sweep.png in {folder}")
-    failed = sum(done.results is None for done in found)
+    elsewhere = sum(done.is_elsewhere for done in found)
+    failed = sum(done.results is None for done in found) - elsewhere
+    left: list[Diagnostic] = []
     if failed:
-        raise DiagnosticError(CellsFailed(failed=failed, cells=len(found), folder=str(folder)))
+        left.append(CellsFailed(failed=failed, cells=len(found), folder=str(folder)))
+    if elsewhere:
+        left.append(CellsElsewhere(elsewhere=elsewhere, cells=len(found)))
+    if left:
+        raise DiagnosticError(*left)

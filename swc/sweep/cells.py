@@ -23,6 +23,7 @@ from attrs import field, frozen
 
 from swc.diagnostics import DiagnosticError
 from swc.diagnostics.catalogue.formats import DamagedFile
+from swc.diagnostics.catalogue.training import RunBusy
 from swc.driver import Compiled, compile_file, compile_spec
 from swc.semantics.origin import origin_of
 from swc.store import RUN, read_spec, write_origin, write_revision, write_spec
@@ -30,16 +31,22 @@ from swc.sweep.beginning import scaled, seeded
 from swc.sweep.plan import Cell, Sweep
 
 Results = dict[str, Any]
+ELSEWHERE = f"error[{RunBusy.code}]"
 CHILD = (sys.executable, "-m", "swc.cli.child")  # the command `swc`, ending with this process even if that is killed
 
 
 @frozen
 class Done:
-    """A cell with what it came to (`results.json`), or why it failed."""
+    """A cell with what it came to (`results.json`), or why it failed or was left to another process."""
 
     cell: Cell
     results: Results | None
     reason: str = ""
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether another process trains it just now."""
+        return self.reason.startswith(ELSEWHERE)
 
 
 @frozen(eq=False)

@@ -19,7 +19,7 @@ import pytest
 from attrs import evolve
 from swc.diagnostics import DiagnosticError
 from swc.driver import compile_file
-from swc.store import write_spec
+from swc.store import held, write_spec
 from swc.sweep.beginning import check_beginning, scaled, seeded
 from swc.sweep.cells import Done
 from swc.sweep.plan import Cell, Sweep, read_sweep
@@ -101,6 +101,16 @@ def test_a_sweep_that_is_ended_leaves_no_process_behind(made: Place, number: sig
     assert b"failed" not in process.communicate(timeout=60)[1]
     assert process.returncode == (128 + number if number == signal.SIGTERM else -number)
     wait_until(lambda: not is_group(process.pid))
+
+
+def test_a_run_that_another_process_trains_has_not_failed(made: Place, capfd: pytest.CaptureFixture[str]) -> None:
+    command = ("sweep", "tiny.sw", "--vary", "amount=70%", "-o", "busy", *FAST)
+    with held(made.folder / "busy" / "amount=70%25,seed=0" / "run"):
+        assert made.swc(*command) == 1
+    shown = capfd.readouterr()
+    assert f"running elsewhere: error[SW544]: another process ({os.getpid()})" in shown.err
+    assert "error[SW722]: 1 of 1 runs are trained by another process" in shown.err and "SW671" not in shown.err
+    assert "running elsewhere: amount 70%, seed 0" in shown.out and "failed" not in shown.out + shown.err
 
 
 def test_a_child_ends_when_its_pipe_does() -> None:

@@ -221,6 +221,7 @@ TRIGGERED = {
     "SW671": "cli/test_sweep.py",
     "SW720": "cli/test_sweep.py",
     "SW721": "cli/test_sweep.py",
+    "SW722": "cli/test_sweep.py",
     "SW680": "cli/test_corrupt.py",
     "SW681": "cli/test_corrupt.py",
     "SW682": "cli/test_corrupt.py",

@@ -100,4 +100,25 @@ class SweepOfAnotherSpec(Diagnostic):
         return "use `-o FOLDER` to sweep in another folder, undo what was changed in the spec, or remove the old runs"
 
 
-SWEEPS = (NotASweep, CellsFailed, SweepOfAnotherScale, SweepOfAnotherSpec)
+@frozen(kw_only=True)
+class CellsElsewhere(Diagnostic):
+    """Some runs of a sweep are trained by another process just now, so this sweep left them alone.
+
+    The table says which, with the number of the process: another `swc sweep` of the same folder, or a `swc train` of
+    one of its runs. They have not failed. When they have ended the same command puts them into the table.
+    """
+
+    code: ClassVar[str] = "SW722"
+    elsewhere: int
+    cells: int
+
+    def message(self) -> str:
+        """How many."""
+        return f"{self.elsewhere} of {self.cells} runs are trained by another process"
+
+    def help(self) -> str:
+        """Wait."""
+        return "wait for it or stop it; then the same command puts them into the table"
+
+
+SWEEPS = (NotASweep, CellsFailed, SweepOfAnotherScale, SweepOfAnotherSpec, CellsElsewhere)
