@@ -16,7 +16,7 @@ import fcntl
 import json
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -84,7 +84,29 @@ def held(run: Path, busy: Callable[..., Diagnostic] = RunBusy) -> Iterator[bool]
     Gives whether the file system can lock at all. The system lets go when the process ends, in whatever way.
     """
     with _lock_file(run) as file:
-        yield _locked(file, run, busy)
+        is_locked = _locked(file, run, busy)
+        try:
+            if is_locked:
+                _sign(file, str(os.getpid()))
+            yield is_locked
+        finally:
+            if is_locked:
+                _sign(file, "")
+
+
+def _sign(file: IO[str], text: str) -> None:
+    """Write into a lock who has it; a disk that is full must not end what holds it."""
+    with suppress(OSError):
+        file.truncate(0)
+        file.write(text)
+        file.flush()
+
+
+def _holder(lock: Path) -> int | None:
+    """The number of the process that has a lock; None where it did not say."""
+    with suppress(OSError, ValueError):
+        return int(lock.read_text("ascii"))
+    return None
 
 
 def _lock_file(run: Path) -> IO[str]:
@@ -99,7 +121,7 @@ def _locked(file: IO[str], run: Path, busy: Callable[..., Diagnostic]) -> bool:
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
-        raise DiagnosticError(busy(folder=str(run))) from error
+        raise DiagnosticError(busy(folder=str(run), process=_holder(run / LOCK))) from error
     except OSError as error:
         if error.errno not in NO_LOCKS:
             raise

@@ -75,14 +75,14 @@ def reporting(form: Format = "text", *, strict: bool = False) -> Iterator[Sink]:
         raise click.exceptions.Exit(1)
 
 
-def overrides(settings: Sequence[str]) -> dict[str, str]:
-    """What `--set NAME=VALUE` says, by name; wrong usage where there is no `=` or a name comes twice."""
+def overrides(settings: Sequence[str], option: str = "--set") -> dict[str, str]:
+    """What `--set NAME=VALUE` says, by name, or an option like it; wrong usage without `=`, or for a name twice."""
     found: dict[str, str] = {}
     for setting in settings:
         name, equals, value = (part.strip() for part in setting.partition("="))
         if not (equals and name and value):
-            raise click.BadParameter(f"`{setting}` is not NAME=VALUE", param_hint="--set")
+            raise click.BadParameter(f"`{setting}` is not NAME=VALUE", param_hint=option)
         if name in found:
-            raise click.BadParameter(f"`{name}` is given twice", param_hint="--set")
+            raise click.BadParameter(f"`{name}` is given twice", param_hint=option)
         found[name] = value
     return found

@@ -44,10 +44,12 @@ def command(
     SPEC is a `.sw` file with `--vary`, or a sweep file (`.toml`). A sweep that was stopped goes on where it was, and a
     run that fails does not stop the others.
     """
+    from swc.sweep.beginning import check_beginning
     from swc.sweep.cells import run_sweep, threads_each
 
     sweep = _sweep(spec, varied, given)
     folder = output or Path("build") / "sweeps" / sweep.name
+    check_beginning(sweep, folder, "[vary]" if spec.suffix == ".toml" else "--vary")
     where = ("--data", str(data.resolve())) if data else ()
     options = [*where, *(["--offline"] if offline else []), "--device", device]
     options += ["--threads", str(threads or threads_each(jobs))]
@@ -55,26 +57,28 @@ def command(
     console.say(f"{count} runs in {folder}")
 
     def tell(done: Done) -> None:
-        console.say(f"{done.cell.name}: {(done.reason and 'failed: ' + done.reason) or _top1(done)}")
+        console.say(f"{done.cell.name}: {_told(done)}")
 
     found = run_sweep(sweep, folder, jobs, options, tell)
     _conclude(sweep, found, folder)
 
 
-def _top1(done: Done) -> str:
-    assert done.results is not None
+def _told(done: Done) -> str:
+    if done.results is None:
+        return f"{'running elsewhere' if done.is_elsewhere else 'failed'}: {done.reason}"
     return f"ensemble {done.results['together']['top1']:.2%}"
 
 
 def _sweep(spec: Path, varied: tuple[str, ...], given: dict[str, object]) -> Sweep:
     from attrs import evolve
 
+    from swc.diagnostics.sources import read_source
     from swc.sweep.plan import Sweep, read_sweep, repeated
 
     named = {name: value for name, value in given.items() if value is not None}
     if "ensemble" in named:
         named["ensembles"] = (str(named.pop("ensemble")),)
-    pairs = tuple((name, tuple(values.split(","))) for name, values in console.overrides(varied).items())
+    pairs = tuple((name, tuple(values.split(","))) for name, values in console.overrides(varied, "--vary").items())
     if spec.suffix == ".toml":
         if pairs:
             raise click.UsageError("a sweep file says itself what varies: leave --vary away")
@@ -82,6 +86,7 @@ def _sweep(spec: Path, varied: tuple[str, ...], given: dict[str, object]) -> Swe
     if told := next((told for name, values in pairs if (told := repeated(name, values))), ""):
         raise click.UsageError(f"{told}: one run would count as two")
     if not pairs:
+        read_source(spec)  # that a file is missing comes first
         raise click.UsageError("nothing varies: name a param and its values, as in --vary beta=0.1,0.9")
     return Sweep(spec.stem, (spec,), pairs, **named)  # type: ignore[arg-type]
 
@@ -89,8 +94,8 @@ def _sweep(spec: Path, varied: tuple[str, ...], given: dict[str, object]) -> Swe
 def _conclude(sweep: Sweep, found: tuple[Done, ...], folder: Path) -> None:
     from swc.cli.output import write_file
     from swc.cli.rendering import give
-    from swc.diagnostics import DiagnosticError
-    from swc.diagnostics.catalogue.sweeps import CellsFailed
+    from swc.diagnostics import Diagnostic, DiagnosticError
+    from swc.diagnostics.catalogue.sweeps import CellsElsewhere, CellsFailed
     from swc.show.images import house_style, image_of
     from swc.store import write_whole
     from swc.sweep.summary import as_csv, as_json, figure, shown, summaries
@@ -102,6 +107,12 @@ def _conclude(sweep: Sweep, found: tuple[Done, ...], folder: Path) -> None:
         write_file(folder / "sweep.png", image_of(figure(sweep, summary), "png"))
     give(shown(sweep, summary))
     console.say(f"wrote sweep.csv, sweep.json and sweep.png in {folder}")
-    failed = sum(done.results is None for done in found)
+    elsewhere = sum(done.is_elsewhere for done in found)
+    failed = sum(done.results is None for done in found) - elsewhere
+    left: list[Diagnostic] = []
     if failed:
-        raise DiagnosticError(CellsFailed(failed=failed, cells=len(found), folder=str(folder)))
+        left.append(CellsFailed(failed=failed, cells=len(found), folder=str(folder)))
+    if elsewhere:
+        left.append(CellsElsewhere(elsewhere=elsewhere, cells=len(found)))
+    if left:
+        raise DiagnosticError(*left)

@@ -14,6 +14,8 @@ from swc.semantics.values import kind_of
 from swc.syntax.parser import parse_text
 from swc.syntax.tree import Amount, Ensemble, ListOf, Name, Number, Param, Text, Value
 
+SETTING = "--set "  # what a setting's place is called, before the name of its param
+
 
 def apply_settings(
     params: Mapping[str, Value | Amount], settings: Mapping[str, str], span: Span, sink: Sink
@@ -39,7 +41,7 @@ def apply_settings(
 
 def _parse(name: str, text: str) -> Value | Amount | None:
     try:
-        tree = parse_text(f"ensemble a {{\nparam a =\n{text}\n}}", f"--set {name}")
+        tree = parse_text(f"ensemble a {{\nparam a =\n{text}\n}}", SETTING + name)
     except DiagnosticError:
         return None
     (ensemble, *others) = tree.definitions

@@ -1,7 +1,7 @@
 """Running the cells of a sweep: each a run folder of its own, trained by a process of its own.
 
 Takes a `Sweep`; gives what became of every cell. Guarantees: a cell that is done is not run again, one that was stopped
-goes on; a cell that fails does not stop the others; when the sweep is interrupted its processes are stopped.
+goes on; a cell that fails does not stop the others; when the sweep is interrupted or killed its processes are stopped.
 """
 
 from __future__ import annotations
@@ -19,26 +19,34 @@ from threading import Event, Lock
 from types import FrameType
 from typing import Any, NoReturn
 
-from attrs import evolve, field, frozen
+from attrs import field, frozen
 
 from swc.diagnostics import DiagnosticError
 from swc.diagnostics.catalogue.formats import DamagedFile
+from swc.diagnostics.catalogue.training import RunBusy
 from swc.driver import Compiled, compile_file, compile_spec
-from swc.program.stages import scale_epochs
 from swc.semantics.origin import origin_of
 from swc.store import RUN, read_spec, write_origin, write_revision, write_spec
+from swc.sweep.beginning import scaled, seeded
 from swc.sweep.plan import Cell, Sweep
 
 Results = dict[str, Any]
+ELSEWHERE = f"error[{RunBusy.code}]"
+CHILD = (sys.executable, "-m", "swc.cli.child")  # the command `swc`, ending with this process even if that is killed
 
 
 @frozen
 class Done:
-    """A cell with what it came to (`results.json`), or why it failed."""
+    """A cell with what it came to (`results.json`), or why it failed or was left to another process."""
 
     cell: Cell
     results: Results | None
     reason: str = ""
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether another process trains it just now."""
+        return self.reason.startswith(ELSEWHERE)
 
 
 @frozen(eq=False)
@@ -50,9 +58,11 @@ class Processes:
     are_stopped: Event = field(factory=Event)
 
     def run(self, command: Sequence[str], log: Path) -> int:
-        """Run a command with its output in a file; gives its exit status."""
-        with log.open("ab") as stream:
-            process = subprocess.Popen(command, stdout=stream, stderr=subprocess.STDOUT)
+        """Run a command with its output in a file; gives its exit status. Its input ends when this process does."""
+        with (
+            log.open("ab") as stream,
+            subprocess.Popen(command, stdin=subprocess.PIPE, stdout=stream, stderr=subprocess.STDOUT) as process,
+        ):
             with self.lock:
                 self.running.add(process)
             try:
@@ -125,18 +135,14 @@ def _train(
 ) -> Done:
     scale = ("--epochs-scale", str(sweep.epochs_scale))
     log = folder / "train.log"
-    status = processes.run([sys.executable, "-m", "swc", "train", str(folder), *scale, *options], log)
+    status = processes.run([*CHILD, "train", str(folder), *scale, *options], log)
     found = None if status else finished(folder, compiled, sweep.epochs_scale)
     return Done(cell, found, "" if found else _last_words(log) or f"it ended with {status}")
 
 
 def _compiled(sweep: Sweep, cell: Cell) -> Compiled:
     found = compile_file(*sweep.spec_of(cell.setting))
-    training = found.spec.training
-    if training is None:
-        return found
-    recipe = evolve(training.recipe, seed=cell.seed)
-    return compile_spec(evolve(found.spec, training=evolve(training, recipe=recipe)), found.tables)
+    return found if found.spec.training is None else compile_spec(seeded(found.spec, cell.seed), found.tables)
 
 
 def finished(folder: Path, compiled: Compiled, scale: float) -> Results | None:
@@ -145,12 +151,10 @@ def finished(folder: Path, compiled: Compiled, scale: float) -> Results | None:
     DiagnosticError where its file is damaged.
     """
     run = folder / RUN
-    training = compiled.spec.training
-    if training is None or not (run / "results.json").is_file() or not (run / "spec.json").is_file():
+    if compiled.spec.training is None or not (run / "results.json").is_file() or not (run / "spec.json").is_file():
         return None
     begun, _ = read_spec(run)
-    same = begun == (compiled.spec if scale == 1.0 else evolve(compiled.spec, training=scale_epochs(training, scale)))
-    return _results(run / "results.json") if same else None
+    return _results(run / "results.json") if begun == scaled(compiled.spec, scale) else None
 
 
 def _results(path: Path) -> Results:

@@ -17,6 +17,7 @@ from attrs import frozen
 
 from swc.diagnostics import DiagnosticError
 from swc.diagnostics.catalogue.sweeps import NotASweep
+from swc.diagnostics.sources import read_source
 
 Setting = tuple[tuple[str, str], ...]  # the varied params with their values, as written in a spec
 KEYS: dict[str, type | tuple[type, ...]] = {
@@ -73,7 +74,7 @@ class Sweep:
     def spec_of(self, setting: Setting) -> tuple[Path, dict[str, str], str | None]:
         """The spec of a setting, the values of its params, and which ensemble of it."""
         params = dict(setting)
-        chosen = params.pop(SPEC, self.specs[0].stem)
+        chosen = params.pop(SPEC) if len(self.specs) > 1 else self.specs[0].stem
         only = self.ensembles[0] if self.ensembles else None
         ensemble = params.pop(ENSEMBLE, only) if len(self.ensembles) > 1 else only
         return next(spec for spec in self.specs if spec.stem == chosen), params, ensemble
@@ -86,9 +87,10 @@ class Sweep:
 
 def read_sweep(path: Path) -> Sweep:
     """A sweep file; DiagnosticError for what is wrong with it. The spec's path counts from the file's folder."""
+    text = read_source(path)
     try:
-        found = tomllib.loads(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        found = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
         raise DiagnosticError(NotASweep(path=str(path), reason=str(error))) from error
     if reason := _reason(found):
         raise DiagnosticError(NotASweep(path=str(path), reason=reason))

@@ -1,7 +1,7 @@
 """What a sweep came to: mean and standard error over the seeds, for each setting.
 
 Takes finished cells; gives `Summary`s, a table, JSON, CSV and a figure. Guarantees: a cell that failed is shown as
-failed; a standard error needs two seeds.
+failed, one that another process trains as running; a standard error needs two seeds.
 """
 
 from __future__ import annotations
@@ -41,12 +41,16 @@ class Value:
 
 @frozen
 class Summary:
-    """One setting: the seeds that ended, the values by metric (empty where none ended), and why others failed."""
+    """One setting: the seeds that ended, the values by metric (empty where none ended), and why others failed.
+
+    `elsewhere` are seeds that another process trains, with what was told of it.
+    """
 
     setting: Setting
     num_seeds: int
     values: tuple[tuple[str, Value], ...]
     failed: tuple[tuple[int, str], ...]
+    elsewhere: tuple[tuple[int, str], ...] = ()
 
 
 def summaries(sweep: Sweep, done: Sequence[Done]) -> tuple[Summary, ...]:
@@ -56,9 +60,11 @@ def summaries(sweep: Sweep, done: Sequence[Done]) -> tuple[Summary, ...]:
 
 def _summary(setting: Setting, done: Sequence[Done]) -> Summary:
     found = [measured(d.results) for d in done if d.results is not None]
-    failed = tuple((d.cell.seed, d.reason) for d in done if d.results is None)
+    left = [d for d in done if d.results is None]
+    failed = tuple((d.cell.seed, d.reason) for d in left if not d.is_elsewhere)
+    elsewhere = tuple((d.cell.seed, d.reason) for d in left if d.is_elsewhere)
     values = tuple((name, value_of([one[name] for one in found])) for name in METRICS) if found else ()
-    return Summary(setting, len(found), values, failed)
+    return Summary(setting, len(found), values, failed, elsewhere)
 
 
 def measured(results: Results) -> dict[str, float]:
@@ -74,7 +80,7 @@ def value_of(numbers: Sequence[float]) -> Value:
 
 
 def shown(sweep: Sweep, found: Sequence[Summary]) -> RenderableType:
-    """A row for each setting; what failed stands below."""
+    """A row for each setting; what failed or runs elsewhere stands below."""
     from rich.console import Group
     from rich.text import Text
 
@@ -83,16 +89,18 @@ def shown(sweep: Sweep, found: Sequence[Summary]) -> RenderableType:
     made = table(*names, ">seeds", *(f">{column}" for column in columns))
     for one in found:
         values = dict(one.values)
-        cells = [value_text(name, values[name]) if name in values else "failed" for name in METRICS]
+        missing = "failed" if one.failed else "running"
+        cells = [value_text(name, values[name]) if name in values else missing for name in METRICS]
         made.add_row(*(value for _, value in one.setting), f"{one.num_seeds} of {sweep.seeds}", *cells)
     specs = ", ".join(spec.name for spec in sweep.specs)
     title = Text(f"{sweep.name}: {specs}{scale_text(sweep.epochs_scale)}, mean and standard error", style="bold")
-    failed = [
-        Text(f"failed: {', '.join(f'{n} {v}' for n, v in one.setting)}, seed {seed}: {reason}")
+    left = [
+        Text(f"{what}: {', '.join(f'{n} {v}' for n, v in one.setting)}, seed {seed}: {reason}")
         for one in found
-        for seed, reason in one.failed
+        for what, seeds in (("failed", one.failed), ("running elsewhere", one.elsewhere))
+        for seed, reason in seeds
     ]
-    return Group(title, Text(), made, *failed)
+    return Group(title, Text(), made, *left)
 
 
 def value_text(name: str, value: Value) -> str:

@@ -9,14 +9,18 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from math import sqrt
 from pathlib import Path
 from statistics import mean, stdev
 from subprocess import PIPE
 
 import pytest
+from attrs import evolve
 from swc.diagnostics import DiagnosticError
 from swc.driver import compile_file
+from swc.store import held, write_spec
+from swc.sweep.beginning import check_beginning, scaled, seeded
 from swc.sweep.cells import Done
 from swc.sweep.plan import Cell, Sweep, read_sweep
 from swc.sweep.summary import figure, summaries
@@ -84,21 +88,88 @@ def test_a_sweep_runs_fails_in_part_and_goes_on(made: Place, capfd: pytest.Captu
     assert "1 of 2" in capfd.readouterr().out
 
 
-def test_a_sweep_that_is_asked_to_end_leaves_no_process_behind(made: Place) -> None:
-    command = [sys.executable, "-m", "swc", "sweep", "tiny.sw", "--vary", "amount=50%,60%", "-o", "ended"]
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_a_sweep_that_is_ended_leaves_no_process_behind(made: Place, number: signal.Signals) -> None:
+    folder = f"ended_{number.name}"
+    command = [sys.executable, "-m", "swc", "sweep", "tiny.sw", "--vary", "amount=50%,60%", "-o", folder]
     process = subprocess.Popen(
         [*command, "--jobs", "2", "--epochs-scale", "900"], cwd=made.folder, stderr=PIPE, start_new_session=True
     )
-    logs = [made.folder / "ended" / f"amount={amount}%25,seed=0" / "train.log" for amount in (50, 60)]
-    deadline = time.monotonic() + 120
-    while not all(log.is_file() and "training on" in log.read_text() for log in logs):
-        assert time.monotonic() < deadline and process.poll() is None
-        time.sleep(0.1)
-    process.terminate()
+    logs = [made.folder / folder / f"amount={amount}%25,seed=0" / "train.log" for amount in (50, 60)]
+    wait_until(lambda: all(log.is_file() and "training on" in log.read_text() for log in logs))
+    process.send_signal(number)
     assert b"failed" not in process.communicate(timeout=60)[1]
-    assert process.returncode == 128 + signal.SIGTERM
-    with pytest.raises(ProcessLookupError):
-        os.killpg(process.pid, 0)  # nobody is left of its group
+    assert process.returncode == (128 + number if number == signal.SIGTERM else -number)
+    wait_until(lambda: not is_group(process.pid))
+
+
+def test_a_run_that_another_process_trains_has_not_failed(made: Place, capfd: pytest.CaptureFixture[str]) -> None:
+    command = ("sweep", "tiny.sw", "--vary", "amount=70%", "-o", "busy", *FAST)
+    with held(made.folder / "busy" / "amount=70%25,seed=0" / "run"):
+        assert made.swc(*command) == 1
+    shown = capfd.readouterr()
+    assert f"running elsewhere: error[SW544]: another process ({os.getpid()})" in shown.err
+    assert "error[SW722]: 1 of 1 runs are trained by another process" in shown.err and "SW671" not in shown.err
+    assert "running elsewhere: amount 70%, seed 0" in shown.out and "failed" not in shown.out + shown.err
+
+
+def test_a_child_ends_when_its_pipe_does() -> None:
+    code = "import time; from swc.cli.child import end_with_parent; end_with_parent(); time.sleep(60)"
+    with subprocess.Popen([sys.executable, "-c", code], stdin=PIPE) as child:
+        child.stdin.close()
+        assert child.wait(timeout=30) == -signal.SIGTERM
+
+
+def wait_until(is_so: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 120
+    while not is_so():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def is_group(number: int) -> bool:
+    try:
+        os.killpg(number, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def begin(made: Place, folder: str, scale: float) -> Path:
+    """What a sweep that was stopped leaves of a cell, and a table."""
+    sweep = Sweep("tiny", (made.folder / "tiny.sw",), (("amount", ("50%",)),), epochs_scale=scale)
+    compiled = compile_file(*sweep.spec_of(sweep.settings[0]))
+    begun = evolve(compiled, spec=scaled(seeded(compiled.spec, 0), scale))
+    write_spec(made.folder / folder / sweep.cells[0].name / "run", begun)
+    table = made.folder / folder / "sweep.csv"
+    table.write_text("before")
+    return table
+
+
+def files(folder: Path) -> list[Path]:
+    return sorted(folder.rglob("*"))
+
+
+@pytest.mark.parametrize(("was", "now"), [(0.05, ()), (1.0, ("--epochs-scale", "0.05"))])
+def test_a_sweep_of_another_scale_is_left_alone(
+    made: Place, capfd: pytest.CaptureFixture[str], was: float, now: tuple[str, ...]
+) -> None:
+    table = begin(made, f"scaled_{was}", was)
+    before = files(table.parent)
+    assert made.swc("sweep", "tiny.sw", "--vary", "amount=40%,50%", "-o", table.parent.name, *now) == 1
+    told = capfd.readouterr().err
+    assert "error[SW720]" in told and f"scaled by {was:g}" in told and f"--epochs-scale {was:g}" in told
+    assert table.read_text() == "before" and files(table.parent) == before
+
+
+def test_a_sweep_of_another_spec_is_left_alone(made: Place, capfd: pytest.CaptureFixture[str]) -> None:
+    table = begin(made, "changed", 1.0)
+    before = files(table.parent)
+    (made.folder / "other.sw").write_text(spec_text(batch=64), encoding="utf-8")
+    assert made.swc("sweep", "other.sw", "--vary", "amount=40%,50%", "-o", "changed") == 1
+    told = capfd.readouterr().err
+    assert "error[SW721]" in told and "amount=50%25,seed=0" in told and "-o FOLDER" in told
+    assert table.read_text() == "before" and files(table.parent) == before
 
 
 def test_a_sweep_file_says_everything(tmp_path: Path) -> None:
@@ -136,6 +207,7 @@ def test_shipped_sweeps_compile(path: Path) -> None:
     firsts = {dict(setting).get("ensemble"): setting for setting in reversed(sweep.settings)}
     for setting in firsts.values():
         assert compile_file(*sweep.spec_of(setting)).program.members
+    check_beginning(sweep, ROOT / "build" / "none")
 
 
 @pytest.mark.parametrize(
@@ -165,4 +237,39 @@ def test_a_wrong_sweep_file_is_told(tmp_path: Path, text: str, reason: str) -> N
 def test_wrong_usage_is_told(made: Place, capfd: pytest.CaptureFixture[str]) -> None:
     assert made.swc("sweep", "tiny.sw") == 2
     assert "nothing varies" in capfd.readouterr().err
-    assert made.swc("sweep", "missing.toml") == 1
+    assert made.swc("sweep", "tiny.sw", "--vary", "tau") == 2
+    assert "--vary: `tau` is not NAME=VALUE" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("missing.toml",), ("SW601", "no file `missing.toml`")),
+        (("missing.sw",), ("SW601", "no file `missing.sw`")),
+        (("missing.sw", "--vary", "tau=1,2"), ("SW601", "no file `missing.sw`")),
+        (("tiny.sw", "--vary", "nope=1,2"), ("SW110", "no param `nope`", "`amount`, `rate`, `tau`")),
+        (("tiny.sw", "--vary", "spec=1,2"), ("SW110", "no param `spec`")),
+        (("tiny.sw", "--vary", "tau=0.1,abc"), ("SW205", "param `tau` is a number")),
+        (("tiny.sw", "--vary", "tau=0.1,)"), ("SW206", "no value for param `tau`")),
+        (("tiny.sw", "--vary", "tau=0.1", "--ensemble", "nope"), ("SW109", "no ensemble `nope`", "`tiny`")),
+        (("tiny.sw", "--vary", "rate=-1,-2"), ("SW202", "--> --vary rate:1:1")),
+    ],
+)
+def test_what_no_run_survives_is_told_before_any(
+    made: Place, capfd: pytest.CaptureFixture[str], arguments: tuple[str, ...], told: tuple[str, ...]
+) -> None:
+    assert made.swc("sweep", *arguments, "-o", "refused") == 1
+    shown = capfd.readouterr().err
+    assert all(text in shown for text in told) and shown.count("error[") == 1 and "--set" not in shown
+    assert not (made.folder / "refused").exists()
+
+
+def test_a_spec_without_a_train_block_is_told(made: Place, capfd: pytest.CaptureFixture[str]) -> None:
+    (made.folder / "untrained.sw").write_text(spec_text().split("  train digits")[0] + "}\n", encoding="utf-8")
+    assert made.swc("sweep", "untrained.sw", "--vary", "amount=40%,50%", "-o", "refused") == 1
+    assert "SW540" in capfd.readouterr().err and not (made.folder / "refused").exists()
+
+
+def test_a_value_of_one_setting_is_left_to_its_runs(made: Place) -> None:
+    sweep = Sweep("tiny", (made.folder / "tiny.sw",), (("rate", ("0.1", "-1")),))
+    check_beginning(sweep, made.folder / "none")

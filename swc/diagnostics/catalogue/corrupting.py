@@ -201,10 +201,12 @@ class FolderBusy(Diagnostic):
 
     code: ClassVar[str] = "SW688"
     folder: str
+    process: int | None = None
 
     def message(self) -> str:
-        """Which folder."""
-        return f"another process is writing to `{self.folder}`"
+        """Which folder, and which process where it said so."""
+        number = "" if self.process is None else f" ({self.process})"
+        return f"another process{number} is writing to `{self.folder}`"
 
     def help(self) -> str:
         """Wait, or go elsewhere."""

@@ -222,8 +222,8 @@ class UnknownEnsemble(Diagnostic):
 class UnknownSetting(Diagnostic):
     """A value was set on the command line for a param that the ensemble does not have.
 
-    `--set NAME=VALUE` changes the value of a `param` of the ensemble, and nothing else. To make something settable,
-    write it as a param: `param tau = 0.1`, and use `tau` where the number stood.
+    `--set NAME=VALUE` changes the value of a `param` of the ensemble, and nothing else; so does what `swc sweep`
+    varies. To make something settable, write it as a param: `param tau = 0.1`, and use `tau` where the number stood.
     """
 
     code: ClassVar[str] = "SW110"

@@ -1,4 +1,4 @@
-"""Diagnostics of `swc sweep` (SW67x).
+"""Diagnostics of `swc sweep` (SW67x, SW72x).
 
 Guarantees: `SWEEPS` lists every class of this module.
 """
@@ -55,4 +55,70 @@ class CellsFailed(Diagnostic):
         return f"see `train.log` below {self.folder}; the same command runs only what is not done"
 
 
-SWEEPS = (NotASweep, CellsFailed)
+@frozen(kw_only=True)
+class SweepOfAnotherScale(Diagnostic):
+    """The folder holds runs of this sweep whose epochs were scaled differently.
+
+    A trial with `--epochs-scale 0.05` and the sweep in full are two sweeps: a run goes on only as it was begun, and
+    numbers of both in one table would mean nothing. Nothing was changed. Give the scale the runs were begun with to go
+    on with them, or `-o FOLDER` to keep the other sweep in a folder of its own.
+    """
+
+    code: ClassVar[str] = "SW720"
+    folder: str
+    was: float
+    now: float
+
+    def message(self) -> str:
+        """Which folder, and both scales."""
+        return f"the sweep in `{self.folder}` was begun with its epochs scaled by {self.was:g}, not {self.now:g}"
+
+    def help(self) -> str:
+        """The way on with it, and the way to another."""
+        return f"go on with it with `--epochs-scale {self.was:g}`, or use `-o FOLDER` to begin another beside it"
+
+
+@frozen(kw_only=True)
+class SweepOfAnotherSpec(Diagnostic):
+    """The folder holds a run of the same name that was begun with another spec.
+
+    The spec was changed since, or another spec or ensemble was swept into this folder with the same values. A run goes
+    on only as it was begun. Nothing was changed. Use `-o FOLDER` to sweep in a folder of its own; or undo the change;
+    or remove the runs that are not wanted any more.
+    """
+
+    code: ClassVar[str] = "SW721"
+    folder: str
+    cell: str
+
+    def message(self) -> str:
+        """Which run of which folder."""
+        return f"the run `{self.cell}` in `{self.folder}` was begun with another spec"
+
+    def help(self) -> str:
+        """The ways out."""
+        return "use `-o FOLDER` to sweep in another folder, undo what was changed in the spec, or remove the old runs"
+
+
+@frozen(kw_only=True)
+class CellsElsewhere(Diagnostic):
+    """Some runs of a sweep are trained by another process just now, so this sweep left them alone.
+
+    The table says which, with the number of the process: another `swc sweep` of the same folder, or a `swc train` of
+    one of its runs. They have not failed. When they have ended the same command puts them into the table.
+    """
+
+    code: ClassVar[str] = "SW722"
+    elsewhere: int
+    cells: int
+
+    def message(self) -> str:
+        """How many."""
+        return f"{self.elsewhere} of {self.cells} runs are trained by another process"
+
+    def help(self) -> str:
+        """Wait."""
+        return "wait for it or stop it; then the same command puts them into the table"
+
+
+SWEEPS = (NotASweep, CellsFailed, SweepOfAnotherScale, SweepOfAnotherSpec, CellsElsewhere)

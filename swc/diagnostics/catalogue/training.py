@@ -120,10 +120,12 @@ class RunBusy(Diagnostic):
 
     code: ClassVar[str] = "SW544"
     folder: str
+    process: int | None = None
 
     def message(self) -> str:
-        """Which run."""
-        return f"another process is training the run in `{self.folder}`"
+        """Which run, and which process where it said so."""
+        number = "" if self.process is None else f" ({self.process})"
+        return f"another process{number} is training the run in `{self.folder}`"
 
     def help(self) -> str:
         """Wait, stop it, or train elsewhere."""

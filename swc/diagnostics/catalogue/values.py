@@ -103,8 +103,9 @@ class BudgetWithoutUnit(Diagnostic):
 class WrongSetting(Diagnostic):
     """A value set on the command line is of another kind than the param.
 
-    `--set NAME=VALUE` keeps the kind of the param: a number for a number, a word or text for a word or text, a list
-    for a list. A budget param takes an amount, such as `15M templates`, or a number alone, which keeps the unit.
+    `--set NAME=VALUE`, or a value that `swc sweep` varies, keeps the kind of the param: a number for a number, a word
+    or text for a word or text, a list for a list. A budget param takes an amount, such as `15M templates`, or a number
+    alone, which keeps the unit.
     """
 
     code: ClassVar[str] = "SW205"
@@ -125,8 +126,8 @@ class WrongSetting(Diagnostic):
 class MalformedSetting(Diagnostic):
     """A value set on the command line is no value of the language.
 
-    What stands after the `=` of `--set NAME=VALUE` is read as in a file: `0.5`, `18M`, `50%`, `cifar10`, `"a
-    text"`, `[60, 120]`. Mind the quotes of your shell around spaces and quotes.
+    What stands after the `=` of `--set NAME=VALUE`, or of `--vary NAME=V,...`, is read as in a file: `0.5`, `18M`,
+    `50%`, `cifar10`, `"a text"`, `[60, 120]`. Mind the quotes of your shell around spaces and quotes.
     """
 
     code: ClassVar[str] = "SW206"
