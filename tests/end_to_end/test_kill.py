@@ -145,7 +145,11 @@ def test_killed_at_random_moments(
     check_same(made, undisturbed)
 
 
-@pytest.mark.parametrize(("nth", "between"), [(3, False), (5, True)], ids=["half written", "between the renames"])
+@pytest.mark.parametrize(
+    ("nth", "between"),
+    [(3, False), pytest.param(5, True, marks=pytest.mark.slow)],
+    ids=["half written", "between the renames"],
+)
 def test_killed_while_a_checkpoint_is_written(
     tmp_path_factory: pytest.TempPathFactory,
     undisturbed: Place,

@@ -37,6 +37,7 @@ def workers(parent: int) -> list[int]:
     return [found[name] for name in sorted(found)]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="finds the processes in /proc, which this system has not")
 def test_a_killed_process_ends_the_run_which_goes_on_to_the_same_bits(
     tmp_path_factory: pytest.TempPathFactory,
