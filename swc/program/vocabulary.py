@@ -75,6 +75,7 @@ STEPS: dict[str, tuple[Argument, ...]] = {
         Argument("temperature", "number", least=0.01, most=1_000, default=2),
     ),
 }
+STEPS_NEEDED: dict[str, str] = {"mimo": "joint"}  # without which the members of a family learn nothing of their own
 STEP_FAMILIES: dict[str, str] = {"joint": "mimo", "distilled": "hne"}  # whose members a strategy is for
 
 UPSAMPLINGS: tuple[str, ...] = ("bilinear", "repeat", "mask", "average")

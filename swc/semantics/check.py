@@ -15,7 +15,7 @@ from swc.diagnostics.sources import read_source
 from swc.program.datasets import DATASETS, DataFacts
 from swc.program.steps import StepPlan
 from swc.program.training import Training
-from swc.program.vocabulary import STEP_FAMILIES
+from swc.program.vocabulary import STEP_FAMILIES, STEPS_NEEDED
 from swc.semantics.inherit import all_items
 from swc.semantics.library import Library, read_library, warn_unused_imports
 from swc.semantics.members import read_budget, read_data, read_members, read_step
@@ -112,6 +112,7 @@ def _spec(ensemble: tree.Ensemble, library: Library, settings: Mapping[str, str]
     training = _training(items, library, scope)
     _check_step(items, step, members, scope)
     _check_together(items, shares, training, scope)
+    _check_split_batch(items, step, members, training, scope)
     _check_image_sizes(items, data, training, scope)
     _warn_unused(ensemble, scope)
     train = next(iter(_of(items, tree.Train)), None)
@@ -167,6 +168,15 @@ def _check_step(items: Items, step: StepPlan, members: tuple[Member, ...], scope
     if family is not None and all(member.source.name != family for member in members):
         span = _of(items, tree.Step)[0].span
         scope.sink.report(catalogue.StepWithoutMembers(span=span, step=step.name, family=family))
+    for member in members:
+        if member.source.name in STEPS_NEEDED and step.name != (needed := STEPS_NEEDED[member.source.name]):
+            scope.sink.report(catalogue.MembersWithoutStep(span=member.span, family=member.source.name, step=needed))
+            break
+    num_networks = sum(not member.host for member in members)
+    if step.name == "sandwich" and _of(items, tree.Step)[0].call.arguments:
+        drawn, others = int(step["random"]), max(0, num_networks - 2)
+        if drawn > others:
+            scope.sink.report(catalogue.FewerToDraw(span=_of(items, tree.Step)[0].span, drawn=drawn, others=others))
 
 
 def _budget(items: Items, scope: Scope, ensemble: tree.Ensemble, shares: bool) -> Budget:
@@ -195,12 +205,33 @@ def _check_together(items: Items, shares: tuple[Share, ...], training: Training 
             scope.sink.report(catalogue.ProfiledWithoutSplit(span=share.templates.span))
     _check_profiles(items, shares, scope)
     _check_groups(items, shares, scope)
+    _check_splits(items, shares, scope)
     tied = any(share.coefficients != "slot" and share.policy == "superweights" for share in shares)
     if tied:
         return
     for clause in _clauses(items):
         if isinstance(clause, tree.Untie):
             scope.sink.report(catalogue.NothingToUntie(span=clause.span))
+
+
+def _check_splits(items: Items, shares: tuple[Share, ...], scope: Scope) -> None:
+    """Clusters are those of `superweights`; other policies have none that could be split."""
+    if any(share.policy == "superweights" for share in shares):
+        return
+    for clause in _clauses(items):
+        if isinstance(clause, tree.Split):
+            scope.sink.report(catalogue.NothingToSplit(span=clause.span))
+
+
+def _check_split_batch(
+    items: Items, step: StepPlan, members: tuple[Member, ...], training: Training | None, scope: Scope
+) -> None:
+    """Every network gets an image of each batch."""
+    num_networks = sum(not member.host for member in members)
+    if step.name == "split" and training is not None and training.recipe.batch < num_networks:
+        span = _of(items, tree.Step)[0].span
+        batch = training.recipe.batch
+        scope.sink.report(catalogue.BatchTooSmallToSplit(span=span, batch=batch, networks=num_networks))
 
 
 def _check_groups(items: Items, shares: tuple[Share, ...], scope: Scope) -> None:

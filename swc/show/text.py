@@ -15,6 +15,7 @@ from rich.text import Text
 
 from swc.ir.counts import count
 from swc.ir.graph import Layer
+from swc.program.expressions import tensors_of
 from swc.program.stages import Stage, stages
 from swc.program.training import Action, GroupLayers, SplitClusters
 from swc.semantics.spec import Spec
@@ -24,7 +25,7 @@ from swc.show.plain import WIDTH, table
 from swc.show.report import bank_table, defaults, remarks, totals_table
 from swc.show.revision import Revision
 from swc.show.ties import TieGroup, tie_groups, tie_letters
-from swc.show.wording import budget_text, exact, runs, scale_text, several
+from swc.show.wording import budget_text, exact, runs, scale_text, several, shape_text
 
 
 def overview(
@@ -43,7 +44,10 @@ def overview(
     ]
     if machine:
         parts.append(Text(f"trained on {machine_text(machine)}"))
-    parts += [*_section("members by depth"), *_members(index, width), *_section("clusters"), cluster_table(index)]
+    if graph.clusters or not graph.tensors:
+        parts += [*_section("members by depth"), *_members(index, width), *_section("clusters"), cluster_table(index)]
+    if graph.tensors:
+        parts += [*_section("stored tensors"), *_tensors(index)]
     if graph.slots:
         parts += [*_section("coefficients"), *_ties(index)]
     if graph.banks:
@@ -108,6 +112,29 @@ def cluster_table(index: Index) -> Table:
         where = places(index, cluster.layers)
         made.add_row(number_of(cluster), cluster.label + alone, exact(len(cluster.layers)), where)
     return made
+
+
+def _tensors(index: Index) -> Iterable[RenderableType]:
+    """One row for each stored tensor that several layers read; how many others there are."""
+    readers = _readers(index)
+    made = table("tensor", "shape", ">layers", "where")
+    for tensor in index.graph.tensors:
+        if len(layers := readers[tensor.id]) > 1:
+            made.add_row(tensor.id, shape_text(tensor.shape), exact(len(layers)), places(index, layers))
+    if made.row_count:
+        yield made
+    num_own = len(index.graph.tensors) - made.row_count
+    if num_own:
+        yield Text(f"{several(num_own, 'tensor')} read by one layer each")
+
+
+def _readers(index: Index) -> Mapping[str, Sequence[str]]:
+    """The layers that read each stored tensor."""
+    found: dict[str, list[str]] = {tensor.id: [] for tensor in index.graph.tensors}
+    for layer, expression in index.expressions.items():
+        for tensor in tensors_of(expression):
+            found[tensor].append(layer)
+    return found
 
 
 def places(index: Index, layers: Iterable[str]) -> str:

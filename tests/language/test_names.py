@@ -219,6 +219,33 @@ def test_a_step_needs_members_that_it_is_for() -> None:
     assert codes(BASE.replace("  budget", "  step distilled(weight: 0.3)\n  budget")) == ["SW147"]
 
 
+def test_members_of_mimo_need_a_joint_step() -> None:
+    alone = BASE.replace("member a = wrn", "member a[2] = mimo")
+    assert codes(alone) == ["SW148"]
+    assert codes(alone.replace("  budget", "  step split\n  budget")) == ["SW148"]
+
+
+def test_every_network_sees_an_image_of_each_batch() -> None:
+    text = BASE.replace("member a", "member m[3]").replace("  budget", "  step split\n  budget")
+    trained = text.replace("clusters one }", "clusters one } train { batch 3 phase p: 1 epochs }")
+    assert codes(trained) == ["SW149"]
+    check_text(trained.replace("batch 3", "batch 4"), "e.sw")
+
+
+def test_what_a_policy_or_a_step_cannot_do_is_a_warning() -> None:
+    split = "train { phase p: 1 epochs then split clusters below 0 phase q: 1 epochs }"
+    assert warnings(BASE.replace("{ clusters one }", f"as hard {split}")) == ["SW150"]
+    assert warnings(BASE.replace("{ clusters one }", split)) == []
+    for stated, found in (("(random: 1)", ["SW151"]), ("(random: 0)", []), ("", [])):
+        assert warnings(BASE.replace("  budget", f"  step sandwich{stated}\n  budget")) == found
+
+
+def warnings(text: str) -> list[str]:
+    sink = Sink()
+    check_text(text, "e.sw", sink=sink)
+    return [found.code for found in sink.warnings]
+
+
 def test_a_shapeshifter_up_samples_in_one_of_four_ways() -> None:
     shifted = BASE.replace("share conv { clusters one }", "share conv as shapeshifter { clusters one }")
     (share,) = check_text(shifted, "e.sw").shares

@@ -348,7 +348,51 @@ class StepWithoutMembers(Diagnostic):
         return f"write a member `{self.family}(...)`, or take `step {self.step}` away"
 
 
+@frozen(kw_only=True)
+class MembersWithoutStep(Diagnostic):
+    """Members are trained by a step strategy under which they are not what their family is for.
+
+    A `mimo` network has an input and an output for each member. Only `step joint` shows each member an image of its own;
+    under any other strategy all see the same one, and nothing makes them differ.
+    """
+
+    code: ClassVar[str] = "SW148"
+    family: str
+    step: str
+
+    def message(self) -> str:
+        """The family and its strategy."""
+        return f"members of the family `{self.family}` are trained by `step {self.step}`, and by no other"
+
+    def help(self) -> str:
+        """State it."""
+        return f"write `step {self.step}`"
+
+
+@frozen(kw_only=True)
+class BatchTooSmallToSplit(Diagnostic):
+    """A batch has fewer images than there are networks to part it among.
+
+    `step split` shows every image of a batch to one network. With more networks than images some would see none, and
+    learn nothing. Give a larger `batch`, or let every member see every image (`step independent`).
+    """
+
+    code: ClassVar[str] = "SW149"
+    batch: int
+    networks: int
+
+    def message(self) -> str:
+        """How many of each."""
+        return f"`step split` parts batches of {self.batch} images among {self.networks} networks: some would see none"
+
+    def help(self) -> str:
+        """The two ways out."""
+        return f"write `batch {self.networks}` or more, or `step independent`"
+
+
 NAMES = (
+    MembersWithoutStep,
+    BatchTooSmallToSplit,
     StepWithoutMembers,
     UnknownStep,
     SelectorNotForPolicy,

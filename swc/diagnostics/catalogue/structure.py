@@ -338,7 +338,9 @@ class NothingToGroup(Diagnostic):
 
     def help(self) -> str:
         """The two ways out."""
-        return "share a block `as shapeshifter`, or write `then split clusters below 0.1`"
+        return (
+            "share a block `as shapeshifter`, or split the clusters of `superweights`: `then split clusters below 0.1`"
+        )
 
 
 @frozen(kw_only=True)

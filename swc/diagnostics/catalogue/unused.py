@@ -95,4 +95,46 @@ class ItemWithoutEffect(Diagnostic):
         return f"remove `{self.item}`, or share as `superweights`"
 
 
-UNUSED = (UnusedParam, UnusedImport, NothingToUntie, ItemWithoutEffect)
+@frozen(kw_only=True)
+class NothingToSplit(Diagnostic):
+    """Clusters are to be split where there are none.
+
+    Only `superweights` keeps layers in clusters by their gradients. With other policies a split changes nothing, and
+    `then restart` would only throw the phase's training away. Layers of `shapeshifter` are put in groups by what they
+    took of a bank: `then group layers in N clusters`.
+    """
+
+    code: ClassVar[str] = "SW150"
+    severity: ClassVar[Severity] = Severity.WARNING
+
+    def message(self) -> str:
+        """What has no effect."""
+        return "no block is shared as `superweights`: there are no clusters to split"
+
+    def help(self) -> str:
+        """Share or leave."""
+        return "share a block as `superweights`, or remove the clause"
+
+
+@frozen(kw_only=True)
+class FewerToDraw(Diagnostic):
+    """A sandwich is to draw more networks than there are between the largest and the smallest.
+
+    All of them are trained in every step then, and nothing is drawn. State as many as there are, or fewer.
+    """
+
+    code: ClassVar[str] = "SW151"
+    severity: ClassVar[Severity] = Severity.WARNING
+    drawn: int
+    others: int
+
+    def message(self) -> str:
+        """How many there are."""
+        return f"`random: {self.drawn}` of {self.others} networks between the largest and the smallest: all are trained"
+
+    def help(self) -> str:
+        """State as many."""
+        return f"write `random: {self.others}`, or add members"
+
+
+UNUSED = (UnusedParam, UnusedImport, NothingToUntie, ItemWithoutEffect, NothingToSplit, FewerToDraw)
