@@ -45,8 +45,10 @@ def command(places: tuple[str, ...], form: str, output: Path | None, **given: ob
     RUN is a run, a build folder or the name of a compiled ensemble; without it, what was compiled last. The numbers
     are also written into the run's folder, as eval/evaluation.json and eval/evaluation.csv.
     """
+    from swc.cli.output import check_writable
     from swc.evaluation.measure import Asked
 
+    check_writable(output)
     with console.reporting() as sink:
         found = tuple(_evaluated(place, Asked(**given), sink) for place in places or (None,))  # type: ignore[arg-type]
     _give(found, form, output)

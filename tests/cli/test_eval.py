@@ -119,6 +119,25 @@ def test_what_cannot_be_evaluated_is_told(
     assert run.swc("eval", "--device", "cuda:9") == 1
 
 
+def test_what_would_end_an_evaluation_is_told_before_anything_is_predicted(
+    run: Place, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def predicted(*_: object) -> None:
+        raise AssertionError("minutes pass here")
+
+    monkeypatch.setattr(measure, "predict_logits", predicted)
+    assert run.swc("eval", "--ood", "digits", "--ood", "nowhere") == 1
+    assert "no data set of that name" in capsys.readouterr().err
+    cut = run.folder / "cut"
+    cut.mkdir()
+    Image.fromarray(np.zeros((64, 64), dtype=np.uint8)).save(cut / "0.png")
+    (cut / "1.png").write_bytes((cut / "0.png").read_bytes()[:-30])
+    assert run.swc("eval", "--ood", "cut") == 1
+    assert "error[SW501]: `cut/1.png` of the data set `cut` is damaged" in capsys.readouterr().err
+    assert run.swc("eval", "-o", "missing/found.txt") == 1
+    assert "error[SW604]" in capsys.readouterr().err
+
+
 def test_a_run_that_is_not_finished_is_evaluated_and_told(
     tmp_path_factory: pytest.TempPathFactory, capsys: pytest.CaptureFixture[str]
 ) -> None:
