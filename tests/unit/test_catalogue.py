@@ -237,6 +237,7 @@ TRIGGERED = {
     "SW698": "cli/test_compare.py",
     "SW699": "cli/test_compare.py",
     "SW650": "unit/test_codec.py",
+    "SW740": "unit/test_report.py",
     "SW651": "unit/test_codec.py",
     "SW652": "unit/test_codec.py",
     "SW653": "unit/test_codec.py",
