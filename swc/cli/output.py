@@ -5,10 +5,17 @@ Guarantees: a file is there whole or not at all; a pipe, a device or a link stay
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from swc.diagnostics import DiagnosticError
 from swc.diagnostics.catalogue.files import OutputUnwritable
+
+
+def form_of(output: Path | None, forms: Sequence[str], default: str) -> str:
+    """The form that a file's ending names; the default where it names none of them."""
+    ending = output.suffix.removeprefix(".").lower() if output else ""
+    return ending if ending in forms else default
 
 
 def check_writable(path: Path | None) -> None:

@@ -62,7 +62,7 @@ def test_members_subsets_and_ensemble_are_scored_as_training_scored_them(run: Pl
 
 
 def test_times_are_those_of_members_added_up(run: Place) -> None:
-    assert run.swc("eval", "--time-batch", "32", "--format", "json", "-o", "found.json") == 0
+    assert run.swc("eval", "--time-batch", "32", "-o", "found.json") == 0
     (found,) = json.loads((run.folder / "found.json").read_text())["evaluations"]
     times = [predictor["milliseconds"] for predictor in found["predictors"]]
     assert times[0] > 0 and times[2] == pytest.approx(times[0] + times[1])
