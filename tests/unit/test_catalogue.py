@@ -238,6 +238,8 @@ TRIGGERED = {
     "SW699": "cli/test_compare.py",
     "SW650": "unit/test_codec.py",
     "SW740": "unit/test_report.py",
+    "SW741": "cli/test_compare.py",
+    "SW742": "cli/test_main.py",
     "SW651": "unit/test_codec.py",
     "SW652": "unit/test_codec.py",
     "SW653": "unit/test_codec.py",
