@@ -165,6 +165,11 @@ class AnytimePredictor:
     def _run(self, images: Tensor, order: Subset, seconds: float | None) -> Iterator[Answer]:
         if not self.ensemble.is_composed:
             raise ValueError("the predictor must be entered first: `with predictor: ...`")
+        if images.dim() != 4:
+            shape = list(images.shape)
+            raise ValueError(
+                f"images must be [B, C, H, W], found {shape}: one image alone is a batch of one, `x[None]`"
+            )
         started = perf_counter()
         total: Tensor | None = None
         known: dict[int, Tensor] = {}

@@ -15,6 +15,7 @@ from typing import Self
 
 from attrs import asdict
 from swc.diagnostics import DiagnosticError
+from swc.diagnostics.catalogue.formats import DamagedFile
 from swc.diagnostics.catalogue.run import RecordsCutShort
 from swc.program.stages import Stage
 
@@ -142,8 +143,22 @@ def _check_long_enough(path: Path, size: int) -> None:
 
 
 def read_rows(folder: Path, kind: str | None = None) -> list[dict[str, object]]:
-    """The lines of a run's metrics, all or those of a kind; a last line without its end is left out."""
+    """The lines of a run's metrics, all or those of a kind; a last line without its end is left out.
+
+    DiagnosticError where another line is not what `Records` writes.
+    """
     path = folder / METRICS
-    text = path.read_text(encoding="utf-8") if path.exists() else ""
-    rows = [json.loads(line) for line in text[: text.rfind("\n") + 1].splitlines()]
+    written = path.read_bytes() if path.exists() else b""
+    lines = written[: written.rfind(b"\n") + 1].split(b"\n")[:-1]
+    rows = [_row(path, number, line) for number, line in enumerate(lines, 1)]
     return [row for row in rows if kind is None or row["kind"] == kind]
+
+
+def _row(path: Path, number: int, line: bytes) -> dict[str, object]:
+    try:
+        row = json.loads(line.decode("utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise DiagnosticError(DamagedFile(origin=str(path), detail=f"line {number} is no JSON")) from error
+    if not isinstance(row, dict) or "kind" not in row:
+        raise DiagnosticError(DamagedFile(origin=str(path), detail=f"line {number} has no `kind`"))
+    return row

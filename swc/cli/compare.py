@@ -8,38 +8,41 @@ from typing import TYPE_CHECKING
 import click
 
 from swc.cli import console
-from swc.cli.output import write_file
-from swc.cli.plot import AGAINST, FORMATS
+from swc.cli.output import form_of, write_file
+from swc.cli.plot import AGAINST, FORMATS, figure_file
 
 if TYPE_CHECKING:
     from swc.compare.comparison import Comparison
     from swc.diagnostics import Sink
 
 
-def _figure_file(context: click.Context, parameter: click.Parameter, value: Path | None) -> Path | None:
-    if value is not None and value.suffix.lower().removeprefix(".") not in FORMATS:
+FORMS = ("text", "json", "csv")
+
+
+def _named_figure(context: click.Context, parameter: click.Parameter, value: Path | None) -> Path | None:
+    if value is not None and not value.suffix:
         raise click.BadParameter(f"`{value.name}` ends in none of .{', .'.join(FORMATS)}", context, parameter)
-    return value
+    return figure_file(context, parameter, value)
 
 
 @click.command("compare")
 @click.argument("places", metavar="SPEC|RUN...", nargs=-1, required=True)
 @click.option("--set", "settings", metavar="NAME=VALUE", multiple=True, help="Give a param of the .sw specs a value.")
-@click.option("--format", "form", type=click.Choice(("text", "json", "csv")), default="text", show_default=True)
+@click.option("--format", "form", type=click.Choice(FORMS), help="[that of the file's name, or text]")
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write to this file.")
 @click.option(
     "--plot",
     "target",
     metavar="FILE",
     type=click.Path(dir_okay=False, path_type=Path),
-    callback=_figure_file,
+    callback=_named_figure,
     help="Draw scores against cost of what was evaluated: png, svg or pdf.",
 )
 @click.option("--against", type=click.Choice(AGAINST), help="With --plot: the cost. [multiply-adds]")
 def command(
     places: tuple[str, ...],
     settings: tuple[str, ...],
-    form: str,
+    form: str | None,
     output: Path | None,
     target: Path | None,
     against: str | None,
@@ -60,7 +63,7 @@ def command(
         from swc.compare.comparison import comparison_of
 
         found = comparison_of(open_compared(places, overrides), Path.cwd(), sink)
-        _give(found, form, output)
+        _give(found, form or form_of(output, FORMS, "text"), output)
         if target is not None:
             _draw(found, target, against or AGAINST[0], sink)
 
@@ -83,11 +86,10 @@ def _give(found: Comparison, form: str, output: Path | None) -> None:
 
 
 def _draw(found: Comparison, target: Path, against: str, sink: Sink) -> None:
-    from swc.cli.plot import format_of
     from swc.compare.comparison import anytime_of
     from swc.show.images import house_style, image_of
 
     with house_style():
-        drawn = image_of(anytime_of(found, against, sink), format_of(target))  # type: ignore[arg-type]
+        drawn = image_of(anytime_of(found, against, sink), form_of(target, FORMATS, FORMATS[0]))  # type: ignore[arg-type]
     write_file(target, drawn)
     console.say(f"wrote {target}")

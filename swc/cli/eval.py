@@ -13,13 +13,14 @@ if TYPE_CHECKING:
     from swc.diagnostics import Sink
     from swc.evaluation.measure import Asked
     from swc.evaluation.record import Evaluation
+    from swc.store import Build
 
 FORMATS = ("table", "json", "csv")
 
 
 @click.command("eval")
 @click.argument("places", metavar="[RUN]...", nargs=-1)
-@click.option("--format", "form", type=click.Choice(FORMATS), default="table", show_default=True)
+@click.option("--format", "form", type=click.Choice(FORMATS), help="[that of the file's name, or table]")
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write to this file.")
 @click.option("--data", type=click.Path(file_okay=False, path_type=Path), help="The folder that holds the data sets.")
 @click.option("--offline", is_flag=True, help="Never download.")
@@ -39,27 +40,29 @@ FORMATS = ("table", "json", "csv")
     help="Score corrupted test images: the official arrays, or those of `swc data corrupt`.",
 )
 @click.option("--interpolate", is_flag=True, help="Accuracy on the line between members of one architecture.")
-def command(places: tuple[str, ...], form: str, output: Path | None, **given: object) -> None:
+def command(places: tuple[str, ...], form: str | None, output: Path | None, **given: object) -> None:
     """Evaluate what was trained: each member, every subset and the ensemble on held-out images.
 
     RUN is a run, a build folder or the name of a compiled ensemble; without it, what was compiled last. The numbers
     are also written into the run's folder, as eval/evaluation.json and eval/evaluation.csv.
     """
+    from swc.cli.output import check_writable, form_of
+    from swc.cli.places import open_place
     from swc.evaluation.measure import Asked
 
+    check_writable(output)
     with console.reporting() as sink:
-        found = tuple(_evaluated(place, Asked(**given), sink) for place in places or (None,))  # type: ignore[arg-type]
-    _give(found, form, output)
+        builds = [open_place(place, {}) for place in places or (None,)]
+        found = tuple(_evaluated(build, Asked(**given), sink) for build in builds)  # type: ignore[arg-type]
+    _give(found, form or form_of(output, FORMATS, "table"), output)
 
 
-def _evaluated(place: str | None, asked: Asked, sink: Sink) -> Evaluation:
-    from swc.cli.places import open_place
+def _evaluated(build: Build, asked: Asked, sink: Sink) -> Evaluation:
     from swc.evaluation.earlier import with_earlier
     from swc.evaluation.measure import evaluate_build
     from swc.evaluation.record import as_csv, as_json
     from swc.store import write_whole
 
-    build = open_place(place, {})
     folder = build.folder / "eval"
     found = with_earlier(evaluate_build(build, asked, sink, console.say), folder / "evaluation.json", console.say)
     write_whole(folder / "evaluation.csv", as_csv((found,)))

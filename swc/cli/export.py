@@ -27,8 +27,10 @@ def command(place: str | None, form: str, members: str | None, output: Path | No
     from swc.cli.places import open_place
     from swc.exporting.export import export_build
 
+    wanted = () if members is None else tuple(name.strip() for name in members.split(","))
+    if members is not None and not all(wanted):
+        raise click.UsageError("--members has an empty name: leave it out for all members")
     build = open_place(place, {})
-    wanted = tuple(name.strip() for name in members.split(",")) if members else ()
     found = export_build(build, form, wanted, output or Path(f"{build.spec.name}_{form}"))
     console.say(f"wrote {found.folder}: {', '.join(found.files)}")
     console.say(f"every member was read back: its outputs differ by {found.difference:.1g} at most")

@@ -5,10 +5,29 @@ Guarantees: a file is there whole or not at all; a pipe, a device or a link stay
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from swc.diagnostics import DiagnosticError
 from swc.diagnostics.catalogue.files import OutputUnwritable
+
+
+def form_of(output: Path | None, forms: Sequence[str], default: str) -> str:
+    """The form that a file's ending names; the default where it names none of them."""
+    ending = output.suffix.removeprefix(".").lower() if output else ""
+    return ending if ending in forms else default
+
+
+def check_writable(path: Path | None) -> None:
+    """Try the place of a file that long work will fill; DiagnosticError where the system refuses."""
+    if path is None or (path.exists() and not path.is_file()):
+        return
+    partial = _partial(path.resolve())
+    try:
+        partial.touch()
+        partial.unlink()
+    except OSError as error:
+        raise _unwritable(path, error) from error
 
 
 def write_file(path: Path, content: bytes) -> None:
@@ -18,8 +37,16 @@ def write_file(path: Path, content: bytes) -> None:
             path.write_bytes(content)
             return
         path = path.resolve()
-        partial = path.with_name(path.name + ".partial")
+        partial = _partial(path)
         partial.write_bytes(content)
         partial.replace(path)
     except OSError as error:
-        raise DiagnosticError(OutputUnwritable(path=str(path), reason=error.strerror or str(error))) from error
+        raise _unwritable(path, error) from error
+
+
+def _partial(path: Path) -> Path:
+    return path.with_name(path.name + ".partial")
+
+
+def _unwritable(path: Path, error: OSError) -> DiagnosticError:
+    return DiagnosticError(OutputUnwritable(path=str(path), reason=error.strerror or str(error)))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from attrs import evolve, frozen
 
 from swc.diagnostics import Diagnostic, DiagnosticError
-from swc.diagnostics.catalogue.files import FileMissing, UnknownBuild
+from swc.diagnostics.catalogue.files import EmptyPlace, FileMissing, UnknownBuild
 from swc.diagnostics.catalogue.reports import SameRunTwice
 from swc.diagnostics.catalogue.show import OneRevision
 from swc.diagnostics.catalogue.training import PartMissing
@@ -34,11 +34,16 @@ class Found:
 
 
 def open_place(place: str | None, overrides: Mapping[str, str], ensemble: str | None = None) -> Build:
-    """The build or run at a place; a `.sw` file is compiled in memory, None is what was compiled last."""
+    """The build or run at a place; a `.sw` file is compiled in memory, None is what was compiled last.
+
+    DiagnosticError for "", which a script has where a variable of it is not set.
+    """
     from swc.store import open_build
 
-    if place is None or place == "":
+    if place is None:
         return _with_revisions(open_build(None))
+    if place == "":
+        raise DiagnosticError(EmptyPlace())
     if place.endswith(".sw"):
         return _compiled(place, overrides, ensemble)
     if "/" in place and not Path(place).exists():
@@ -123,7 +128,7 @@ def _side(text: str) -> Found:
     place, wanted = _parted(text)
     if place.endswith(".json"):
         return _program(Path(place))
-    build = open_place(place, {})
+    build = open_place(place or None, {})
     revision = choose(build.revisions, wanted or _own_number(place))
     side = side_of(revision)
     if side is None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from swc.cli import console
-from swc.cli.output import write_file
+from swc.cli.output import form_of, write_file
 
 NAMES = ("curves", "similarities", "anytime", "reliability", "diversity", "interpolation", "corruptions")
 SEVERAL = "anytime"  # the figure that lays several runs over each other
@@ -15,12 +15,25 @@ AGAINST = ("multiply-adds", "milliseconds")
 FORMATS = ("png", "svg", "pdf")
 
 
+def figure_file(context: click.Context, parameter: click.Parameter, value: Path | None) -> Path | None:
+    """The file of a figure; wrong usage where its ending is that of something else."""
+    if value is not None and value.suffix and form_of(value, FORMATS, "") == "":
+        raise click.BadParameter(f"`{value.name}` ends in none of .{', .'.join(FORMATS)}", context, parameter)
+    return value
+
+
 @click.command("plot")
 @click.argument("name", type=click.Choice(NAMES))
 @click.argument("places", metavar="[RUN]...", nargs=-1)
 @click.option("--against", type=click.Choice(AGAINST), help="For anytime: the cost that scores stand against.")
 @click.option("--format", "image_format", type=click.Choice(FORMATS), help="[that of the file's name, or png]")
-@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write to this file.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    callback=figure_file,
+    help="Write to this file: png, svg or pdf.",
+)
 def command(
     name: str, places: tuple[str, ...], against: str | None, image_format: str | None, output: Path | None
 ) -> None:
@@ -40,7 +53,7 @@ def command(
     if name != SEVERAL:
         _check_alone(name, places, against)
     builds = open_runs(places)
-    chosen = image_format or format_of(output)
+    chosen = image_format or form_of(output, FORMATS, FORMATS[0])
     target = output or Path(f"{f'{builds[0].spec.name}_' if len(builds) == 1 else ''}{name}.{chosen}")
     options = {"against": against} if against else {}
     write_file(target, figure_of(name, builds, chosen, **options))  # type: ignore[arg-type]
@@ -52,9 +65,3 @@ def _check_alone(name: str, places: tuple[str, ...], against: str | None) -> Non
         raise click.UsageError(f"{name} shows one run: name one; {SEVERAL} takes several")
     if against is not None:
         raise click.UsageError(f"--against is for {SEVERAL}")
-
-
-def format_of(output: Path | None) -> str:
-    """The form of a figure by its file's ending; PNG where that says nothing."""
-    ending = output.suffix.removeprefix(".").lower() if output else ""
-    return ending if ending in FORMATS else "png"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, cast
 import click
 
 from swc.cli import console
-from swc.cli.output import write_file
+from swc.cli.output import form_of, write_file
 from swc.diagnostics import DiagnosticError
 from swc.diagnostics.catalogue.show import LayerNeedsText
 
@@ -23,7 +23,7 @@ FORMATS = ("text", "json", "svg", "png", "dot", "graphml")
 @click.argument("place", metavar="[PATH]", required=False)
 @click.option("--phase", metavar="N|NAME", help="A revision by number, or the latest one of a phase.")
 @click.option("--layer", metavar="MEMBER.PATH", help="How this one weight is composed, block by block.")
-@click.option("--format", "file_format", type=click.Choice(FORMATS), default="text", show_default=True)
+@click.option("--format", "asked", type=click.Choice(FORMATS), help="[that of the file's name, or text]")
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write to this file.")
 @click.option("--ensemble", metavar="NAME", help="Which ensemble, where a .sw spec has several.")
 @click.option(
@@ -33,7 +33,7 @@ def show(
     place: str | None,
     phase: str | None,
     layer: str | None,
-    file_format: str,
+    asked: str | None,
     output: Path | None,
     ensemble: str | None,
     settings: tuple[str, ...],
@@ -44,6 +44,7 @@ def show(
     """
     from swc.cli.places import open_place
 
+    file_format = asked or form_of(output, FORMATS, "text")
     if layer is not None and file_format != "text":
         raise DiagnosticError(LayerNeedsText(file_format=file_format))
     if (settings or ensemble) and not (place or "").endswith(".sw"):

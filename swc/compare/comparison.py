@@ -52,7 +52,7 @@ class Comparison:
 
 def comparison_of(builds: Sequence[Build], start: Path, sink: Sink) -> Comparison:
     """Compare builds; runs of specs are looked for from `start` upwards. DiagnosticError where a file is damaged."""
-    systems = systems_of(builds, start)
+    systems = systems_of(builds, start, sink)
     found = Comparison(tuple(Compared(system, planned_of(system), scores_of(system, sink)) for system in systems))
     if len(found.data) > 1:
         sink.report(DifferentData(data=found.data))

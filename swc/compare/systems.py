@@ -14,6 +14,9 @@ from urllib.parse import unquote
 
 from attrs import define, evolve, frozen
 
+from swc.diagnostics import DiagnosticError, Sink
+from swc.diagnostics.catalogue.comparing import OtherVersion
+from swc.diagnostics.catalogue.formats import UnknownSchema
 from swc.program.codec import decode
 from swc.report.names import names_of
 from swc.semantics.spec import Spec
@@ -38,44 +41,54 @@ class _Group:
     runs: dict[Path, Path]  # as they were named, by what they are
 
 
-def systems_of(builds: Sequence[Build], start: Path) -> tuple[System, ...]:
-    """Builds of one spec together; a spec's runs are looked for in the nearest `build/` from `start` upwards."""
+def systems_of(builds: Sequence[Build], start: Path, sink: Sink) -> tuple[System, ...]:
+    """Builds of one spec together; a spec's runs are looked for in the nearest `build/` from `start` upwards.
+
+    One of them that another version wrote is left out, and the sink is told.
+    """
     groups: list[_Group] = []
     for build in builds:
         group = next((group for group in groups if are_alike(group.build.spec, build.spec)), None)
         if group is None:
             group = _Group(build, {})
             groups.append(group)
-        group.runs |= {run.resolve(): run for run in _runs(build, start)}
+        group.runs |= {run.resolve(): run for run in _runs(build, start, sink)}
     names = names_of([(group.build.spec.name, _place(group.build.folder)) for group in groups])
     return tuple(
         System(name, group.build, tuple(group.runs.values())) for name, group in zip(names, groups, strict=True)
     )
 
 
-def _runs(build: Build, start: Path) -> tuple[Path, ...]:
+def _runs(build: Build, start: Path, sink: Sink) -> tuple[Path, ...]:
     if not build.folder.is_dir():
-        return runs_of(build.spec, start)
+        return runs_of(build.spec, start, sink)
     return (build.folder,) if build.is_run else ()
 
 
-def runs_of(spec: Spec, start: Path) -> tuple[Path, ...]:
+def runs_of(spec: Spec, start: Path, sink: Sink) -> tuple[Path, ...]:
     """The runs of a spec in the nearest `build/` upwards, those of sweeps too, whatever their seeds."""
     build = next((folder / BUILD for folder in (start, *start.parents) if (folder / BUILD).is_dir()), None)
     if build is None:
         return ()
     there = (build / spec.name / RUN, *sorted(build.glob(f"sweeps/*/*/{RUN}")))
-    return tuple(run for run in there if _is_of(run / "spec.json", spec))
+    return tuple(run for run in there if _is_of(run / "spec.json", spec, sink))
 
 
-def _is_of(path: Path, spec: Spec) -> bool:
+def _is_of(path: Path, spec: Spec, sink: Sink) -> bool:
     """Whether a file holds this spec; one of another name may be of any version, and is not looked at."""
     if not path.is_file():
         return False
     text = path.read_text("utf-8", errors="replace")
     if f'"name": {json.dumps(spec.name)}' not in text:
         return False
-    return are_alike(decode(text, Spec, str(path)), spec)
+    try:
+        found: Spec = decode(text, Spec, str(path))
+    except DiagnosticError as error:
+        if not all(isinstance(told, UnknownSchema) for told in error.diagnostics):
+            raise
+        sink.report(OtherVersion(place=str(path.parent)))
+        return False
+    return are_alike(found, spec)
 
 
 def are_alike(first: Spec, second: Spec) -> bool:

@@ -25,7 +25,7 @@ from swc.program.codec import hash_of
 from swc.program.datasets import DATASETS, DataFacts
 from swc.program.program import Program
 from swc.trained import Kept, kept_of, restored
-from swc_runtime.data import Dataset, Split, open_data, read_images, test_batches
+from swc_runtime.data import Dataset, Split, check_readable, open_data, read_images, test_batches
 from swc_runtime.ensemble import Ensemble
 from swc_runtime.evaluate import predict_logits
 from swc_runtime.evaluate.cost import Cost, member_costs, stored_scalars, subset_cost
@@ -115,9 +115,10 @@ def evaluate_build(build: Build, asked: Asked, sink: Sink, announce: Callable[[s
     with factory_path(folders), told_to_its_author(folders):
         opened = _open(build, asked, sink, announce)
         test = opened.dataset.test
+        others = tuple((name, _other_split(opened, name, asked, announce)) for name in asked.outliers)
         arrays = arrays_for(asked.corruptions, test, sink) if asked.corruptions else None
         probabilities, labels = opened.predict(test, PREDICTIONS)
-        outliers = tuple(_outliers(opened, probabilities, name, asked, announce) for name in asked.outliers)
+        outliers = tuple(_outliers(opened, probabilities, name, split) for name, split in others)
         lines = _interpolations(opened) if asked.interpolate else ()
         seen = _Seen(probabilities, labels, _costs(opened, asked), outliers, lines)
         found = _evaluated(opened, seen, asked, sink)
@@ -148,15 +149,23 @@ def _costs(opened: _Opened, asked: Asked) -> tuple[Cost, ...]:
     return member_costs(opened.ensemble, images, opened.arithmetic, timed=asked.time_batch > 0)
 
 
-def _outliers(opened: _Opened, familiar: Tensor, name: str, asked: Asked, announce: Callable[[str], None]) -> Outliers:
-    split = _other_split(opened.dataset.facts, name, asked, announce)
+def _outliers(opened: _Opened, familiar: Tensor, name: str, split: Split) -> Outliers:
     theirs, _ = opened.predict(split.to(opened.device), shelf_name(name))
     found = tuple((measure, detect(familiar, theirs, measure)) for measure in MEASURES)
     return Outliers(name, theirs.shape[1], found)
 
 
-def _other_split(own: DataFacts, name: str, asked: Asked, announce: Callable[[str], None]) -> Split:
-    """The test images of a data set by name, or those below a folder, to be normalised as the members' own."""
+def _other_split(opened: _Opened, name: str, asked: Asked, announce: Callable[[str], None]) -> Split:
+    """The test images of a data set by name, or those below a folder, to be normalised as the members' own.
+
+    Each was read once, so that a damaged one is told before minutes of predictions, and not after.
+    """
+    split = _opened_split(opened.dataset.facts, name, asked, announce)
+    check_readable(split)
+    return split
+
+
+def _opened_split(own: DataFacts, name: str, asked: Asked, announce: Callable[[str], None]) -> Split:
     if name not in DATASETS:
         return read_images(own, Path(name))
     other = DATASETS[name]

@@ -26,6 +26,7 @@ LOADER = """\"\"\"The members of {ensemble} as plain torch modules.
     probabilities = predict(normalised(images))  # images [B, {channels}, {height}, {width}] in [0, 1]
 \"\"\"
 
+from functools import lru_cache
 from pathlib import Path
 
 import torch
@@ -38,7 +39,7 @@ MEMBERS = {{
 
 def normalised(images):
     \"\"\"Images as the members were trained on.\"\"\"
-    return (images - MEAN) / DEVIATION
+    return (images - MEAN.to(images.device)) / DEVIATION.to(images.device)
 
 
 def load(name):
@@ -48,10 +49,18 @@ def load(name):
     return member.eval()
 
 
+@lru_cache(maxsize=None)
+def _kept(name, device):
+    return load(name).to(device)
+
+
 @torch.no_grad()
 def predict(images, names=tuple(MEMBERS)):
-    \"\"\"The mean of the members' probabilities for normalised images.\"\"\"
-    return torch.stack([load(name)(images).softmax(-1) for name in names]).mean(0)
+    \"\"\"The mean of the members' probabilities for normalised images, on their device.
+
+    Each member is loaded once for a device, and kept.
+    \"\"\"
+    return torch.stack([_kept(name, images.device)(images).softmax(-1) for name in names]).mean(0)
 """
 
 

@@ -13,10 +13,10 @@ from attrs import frozen
 
 from swc.diagnostics import DiagnosticError
 from swc.diagnostics.catalogue.comparing import NotTimed
-from swc.diagnostics.catalogue.show import NothingEvaluated
 from swc.report.curves import GREY, INK, LINES
+from swc.report.evaluated import evaluation_of
 from swc.report.names import run_names
-from swc.report.scored import PredictorFacts, Scored, scored_of
+from swc.report.scored import PredictorFacts, Scored
 from swc.show.wording import scale_text
 from swc.store import Build
 
@@ -55,18 +55,11 @@ class Line:
 
 def anytime(*builds: Build, against: str = "multiply-adds") -> Figure:
     """Every subset of the runs by its cost, and the line of those that no cheaper one matches."""
-    scored = [_scored(build) for build in builds]
+    scored = [evaluation_of(build) for build in builds]
     names = run_names(builds)
     together = zip(names, builds, scored, strict=True)
     lines = [Line(name, str(build.folder), points_of(found.predictors)) for name, build, found in together]
     return figure(lines, against, _title(names, scored))
-
-
-def _scored(build: Build) -> Scored:
-    found = scored_of(build.folder)
-    if found is None:
-        raise DiagnosticError(NothingEvaluated(place=str(build.folder)))
-    return found
 
 
 def points_of(predictors: Sequence[PredictorFacts]) -> tuple[Point, ...]:

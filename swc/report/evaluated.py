@@ -5,35 +5,34 @@ Takes a run's evaluation; gives figures. Guarantees: what is undefined is left b
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from math import isnan
+from math import isnan, nan
 from typing import TYPE_CHECKING, Any
 
 from swc.diagnostics import DiagnosticError
-from swc.diagnostics.catalogue.formats import DamagedFile
 from swc.diagnostics.catalogue.show import NothingEvaluated
 from swc.report.curves import GREY, LINES
+from swc.report.scored import BinFacts, Scored, scored_of
 from swc.show.wording import scale_text
 from swc.store import Build
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-Found = dict[str, Any]
 BRIGHT = 0.6  # of the scale: above it black is easier to read
 
 
-def evaluation_of(build: Build) -> Found:
+def evaluation_of(build: Build) -> Scored:
     """What `swc eval` wrote of a run; DiagnosticError where it did not, or the file is not what it writes."""
-    path = build.folder / "eval" / "evaluation.json"
-    if not path.is_file():
+    found = scored_of(build.folder)
+    if found is None:
         raise DiagnosticError(NothingEvaluated(place=str(build.folder)))
-    try:
-        (found,) = json.loads(path.read_text("utf-8"))["evaluations"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise DiagnosticError(DamagedFile(origin=str(path), detail="it holds no evaluation of one run")) from error
-    return dict(found)
+    return found
+
+
+def numbers(values: Sequence[float | None]) -> list[float]:
+    """Values to draw: what is undefined is nan, which figures leave blank."""
+    return [nan if value is None else value for value in values]
 
 
 def reliability(build: Build) -> Figure:
@@ -41,10 +40,10 @@ def reliability(build: Build) -> Figure:
     from matplotlib.figure import Figure
 
     found = evaluation_of(build)
-    names = _names(found)
+    names = found.names
     figure = Figure(figsize=(2.4 * len(names), 2.9), layout="constrained")
     all_axes = figure.subplots(1, len(names), sharex=True, sharey=True, squeeze=False)[0]
-    for axes, name, bins in zip(all_axes, names, found["reliability"], strict=True):
+    for axes, name, bins in zip(all_axes, names, found.reliability, strict=True):
         _draw_bins(axes, bins)
         axes.set(title=name, xlabel="confidence", xlim=(0, 1), ylim=(0, 1))
     all_axes[0].set_ylabel("accuracy")
@@ -52,14 +51,14 @@ def reliability(build: Build) -> Figure:
     return figure
 
 
-def _draw_bins(axes: Any, bins: Sequence[Found]) -> None:
+def _draw_bins(axes: Any, bins: Sequence[BinFacts]) -> None:
     """Accuracy as bars, and at the mean confidence of each bin as a line; empty bins are left out."""
-    filled = [(place, part) for place, part in enumerate(bins) if part["num_images"]]
-    accuracies = [part["accuracy"] for _, part in filled]
+    filled = [(place, part) for place, part in enumerate(bins) if part.num_images]
+    accuracies = numbers([part.accuracy for _, part in filled])
     centres = [(place + 0.5) / len(bins) for place, _ in filled]
     axes.plot([0, 1], [0, 1], color=GREY, linestyle=":", linewidth=1)
     axes.bar(centres, accuracies, width=0.9 / len(bins), color=LINES[0], alpha=0.35)
-    axes.plot([part["confidence"] for _, part in filled], accuracies, color=LINES[0], marker="o", markersize=3)
+    axes.plot(numbers([part.confidence for _, part in filled]), accuracies, color=LINES[0], marker="o", markersize=3)
     axes.spines[["top", "right"]].set_visible(False)
 
 
@@ -68,8 +67,8 @@ def diversity(build: Build) -> Figure:
     from matplotlib.figure import Figure
 
     found = evaluation_of(build)
-    matrix = [[float("nan") if value is None else value for value in row] for row in found["diversity"]]
-    names = _names(found)[: len(matrix)]
+    matrix = [numbers(row) for row in found.diversity]
+    names = found.names[: len(matrix)]
     size = 2.2 + 0.55 * len(names)
     figure = Figure(figsize=(size + 0.8, size), layout="constrained")
     axes = figure.subplots()
@@ -92,15 +91,15 @@ def interpolation(build: Build) -> Figure:
     from matplotlib.figure import Figure
 
     found = evaluation_of(build)
-    lines = found.get("interpolations")
+    lines = found.interpolations
     if not lines:
         raise DiagnosticError(NothingEvaluated(place=str(build.folder), wanted="interpolation"))
     figure = Figure(figsize=(5.2, 3.2), layout="constrained")
     axes = figure.subplots()
     for number, line in enumerate(lines):
-        steps = [place / (len(line["top1"]) - 1) for place in range(len(line["top1"]))]
+        steps = [place / (len(line.top1) - 1) for place in range(len(line.top1))]
         style: dict[str, Any] = {"color": LINES[number % len(LINES)], "marker": "o", "markersize": 3}
-        axes.plot(steps, [100 * value for value in line["top1"]], label=f"{line['first']} to {line['second']}", **style)
+        axes.plot(steps, [100 * value for value in numbers(line.top1)], label=f"{line.first} to {line.second}", **style)
     axes.set(xlabel="from the first member (0) to the second (1)", ylabel="held-out top-1 (%)")
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(fontsize=7, frameon=False)
@@ -108,11 +107,6 @@ def interpolation(build: Build) -> Figure:
     return figure
 
 
-def _names(found: Found) -> list[str]:
-    single = [p["members"][0] for p in found["predictors"] if len(p["members"]) == 1]
-    return single if len(single) == 1 else [*single, "ensemble"]
-
-
-def _title(build: Build, found: Found) -> str:
-    calibrated = ", at fitted temperatures" if found["num_calibration"] else ""
-    return f"{build.spec.name} on {found['data']}{calibrated}{scale_text(found['epochs_scale'])}"
+def _title(build: Build, found: Scored) -> str:
+    calibrated = ", at fitted temperatures" if found.num_calibration else ""
+    return f"{build.spec.name} on {found.data}{calibrated}{scale_text(found.epochs_scale)}"

@@ -12,6 +12,7 @@ from typing import Any
 from attrs import frozen
 
 from swc.diagnostics import DiagnosticError
+from swc.diagnostics.catalogue.formats import DamagedFile
 from swc.diagnostics.catalogue.show import NothingMeasured
 from swc.program.feedback import GroupFeedback, SimilarityFeedback
 from swc.program.stages import Stage, stages
@@ -48,22 +49,42 @@ class Recompile:
 
 def curves_of(build: Build) -> Curves:
     """The curves of a run; DiagnosticError where it has not trained an epoch."""
-    from swc_runtime.records import read_rows
+    from swc_runtime.records import METRICS, read_rows
 
     rows: list[dict[str, Any]] = read_rows(build.folder) if build.is_run else []
     if not any(row["kind"] == "epoch" for row in rows):
         raise DiagnosticError(NothingMeasured(place=str(build.folder), wanted="curves"))
+    try:
+        return _drawn(build, rows)
+    except (LookupError, TypeError, ValueError) as error:
+        path = str(build.folder / METRICS)
+        raise DiagnosticError(DamagedFile(origin=path, detail="a line is not of this run")) from error
+
+
+def _drawn(build: Build, rows: list[dict[str, Any]]) -> Curves:
+    """The curves; what Python raises where a row lacks something or holds another type passes through."""
     training = _training(build)
     before = _epochs_before(training)
     members = [member.name for member in build.spec.members]
-    scored = [(row["of"], before[row["phase"]] + row["epoch"], row["top1"]) for row in rows if row["kind"] == "scores"]
+    scored = [
+        (row["of"], before[row["phase"]] + row["epoch"], _number(row["top1"]))
+        for row in rows
+        if row["kind"] == "scores"
+    ]
     lost = [
-        (name, before[row["phase"]] + row["epoch"], loss)
+        (name, before[row["phase"]] + row["epoch"], _number(loss))
         for row in rows
         if row["kind"] == "epoch"
         for name, loss in zip(members, row["losses"], strict=True)
     ]
     return Curves(_by_name(lost, members), _by_name(scored, [*members, ENSEMBLE]), _cuts(training))
+
+
+def _number(value: Any) -> Any:
+    """A number, or None for one that is not finite; TypeError for anything else."""
+    if value is not None and not isinstance(value, int | float):
+        raise TypeError(f"{value!r} is no number")
+    return value
 
 
 def recompiles_of(build: Build) -> tuple[Recompile, ...]:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from swc.diagnostics import DiagnosticError
 from swc.diagnostics.catalogue.show import NothingEvaluated
-from swc.report.evaluated import BRIGHT, Found, evaluation_of
+from swc.report.evaluated import BRIGHT, evaluation_of, numbers
+from swc.report.scored import CorruptionFacts, Scored
 from swc.show.wording import scale_text
 from swc.store import Build
 
@@ -27,14 +28,14 @@ def corruptions(build: Build) -> Figure:
     from matplotlib.figure import Figure
 
     evaluation = evaluation_of(build)
-    found = evaluation.get("corruptions")
-    if not found:
+    found = evaluation.corruptions
+    if found is None:
         raise DiagnosticError(NothingEvaluated(place=str(build.folder), wanted="corruptions"))
     parts = _parts(found)
     heights = [len(rows) for _, rows in parts]
     figure = Figure(figsize=(5.6, 1.5 + ROW * sum(heights)), layout="constrained")
     all_axes = figure.subplots(len(parts), 1, sharex=True, squeeze=False, height_ratios=heights)[:, 0]
-    shown = [_draw(axes, rows, found["severities"]) for axes, (_, rows) in zip(all_axes, parts, strict=True)]
+    shown = [_draw(axes, rows, found.severities) for axes, (_, rows) in zip(all_axes, parts, strict=True)]
     for axes, (label, _) in zip(all_axes, parts, strict=True):
         axes.set_ylabel(label, fontsize=8)
     all_axes[-1].set_xlabel("severity", fontsize=8)
@@ -42,21 +43,21 @@ def corruptions(build: Build) -> Figure:
     bar = figure.colorbar(shown[0], ax=list(all_axes), shrink=0.6)
     bar.ax.tick_params(labelsize=7)
     bar.set_label("top-1 (%)", fontsize=8)
-    figure.suptitle(_title(build, evaluation), fontsize=9)
+    figure.suptitle(_title(build, evaluation, found), fontsize=9)
     return figure
 
 
-def _parts(found: Found) -> list[tuple[str, dict[str, list[float]]]]:
+def _parts(found: CorruptionFacts) -> list[tuple[str, dict[str, list[float]]]]:
     """The rows of the standard types, then those of the others, in per cent; a part without any is left out."""
-    matrix = found["predictors"][-1]["top1"]
-    rows = {name: [100 * value for value in row] for name, row in zip(found["types"], matrix, strict=True)}
-    standard = {name: row for name, row in rows.items() if name in found["standard"]}
-    others = {name: row for name, row in rows.items() if name not in found["standard"]}
+    matrix = found.predictors[-1].top1
+    rows = {name: [100 * value for value in numbers(row)] for name, row in zip(found.types, matrix, strict=True)}
+    standard = {name: row for name, row in rows.items() if name in found.standard}
+    others = {name: row for name, row in rows.items() if name not in found.standard}
     named = ((f"{len(standard)} standard", standard), (f"{len(others)} others", others))
     return [(label, part) for label, part in named if part]
 
 
-def _draw(axes: Axes, rows: dict[str, list[float]], severities: list[int]) -> Any:
+def _draw(axes: Axes, rows: dict[str, list[float]], severities: tuple[int, ...]) -> Any:
     """The cells, and a last column of means."""
     cells = [[*row, fmean(row)] for row in rows.values()]
     shown = axes.imshow(cells, cmap="cividis", vmin=0, vmax=100, aspect="auto")
@@ -71,11 +72,10 @@ def _draw(axes: Axes, rows: dict[str, list[float]], severities: list[int]) -> An
     return shown
 
 
-def _title(build: Build, evaluation: Found) -> str:
-    found = evaluation["corruptions"]
-    kind = "generated" if found["generated"] else "official" if found["official"] else "unknown"
-    name = found["predictors"][-1]["name"]
-    mean = found["mean_standard"]
-    headline = f"mean of the standard types {mean[name]['top1']:.2%}" if mean else "not all types: no mean"
-    scale = scale_text(evaluation["epochs_scale"])
-    return f"{build.spec.name} on corrupted {evaluation['data']} ({kind} arrays){scale}\n{name}: {headline}"
+def _title(build: Build, evaluation: Scored, found: CorruptionFacts) -> str:
+    kind = "generated" if found.generated else "official" if found.official else "unknown"
+    name = found.predictors[-1].name
+    mean = (found.mean_standard or {}).get(name, {}).get("top1")
+    headline = "not all types: no mean" if mean is None else f"mean of the standard types {mean:.2%}"
+    scale = scale_text(evaluation.epochs_scale)
+    return f"{build.spec.name} on corrupted {evaluation.data} ({kind} arrays){scale}\n{name}: {headline}"

@@ -1,7 +1,8 @@
-"""What `swc eval` wrote of a run, read for the page.
+"""What `swc eval` wrote of a run, read for figures, tables and the page.
 
 Takes a run's folder; gives `Scored`, or None where nothing was evaluated. Guarantees: a file that is not what
-`swc eval` writes is a DiagnosticError; what this version does not know is left out, folders among it.
+`swc eval` writes is a DiagnosticError, also where its parts do not fit together; what this version does not know is
+left out, folders among it.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from pathlib import Path
 from attrs import field, frozen
 
 from swc.diagnostics import DiagnosticError
-from swc.diagnostics.catalogue.formats import DamagedFile
+from swc.diagnostics.catalogue.evaluation import DamagedEvaluation
 from swc.diagnostics.sources import reason_of
 
 Grid = tuple[tuple[float | None, ...], ...]
@@ -91,13 +92,18 @@ class CorruptedFacts:
 
 @frozen
 class CorruptionFacts:
-    """All predictors on all corruptions; `generated` says that the images were made here, `standard` names types."""
+    """All predictors on all corruptions; `generated` says that the images were made here, `standard` names types.
+
+    `mean_standard` has the scores by predictor, and nothing where not all of those types are there.
+    """
 
     generated: bool
     types: tuple[str, ...]
     severities: tuple[int, ...]
     standard: tuple[str, ...]
     predictors: tuple[CorruptedFacts, ...]
+    official: bool = False
+    mean_standard: dict[str, dict[str, float | None]] | None = None
 
 
 @frozen
@@ -120,6 +126,12 @@ class Scored:
     mean_diversity: float | None = None
     mean_top1: float | None = None
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The members in order and, where there are several, the ensemble: what each reliability diagram is of."""
+        single = tuple(one.members[0] for one in self.predictors if len(one.members) == 1)
+        return single if len(single) == 1 else (*single, "ensemble")
+
 
 def scored_of(folder: Path) -> Scored | None:
     """The evaluation in a run's folder; DiagnosticError where the file is damaged."""
@@ -128,14 +140,45 @@ def scored_of(folder: Path) -> Scored | None:
         return None
     try:
         (found,) = json.loads(path.read_text("utf-8"))["evaluations"]
-        return _structured(found)
+        scored = _structured(found)
     except OSError as error:
-        raise DiagnosticError(DamagedFile(origin=str(path), detail=reason_of(error))) from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise DiagnosticError(DamagedFile(origin=str(path), detail="it holds no evaluation of one run")) from error
+        raise DiagnosticError(DamagedEvaluation(origin=str(path), detail=reason_of(error))) from error
+    except (ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError) as error:
+        detail = "it holds no evaluation of one run"
+        raise DiagnosticError(DamagedEvaluation(origin=str(path), detail=detail)) from error
+    problem = _misfit(scored)
+    if problem is not None:
+        raise DiagnosticError(DamagedEvaluation(origin=str(path), detail=f"its {problem}"))
+    return scored
 
 
 def _structured(found: object) -> Scored:
     from cattrs import Converter
 
     return Converter(detailed_validation=False).structure(found, Scored)
+
+
+def _misfit(scored: Scored) -> str | None:
+    """Which part of an evaluation does not fit the others."""
+    members = [one.members for one in scored.predictors if len(one.members) == 1]
+    if not members or not all(one.members for one in scored.predictors):
+        return "predictors do not begin with the members"
+    if len(scored.reliability) != len(scored.names):
+        return "reliability is not of the members and the ensemble"
+    if not _has_shape(scored.diversity, len(members), len(members)):
+        return "diversity is no matrix over the members"
+    if any(len(line.top1) < 2 for line in scored.interpolations):
+        return "interpolations have less than two points"
+    return "corruptions are no matrices of types and severities" if _is_misfit(scored.corruptions) else None
+
+
+def _is_misfit(found: CorruptionFacts | None) -> bool:
+    if found is None:
+        return False
+    size = (len(found.types), len(found.severities))
+    grids = [grid for one in found.predictors for grid in (one.top1, one.nll, one.ece)]
+    return not grids or 0 in size or not all(_has_shape(grid, *size) for grid in grids)
+
+
+def _has_shape(grid: Grid, num_rows: int, num_columns: int) -> bool:
+    return len(grid) == num_rows and all(len(row) == num_columns for row in grid)

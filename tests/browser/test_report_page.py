@@ -297,6 +297,34 @@ def test_a_phone_scrolls_down_and_not_sideways(browser: Browser, pages: Callable
         assert browser.execute_script("return document.documentElement.scrollWidth") == PHONE[0]
 
 
+CUT = """
+const within = (text, box) => {
+  const [a, b] = [text.getBoundingClientRect(), box.getBoundingClientRect()];
+  return a.left >= b.left - 1 && a.right <= b.right + 1 && a.top >= b.top - 1 && a.bottom <= b.bottom + 1;
+};
+return [...document.querySelectorAll(".plot")].flatMap((plot) =>
+  [...plot.querySelectorAll(".main-svg text")].filter((text) => text.textContent.trim()).filter((text) =>
+    !within(text, text.closest(".legend") ? text.closest(".legend").querySelector(".bg") : plot))
+  .map((text) => `${plot.id}: ${text.textContent}`));
+"""
+
+
+def test_no_text_of_a_chart_is_cut_on_a_phone(browser: Browser, tmp_path: Path) -> None:
+    runs = [whole_run(tmp_path / f"amount=50,clusters=by_depth_in_{n}_bins,seed={n}/run", 20) for n in range(3)]
+    look(browser, PHONE, "light")
+    page = tmp_path / "page.html"
+    page.write_text(page_of(report_of([open_build(run) for run in runs])), encoding="utf-8")
+    go(browser, page.as_uri())
+    browser.execute_script("dispatchEvent(new Event('beforeprint'))")  # which draws all
+    all_drawn = "return [...document.querySelectorAll('.plot')].every((plot) => plot.querySelector('.main-svg text'))"
+    until(browser, lambda: browser.execute_script(all_drawn))
+    until(browser, lambda: browser.execute_script(CUT) == [])
+    above = """const top = (selector) => document.querySelector(selector).getBoundingClientRect().top;
+      return top("#plot-top1 .annotation-text") - top("#plot-top1")"""
+    assert browser.execute_script(above) >= 26, "it lies under the buttons"
+    assert browser.execute_script("return document.getElementById('plot-diversity').data[0].zmin") == 0
+
+
 def test_several_runs_are_chosen_and_lie_over_each_other(
     browser: Browser, pages: Callable[..., str], tmp_path: Path
 ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 from collections.abc import Iterator
 from io import StringIO
 from math import sqrt
@@ -140,7 +141,7 @@ def test_a_run_counts_once_and_a_sweep_stands_for_its_cells(here: Path, capsys: 
     (system,) = found(capsys, "tiny.sw", run, f"{run}/", "build/tiny/run")
     assert [len(result["seeds"]) for result in system["results"]] == [1, 3]
     builds = [open_build(cell(here, seed)) for seed in range(3)]
-    assert [system.name for system in systems_of(builds, here)] == ["tiny"]
+    assert [system.name for system in systems_of(builds, here, Sink())] == ["tiny"]
 
 
 def test_a_seed_counts_once(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -252,3 +253,15 @@ def test_specs_are_alike_but_for_seed_and_scale(here: Path) -> None:
     tiny = compile_file("tiny.sw")
     assert are_alike(tiny.spec, seeded(scaled(tiny), 3).spec) and are_alike(scaled(tiny).spec, tiny.spec)
     assert not are_alike(tiny.spec, compile_file("tiny.sw", {"tau": "0.4"}).spec)
+
+
+def test_a_run_of_another_version_nearby_is_left_out_and_told(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    other = here / "build/sweeps/older/seed=0/run"
+    other.mkdir(parents=True)
+    text = (cell(here, 0) / "spec.json").read_text("utf-8")
+    (other / "spec.json").write_text(re.sub(r'"schema": \d+', '"schema": 1', text), encoding="utf-8")
+    assert main.run(["compare", "tiny.sw", "-o", "found.json"]) == 0
+    told = capsys.readouterr().err
+    assert f"warning[SW741]: `{other}` is left out: another version of swc wrote it" in told
+    (tiny,) = json.loads((here / "found.json").read_text("utf-8"))["systems"]
+    assert [len(result["seeds"]) for result in tiny["results"]] == [1, 3]

@@ -62,7 +62,7 @@ def test_members_subsets_and_ensemble_are_scored_as_training_scored_them(run: Pl
 
 
 def test_times_are_those_of_members_added_up(run: Place) -> None:
-    assert run.swc("eval", "--time-batch", "32", "--format", "json", "-o", "found.json") == 0
+    assert run.swc("eval", "--time-batch", "32", "-o", "found.json") == 0
     (found,) = json.loads((run.folder / "found.json").read_text())["evaluations"]
     times = [predictor["milliseconds"] for predictor in found["predictors"]]
     assert times[0] > 0 and times[2] == pytest.approx(times[0] + times[1])
@@ -117,6 +117,25 @@ def test_what_cannot_be_evaluated_is_told(
     assert run.swc("eval", "--ood", "cifar10") == 1  # without a download
     assert "error[SW643]: images of `cifar10` are 3x32x32, the members take 1x8x8" in capsys.readouterr().err
     assert run.swc("eval", "--device", "cuda:9") == 1
+
+
+def test_what_would_end_an_evaluation_is_told_before_anything_is_predicted(
+    run: Place, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def predicted(*_: object) -> None:
+        raise AssertionError("minutes pass here")
+
+    monkeypatch.setattr(measure, "predict_logits", predicted)
+    assert run.swc("eval", "--ood", "digits", "--ood", "nowhere") == 1
+    assert "no data set of that name" in capsys.readouterr().err
+    cut = run.folder / "cut"
+    cut.mkdir()
+    Image.fromarray(np.zeros((64, 64), dtype=np.uint8)).save(cut / "0.png")
+    (cut / "1.png").write_bytes((cut / "0.png").read_bytes()[:-30])
+    assert run.swc("eval", "--ood", "cut") == 1
+    assert "error[SW501]: `cut/1.png` of the data set `cut` is damaged" in capsys.readouterr().err
+    assert run.swc("eval", "-o", "missing/found.txt") == 1
+    assert "error[SW604]" in capsys.readouterr().err
 
 
 def test_a_run_that_is_not_finished_is_evaluated_and_told(

@@ -199,3 +199,15 @@ def test_diagnostics_of_compiling_come_as_json_too(
     assert "next: swc show" in said.err, "without a train block there is nothing to train"
     assert main.run(["fmt", "--check", "fine.sw", "--format", "json"]) == 1
     assert json.loads(capsys.readouterr().out)["diagnostics"][0]["code"] == "SW621"
+
+
+@pytest.mark.parametrize("command", ["eval", "show", "export"])
+def test_an_empty_name_is_not_what_was_compiled_last(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main.run([command, ""]) == 1
+    assert "error[SW742]: the name of the run is empty" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("members", ["", "deep,,shallow"])
+def test_no_members_are_not_all_of_them(members: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main.run(["export", f"--members={members}"]) == 2
+    assert "--members has an empty name" in capsys.readouterr().err

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from threading import Thread
 
-from swc.cli.output import write_file
+from swc.cli.output import form_of, write_file
 
 
 def test_a_link_stays_a_link(tmp_path: Path) -> None:
@@ -28,3 +28,10 @@ def test_a_pipe_stays_a_pipe(tmp_path: Path) -> None:
     reader.join(timeout=5)
     assert read == [b"through"]
     assert pipe.is_fifo()
+
+
+def test_the_ending_of_a_file_names_its_form() -> None:
+    forms = ("table", "json", "csv")
+    wanted = {"e.json": "json", "e.CSV": "csv", "e.txt": "table", "e": "table", ".json": "table"}
+    assert {name: form_of(Path(name), forms, "table") for name in wanted} == wanted
+    assert form_of(None, forms, "table") == "table"

@@ -147,6 +147,14 @@ def test_one_run_twice_and_runs_of_other_figures_are_refused(
     assert main.run(["plot", "reliability", str(two[0]), "--against", "milliseconds"]) == 2
 
 
+def test_a_figure_is_not_written_under_the_ending_of_something_else(
+    two: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main.run(["plot", "anytime", str(two[0]), "-o", str(tmp_path / "x.gif")]) == 2
+    assert "`x.gif` ends in none of .png, .svg, .pdf" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_run_without_times_is_told(run: Place, capsys: pytest.CaptureFixture[str]) -> None:
     assert run.swc("plot", "anytime", "--against", "milliseconds") == 1
     assert f"error[SW695]: `{run.folder}/build/tiny/run` was evaluated without times" in capsys.readouterr().err

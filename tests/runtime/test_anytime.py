@@ -51,6 +51,11 @@ def test_a_budget_below_the_cheapest_member_is_refused(ensemble) -> None:
         AnytimePredictor(ensemble, CHOICES, FULL).best(multiply_adds=99)
 
 
+def test_an_image_alone_is_refused(ensemble) -> None:
+    with AnytimePredictor(ensemble, CHOICES, FULL) as predictor, pytest.raises(ValueError, match="a batch of one"):
+        predictor.predict(pictures()[0])
+
+
 def test_answers_are_the_mean_of_the_members_that_ran(ensemble) -> None:
     alone = ensemble.eval()(pictures()).softmax(-1)
     ensemble.train()

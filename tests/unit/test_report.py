@@ -12,6 +12,7 @@ import pytest
 from swc.diagnostics import DiagnosticError
 from swc.program.feedback import ClusterFeedback, Similarity
 from swc.report.document import embedded, page_of
+from swc.report.figures import figure_of
 from swc.report.gather import RunFacts, as_json, report_of, run_names
 from swc.report.measured import Recompile
 from swc.report.pairs import MOST_LISTED, pairs_of
@@ -23,7 +24,7 @@ from swc.show.revision import Revision
 from swc.store import open_build
 
 from graphs import small_graph, small_spec
-from reports import EVIL, begin, compiled, whole_run
+from reports import EVIL, begin, compiled, evaluate, whole_run
 
 
 @pytest.fixture(scope="module")
@@ -81,8 +82,63 @@ def test_an_evaluation_is_read_without_folders(folder: Path, run: RunFacts) -> N
 def test_a_damaged_evaluation_is_told(tmp_path: Path, text: str) -> None:
     (tmp_path / "eval").mkdir()
     (tmp_path / "eval/evaluation.json").write_text(text, encoding="utf-8")
-    with pytest.raises(DiagnosticError, match="it holds no evaluation of one run"):
+    with pytest.raises(DiagnosticError, match="it holds no evaluation of one run") as told:
         scored_of(tmp_path)
+    assert told.value.diagnostics[0].code == "SW740"
+    assert "`swc eval` again" in told.value.diagnostics[0].help()
+
+
+def _without_a_line(found: dict) -> None:
+    found["interpolations"][0]["top1"] = [0.5]
+
+
+def _with_words(found: dict) -> None:
+    found["predictors"][0]["scores"]["top1"] = "high"
+
+
+EDITS = {
+    "predictors do not begin with the members": lambda found: found["predictors"].clear(),
+    "reliability is not of the members": lambda found: found["reliability"].pop(),
+    "diversity is no matrix": lambda found: found["diversity"][0].pop(),
+    "interpolations have less than two points": _without_a_line,
+    "corruptions are no matrices": lambda found: found["corruptions"]["types"].pop(),
+    "it holds no evaluation of one run": _with_words,
+}
+
+
+@pytest.mark.parametrize("told", EDITS)
+@pytest.mark.parametrize("name", ["anytime", "reliability", "diversity", "interpolation", "corruptions"])
+def test_no_figure_is_drawn_of_an_evaluation_of_another_shape(tmp_path: Path, name: str, told: str) -> None:
+    first = compiled(20)
+    begin(tmp_path, first)
+    evaluate(tmp_path, first)
+    path = tmp_path / "eval/evaluation.json"
+    document = json.loads(path.read_text("utf-8"))
+    EDITS[told](document["evaluations"][0])
+    path.write_text(json.dumps(document), encoding="utf-8")
+    with pytest.raises(DiagnosticError, match=told):
+        figure_of(name, (open_build(tmp_path),), "svg")
+
+
+@pytest.mark.parametrize(
+    ("line", "detail"),
+    [
+        (b"\xff\x00\xfe", "line 1 is no JSON"),
+        (b"[1]", "line 1 has no `kind`"),
+        (b'{"kind": "epoch"}', "a line is not of this run"),
+        (
+            b'{"kind": "epoch", "phase": "main", "epoch": 1, "losses": ["a", "b", "c", "d"]}',
+            "a line is not of this run",
+        ),
+    ],
+)
+def test_damaged_metrics_are_told(tmp_path: Path, line: bytes, detail: str) -> None:
+    begin(tmp_path, compiled(20))
+    (tmp_path / "metrics.jsonl").write_bytes(line + b"\n")
+    for asked in (lambda build: figure_of("curves", (build,), "svg"), lambda build: report_of([build])):
+        with pytest.raises(DiagnosticError, match=detail) as told:
+            asked(open_build(tmp_path))
+        assert told.value.diagnostics[0].code == "SW650"
 
 
 def test_what_is_not_there_yet_is_none(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
+from attrs import evolve
 from swc.diagnostics import DiagnosticError
 from swc.diagnostics.catalogue.data import DataMissing, NotAnImageFolder, WrongNumberOfClasses
 from swc.program.datasets import DataFacts
@@ -50,7 +51,8 @@ def read_images(facts: DataFacts, folder: Path) -> FolderSplit:
     files = sorted(str(path) for path in folder.rglob("*") if path.suffix.lower() in IMG_EXTENSIONS)
     if not files:
         raise DiagnosticError(NotAnImageFolder(folder=str(folder), reason="there is no image in it"))
-    return FolderSplit(facts, tuple(files), torch.zeros(len(files), dtype=torch.int64))
+    named = evolve(facts, name=str(folder))  # so that what is wrong with a file is told of this folder
+    return FolderSplit(named, tuple(files), torch.zeros(len(files), dtype=torch.int64))
 
 
 def _read_part(facts: DataFacts, part: Path) -> tuple[FolderSplit, list[str]]:

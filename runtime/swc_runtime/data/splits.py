@@ -112,14 +112,32 @@ class FolderSplit:
         from PIL import Image
 
         channels, height, width = self.facts.image_shape
-        try:
-            with Image.open(path) as file:
-                image = _with_8_bits(file).convert("L" if channels == 1 else "RGB")
-        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:  # what Pillow's readers raise
-            raise DiagnosticError(DataDamaged(name=self.facts.name, file=path, reason=str(error))) from error
+        image = self._read(path)
         box = _box(image.size, (height, width), crop)
         pixels = np.array(image.resize((width, height), Image.Resampling.BILINEAR, box=box))
         return torch.from_numpy(pixels.reshape(height, width, channels)).permute(2, 0, 1)
+
+    def check(self) -> None:
+        """Read every file once; `DiagnosticError` for the first that cannot be decoded."""
+        with ThreadPoolExecutor(cpu_count() or 1) as pool:
+            for _ in pool.map(lambda path: self._read(path).size, self.files):
+                pass
+
+    def _read(self, path: str) -> Image.Image:
+        from PIL import Image
+
+        channels = self.facts.image_shape[0]
+        try:
+            with Image.open(path) as file:
+                return _with_8_bits(file).convert("L" if channels == 1 else "RGB")
+        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:  # what Pillow's readers raise
+            raise DiagnosticError(DataDamaged(name=self.facts.name, file=path, reason=str(error))) from error
+
+
+def check_readable(split: Split) -> None:
+    """Read all images of a split that lie in files; `DiagnosticError` for the first that cannot be decoded."""
+    if isinstance(split, FolderSplit):
+        split.check()
 
 
 def _with_8_bits(image: Image.Image) -> Image.Image:

@@ -1,4 +1,4 @@
-"""Diagnostics of `swc compare`, and of figures that lay runs over each other (SW695 to SW699).
+"""Diagnostics of `swc compare`, and of figures that lay runs over each other (SW695 to SW699, SW741).
 
 Guarantees: `COMPARING` lists every class of this module.
 """
@@ -118,4 +118,26 @@ class SameSeed(Diagnostic):
         return "train with other seeds: `swc sweep --seeds N`, or `seed` in the recipe"
 
 
-COMPARING = (NotTimed, DifferentData, NothingToPlot, LeftOut, SameSeed)
+@frozen(kw_only=True)
+class OtherVersion(Diagnostic):
+    """`swc compare` found a run nearby that another version of swc wrote, and leaves it out.
+
+    The runs of a spec are looked for below the nearest `build/`. This one has the name of the ensemble, but its files
+    have a layout that this version does not read (SW652), so that it cannot be known whether it is of this spec. Train
+    it again with this version, or compare with the version that wrote it.
+    """
+
+    code: ClassVar[str] = "SW741"
+    severity: ClassVar[Severity] = Severity.WARNING
+    place: str
+
+    def message(self) -> str:
+        """Which run."""
+        return f"`{self.place}` is left out: another version of swc wrote it"
+
+    def help(self) -> str:
+        """The ways out."""
+        return "train it again with this version, or compare with the one that wrote it"
+
+
+COMPARING = (NotTimed, DifferentData, NothingToPlot, LeftOut, SameSeed, OtherVersion)

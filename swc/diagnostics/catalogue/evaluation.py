@@ -1,4 +1,4 @@
-"""Diagnostics of `swc eval` (SW64x).
+"""Diagnostics of `swc eval` (SW64x, SW740).
 
 Guarantees: `EVALUATION` lists every class of this module.
 """
@@ -100,4 +100,26 @@ class OtherImages(Diagnostic):
         return "choose a data set of that shape, or name a folder of images, which are resized"
 
 
-EVALUATION = (NothingTrained, NotFinished, TooManySubsets, OtherImages)
+@frozen(kw_only=True)
+class DamagedEvaluation(Diagnostic):
+    """What `swc eval` wrote of a run can no longer be read.
+
+    `eval/evaluation.json` in the run's folder is cut short, was edited by hand, or lacks something that every
+    evaluation holds. The weights are not touched by this, and no training is lost: `swc eval` measures the same again
+    and writes the file anew.
+    """
+
+    code: ClassVar[str] = "SW740"
+    origin: str
+    detail: str
+
+    def message(self) -> str:
+        """The file, and what is wrong with it."""
+        return f"`{self.origin}` is damaged: {self.detail}"
+
+    def help(self) -> str:
+        """Measure again."""
+        return "run `swc eval` again, which writes it anew: the weights are still there"
+
+
+EVALUATION = (NothingTrained, NotFinished, TooManySubsets, OtherImages, DamagedEvaluation)

@@ -1,4 +1,4 @@
-"""Diagnostics about files and the command itself (SW60x-SW64x).
+"""Diagnostics about files and the command itself (SW60x-SW64x, SW742).
 
 Guarantees: `FILES` lists every class of this module.
 """
@@ -168,6 +168,26 @@ class UnknownBuild(Diagnostic):
 
 
 @frozen(kw_only=True)
+class EmptyPlace(Diagnostic):
+    """The name of a run or a build is empty.
+
+    Most often a script gives a variable that was never set, as in `swc eval "$RUN"`. What was compiled last could be
+    another ensemble altogether, so it is not taken in its place. Name a run, a build folder or a compiled ensemble; for
+    what was compiled last leave the argument out.
+    """
+
+    code: ClassVar[str] = "SW742"
+
+    def message(self) -> str:
+        """That it is empty."""
+        return "the name of the run is empty"
+
+    def help(self) -> str:
+        """The ways out."""
+        return "name a run, or leave the argument out for what was compiled last"
+
+
+@frozen(kw_only=True)
 class UnknownCode(Diagnostic):
     """`swc explain` was asked about a code that no diagnostic has.
 
@@ -216,6 +236,7 @@ FILES = (
     SystemRefused,
     NoBuild,
     UnknownBuild,
+    EmptyPlace,
     UnknownCode,
     NotFormatted,
 )

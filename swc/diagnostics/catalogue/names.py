@@ -352,7 +352,7 @@ class StepWithoutMembers(Diagnostic):
 class MembersWithoutStep(Diagnostic):
     """Members are trained by a step strategy under which they are not what their family is for.
 
-    A `mimo` network has an input and an output for each member. Only `step joint` shows each member an image of its own;
+    A `mimo` network has an input and an output for each member. Only `step joint` shows each an image of its own;
     under any other strategy all see the same one, and nothing makes them differ.
     """
 

@@ -46,10 +46,36 @@ function drawPlot(id) {
   const { traces, layout, label } = builders.get(id)();
   element.setAttribute("role", "img");
   element.setAttribute("aria-label", label);
-  Plotly.react(element, traces, merged(layout), {
+  Plotly.react(element, ...fitted(traces, merged(layout), element.clientWidth), {
     responsive: true, displaylogo: false, displayModeBar: coarse.matches ? false : "hover",
     modeBarButtons: [["toImage", "zoom2d", "pan2d", "resetScale2d"]],
   });
+}
+
+// names broken where a narrow window would cut them, room below for as many rows as the legend then has, small numbers
+// in narrow cells
+const LETTER = 6.6, SYMBOL = 50, LEGEND_ROW = 19, FREE_ROWS = 2, NARROW = 400;
+
+function fitted(traces, layout, width) {
+  const most = Math.max(12, Math.floor((width - layout.margin.l - layout.margin.r - SYMBOL) / LETTER));
+  const named = traces.map((trace) => ({
+    ...trace, ...(trace.name ? { name: broken(trace.name, most) } : {}),
+    ...(trace.type === "heatmap" && width < NARROW ? { textfont: { size: 9 } } : {}),
+  }));
+  if (!layout.showlegend) return [named, layout];
+  const parts = named.filter((trace) => trace.name && trace.showlegend !== false).map((trace) => trace.name.split("<br>"));
+  const longest = Math.max(1, ...parts.flat().map((part) => part.length));
+  const columns = Math.max(1, Math.floor((width - layout.margin.l - layout.margin.r) / (longest * LETTER + SYMBOL)));
+  const heights = parts.map((lines) => lines.length);
+  const rows = columns === 1 ? heights.reduce((sum, one) => sum + one, 0) : Math.ceil(parts.length / columns) * Math.max(...heights);
+  const margin = { ...layout.margin, b: layout.margin.b + 8 + LEGEND_ROW * rows };
+  return [named, { ...layout, margin, height: layout.height + LEGEND_ROW * Math.max(0, rows - FREE_ROWS) }];
+}
+
+// a name in lines of so many letters; what stands for one letter in HTML counts as one
+function broken(name, most) {
+  const letters = name.match(/&\w+;|[^]/gu);
+  return letters.map((letter, place) => (place > 0 && place % most === 0 ? `<br>${letter}` : letter)).join("");
 }
 
 function redrawPlots() {
@@ -81,7 +107,7 @@ function merged(layout) {
     font: { color: ink, size: 12, family: "system-ui, -apple-system, 'Segoe UI', 'Liberation Sans', Arial, sans-serif" },
     margin: { l: 58, r: 14, t: 30, b: 48 }, dragmode: coarse.matches ? false : "zoom",
     hoverlabel: { bgcolor: tone("card"), bordercolor: tone("line"), font: { color: ink }, align: "left", namelength: -1 },
-    legend: { orientation: "h", x: 0, y: -0.28, yanchor: "top", font: { size: 11.5 } }, showlegend: false,
+    legend: { orientation: "h", x: 0, yref: "container", y: 0, yanchor: "bottom", font: { size: 11.5 } }, showlegend: false,
     modebar: { bgcolor: "rgba(0,0,0,0)", color: tone("soft"), activecolor: tone("accent") },
     ...rest, xaxis: withTitle(xaxis), yaxis: withTitle(yaxis),
   };
@@ -185,6 +211,7 @@ function linesChart(lines, cuts, title, factor, last) {
   });
   const passed = cuts.filter(([epoch]) => epoch < last);
   const layout = {
+    height: 326, margin: { l: 58, r: 14, t: 46, b: 48 }, // what was done at a cut is written below plotly's buttons
     xaxis: { title: "epoch, over all phases", rangemode: "tozero" }, yaxis: { title },
     shapes: passed.map(([epoch]) => upright(epoch + 0.5, tone("soft"), "dot")), showlegend: true,
     annotations: passed.map(([epoch, done]) => ({

@@ -90,10 +90,13 @@ function reliabilityTraces(name, number, bins, isWhole) {
   return isWhole ? [bars, dots] : [dots];
 }
 
-function heatChart({ z, x, y, digits, title, reversed, xtitle, ytitle, label, room = 110, row = 30 }) {
+// `range` are the values of the first and the last colour, by default the smallest and the largest
+function heatChart({ z, x, y, digits, title, reversed, xtitle, ytitle, label, range = null, room = 110, row = 30 }) {
   const traces = [{
     type: "heatmap", z, x, y, colorscale: "Cividis", reversescale: reversed, xgap: 2, ygap: 2, hoverongaps: false,
-    texttemplate: `%{z:.${digits}f}`, textfont: { size: 11.5 }, colorbar: { title: { text: title, side: "top" }, thickness: 12, outlinewidth: 0 },
+    ...(range === null ? {} : { zmin: range[0], zmax: range[1] }),
+    // the title stands upright beside the bar: above it, it would take the room of the cells
+    texttemplate: `%{z:.${digits}f}`, textfont: { size: 11.5 }, colorbar: { title: { text: title, side: "right" }, thickness: 12, xpad: 4, outlinewidth: 0 },
     hovertemplate: `%{y}, %{x}: %{z:.${digits + 1}f}<extra></extra>`,
   }];
   const layout = {
@@ -105,10 +108,12 @@ function heatChart({ z, x, y, digits, title, reversed, xtitle, ytitle, label, ro
 }
 
 function diversityChart(scored) {
-  const names = namesOf(scored).slice(0, scored.diversity.length).map(plain);
+  const names = namesOf(scored).slice(0, scored.diversity.length).map((name) => broken(plain(name), 16));
   const z = scored.diversity.map((row, place) => row.map((value, column) => (place === column ? null : value)));
+  const lines = Math.max(...names.map((name) => name.split("<br>").length));
+  const highest = Math.max(0, ...z.flat().filter((value) => value !== null)) || 1;
   return heatChart({
-    z, x: names, y: names, digits: 2, title: "disagreement / error", reversed: false, xtitle: "", ytitle: "", row: 48,
+    z, x: names, y: names, digits: 2, title: "disagreement / error", reversed: false, xtitle: "", ytitle: "", room: 96 + 14 * lines, row: 48, range: [0, highest],
     label: "disagreement of two members over the error rate of the row's member",
   });
 }
@@ -120,7 +125,7 @@ function interpolationChart(scored) {
     marker: { color: line(number), size: 6, symbol: mark(number) }, hovertemplate: "at %{x:.1f}: %{y:.2f}%<extra>%{fullData.name}</extra>",
   }));
   const layout = {
-    xaxis: { title: "from the first member (0) to the second (1)" }, yaxis: { title: "held-out top-1 (%)" }, showlegend: true,
+    xaxis: { title: "0: first member, 1: second" }, yaxis: { title: "held-out top-1 (%)" }, showlegend: true,
   };
   return { traces: lines, layout, label: "top-1 on the line between two members of one architecture" };
 }
