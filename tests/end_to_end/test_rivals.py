@@ -82,7 +82,9 @@ def test_it_trains_and_scores_every_member(rival: tuple[str, Place]) -> None:
     assert scored[:-1] == [member.name for member in place.build().spec.members]
 
 
-@pytest.mark.parametrize("name", ["universally_slimmable", pytest.param("mimo", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=() if n == "universally_slimmable" else pytest.mark.slow) for n in RIVALS]
+)
 def test_it_goes_on_to_the_same_bits(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole, parted = Place(tmp_path / "whole"), Place(tmp_path / "parted")
     for place in (whole, parted):
