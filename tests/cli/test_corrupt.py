@@ -206,7 +206,7 @@ def test_two_commands_do_not_write_to_one_folder(digits: Place, capsys: pytest.C
 
     with held(digits.folder / "busy"):
         assert corrupt(digits, "digits", "--types", "contrast", "-o", "busy") == 1
-    assert "error[SW688]: another process is writing to `busy`" in capsys.readouterr().err
+        assert f"error[SW688]: another process ({os.getpid()}) is writing to `busy`" in capsys.readouterr().err
 
 
 def test_other_arrays_are_never_mixed(digits: Place, capsys: pytest.CaptureFixture[str]) -> None:
