@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 GREY = "#888888"
 INK = "#000000"
+RESTARTS = ("split", "group")  # what makes other networks of the members
 LINES = tuple(HUES[number][0] for number in (5, 1, 2, 4, 0, 6))  # those that stand out on white as a thin line
 
 
@@ -58,7 +59,7 @@ def _draw(axes: Any, lines: dict[str, Points] | Any, found: Curves) -> None:
 
 def _unbroken(points: Points, found: Curves) -> list[Points]:
     """The points cut where the graph was split: a restart is another network, and no line leads to it."""
-    edges = [epoch for epoch, done in found.cuts if done == "split"]
+    edges = [epoch for epoch, done in found.cuts if done in RESTARTS]
     parts: list[Points] = []
     for low, high in zip([0, *edges], [*edges, float("inf")], strict=True):
         part = tuple(point for point in points if low < point[0] <= high)

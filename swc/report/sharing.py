@@ -6,7 +6,7 @@ clusters look as in `swc show --format png`; things refer to each other by their
 
 from __future__ import annotations
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from swc.ir.counts import Counts, Row, count, discarded, rows
 from swc.ir.graph import Cluster, Graph, Layer
@@ -16,6 +16,7 @@ from swc.show.index import Index, index_of
 from swc.show.layer import is_of_blocks
 from swc.show.palette import ALONE, Look, looks, number_of
 from swc.show.picture import letters_of, summary
+from swc.show.readers import with_readers
 from swc.show.report import totals
 from swc.show.revision import Revision
 from swc.show.wording import budget_limit, shape_text
@@ -139,7 +140,8 @@ def _layer(layer: Layer, place: dict[str, int]) -> LayerFacts:
 def revisions_of(
     revisions: tuple[Revision, ...], layers: tuple[LayerFacts, ...], spec: Spec
 ) -> tuple[RevisionFacts, ...]:
-    """The facts of each revision, in order."""
+    """The facts of each revision, in order; stored tensors that several layers read are clusters here."""
+    revisions = tuple(evolve(revision, graph=with_readers(revision.graph)) for revision in revisions)
     dressed = looks(tuple(revision.graph for revision in revisions))
     return tuple(_revision(one, worn, layers, spec) for one, worn in zip(revisions, dressed, strict=True))
 

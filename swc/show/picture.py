@@ -18,6 +18,7 @@ from swc.semantics.spec import Spec
 from swc.show.images import house_style, image_of
 from swc.show.index import Index, index_of
 from swc.show.palette import ALONE, Look, looks, number_of
+from swc.show.readers import with_readers
 from swc.show.revision import Revision
 from swc.show.ties import is_tied_throughout, tie_letters
 from swc.show.wording import budget_text, several, short
@@ -81,7 +82,8 @@ def draw(revisions: tuple[Revision, ...], spec: Spec) -> Figure:
 
 
 def panels_of(revisions: tuple[Revision, ...]) -> tuple[Panel, ...]:
-    """What each panel shows, before any drawing."""
+    """What each panel shows, before any drawing; stored tensors that several layers read are clusters here."""
+    revisions = tuple(evolve(revision, graph=with_readers(revision.graph)) for revision in revisions)
     dressed = looks(tuple(revision.graph for revision in revisions))
     panels = [_panel(revision, worn) for revision, worn in zip(revisions, dressed, strict=True)]
     # an untie leaves the clusters as they were: their legend is not said twice
@@ -111,11 +113,16 @@ def letters_of(index: Index) -> dict[str, str]:
 def summary(revision: Revision, num_clusters: int, num_alone: int) -> str:
     """A revision in a line: clusters, slots and coefficients, templates."""
     graph = revision.graph
+    counts = count(graph)
     parts = [several(num_clusters, "cluster") + (f" ({num_alone} of one layer)" if num_alone else "")]
     if graph.slots:
         tied = ", tied in every cluster" if is_tied_throughout(index_of(graph)) else ""
         parts.append(f"{several(len(graph.slots), 'slot')}, {several(len(graph.coefficients), 'coefficient')}{tied}")
-    return ", ".join([*parts, f"{short(count(graph).template_scalars)} of templates"])
+    if counts.template_scalars or not counts.tensor_scalars:
+        parts.append(f"{short(counts.template_scalars)} of templates")
+    if counts.tensor_scalars:
+        parts.append(f"{short(counts.tensor_scalars)} of stored tensors")
+    return ", ".join(parts)
 
 
 def _layout(panels: tuple[Panel, ...]) -> Layout:

@@ -15,13 +15,13 @@ from rich.text import Text
 
 from swc.ir.counts import count
 from swc.ir.graph import Layer
-from swc.program.expressions import tensors_of
 from swc.program.stages import Stage, stages
 from swc.program.training import Action, GroupLayers, SplitClusters
 from swc.semantics.spec import Spec
 from swc.show.index import Index, grouped, index_of
 from swc.show.palette import ALONE, Look, looks, number_of
 from swc.show.plain import WIDTH, table
+from swc.show.readers import readers_of
 from swc.show.report import bank_table, defaults, remarks, totals_table
 from swc.show.revision import Revision
 from swc.show.ties import TieGroup, tie_groups, tie_letters
@@ -116,7 +116,7 @@ def cluster_table(index: Index) -> Table:
 
 def _tensors(index: Index) -> Iterable[RenderableType]:
     """One row for each stored tensor that several layers read; how many others there are."""
-    readers = _readers(index)
+    readers = readers_of(index.graph)
     made = table("tensor", "shape", ">layers", "where")
     for tensor in index.graph.tensors:
         if len(layers := readers[tensor.id]) > 1:
@@ -126,15 +126,6 @@ def _tensors(index: Index) -> Iterable[RenderableType]:
     num_own = len(index.graph.tensors) - made.row_count
     if num_own:
         yield Text(f"{several(num_own, 'tensor')} read by one layer each")
-
-
-def _readers(index: Index) -> Mapping[str, Sequence[str]]:
-    """The layers that read each stored tensor."""
-    found: dict[str, list[str]] = {tensor.id: [] for tensor in index.graph.tensors}
-    for layer, expression in index.expressions.items():
-        for tensor in tensors_of(expression):
-            found[tensor].append(layer)
-    return found
 
 
 def places(index: Index, layers: Iterable[str]) -> str:

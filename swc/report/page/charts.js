@@ -188,9 +188,9 @@ function rankedChart(pairs) {
   return { traces, layout, label: `every pair by falling similarity; ${exact(pairs.above)} above ${pairs.threshold}` };
 }
 
-// points cut where a split made another network: no line leads to it
+// points cut where a split or a grouping made another network: no line leads to it
 function unbroken(points, cuts) {
-  const edges = cuts.filter(([, done]) => done === "split").map(([epoch]) => epoch);
+  const edges = cuts.filter(([, done]) => done === "split" || done === "group").map(([epoch]) => epoch);
   return points.flatMap((point, place) => {
     const before = points[place - 1];
     const crosses = before !== undefined && edges.some((edge) => before[0] <= edge && point[0] > edge);
