@@ -23,6 +23,7 @@ from swc.diagnostics.catalogue.reports import REPORTS
 from swc.diagnostics.catalogue.run import RUN
 from swc.diagnostics.catalogue.show import SHOW
 from swc.diagnostics.catalogue.slimming import SLIMMING
+from swc.diagnostics.catalogue.steps import STEPS
 from swc.diagnostics.catalogue.structure import STRUCTURE
 from swc.diagnostics.catalogue.sweeps import SWEEPS
 from swc.diagnostics.catalogue.syntax_errors import SYNTAX_ERRORS
@@ -33,7 +34,7 @@ from swc.diagnostics.diagnostic import Diagnostic
 
 AREAS: tuple[tuple[str, tuple[type[Diagnostic], ...]], ...] = (
     ("Syntax", SYNTAX_ERRORS),
-    ("Names and structure", (*NAMES, *STRUCTURE, *UNUSED)),
+    ("Names and structure", (*NAMES, *STEPS, *STRUCTURE, *UNUSED)),
     ("Values, units and ranges", VALUES),
     ("Members and layers", MEMBERS),
     ("Selection and clusters", CLUSTERS),

@@ -1,4 +1,4 @@
-"""Diagnostics about names (SW100 to SW111).
+"""Diagnostics about names (SW100 to SW111, SW143, SW146).
 
 Guarantees: `NAMES` lists every class of this module.
 """
@@ -15,7 +15,7 @@ from swc.diagnostics.suggest import closest
 MOST = 20  # names that are offered
 
 
-def _offer(name: str, candidates: tuple[str, ...]) -> str:
+def offer(name: str, candidates: tuple[str, ...]) -> str:
     """The name that was probably meant, or all there are."""
     near = closest(name, candidates)
     if near is not None:
@@ -45,7 +45,7 @@ class UnknownParam(Diagnostic):
 
     def help(self) -> str:
         """A param that exists, or how to make one."""
-        return _offer(self.name, self.params) if self.params else f"declare it: `param {self.name} = ...`"
+        return offer(self.name, self.params) if self.params else f"declare it: `param {self.name} = ...`"
 
 
 @frozen(kw_only=True)
@@ -66,7 +66,7 @@ class UnknownFamily(Diagnostic):
 
     def help(self) -> str:
         """A family that exists."""
-        return _offer(self.name, self.families)
+        return offer(self.name, self.families)
 
 
 @frozen(kw_only=True)
@@ -87,7 +87,7 @@ class UnknownData(Diagnostic):
 
     def help(self) -> str:
         """A data set that exists."""
-        return _offer(self.name, self.datasets)
+        return offer(self.name, self.datasets)
 
 
 @frozen(kw_only=True)
@@ -108,7 +108,7 @@ class UnknownRecipe(Diagnostic):
 
     def help(self) -> str:
         """A recipe that exists, or where to get one."""
-        return _offer(self.name, self.recipes) if self.recipes else f'import it, say with `import "{self.name}.sw"`'
+        return offer(self.name, self.recipes) if self.recipes else f'import it, say with `import "{self.name}.sw"`'
 
 
 @frozen(kw_only=True)
@@ -129,7 +129,7 @@ class UnknownPolicy(Diagnostic):
 
     def help(self) -> str:
         """A policy that exists."""
-        return _offer(self.name, self.policies)
+        return offer(self.name, self.policies)
 
 
 @frozen(kw_only=True)
@@ -151,7 +151,7 @@ class UnknownArgument(Diagnostic):
 
     def help(self) -> str:
         """An argument that exists."""
-        return _offer(self.name, self.arguments) if self.arguments else f"`{self.of}` takes no arguments: leave it out"
+        return offer(self.name, self.arguments) if self.arguments else f"`{self.of}` takes no arguments: leave it out"
 
 
 @frozen(kw_only=True)
@@ -172,7 +172,7 @@ class UnknownSelector(Diagnostic):
 
     def help(self) -> str:
         """A selector that exists, or a pattern."""
-        return f"{_offer(self.name, self.selectors)} (a pattern over layer paths stands in quotes)"
+        return f"{offer(self.name, self.selectors)} (a pattern over layer paths stands in quotes)"
 
 
 @frozen(kw_only=True)
@@ -194,7 +194,7 @@ class UnknownChoice(Diagnostic):
 
     def help(self) -> str:
         """A word that is possible."""
-        return _offer(self.name, self.choices)
+        return offer(self.name, self.choices)
 
 
 @frozen(kw_only=True)
@@ -215,7 +215,7 @@ class UnknownEnsemble(Diagnostic):
 
     def help(self) -> str:
         """An ensemble that exists."""
-        return _offer(self.name, self.ensembles)
+        return offer(self.name, self.ensembles)
 
 
 @frozen(kw_only=True)
@@ -236,7 +236,7 @@ class UnknownSetting(Diagnostic):
 
     def help(self) -> str:
         """A param that exists."""
-        return _offer(self.name, self.params)
+        return offer(self.name, self.params)
 
 
 @frozen(kw_only=True)
@@ -257,7 +257,7 @@ class ImportNotFound(Diagnostic):
 
     def help(self) -> str:
         """A file that exists."""
-        return _offer(self.name, self.files)
+        return offer(self.name, self.files)
 
 
 @frozen(kw_only=True)
@@ -278,28 +278,6 @@ class ReservedName(Diagnostic):
     def help(self) -> str:
         """Rename it."""
         return "give the member another name"
-
-
-@frozen(kw_only=True)
-class UnknownStep(Diagnostic):
-    """A `step` names a strategy that does not exist.
-
-    `independent` runs the members one after another, each on all images; `split` gives each member its own part of a
-    batch; `sandwich` runs the largest and the smallest member and some others. Without a `step` members are
-    independent.
-    """
-
-    code: ClassVar[str] = "SW145"
-    name: str
-    steps: tuple[str, ...]
-
-    def message(self) -> str:
-        """The name nobody knows."""
-        return f"there is no step strategy `{self.name}`"
-
-    def help(self) -> str:
-        """The nearest name, or all."""
-        return _offer(self.name, self.steps)
 
 
 @frozen(kw_only=True)
@@ -327,74 +305,7 @@ class SelectorNotForPolicy(Diagnostic):
         return f"write {able}, or take the block away to leave them each member's own"
 
 
-@frozen(kw_only=True)
-class StepWithoutMembers(Diagnostic):
-    """A step strategy is stated that none of the members can be trained by.
-
-    `joint` shows each member of a `mimo` network an image of its own, and `distilled` teaches the parts of the tree
-    that an `hne` network is. Members of other families take one image and share no tree, so neither would do anything.
-    """
-
-    code: ClassVar[str] = "SW147"
-    step: str
-    family: str
-
-    def message(self) -> str:
-        """The strategy and whom it is for."""
-        return f"the step `{self.step}` is for members of the family `{self.family}`, and there are none"
-
-    def help(self) -> str:
-        """The way out."""
-        return f"write a member `{self.family}(...)`, or take `step {self.step}` away"
-
-
-@frozen(kw_only=True)
-class MembersWithoutStep(Diagnostic):
-    """Members are trained by a step strategy under which they are not what their family is for.
-
-    A `mimo` network has an input and an output for each member. Only `step joint` shows each an image of its own;
-    under any other strategy all see the same one, and nothing makes them differ.
-    """
-
-    code: ClassVar[str] = "SW148"
-    family: str
-    step: str
-
-    def message(self) -> str:
-        """The family and its strategy."""
-        return f"members of the family `{self.family}` are trained by `step {self.step}`, and by no other"
-
-    def help(self) -> str:
-        """State it."""
-        return f"write `step {self.step}`"
-
-
-@frozen(kw_only=True)
-class BatchTooSmallToSplit(Diagnostic):
-    """A batch has fewer images than there are networks to part it among.
-
-    `step split` shows every image of a batch to one network. With more networks than images some would see none, and
-    learn nothing. Give a larger `batch`, or let every member see every image (`step independent`).
-    """
-
-    code: ClassVar[str] = "SW149"
-    batch: int
-    networks: int
-
-    def message(self) -> str:
-        """How many of each."""
-        return f"`step split` parts batches of {self.batch} images among {self.networks} networks: some would see none"
-
-    def help(self) -> str:
-        """The two ways out."""
-        return f"write `batch {self.networks}` or more, or `step independent`"
-
-
 NAMES = (
-    MembersWithoutStep,
-    BatchTooSmallToSplit,
-    StepWithoutMembers,
-    UnknownStep,
     SelectorNotForPolicy,
     ReservedName,
     UnknownParam,

@@ -75,7 +75,7 @@ def tensors(layers: Sequence[Layer], room: Room | None) -> Iterator[Tensor]:
     bank = Bank.of(layers, room)
     yield Tensor(bank.id, (bank.size,), max(prod(layer.shape[1:]) for layer in layers))
     for layer in layers:
-        yield Tensor(_vector_id(layer), (NUM_TEMPLATES,), 1, "direction", "coefficients")
+        yield Tensor(coefficients_id(layer), (NUM_TEMPLATES,), 1, "direction", "coefficients")
 
 
 def weights(layers: Sequence[Layer], stored: Sequence[Tensor], mode: str) -> Iterator[Weight]:
@@ -86,11 +86,12 @@ def weights(layers: Sequence[Layer], stored: Sequence[Tensor], mode: str) -> Ite
     bank = Bank(name, kernels, isqrt(size // (NUM_TEMPLATES * kernels)))
     for layer in layers:
         read = bank.template_for(layer.shape)
-        mix = Mix(Stored(name, (size,)), _vector_id(layer), 0, read, softmax=True)
+        mix = Mix(Stored(name, (size,)), coefficients_id(layer), 0, read, softmax=True)
         yield Weight(layer.id, mix if read == layer.shape else Resize(mix, layer.shape, mode))
 
 
-def _vector_id(layer: Layer) -> str:
+def coefficients_id(layer: Layer) -> str:
+    """The id of the numbers by which a layer mixes templates of its bank."""
     return f"{layer.id}/coefficients"
 
 

@@ -20,6 +20,7 @@ from swc.passes.budget import apportioned
 from swc.passes.clustering import Group, mixed_groups
 from swc.passes.policies import pretraining
 from swc.passes.policies.policy import Room
+from swc.passes.policies.pretraining import bank_id, coefficients_id
 from swc.program.expressions import Expression, Mix, Resize, Shape, Stored, num_scalars
 from swc.semantics.spec import Share
 
@@ -78,11 +79,7 @@ def _groups(layers: Sequence[Layer], share: Share) -> tuple[Group, ...]:
 
 
 def _bank_id(layers: Sequence[Layer], number: int) -> str:
-    return f"bank/{layers[0].share}.{number}"
-
-
-def _coefficients_id(layer: Layer) -> str:
-    return f"{layer.id}/coefficients"
+    return f"{bank_id(layers[0].share)}.{number}"
 
 
 def num_templates(layer: Layer, bank: int) -> int:
@@ -136,12 +133,12 @@ def _stored(group: Group, bank: str, size: int) -> Iterator[Tensor]:
     """The bank, which suits its largest layer; then the coefficients, each layer's of norm one."""
     yield Tensor(bank, (size,), max(prod(layer.shape[1:]) for layer in group.layers))
     for layer in group.layers:
-        yield Tensor(_coefficients_id(layer), (num_templates(layer, size),), 1, "direction", "coefficients")
+        yield Tensor(coefficients_id(layer), (num_templates(layer, size),), 1, "direction", "coefficients")
 
 
 def _weight(layer: Layer, bank: Stored, start: int, mode: str) -> Expression:
     (size,) = bank.shape
-    by = _coefficients_id(layer)
+    by = coefficients_id(layer)
     if num_scalars(layer.shape) <= size:
         return Mix(bank, by, start, layer.shape)
     read = (size,) if mode == "repeat" else largest_within(layer.shape, size)

@@ -1,0 +1,101 @@
+"""Diagnostics about step strategies and the members they are for (SW145, SW147 to SW149).
+
+Guarantees: `STEPS` lists every class of this module.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from attrs import frozen
+
+from swc.diagnostics.catalogue.names import offer
+from swc.diagnostics.diagnostic import Diagnostic
+
+
+@frozen(kw_only=True)
+class UnknownStep(Diagnostic):
+    """A `step` names a strategy that does not exist.
+
+    `independent` runs the members one after another, each on all images; `split` gives each member its own part of a
+    batch; `sandwich` runs the largest and the smallest member and some others. Without a `step` members are
+    independent.
+    """
+
+    code: ClassVar[str] = "SW145"
+    name: str
+    steps: tuple[str, ...]
+
+    def message(self) -> str:
+        """The name nobody knows."""
+        return f"there is no step strategy `{self.name}`"
+
+    def help(self) -> str:
+        """The nearest name, or all."""
+        return offer(self.name, self.steps)
+
+
+@frozen(kw_only=True)
+class StepWithoutMembers(Diagnostic):
+    """A step strategy is stated that none of the members can be trained by.
+
+    `joint` shows each member of a `mimo` network an image of its own, and `distilled` teaches the parts of the tree
+    that an `hne` network is. Members of other families take one image and share no tree, so neither would do anything.
+    """
+
+    code: ClassVar[str] = "SW147"
+    step: str
+    family: str
+
+    def message(self) -> str:
+        """The strategy and whom it is for."""
+        return f"the step `{self.step}` is for members of the family `{self.family}`, and there are none"
+
+    def help(self) -> str:
+        """The way out."""
+        return f"write a member `{self.family}(...)`, or take `step {self.step}` away"
+
+
+@frozen(kw_only=True)
+class MembersWithoutStep(Diagnostic):
+    """Members are trained by a step strategy under which they are not what their family is for.
+
+    A `mimo` network has an input and an output for each member. Only `step joint` shows each an image of its own;
+    under any other strategy all see the same one, and nothing makes them differ.
+    """
+
+    code: ClassVar[str] = "SW148"
+    family: str
+    step: str
+
+    def message(self) -> str:
+        """The family and its strategy."""
+        return f"members of the family `{self.family}` are trained by `step {self.step}`, and by no other"
+
+    def help(self) -> str:
+        """State it."""
+        return f"write `step {self.step}`"
+
+
+@frozen(kw_only=True)
+class BatchTooSmallToSplit(Diagnostic):
+    """A batch has fewer images than there are networks to part it among.
+
+    `step split` shows every image of a batch to one network. With more networks than images some would see none, and
+    learn nothing. Give a larger `batch`, or let every member see every image (`step independent`).
+    """
+
+    code: ClassVar[str] = "SW149"
+    batch: int
+    networks: int
+
+    def message(self) -> str:
+        """How many of each."""
+        return f"`step split` parts batches of {self.batch} images among {self.networks} networks: some would see none"
+
+    def help(self) -> str:
+        """The two ways out."""
+        return f"write `batch {self.networks}` or more, or `step independent`"
+
+
+STEPS = (UnknownStep, StepWithoutMembers, MembersWithoutStep, BatchTooSmallToSplit)
