@@ -37,6 +37,10 @@ class Diagnostic:
         """What is wrong: one line of lower-case text, names in backticks."""
         raise NotImplementedError
 
+    def summary(self) -> str:
+        """Code and message in one line."""
+        return f"{self.code}: {self.message()}"
+
     def help(self) -> str | None:
         """What to do about it, or None where nothing general can be said."""
         return None
@@ -51,7 +55,7 @@ class DiagnosticError(Exception):
 
     def __init__(self, *diagnostics: Diagnostic) -> None:
         self.diagnostics = diagnostics
-        super().__init__("; ".join(f"{d.code}: {d.message()}" for d in diagnostics))
+        super().__init__("; ".join(d.summary() for d in diagnostics))
 
 
 @define

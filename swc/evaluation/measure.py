@@ -21,7 +21,6 @@ from swc.evaluation.shelf import Shelf, shelf_name
 from swc.frontend.own_code import told_to_its_author
 from swc.frontend.read import folders_of
 from swc.machine import chosen_device
-from swc.program.codec import hash_of
 from swc.program.datasets import DATASETS, DataFacts
 from swc.program.program import Program
 from swc.trained import Kept, kept_of, restored
@@ -130,7 +129,7 @@ def evaluate_build(build: Build, asked: Asked, sink: Sink, announce: Callable[[s
 
 def _open(build: Build, asked: Asked, sink: Sink, announce: Callable[[str], None]) -> _Opened:
     spec = build.spec
-    kept = kept_of(build.folder, hash_of(spec)) if build.is_run else None
+    kept = kept_of(build.folder) if build.is_run else None
     if kept is None or spec.training is None:
         raise DiagnosticError(NothingTrained(place=str(build.folder)))
     if not kept.is_finished(spec.training):

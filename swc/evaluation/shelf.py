@@ -31,7 +31,6 @@ from swc.diagnostics import DiagnosticError
 from swc.diagnostics.catalogue.files import OutputUnwritable
 from swc.diagnostics.sources import reason_of
 from swc.frontend.own_code import is_of_a_library, is_ours
-from swc.program.codec import hash_of
 from swc.program.datasets import DATASETS
 from swc.trained import Kept
 from swc_runtime.checkpoint import under_prefix
@@ -84,7 +83,7 @@ class Shelf:
         own = any(member.source.kind == "python" for member in program.members)
         return {
             "weights": digest_of(under_prefix("state", self.kept.tensors)),
-            "program": hash_of(program),
+            "program": self.kept.meta.program_hash,
             "code of members": _code_digest(self.code) if own else "",
             "precision": f"{str(self.arithmetic.dtype).removeprefix('torch.')} on {self.arithmetic.device}",
             "libraries": ", ".join([f"swc {swc.__version__}", *(f"{name} {version(name)}" for name in LIBRARIES)]),

@@ -25,7 +25,6 @@ from swc.exporting.python_file import python_file
 from swc.exporting.staged import staged
 from swc.frontend.own_code import told_to_its_author
 from swc.frontend.read import folders_of
-from swc.program.codec import hash_of
 from swc.store import write_whole
 from swc.trained import kept_of
 from swc_runtime.export.formats import (
@@ -77,7 +76,7 @@ def export_build(build: Build, form: str, wanted: tuple[str, ...], folder: Path)
     """Write members of a run (none named: all) and what loads them; DiagnosticError where that cannot be done."""
     spec = build.spec
     chosen = _chosen(build, wanted)
-    kept = kept_of(build.folder, hash_of(spec)) if build.is_run else None
+    kept = kept_of(build.folder) if build.is_run else None
     if kept is None or spec.training is None:
         raise DiagnosticError(NothingTrained(place=str(build.folder)))
     _check_packages(form)
