@@ -29,6 +29,7 @@ from swc.store import (
     Build,
     checkpoint_path,
     held,
+    is_same,
     read_machine,
     read_origin,
     read_spec,
@@ -138,7 +139,7 @@ def _begun(folder: Path, spec: Spec, tables: tuple[LayerTable, ...]) -> bool:
     if not (folder / "spec.json").is_file():
         return False
     found, layers = read_spec(folder)
-    if found != spec:
+    if not is_same(found, spec):
         raise DiagnosticError(_another_spec(folder, found, spec))
     if layers != tables:
         raise DiagnosticError(RunOfAnotherSpec(folder=str(folder), differs=("the layers of the members",)))
@@ -159,7 +160,7 @@ def _require_run(folder: Path) -> None:
 def _another_spec(folder: Path, old: Spec, new: Spec) -> RunOfAnotherSpec:
     assert old.training is not None, "a run has something to train"
     assert new.training is not None, "a run has something to train"
-    names = ("data", "members", "budget", "shares", "training", "params", "defaults")
+    names = ("data", "members", "budget", "shares", "training", "params", "step")
     differs = tuple(name for name in names if getattr(old, name) != getattr(new, name))
     was, now = old.training.epochs_scale, new.training.epochs_scale
     if was == now or differs != ("training",):

@@ -266,7 +266,12 @@ def trains(begun: Spec, compiled: Spec) -> bool:
     """Whether the spec of a run is the compiled one, its epochs scaled or not."""
     if begun.training is None or compiled.training is None:
         return False
-    return begun == evolve(compiled, training=scale_epochs(compiled.training, begun.training.epochs_scale))
+    return is_same(begun, evolve(compiled, training=scale_epochs(compiled.training, begun.training.epochs_scale)))
+
+
+def is_same(begun: Spec, spec: Spec) -> bool:
+    """Whether two specs ask for the same; what was said of defaults is words, which later versions may put otherwise."""
+    return begun == evolve(spec, defaults=begun.defaults)
 
 
 def _folder(place: Path | str | None) -> Path:

@@ -104,6 +104,7 @@ def check_of_use(made: Place) -> None:
 
 def test_a_finished_run_is_finished_and_of_use(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     made = opened("finished", tmp_path)
+    assert made.swc("compile", "tiny.sw", "--quiet") == 0  # as people do, out of habit
     before = (made.run / "eval/evaluation.json").read_text("utf-8")
     assert made.train() == 0
     assert "the run is finished" in capsys.readouterr().err
@@ -111,6 +112,16 @@ def test_a_finished_run_is_finished_and_of_use(tmp_path: Path, capsys: pytest.Ca
     check_of_use(made)
     after = (made.run / "eval/evaluation.json").read_text("utf-8")
     assert scores(after) == pytest.approx(scores(before), abs=2 / 360)
+
+
+def test_other_words_for_a_default_are_no_other_spec(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    made = opened("finished", tmp_path)
+    spec = made.folder / "build/tiny/spec.json"
+    text = spec.read_text("utf-8")
+    assert "linkage union" in text
+    spec.write_text(text.replace("linkage union", "links by union"), "utf-8")
+    assert made.train() == 0
+    assert "the run is finished" in capsys.readouterr().err
 
 
 def scores(evaluation: str) -> list[float]:
