@@ -270,7 +270,7 @@ def trains(begun: Spec, compiled: Spec) -> bool:
 
 
 def is_same(begun: Spec, spec: Spec) -> bool:
-    """Whether two specs ask for the same; what was said of defaults is words, which later versions may put otherwise."""
+    """Whether two specs ask for the same; what was said of defaults is words, and later versions may choose others."""
     return begun == evolve(spec, defaults=begun.defaults)
 
 
