@@ -26,7 +26,7 @@ from swc.diagnostics.catalogue.formats import DamagedFile
 from swc.diagnostics.catalogue.training import RunBusy
 from swc.driver import Compiled, compile_file, compile_spec
 from swc.semantics.origin import origin_of
-from swc.store import RUN, read_spec, write_origin, write_revision, write_spec
+from swc.store import RUN, is_same, read_spec, write_origin, write_revision, write_spec
 from swc.sweep.beginning import scaled, seeded
 from swc.sweep.plan import Cell, Sweep
 
@@ -154,7 +154,7 @@ def finished(folder: Path, compiled: Compiled, scale: float) -> Results | None:
     if compiled.spec.training is None or not (run / "results.json").is_file() or not (run / "spec.json").is_file():
         return None
     begun, _ = read_spec(run)
-    return _results(run / "results.json") if begun == scaled(compiled.spec, scale) else None
+    return _results(run / "results.json") if is_same(begun, scaled(compiled.spec, scale)) else None
 
 
 def _results(path: Path) -> Results:
