@@ -159,16 +159,22 @@ def later(folder: Path, before: str, after: str) -> dict[str, str]:
 SMOOTHING = "    label_smoothing: float = 0.0\n"
 
 
-@pytest.mark.parametrize("name", ["killed", pytest.param("finished", marks=pytest.mark.slow)])
+FIELD_MORE = (SMOOTHING, f"{SMOOTHING}    clip: float = 5.0\n", "clip=5.0")
+OTHER_DEFAULT = (SMOOTHING, "    label_smoothing: float = 0.5\n", "label_smoothing=0.5")
+
+
 @pytest.mark.parametrize(
-    ("before", "after", "shown"),
+    ("name", "change"),
     [
-        (SMOOTHING, f"{SMOOTHING}    clip: float = 5.0\n", "clip=5.0"),
-        (SMOOTHING, "    label_smoothing: float = 0.5\n", "label_smoothing=0.5"),
+        ("killed", FIELD_MORE),
+        ("finished", OTHER_DEFAULT),
+        pytest.param("killed", OTHER_DEFAULT, marks=pytest.mark.slow),
+        pytest.param("finished", FIELD_MORE, marks=pytest.mark.slow),
     ],
-    ids=["a field more", "another default"],
+    ids=["killed, a field more", "finished, another default", "killed, another default", "finished, a field more"],
 )
-def test_a_later_version_opens_it(name: str, before: str, after: str, shown: str, tmp_path: Path) -> None:
+def test_a_later_version_opens_it(name: str, change: tuple[str, str, str], tmp_path: Path) -> None:
+    before, after, shown = change
     environment = later(tmp_path / "later", before, after)
     made = opened(name, tmp_path / "place")
     command = [sys.executable, "-c", COMMANDS]
