@@ -25,7 +25,7 @@ from swc.program.datasets import DATASETS, DataFacts
 from swc.program.program import Program
 from swc.trained import Kept, kept_of, restored
 from swc.trust.code import folders_of
-from swc.trust.importing import own_code
+from swc.trust.importing import digest_of_own, own_code
 from swc_runtime.data import Dataset, Split, check_readable, open_data, read_images, test_batches
 from swc_runtime.ensemble import Ensemble
 from swc_runtime.evaluate import predict_logits
@@ -138,7 +138,7 @@ def _open(build: Build, asked: Asked, sink: Sink, announce: Callable[[str], None
     dataset = open_data(spec.data, asked.data, asked.offline, announce).to(device)
     recipe = spec.training.recipe
     arithmetic = choose_arithmetic(recipe.precision, device)
-    shelf = Shelf(build.folder / "eval", kept, arithmetic, tuple(folders_of(spec)), asked.keep, announce)
+    shelf = Shelf(build.folder / "eval", kept, arithmetic, digest_of_own(spec), asked.keep, announce)
     return _Opened(build, kept, restored(kept, device), dataset, arithmetic, device, recipe.batch, shelf)
 
 

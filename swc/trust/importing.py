@@ -27,12 +27,18 @@ def own_code(spec: Spec) -> Iterator[None]:
 
     Raises DiagnosticError for a factory that cannot be one.
     """
-    active = next((finder for finder in _active() if finder.code.sources == sources_of(spec)), None)
-    if active is not None:
+    if _active(spec) is not None:
         yield
         return
     with importable(code_of(spec)):
         yield
+
+
+def digest_of_own(spec: Spec) -> str:
+    """The digest of the code of a spec's members, as `own_code` has it; "" where all of it is ours."""
+    if not sources_of(spec):
+        return ""
+    return (_active(spec) or code_of(spec)).digest
 
 
 @contextmanager
@@ -51,8 +57,10 @@ def importable(code: Code) -> Iterator[None]:
         sys.meta_path.remove(explainer)
 
 
-def _active() -> list[Importer]:
-    return [finder for finder in sys.meta_path if isinstance(finder, Importer)]
+def _active(spec: Spec) -> Code | None:
+    """The code of a spec that can be imported now."""
+    active = (finder.code for finder in sys.meta_path if isinstance(finder, Importer))
+    return next((code for code in active if code.sources == sources_of(spec)), None)
 
 
 def _forget_others(importer: Importer) -> None:
