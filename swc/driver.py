@@ -12,6 +12,7 @@ from pathlib import Path
 from attrs import frozen
 
 from swc.diagnostics import Diagnostic, Sink
+from swc.frontend.read import Announce, read_members, unannounced
 from swc.frontend.table import LayerTable
 from swc.ir.graph import Graph
 from swc.ir.verify import verify
@@ -57,18 +58,24 @@ class Compiled:
         return stage_of(self.spec, self.revision)
 
 
-def compile_file(path: Path | str, overrides: Mapping[str, str] | None = None, ensemble: str | None = None) -> Compiled:
+def compile_file(
+    path: Path | str,
+    overrides: Mapping[str, str] | None = None,
+    ensemble: str | None = None,
+    announce: Announce | None = unannounced,
+) -> Compiled:
     """Compile an ensemble of a `.sw` file; `overrides` maps params to values as one would write them in the file.
 
-    Raises DiagnosticError with everything the author has to mend.
+    The code of `python(...)` members runs: to call this is to consent to it. `announce` is told of it before; with None
+    no such code runs, and the members' layers are those that were kept when they were compiled. Raises DiagnosticError
+    with everything the author has to mend.
     """
-    from swc.frontend import read_members
     from swc.semantics.check import check_file
 
     sink = Sink()
     spec = check_file(path, ensemble, overrides or {}, sink)
     sink.raise_errors()
-    tables = read_members(spec, sink)
+    tables = read_members(spec, sink, announce)
     sink.raise_errors()  # a member that could not be read has no layers: nothing else said of it would be true
     return compile_spec(spec, tables, sink=sink)
 

@@ -46,19 +46,19 @@ def together(nproc: int, arguments: Sequence[str]) -> None:
         monitor_interval=LOOK,
     )
     try:
-        elastic_launch(config, sys.executable)("-m", "swc", *without_nproc(arguments))
+        elastic_launch(config, sys.executable)("-P", "-m", "swc", *without_nproc(arguments))
     except ChildFailedError as error:
         _end_like(error.get_first_failure()[1], nproc)
 
 
 def without_nproc(arguments: Sequence[str]) -> list[str]:
-    """A command line for one of the processes."""
+    """A command line for one of the processes, which inherit the consent that `--trust` gives."""
     kept: list[str] = []
     rest = iter(arguments)
     for argument in rest:
         if argument == "--nproc":
             next(rest, None)
-        elif not argument.startswith("--nproc="):
+        elif argument != "--trust" and not argument.startswith("--nproc="):  # consent is inherited
             kept.append(argument)
     return kept
 

@@ -28,6 +28,7 @@ from swc.diagnostics.catalogue.structure import STRUCTURE
 from swc.diagnostics.catalogue.sweeps import SWEEPS
 from swc.diagnostics.catalogue.syntax_errors import SYNTAX_ERRORS
 from swc.diagnostics.catalogue.training import TRAINING
+from swc.diagnostics.catalogue.trust import TRUST
 from swc.diagnostics.catalogue.unused import UNUSED
 from swc.diagnostics.catalogue.values import VALUES
 from swc.diagnostics.diagnostic import Diagnostic
@@ -52,6 +53,7 @@ AREAS: tuple[tuple[str, tuple[type[Diagnostic], ...]], ...] = (
     ("Reports", REPORTS),
     ("Comparing ensembles", COMPARING),
     ("Slimming", SLIMMING),
+    ("Trust", TRUST),
     ("Compiled files", FORMATS),
 )
 

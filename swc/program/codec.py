@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _PRIMITIVES: tuple[type, ...] = (bool, int, float, str)
-SPANS = frozenset({"span", "train_span"})  # the fields that do not count in comparisons
+UNCOMPARED = frozenset({"span", "train_span", "multiply_adds"})  # the fields that do not count in comparisons
 
 
 def encode(obj: object) -> str:
@@ -49,19 +49,19 @@ def hash_of_text(text: str, origin: str = "") -> str:
 
     By this a run is known for good. DiagnosticError where the text is no JSON object.
     """
-    return _digest(_without_spans(_parsed(text, origin)))
+    return _digest(_compared(_parsed(text, origin)))
 
 
 def _digest(document: dict[str, Any]) -> str:
     return sha256(_canonical(document).encode()).hexdigest()
 
 
-def _without_spans(value: Any) -> Any:
+def _compared(value: Any) -> Any:
     match value:
         case dict():
-            return {key: _without_spans(part) for key, part in value.items() if key not in SPANS}
+            return {key: _compared(part) for key, part in value.items() if key not in UNCOMPARED}
         case list():
-            return [_without_spans(part) for part in value]
+            return [_compared(part) for part in value]
         case _:
             return value
 

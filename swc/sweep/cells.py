@@ -25,6 +25,7 @@ from swc.diagnostics import DiagnosticError
 from swc.diagnostics.catalogue.formats import DamagedFile
 from swc.diagnostics.catalogue.training import RunBusy
 from swc.driver import Compiled, compile_file, compile_spec
+from swc.frontend.read import Announce, unannounced
 from swc.semantics.origin import origin_of
 from swc.store import RUN, is_same, read_spec, write_origin, write_revision, write_spec
 from swc.sweep.beginning import scaled, seeded
@@ -32,7 +33,8 @@ from swc.sweep.plan import Cell, Sweep
 
 Results = dict[str, Any]
 ELSEWHERE = f"error[{RunBusy.code}]"
-CHILD = (sys.executable, "-m", "swc.cli.child")  # the command `swc`, ending with this process even if that is killed
+# the command `swc`, ending with this process even if that is killed; -P: no file here is taken for a module
+CHILD = (sys.executable, "-P", "-m", "swc.cli.child")
 
 
 @frozen
@@ -80,11 +82,19 @@ class Processes:
 
 
 def run_sweep(
-    sweep: Sweep, folder: Path, jobs: int, options: Sequence[str], tell: Callable[[Done], None]
+    sweep: Sweep,
+    folder: Path,
+    jobs: int,
+    options: Sequence[str],
+    tell: Callable[[Done], None],
+    announce: Announce = unannounced,
 ) -> tuple[Done, ...]:
-    """Run all cells, `jobs` at a time, and tell of each when it ends; `options` go to every `swc train`."""
+    """Run all cells, `jobs` at a time, and tell of each when it ends; `options` go to every `swc train`.
+
+    `announce` is told of the members' code before it runs.
+    """
     processes = Processes()
-    prepared = [_prepared(sweep, cell, folder / cell.name) for cell in sweep.cells]
+    prepared = [_prepared(sweep, cell, folder / cell.name, announce) for cell in sweep.cells]
 
     def run(one: Done | Compiled, cell: Cell) -> Done:
         done = one if isinstance(one, Done) else _train(sweep, cell, one, folder / cell.name, processes, options)
@@ -116,10 +126,10 @@ def _stopped_by_a_signal() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _prepared(sweep: Sweep, cell: Cell, folder: Path) -> Done | Compiled:
+def _prepared(sweep: Sweep, cell: Cell, folder: Path, announce: Announce) -> Done | Compiled:
     """What is to be trained, its folder made; or the cell, where it is done already or cannot be compiled."""
     try:
-        compiled = _compiled(sweep, cell)
+        compiled = _compiled(sweep, cell, announce)
         if found := finished(folder, compiled, sweep.epochs_scale):
             return Done(cell, found)
         write_origin(folder, origin_of(*sweep.spec_of(cell.setting), swept=True))
@@ -140,8 +150,8 @@ def _train(
     return Done(cell, found, "" if found else _last_words(log) or f"it ended with {status}")
 
 
-def _compiled(sweep: Sweep, cell: Cell) -> Compiled:
-    found = compile_file(*sweep.spec_of(cell.setting))
+def _compiled(sweep: Sweep, cell: Cell, announce: Announce) -> Compiled:
+    found = compile_file(*sweep.spec_of(cell.setting), announce)
     return found if found.spec.training is None else compile_spec(seeded(found.spec, cell.seed), found.tables)
 
 

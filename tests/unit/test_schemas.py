@@ -70,9 +70,9 @@ def test_no_two_classes_of_files_have_one_name() -> None:
     assert names == sorted(set(names))
 
 
-def test_spans_are_what_does_not_count() -> None:
+def test_what_does_not_count_is_named() -> None:
     ignored = {field.name for cls in classes(FILES) for field in attrs.fields(cls) if not field.eq}
-    assert ignored == codec.SPANS
+    assert ignored == codec.UNCOMPARED
 
 
 RECIPE = Recipe("cifar", batch=64)
