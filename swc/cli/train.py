@@ -92,7 +92,7 @@ def _train(place: str | None, options: Options, sink: Sink) -> None:
     build = open_build(place, prefer_run=False)
     run = open_run(build, options, sink, console.say if is_first else _say_nothing)
     console.report(sink.diagnostics)
-    sink.diagnostics.clear()
+    sink.clear()
     found = _trained(run)
     if is_first:
         _conclude(run, found)
