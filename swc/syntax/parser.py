@@ -73,6 +73,8 @@ class _Reader:
     closed: range = range(0)
     # The lines that have a mistake already.
     wrong: set[int] = field(factory=set)
+    # What misspelt words stand for, once it was looked for.
+    meant: dict[tuple[str, frozenset[str]], str | None] = field(factory=dict)
     # How many braces are closed beyond those opened, from each token on.
     surplus: list[int] = field(init=False)
 
@@ -125,19 +127,25 @@ class _Reader:
             return  # most likely a consequence of what is already known about this line
         self.wrong.add(span.line)
         accepted = frozenset(self.stack.accepted())
-        texts = [word for word, name in words().items() if name in accepted]
         self.sink.report(
             catalogue.UnexpectedWord(
                 span=span,
                 found=f"`{token.text}`" if token else "the end of the file",
                 expected=phrases(accepted),
                 inside=self.blocks[-1][1] if self.blocks else "",
-                meant=closest(token.text, texts)
+                meant=self._meant(token.text, accepted)
                 if token and token.type == "NAME" and token.text not in words()
                 else None,
                 advice=self._advice(token, position),
             )
         )
+
+    def _meant(self, text: str, accepted: frozenset[str]) -> str | None:
+        """The word of the language that a misspelt one stands for, among the terminals that may follow."""
+        key = (text, accepted)
+        if key not in self.meant:
+            self.meant[key] = closest(text, [word for word, name in words().items() if name in accepted])
+        return self.meant[key]
 
     def _advice(self, token: Token | None, position: int) -> str:
         """What went wrong, for the mistakes that are made most."""
@@ -174,7 +182,8 @@ class _Reader:
         height = self._height_for("RBRACE" if self.blocks else "ENSEMBLE")
         if height is None or not token.is_first or token.type != "NAME":
             return False
-        if closest(token.text, [w for w, name in words().items() if self.stack.takes(name, height)]) is None:
+        accepted = frozenset(self.stack.accepted(height))
+        if self._meant(token.text, accepted) is None:
             return False
         self.stack.cut(height)
         return True

@@ -124,11 +124,14 @@ def _check(token: Token, source: Source, sink: Sink) -> None:
 
 
 LONGEST = 40  # characters of a number
+FEW_DIGITS = 18  # with which a whole number lies below the largest
 LARGEST = 1e18  # beyond it, and below its inverse, nothing a spec counts or measures
 
 
 def number_value(text: str) -> int | float | None:
     """What a number means, its suffix applied, or None where it is none; whole values are given as int."""
+    if len(text) <= FEW_DIGITS and text.isascii() and text.isdigit():
+        return int(text)  # most numbers
     match = _NUMBER.fullmatch(text)
     if match is None or len(text) > LONGEST or not text.isascii():
         return None

@@ -52,9 +52,10 @@ class Stack:
             if terminal == END and rule.origin == "start":
                 return True
 
-    def accepted(self) -> list[str]:
-        """The terminals that may follow, in the order of the grammar, the end among them."""
-        return [name for name in (*self.tables.terminals, END) if self.takes(name)]
+    def accepted(self, height: int | None = None) -> list[str]:
+        """The terminals that may follow, in the order of the grammar, the end among them; of the stack as `takes`."""
+        possible = self.tables.states[self.states[-1 if height is None else height - 1]]
+        return [name for name in (*self.tables.terminals, END) if name in possible and self.takes(name, height)]
 
     def feed(self, token: Token, terminal: str) -> None:
         """Reduce what ends before a token, then put it on the stack."""
