@@ -15,6 +15,7 @@ from swc.diagnostics.catalogue.evaluation import EVALUATION
 from swc.diagnostics.catalogue.exporting import EXPORTING
 from swc.diagnostics.catalogue.files import FILES
 from swc.diagnostics.catalogue.formats import FORMATS
+from swc.diagnostics.catalogue.limits import LIMITS
 from swc.diagnostics.catalogue.members import MEMBERS
 from swc.diagnostics.catalogue.names import NAMES
 from swc.diagnostics.catalogue.policies import POLICIES
@@ -35,7 +36,7 @@ from swc.diagnostics.diagnostic import Diagnostic
 
 AREAS: tuple[tuple[str, tuple[type[Diagnostic], ...]], ...] = (
     ("Syntax", SYNTAX_ERRORS),
-    ("Names and structure", (*NAMES, *STEPS, *STRUCTURE, *UNUSED)),
+    ("Names and structure", (*NAMES, *STEPS, *STRUCTURE, *UNUSED, *LIMITS)),
     ("Values, units and ranges", VALUES),
     ("Members and layers", MEMBERS),
     ("Selection and clusters", CLUSTERS),

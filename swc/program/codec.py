@@ -12,6 +12,7 @@ import json
 from collections.abc import Callable, Sequence
 from functools import cache
 from hashlib import sha256
+from itertools import islice
 from math import isfinite
 from types import NoneType, UnionType
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, Union, get_args, get_origin, overload
@@ -20,6 +21,7 @@ import attrs
 
 from swc.diagnostics import DiagnosticError
 from swc.diagnostics.catalogue.formats import DamagedFile, UnknownSchema, WrongContent, WrongFileType
+from swc.program.plain_json import compact, read_json
 from swc.program.program import SCHEMA
 from swc.program.schemas import OLDEST, missing_fields
 
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 _PRIMITIVES: tuple[type, ...] = (bool, int, float, str)
 UNCOMPARED = frozenset({"span", "train_span", "multiply_adds"})  # the fields that do not count in comparisons
+LARGEST = 2**63 - 1  # what a whole number of the project's may be
+MOST_DETAILS = 20  # mistakes of a file that are told
 
 
 def encode(obj: object) -> str:
@@ -125,16 +129,12 @@ def _compact(value: object) -> str:
 
 def _parsed(text: str, origin: str) -> dict[str, Any]:
     try:
-        document = json.loads(text, parse_constant=_refuse_constant)
-    except (ValueError, RecursionError) as error:
+        document = read_json(text)
+    except ValueError as error:
         raise DiagnosticError(DamagedFile(origin=origin, detail=str(error))) from error
     if not isinstance(document, dict):
         raise DiagnosticError(DamagedFile(origin=origin, detail="the file holds no JSON object"))
     return document
-
-
-def _refuse_constant(name: str) -> float:
-    raise ValueError(f"{name} is no JSON number")
 
 
 def _body(document: dict[str, Any], cls: object, found: object) -> object:
@@ -149,6 +149,8 @@ def _body(document: dict[str, Any], cls: object, found: object) -> object:
 
 
 def _fits(found: object, cls: object) -> bool:
+    if not isinstance(found, str):
+        return False
     if get_origin(cls) is not tuple:
         return found in {c.__name__ for c in _classes(cls)}
     names = set(str(found).removesuffix("[]").split("|")) - {""}
@@ -182,7 +184,7 @@ def _details(body: object, cls: object, error: Exception, schema: int) -> tuple[
     try:
         _converter(spans=True, detailed=True, schema=schema).structure(body, cls)  # type: ignore[arg-type]
     except BaseValidationError as detailed:
-        return tuple(transform_error(detailed))
+        return tuple(islice(transform_error(detailed), MOST_DETAILS))
     except (AttributeError, KeyError, TypeError, ValueError) as plain:
         return (str(plain),)
     return (str(error),)
@@ -240,7 +242,7 @@ def _literal_reader(cls: Any) -> Callable[[Any, Any], Any]:
     def read(value: Any, _: Any) -> Any:
         if type(value) is str and value in words:
             return value
-        raise ValueError(f"{_compact(value)[:60]} is none of {', '.join(words)}")
+        raise ValueError(f"{compact(value)} is none of {', '.join(words)}")
 
     return read
 
@@ -250,12 +252,14 @@ def _reader_of(kinds: Sequence[type]) -> Callable[[Any, Any], Any]:
     taken = frozenset(kinds)
 
     def read(value: Any, _: Any) -> Any:
+        if type(value) is int and not -LARGEST <= value <= LARGEST:
+            raise ValueError("a whole number is beyond 64 bits")
         if type(value) in taken:
             return value
         if float in taken and type(value) is int:
             return float(value)
         wanted = " or ".join(kind.__name__ for kind in kinds)
-        raise ValueError(f"{_compact(value)[:60]} is not of type {wanted}")
+        raise ValueError(f"{compact(value)} is not of type {wanted}")
 
     return read
 
@@ -266,7 +270,7 @@ def _tuple_reader(cls: Any, converter: Converter) -> Callable[[Any, Any], Any]:
 
     def read(value: Any, _: Any) -> Any:
         if not isinstance(value, list):
-            raise ValueError(f"{_compact(value)[:60]} is not a list")
+            raise ValueError(f"{compact(value)} is not a list")
         if not same and len(value) != len(kinds):
             raise ValueError(f"{len(value)} entries where {len(kinds)} belong")
         wanted = kinds[:1] * len(value) if same else kinds
@@ -289,6 +293,8 @@ def _each_named(values: list[Any], kinds: Sequence[Any], cls: Any, converter: Co
         except (BaseValidationError, AttributeError, KeyError, TypeError, ValueError) as error:
             error.add_note(IterableValidationNote(f"entry {place}", place, kind))
             errors.append(error)
+            if len(errors) == MOST_DETAILS:
+                break
     if errors:
         raise IterableValidationError(f"in {cls}", errors, cls)
     return tuple(read)
@@ -318,7 +324,7 @@ def _tagged_reader(cls: Any, converter: Converter) -> Callable[[Any, Any], Any]:
         if value is None and optional:
             return None
         if not isinstance(value, dict) or value.get("type") not in by_name:
-            raise ValueError(f"{_compact(value)[:60]} is none of {', '.join(by_name)}")
+            raise ValueError(f"{compact(value)} is none of {', '.join(by_name)}")
         rest = {key: part for key, part in value.items() if key != "type"}
         return converter.structure(rest, by_name[value["type"]])
 

@@ -14,6 +14,7 @@ from attrs import evolve
 from swc.diagnostics import Diagnostic, Span, catalogue
 from swc.diagnostics.catalogue.trust import StandardLibraryFactory
 from swc.program.datasets import DATASETS, DataFacts
+from swc.program.limits import MEMBERS
 from swc.program.model_source import ModelSource, Scalar
 from swc.program.steps import StepPlan
 from swc.program.vocabulary import FAMILIES, JOINT_FAMILIES, STEPS
@@ -73,17 +74,21 @@ def read_members(items: tuple[tree.Member, ...], scope: Scope) -> tuple[Member, 
             scope.sink.report(catalogue.DuplicateItem(span=item.name.span, what=what, first=str(first[name])))
             continue
         first[name] = item.name.span
-        members += _members(item, scope)
+        members += _members(item, scope, MEMBERS - len(members))
     return tuple(members)
 
 
-def _members(item: tree.Member, scope: Scope) -> Iterator[Member]:
+def _members(item: tree.Member, scope: Scope, left: int) -> Iterator[Member]:
     source = _source(item.source, scope, f"member {item.name.text}")
     is_joint = source.kind == "family" and source.name in JOINT_FAMILIES
+    count = 1 if item.count is None else values.whole(item.count, scope, "a number of members", values.FEW)
+    scope.extent.take(count, item.span, scope.sink)
+    if count > left:
+        scope.sink.report(catalogue.TooManyMembers(span=item.span, most=MEMBERS))
+        scope.sink.raise_errors()
     if item.count is None:
         yield Member(item.name.text, _giving(source, 1) if is_joint else source, span=item.span)
         return
-    count = values.whole(item.count, scope, "a number of members", values.FEW)
     if is_joint:
         source = _giving(source, count)
     for number in range(count):
