@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from attrs import evolve
 
 from swc.diagnostics import Diagnostic, Span, catalogue
-from swc.diagnostics.catalogue.trust import StandardLibraryFactory
 from swc.program.datasets import DATASETS, DataFacts
 from swc.program.limits import MEMBERS
 from swc.program.model_source import ModelSource, Scalar
@@ -140,7 +139,7 @@ def _check_factory(name: str, span: Span, scope: Scope) -> None:
     if not is_factory_name(name):
         scope.sink.report(catalogue.MalformedFactory(span=span, found=name))
     elif is_standard(name):
-        scope.sink.report(StandardLibraryFactory(span=span, name=name))
+        scope.sink.report(catalogue.StandardLibraryFactory(span=span, name=name))
 
 
 def is_factory_name(text: str) -> bool:

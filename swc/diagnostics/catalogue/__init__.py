@@ -15,11 +15,12 @@ if TYPE_CHECKING:
     from swc.diagnostics.catalogue.steps import *  # noqa: F403
     from swc.diagnostics.catalogue.structure import *  # noqa: F403
     from swc.diagnostics.catalogue.syntax_errors import *  # noqa: F403
+    from swc.diagnostics.catalogue.trust import *  # noqa: F403
     from swc.diagnostics.catalogue.unused import *  # noqa: F403
     from swc.diagnostics.catalogue.values import *  # noqa: F403
 
 # what reading a spec can come upon; other stages name the module they need
-AREAS = ("syntax_errors", "names", "steps", "structure", "values", "unused", "limits")
+AREAS = ("syntax_errors", "names", "steps", "structure", "values", "unused", "limits", "trust")
 
 
 def __getattr__(name: str) -> object:
