@@ -160,7 +160,7 @@ def test_modules_that_no_import_names_are_told_and_not_run(tmp_path: Path) -> No
             with pytest.raises(ModuleNotFoundError) as raised:
                 importlib.import_module(name)
             assert f"No module named '{name}' was seen in the code" in str(raised.value)
-        with pytest.raises(ModuleNotFoundError, match="^No module named 'nowhere_at_all'$"):
+        with pytest.raises(ModuleNotFoundError, match=r"^No module named 'nowhere_at_all'$"):
             importlib.import_module("nowhere_at_all")
 
 
