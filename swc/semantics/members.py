@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from attrs import evolve
 
 from swc.diagnostics import Diagnostic, Span, catalogue
-from swc.diagnostics.catalogue.trust import StandardLibraryFactory
 from swc.program.datasets import DATASETS, DataFacts
 from swc.program.model_source import ModelSource, Scalar
 from swc.program.steps import StepPlan
@@ -135,6 +134,8 @@ def _check_factory(name: str, span: Span, scope: Scope) -> None:
     if not is_factory_name(name):
         scope.sink.report(catalogue.MalformedFactory(span=span, found=name))
     elif is_standard(name):
+        from swc.diagnostics.catalogue.trust import StandardLibraryFactory
+
         scope.sink.report(StandardLibraryFactory(span=span, name=name))
 
 

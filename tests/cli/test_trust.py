@@ -343,6 +343,12 @@ def test_a_file_with_the_name_of_a_library_takes_the_place_of_none(shadows: Path
     assert done.returncode == 0, done.stderr
 
 
+def test_a_file_that_the_members_code_may_have_meant_is_told(own: Place, capsys: pytest.CaptureFixture[str]) -> None:
+    (own.folder / "torch.py").write_text("raise SystemExit('imported')\n")
+    assert own.swc("compile", "tiny.sw", "--quiet") == 0
+    assert "warning[SW764]: `torch.py` is not imported: an installed module has its name" in capsys.readouterr().err
+
+
 def test_processes_that_are_started_do_not_look_into_the_folder_first(
     shadows: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
