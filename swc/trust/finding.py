@@ -21,6 +21,7 @@ from swc.diagnostics.catalogue.files import FileUnreadable
 from swc.diagnostics.sources import reason_of
 
 Folders = tuple[Path, ...]
+INSTALLED = frozenset({"site-packages", "dist-packages"})
 
 
 @frozen
@@ -121,8 +122,17 @@ def _bytes(file: Path) -> bytes:
 
 
 def is_library(folder: Path) -> bool:
-    """Whether a folder holds Python's own library or installed packages."""
-    return folder in _libraries()
+    """Whether a folder holds Python's own library or installed packages, or lies in such a one."""
+    return not INSTALLED.isdisjoint(folder.parts) or any(folder.is_relative_to(place) for place in _libraries())
+
+
+def linked_modules(top: str, found: ModuleSpec) -> tuple[Module, ...]:
+    """What Python finds outside of its libraries: on `PYTHONPATH`, or installed to be edited; () for any other."""
+    if not (found.has_location and found.origin):
+        return ()
+    file = Path(found.origin).resolve()
+    folder = file.parent.parent if file.stem == "__init__" else file.parent
+    return () if is_library(folder) else own_modules(top, (folder,))
 
 
 @cache

@@ -130,6 +130,23 @@ def test_what_will_run_is_described_from_the_spec(tmp_path: Path) -> None:
     assert [home for _, home in code.homes] == ["own", "own", "installed"]
 
 
+@pytest.mark.parametrize("factory", ["research.nets:small", "nets:small"])
+def test_a_package_on_the_path_is_hashed_as_a_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, factory: str
+) -> None:
+    """As one that is installed to be edited; it is imported by Python's own means."""
+    elsewhere = tmp_path / "src"
+    write(elsewhere, **{"research/__init__": "", "research/nets": "", "research/blocks": ""})
+    write(tmp_path / "spec", nets="import research.nets, numpy")
+    monkeypatch.syspath_prepend(elsewhere)
+    before = code_in(tmp_path / "spec", factory)
+    assert [top for top, _ in before.linked] == ["research"]
+    assert not {"research", "research.nets"} & names(before)
+    assert described(before) == ("nets.py: small",) if factory == "nets:small" else ("research.nets: small(), linked",)
+    write(elsewhere, **{"research/blocks": "x = 1"})
+    assert code_in(tmp_path / "spec", factory).digest != before.digest
+
+
 # --- importing it -----------------------------------------------------------------------------------------------------
 
 
