@@ -209,14 +209,15 @@ def _called(function: ast.expr) -> str:
 def described(code: Code, *, whole: bool = False) -> tuple[str, ...]:
     """What would be imported and called, factory by factory: `nets.py: small`; with `whole` the whole way there."""
     folders = () if whole else code.folders
-    return tuple(dict.fromkeys(_described(code, source, folders) for source in code.sources))
+    there = (source for source in code.sources if code.home_of(source.name) != "missing")
+    return tuple(dict.fromkeys(_described(code, source, folders) for source in there))
 
 
 def _described(code: Code, source: ModelSource, folders: Folders) -> str:
     module, _, path = source.name.partition(":")
     file = code.file_of(source.name)
-    if file is not None:
-        return f"{shown(file, folders)}: {path}"
+    if file is not None or code.home_of(source.name) == "own":  # of a package without this module
+        return f"{shown(file, folders) if file else module}: {path}"
     given = ", ".join(f"{key}: {value!r}" for key, value in source.arguments)
     return f"{module}: {path}({given}), {'linked' if top_of(module) in dict(code.linked) else 'installed'}"
 
