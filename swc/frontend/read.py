@@ -15,7 +15,6 @@ from swc.diagnostics import Diagnostic, DiagnosticError, Sink
 from swc.diagnostics.catalogue.trust import ModuleHidden, NotCompiledYet
 from swc.frontend import cache
 from swc.frontend.table import LayerTable
-from swc.program.datasets import DataFacts
 from swc.program.model_source import ModelSource
 from swc.semantics.spec import Member, Spec
 from swc.trust.code import Code, code_of, shown, sources_of
@@ -45,7 +44,7 @@ def read_members(spec: Spec, sink: Sink, announce: Announce | None = unannounced
             tables.append(LayerTable(member.name, (), ()))
             continue
         if member.source not in outcomes:
-            outcomes[member.source] = own[member.source] if member.source in own else _read(member.source, spec.data)
+            outcomes[member.source] = own[member.source] if member.source in own else _read(member, spec)
         tables += _named(member, outcomes[member.source], sink)
     return tuple(tables)
 
@@ -58,21 +57,21 @@ def _named(member: Member, outcome: Outcome, sink: Sink) -> list[LayerTable]:
     return []
 
 
-def _read(source: ModelSource, data: DataFacts) -> Outcome:
-    kept = cache.load(source, data)
+def _read(member: Member, spec: Spec) -> Outcome:
+    kept = cache.load(member.source, spec.data)
     if kept is not None:
         return kept
-    found = _examined(source, data)
+    found = _examined(member, spec)
     if isinstance(found, LayerTable):
-        cache.store(source, data, found)
+        cache.store(member.source, spec.data, found)
     return found
 
 
-def _examined(source: ModelSource, data: DataFacts) -> Outcome:
+def _examined(member: Member, spec: Spec) -> Outcome:
     from swc.frontend.examine import examine
 
     try:
-        return examine(source, data)
+        return examine(member.source, spec.data)
     except DiagnosticError as error:
         return error.diagnostics
 
@@ -94,7 +93,11 @@ def _own_outcomes(spec: Spec, sink: Sink, announce: Announce | None) -> Outcomes
         return _kept(spec, code)
     announce(code)
     with importable(code):
-        return {source: _run(source, spec, code) for source in code.sources}
+        return {source: _run(_first(source, spec), spec, code) for source in code.sources}
+
+
+def _first(source: ModelSource, spec: Spec) -> Member:
+    return next(member for member in spec.members if member.source == source)
 
 
 def _refused(spec: Spec, error: DiagnosticError) -> Outcomes:
@@ -102,14 +105,14 @@ def _refused(spec: Spec, error: DiagnosticError) -> Outcomes:
     return {source: () if number else error.diagnostics for number, source in enumerate(sources_of(spec))}
 
 
-def _run(source: ModelSource, spec: Spec, code: Code) -> Outcome:
+def _run(member: Member, spec: Spec, code: Code) -> Outcome:
     """The table of a source, whose code runs; it is kept for those who only look at the spec."""
     from swc.frontend.costs import multiply_adds_of
 
-    found = _examined(source, spec.data)
+    found = _examined(member, spec)
     if isinstance(found, LayerTable):
-        found = evolve(found, multiply_adds=multiply_adds_of(source, spec.data))
-        cache.store(source, spec.data, found, code.digest)
+        found = evolve(found, multiply_adds=multiply_adds_of(member.source, spec.data))
+        cache.store(member.source, spec.data, found, code.digest)
     return found
 
 

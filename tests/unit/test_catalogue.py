@@ -72,6 +72,17 @@ def test_the_list_of_triggers_holds_no_more_than_the_catalogue() -> None:
 
 
 TRIGGERED = {
+    "SW760": "language/mistakes/standard_factory.expected",
+    "SW761": "cli/test_trust.py",
+    "SW762": "cli/test_trust.py",
+    "SW763": "unit/test_trust_code.py",
+    "SW764": "cli/test_trust.py",
+    "SW765": "cli/test_trust.py",
+    "SW766": "cli/test_trust.py",
+    "SW767": "cli/test_trust.py",
+    "SW768": "cli/test_trust.py",
+    "SW769": "cli/test_trust.py",
+    "SW770": "cli/test_trust.py",
     "SW700": "cli/test_slim.py",
     "SW701": "cli/test_slim.py",
     "SW702": "cli/test_slim.py",
