@@ -12,7 +12,6 @@ from attrs import Factory, define, field, frozen
 
 from swc.diagnostics.span import Span
 
-
 SHOWN = 100  # mistakes that are printed; of any more their number is told
 
 

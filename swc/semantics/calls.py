@@ -18,7 +18,6 @@ from swc.semantics import values
 from swc.semantics.scope import Scope, show
 from swc.syntax.tree import Amount, Argument, Call, Value
 
-
 FEW = 20  # arguments that are named where one has no name
 
 

@@ -21,7 +21,6 @@ from swc.syntax.stack import Node, Stack
 from swc.syntax.tables import END, tables
 from swc.syntax.tree import File
 
-
 HEADS = ("ensemble", "share", "policy", "recipe", "train")  # the words that open blocks
 BRACES = {"{": 1, "}": -1}
 
