@@ -33,6 +33,7 @@ from swc.diagnostics.sources import reason_of
 from swc.frontend.own_code import is_of_a_library, is_ours
 from swc.program.codec import hash_of
 from swc.program.datasets import DATASETS
+from swc.program.plain_json import read_json
 from swc.trained import Kept
 from swc_runtime.checkpoint import under_prefix
 from swc_runtime.data import Split
@@ -121,7 +122,7 @@ def read_predictions(path: Path) -> tuple[Mapping[str, str], Predicted]:
     """What predictions depend on, and the logits and labels themselves; ValueError where the file is damaged."""
     try:
         with safe_open(path, "pt") as file:
-            described = json.loads((file.metadata() or {})[KEY])
+            described = read_json((file.metadata() or {})[KEY])
             tensors = {name: file.get_tensor(name) for name in ("logits", "labels")}
     except (SafetensorError, KeyError) as error:
         raise ValueError(f"it holds no predictions: {error}") from error
