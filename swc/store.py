@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import errno
 import fcntl
-import json
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -32,6 +31,7 @@ from swc.frontend.table import LayerTable
 from swc.ir.text import parse_graph, print_graph
 from swc.program.codec import decode, encode, hash_of_text
 from swc.program.feedback import ClusterFeedback, CoefficientFeedback, Feedback, GroupFeedback
+from swc.program.plain_json import read_json
 from swc.program.program import Program
 from swc.program.references import dangling
 from swc.program.stages import scale_epochs, stages
@@ -198,7 +198,7 @@ def read_machine(folder: Path) -> dict[str, str] | None:
     if not path.is_file():
         return None
     try:
-        found = json.loads(_text(path))
+        found = read_json(_text(path), finite=False)
     except ValueError as error:
         raise DiagnosticError(DamagedFile(origin=str(path), detail=str(error))) from error
     if not isinstance(found, dict):

@@ -25,6 +25,7 @@ from swc.diagnostics.catalogue.run import (
     CheckpointNotWritten,
     CheckpointSchema,
 )
+from swc.program.plain_json import read_json
 from torch import Tensor
 
 SCHEMA = "swc checkpoint 1"
@@ -151,8 +152,8 @@ def _described(path: Path, data: bytes) -> dict[str, Any]:
     if len(data) < 8 or length > len(data) - 8:
         raise _damaged(path, "it ends too early")
     try:
-        described = json.loads(json.loads(data[8 : 8 + length])["__metadata__"][KEY])
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        described = read_json(read_json(data[8 : 8 + length].decode("utf-8"))["__metadata__"][KEY])
+    except ValueError as error:
         raise _damaged(path, "its head is not readable") from error
     except (KeyError, TypeError) as error:
         raise _unknown(path, "no word of swc") from error

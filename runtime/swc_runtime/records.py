@@ -17,6 +17,7 @@ from attrs import asdict
 from swc.diagnostics import DiagnosticError
 from swc.diagnostics.catalogue.formats import DamagedFile
 from swc.diagnostics.catalogue.run import RecordsCutShort
+from swc.program.plain_json import read_json
 from swc.program.stages import Stage
 
 from swc_runtime.events import EventFile, event_files
@@ -156,8 +157,8 @@ def read_rows(folder: Path, kind: str | None = None) -> list[dict[str, object]]:
 
 def _row(path: Path, number: int, line: bytes) -> dict[str, object]:
     try:
-        row = json.loads(line.decode("utf-8"))
-    except (ValueError, RecursionError) as error:
+        row = read_json(line.decode("utf-8"))
+    except ValueError as error:
         raise DiagnosticError(DamagedFile(origin=str(path), detail=f"line {number} is no JSON")) from error
     if not isinstance(row, dict) or "kind" not in row:
         raise DiagnosticError(DamagedFile(origin=str(path), detail=f"line {number} has no `kind`"))

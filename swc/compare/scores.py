@@ -7,7 +7,6 @@ them did not measure has no mean.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import fmean
@@ -20,6 +19,7 @@ from swc.diagnostics import DiagnosticError, Sink
 from swc.diagnostics.catalogue.comparing import SameSeed
 from swc.diagnostics.catalogue.formats import DamagedFile
 from swc.program.codec import decode
+from swc.program.plain_json import read_json
 from swc.program.stages import stages
 from swc.report.anytime import Line, Point, points_of
 from swc.report.scored import Scored, scored_of
@@ -119,7 +119,7 @@ def _results(folder: Path) -> dict[str, Any] | None:
     if not path.is_file():
         return None
     try:
-        found: dict[str, Any] = json.loads(path.read_text("utf-8"))
+        found: dict[str, Any] = read_json(path.read_text("utf-8"), finite=False)
         _trained(found)
     except (ValueError, KeyError, TypeError) as error:
         raise DiagnosticError(DamagedFile(origin=str(path), detail="it holds no results of a run")) from error

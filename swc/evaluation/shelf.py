@@ -30,6 +30,7 @@ from swc.diagnostics import DiagnosticError
 from swc.diagnostics.catalogue.files import OutputUnwritable
 from swc.diagnostics.sources import reason_of
 from swc.program.datasets import DATASETS
+from swc.program.plain_json import read_json
 from swc.trained import Kept
 from swc_runtime.checkpoint import under_prefix
 from swc_runtime.data import Split
@@ -116,7 +117,7 @@ def read_predictions(path: Path) -> tuple[Mapping[str, str], Predicted]:
     """What predictions depend on, and the logits and labels themselves; ValueError where the file is damaged."""
     try:
         with safe_open(path, "pt") as file:
-            described = json.loads((file.metadata() or {})[KEY])
+            described = read_json((file.metadata() or {})[KEY])
             tensors = {name: file.get_tensor(name) for name in ("logits", "labels")}
     except (SafetensorError, KeyError) as error:
         raise ValueError(f"it holds no predictions: {error}") from error

@@ -6,13 +6,13 @@ from there, alone; a number on the card was measured, or is not there.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from swc.ir.counts import count
 from swc.program.model_source import ModelSource
+from swc.program.plain_json import read_json
 from swc.show.wording import budget_text, exact, scale_text
 
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ def _scores(folder: Path) -> list[str]:
     path = folder / "results.json"
     if not path.is_file():
         return ["Scores: the run has not come to its end."]
-    found: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    found: dict[str, Any] = read_json(path.read_text("utf-8"), finite=False)
     rows = [*found["members"], {"name": "ensemble", **found["together"]}]
     table = [f"| {row['name']} | {row['top1']:.2%} | {row['nll']:.4f} | {row['ece']:.2%} |" for row in rows]
     head = f"On {exact(found['together']['num_images'])} held-out images:"

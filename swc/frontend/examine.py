@@ -26,6 +26,7 @@ from swc.diagnostics.catalogue import members as catalogue
 from swc.diagnostics.suggest import closest
 from swc.frontend.factories import refusal_of
 from swc.frontend.layers import table_of
+from swc.frontend.size import bounded_size
 from swc.frontend.table import LayerTable
 from swc.program.datasets import DataFacts
 from swc.program.model_source import ModelSource
@@ -53,7 +54,8 @@ class _NeedsNumbersError(Exception):
 def _examine_on(device: str, source: ModelSource, data: DataFacts) -> LayerTable:
     quiet = redirect_stdout(sys.stderr)  # the output stream belongs to the command's result
     with quiet, torch.random.fork_rng(devices=[]), torch.device(device), torch.no_grad():
-        model = _built(source, data)
+        with bounded_size():
+            model = _built(source, data)
         _check_parameters(source, model)
         _check_state(source, model)
         _check_output(source, model, data)
@@ -86,6 +88,8 @@ def _guarded(act: Callable[[], T], complain: Callable[[Exception, str], Diagnost
     """The result of code that is not ours; whatever it raises becomes a diagnostic."""
     try:
         return act()
+    except DiagnosticError:
+        raise
     except Exception as error:
         if torch.empty(0).is_meta and isinstance(error, (RuntimeError, NotImplementedError)):
             raise _NeedsNumbersError from error

@@ -8,13 +8,16 @@ it runs no code of `python(...)` members: their tables are those kept when the s
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from math import prod
 
 from attrs import evolve
 
 from swc.diagnostics import Diagnostic, DiagnosticError, Sink
+from swc.diagnostics.catalogue.limits import TooManyParameters
 from swc.diagnostics.catalogue.trust import ModuleHidden, NotCompiledYet
 from swc.frontend import cache
 from swc.frontend.table import LayerTable
+from swc.program.limits import LAYERS, SCALARS
 from swc.program.model_source import ModelSource
 from swc.semantics.spec import Member, Spec
 from swc.trust.code import Code, code_of, shown, sources_of
@@ -46,7 +49,23 @@ def read_members(spec: Spec, sink: Sink, announce: Announce | None = unannounced
         if member.source not in outcomes:
             outcomes[member.source] = own[member.source] if member.source in own else _read(member, spec)
         tables += _named(member, outcomes[member.source], sink)
+    _check_size(spec, tables, sink)
     return tuple(tables)
+
+
+def _check_size(spec: Spec, tables: list[LayerTable], sink: Sink) -> None:
+    """Refuse members that are too large together, as they are known now and nothing has been built of them."""
+    scalars = layers = 0
+    sizes: dict[int, int] = {}  # of the rows that members of one source have in common
+    for table in tables:
+        if id(table.parameters) not in sizes:
+            sizes[id(table.parameters)] = sum(prod(row.shape) for row in table.parameters)
+        scalars += sizes[id(table.parameters)]
+        layers += len(table.layers)
+    if scalars > SCALARS:
+        sink.report(TooManyParameters(span=spec.span, what="the members together have", most=SCALARS))
+    if layers > LAYERS:
+        sink.report(TooManyParameters(span=spec.span, what="the members together have", most=LAYERS, unit="layers"))
 
 
 def _named(member: Member, outcome: Outcome, sink: Sink) -> list[LayerTable]:

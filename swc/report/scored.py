@@ -7,7 +7,6 @@ left out, folders among it.
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from attrs import field, frozen
@@ -15,6 +14,7 @@ from attrs import field, frozen
 from swc.diagnostics import DiagnosticError
 from swc.diagnostics.catalogue.evaluation import DamagedEvaluation
 from swc.diagnostics.sources import reason_of
+from swc.program.plain_json import read_json
 
 Grid = tuple[tuple[float | None, ...], ...]
 
@@ -139,7 +139,7 @@ def scored_of(folder: Path) -> Scored | None:
     if not path.is_file():
         return None
     try:
-        (found,) = json.loads(path.read_text("utf-8"))["evaluations"]
+        (found,) = read_json(path.read_text("utf-8"), finite=False)["evaluations"]
         scored = _structured(found)
     except OSError as error:
         raise DiagnosticError(DamagedEvaluation(origin=str(path), detail=reason_of(error))) from error

@@ -6,7 +6,6 @@ goes on; a cell that fails does not stop the others; when the sweep is interrupt
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -26,6 +25,7 @@ from swc.diagnostics.catalogue.formats import DamagedFile
 from swc.diagnostics.catalogue.training import RunBusy
 from swc.driver import Compiled, compile_file, compile_spec
 from swc.frontend.read import Announce, unannounced
+from swc.program.plain_json import read_json
 from swc.semantics.origin import origin_of
 from swc.store import RUN, is_same, read_spec, write_origin, write_revision, write_spec
 from swc.sweep.beginning import scaled, seeded
@@ -169,7 +169,7 @@ def finished(folder: Path, compiled: Compiled, scale: float) -> Results | None:
 
 def _results(path: Path) -> Results:
     try:
-        found: Results = json.loads(path.read_text("utf-8"))
+        found: Results = read_json(path.read_text("utf-8"), finite=False)
     except ValueError as error:
         raise DiagnosticError(DamagedFile(origin=str(path), detail=str(error))) from error
     return found
