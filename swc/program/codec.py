@@ -19,6 +19,7 @@ import attrs
 
 from swc.diagnostics import DiagnosticError
 from swc.diagnostics.catalogue.formats import DamagedFile, UnknownSchema, WrongContent, WrongFileType
+from swc.program.names import fault_of
 from swc.program.program import SCHEMA
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _PRIMITIVES: tuple[type, ...] = (bool, int, float, str)
+SPANS = frozenset({"span", "train_span"})  # the fields that do not count in comparisons
 
 
 def encode(obj: object) -> str:
@@ -38,7 +40,29 @@ def encode(obj: object) -> str:
 
 def hash_of(obj: object) -> str:
     """The SHA-256, in hexadecimal, of the canonical JSON without what does not count in comparisons (spans)."""
-    return sha256(_canonical(_document(obj, _converter(spans=False))).encode()).hexdigest()
+    return _digest(_document(obj, _converter(spans=False)))
+
+
+def hash_of_text(text: str, origin: str = "") -> str:
+    """What `hash_of` gave for the object when its file was written, whatever fields its class has got since.
+
+    By this a run is known for good. DiagnosticError where the text is no JSON object.
+    """
+    return _digest(_without_spans(_parsed(text, origin)))
+
+
+def _digest(document: dict[str, Any]) -> str:
+    return sha256(_canonical(document).encode()).hexdigest()
+
+
+def _without_spans(value: Any) -> Any:
+    match value:
+        case dict():
+            return {key: _without_spans(part) for key, part in value.items() if key not in SPANS}
+        case list():
+            return [_without_spans(part) for part in value]
+        case _:
+            return value
 
 
 @overload
@@ -57,7 +81,15 @@ def decode(text: str, cls: object, origin: str = "") -> Any:
     schema = document.pop("schema", None)
     if schema != SCHEMA or isinstance(schema, bool):
         raise DiagnosticError(UnknownSchema(origin=origin, found=str(schema), wanted=SCHEMA))
-    return _structured(_body(document, cls, found), cls, origin)
+    return held_to_rules(_structured(_body(document, cls, found), cls, origin), origin)
+
+
+def held_to_rules(found: T, origin: str = "") -> T:
+    """What was decoded; DiagnosticError where a name or a number in it is none (`swc.program.names`)."""
+    fault = fault_of(found)
+    if fault is not None:
+        raise DiagnosticError(WrongContent(origin=origin, details=(f"${fault}",)))
+    return found
 
 
 def finite_json(value: Any) -> Any:
