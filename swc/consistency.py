@@ -7,7 +7,6 @@ DiagnosticError that names the file.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from swc.diagnostics.catalogue.training import PartMissing
 from swc.frontend.table import LayerTable
 from swc.ir.graph import Graph
 from swc.ir.verify import InvariantError, verify
+from swc.program.checkpoint_head import head_of
 from swc.program.codec import hash_of
 from swc.program.feedback import ClusterFeedback, CoefficientFeedback, Feedback, GroupFeedback
 from swc.program.files import has_checksum, is_there
@@ -57,8 +57,8 @@ def check_parameters(path: Path, program: Program, tables: Sequence[LayerTable])
 def check_graph(path: Path, graph: Graph, program: Program) -> None:
     """A graph is the one that its program was lowered from, and holds together."""
     misfit = next((what for what, one, other in _compared(graph, program) if one != other), None)
-    # what a program does not hold (levels, labels, reasons) is known by a hash of nodes as schema 2 has them; files with
-    # a checksum need none
+    # what a program does not hold (levels, labels, reasons) is known by a hash of the nodes as schema 2 has them; a
+    # file with a checksum needs none
     if misfit is None and not has_checksum(path) and hash_of(graph) != program.graph_hash:
         misfit = "content"
     if misfit is not None:
@@ -150,24 +150,9 @@ def _needed(folder: Path, known: int) -> Iterator[int]:
     for number in range(known):
         if is_there(folder / "revisions" / str(number) / "feedback.json"):
             yield number
-    for name in ("last.safetensors", "last.safetensors.previous"):
-        number = _revision_of(folder / "checkpoints" / name)
-        if number is not None and number < known:
-            yield number
-
-
-def _revision_of(checkpoint: Path) -> int | None:
-    """Which revision a checkpoint is of, by its head; None where that cannot be read, which is told where it is used."""
-    if not is_there(checkpoint):
-        return None
-    try:
-        with checkpoint.open("rb") as file:
-            length = int.from_bytes(file.read(8), "little")
-            head = json.loads(file.read(min(length, checkpoint.stat().st_size)))
-        number = json.loads(head["__metadata__"]["swc"])["meta"]["position"]["revision"]
-    except (OSError, ValueError, LookupError, TypeError, RecursionError, MemoryError):
-        return None
-    return number if isinstance(number, int) else None
+    head = head_of(folder / "checkpoints")
+    if head is not None and head.revision < known:
+        yield head.revision
 
 
 def check_measured(folder: Path, numbers: Sequence[int], spec: Spec) -> None:

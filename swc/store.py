@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import errno
 import fcntl
-import json
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -22,15 +21,6 @@ from typing import IO
 
 from attrs import evolve, frozen
 
-from swc.diagnostics import Diagnostic, DiagnosticError
-from swc.diagnostics.catalogue.files import FileUnreadable, NoBuild, OutputUnwritable, UnknownBuild
-from swc.diagnostics.catalogue.formats import DamagedFile
-from swc.diagnostics.catalogue.training import PartMissing, RunBusy
-from swc.diagnostics.sources import reason_of
-from swc.driver import Compiled, compile_spec, stage_of
-from swc.frontend.table import LayerTable
-from swc.ir.text import parse_graph, print_graph
-from swc.program.codec import decode, encode, hash_of_text
 from swc.consistency import (
     check_feedback,
     check_graph,
@@ -40,9 +30,19 @@ from swc.consistency import (
     check_tables,
     numbers_of,
 )
+from swc.diagnostics import Diagnostic, DiagnosticError
+from swc.diagnostics.catalogue.files import NoBuild, OutputUnwritable, UnknownBuild
+from swc.diagnostics.catalogue.formats import DamagedFile
+from swc.diagnostics.catalogue.training import PartMissing, RunBusy
+from swc.diagnostics.sources import reason_of
+from swc.driver import Compiled, compile_spec, stage_of
+from swc.frontend.table import LayerTable
+from swc.ir.text import parse_graph, print_graph
+from swc.program.checkpoint_head import head_of
+from swc.program.codec import decode, encode, hash_of_text
 from swc.program.feedback import ClusterFeedback, CoefficientFeedback, Feedback, GroupFeedback
 from swc.program.files import check_owner, has_checksum, is_there, json_of, text_of, write_kept
-from swc.program.files import write_whole as write_whole
+from swc.program.files import write_whole as write_whole  # noqa: PLC0414 - for those who write beside a build
 from swc.program.names import NAME
 from swc.program.program import Program
 from swc.program.references import dangling
@@ -187,14 +187,18 @@ def read_feedback(run: Path, number: int) -> Feedback | None:
 
 def _measured(path: Path) -> Feedback:
     found: Feedback = decode(text_of(path), ClusterFeedback | CoefficientFeedback | GroupFeedback, str(path))
-    check_feedback(path, found, _program(path.with_name("program.json")))
+    check_feedback(path, found, read_program(path.with_name("program.json")))
     return found
 
 
 def read_machine(folder: Path) -> dict[str, str] | None:
     """What a run was last trained on, as `Machine.facts`; None where nothing was trained."""
     path = folder / MACHINE
-    if folder.is_file() or not is_there(path):  # a spec that was compiled in memory has no folder
+    if folder.is_file():  # a spec that was compiled in memory
+        return None
+    if not is_there(path):
+        if head_of(folder / "checkpoints") is not None:
+            raise DiagnosticError(PartMissing(path=str(path)))
         return None
     found = json_of(path)
     if not isinstance(found, dict) or not all(isinstance(value, str) for value in found.values()):
@@ -231,9 +235,9 @@ def open_build(place: Path | str | None = None, *, prefer_run: bool = True) -> B
     folder = _folder(place)
     spec, tables = read_spec(folder)
     run = folder / RUN
-    if prefer_run and is_there(run / "spec.json") and numbers_of(run, (begun := read_spec(run))[0]):
-        if trains(begun[0], spec):
-            folder, (spec, tables) = run, begun
+    begun = read_spec(run) if prefer_run and is_there(run / "spec.json") else None
+    if begun is not None and trains(begun[0], spec) and numbers_of(run, begun[0]):
+        folder, (spec, tables) = run, begun
     found = Build(folder, spec, tables, _revisions(folder, spec))
     for revision in found.revisions:
         check_parameters(folder / "tables.json", revision.program, tables)
@@ -291,7 +295,7 @@ def _revisions(folder: Path, spec: Spec) -> tuple[Revision, ...]:
 
 def _revision(folder: Path, number: int, spec: Spec, feedback: Feedback | None) -> Revision:
     stage, path = stage_of(spec, number), folder / "program.json"
-    program, graph = _program(path), parse_graph(text_of(folder / "graph.txt"), str(folder / "graph.txt"))
+    program, graph = read_program(path), parse_graph(text_of(folder / "graph.txt"), str(folder / "graph.txt"))
     notes = tuple(text_of(folder / "notes.txt").splitlines())
     whole = folder.parent.parent if folder.parent.name == "revisions" else folder
     check_program(path, program, number, spec, hash_of_text(text_of(whole / "spec.json")))
@@ -299,7 +303,8 @@ def _revision(folder: Path, number: int, spec: Spec, feedback: Feedback | None) 
     return Revision(number, stage.label if stage else "", graph, program, feedback, notes)
 
 
-def _program(path: Path) -> Program:
+def read_program(path: Path) -> Program:
+    """A program by itself; DiagnosticError where it is damaged."""
     found: Program = decode(text_of(path), Program, str(path))
     problem = dangling(found)
     if problem:

@@ -69,7 +69,7 @@ def evaluate(
     names = [member.name for member in first.spec.members][:3]
     chosen = [subset for size in (1, 2, 3) for subset in combinations(names, size) if size <= len(names)]
     found = {
-        "run": "/home/somebody/run", "ensemble": first.spec.name, "data": "cifar100", "stage": stage,
+        "run": "/home/somebody/run", "ensemble": first.spec.name, "data": first.spec.data.name, "stage": stage,
         "epochs_scale": 1.0, "machine": "cpu, float32", "num_images": 100, "num_calibration": 0, "time_batch": 128,
         "predictors": [_predictor(subset, place, cost, gain) for place, subset in enumerate(chosen)],
         "reliability": [[_bin(place) for place in range(15)] for _ in range(len(names) + 1)],

@@ -61,12 +61,12 @@ def _evaluated(build: Build, asked: Asked, sink: Sink) -> Evaluation:
     from swc.evaluation.earlier import with_earlier
     from swc.evaluation.measure import evaluate_build
     from swc.evaluation.record import as_csv, as_json
-    from swc.store import write_whole
+    from swc.program.files import write_kept
 
     folder = build.folder / "eval"
     found = with_earlier(evaluate_build(build, asked, sink, console.say), folder / "evaluation.json", console.say)
-    write_whole(folder / "evaluation.csv", as_csv((found,)))
-    write_whole(folder / "evaluation.json", as_json((found,)))
+    write_kept(folder / "evaluation.csv", as_csv((found,)))
+    write_kept(folder / "evaluation.json", as_json((found,)))
     return found
 
 

@@ -6,13 +6,13 @@ from there, alone; a number on the card was measured, or is not there.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from swc.ir.counts import count
 from swc.program.model_source import ModelSource
+from swc.results import read_results
 from swc.show.wording import budget_text, exact, scale_text
 
 if TYPE_CHECKING:
@@ -128,10 +128,9 @@ def card(build: Build, stage: str, members: Sequence[str], files: Sequence[str],
 
 def _scores(folder: Path) -> list[str]:
     """The scores that the run came to, where it is finished."""
-    path = folder / "results.json"
-    if not path.is_file():
+    found = read_results(folder)
+    if found is None:
         return ["Scores: the run has not come to its end."]
-    found: dict[str, Any] = json.loads(path.read_text("utf-8"))
     rows = [*found["members"], {"name": "ensemble", **found["together"]}]
     table = [f"| {row['name']} | {row['top1']:.2%} | {row['nll']:.4f} | {row['ece']:.2%} |" for row in rows]
     head = f"On {exact(found['together']['num_images'])} held-out images:"

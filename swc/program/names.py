@@ -1,8 +1,8 @@
 """What names and numbers in a file may be: the rules of the grammar, for whatever is decoded.
 
 Takes decoded objects; gives what is wrong with the first that breaks a rule. Guarantees: a text field without a line in
-`RULES` must be a plain name, so that a new field can't be forgotten; what the compiler can write, passes: paths inside a
-member are torch's, whose module names may hold anything but a dot.
+`RULES` must be a plain name, so that a new field can't be forgotten; what the compiler can write, passes: paths inside
+a member are torch's, whose module names may hold anything but a dot.
 """
 
 from __future__ import annotations
@@ -169,7 +169,7 @@ def _text_fault(text: str, rule: Rule | Pairs) -> str | None:
     rule = rule.values if isinstance(rule, Pairs) else rule
     if rule.is_met(text) and _is_unicode(text):
         return None
-    return f": {ascii(text[:60])} is not {rule.wanted}"
+    return f": {text[:60]!a} is not {rule.wanted}"
 
 
 def _is_unicode(text: str) -> bool:

@@ -13,8 +13,8 @@ from swc.diagnostics.catalogue.formats import DamagedFile
 from swc.driver import Compiled, compile_spec, recompile
 from swc.frontend import read_members
 from swc.program.datasets import DATASETS
-from swc.program.files import CHECKSUMS
 from swc.program.feedback import ClusterFeedback, Similarity
+from swc.program.files import CHECKSUMS
 from swc.program.model_source import ModelSource
 from swc.program.stages import scale_epochs
 from swc.program.training import Phase, Recipe, SplitClusters, Training, UntieCoefficients
