@@ -56,27 +56,28 @@ def _is_relative(name: str) -> bool:
 
 PLAIN = Rule("a name", NAME.fullmatch)
 TEXT = Rule("text", lambda text: True)
+WRITTEN = Rule("text of one line without quotes", lambda text: not set('"\n\r') & set(text))  # as a spec has it
 ID = Rule("an id", bool)
 MEMBER = Rule("the name of a member", _MEMBER.fullmatch)
 HOST = Rule("the name of a member", lambda text: text == "" or _MEMBER.fullmatch(text))
 PATH = Rule("a path inside a member", _PATH.fullmatch)
 HASH = Rule("a hash", _HASH.fullmatch)
 FACTORY = Rule("package.module:factory", _FACTORY.fullmatch)
-ARGUMENTS = Pairs(PLAIN, TEXT)
+ARGUMENTS = Pairs(PLAIN, WRITTEN)
 
 RULES: dict[str, Rule | Pairs] = {
     "DataFacts.name": _among("a data set", (*DATASETS, "folder")),
-    "DataFacts.folder": TEXT,
+    "DataFacts.folder": WRITTEN,
     "ModelSource.name": TEXT,  # by its kind: `SOURCES`
     "ModelSource.arguments": ARGUMENTS,
     "Span.file": TEXT,
     "Span.text": TEXT,
     "Member.name": MEMBER,
     "Member.host": HOST,
-    "Selector.pattern": TEXT,
+    "Selector.pattern": WRITTEN,
     "Share.policy": _among("a sharing policy", POLICIES),
     "Share.arguments": ARGUMENTS,
-    "Clusters.groups": TEXT,
+    "Clusters.groups": WRITTEN,
     "Recipe.name": Rule("the name of a recipe", lambda text: text == "" or NAME.fullmatch(text)),
     "Optimiser.no_decay": _among("what gets no weight decay", NO_DECAY),
     "Spec.params": ARGUMENTS,
@@ -118,7 +119,7 @@ RULES: dict[str, Rule | Pairs] = {
     "Mixture.bank": ID,
     "SourceFile.name": Rule("a file below the spec's folder", _is_relative),
     "SourceFile.text": TEXT,
-    "Origin.settings": ARGUMENTS,
+    "Origin.settings": Pairs(PLAIN, TEXT),
     "Graph.phase": Rule("the name of a phase", lambda text: text == "" or NAME.fullmatch(text)),
     "Layer.id": ID,
     "Layer.member": MEMBER,
