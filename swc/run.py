@@ -19,6 +19,7 @@ from swc.driver import compile_spec
 from swc.frontend.table import LayerTable
 from swc.machine import Machine, settle_machine
 from swc.options import Options
+from swc.program.files import CHECKSUMS, write_kept
 from swc.program.stages import scale_epochs
 from swc.program.training import Recipe, Training
 from swc.semantics.spec import Spec
@@ -36,7 +37,6 @@ from swc.store import (
     spec_hash_of,
     write_origin,
     write_spec,
-    write_whole,
 )
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from swc_runtime.data import Dataset
     from swc_runtime.progress import Progress
 
-UNBEGUN = frozenset({"lock", "tables.json", ORIGIN})  # what a run that was stopped before it had begun leaves
+UNBEGUN = frozenset({"lock", "tables.json", ORIGIN, CHECKSUMS})  # what a run leaves that had not begun
 
 
 @frozen(eq=False)
@@ -177,7 +177,7 @@ def _compare_surroundings(folder: Path, facts: dict[str, str], sink: Sink) -> No
             sink.report(SurroundingsChanged(changes=changed))
         if before == facts:
             return
-    write_whole(folder / MACHINE, json.dumps(facts, indent=1, sort_keys=True) + "\n")
+    write_kept(folder / MACHINE, json.dumps(facts, indent=1, sort_keys=True) + "\n")
 
 
 def set_aside(folder: Path) -> Path | None:

@@ -25,6 +25,7 @@ from swc.diagnostics.catalogue.run import (
     CheckpointNotWritten,
     CheckpointSchema,
 )
+from swc.program.files import is_there
 from swc.program.plain_json import read_json
 from torch import Tensor
 
@@ -126,7 +127,7 @@ def _checksum(tensors: Mapping[str, Tensor], meta: object) -> str:
 
 def newest_checkpoint(path: Path) -> Path | None:
     """The whole checkpoint to go on from: `path`, the one before where a write was cut off, or None."""
-    return next((candidate for candidate in (path, previous_of(path)) if candidate.exists()), None)
+    return next((candidate for candidate in (path, previous_of(path)) if is_there(candidate)), None)
 
 
 def load_checkpoint(path: Path) -> tuple[dict[str, Tensor], Meta]:

@@ -15,14 +15,14 @@ from typing import Any
 from attrs import frozen
 
 from swc.compare.systems import System
-from swc.diagnostics import DiagnosticError, Sink
+from swc.diagnostics import Sink
 from swc.diagnostics.catalogue.comparing import SameSeed
-from swc.diagnostics.catalogue.formats import DamagedFile
 from swc.program.codec import decode
-from swc.program.plain_json import read_json
+from swc.program.files import text_of
 from swc.program.stages import stages
 from swc.report.anytime import Line, Point, points_of
 from swc.report.scored import Scored, scored_of
+from swc.results import read_results
 from swc.semantics.spec import Spec
 from swc.show.wording import scale_text
 from swc.sweep.summary import Value, measured, value_of
@@ -87,7 +87,7 @@ def _by_seed(name: str, found: Sequence[Found], sink: Sink) -> list[Found]:
 
 def _found(folder: Path) -> Found | None:
     """What `swc eval` wrote of a run; where there is none, or training went on, what `swc train` wrote at its end."""
-    scored, results = scored_of(folder), _results(folder)
+    scored, results = scored_of(folder), read_results(folder)
     spec = _spec(folder)
     if spec.training is None or (scored is None and results is None):
         return None
@@ -102,7 +102,7 @@ def _found(folder: Path) -> Found | None:
 
 def _spec(folder: Path) -> Spec:
     path = folder / "spec.json"
-    found: Spec = decode(path.read_text("utf-8"), Spec, str(path))
+    found: Spec = decode(text_of(path), Spec, str(path))
     return found
 
 
@@ -112,18 +112,6 @@ def _end(folder: Path) -> str:
     assert training is not None, "runs are trained"
     last = stages(training)[-1]
     return f"epoch {last.stop} of {last.phase.name}"
-
-
-def _results(folder: Path) -> dict[str, Any] | None:
-    path = folder / "results.json"
-    if not path.is_file():
-        return None
-    try:
-        found: dict[str, Any] = read_json(path.read_text("utf-8"), finite=False)
-        _trained(found)
-    except (ValueError, KeyError, TypeError) as error:
-        raise DiagnosticError(DamagedFile(origin=str(path), detail="it holds no results of a run")) from error
-    return found
 
 
 def _trained(results: dict[str, Any]) -> dict[str, float | None]:

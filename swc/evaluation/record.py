@@ -5,15 +5,14 @@ Takes what was measured; gives text. Guarantees: what is undefined is null or em
 
 from __future__ import annotations
 
-import csv
 import json
-from collections.abc import Iterator
-from io import StringIO
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from attrs import asdict, frozen
 
 from swc.program.codec import finite_json
+from swc.program.csv_text import csv_text
 
 if TYPE_CHECKING:
     from swc_runtime.evaluate.outliers import Detection
@@ -139,17 +138,16 @@ def as_csv(evaluations: tuple[Evaluation, ...]) -> str:
 
     The members of a subset are joined by `+`; the last two columns are empty for clean images.
     """
-    stream = StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow((*PLACE, *SCORES, *COSTS, "corruption", "severity"))
+    rows: list[Iterable[object]] = []
+    rows.append((*PLACE, *SCORES, *COSTS, "corruption", "severity"))
     for found in evaluations:
         for predictor in found.predictors:
             scores = [getattr(predictor.scores, name) for name in SCORES]
             costs = [getattr(predictor, name) for name in COSTS]
             place = _place(found, predictor, found.num_images)
-            writer.writerow((*place, *scores, *("" if cost is None else cost for cost in costs), "", ""))
-        writer.writerows(_corrupted_rows(found))
-    return stream.getvalue()
+            rows.append((*place, *scores, *("" if cost is None else cost for cost in costs), "", ""))
+        rows.extend(_corrupted_rows(found))
+    return csv_text(rows)
 
 
 def _place(found: Evaluation, predictor: Predictor, num_images: int) -> tuple[object, ...]:

@@ -6,13 +6,15 @@ from there, alone; a number on the card was measured, or is not there.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from swc.diagnostics.printable import on_one_line
 from swc.ir.counts import count
 from swc.program.model_source import ModelSource
-from swc.program.plain_json import read_json
+from swc.results import read_results
 from swc.show.wording import budget_text, exact, scale_text
 
 if TYPE_CHECKING:
@@ -69,15 +71,27 @@ def loader(program: Program, members: Sequence[MemberPlan]) -> str:
     facts = program.data
     channels, height, width = facts.image_shape
     return LOADER.format(
-        ensemble=program.ensemble,
+        ensemble=inside_docstring(program.ensemble),
         channels=channels,
         height=height,
         width=width,
         imports="".join(sorted({"from {} import {}\n".format(*import_of(member.source)) for member in members})),
         mean=list(facts.mean),
         deviation=list(facts.deviation),
-        members="".join(f'    "{member.name}": lambda: {call_of(member.source, program)},\n' for member in members),
+        members="".join(
+            f"    {quoted(member.name)}: lambda: {call_of(member.source, program)},\n" for member in members
+        ),
     )
+
+
+def quoted(text: str) -> str:
+    """A text as a literal of Python, in double quotes: whatever it holds, it ends where the literal does."""
+    return json.dumps(text)
+
+
+def inside_docstring(text: str) -> str:
+    """A text for the inside of a docstring or a comment, which it can't end."""
+    return on_one_line(text).replace("\\", "/").replace('"', "'")
 
 
 def import_of(source: ModelSource) -> tuple[str, str, str]:
@@ -100,7 +114,7 @@ def call_of(source: ModelSource, program: Program) -> str:
         case "family":
             return f"{source.name}({classes}, {program.data.image_shape}{given})"
         case "torchvision":
-            return f'get_model("{source.name}", weights=None, num_classes={classes}{given})'
+            return f"get_model({quoted(source.name)}, weights=None, num_classes={classes}{given})"
         case "python":
             return f"{source.name.partition(':')[2]}({given.removeprefix(', ')})"
 
@@ -128,10 +142,9 @@ def card(build: Build, stage: str, members: Sequence[str], files: Sequence[str],
 
 def _scores(folder: Path) -> list[str]:
     """The scores that the run came to, where it is finished."""
-    path = folder / "results.json"
-    if not path.is_file():
+    found = read_results(folder)
+    if found is None:
         return ["Scores: the run has not come to its end."]
-    found: dict[str, Any] = read_json(path.read_text("utf-8"), finite=False)
     rows = [*found["members"], {"name": "ensemble", **found["together"]}]
     table = [f"| {row['name']} | {row['top1']:.2%} | {row['nll']:.4f} | {row['ece']:.2%} |" for row in rows]
     head = f"On {exact(found['together']['num_images'])} held-out images:"

@@ -6,16 +6,15 @@ failed, one that another process trains as running; a standard error needs two s
 
 from __future__ import annotations
 
-import csv
 import json
-from collections.abc import Sequence
-from io import StringIO
+from collections.abc import Iterable, Sequence
 from math import sqrt
 from statistics import mean, stdev
 from typing import TYPE_CHECKING, Any
 
 from attrs import asdict, frozen
 
+from swc.program.csv_text import csv_text
 from swc.show.plain import table
 from swc.show.wording import scale_text
 from swc.sweep.cells import Done, Results
@@ -121,14 +120,13 @@ def as_json(sweep: Sweep, found: Sequence[Summary]) -> str:
 
 def as_csv(sweep: Sweep, done: Sequence[Done]) -> str:
     """One line for each cell, with its numbers or the reason why it failed."""
-    stream = StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow((*(name for name, _ in sweep.columns), "seed", *METRICS, "failed"))
+    rows: list[Iterable[object]] = []
+    rows.append((*(name for name, _ in sweep.columns), "seed", *METRICS, "failed"))
     for one in done:
         numbers = measured(one.results) if one.results is not None else {}
         values = [value for _, value in one.cell.setting]
-        writer.writerow((*values, one.cell.seed, *(numbers.get(name, "") for name in METRICS), one.reason))
-    return stream.getvalue()
+        rows.append((*values, one.cell.seed, *(numbers.get(name, "") for name in METRICS), one.reason))
+    return csv_text(rows)
 
 
 def figure(sweep: Sweep, found: Sequence[Summary]) -> Figure:
