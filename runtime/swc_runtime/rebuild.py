@@ -8,7 +8,7 @@ what a run has that is taken up again.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 import torch
 from swc.program.program import Program
@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from swc_runtime.bank import stripped
 from swc_runtime.ensemble import Ensemble
 from swc_runtime.init import initial_member, seed_of
+from swc_runtime.memory import tensors_of
 
 
 def rebuilt_member(ensemble: Ensemble, number: int, program: Program | None = None) -> nn.Module:
@@ -50,12 +51,6 @@ def take_state(module: nn.Module, source: nn.Module) -> None:
     modes = {path: part.training for path, part in source.named_modules()}
     for path, part in module.named_modules():
         part.training = modes.get(path, part.training)
-
-
-def tensors_of(module: nn.Module) -> Iterator[tuple[str, Tensor]]:
-    """Every parameter and buffer once, by its first name; those too that no checkpoint keeps."""
-    yield from module.named_parameters()
-    yield from module.named_buffers()
 
 
 def _cast_like(module: nn.Module, own: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> None:

@@ -28,6 +28,7 @@ from swc.diagnostics.catalogue.structure import STRUCTURE
 from swc.diagnostics.catalogue.sweeps import SWEEPS
 from swc.diagnostics.catalogue.syntax_errors import SYNTAX_ERRORS
 from swc.diagnostics.catalogue.training import TRAINING
+from swc.diagnostics.catalogue.trying import TRYING
 from swc.diagnostics.catalogue.unused import UNUSED
 from swc.diagnostics.catalogue.values import VALUES
 from swc.diagnostics.diagnostic import Diagnostic
@@ -36,7 +37,7 @@ AREAS: tuple[tuple[str, tuple[type[Diagnostic], ...]], ...] = (
     ("Syntax", SYNTAX_ERRORS),
     ("Names and structure", (*NAMES, *STEPS, *STRUCTURE, *UNUSED)),
     ("Values, units and ranges", VALUES),
-    ("Members and layers", MEMBERS),
+    ("Members and layers", (*MEMBERS, *TRYING)),
     ("Selection and clusters", CLUSTERS),
     ("Sharing policies", POLICIES),
     ("Budget and allocation", BUDGET),

@@ -13,7 +13,6 @@ from attrs import evolve
 from swc.diagnostics import Diagnostic, DiagnosticError, Sink
 from swc.frontend import cache
 from swc.frontend.table import LayerTable
-from swc.program.datasets import DataFacts
 from swc.program.model_source import ModelSource
 from swc.semantics.spec import Member, Spec
 
@@ -33,7 +32,7 @@ def read_members(spec: Spec, sink: Sink) -> tuple[LayerTable, ...]:
             tables.append(LayerTable(member.name, (), ()))
             continue
         if member.source not in outcomes:
-            outcomes[member.source] = _read(member, spec.data)
+            outcomes[member.source] = _read(member, spec, sink)
         tables += _named(member, outcomes[member.source], sink)
     return tuple(tables)
 
@@ -46,24 +45,28 @@ def _named(member: Member, outcome: Outcome, sink: Sink) -> list[LayerTable]:
     return []
 
 
-def _read(member: Member, data: DataFacts) -> Outcome:
-    kept = cache.load(member.source, data)
+def _read(member: Member, spec: Spec, sink: Sink) -> Outcome:
+    kept = cache.load(member.source, spec.data)
     if kept is not None:
         return kept
     try:
-        table = _examined(member, data)
+        table = _examined(member, spec, sink)
     except DiagnosticError as error:
         return error.diagnostics
-    cache.store(member.source, data, table)
+    cache.store(member.source, spec.data, table)
     return table
 
 
-def _examined(member: Member, data: DataFacts) -> LayerTable:
+def _examined(member: Member, spec: Spec, sink: Sink) -> LayerTable:
     from swc.frontend.examine import examine
     from swc_runtime.models import factory_path
 
+    def warn(diagnostic: Diagnostic) -> None:
+        sink.report(evolve(diagnostic, span=member.span))
+
+    recipe = spec.training.recipe if spec.training else None
     with factory_path(factory_folders(member)):
-        return examine(member.source, data)
+        return examine(member.source, spec.data, recipe, warn)
 
 
 def folders_of(spec: Spec) -> tuple[Path, ...]:

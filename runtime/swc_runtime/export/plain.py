@@ -1,6 +1,6 @@
 """A member with its weights generated once, as an ordinary torch module.
 
-Takes an ensemble; gives modules that own all their weights. Guarantees: the same outputs; the ensemble stays as it is, and
+Takes an ensemble; gives modules that own all their weights. Guarantees: the same outputs; the ensemble stays as it is;
 no two modules that are given share anything.
 """
 
