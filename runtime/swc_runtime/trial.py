@@ -103,11 +103,7 @@ def try_member(trial: Trial) -> Tried:
     """Try a model; DiagnosticError where a run would fail, ActFailedError where the model's own code raises."""
     with _deterministic(), seeded(trial.recipe.seed), torch.enable_grad():
         _check_builds(trial)
-        past: tuple[str, ...] = ()
-        pair = _Pair.begun(trial, past)
-        while pair.past and len(past) < len(trial.sharable):
-            past = (*past, *pair.past)
-            pair = _Pair.begun(trial, past)
+        pair, past = _paired(trial)
         _check_itself(trial, pair)
         whole = pair.whole
         _check_kept(trial, whole)
@@ -258,6 +254,14 @@ class _Subject:
 # --- in an ensemble as by itself --------------------------------------------------------------------------------------
 
 
+def _paired(trial: Trial) -> tuple[_Pair, tuple[str, ...]]:
+    """The plain model and the one in an ensemble, and the weights that cannot be composed there."""
+    pair = _Pair.begun(trial, ())
+    while past := pair.past:
+        pair = _Pair.begun(trial, (*pair.private, *past))
+    return pair, pair.private
+
+
 @frozen(eq=False)
 class _Pair:
     """A model as it is written and the same one in an ensemble, after one step of training each."""
@@ -265,6 +269,7 @@ class _Pair:
     plain: _Subject
     whole: _Subject
     seen: tuple[_Seen, _Seen]
+    private: tuple[str, ...]
 
     @classmethod
     def begun(cls, trial: Trial, private: tuple[str, ...]) -> _Pair:
@@ -272,7 +277,13 @@ class _Pair:
         plain = _Subject(trial, _plain(trial))
         composed = tuple(path for path in trial.sharable if path not in private)
         whole = _Subject(trial, _ensemble(trial, composed, plain))
-        return cls(plain, whole, (plain.step(), whole.step()))
+        seen = plain.step()
+        try:
+            return cls(plain, whole, (seen, whole.step()), private)
+        except ActFailedError:
+            if not composed:
+                raise
+        return cls.begun(trial, trial.sharable)  # it walks its parameters, of which composed weights are none
 
     @property
     def past(self) -> tuple[str, ...]:
@@ -299,7 +310,7 @@ def _are_alike(plain: Tensor | None, whole: Tensor | None) -> bool:
 
 def _are_near(first: Tensor, second: Tensor) -> bool:
     """Whether numbers are the same but for rounding; nan where the others have it is the same too."""
-    if not first.is_floating_point() or first.numel() == 0:
+    if first.is_complex() or first.numel() == 0:
         return first.shape == second.shape
     one, two = first.detach().double(), second.detach().double()
     largest = float(one.nan_to_num(0, 0, 0).abs().max())

@@ -175,7 +175,7 @@ def test_going_on_inside_an_epoch(
 ) -> None:
     """Every step is kept; the kill comes with a checkpoint in the middle of the last epoch."""
     made = place(tmp_path_factory)
-    process = made.start("--checkpoint-every", "0", code=SABOTAGE.format(nth=32, between=False))
+    process = made.start("--checkpoint-every", "0", code=SABOTAGE.format(nth=34, between=False))
     process.communicate()
     assert process.returncode == -signal.SIGKILL
     _, meta = load_checkpoint(made.checkpoint)
