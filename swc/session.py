@@ -8,7 +8,7 @@ was trained is kept before anything is asked of it: a run that fails while it is
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from itertools import islice
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -26,7 +26,7 @@ from swc.show.wording import traffic_text
 from swc.store import held, read_compiled, revision_folder, write_revision
 from swc.trained import Trained, assembled, batches_of, begin_alike, built, check_alike, kept_of, own_members, restored
 from swc_runtime.checkpoint import Meta, Position, save_checkpoint, under_prefix, with_prefix
-from swc_runtime.data import num_batches, test_batches
+from swc_runtime.data import PixelCheck, num_batches, test_batches
 from swc_runtime.ensemble import Ensemble, load_state_tensors, state_tensors
 from swc_runtime.evaluate import evaluate, predict
 from swc_runtime.init import seed_all
@@ -51,6 +51,7 @@ class Session:
 
     run: Run
     records: Records | Unrecorded
+    pixels: PixelCheck | None = None
 
 
 def train(run: Run) -> Evaluation:
@@ -95,8 +96,8 @@ def _train_on(run: Run, trained: Trained, marks: dict[str, int]) -> Evaluation:
     if not run.machine.ranks.is_first:
         return _train_stages(Session(run, Unrecorded()), trained)
     cut_back(run.folder, marks)
-    with Records(run.folder) as records:
-        session = Session(run, records)
+    with Records(run.folder) as records, closing(PixelCheck.begun(run.dataset, run.progress.say)) as pixels:
+        session = Session(run, records, pixels)
         if marks:
             run.progress.say(_where(run, trained))
         else:
@@ -195,6 +196,8 @@ def _train_stage(session: Session, trained: Trained, stage: Stage) -> None:
         every = session.run.options.score_every
         trained.is_unscored = epoch + 1 == stage.stop or bool(every and (epoch + 1) % every == 0)
         _save(session, trained)
+        if session.pixels is not None:
+            session.pixels.finish()
         _score(session, trained, stage)
 
 
@@ -246,6 +249,8 @@ def _keeping(session: Session, trained: Trained, epoch: Epoch, tell: OnStep) -> 
     def on_step(done: int, tally: Tally) -> None:
         nonlocal saved
         tell(done, tally)
+        if session.pixels is not None:
+            session.pixels.look()
         if session.run.machine.ranks.is_first and monotonic() - saved >= session.run.options.checkpoint_every:
             check_finite(trained.ensemble, tally, epoch, done)
             trained.step, trained.tally = done, tally

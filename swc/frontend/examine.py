@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import sys
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import redirect_stdout
 from functools import cache
 from importlib.util import find_spec
@@ -35,6 +35,7 @@ from swc.program.model_source import ModelSource
 from swc.program.training import Recipe
 from swc.program.vocabulary import JOINT_FAMILIES
 from swc_runtime.dealing import SMALLEST, part_sizes
+from swc_runtime.init import seeded
 from swc_runtime.logits import check_logits
 from swc_runtime.models import NoModuleError, build_model, find_factory, offered_arguments
 
@@ -57,23 +58,33 @@ def examine(
     _check_source(source, data)
     settled = recipe or Recipe("none")
     try:
-        table = _examine_on("meta", source, data, settled)
-    except _NeedsNumbersError:
-        table = _examine_on("cpu", source, data, settled)
+        table = _examine_on("meta", source, data, settled, batches(settled, data, is_dear=False))
+    except _NeedsNumbersError as error:
+        asked = dict.fromkeys((*batches(settled, data, is_dear=True), *error.asked))
+        table = _examine_on("cpu", source, data, settled, tuple(asked))
     return _tried(source, data, settled, table, warn) if source.kind == "python" else table
 
 
 class _NeedsNumbersError(Exception):
-    """The model's own code asks for what the meta device has not: values of tensors, autocast, some operations."""
+    """The model's own code asks for what the meta device has not: values of tensors, autocast, some operations.
+
+    `asked` is what it was asked for then; that may fail on other devices too.
+    """
+
+    def __init__(self, *asked: Asked) -> None:
+        self.asked = asked
+        super().__init__("the meta device cannot answer")
 
 
-def _examine_on(device: str, source: ModelSource, data: DataFacts, recipe: Recipe) -> LayerTable:
-    with _quiet(), torch.random.fork_rng(devices=[]), torch.device(device), torch.no_grad():
+def _examine_on(
+    device: str, source: ModelSource, data: DataFacts, recipe: Recipe, batches: Iterable[Asked]
+) -> LayerTable:
+    with _quiet(), seeded(recipe.seed), torch.device(device), torch.no_grad():
         model = _built(source, data)
         _check_parameters(source, model)
         _check_state(source, model)
-        for batch in batches(recipe, data, is_dear=device == "cpu"):
-            _check_output(source, model, data, batch)
+        for asked in batches:
+            _check_output(source, model, data, asked)
         return table_of(model, data.num_classes, outputs=_outputs(source))
 
 
@@ -245,7 +256,10 @@ def _check_output(source: ModelSource, model: nn.Module, data: DataFacts, asked:
 
     images = torch.zeros(asked.num_images, *data.image_shape)
     model.train(asked.mode == "training")
-    output = _guarded(lambda: model(images), complain)
+    try:
+        output = _guarded(lambda: model(images), complain)
+    except _NeedsNumbersError as error:
+        raise _NeedsNumbersError(asked) from error
     check_logits(output, source, asked.num_images, data.num_classes, mode=asked.mode, outputs=_outputs(source))
 
 

@@ -72,6 +72,17 @@ def test_the_list_of_triggers_holds_no_more_than_the_catalogue() -> None:
 
 
 TRIGGERED = {
+    "SW312": "unit/test_trial.py",
+    "SW313": "unit/test_trial.py",
+    "SW314": "unit/test_trial.py",
+    "SW315": "unit/test_trial.py",
+    "SW316": "unit/test_trial.py",
+    "SW317": "unit/test_trial.py",
+    "SW318": "unit/test_trial.py",
+    "SW319": "unit/test_trial.py",
+    "SW504": "runtime/test_data_looking.py",
+    "SW505": "runtime/test_data_looking.py",
+    "SW506": "runtime/test_data_looking.py",
     "SW700": "cli/test_slim.py",
     "SW701": "cli/test_slim.py",
     "SW702": "cli/test_slim.py",
