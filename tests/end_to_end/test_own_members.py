@@ -107,9 +107,10 @@ def picky(width: int, num_classes: int) -> nn.Module:
 
 def picky_in(folder: Path) -> Place:
     """A place with a compiled spec of members that fail where the environment says so."""
-    (folder / "own_picky_net.py").write_text(NET + FAILING, encoding="utf-8")
+    module = f"own_{folder.name}"  # a name of its own: imported modules stay in the process
+    (folder / f"{module}.py").write_text(NET + FAILING, encoding="utf-8")
     made = Place(folder)
-    assert made.compile(SPEC.format(name="tiny").replace("own_small_net:small", "own_picky_net:picky")) == 0
+    assert made.compile(SPEC.format(name="tiny").replace("own_small_net:small", f"{module}:picky")) == 0
     return made
 
 
@@ -119,7 +120,7 @@ def test_a_model_that_cannot_be_scored_is_found_before_it_is_trained(
     made = picky_in(tmp_path)
     monkeypatch.setenv("PICKY", "eval")
     assert made.train() == 1
-    assert "error[SW308]: `own_picky_net:picky` gives a tuple for 128 images in eval mode" in capsys.readouterr().err
+    assert f"error[SW308]: `own_{tmp_path.name}:picky` gives a tuple" in capsys.readouterr().err
     assert not made.checkpoint.exists()
 
 
@@ -148,7 +149,7 @@ def test_a_model_that_fails_in_training_mode_is_its_authors(
     told = capsys.readouterr().err
     assert "error[SW550]: a member's own model failed: KeyError" in told
     line = next(n for n, text in enumerate((NET + FAILING).splitlines(), 1) if "raise KeyError" in text)
-    assert f"raised at own_picky_net.py:{line}" in told
+    assert f"raised at own_{tmp_path.name}.py:{line}" in told
 
 
 def test_what_our_own_code_raises_is_not_the_authors(
