@@ -22,6 +22,7 @@ from swc.show.wording import several
 from swc.store import revision_folder, write_feedback, write_revision
 from swc.trained import Trained, assembled, batches_of, built
 from swc_runtime.data import num_batches
+from swc_runtime.init import seed_all
 from swc_runtime.mixtures import measure_mixtures
 from swc_runtime.norms import reestimate
 from swc_runtime.optimiser import momentum_tensors
@@ -29,6 +30,7 @@ from swc_runtime.precision import laid_out
 from swc_runtime.probe import measure_clusters, measure_coefficients, sketch_clusters
 from swc_runtime.sketch import Sketch
 from swc_runtime.spectra import measure_spectra
+from swc_runtime.synced_norms import synchronise
 from swc_runtime.transfer import carry_weights, untie
 
 if TYPE_CHECKING:
@@ -40,6 +42,7 @@ ROUNDING = 1e-5  # a relative residual below this is float32's, not the fit's
 
 def next_revision(run: Run, trained: Trained, stage: Stage) -> Trained:
     """Measure what the stage asks for, recompile, and carry over what the next stage keeps."""
+    seed_all(run.recipe.seed)  # of members that draw in eval mode too, wherever the run was taken up
     match stage.action:
         case SplitClusters():
             following = _split(run, trained, stage)
@@ -165,6 +168,8 @@ def _carried(run: Run, trained: Trained, compiled: Compiled, stage: Stage) -> Tr
         run.progress.say(
             f"weights carried with a residual of at most {worst:.2g} in {several(banks, 'bank')}; norms estimated again"
         )
-        torch.manual_seed(run.recipe.seed)  # members with dropout draw from torch's generator here too
+        if run.machine.sync_norms:
+            synchronise(carried.ensemble, run.machine.ranks)
+        seed_all(run.recipe.seed)  # members with dropout draw from torch's generator here too
         reestimate(carried.ensemble, batches_of(run, stage, stage.stop), run.machine.arithmetic, run.machine.ranks)
     return assembled(run, compiled, carried.ensemble, carried.momentum, 0)

@@ -89,7 +89,7 @@ def open_run(build: Build, options: Options, sink: Sink, announce: Callable[[str
     `announce` is told what people should know at once, such as a download. DiagnosticError where the folder holds the
     run of another spec, or data or device are missing.
     """
-    from swc_runtime.data import open_data
+    from swc_runtime.data import look_at, open_data
     from swc_runtime.dealing import check_last
     from swc_runtime.progress import Silent
 
@@ -102,7 +102,10 @@ def open_run(build: Build, options: Options, sink: Sink, announce: Callable[[str
     machine = settle_machine(spec, options, lambda: compile_spec(spec, build.tables).program, before)
     announce(f"training on {machine}")
     with machine.ranks.first_ahead():
-        dataset = open_data(spec.data, options.data, options.offline, announce).to(machine.device)
+        found = open_data(spec.data, options.data, options.offline, announce)
+        if machine.ranks.is_first:
+            look_at(found)
+        dataset = found.to(machine.device)
         check_last(machine.deal, spec.training.recipe, len(dataset.train))
         if machine.ranks.is_first:
             _prepare(folder, spec, build, options, machine.facts() | {"data": dataset.digest()}, sink, announce)

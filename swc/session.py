@@ -1,13 +1,15 @@
 """The phase loop: compile, train, measure, recompile. Where compiler and runtime meet.
 
 Takes a run; gives its scores on held-out images. Guarantees: the run folder always holds what is needed to go on;
-with deterministic arithmetic a run that was killed and taken up again ends with the bits of an undisturbed one.
+with deterministic arithmetic a run that was killed and taken up again ends with the bits of an undisturbed one. What
+was trained is kept before anything is asked of it: a run that fails while it is scored has lost nothing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from itertools import islice
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -25,9 +27,10 @@ from swc.trained import Trained, assembled, batches_of, begin_alike, built, chec
 from swc.trust.code import folders_of
 from swc.trust.importing import own_code
 from swc_runtime.checkpoint import Meta, Position, save_checkpoint, under_prefix, with_prefix
-from swc_runtime.data import num_batches, test_batches
-from swc_runtime.ensemble import Ensemble, state_tensors
-from swc_runtime.evaluate import evaluate
+from swc_runtime.data import PixelCheck, num_batches, test_batches
+from swc_runtime.ensemble import Ensemble, load_state_tensors, state_tensors
+from swc_runtime.evaluate import evaluate, predict
+from swc_runtime.init import seed_all
 from swc_runtime.norms import reestimate
 from swc_runtime.optimiser import momentum_tensors
 from swc_runtime.records import Records, Unrecorded, cut_back, read_rows
@@ -39,6 +42,8 @@ if TYPE_CHECKING:
     from swc.run import Run
     from swc_runtime.metrics import Evaluation
 
+UNSCORED = "unscored"  # among the facts of a checkpoint: the scores of its last epoch were not taken yet
+
 
 @frozen
 class Session:
@@ -46,6 +51,7 @@ class Session:
 
     run: Run
     records: Records | Unrecorded
+    pixels: PixelCheck | None = None
 
 
 def train(run: Run) -> Evaluation:
@@ -58,7 +64,8 @@ def train(run: Run) -> Evaluation:
             trained, marks = _resume(run) or (_start(run), {})
         begin_alike(run, trained)
         _tell_traffic(run, trained)
-        if not _is_finished(run, trained):
+        if not _is_finished(run, trained) or trained.is_unscored:
+            rehearse(run, trained)
             return _train_on(run, trained, marks)
         run.progress.say("the run is finished: there is nothing left to train")
         return scores(run, trained.ensemble)
@@ -88,8 +95,8 @@ def _train_on(run: Run, trained: Trained, marks: dict[str, int]) -> Evaluation:
     if not run.machine.ranks.is_first:
         return _train_stages(Session(run, Unrecorded()), trained)
     cut_back(run.folder, marks)
-    with Records(run.folder) as records:
-        session = Session(run, records)
+    with Records(run.folder) as records, closing(PixelCheck.begun(run.dataset, run.progress.say)) as pixels:
+        session = Session(run, records, pixels)
         if marks:
             run.progress.say(_where(run, trained))
         else:
@@ -108,8 +115,20 @@ def _train_stages(session: Session, trained: Trained) -> Evaluation:
     return scores(session.run, trained.ensemble)
 
 
+def rehearse(run: Run, trained: Trained) -> None:
+    """Ask the members for the first test images, as at the end of a stage; what cannot be scored fails now.
+
+    Nothing of the ensemble changes, not even buffers that a model changes in eval mode.
+    """
+    batches = islice(test_batches(run.dataset.test, run.recipe.batch, device=run.machine.device), 1)
+    before = {name: tensor.clone() for name, tensor in state_tensors(trained.ensemble).items()}
+    predict(trained.ensemble, batches, run.machine.arithmetic)
+    load_state_tensors(trained.ensemble, before)
+
+
 def scores(run: Run, ensemble: Ensemble) -> Evaluation:
     """Each member and the ensemble on the test images."""
+    seed_all(run.recipe.seed)  # of members that draw in eval mode too, wherever the run was taken up
     batches = test_batches(run.dataset.test, run.recipe.batch, device=run.machine.device)
     return evaluate(ensemble, batches, run.machine.arithmetic, run.machine.ranks)
 
@@ -133,6 +152,7 @@ def _resume(run: Run) -> tuple[Trained, dict[str, int]] | None:
     trained = assembled(run, kept.compiled, ensemble, under_prefix("momentum", kept.tensors), position.epoch)
     if position.step:
         trained.step, trained.tally = position.step, Tally.of_state(kept.tensors, run.machine.device)
+    trained.is_unscored = bool(kept.meta.facts.get(UNSCORED))
     return trained, dict(kept.meta.marks)
 
 
@@ -159,23 +179,36 @@ def _save(session: Session, trained: Trained) -> None:
         tensors |= trained.tally.state()
     position = Position(trained.compiled.revision, phase, trained.epoch, trained.step)
     hashes = run.spec_hash, trained.compiled.program_hash
-    save_checkpoint(run.checkpoint, tensors, Meta(position, *hashes, marks=session.records.marks()))
+    facts = {UNSCORED: True} if trained.is_unscored else {}
+    save_checkpoint(run.checkpoint, tensors, Meta(position, *hashes, marks=session.records.marks(), facts=facts))
 
 
 # --- one stage --------------------------------------------------------------------------------------------------------
 
 
 def _train_stage(session: Session, trained: Trained, stage: Stage) -> None:
+    _score(session, trained, stage)  # what was left when the run was stopped
     for epoch in range(trained.epoch, stage.stop):
         _train_epoch(session, trained, stage, epoch)
-        every = session.run.options.score_every
         if epoch + 1 == stage.stop:
             _settle_norms(session.run, trained, stage)
-        if epoch + 1 == stage.stop or (every and (epoch + 1) % every == 0):
-            found = scores(session.run, trained.ensemble)
-            session.records.write_scores(stage, epoch, session.run.members, found)
-            session.run.progress.scored(stage, epoch, found)
+        every = session.run.options.score_every
+        trained.is_unscored = epoch + 1 == stage.stop or bool(every and (epoch + 1) % every == 0)
         _save(session, trained)
+        if session.pixels is not None:
+            session.pixels.finish()
+        _score(session, trained, stage)
+
+
+def _score(session: Session, trained: Trained, stage: Stage) -> None:
+    """Take the scores of the epoch that was kept last, where they are due, and keep that they were taken."""
+    if not trained.is_unscored:
+        return
+    found = scores(session.run, trained.ensemble)
+    session.records.write_scores(stage, trained.epoch - 1, session.run.members, found)
+    session.run.progress.scored(stage, trained.epoch - 1, found)
+    trained.is_unscored = False
+    _save(session, trained)
 
 
 def _settle_norms(run: Run, trained: Trained, stage: Stage) -> None:
@@ -215,6 +248,8 @@ def _keeping(session: Session, trained: Trained, epoch: Epoch, tell: OnStep) -> 
     def on_step(done: int, tally: Tally) -> None:
         nonlocal saved
         tell(done, tally)
+        if session.pixels is not None:
+            session.pixels.look()
         if session.run.machine.ranks.is_first and monotonic() - saved >= session.run.options.checkpoint_every:
             check_finite(trained.ensemble, tally, epoch, done)
             trained.step, trained.tally = done, tally

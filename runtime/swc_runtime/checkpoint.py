@@ -138,6 +138,11 @@ def load_checkpoint(path: Path) -> tuple[dict[str, Tensor], Meta]:
         raise DiagnosticError(CheckpointMissing(path=str(path))) from error
     except OSError as error:
         raise _damaged(path, f"it cannot be read ({error.strerror})") from error
+    return decode_checkpoint(data, path)
+
+
+def decode_checkpoint(data: bytes, path: Path) -> tuple[dict[str, Tensor], Meta]:
+    """The way back from `encode_checkpoint`; DiagnosticError, naming the file, where the bytes are damaged."""
     described = _described(path, data)
     try:
         tensors = load(data)

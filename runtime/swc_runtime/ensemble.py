@@ -21,6 +21,7 @@ from swc_runtime.bank import Parts, initial_parts
 from swc_runtime.compose import Stored
 from swc_runtime.expressions.evaluate import evaluate
 from swc_runtime.kernels.reference import Kernels, TorchKernels
+from swc_runtime.logits import check_logits
 from swc_runtime.plan import plan_composition
 from swc_runtime.step_weights import Sources, StepWeights
 
@@ -100,8 +101,13 @@ class Ensemble(nn.Module):
         """
         module = self.members[network.host]
         stops = until is not None and getattr(module, "has_exits", False)
-        logits: Tensor = module(images, until=until) if stops else module(images)
-        return logits if network.is_joint else logits[None]
+        made: object = module(images, until=until) if stops else module(images)
+        if network.is_joint:  # a family of ours
+            assert isinstance(made, Tensor)
+            return made
+        source = self.program.members[network.host].source
+        mode = "training" if module.training else "eval"
+        return check_logits(made, source, len(images), self.program.data.num_classes, mode=mode)[None]
 
     @cached_property
     def networks(self) -> tuple[Network, ...]:

@@ -23,6 +23,7 @@ from torch import Tensor
 from swc_runtime.data import keys
 from swc_runtime.data.ahead import DEPTH, Ahead
 from swc_runtime.ensemble import Ensemble, state_tensors
+from swc_runtime.init import seed_all
 from swc_runtime.optimiser import set_learning_rate
 from swc_runtime.precision import Arithmetic, laid_out
 from swc_runtime.ranks import ALONE, Ranks
@@ -168,7 +169,7 @@ class _Steps:
     def take(self, step: int, images: Tensor, labels: Tensor, tally: Tally) -> None:
         """Step number `step` (from 0): gradients, what the ranks add up, a look at the losses, the update."""
         device = tally.sums.device
-        torch.manual_seed(noise_of(self.recipe, self.epoch, self.ranks) + step)
+        seed_all(noise_of(self.recipe, self.epoch, self.ranks) + step)
         seed = noise_of(self.recipe, self.epoch) + step
         rate = learning_rate(self.recipe, self.epoch.phase, self.epoch.number, step, self.epoch.steps)
         set_learning_rate(self.optimiser, rate)
@@ -194,7 +195,7 @@ def _stepped(ensemble: Ensemble, batch: Batch, options: StepOptions) -> Seen:
 
 
 def noise_of(recipe: Recipe, epoch: Epoch, ranks: Ranks = ALONE) -> int:
-    """What torch's generators are seeded with at step 0 of an epoch; step n adds n.
+    """What the global generators are seeded with at step 0 of an epoch; step n adds n.
 
     So that dropout and its like, as all else, do not depend on where a run was taken up. Ranks draw differently.
     """

@@ -30,6 +30,7 @@ from swc.diagnostics.catalogue.sweeps import SWEEPS
 from swc.diagnostics.catalogue.syntax_errors import SYNTAX_ERRORS
 from swc.diagnostics.catalogue.training import TRAINING
 from swc.diagnostics.catalogue.trust import TRUST
+from swc.diagnostics.catalogue.trying import TRYING
 from swc.diagnostics.catalogue.unused import UNUSED
 from swc.diagnostics.catalogue.values import VALUES
 from swc.diagnostics.diagnostic import Diagnostic
@@ -38,7 +39,7 @@ AREAS: tuple[tuple[str, tuple[type[Diagnostic], ...]], ...] = (
     ("Syntax", SYNTAX_ERRORS),
     ("Names and structure", (*NAMES, *STEPS, *STRUCTURE, *UNUSED, *LIMITS)),
     ("Values, units and ranges", VALUES),
-    ("Members and layers", MEMBERS),
+    ("Members and layers", (*MEMBERS, *TRYING)),
     ("Selection and clusters", CLUSTERS),
     ("Sharing policies", POLICIES),
     ("Budget and allocation", BUDGET),

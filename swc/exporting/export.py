@@ -119,7 +119,8 @@ def _members(job: Job, form: str) -> dict[str, float]:
         module = plain_member(job.ensemble, number)
         path = job.stage / f"{member.name}{chosen.ending}"
         _write(job, member, module, form, path)
-        found[path.name] = job.check(path.name, number, partial(chosen.reread, module, path))
+        another = plain_member(job.ensemble, number)  # its state is overwritten by the file's
+        found[path.name] = job.check(path.name, number, partial(chosen.reread, another, path))
     return found
 
 

@@ -47,7 +47,7 @@ def read_members(spec: Spec, sink: Sink, announce: Announce | None = unannounced
             tables.append(LayerTable(member.name, (), ()))
             continue
         if member.source not in outcomes:
-            outcomes[member.source] = own[member.source] if member.source in own else _read(member, spec)
+            outcomes[member.source] = own[member.source] if member.source in own else _read(member, spec, sink)
         tables += _named(member, outcomes[member.source], sink)
     _check_size(spec, tables, sink)
     return tuple(tables)
@@ -76,21 +76,25 @@ def _named(member: Member, outcome: Outcome, sink: Sink) -> list[LayerTable]:
     return []
 
 
-def _read(member: Member, spec: Spec) -> Outcome:
+def _read(member: Member, spec: Spec, sink: Sink) -> Outcome:
     kept = cache.load(member.source, spec.data)
     if kept is not None:
         return kept
-    found = _examined(member, spec)
+    found = _examined(member, spec, sink)
     if isinstance(found, LayerTable):
         cache.store(member.source, spec.data, found)
     return found
 
 
-def _examined(member: Member, spec: Spec) -> Outcome:
+def _examined(member: Member, spec: Spec, sink: Sink) -> Outcome:
     from swc.frontend.examine import examine
 
+    def warn(diagnostic: Diagnostic) -> None:
+        sink.report(evolve(diagnostic, span=member.span))
+
     try:
-        return examine(member.source, spec.data)
+        recipe = spec.training.recipe if spec.training else None
+        return examine(member.source, spec.data, recipe, warn)
     except DiagnosticError as error:
         return error.diagnostics
 
@@ -112,7 +116,7 @@ def _own_outcomes(spec: Spec, sink: Sink, announce: Announce | None) -> Outcomes
         return _kept(spec, code)
     announce(code)
     with importable(code):
-        return {source: _run(_first(source, spec), spec, code) for source in code.sources}
+        return {source: _run(_first(source, spec), spec, code, sink) for source in code.sources}
 
 
 def _first(source: ModelSource, spec: Spec) -> Member:
@@ -124,11 +128,11 @@ def _refused(spec: Spec, error: DiagnosticError) -> Outcomes:
     return {source: () if number else error.diagnostics for number, source in enumerate(sources_of(spec))}
 
 
-def _run(member: Member, spec: Spec, code: Code) -> Outcome:
+def _run(member: Member, spec: Spec, code: Code, sink: Sink) -> Outcome:
     """The table of a source, whose code runs; it is kept for those who only look at the spec."""
     from swc.frontend.costs import multiply_adds_of
 
-    found = _examined(member, spec)
+    found = _examined(member, spec, sink)
     if isinstance(found, LayerTable):
         found = evolve(found, multiply_adds=multiply_adds_of(member.source, spec.data))
         cache.store(member.source, spec.data, found, code.digest)

@@ -117,6 +117,10 @@ class FolderSplit:
         pixels = np.array(image.resize((width, height), Image.Resampling.BILINEAR, box=box))
         return torch.from_numpy(pixels.reshape(height, width, channels)).permute(2, 0, 1)
 
+    def decoded(self, path: str) -> Image.Image:
+        """A file of the split with all its pixels; `DiagnosticError` where it cannot be decoded."""
+        return self._read(path)
+
     def check(self) -> None:
         """Read every file once; `DiagnosticError` for the first that cannot be decoded."""
         with ThreadPoolExecutor(cpu_count() or 1) as pool:

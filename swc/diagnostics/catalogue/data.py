@@ -103,4 +103,88 @@ class WrongNumberOfClasses(Diagnostic):
         return "correct the number of classes in the spec, or the folders"
 
 
-DATA = (DataMissing, DataDamaged, NotAnImageFolder, WrongNumberOfClasses)
+@frozen(kw_only=True)
+class LabelsOutOfRange(Diagnostic):
+    """A data set holds a label that belongs to none of the classes.
+
+    Labels count from 0, and members have one logit for each class: a label beyond them has no loss. Correct the number
+    of classes in the spec's `data` line, or the labels of the data set.
+    """
+
+    code: ClassVar[str] = "SW504"
+    name: str
+    part: str
+    label: int
+    num_classes: int
+
+    def message(self) -> str:
+        """The label and the classes."""
+        last = self.num_classes - 1
+        return f"the {self.part} images of `{self.name}` have a label {self.label}, where classes are 0 to {last}"
+
+    def help(self) -> str:
+        """Correct either."""
+        return "correct the number of classes in the spec, or the labels"
+
+
+@frozen(kw_only=True)
+class ImagesUnreadable(Diagnostic):
+    """Files of a folder of images are no images, or are cut short within their heads.
+
+    Before a run begins, the head of every file that is not known yet is read; all pixels are decoded beside the first
+    epoch, and remembered by the sizes and times of the files. A run that met such a file by chance in a later epoch
+    would have wasted the time before.
+    """
+
+    code: ClassVar[str] = "SW505"
+    name: str
+    broken: tuple[tuple[str, str], ...]
+
+    def message(self) -> str:
+        """How many, and the first."""
+        count = len(self.broken)
+        start = "a file of" if count == 1 else f"{count} files of"
+        what = "an image" if count == 1 else "images, the first"
+        return f"{start} `{self.name}` cannot be read as {what}: `{self.broken[0][0]}`"
+
+    def help(self) -> str:
+        """Remove or replace them."""
+        return "remove these files, or copy them again"
+
+    def notes(self) -> tuple[str, ...]:
+        """What is wrong with the first ones."""
+        return tuple(f"`{file}`: {reason}" for file, reason in self.broken[:8])
+
+
+@frozen(kw_only=True)
+class DataTooSmall(Diagnostic):
+    """A data set has too few images to train on or to score with.
+
+    Training takes at least two images, because BatchNorm has no variance of one, and scores take at least one. Look
+    whether the folder is the one that was meant, and whether its files have the endings of images.
+    """
+
+    code: ClassVar[str] = "SW506"
+    name: str
+    part: str
+    found: int
+    least: int
+
+    def message(self) -> str:
+        """How many there are."""
+        return f"`{self.name}` has {self.found} {self.part} images, where {self.least} are the least"
+
+    def help(self) -> str:
+        """Add some."""
+        return "add images, or name other data"
+
+
+DATA = (
+    DataMissing,
+    DataDamaged,
+    NotAnImageFolder,
+    WrongNumberOfClasses,
+    LabelsOutOfRange,
+    ImagesUnreadable,
+    DataTooSmall,
+)
