@@ -11,7 +11,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import torch
 from attrs import frozen
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from swc.diagnostics import DiagnosticError
@@ -21,7 +23,7 @@ from swc.diagnostics.suggest import closest
 from swc.exporting.card import card, loader
 from swc.exporting.families import family_files
 from swc.exporting.job import BATCHES, Job
-from swc.exporting.python_file import python_file
+from swc.exporting.python_file import PYTHON, python_file
 from swc.exporting.staged import staged
 from swc.frontend.own_code import told_to_its_author
 from swc.frontend.read import folders_of
@@ -32,6 +34,7 @@ from swc_runtime.export.formats import (
     reread_exported,
     reread_safetensors,
     reread_torch,
+    torch_state,
     write_exported,
     write_safetensors,
     write_torch,
@@ -47,21 +50,24 @@ if TYPE_CHECKING:
 
 @frozen
 class Format:
-    """How a member is written to a file with this ending, and how the file is asked; `extra` is what it needs."""
+    """How a member is written to a file with this ending, and how the file is asked.
+
+    `state` reads the state of a file that holds nothing else; `missing` are packages that are needed and not there.
+    """
 
     ending: str
     write: Callable[[nn.Module, Path, Mapping[str, str], Tensor], None]
     reread: Callable[[nn.Module, Path, Tensor], Tensor]
     missing: Callable[[], tuple[str, ...]] = tuple
+    state: Callable[[Path], Mapping[str, Tensor]] | None = None
 
 
 FORMATS: dict[str, Format] = {
-    "torch": Format(".pt", write_torch, reread_torch),
-    "safetensors": Format(".safetensors", write_safetensors, reread_safetensors),
+    "torch": Format(".pt", write_torch, reread_torch, state=torch_state),
+    "safetensors": Format(".safetensors", write_safetensors, reread_safetensors, state=load_file),
     "torch-export": Format(".pt2", write_exported, reread_exported),
     "onnx": Format(".onnx", write_onnx, reread_onnx, missing_packages),
 }
-PYTHON = "python"  # all members in one file
 
 
 @frozen
@@ -121,8 +127,14 @@ def _members(job: Job, form: str) -> dict[str, float]:
         module = plain_member(job.ensemble, number)
         path = job.stage / f"{member.name}{chosen.ending}"
         _write(job, member, module, form, path)
-        found[path.name] = job.check(path.name, number, partial(chosen.reread, module, path))
+        keeps = partial(_has_state, module, chosen.state, path) if chosen.state else None
+        found[path.name] = job.check(path.name, number, form, partial(chosen.reread, module, path), keeps)
     return found
+
+
+def _has_state(module: nn.Module, read: Callable[[Path], Mapping[str, Tensor]], path: Path) -> bool:
+    state, kept = module.state_dict(), read(path)
+    return state.keys() == kept.keys() and all(torch.equal(state[name], tensor) for name, tensor in kept.items())
 
 
 def _write(job: Job, member: MemberPlan, module: nn.Module, form: str, path: Path) -> None:

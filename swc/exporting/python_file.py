@@ -23,6 +23,7 @@ from swc.program.program import MemberPlan
 from swc.store import write_whole
 from swc_runtime.export.whole import write_file_whole
 
+PYTHON = "python"  # the format's name
 ASK = """
 import sys
 
@@ -56,7 +57,7 @@ def python_file(job: Job) -> dict[str, float]:
     write_whole(job.stage / f"{stem}.py", text)
     outputs = _tried(job, stem)
     gaps = [
-        job.check(f"{stem}.py", number, lambda images, place=place: outputs[len(images)][place])  # type: ignore[misc]
+        job.check(f"{stem}.py", number, PYTHON, lambda images, place=place: outputs[len(images)][place], None)  # type: ignore[misc]
         for place, number in enumerate(job.chosen)
     ]
     return {f"{stem}.py": max(gaps), f"{stem}.safetensors": 0.0}
