@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import torch
 from attrs import evolve, frozen
 
+from swc.classes import check_classes
 from swc.diagnostics import DiagnosticError, Sink
 from swc.diagnostics.catalogue.evaluation import (
     DrawsInEval,
@@ -154,6 +155,8 @@ def _open(build: Build, asked: Asked, sink: Sink, announce: Callable[[str], None
         sink.report(NotFinished(place=str(build.folder), stage=kept.where(spec.training)))
     device = chosen_device(asked.device)
     dataset = open_data(spec.data, asked.data, asked.offline, announce).to(device)
+    check_classes(build.folder, dataset)
+    dataset.report(sink)
     recipe = spec.training.recipe
     arithmetic = choose_arithmetic(recipe.precision, device)
     shelf = Shelf(build.folder / "eval", kept, arithmetic, tuple(folders_of(spec)), asked.keep, announce)
@@ -202,7 +205,7 @@ def _other_split(opened: _Opened, name: str, asked: Asked, announce: Callable[[s
 
 def _opened_split(own: DataFacts, name: str, asked: Asked, announce: Callable[[str], None]) -> Split:
     if name not in DATASETS:
-        return read_images(own, Path(name))
+        return read_images(own, Path(name), announce)
     other = DATASETS[name]
     if other.image_shape != own.image_shape:
         raise DiagnosticError(OtherImages(name=name, found=other.image_shape, needed=own.image_shape))

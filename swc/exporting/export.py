@@ -16,6 +16,7 @@ from attrs import frozen
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from swc.classes import names_of
 from swc.diagnostics import DiagnosticError
 from swc.diagnostics.catalogue.evaluation import NothingTrained
 from swc.diagnostics.catalogue.exporting import NoSuchMember, NotExportable, PackagesMissing
@@ -72,11 +73,12 @@ FORMATS: dict[str, Format] = {
 
 @frozen
 class Exported:
-    """The folder, its files in order, and the largest relative difference that was seen."""
+    """The folder, its files in order, the largest relative difference that was seen; whether classes have names."""
 
     folder: Path
     files: tuple[str, ...]
     difference: float
+    has_classes: bool
 
 
 def export_build(build: Build, form: str, wanted: tuple[str, ...], folder: Path) -> Exported:
@@ -89,14 +91,15 @@ def export_build(build: Build, form: str, wanted: tuple[str, ...], folder: Path)
     _check_packages(form)
     folders = folders_of(spec)
     with staged(folder) as stage:
-        job = Job(kept, chosen, stage, folder)
+        job = Job(kept, chosen, stage, folder, names_of(build.folder, spec.data))
         with factory_path(folders), told_to_its_author(folders):
             found = python_file(job) if form == PYTHON else _members(job, form)
         files = [*found, *_beside(job, form)]
         names = [member.name for member in job.members]
         what = "Members over the templates they share" if form == PYTHON else "Members with their weights written out"
-        write_whole(stage / "README.md", card(build, kept.where(spec.training), names, files, what))
-    return Exported(folder, (*files, "README.md"), max(found.values()))
+        trained = kept.where(spec.training)
+        write_whole(stage / "README.md", card(build, trained, names, files, what, job.classes))
+    return Exported(folder, (*files, "README.md"), max(found.values()), job.classes is not None)
 
 
 def _chosen(build: Build, wanted: tuple[str, ...]) -> tuple[int, ...]:
@@ -149,7 +152,7 @@ def _beside(job: Job, form: str) -> list[str]:
     """For `torch` the code that builds the members and loads their state: a loader, and the families' own files."""
     if form != "torch":
         return []
-    write_whole(job.stage / "members.py", loader(job.program, job.members))
+    write_whole(job.stage / "members.py", loader(job.program, job.members, job.classes))
     families = sorted({member.source.name for member in job.members if member.source.kind == "family"})
     files = {file: text for name in families for file, text in family_files(name).items()}
     for file, text in files.items():

@@ -36,12 +36,16 @@ Keeps = Callable[[], bool] | None
 
 @define(eq=False)
 class Job:
-    """Members of a trained ensemble, by number; their files are made in `stage` and will be found in `folder`."""
+    """Members of a trained ensemble, by number; their files are made in `stage` and will be found in `folder`.
+
+    `classes` are the names of what their outputs stand for (None: they are not known).
+    """
 
     kept: Kept
     chosen: tuple[int, ...]
     stage: Path
     folder: Path
+    classes: tuple[str, ...] | None
     _expected: dict[tuple[int, int], Tensor | None] = field(factory=dict, init=False)
 
     @property
@@ -99,8 +103,9 @@ class Job:
     def notes(self, member: MemberPlan) -> dict[str, str]:
         """What a file says of itself, where its format has a place for that."""
         data = self.program.data
+        named = {} if self.classes is None else {"class_names": json.dumps(list(self.classes), ensure_ascii=False)}
         normalised = {"mean": json.dumps(list(data.mean)), "deviation": json.dumps(list(data.deviation))}
-        return {"ensemble": self.program.ensemble, "member": member.name, **normalised}
+        return {"ensemble": self.program.ensemble, "member": member.name, **normalised, **named}
 
     def check(self, file: str, number: int, form: str, ask: Callable[[Tensor], Tensor], keeps: Keeps) -> float:
         """How far a file's outputs are from those of member `number`; DiagnosticError where that is too far.
