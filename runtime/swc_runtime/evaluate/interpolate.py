@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from swc_runtime.ensemble import Ensemble
+from swc_runtime.evaluate.chance import chance_kept, draw_from
 from swc_runtime.export.plain import plain_member
 from swc_runtime.precision import Arithmetic, laid_out
 
@@ -48,7 +49,8 @@ def along(
     device = next(ensemble.parameters()).device
     first, second = (plain_member(ensemble, number).to(device) for number in pair)
     steps = [point / (num_points - 1) for point in range(num_points)]
-    return tuple(_top1(mixed(first, second, step), batches, arithmetic) for step in steps)
+    with chance_kept():
+        return tuple(_top1(mixed(first, second, step), batches, arithmetic) for step in steps)
 
 
 def mixed(first: nn.Module, second: nn.Module, step: float) -> nn.Module:
@@ -68,7 +70,8 @@ def _top1(module: nn.Module, batches: Batches, arithmetic: Arithmetic) -> float:
             part.train()
     device = next(module.parameters()).device
     hits = total = 0
-    for images, labels in batches:
+    for number, (images, labels) in enumerate(batches):
+        draw_from(number)  # so that a member that draws draws the same at every point
         with torch.no_grad(), arithmetic.autocast():
             predicted = module(laid_out(images.to(device))).argmax(-1)
         hits += int((predicted == labels.to(device)).sum())
