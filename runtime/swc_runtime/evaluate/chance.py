@@ -84,9 +84,9 @@ def seed_of(batch: int, member: int) -> int:
 def chance_kept() -> Iterator[None]:
     """Inside, random numbers may be drawn; afterwards they go on where they were."""
     own, numbers = random.getstate(), np.random.get_state()
-    devices = [torch.cuda.current_device()] if torch.cuda.is_available() and torch.cuda.is_initialized() else []
+    is_used = bool(torch.cuda.is_initialized())  # type: ignore[no-untyped-call]
     try:
-        with torch.random.fork_rng(devices):
+        with torch.random.fork_rng([torch.cuda.current_device()] if is_used else []):
             yield
     finally:
         random.setstate(own)
