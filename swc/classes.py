@@ -32,12 +32,21 @@ def names_of(folder: Path, data: DataFacts) -> tuple[str, ...] | None:
 
 def check_classes(folder: Path, dataset: Dataset) -> None:
     """DiagnosticError where a data set's classes are not those that the run in `folder` was trained on."""
+    from swc_runtime.data.listing import printable
+
     trained = _recorded(folder, dataset.facts.num_classes)
     if trained is None or not dataset.classes:
         return
     for number, (found, before) in enumerate(zip(dataset.classes, trained, strict=True)):
         if found != before:
-            raise DiagnosticError(OtherClasses(folder=str(dataset.folder), number=number, found=found, trained=before))
+            raise DiagnosticError(
+                OtherClasses(
+                    folder=printable(str(dataset.folder)),
+                    number=number,
+                    found=printable(found),
+                    trained=printable(before),
+                )
+            )
 
 
 def write_classes(folder: Path, dataset: Dataset) -> None:
@@ -55,6 +64,7 @@ def _recorded(folder: Path, num_classes: int) -> tuple[str, ...] | None:
     try:
         found = json.loads(path.read_text("utf-8"))
         names, schema = found["classes"], found["schema"]
+        "".join(names).encode()
     except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
         raise DiagnosticError(DamagedFile(origin=str(path), detail="it holds no names of classes")) from error
     if schema != SCHEMA or not isinstance(names, list) or not all(isinstance(name, str) for name in names):

@@ -37,6 +37,7 @@ from swc.program.datasets import DATASETS, DataFacts
 from swc.program.program import Program
 from swc.trained import Kept, kept_of, restored
 from swc_runtime.data import Dataset, Split, check_readable, open_data, read_images, test_batches
+from swc_runtime.data.listing import printable
 from swc_runtime.dealing import SMALLEST
 from swc_runtime.ensemble import Ensemble
 from swc_runtime.evaluate import dependences, predict_logits
@@ -190,7 +191,7 @@ def _outliers(opened: _Opened, familiar: Tensor, name: str, split: Split) -> Out
     # between one member's prediction and which member it is of there is no information
     measures = MEASURES if len(familiar) > 1 else tuple(name for name in MEASURES if name != "information")
     found = tuple((measure, detect(familiar, theirs, measure)) for measure in measures)
-    return Outliers(name, theirs.shape[1], found)
+    return Outliers(printable(name), theirs.shape[1], found)
 
 
 def _other_split(opened: _Opened, name: str, asked: Asked, announce: Callable[[str], None]) -> Split:

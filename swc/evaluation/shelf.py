@@ -140,7 +140,7 @@ def shelf_name(outliers: str) -> str:
     if outliers in DATASETS:
         return f"predictions_{outliers}"
     place = Path(outliers).resolve()
-    return f"predictions_{re.sub(r'[^A-Za-z0-9_]', '_', place.name)}_{sha256(str(place).encode()).hexdigest()[:8]}"
+    return f"predictions_{re.sub(r'[^A-Za-z0-9_]', '_', place.name)}_{sha256(os.fsencode(place)).hexdigest()[:8]}"
 
 
 def facts_of(split: Split) -> Facts:

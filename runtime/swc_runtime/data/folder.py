@@ -49,12 +49,16 @@ def read_folder(facts: DataFacts, folder: Path, announce: Callable[[str], None])
     _check_there(facts, folder)
     train, test = (_read_part(facts, folder, name) for name in PARTS)
     if train.classes != test.classes:
-        raise DiagnosticError(NotAnImageFolder(folder=str(folder), reason=_difference(train.classes, test.classes)))
+        raise DiagnosticError(
+            NotAnImageFolder(folder=printable(str(folder)), reason=_difference(train.classes, test.classes))
+        )
     if len(train.classes) != facts.num_classes:
-        wrong = WrongNumberOfClasses(folder=str(folder), found=len(train.classes), stated=facts.num_classes)
+        wrong = WrongNumberOfClasses(folder=printable(str(folder)), found=len(train.classes), stated=facts.num_classes)
         raise DiagnosticError(wrong)
     if len(train.images) < SMALLEST:
-        raise DiagnosticError(NotAnImageFolder(folder=str(folder), reason=f"`train` holds less than {SMALLEST} images"))
+        raise DiagnosticError(
+            NotAnImageFolder(folder=printable(str(folder)), reason=f"`train` holds less than {SMALLEST} images")
+        )
     announce(_found(folder, train, test))
     return Dataset(facts, train.images, test.images, folder, train.classes, tuple(_warnings(folder, train, test)))
 
@@ -67,17 +71,21 @@ def read_images(facts: DataFacts, folder: Path, announce: Callable[[str], None] 
     if not folder.is_dir():
         reason = "and no data set of that name"
         raise DiagnosticError(
-            DataMissing(name=str(folder), folder=str(folder), wanted="images", reason=reason, is_own=True)
+            DataMissing(
+                name=printable(str(folder)), folder=printable(str(folder)), wanted="images", reason=reason, is_own=True
+            )
         )
     listing = list_images(folder)
     if not listing.files:
         over = f": {words_of(listing.passed_over)} passed over" if listing.passed_over else ""
         raise DiagnosticError(
-            NotAnImageFolder(folder=str(folder), reason=f"there is no image in it{over}", is_flat=True)
+            NotAnImageFolder(folder=printable(str(folder)), reason=f"there is no image in it{over}", is_flat=True)
         )
     if listing.passed_over and announce is not None:
-        announce(f"{folder}: {len(listing.files):,} images; passed over: {words_of(listing.passed_over)}")
-    named = evolve(facts, name=str(folder))  # so that what is wrong with a file is told of this folder
+        announce(
+            f"{printable(str(folder))}: {len(listing.files):,} images; passed over: {words_of(listing.passed_over)}"
+        )
+    named = evolve(facts, name=printable(str(folder)))  # so that what is wrong with a file is told of this folder
     return FolderSplit(named, listing.files, torch.zeros(len(listing.files), dtype=torch.int64))
 
 
@@ -87,15 +95,17 @@ def _check_there(facts: DataFacts, folder: Path) -> None:
         is_own = facts.folder is not None
         reason = "it cannot be downloaded by this command"
         if is_own:
-            reason = f"and the current folder is `{Path.cwd()}`"
-        missing = DataMissing(name=facts.name, folder=str(folder), wanted=wanted, reason=reason, is_own=is_own)
+            reason = f"and the current folder is `{printable(str(Path.cwd()))}`"
+        missing = DataMissing(
+            name=facts.name, folder=printable(str(folder)), wanted=wanted, reason=reason, is_own=is_own
+        )
         raise DiagnosticError(missing)
     for name in PARTS:
         if not (folder / name).is_dir():
             there = [other for other in OTHER_NAMES if (folder / other).is_dir()]
             instead = f"; `{there[0]}` is there: rename it, or link to it" if there and name == "val" else ""
             raise DiagnosticError(
-                NotAnImageFolder(folder=str(folder), reason=f"there is no folder `{name}` in it{instead}")
+                NotAnImageFolder(folder=printable(str(folder)), reason=f"there is no folder `{name}` in it{instead}")
             )
 
 
@@ -104,7 +114,9 @@ def _read_part(facts: DataFacts, folder: Path, name: str) -> _Part:
     part = folder / name
     classes = class_names(part)
     if not classes:
-        raise DiagnosticError(NotAnImageFolder(folder=str(folder), reason=f"`{name}` has no folder of a class"))
+        raise DiagnosticError(
+            NotAnImageFolder(folder=printable(str(folder)), reason=f"`{name}` has no folder of a class")
+        )
     _check_names(folder, classes)
     listings = [list_images(part / found) for found in classes]
     passed_over: Counter[str] = Counter()
@@ -116,7 +128,7 @@ def _read_part(facts: DataFacts, folder: Path, name: str) -> _Part:
     if empty:
         over = f"; passed over: {words_of(passed_over)}" if passed_over else ""
         reason = f"{_named(empty)} without any image that can be read in `{name}`{over}"
-        raise DiagnosticError(NotAnImageFolder(folder=str(folder), reason=reason))
+        raise DiagnosticError(NotAnImageFolder(folder=printable(str(folder)), reason=reason))
     if loose := loose_files(part):
         passed_over[OUTSIDE] = loose
     labels = torch.tensor([number for number, one in enumerate(listings) for _ in one.files], dtype=torch.int64)
@@ -129,7 +141,7 @@ def _check_names(folder: Path, classes: Sequence[str]) -> None:
     odd = [name for name in classes if os.fsencode(name).decode("utf-8", "replace") != name]
     if odd:
         reason = f"the name of class `{printable(odd[0])}` is no UTF-8: rename its folder"
-        raise DiagnosticError(NotAnImageFolder(folder=str(folder), reason=reason))
+        raise DiagnosticError(NotAnImageFolder(folder=printable(str(folder)), reason=reason))
 
 
 def _difference(train: Sequence[str], test: Sequence[str]) -> str:
@@ -159,17 +171,21 @@ def _found(folder: Path, train: _Part, test: _Part) -> str:
     counts = f"{len(train.images):,} images in `train`, {len(test.images):,} in `val`"
     over = train.passed_over + test.passed_over
     classes = f"{len(train.classes):,} {'class' if len(train.classes) == 1 else 'classes'}"
-    return f"{folder}: {counts}, {classes}" + (f"; passed over: {words_of(over)}" if over else "")
+    return f"{printable(str(folder))}: {counts}, {classes}" + (f"; passed over: {words_of(over)}" if over else "")
 
 
 def _warnings(folder: Path, train: _Part, test: _Part) -> list[Diagnostic]:
     found: list[Diagnostic] = []
     if others := train.other_images + test.other_images:
-        found.append(ImagesPassedOver(folder=str(folder), num_images=others.total(), endings=words_of(others)))
+        found.append(
+            ImagesPassedOver(folder=printable(str(folder)), num_images=others.total(), endings=words_of(others))
+        )
     if pairs := twins(train.images.files, test.images.files):
         first, second = (printable(name) for name in pairs[0])
         is_more = len(pairs) == MOST_PAIRS
         found.append(
-            SharedImages(folder=str(folder), num_images=len(pairs), is_more=is_more, first=first, second=second)
+            SharedImages(
+                folder=printable(str(folder)), num_images=len(pairs), is_more=is_more, first=first, second=second
+            )
         )
     return found

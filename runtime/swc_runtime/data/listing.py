@@ -91,7 +91,9 @@ def list_images(folder: Path) -> Listing:
             found.setdefault(root, []).append(entry.name)
         else:
             reason = "it is a link that leads nowhere" if entry.is_symlink() else "it is no file"
-            raise DiagnosticError(DataDamaged(name=str(folder), file=printable(entry.path), reason=reason, is_own=True))
+            raise DiagnosticError(
+                DataDamaged(name=printable(str(folder)), file=printable(entry.path), reason=reason, is_own=True)
+            )
     files = (os.path.join(root, name) for root in sorted(found) for name in sorted(found[root]))  # noqa: PTH118
     return Listing(tuple(files), dict(passed_over))
 
@@ -136,9 +138,8 @@ def _entries(folder: Path | str) -> list[os.DirEntry[str]]:
 
 
 def printable(name: str) -> str:
-    """A name for people: bytes that are no UTF-8 are shown as a question mark, control characters escaped."""
-    text = os.fsencode(name).decode("utf-8", "replace")
-    return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text)
+    """A name for people: control characters, and bytes that are no UTF-8, are escaped."""
+    return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in name)
 
 
 def words_of(passed_over: Mapping[str, int]) -> str:
