@@ -33,8 +33,6 @@ from swc.show.plain import table
 from swc.show.revision import Revision
 from swc.show.wording import exact, runs, several
 
-UNKNOWN = 1.0  # what the runtime writes as the error of a cosine of which a single batch speaks
-
 MOST_CALLS = 10  # close calls listed; their number is always told
 
 
@@ -192,8 +190,8 @@ def _links(part: Part) -> tuple[str, str]:
 
 
 def psi_text(pair: Similarity) -> str:
-    """A similarity with its standard error; one of a single batch is given as 1 and was not measured."""
-    return f"{pair.value:.3f} ± " + (f"{pair.error:.3f}" if pair.error < UNKNOWN else "unknown")
+    """A similarity with its standard error."""
+    return f"{pair.value:.3f} ± " + (f"{pair.error:.3f}" if pair.has_error else "unknown")
 
 
 def places(program: Program, layers: Iterable[str]) -> str:

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import csv
 import json
-from pathlib import Path
+from math import isnan
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 from swc.evaluation import measure
+from swc.program.feedback import Similarity, unknown_errors
+from swc.report.anytime import Line, Point
+from swc.report.anytime import figure as anytime_figure
 from swc.report.scored import scored_of
+from swc.show.diff import psi_text
 
 from runs import Place, trained
 from swc_runtime.evaluate.outliers import detect
-from swc_runtime.evaluate.temperature import Temperature, choose_temperature, fit_temperature
+from swc_runtime.evaluate.temperature import Temperature, at_temperature, choose_temperature, fit_temperature
 from swc_runtime.metrics import nll
+from swc_runtime.similarity import UNKNOWN
 
 
 @pytest.fixture(scope="module")
@@ -171,22 +176,19 @@ def test_scores_are_better_at_a_used_temperature_than_at_a_bound() -> None:
     p = sure(labels, wrong, margin=9.0).softmax(-1)
     found = choose_temperature(p[:100], labels[:100])
     assert not found.unused
-    from swc_runtime.evaluate.temperature import at_temperature
-
     assert nll(at_temperature(p[100:], found.value), labels[100:]) < nll(p[100:], labels[100:])
 
 
 def test_a_similarity_of_one_batch_has_no_known_error() -> None:
-    from swc.program.feedback import Similarity
-    from swc.show.diff import psi_text
-
-    assert psi_text(Similarity("a", "b", 0.5, 1.0)) == "0.500 ± unknown"
-    assert psi_text(Similarity("a", "b", 0.5, 0.02)) == "0.500 ± 0.020"
+    one, known = Similarity("a", "b", 0.5, UNKNOWN), Similarity("a", "b", 0.5, 0.02)
+    assert psi_text(one) == "0.500 ± unknown" and psi_text(known) == "0.500 ± 0.020"
+    assert "single batch" in unknown_errors((one,)) and unknown_errors((one, known)) == unknown_errors(()) == ""
 
 
-def test_groups_that_layers_did_not_fill_are_told(tmp_path: Path) -> None:
-    from swc.passes.regroup import groups_of
-    from swc.program.feedback import Mixture
-
-    mixtures = [Mixture(name, "bank/0", (0.5, 0.5)) for name in ("a", "b", "c")]
-    assert groups_of(mixtures, 3) == (("a", "b", "c"),)
+def test_one_seed_draws_no_error_bar() -> None:
+    point = Point({"multiply-adds": 1.0}, {"top1": 0.5, "nll": 1.0, "ece": 0.1}, dict.fromkeys(("top1", "nll", "ece")))
+    other = Point({"multiply-adds": 2.0}, {"top1": 0.6, "nll": 0.9, "ece": 0.1}, {"top1": 0.1, "nll": 0.1, "ece": 0.1})
+    figure = anytime_figure([Line("tiny", "place", (point, other))], "multiply-adds", "tiny")
+    (bars,) = figure.axes[0].containers
+    lengths = [float(abs(segment[1][1] - segment[0][1])) for segment in bars[2][0].get_segments() if len(segment) == 2]
+    assert [round(length) for length in lengths if not isnan(length)] == [20]
