@@ -93,7 +93,7 @@ def test_what_systems_leave_behind_is_neither_image_nor_class_and_is_counted(tre
     said: list[str] = []
     found = opened(tree, said=said)
     assert names(found.train) == clean and found.classes == ("cat", "dog")
-    over = "passed over: 16 hidden, 1 outside of class folders, 1 .txt"
+    over = "passed over: 24 hidden, 1 outside of class folders, 1 .txt"
     assert said == [f"{tree}: 6 images in `train`, 2 in `val`, 2 classes; {over}"]
     assert not found.warnings
 
@@ -259,12 +259,35 @@ def test_deep_greys_are_scaled_or_refused_and_never_clipped(tmp_path: Path) -> N
         ("twelve.png", deep >> 4, "values end at 4,095"),
         ("long.tif", deep.astype(np.int32), "mode I"),
         ("float.tif", (deep / 65535).astype(np.float32), "mode F"),
+        ("eight.png", deep >> 8, "values end at 255"),
     ):
         Image.fromarray(values).save(tmp_path / name)
         with pytest.raises(DiagnosticError, match=said):
             decoded(tmp_path / name, channels=1)
     Image.fromarray(np.zeros((8, 8), dtype=np.uint16)).save(tmp_path / "black.png")
     assert decoded(tmp_path / "black.png").eq(0).all()
+
+
+def test_deep_colours_are_scaled_or_refused(tmp_path: Path) -> None:
+    cv2 = pytest.importorskip("cv2")
+    deep = np.linspace(0, 65535, 192, dtype=np.uint16).reshape(8, 8, 3)
+    for ending in ("png", "tif"):
+        cv2.imwrite(str(tmp_path / f"deep.{ending}"), deep)
+        assert decoded(tmp_path / f"deep.{ending}").max() > 200
+        cv2.imwrite(str(tmp_path / f"twelve.{ending}"), deep >> 4)
+        with pytest.raises(DiagnosticError, match="16-bit values end below"):
+            decoded(tmp_path / f"twelve.{ending}")
+
+
+def test_a_deep_grey_whose_zero_is_white_is_not_read_as_its_negative(tmp_path: Path) -> None:
+    deep = np.linspace(0, 65535, 64, dtype=np.uint16).reshape(8, 8)
+    Image.fromarray(deep).save(tmp_path / "black.tif", tiffinfo={262: 1})
+    raw = bytearray((tmp_path / "black.tif").read_bytes())
+    place = raw.find((262).to_bytes(2, "little") + (3).to_bytes(2, "little"))
+    raw[place + 8 : place + 10] = (0).to_bytes(2, "little")  # the photometric tag: white is zero
+    (tmp_path / "white.tif").write_bytes(raw)
+    black, white = (decoded(tmp_path / f"{name}.tif", channels=1).int() for name in ("black", "white"))
+    assert (black + white - 255).abs().max() <= 1
 
 
 def test_every_kind_of_pixels_is_read_as_torchvision_reads_it_without_a_word(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ from swc.diagnostics.catalogue.data import (
 )
 from swc.program.datasets import DataFacts
 
-from swc_runtime.data.listing import OUTSIDE, class_names, list_images, loose_files, printable, words_of
+from swc_runtime.data.listing import beside_classes, class_names, list_images, printable, words_of
 from swc_runtime.data.splits import Dataset, FolderSplit
 from swc_runtime.data.twins import MOST_PAIRS, twins
 
@@ -129,8 +129,7 @@ def _read_part(facts: DataFacts, folder: Path, name: str) -> _Part:
         over = f"; passed over: {words_of(passed_over)}" if passed_over else ""
         reason = f"{_named(empty)} without any image that can be read in `{name}`{over}"
         raise DiagnosticError(NotAnImageFolder(folder=printable(str(folder)), reason=reason))
-    if loose := loose_files(part):
-        passed_over[OUTSIDE] = loose
+    passed_over.update(beside_classes(part))
     labels = torch.tensor([number for number, one in enumerate(listings) for _ in one.files], dtype=torch.int64)
     files = tuple(file for listing in listings for file in listing.files)
     return _Part(FolderSplit(facts, files, labels), classes, passed_over, other_images)

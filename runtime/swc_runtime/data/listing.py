@@ -71,9 +71,13 @@ def class_names(part: Path) -> tuple[str, ...]:
     return tuple(sorted(entry.name for entry in _entries(part) if _is(entry.is_dir) and not is_hidden(entry.name)))
 
 
-def loose_files(part: Path) -> int:
-    """The files that lie beside the class folders."""
-    return sum(1 for entry in _entries(part) if _is(entry.is_file) and not is_hidden(entry.name))
+def beside_classes(part: Path) -> Counter[str]:
+    """How many files lie beside the class folders, and how much is hidden there."""
+    return Counter(
+        HIDDEN if is_hidden(entry.name) else OUTSIDE
+        for entry in _entries(part)
+        if is_hidden(entry.name) or not _is(entry.is_dir)
+    )
 
 
 def list_images(folder: Path) -> Listing:

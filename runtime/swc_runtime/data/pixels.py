@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from PIL import Image
 
 ORIENTATION = 0x0112  # the EXIF tag
+PHOTOMETRIC = 262  # the TIFF tag: with 0 white is zero
+UNKNOWN_WHITE = "which of them is white is not known: save the image with 8 bits a channel"
 LEAST_WHITE = 1 << 12  # a 16-bit image without any value so high was made by 12 bits or fewer
 BROKEN = (
     OSError,
@@ -32,15 +34,24 @@ BROKEN = (
 
 def with_8_bits(image: Image.Image, num_channels: int, is_turned: bool) -> Image.Image:
     """The image as `L` (one channel) or `RGB`; ValueError for numbers without a known white."""
+    is_deep = any(";16" in str(part[3]) for part in getattr(image, "tile", ()))  # known before it is loaded alone
     image.load()
-    upright = _turned(image) if is_turned else image
-    shallow = _shallow(upright)
+    if is_deep and image.mode in ("RGB", "RGBA", "LA"):
+        _check_white(image)
+    shallow = _shallow(image)
     if shallow.mode == "P" and isinstance(shallow.info.get("transparency"), bytes):
         shallow = shallow.convert("RGBA")  # the same colours; going straight to RGB Pillow warns of the transparency
-    return shallow.convert("L" if num_channels == 1 else "RGB")
+    plain = shallow.convert("L" if num_channels == 1 else "RGB")
+    return _turned(plain, _orientation(image)) if is_turned else plain
 
 
-def _turned(image: Image.Image) -> Image.Image:
+def _check_white(image: Image.Image) -> None:
+    """Of 16 bits a channel Pillow has taken the upper 8; ValueError where nothing is in the upper 4."""
+    if max(high for _, high in image.convert("RGB").getextrema()) < LEAST_WHITE >> 8:  # type: ignore[misc, operator, union-attr]
+        raise ValueError(f"its 16-bit values end below {LEAST_WHITE:,}: {UNKNOWN_WHITE}")
+
+
+def _turned(image: Image.Image, orientation: int) -> Image.Image:
     """As people see it: cameras store what the sensor saw, and beside it how the camera was held."""
     from PIL import Image
 
@@ -53,7 +64,7 @@ def _turned(image: Image.Image) -> Image.Image:
         7: Image.Transpose.TRANSVERSE,
         8: Image.Transpose.ROTATE_90,
     }
-    way = ways.get(_orientation(image))
+    way = ways.get(orientation)
     return image if way is None else image.transpose(way)
 
 
@@ -74,10 +85,14 @@ def _shallow(image: Image.Image) -> Image.Image:
         values = np.asarray(image)
         highest = int(values.max(initial=0))
         if 0 < highest < LEAST_WHITE and not is_scaled:
-            raise ValueError(
-                f"its 16-bit values end at {highest:,}: where white is, is not known: save it with 8 bits a channel"
-            )
-        return Image.fromarray((values >> 8).astype(np.uint8))
+            raise ValueError(f"its 16-bit values end at {highest:,}: {UNKNOWN_WHITE}")
+        shallow = (values >> 8).astype(np.uint8)
+        return Image.fromarray(255 - shallow if _is_white_zero(image) else shallow)
     if image.mode in ("I", "F"):
         raise ValueError(f"pixels of mode {image.mode} have no known white: save the image with 8 bits a channel")
     return image
+
+
+def _is_white_zero(image: Image.Image) -> bool:
+    """Whether the greys of a TIFF count from white; Pillow turns those of 8 bits round, and not those of 16."""
+    return getattr(image, "tag_v2", {}).get(PHOTOMETRIC) == 0
