@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from attrs import evolve, frozen
 
+from swc.classes import check_classes, write_classes
 from swc.diagnostics import DiagnosticError
 from swc.diagnostics.catalogue.training import NotARun, NothingToTrain, RunOfAnotherSpec, SurroundingsChanged
 from swc.driver import compile_spec
@@ -107,8 +108,12 @@ def open_run(build: Build, options: Options, sink: Sink, announce: Callable[[str
             look_at(found)
         dataset = found.to(machine.device)
         check_last(machine.deal, spec.training.recipe, len(dataset.train))
+        if not options.fresh:
+            check_classes(folder, dataset)
         if machine.ranks.is_first:
+            dataset.report(sink)
             _prepare(folder, spec, build, options, machine.facts() | {"data": dataset.digest()}, sink, announce)
+            write_classes(folder, dataset)
     return Run(folder, spec, spec_hash_of(folder), spec.training, dataset, machine, Silent(), options)
 
 

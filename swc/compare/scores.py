@@ -50,6 +50,7 @@ class Found:
     kind: Kind
     numbers: dict[str, float | None]
     points: tuple[Point, ...]
+    calibration: str = ""
 
 
 @frozen
@@ -94,7 +95,7 @@ def _found(folder: Path) -> Found | None:
     seed, end = spec.training.recipe.seed, _end(folder)
     if scored is not None and (results is None or scored.stage == end):
         kind = Kind(scored.epochs_scale, scored.stage, scored.num_images, scored.num_calibration)
-        return Found(folder, seed, kind, _evaluated(scored), points_of(scored.predictors))
+        return Found(folder, seed, kind, _evaluated(scored), points_of(scored.predictors), scored.calibration)
     assert results is not None
     kind = Kind(results["epochs_scale"], end, results["together"]["num_images"], 0)
     return Found(folder, seed, kind, _trained(results), ())
@@ -134,7 +135,7 @@ def _evaluated(scored: Scored) -> dict[str, float | None]:
 
 
 def _together(name: str, kind: Kind, end: str, found: Sequence[Found]) -> Scores:
-    label = _label(name, kind, end)
+    label = _label(name, kind, end, found)
     evaluated = [run for run in found if run.points]
     points = _mean_points([run.points for run in evaluated])
     line = Line(label, str(evaluated[0].folder), points) if evaluated else None
@@ -142,8 +143,9 @@ def _together(name: str, kind: Kind, end: str, found: Sequence[Found]) -> Scores
     return Scores(label, kind, tuple(run.seed for run in found), len(evaluated), values, line)
 
 
-def _label(name: str, kind: Kind, end: str) -> str:
-    calibrated = ", at fitted temperatures" if kind.num_calibration else ""
+def _label(name: str, kind: Kind, end: str, found: Sequence[Found]) -> str:
+    said = tuple(dict.fromkeys(run.calibration for run in found))
+    calibrated = said[0] if len(said) == 1 else ", at fitted temperatures, of some runs partly at T = 1"
     unfinished = f", after {kind.stage}" if kind.stage != end else ""
     return f"{name}{scale_text(kind.epochs_scale)}{unfinished}{calibrated}"
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 SCHEMA = 1
 SCORES = ("top1", "top5", "nll", "ece", "brier", "aurc")
 PLACE = ("run", "ensemble", "data", "members", "num_members", "num_images")
-COSTS = ("parameters", "multiply_adds", "milliseconds", "temperature")
+COSTS = ("parameters", "multiply_adds", "milliseconds", "temperature", "uncalibrated")
 
 Matrix = tuple[tuple[float, ...], ...]
 Means = dict[str, dict[str, float]]  # by predictor, by score
@@ -32,7 +32,8 @@ class Predictor:
     """A subset of the members: its scores and what it costs for an image.
 
     `parameters` are the scalars it needs, `multiply_adds` and `milliseconds` the sums over its members, which run one
-    after another (None: not timed). `temperature` divided its logits (None: they are as they were).
+    after another (None: not timed). `temperature` divided its logits (None: they are as they were);
+    where it is 1 because none could be used, `uncalibrated` says why.
     """
 
     members: tuple[str, ...]
@@ -41,6 +42,7 @@ class Predictor:
     multiply_adds: int
     milliseconds: float | None
     temperature: float | None
+    uncalibrated: str = ""
 
 
 @frozen
@@ -125,6 +127,7 @@ class Evaluation:
     outliers: tuple[Outliers, ...]
     interpolations: tuple[Interpolation, ...]
     corruptions: Corruptions | None = None
+    num_classes: int = 0
 
 
 def as_json(evaluations: tuple[Evaluation, ...]) -> str:

@@ -10,6 +10,7 @@ Shapes: M members, N images, C classes.
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Callable, Mapping
 from functools import cached_property
@@ -40,6 +41,7 @@ from swc_runtime.precision import Arithmetic
 
 SCHEMA = "swc predictions 1"
 KEY = "swc"  # the one key of the file's metadata: several would stand in no settled order
+READING = 2  # how files are decoded; before, EXIF orientation was left aside
 CHUNK = 1024  # images that are hashed at a time
 LIBRARIES = ("torch", "torchvision", "pillow")
 
@@ -134,13 +136,15 @@ def shelf_name(outliers: str) -> str:
     if outliers in DATASETS:
         return f"predictions_{outliers}"
     place = Path(outliers).resolve()
-    return f"predictions_{re.sub(r'[^A-Za-z0-9_]', '_', place.name)}_{sha256(str(place).encode()).hexdigest()[:8]}"
+    return f"predictions_{re.sub(r'[^A-Za-z0-9_]', '_', place.name)}_{sha256(os.fsencode(place)).hexdigest()[:8]}"
 
 
 def facts_of(split: Split) -> Facts:
     """What predictions depend on of a split: the images, and how they are normalised."""
     facts = split.facts
-    shaped = {"mean": facts.mean, "deviation": facts.deviation, "shape": facts.image_shape}
+    shaped: dict[str, Any] = {"mean": facts.mean, "deviation": facts.deviation, "shape": facts.image_shape}
+    if isinstance(split, FolderSplit):
+        shaped["reading"] = READING
     return {"images": _images_digest(split), "preprocessing": json.dumps(shaped, sort_keys=True)}
 
 
@@ -150,7 +154,7 @@ def _images_digest(split: Split) -> str:
     if isinstance(split, FolderSplit):
         for name in split.files:
             state = Path(name).stat()
-            digest.update(f"{name}\0{state.st_size}\0{state.st_mtime_ns}\0".encode())
+            digest.update(os.fsencode(f"{name}\0{state.st_size}\0{state.st_mtime_ns}\0"))
         return digest.hexdigest()
     for start in range(0, len(split), CHUNK):
         samples = np.arange(start, min(start + CHUNK, len(split)), dtype=np.int64)

@@ -7,6 +7,7 @@ the text names every weight once with what it is made of; it imports nothing of 
 from __future__ import annotations
 
 import inspect
+import json
 import sys
 from collections.abc import Iterable, Sequence
 from textwrap import fill
@@ -38,13 +39,15 @@ OWN_IMPORTS = (
 )
 
 
-def python_source(program: Program, graph: Graph, members: Sequence[MemberPlan]) -> str:
+def python_source(
+    program: Program, graph: Graph, members: Sequence[MemberPlan], classes: Sequence[str] | None = None
+) -> str:
     """The file's text."""
     names = names_of(program, members)
     used = frozenset[str]().union(*(called(code_of(weight.expression, names)) for weight in names.weights))
     parts = [
         _head(program, members, used),
-        _constants(program),
+        _constants(program, classes),
         _section("what is stored", BANK + _banks(program, graph, names) + _tensors(program, names)),
         _section("how each weight is made", _helpers(used) + _weights(members, names)),
         *_families(members),
@@ -88,7 +91,7 @@ def _needs_torchvision(imports: Iterable[tuple[str, str, str]]) -> bool:
     return any(module.startswith("torchvision") for module, _, _ in imports)
 
 
-def _constants(program: Program) -> str:
+def _constants(program: Program, classes: Sequence[str] | None) -> str:
     facts, stem = program.data, file_stem(program.ensemble)
     return (
         f'\nTRAINED = Path(__file__).with_name("{stem}.safetensors")\n'
@@ -96,9 +99,22 @@ def _constants(program: Program) -> str:
         f"IMAGE_SHAPE = {tuple_text(facts.image_shape)}\n"
         f"MEAN = {tuple_text(facts.mean)}  # of {inside_docstring(facts.name)}, by channel, for pixels in [0, 1]\n"
         f"DEVIATION = {tuple_text(facts.deviation)}\n"
+        f"{_class_names(classes)}"
         "\n"
         "Shape = tuple[int, ...]\n"
     )
+
+
+def _class_names(classes: Sequence[str] | None) -> str:
+    """The names of the classes in the order of the outputs, as many on a line as there is room for."""
+    if classes is None:
+        return ""
+    return "CLASSES = (\n" + "".join(f"{INDENT}{_literal(name)},\n" for name in classes) + ")\n"
+
+
+def _literal(name: str) -> str:
+    """A text as Python code of ASCII alone; names of folders may hold anything."""
+    return json.dumps(name, ensure_ascii=False).encode("ascii", "backslashreplace").decode()
 
 
 def _banks(program: Program, graph: Graph, names: Names) -> str:

@@ -19,6 +19,8 @@ from swc.program.plain_json import read_json
 from swc.semantics.spec import Spec
 from swc.store import read_spec
 
+LEAST, MOST = 0.0505, 19.8  # temperatures within which none is one that a search ended at
+
 Grid = tuple[tuple[float | None, ...], ...]
 
 
@@ -40,6 +42,14 @@ class PredictorFacts:
     parameters: int
     multiply_adds: int
     milliseconds: float | None
+    temperature: float | None = None
+    uncalibrated: str = ""
+
+    @property
+    def is_calibrated(self) -> bool:
+        """Whether a temperature was fitted, and neither left unused nor, as older versions did, taken at a bound."""
+        known = self.temperature is not None and not self.uncalibrated
+        return known and LEAST < (self.temperature or 0.0) < MOST
 
 
 @frozen
@@ -128,6 +138,16 @@ class Scored:
     corruptions: CorruptionFacts | None = None
     mean_diversity: float | None = None
     mean_top1: float | None = None
+
+    @property
+    def calibration(self) -> str:
+        """At what temperatures the scores are, in the words of a title; nothing where none were asked for."""
+        if not self.num_calibration:
+            return ""
+        left = sum(1 for one in self.predictors if not one.is_calibrated)
+        if left == len(self.predictors):
+            return ", at T = 1: no temperature could be fitted"
+        return ", at fitted temperatures" + (f", {left} of {len(self.predictors)} at T = 1 or a bound" if left else "")
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from math import sqrt
+from math import nan, sqrt
 from statistics import mean, stdev
 from typing import TYPE_CHECKING, Any
 
@@ -147,7 +147,7 @@ def figure(sweep: Sweep, found: Sequence[Summary]) -> Figure:
             axes.errorbar(
                 [place for place, _ in ended],
                 [factor * value.mean for _, value in ended],
-                yerr=[factor * (value.error or 0.0) for _, value in ended],
+                yerr=[nan if value.error is None else factor * value.error for _, value in ended],
                 label=", ".join(f"{n} {v}" for n, v in others) or None,
                 color=LINES[number % len(LINES)],
                 linestyle="none" if name in (SPEC, ENSEMBLE) else "-",  # names have no order

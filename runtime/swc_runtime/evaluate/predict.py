@@ -1,7 +1,8 @@
 """Predictions of an ensemble over a split, and their scores.
 
 Takes an ensemble and batches; gives probabilities, or `Evaluation`. Guarantees: weights are composed once; members
-are in eval mode and afterwards in the mode they were in; nothing of the ensemble changes.
+are in eval mode and afterwards in the mode they were in; nothing of the ensemble changes, nor do random numbers drawn
+afterwards; a member that draws some itself draws the same for the same batch, whichever process asks it.
 Suffixes: M members, N images, B images of a batch, C classes.
 """
 
@@ -9,15 +10,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 
 import torch
 from torch import Tensor
 
-from swc_runtime.ensemble import Ensemble
+from swc_runtime.ensemble import Ensemble, Network
+from swc_runtime.evaluate.chance import Dependence, buffers_kept, chance_kept, dependence, draw_from, seed_of
 from swc_runtime.metrics import Evaluation, score_ensemble
 from swc_runtime.precision import Arithmetic, laid_out
 from swc_runtime.ranks import ALONE, Ranks
 from swc_runtime.steps.losses import widened
+
+ROUNDING, ROUNDING_TO_BFLOAT16 = 1e-3, 5e-2  # how far batches of other sizes may be off, of the largest output
 
 
 def evaluate(
@@ -38,9 +43,14 @@ def predict(
     ValueError without a batch.
     """
     device = next(ensemble.parameters()).device
-    with torch.no_grad(), evaluating(ensemble), ensemble.composed():  # composed outside of autocast, in full
+    with (
+        torch.no_grad(),
+        chance_kept(),
+        evaluating(ensemble),
+        ensemble.composed(),
+    ):  # composed outside of autocast, in full
         seen = [
-            (_predicted(ensemble, images.to(device), arithmetic, _is_own(number, ranks)), labels.to(device))
+            (_predicted(ensemble, images.to(device), arithmetic, number, _is_own(number, ranks)), labels.to(device))
             for number, (images, labels) in enumerate(batches)
         ]
     if not seen:
@@ -58,11 +68,29 @@ def predict_logits(
     Their softmax is what `predict` gives. ValueError without a batch.
     """
     device = next(ensemble.parameters()).device
-    with torch.no_grad(), evaluating(ensemble), ensemble.composed():
-        seen = [(_logits(ensemble, images.to(device), arithmetic), labels.to(device)) for images, labels in batches]
+    with torch.no_grad(), chance_kept(), evaluating(ensemble), ensemble.composed():
+        seen = [
+            (_logits(ensemble, images.to(device), arithmetic, number), labels.to(device))
+            for number, (images, labels) in enumerate(batches)
+        ]
     if not seen:
         raise ValueError("there are no images to predict")
     return torch.cat([logits for logits, _ in seen], dim=1), torch.cat([labels for _, labels in seen])
+
+
+def dependences(ensemble: Ensemble, images: Tensor, arithmetic: Arithmetic) -> dict[int, Dependence]:
+    """By the number of the member that holds a network what its outputs depend on beside each of a few images."""
+    tolerance = ROUNDING if arithmetic.rounds_to is None else ROUNDING_TO_BFLOAT16
+
+    def run(network: Network, batch: Tensor) -> Tensor:
+        with arithmetic.autocast(), buffers_kept(ensemble.members[network.host]):
+            return widened(ensemble.run(network, laid_out(batch)))
+
+    with torch.no_grad(), evaluating(ensemble), ensemble.composed():
+        return {
+            network.host: dependence(partial(run, network), images.to(next(ensemble.parameters()).device), tolerance)
+            for network in ensemble.networks
+        }
 
 
 def _is_own(batch: int, ranks: Ranks) -> bool:
@@ -70,9 +98,9 @@ def _is_own(batch: int, ranks: Ranks) -> bool:
     return ranks.deals_members or batch % ranks.size == ranks.rank
 
 
-def _predicted(ensemble: Ensemble, images: Tensor, arithmetic: Arithmetic, runs: bool) -> Tensor:
-    """Probabilities [M, B, C], zero where other ranks are asked."""
-    own = _probabilities(ensemble, images, arithmetic) if runs else None
+def _predicted(ensemble: Ensemble, images: Tensor, arithmetic: Arithmetic, number: int, runs: bool) -> Tensor:
+    """Probabilities [M, B, C] of a batch by its number, zero where other ranks are asked."""
+    own = _logits(ensemble, images, arithmetic, number).softmax(-1) if runs else None
     if own is not None and len(own) == len(ensemble.members):
         return own
     shape = (len(ensemble.members), len(images), ensemble.program.data.num_classes)
@@ -82,23 +110,24 @@ def _predicted(ensemble: Ensemble, images: Tensor, arithmetic: Arithmetic, runs:
     return made
 
 
-def _probabilities(ensemble: Ensemble, images: Tensor, arithmetic: Arithmetic) -> Tensor:
-    return _logits(ensemble, images, arithmetic).softmax(-1)
-
-
-def _logits(ensemble: Ensemble, images: Tensor, arithmetic: Arithmetic) -> Tensor:
-    with arithmetic.autocast():
-        logits_MBC = ensemble(laid_out(images))
-    return widened(logits_MBC)
+def _logits(ensemble: Ensemble, images: Tensor, arithmetic: Arithmetic, number: int) -> Tensor:
+    """Logits [M, B, C] of a batch by its number, from which follows what its members draw."""
+    made = []
+    for network in ensemble.networks:
+        draw_from(seed_of(number, network.host))
+        with arithmetic.autocast():
+            made.append(ensemble.run(network, laid_out(images)))
+    return widened(torch.cat(made))
 
 
 @contextmanager
 def evaluating(ensemble: Ensemble) -> Iterator[None]:
-    """Inside, every module is in eval mode; afterwards each is as it was."""
+    """Inside, every module is in eval mode; afterwards each is as it was, and so are its buffers."""
     were_training = [module for module in ensemble.modules() if module.training]
     ensemble.eval()
     try:
-        yield
+        with buffers_kept(ensemble):
+            yield
     finally:
         for module in were_training:
             module.training = True

@@ -45,8 +45,14 @@ def reread_safetensors(module: nn.Module, path: Path, images: Tensor) -> Tensor:
 
 
 def reread_torch(module: nn.Module, path: Path, images: Tensor) -> Tensor:
-    """The outputs of another build of the module, which is given the state that the file holds."""
-    return _asked(_with_state(module, torch.load(path, weights_only=True)), images)
+    """The outputs of another build of the module, with the state that the file holds."""
+    return _asked(_with_state(module, torch_state(path)), images)
+
+
+def torch_state(path: Path) -> Mapping[str, Tensor]:
+    """The state that a file of torch holds."""
+    found: Mapping[str, Tensor] = torch.load(path, weights_only=True)
+    return found
 
 
 def reread_exported(_: nn.Module, path: Path, images: Tensor) -> Tensor:
