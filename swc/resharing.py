@@ -165,6 +165,5 @@ def _carried(run: Run, trained: Trained, compiled: Compiled, stage: Stage) -> Tr
         run.progress.say(
             f"weights carried with a residual of at most {worst:.2g} in {several(banks, 'bank')}; norms estimated again"
         )
-        torch.manual_seed(run.recipe.seed)  # members with dropout draw from torch's generator here too
         reestimate(carried.ensemble, batches_of(run, stage, stage.stop), run.machine.arithmetic, run.machine.ranks)
     return assembled(run, compiled, carried.ensemble, carried.momentum, 0)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from attrs import frozen
 
 from swc.diagnostics import DiagnosticError
+from swc.diagnostics.catalogue.disturbing import NonFinitePredictions, ScoresLeftOut
 from swc.diagnostics.catalogue.training import CheckpointsLost
 from swc.frontend.own_code import told_to_its_author
 from swc.frontend.read import folders_of
@@ -27,6 +28,7 @@ from swc_runtime.checkpoint import Meta, Position, save_checkpoint, under_prefix
 from swc_runtime.data import num_batches, test_batches
 from swc_runtime.ensemble import Ensemble, state_tensors
 from swc_runtime.evaluate import evaluate
+from swc_runtime.layout import layout_remark
 from swc_runtime.models import factory_path
 from swc_runtime.norms import reestimate
 from swc_runtime.optimiser import momentum_tensors
@@ -59,6 +61,8 @@ def train(run: Run) -> Evaluation:
             trained, marks = _resume(run) or (_start(run), {})
         begin_alike(run, trained)
         _tell_traffic(run, trained)
+        if remark := layout_remark(dict(zip(run.members, trained.ensemble.members, strict=True)), run.machine.device):
+            run.progress.say(remark)
         if not _is_finished(run, trained):
             return _train_on(run, trained, marks)
         run.progress.say("the run is finished: there is nothing left to train")
@@ -173,10 +177,23 @@ def _train_stage(session: Session, trained: Trained, stage: Stage) -> None:
         if epoch + 1 == stage.stop:
             _settle_norms(session.run, trained, stage)
         if epoch + 1 == stage.stop or (every and (epoch + 1) % every == 0):
-            found = scores(session.run, trained.ensemble)
-            session.records.write_scores(stage, epoch, session.run.members, found)
-            session.run.progress.scored(stage, epoch, found)
+            _score(session, trained, stage, epoch)
         _save(session, trained)
+
+
+def _score(session: Session, trained: Trained, stage: Stage, epoch: int) -> None:
+    """Scores within a run; a member without finite predictions is told, and training goes on, as it may recover."""
+    try:
+        found = scores(session.run, trained.ensemble)
+    except DiagnosticError as error:
+        (told,) = error.diagnostics
+        if not isinstance(told, NonFinitePredictions):
+            raise
+        left_out = ScoresLeftOut(phase=stage.phase.name, epoch=epoch + 1, members=told.members)
+        session.run.progress.warn(left_out)
+        return
+    session.records.write_scores(stage, epoch, session.run.members, found)
+    session.run.progress.scored(stage, epoch, found)
 
 
 def _settle_norms(run: Run, trained: Trained, stage: Stage) -> None:

@@ -19,6 +19,7 @@ from swc.diagnostics import DiagnosticError
 from swc.diagnostics.catalogue.exporting import ExportDiffers
 from swc.trained import Kept, restored
 from swc_runtime.export.formats import TOLERANCE, difference
+from swc_runtime.finite import check_predictions
 
 if TYPE_CHECKING:
     from swc.program.program import MemberPlan, Program
@@ -61,9 +62,14 @@ class Job:
 
     @cached_property
     def expected(self) -> dict[int, Tensor]:
-        """By the number of the member that holds a network its logits: [B, classes], of a joint one [B, M, classes]."""
+        """By the number of the member that holds a network its logits: [B, classes], of a joint one [B, M, classes].
+
+        DiagnosticError where a member's predictions are not finite.
+        """
         with torch.no_grad(), self.ensemble.composed():
             made = [(network, self.ensemble.run(network, self.images)) for network in self.ensemble.networks]
+        for network, logits in made:
+            check_predictions(logits.softmax(-1), [self.program.members[number].name for number in network.members])
         return {network.host: logits.transpose(0, 1) if network.is_joint else logits[0] for network, logits in made}
 
     def notes(self, member: MemberPlan) -> dict[str, str]:

@@ -61,7 +61,7 @@ def mixed(first: nn.Module, second: nn.Module, step: float) -> nn.Module:
 
 
 def _top1(module: nn.Module, batches: Batches, arithmetic: Arithmetic) -> float:
-    """With BatchNorm in train mode, and nothing else."""
+    """With BatchNorm in train mode, and nothing else; what is predicted from numbers that are not finite is wrong."""
     module.eval()
     for part in module.modules():
         if isinstance(part, nn.modules.batchnorm._BatchNorm):
@@ -70,7 +70,8 @@ def _top1(module: nn.Module, batches: Batches, arithmetic: Arithmetic) -> float:
     hits = total = 0
     for images, labels in batches:
         with torch.no_grad(), arithmetic.autocast():
-            predicted = module(laid_out(images.to(device))).argmax(-1)
-        hits += int((predicted == labels.to(device)).sum())
+            logits = module(laid_out(images.to(device)))
+        is_hit = (logits.argmax(-1) == labels.to(device)) & logits.softmax(-1).isfinite().all(-1)
+        hits += int(is_hit.sum())
         total += len(labels)
     return hits / total
