@@ -35,7 +35,7 @@ from swc_runtime.optimiser import momentum_tensors
 from swc_runtime.records import Records, Unrecorded, cut_back, read_rows
 from swc_runtime.reduction import traffic_of
 from swc_runtime.steps import LEAVES_NORMS
-from swc_runtime.trainer import Epoch, OnStep, Tally, check_finite, train_epoch
+from swc_runtime.trainer import Epoch, OnStep, Tally, check_finite, check_state, train_epoch
 
 if TYPE_CHECKING:
     from swc.run import Run
@@ -201,6 +201,7 @@ def _settle_norms(run: Run, trained: Trained, stage: Stage) -> None:
     if trained.compiled.program.step.name in LEAVES_NORMS:
         batches = batches_of(run, stage, stage.stop - 1)
         reestimate(trained.ensemble, batches, run.machine.arithmetic, run.machine.ranks)
+        check_state(trained.ensemble, Epoch(stage.phase, stage.stop - 1, 0), 0)
 
 
 def _train_epoch(session: Session, trained: Trained, stage: Stage, epoch: int) -> None:

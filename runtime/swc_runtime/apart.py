@@ -69,6 +69,20 @@ def check_apart(members: Sequence[Named]) -> None:
         raise DiagnosticError(told)
 
 
+def set_apart(members: Sequence[Named]) -> None:
+    """Give each member buffers of its own, and DiagnosticError where two of them share more than buffers.
+
+    `swc compile` refuses shared buffers too; runs that were begun before it did go on, and read the same numbers.
+    """
+    modules = dict(members)
+    for sharing in shared_between(members):
+        owner, _, name = sharing.other_path.rpartition(".")
+        buffers = modules[sharing.other].get_submodule(owner)._buffers
+        if (buffer := buffers.get(name)) is not None:
+            buffers[name] = buffer.clone()
+    check_apart(members)
+
+
 def _places(build: int, module: nn.Module) -> Iterator[_Place]:
     named = [*module.named_parameters(remove_duplicate=False), *module.named_buffers(remove_duplicate=False)]
     for path, tensor in named:

@@ -218,6 +218,11 @@ def check_losses(ensemble: Ensemble, tally: Tally, epoch: Epoch, step: int) -> N
 def check_finite(ensemble: Ensemble, tally: Tally, epoch: Epoch, step: int) -> None:
     """DiagnosticError where a loss, or a number that training changes, is not finite; before every checkpoint."""
     check_losses(ensemble, tally, epoch, step)
+    check_state(ensemble, epoch, step)
+
+
+def check_state(ensemble: Ensemble, epoch: Epoch, step: int) -> None:
+    """DiagnosticError where a number that training changes is not finite, by the ids of the state."""
     names = ensemble.watch.broken(state_tensors(ensemble))
     if names:
         raise DiagnosticError(NonFiniteState(phase=epoch.phase.name, epoch=epoch.number + 1, step=step, tensors=names))

@@ -94,9 +94,8 @@ class _Opened:
 
     def _probabilities(self, logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         probabilities = logits.to(self.device).softmax(-1)
-        check_predictions(
-            probabilities, [member.name for member in self.kept.compiled.program.members]
-        )  # kept ones too
+        names = [member.name for member in self.kept.compiled.program.members]
+        check_predictions(probabilities, names)  # those that were kept are looked at too
         return probabilities, labels.to(self.device)
 
     def _logits(self, split: Split) -> tuple[Tensor, Tensor]:

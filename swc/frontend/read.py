@@ -35,7 +35,25 @@ def read_members(spec: Spec, sink: Sink) -> tuple[LayerTable, ...]:
         if member.source not in outcomes:
             outcomes[member.source] = _read(member, spec.data)
         tables += _named(member, outcomes[member.source], sink)
+    if not sink.errors:
+        _check_apart(spec, sink)
     return tuple(tables)
+
+
+def _check_apart(spec: Spec, sink: Sink) -> None:
+    """Report members whose code shares tensors between them, at the line of the second; only factories can do so."""
+    own = [member for member in spec.members if member.source.kind == "python" and not member.host]
+    if not own:
+        return
+    from swc.frontend.apart import check_builds_apart
+    from swc_runtime.models import factory_path
+
+    try:
+        with factory_path(folders_of(spec)):
+            check_builds_apart(own, spec.data)
+    except DiagnosticError as error:
+        for diagnostic in error.diagnostics:
+            sink.report(diagnostic)
 
 
 def _named(member: Member, outcome: Outcome, sink: Sink) -> list[LayerTable]:

@@ -46,9 +46,7 @@ class MembersShareState(Diagnostic):
 
     def help(self) -> str:
         """Make it anew."""
-        return (
-            "let the factory make a new module at each call, and give buffers a `.clone()` of what lies outside of it"
-        )
+        return "let the factory make a new module at each call, and give buffers a `.clone()` of what lies outside"
 
     def notes(self) -> tuple[str, ...]:
         """The other tensors."""
