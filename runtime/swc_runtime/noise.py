@@ -52,7 +52,7 @@ class Noise:
         own = generators(device)[-1]
         before = own.get_state()
         self._drew = False
-        with self.seeded(int.from_bytes(sha256(before.numpy()).digest()[:8], "big") >> 1, device):
+        with self.seeded(int.from_bytes(sha256(before.numpy().tobytes()).digest()[:8], "big") >> 1, device):
             yield
         if self._drew:
             torch.rand((), generator=own, device=own.device)
