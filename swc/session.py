@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from attrs import frozen
 
 from swc.diagnostics import DiagnosticError
+from swc.diagnostics.catalogue.disturbing import NonFinitePredictions, ScoresLeftOut
 from swc.diagnostics.catalogue.training import CheckpointsLost
 from swc.driver import compile_spec
 from swc.frontend.own_code import told_to_its_author
@@ -30,13 +31,13 @@ from swc_runtime.checkpoint import Meta, Position, save_checkpoint, under_prefix
 from swc_runtime.data import PixelCheck, num_batches, test_batches
 from swc_runtime.ensemble import Ensemble, load_state_tensors, state_tensors
 from swc_runtime.evaluate import evaluate, predict
-from swc_runtime.init import seed_all
+from swc_runtime.layout import layout_remark
 from swc_runtime.norms import reestimate
 from swc_runtime.optimiser import momentum_tensors
 from swc_runtime.records import Records, Unrecorded, cut_back, read_rows
 from swc_runtime.reduction import traffic_of
 from swc_runtime.steps import LEAVES_NORMS
-from swc_runtime.trainer import Epoch, OnStep, Tally, check_finite, train_epoch
+from swc_runtime.trainer import Epoch, OnStep, Tally, check_finite, check_state, train_epoch
 
 if TYPE_CHECKING:
     from swc.run import Run
@@ -64,6 +65,8 @@ def train(run: Run) -> Evaluation:
             trained, marks = _resume(run) or (_start(run), {})
         begin_alike(run, trained)
         _tell_traffic(run, trained)
+        if remark := layout_remark(dict(zip(run.members, trained.ensemble.members, strict=True)), run.machine.device):
+            run.progress.say(remark)
         if not _is_finished(run, trained) or trained.is_unscored:
             rehearse(run, trained)
             return _train_on(run, trained, marks)
@@ -128,7 +131,6 @@ def rehearse(run: Run, trained: Trained) -> None:
 
 def scores(run: Run, ensemble: Ensemble) -> Evaluation:
     """Each member and the ensemble on the test images."""
-    seed_all(run.recipe.seed)  # of members that draw in eval mode too, wherever the run was taken up
     batches = test_batches(run.dataset.test, run.recipe.batch, device=run.machine.device)
     return evaluate(ensemble, batches, run.machine.arithmetic, run.machine.ranks)
 
@@ -204,11 +206,24 @@ def _score(session: Session, trained: Trained, stage: Stage) -> None:
     """Take the scores of the epoch that was kept last, where they are due, and keep that they were taken."""
     if not trained.is_unscored:
         return
-    found = scores(session.run, trained.ensemble)
-    session.records.write_scores(stage, trained.epoch - 1, session.run.members, found)
-    session.run.progress.scored(stage, trained.epoch - 1, found)
+    found = _scores_within(session.run, trained, stage)
+    if found is not None:
+        session.records.write_scores(stage, trained.epoch - 1, session.run.members, found)
+        session.run.progress.scored(stage, trained.epoch - 1, found)
     trained.is_unscored = False
     _save(session, trained)
+
+
+def _scores_within(run: Run, trained: Trained, stage: Stage) -> Evaluation | None:
+    """Scores within a run; a member without finite predictions is told, and training goes on, as it may recover."""
+    try:
+        return scores(run, trained.ensemble)
+    except DiagnosticError as error:
+        (told,) = error.diagnostics
+        if not isinstance(told, NonFinitePredictions):
+            raise
+        run.progress.warn(ScoresLeftOut(phase=stage.phase.name, epoch=trained.epoch, members=told.members))
+        return None
 
 
 def _settle_norms(run: Run, trained: Trained, stage: Stage) -> None:
@@ -216,6 +231,7 @@ def _settle_norms(run: Run, trained: Trained, stage: Stage) -> None:
     if trained.compiled.program.step.name in LEAVES_NORMS:
         batches = batches_of(run, stage, stage.stop - 1)
         reestimate(trained.ensemble, batches, run.machine.arithmetic, run.machine.ranks)
+        check_state(trained.ensemble, Epoch(stage.phase, stage.stop - 1, 0), 0)
 
 
 def _train_epoch(session: Session, trained: Trained, stage: Stage, epoch: int) -> None:

@@ -11,6 +11,7 @@ from swc.diagnostics.catalogue.clusters import CLUSTERS
 from swc.diagnostics.catalogue.comparing import COMPARING
 from swc.diagnostics.catalogue.corrupting import CORRUPTING
 from swc.diagnostics.catalogue.data import DATA
+from swc.diagnostics.catalogue.disturbing import DISTURBING
 from swc.diagnostics.catalogue.evaluation import EVALUATION
 from swc.diagnostics.catalogue.exporting import EXPORTING
 from swc.diagnostics.catalogue.files import FILES
@@ -44,7 +45,7 @@ AREAS: tuple[tuple[str, tuple[type[Diagnostic], ...]], ...] = (
     ("Sharing policies", POLICIES),
     ("Budget and allocation", BUDGET),
     ("Data sets", DATA),
-    ("Training: checkpoints, feedback", (*RUN, *TRAINING)),
+    ("Training: checkpoints, feedback", (*RUN, *DISTURBING, *TRAINING)),
     ("Several processes", RANKS),
     ("Files and the command", FILES),
     ("Showing and comparing", SHOW),

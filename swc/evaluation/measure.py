@@ -48,6 +48,7 @@ from swc_runtime.evaluate.interpolate import alike, along
 from swc_runtime.evaluate.outliers import MEASURES, detect
 from swc_runtime.evaluate.subsets import Subset, subsets, together
 from swc_runtime.evaluate.temperature import Temperature, at_temperature, choose_temperature
+from swc_runtime.finite import check_predictions
 from swc_runtime.metrics import Bin, Scores, reliability, score
 from swc_runtime.precision import Arithmetic, choose_arithmetic
 
@@ -108,7 +109,10 @@ class _Opened:
         return self._probabilities(*self._logits(split))
 
     def _probabilities(self, logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        return logits.to(self.device).softmax(-1), labels.to(self.device)
+        probabilities = logits.to(self.device).softmax(-1)
+        names = [member.name for member in self.kept.compiled.program.members]
+        check_predictions(probabilities, names)  # those that were kept are looked at too
+        return probabilities, labels.to(self.device)
 
     def _logits(self, split: Split) -> tuple[Tensor, Tensor]:
         return predict_logits(self.ensemble, test_batches(split, self.batch, device=self.device), self.arithmetic)

@@ -23,6 +23,7 @@ from swc.diagnostics.catalogue.exporting import BatchNotKept, BatchRefused, Chan
 from swc.trained import Kept, restored
 from swc_runtime.evaluate.chance import Dependence, buffers_kept, chance_kept, dependence, draw_from
 from swc_runtime.export.formats import TOLERANCE, difference
+from swc_runtime.finite import check_predictions
 
 if TYPE_CHECKING:
     from swc.program.program import MemberPlan, Program
@@ -75,6 +76,7 @@ class Job:
         """Logits [B, classes] of member `number` for the first images, of a joint network [M, B, classes].
 
         None where the member takes no batch of that size; where it takes none at all, its error passes through.
+        DiagnosticError where a member's predictions are not finite.
         """
         if (number, size) not in self._expected:
             self._expected[number, size] = self._asked(number, size)
@@ -83,11 +85,15 @@ class Job:
     def _asked(self, number: int, size: int) -> Tensor | None:
         try:
             with torch.no_grad():
-                return again(lambda images: self._run(number, images), self.images[:size])
+                found = again(lambda images: self._run(number, images), self.images[:size])
         except (RuntimeError, ValueError):  # BatchNorm by the batch's statistics takes no single image, for instance
             if size == BATCHES[0]:
                 raise
             return None
+        network = next(one for one in self.ensemble.networks if one.host == number)
+        names = [self.program.members[member].name for member in network.members]
+        check_predictions((found if network.is_joint else found[None]).softmax(-1), names)
+        return found
 
     def _run(self, number: int, images: Tensor) -> Tensor:
         network = next(one for one in self.ensemble.networks if one.host == number)

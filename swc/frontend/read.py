@@ -116,7 +116,22 @@ def _own_outcomes(spec: Spec, sink: Sink, announce: Announce | None) -> Outcomes
         return _kept(spec, code)
     announce(code)
     with importable(code):
-        return {source: _run(_first(source, spec), spec, code, sink) for source in code.sources}
+        found = {source: _run(_first(source, spec), spec, code, sink) for source in code.sources}
+        if all(isinstance(outcome, LayerTable) for outcome in found.values()):
+            _check_apart(spec, sink)
+    return found
+
+
+def _check_apart(spec: Spec, sink: Sink) -> None:
+    """Report members whose code shares tensors between them, at the line of the second; only factories can do so."""
+    from swc.frontend.apart import check_builds_apart
+
+    own = [member for member in spec.members if member.source.kind == "python" and not member.host]
+    try:
+        check_builds_apart(own, spec.data)
+    except DiagnosticError as error:
+        for diagnostic in error.diagnostics:
+            sink.report(diagnostic)
 
 
 def _first(source: ModelSource, spec: Spec) -> Member:

@@ -65,7 +65,7 @@ def mix(between: nn.Module, first: nn.Module, second: nn.Module, step: float) ->
 
 
 def _top1(module: nn.Module, batches: Batches, arithmetic: Arithmetic) -> float:
-    """With BatchNorm in train mode, and nothing else."""
+    """With BatchNorm in train mode, and nothing else; what is predicted from numbers that are not finite is wrong."""
     module.eval()
     for part in module.modules():
         if isinstance(part, nn.modules.batchnorm._BatchNorm):
@@ -75,7 +75,8 @@ def _top1(module: nn.Module, batches: Batches, arithmetic: Arithmetic) -> float:
     for number, (images, labels) in enumerate(batches):
         draw_from(number)  # so that a member that draws draws the same at every point
         with torch.no_grad(), arithmetic.autocast():
-            predicted = module(laid_out(images.to(device))).argmax(-1)
-        hits += int((predicted == labels.to(device)).sum())
+            logits = module(laid_out(images.to(device)))
+        is_hit = (logits.argmax(-1) == labels.to(device)) & logits.softmax(-1).isfinite().all(-1)
+        hits += int(is_hit.sum())
         total += len(labels)
     return hits / total

@@ -16,7 +16,9 @@ import torch
 from torch import Tensor
 
 from swc_runtime.ensemble import Ensemble, Network
-from swc_runtime.evaluate.chance import Dependence, buffers_kept, chance_kept, dependence, draw_from, seed_of
+from swc_runtime.evaluate.chance import Dependence, buffers_kept, dependence
+from swc_runtime.finite import check_predictions
+from swc_runtime.init import derived_seed, seed_of
 from swc_runtime.metrics import Evaluation, score_ensemble
 from swc_runtime.precision import Arithmetic, laid_out
 from swc_runtime.ranks import ALONE, Ranks
@@ -40,23 +42,19 @@ def predict(
 ) -> tuple[Tensor, Tensor]:
     """Probabilities [M, N, C] of the members, in float32 at least, and labels [N], in the order of the batches.
 
-    ValueError without a batch.
+    ValueError without a batch, DiagnosticError where a member's probabilities are not finite.
     """
     device = next(ensemble.parameters()).device
-    with (
-        torch.no_grad(),
-        chance_kept(),
-        evaluating(ensemble),
-        ensemble.composed(),
-    ):  # composed outside of autocast, in full
+    with torch.no_grad(), evaluating(ensemble), ensemble.composed():  # composed outside of autocast, in full
         seen = [
-            (_predicted(ensemble, images.to(device), arithmetic, number, _is_own(number, ranks)), labels.to(device))
+            (_predicted(ensemble, number, images.to(device), arithmetic, ranks), labels.to(device))
             for number, (images, labels) in enumerate(batches)
         ]
     if not seen:
         raise ValueError("there are no images to predict")
     probabilities = torch.cat([p for p, _ in seen], dim=1)
     ranks.add_up(probabilities)  # each is zero but on one rank
+    check_predictions(probabilities, names_of(ensemble))
     return probabilities, torch.cat([labels for _, labels in seen])
 
 
@@ -65,17 +63,25 @@ def predict_logits(
 ) -> tuple[Tensor, Tensor]:
     """Logits [M, N, C] of the members, in float32 at least, and labels [N], in the order of the batches.
 
-    Their softmax is what `predict` gives. ValueError without a batch.
+    Their softmax is what `predict` gives. ValueError without a batch, DiagnosticError where a member's probabilities
+    are not finite.
     """
     device = next(ensemble.parameters()).device
-    with torch.no_grad(), chance_kept(), evaluating(ensemble), ensemble.composed():
+    with torch.no_grad(), evaluating(ensemble), ensemble.composed():
         seen = [
-            (_logits(ensemble, images.to(device), arithmetic, number), labels.to(device))
+            (_logits(ensemble, number, images.to(device), arithmetic), labels.to(device))
             for number, (images, labels) in enumerate(batches)
         ]
     if not seen:
         raise ValueError("there are no images to predict")
-    return torch.cat([logits for logits, _ in seen], dim=1), torch.cat([labels for _, labels in seen])
+    logits = torch.cat([logits for logits, _ in seen], dim=1)
+    check_predictions(logits.softmax(-1), names_of(ensemble))
+    return logits, torch.cat([labels for _, labels in seen])
+
+
+def names_of(ensemble: Ensemble) -> tuple[str, ...]:
+    """The names of all members, in order."""
+    return tuple(member.name for member in ensemble.program.members)
 
 
 def dependences(ensemble: Ensemble, images: Tensor, arithmetic: Arithmetic) -> dict[int, Dependence]:
@@ -98,9 +104,10 @@ def _is_own(batch: int, ranks: Ranks) -> bool:
     return ranks.deals_members or batch % ranks.size == ranks.rank
 
 
-def _predicted(ensemble: Ensemble, images: Tensor, arithmetic: Arithmetic, number: int, runs: bool) -> Tensor:
-    """Probabilities [M, B, C] of a batch by its number, zero where other ranks are asked."""
-    own = _logits(ensemble, images, arithmetic, number).softmax(-1) if runs else None
+def _predicted(ensemble: Ensemble, number: int, images: Tensor, arithmetic: Arithmetic, ranks: Ranks) -> Tensor:
+    """Probabilities [M, B, C] for batch `number`, zero where other ranks are asked."""
+    runs = _is_own(number, ranks)
+    own = _logits(ensemble, number, images, arithmetic).softmax(-1) if runs else None
     if own is not None and len(own) == len(ensemble.members):
         return own
     shape = (len(ensemble.members), len(images), ensemble.program.data.num_classes)
@@ -110,14 +117,12 @@ def _predicted(ensemble: Ensemble, images: Tensor, arithmetic: Arithmetic, numbe
     return made
 
 
-def _logits(ensemble: Ensemble, images: Tensor, arithmetic: Arithmetic, number: int) -> Tensor:
-    """Logits [M, B, C] of a batch by its number, from which follows what its members draw."""
-    made = []
-    for network in ensemble.networks:
-        draw_from(seed_of(number, network.host))
-        with arithmetic.autocast():
-            made.append(ensemble.run(network, laid_out(images)))
-    return widened(torch.cat(made))
+def _logits(ensemble: Ensemble, number: int, images: Tensor, arithmetic: Arithmetic) -> Tensor:
+    """Logits [M, B, C] for batch `number`; what members draw depends on it and on the program's seed."""
+    seed = derived_seed(seed_of(ensemble.program), f"prediction/{number}")
+    with ensemble.noise.seeded(seed, images.device), arithmetic.autocast():
+        logits_MBC = ensemble(laid_out(images))
+    return widened(logits_MBC)
 
 
 @contextmanager
