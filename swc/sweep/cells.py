@@ -10,14 +10,11 @@ import json
 import os
 import signal
 import subprocess
-import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from threading import Event, Lock
-from types import FrameType
-from typing import Any, NoReturn
+from typing import Any
 
 from attrs import field, frozen
 
@@ -25,6 +22,7 @@ from swc.diagnostics import DiagnosticError
 from swc.diagnostics.catalogue.formats import DamagedFile
 from swc.diagnostics.catalogue.training import RunBusy
 from swc.driver import Compiled, compile_file, compile_spec
+from swc.processes import child_command, end, tied
 from swc.semantics.origin import origin_of
 from swc.store import RUN, read_spec, write_origin, write_revision, write_spec
 from swc.sweep.beginning import scaled, seeded
@@ -32,7 +30,6 @@ from swc.sweep.plan import Cell, Sweep
 
 Results = dict[str, Any]
 ELSEWHERE = f"error[{RunBusy.code}]"
-CHILD = (sys.executable, "-m", "swc.cli.child")  # the command `swc`, ending with this process even if that is killed
 
 
 @frozen
@@ -59,24 +56,20 @@ class Processes:
 
     def run(self, command: Sequence[str], log: Path) -> int:
         """Run a command with its output in a file; gives its exit status. Its input ends when this process does."""
-        with (
-            log.open("ab") as stream,
-            subprocess.Popen(command, stdin=subprocess.PIPE, stdout=stream, stderr=subprocess.STDOUT) as process,
-        ):
+        with log.open("ab") as stream:
             with self.lock:
+                if self.are_stopped.is_set():
+                    return -signal.SIGTERM
+                process = tied(command, stdout=stream, stderr=subprocess.STDOUT)
                 self.running.add(process)
-            try:
+            with process:
                 return process.wait()
-            finally:
-                with self.lock:
-                    self.running.discard(process)
 
     def stop(self) -> None:
-        """Ask all to end, as an interrupt does."""
-        self.are_stopped.set()
+        """Ask all to end, and begin no other; none is left."""
         with self.lock:
-            for process in self.running:
-                process.terminate()
+            self.are_stopped.set()
+        end(self.running)
 
 
 def run_sweep(
@@ -92,7 +85,7 @@ def run_sweep(
             tell(done)
         return done
 
-    with _stopped_by_a_signal(), ThreadPoolExecutor(jobs) as pool:
+    with ThreadPoolExecutor(jobs) as pool:
         waiting = [pool.submit(run, *pair) for pair in zip(prepared, sweep.cells, strict=True)]
         try:
             return tuple(future.result() for future in waiting)
@@ -100,20 +93,6 @@ def run_sweep(
             pool.shutdown(wait=False, cancel_futures=True)
             processes.stop()
             raise
-
-
-@contextmanager
-def _stopped_by_a_signal() -> Iterator[None]:
-    """Let a request to end (SIGTERM) unwind as an interrupt does, so that no process is left behind."""
-
-    def leave(number: int, frame: FrameType | None) -> NoReturn:
-        raise SystemExit(128 + number)
-
-    before = signal.signal(signal.SIGTERM, leave)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _prepared(sweep: Sweep, cell: Cell, folder: Path) -> Done | Compiled:
@@ -135,7 +114,7 @@ def _train(
 ) -> Done:
     scale = ("--epochs-scale", str(sweep.epochs_scale))
     log = folder / "train.log"
-    status = processes.run([*CHILD, "train", str(folder), *scale, *options], log)
+    status = processes.run([*child_command(), "train", str(folder), *scale, *options], log)
     found = None if status else finished(folder, compiled, sweep.epochs_scale)
     return Done(cell, found, "" if found else _last_words(log) or f"it ended with {status}")
 
