@@ -51,9 +51,9 @@ def together(nproc: int, arguments: Sequence[str]) -> None:
 @contextmanager
 def _meeting_place() -> Iterator[int]:
     """A store by which the processes find each other, as torchrun has one; gives its port."""
-    from torch.distributed import distributed_c10d as c10d
+    from torch._C._distributed_c10d import TCPStore  # torch.distributed has it under the same name, untyped
 
-    store = c10d.TCPStore(HERE, 0, is_master=True, wait_for_workers=False)
+    store = TCPStore(HERE, 0, is_master=True, wait_for_workers=False)
     yield store.port
 
 

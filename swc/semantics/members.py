@@ -33,12 +33,12 @@ def read_data(item: tree.Data, scope: Scope) -> DataFacts:
     name = scalar(found)
     if name == "folder":
         return _folder(call, scope)
-    bind(call, scope, Signature())
     if not isinstance(name, str) or name not in DATASETS:
         scope.sink.report(
             catalogue.UnknownData(span=found.span, name=str(name), datasets=(*sorted(DATASETS), "folder"))
         )
         return DATASETS["cifar10"]
+    bind(call, scope, Signature())
     return DATASETS[name]
 
 
