@@ -12,7 +12,6 @@ import subprocess
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
 
@@ -21,12 +20,8 @@ LOOK = 0.05  # seconds between two looks at them
 
 
 def child_command() -> tuple[str, ...]:
-    """The command `swc` as a child that ends when its input does; it looks for modules where this process does.
-
-    `-P` keeps files in the current folder from being taken for libraries, unless this process takes them too.
-    """
-    looks_here = bool({"", str(Path.cwd())} & set(sys.path))
-    return (sys.executable, *(() if looks_here else ("-P",)), "-m", "swc.cli.child")
+    """The command `swc` as a child that ends when its input does; with `-P` no file here is taken for a module."""
+    return (sys.executable, "-P", "-m", "swc.cli.child")
 
 
 def tied(command: Iterable[str], **options: Any) -> subprocess.Popen[bytes]:

@@ -59,10 +59,10 @@ def next_revision(run: Run, trained: Trained, stage: Stage) -> Trained:
 def _tell_news(run: Run, before: Compiled, after: Compiled) -> None:
     """What a recompile decided and warns of; it is compiled from scratch, and says what was said before again."""
     for note in after.notes:
-        if note not in before.notes:
+        if note not in before.remarks:
             run.progress.say(note)
     for warning in after.warnings:
-        if warning not in before.warnings:
+        if warning.summary() not in before.remarks:
             run.progress.warn(warning)
 
 

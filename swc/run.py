@@ -19,7 +19,6 @@ from swc.driver import compile_spec
 from swc.frontend.table import LayerTable
 from swc.machine import Machine, settle_machine
 from swc.options import Options
-from swc.program.codec import hash_of
 from swc.program.stages import scale_epochs
 from swc.program.training import Recipe, Training
 from swc.semantics.spec import Spec
@@ -30,9 +29,11 @@ from swc.store import (
     Build,
     checkpoint_path,
     held,
+    is_same,
     read_machine,
     read_origin,
     read_spec,
+    spec_hash_of,
     write_origin,
     write_spec,
     write_whole,
@@ -105,7 +106,7 @@ def open_run(build: Build, options: Options, sink: Sink, announce: Callable[[str
         check_last(machine.deal, spec.training.recipe, len(dataset.train))
         if machine.ranks.is_first:
             _prepare(folder, spec, build, options, machine.facts() | {"data": dataset.digest()}, sink, announce)
-    return Run(folder, spec, hash_of(spec), spec.training, dataset, machine, Silent(), options)
+    return Run(folder, spec, spec_hash_of(folder), spec.training, dataset, machine, Silent(), options)
 
 
 def _prepare(
@@ -138,7 +139,7 @@ def _begun(folder: Path, spec: Spec, tables: tuple[LayerTable, ...]) -> bool:
     if not (folder / "spec.json").is_file():
         return False
     found, layers = read_spec(folder)
-    if hash_of(found) != hash_of(spec):
+    if not is_same(found, spec):
         raise DiagnosticError(_another_spec(folder, found, spec))
     if layers != tables:
         raise DiagnosticError(RunOfAnotherSpec(folder=str(folder), differs=("the layers of the members",)))
@@ -159,7 +160,7 @@ def _require_run(folder: Path) -> None:
 def _another_spec(folder: Path, old: Spec, new: Spec) -> RunOfAnotherSpec:
     assert old.training is not None, "a run has something to train"
     assert new.training is not None, "a run has something to train"
-    names = ("data", "members", "budget", "shares", "training", "params", "defaults")
+    names = ("data", "members", "budget", "shares", "training", "params", "step")
     differs = tuple(name for name in names if getattr(old, name) != getattr(new, name))
     was, now = old.training.epochs_scale, new.training.epochs_scale
     if was == now or differs != ("training",):

@@ -15,19 +15,19 @@ from attrs import frozen
 
 from swc.diagnostics import DiagnosticError
 from swc.diagnostics.catalogue.training import CheckpointsLost
+from swc.driver import compile_spec
 from swc.frontend.own_code import told_to_its_author
-from swc.frontend.read import folders_of
-from swc.program.codec import hash_of
 from swc.program.stages import Stage, stages
 from swc.resharing import next_revision
 from swc.show.wording import traffic_text
-from swc.store import held, read_compiled, revision_folder, write_revision
+from swc.store import held, read_spec, revision_folder, write_revision
 from swc.trained import Trained, assembled, batches_of, begin_alike, built, check_alike, kept_of, own_members, restored
+from swc.trust.code import folders_of
+from swc.trust.importing import own_code
 from swc_runtime.checkpoint import Meta, Position, save_checkpoint, under_prefix, with_prefix
 from swc_runtime.data import num_batches, test_batches
 from swc_runtime.ensemble import Ensemble, state_tensors
 from swc_runtime.evaluate import evaluate
-from swc_runtime.models import factory_path
 from swc_runtime.norms import reestimate
 from swc_runtime.optimiser import momentum_tensors
 from swc_runtime.records import Records, Unrecorded, cut_back, read_rows
@@ -53,8 +53,7 @@ def train(run: Run) -> Evaluation:
 
     DiagnosticError where a loss is not finite, the run's files do not belong together, or another process trains it.
     """
-    folders = folders_of(run.spec)
-    with _owned(run), factory_path(folders), told_to_its_author(folders):
+    with _owned(run), own_code(run.spec), told_to_its_author(folders_of(run.spec)):
         with run.machine.ranks.first_ahead():
             trained, marks = _resume(run) or (_start(run), {})
         begin_alike(run, trained)
@@ -119,14 +118,14 @@ def scores(run: Run, ensemble: Ensemble) -> Evaluation:
 
 
 def _start(run: Run) -> Trained:
-    compiled = read_compiled(run.folder, 0)
+    compiled = compile_spec(*read_spec(run.folder), spec_hash=run.spec_hash)
     if run.machine.ranks.is_first:
         write_revision(revision_folder(run.folder, 0), compiled)
     return assembled(run, compiled, built(run, compiled), {}, 0)
 
 
 def _resume(run: Run) -> tuple[Trained, dict[str, int]] | None:
-    kept = kept_of(run.folder, run.spec_hash)
+    kept = kept_of(run.folder)
     if kept is None:
         return None
     ensemble = restored(kept, run.machine.device, own_members(run, kept.compiled))
@@ -159,7 +158,7 @@ def _save(session: Session, trained: Trained) -> None:
     if trained.tally is not None:
         tensors |= trained.tally.state()
     position = Position(trained.compiled.revision, phase, trained.epoch, trained.step)
-    hashes = run.spec_hash, hash_of(trained.compiled.program)
+    hashes = run.spec_hash, trained.compiled.program_hash
     save_checkpoint(run.checkpoint, tensors, Meta(position, *hashes, marks=session.records.marks()))
 
 

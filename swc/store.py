@@ -27,10 +27,10 @@ from swc.diagnostics.catalogue.files import FileUnreadable, NoBuild, OutputUnwri
 from swc.diagnostics.catalogue.formats import DamagedFile
 from swc.diagnostics.catalogue.training import PartMissing, RunBusy
 from swc.diagnostics.sources import reason_of
-from swc.driver import Compiled, compile_spec, stage_of
+from swc.driver import Compiled, stage_of
 from swc.frontend.table import LayerTable
 from swc.ir.text import parse_graph, print_graph
-from swc.program.codec import decode, encode
+from swc.program.codec import decode, encode, hash_of_text
 from swc.program.feedback import ClusterFeedback, CoefficientFeedback, Feedback, GroupFeedback
 from swc.program.program import Program
 from swc.program.references import dangling
@@ -227,13 +227,23 @@ def read_spec(folder: Path) -> tuple[Spec, tuple[LayerTable, ...]]:
     )
 
 
+def spec_hash_of(folder: Path) -> str:
+    """The hash of the spec that a build or run was begun with, as it was written then: by it a run is known."""
+    path = folder / "spec.json"
+    return hash_of_text(_text(path), str(path))
+
+
 def read_compiled(run: Path, number: int) -> Compiled:
-    """Compile a run's revision again, from the run's own spec and all the feedback that led to it."""
+    """A run's revision as it was compiled then, whatever the compiler would make of it now."""
     spec, tables = read_spec(run)
     earlier = () if spec.training is None else stages(spec.training)[:number]
     asked = (stage.revision for stage in earlier if stage.action is not None)
     feedback = tuple(_measured(revision_folder(run, n) / "feedback.json") for n in asked)
-    return compile_spec(spec, tables, number, feedback)
+    folder = revision_folder(run, number)
+    kept = _revision(folder, number, spec, None)
+    assert kept.program is not None
+    program_hash = hash_of_text(_text(folder / "program.json"))
+    return Compiled(spec, tables, kept.graph, kept.program, program_hash, feedback, kept.notes)
 
 
 def open_build(place: Path | str | None = None, *, prefer_run: bool = True) -> Build:
@@ -256,7 +266,12 @@ def trains(begun: Spec, compiled: Spec) -> bool:
     """Whether the spec of a run is the compiled one, its epochs scaled or not."""
     if begun.training is None or compiled.training is None:
         return False
-    return begun == evolve(compiled, training=scale_epochs(compiled.training, begun.training.epochs_scale))
+    return is_same(begun, evolve(compiled, training=scale_epochs(compiled.training, begun.training.epochs_scale)))
+
+
+def is_same(begun: Spec, spec: Spec) -> bool:
+    """Whether two specs ask for the same; what was said of defaults is words, and later versions may choose others."""
+    return begun == evolve(spec, defaults=begun.defaults)
 
 
 def _folder(place: Path | str | None) -> Path:

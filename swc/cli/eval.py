@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from swc.cli import console
+from swc.cli import consent, console
 
 if TYPE_CHECKING:
     from swc.diagnostics import Sink
@@ -40,7 +40,8 @@ FORMATS = ("table", "json", "csv")
     help="Score corrupted test images: the official arrays, or those of `swc data corrupt`.",
 )
 @click.option("--interpolate", is_flag=True, help="Accuracy on the line between members of one architecture.")
-def command(places: tuple[str, ...], form: str | None, output: Path | None, **given: object) -> None:
+@consent.option
+def command(places: tuple[str, ...], form: str | None, output: Path | None, trust: bool, **given: object) -> None:
     """Evaluate what was trained: each member, every subset and the ensemble on held-out images.
 
     RUN is a run, a build folder or the name of a compiled ensemble; without it, what was compiled last. The numbers
@@ -53,18 +54,20 @@ def command(places: tuple[str, ...], form: str | None, output: Path | None, **gi
     check_writable(output)
     with console.reporting() as sink:
         builds = [open_place(place, {}) for place in places or (None,)]
-        found = tuple(_evaluated(build, Asked(**given), sink) for build in builds)  # type: ignore[arg-type]
+        found = tuple(_evaluated(build, Asked(**given), sink, trust) for build in builds)  # type: ignore[arg-type]
     _give(found, form or form_of(output, FORMATS, "table"), output)
 
 
-def _evaluated(build: Build, asked: Asked, sink: Sink) -> Evaluation:
+def _evaluated(build: Build, asked: Asked, sink: Sink, is_trusted: bool) -> Evaluation:
     from swc.evaluation.earlier import with_earlier
     from swc.evaluation.measure import evaluate_build
     from swc.evaluation.record import as_csv, as_json
     from swc.store import write_whole
 
     folder = build.folder / "eval"
-    found = with_earlier(evaluate_build(build, asked, sink, console.say), folder / "evaluation.json", console.say)
+    with consent.asked(build, is_trusted, sink):
+        measured = evaluate_build(build, asked, sink, console.say)
+    found = with_earlier(measured, folder / "evaluation.json", console.say)
     write_whole(folder / "evaluation.csv", as_csv((found,)))
     write_whole(folder / "evaluation.json", as_json((found,)))
     return found

@@ -94,13 +94,13 @@ def _consequence(failure: Failure) -> tuple[bool, bool, int]:
 
 
 def without_nproc(arguments: Sequence[str]) -> list[str]:
-    """A command line for one of the processes."""
+    """A command line for one of the processes, which inherit the consent that `--trust` gives."""
     kept: list[str] = []
     rest = iter(arguments)
     for argument in rest:
         if argument == "--nproc":
             next(rest, None)
-        elif not argument.startswith("--nproc="):
+        elif argument != "--trust" and not argument.startswith("--nproc="):  # consent is inherited
             kept.append(argument)
     return kept
 

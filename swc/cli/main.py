@@ -90,6 +90,7 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line of this process and exit with its status."""
+    os.environ.setdefault("PYTHONSAFEPATH", "1")  # no file here is taken for a module by what this process starts
     stopping.listen()
     status = run(sys.argv[1:])
     try:

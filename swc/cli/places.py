@@ -36,6 +36,7 @@ class Found:
 def open_place(place: str | None, overrides: Mapping[str, str], ensemble: str | None = None) -> Build:
     """The build or run at a place; a `.sw` file is compiled in memory, None is what was compiled last.
 
+    No code of `python(...)` members runs: the layers of a `.sw` file's are those kept when it was compiled.
     DiagnosticError for "", which a script has where a variable of it is not set.
     """
     from swc.store import open_build
@@ -104,7 +105,7 @@ def _compiled(place: str, overrides: Mapping[str, str], ensemble: str | None) ->
     from swc.show.revision import Revision
     from swc.store import Build
 
-    compiled = compile_file(place, overrides, ensemble)
+    compiled = compile_file(place, overrides, ensemble, announce=None)  # to look at a spec runs nobody's code
     label = compiled.stage.label if compiled.stage else ""
     revision = Revision(0, label, compiled.graph, compiled.program, None, compiled.remarks)
     return Build(Path(place), compiled.spec, compiled.tables, (revision,))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from swc.cli import console
+from swc.cli import consent, console
 
 if TYPE_CHECKING:
     from swc.sweep.cells import Done
@@ -41,9 +41,11 @@ def command(
 ) -> None:
     """Train SPEC with every combination of some params' values, and every seed.
 
-    SPEC is a `.sw` file with `--vary`, or a sweep file (`.toml`). A sweep that was stopped goes on where it was, and a
+    SPEC is a `.sw` file with `--vary`, or a sweep file (`.toml`). To name it is to consent to the code of its
+    `python(...)` members: what will run is printed first. A sweep that was stopped goes on where it was, and a
     run that fails does not stop the others.
     """
+    from swc.diagnostics import Sink
     from swc.sweep.beginning import check_beginning
     from swc.sweep.cells import run_sweep, threads_each
 
@@ -59,7 +61,10 @@ def command(
     def tell(done: Done) -> None:
         console.say(f"{done.cell.name}: {_told(done)}")
 
-    found = run_sweep(sweep, folder, jobs, options, tell)
+    sink = Sink()
+    with consent.by_naming(sink) as announce:
+        found = run_sweep(sweep, folder, jobs, options, tell, announce)
+    console.report(sink.diagnostics)
     _conclude(sweep, found, folder)
 
 

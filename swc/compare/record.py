@@ -94,7 +94,8 @@ def _before(one: Compared) -> tuple[object, ...]:
     planned = one.planned
     memory = ["" if planned.memory is None else getattr(planned.memory, name) for name in MEMORY]
     names = (one.system.name, one.system.build.spec.name, one.data, planned.members, "; ".join(planned.sharing))
-    return (*names, *_counts(one).values(), planned.multiply_adds, *memory)
+    costs = "" if planned.multiply_adds is None else planned.multiply_adds
+    return (*names, *_counts(one).values(), costs, *memory)
 
 
 def _after(scores: Scores | None) -> Iterator[object]:

@@ -20,7 +20,7 @@ from swc.diagnostics.catalogue.formats import UnknownSchema
 from swc.program.codec import decode
 from swc.report.names import names_of
 from swc.semantics.spec import Spec
-from swc.store import BUILD, RUN, Build, trains
+from swc.store import BUILD, RUN, Build, is_same, trains
 from swc.sweep.plan import SEED
 
 
@@ -94,7 +94,7 @@ def _is_of(path: Path, spec: Spec, sink: Sink) -> bool:
 def are_alike(first: Spec, second: Spec) -> bool:
     """Whether two specs are one, seeds aside, or one is the other with its epochs scaled."""
     first, second = _at_one_seed(first), _at_one_seed(second)
-    return first == second or trains(first, second) or trains(second, first)
+    return is_same(first, second) or trains(first, second) or trains(second, first)
 
 
 def _at_one_seed(spec: Spec) -> Spec:

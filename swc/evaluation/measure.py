@@ -19,12 +19,12 @@ from swc.evaluation.record import Evaluation, Interpolation, Outliers, Predictor
 from swc.evaluation.robustness import Wanted, arrays_for, on_corrupted
 from swc.evaluation.shelf import Shelf, shelf_name
 from swc.frontend.own_code import told_to_its_author
-from swc.frontend.read import folders_of
 from swc.machine import chosen_device
-from swc.program.codec import hash_of
 from swc.program.datasets import DATASETS, DataFacts
 from swc.program.program import Program
 from swc.trained import Kept, kept_of, restored
+from swc.trust.code import folders_of
+from swc.trust.importing import digest_of_own, own_code
 from swc_runtime.data import Dataset, Split, check_readable, open_data, read_images, test_batches
 from swc_runtime.ensemble import Ensemble
 from swc_runtime.evaluate import predict_logits
@@ -35,7 +35,6 @@ from swc_runtime.evaluate.outliers import MEASURES, detect
 from swc_runtime.evaluate.subsets import Subset, subsets, together
 from swc_runtime.evaluate.temperature import at_temperature, fit_temperature
 from swc_runtime.metrics import Bin, Scores, reliability, score
-from swc_runtime.models import factory_path
 from swc_runtime.precision import Arithmetic, choose_arithmetic
 
 if TYPE_CHECKING:
@@ -111,8 +110,7 @@ class _Seen:
 
 def evaluate_build(build: Build, asked: Asked, sink: Sink, announce: Callable[[str], None]) -> Evaluation:
     """Evaluate the latest weights of a run; DiagnosticError where it has none, or its data are not there."""
-    folders = folders_of(build.spec)
-    with factory_path(folders), told_to_its_author(folders):
+    with own_code(build.spec), told_to_its_author(folders_of(build.spec)):
         opened = _open(build, asked, sink, announce)
         test = opened.dataset.test
         others = tuple((name, _other_split(opened, name, asked, announce)) for name in asked.outliers)
@@ -130,7 +128,7 @@ def evaluate_build(build: Build, asked: Asked, sink: Sink, announce: Callable[[s
 
 def _open(build: Build, asked: Asked, sink: Sink, announce: Callable[[str], None]) -> _Opened:
     spec = build.spec
-    kept = kept_of(build.folder, hash_of(spec)) if build.is_run else None
+    kept = kept_of(build.folder) if build.is_run else None
     if kept is None or spec.training is None:
         raise DiagnosticError(NothingTrained(place=str(build.folder)))
     if not kept.is_finished(spec.training):
@@ -139,7 +137,7 @@ def _open(build: Build, asked: Asked, sink: Sink, announce: Callable[[str], None
     dataset = open_data(spec.data, asked.data, asked.offline, announce).to(device)
     recipe = spec.training.recipe
     arithmetic = choose_arithmetic(recipe.precision, device)
-    shelf = Shelf(build.folder / "eval", kept, arithmetic, tuple(folders_of(spec)), asked.keep, announce)
+    shelf = Shelf(build.folder / "eval", kept, arithmetic, digest_of_own(spec), asked.keep, announce)
     return _Opened(build, kept, restored(kept, device), dataset, arithmetic, device, recipe.batch, shelf)
 
 

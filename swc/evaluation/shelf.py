@@ -11,8 +11,7 @@ from __future__ import annotations
 
 import json
 import re
-import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from hashlib import sha256
 from importlib.metadata import version
@@ -30,8 +29,6 @@ import swc
 from swc.diagnostics import DiagnosticError
 from swc.diagnostics.catalogue.files import OutputUnwritable
 from swc.diagnostics.sources import reason_of
-from swc.frontend.own_code import is_of_a_library, is_ours
-from swc.program.codec import hash_of
 from swc.program.datasets import DATASETS
 from swc.trained import Kept
 from swc_runtime.checkpoint import under_prefix
@@ -53,13 +50,13 @@ Facts = dict[str, str]
 class Shelf:
     """The kept predictions of a run: files in `folder`, used where they fit, and written where `keeps` says so.
 
-    `code` are the folders in which factories are looked for; `announce` is told what is used, and what is not.
+    `code` is the digest of the code of members that is not ours; `announce` is told what is used, and what is not.
     """
 
     folder: Path
     kept: Kept
     arithmetic: Arithmetic
-    code: tuple[Path, ...]
+    code: str
     keeps: bool
     announce: Callable[[str], None]
 
@@ -80,12 +77,10 @@ class Shelf:
     @cached_property
     def _facts(self) -> Facts:
         """What predictions depend on beside the images."""
-        program = self.kept.compiled.program
-        own = any(member.source.kind == "python" for member in program.members)
         return {
             "weights": digest_of(under_prefix("state", self.kept.tensors)),
-            "program": hash_of(program),
-            "code of members": _code_digest(self.code) if own else "",
+            "program": self.kept.meta.program_hash,
+            "code of members": self.code,
             "precision": f"{str(self.arithmetic.dtype).removeprefix('torch.')} on {self.arithmetic.device}",
             "libraries": ", ".join([f"swc {swc.__version__}", *(f"{name} {version(name)}" for name in LIBRARIES)]),
         }
@@ -169,15 +164,4 @@ def digest_of(tensors: Mapping[str, Tensor]) -> str:
         tensor = tensors[name].detach().cpu().contiguous()
         digest.update(f"{name}\0{tensor.dtype}\0{tuple(tensor.shape)}\0".encode())
         digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
-    return digest.hexdigest()
-
-
-def _code_digest(folders: Iterable[Path]) -> str:
-    """Of every module that was imported from these folders."""
-    places = tuple(f"{folder.resolve()}/" for folder in folders)
-    files = {str(getattr(module, "__file__", None) or "") for module in list(sys.modules.values())}
-    own = sorted(file for file in files if file.startswith(places) and not (is_ours(file) or is_of_a_library(file)))
-    digest = sha256()
-    for file in own:
-        digest.update(f"{file}\0".encode() + Path(file).read_bytes())
     return digest.hexdigest()

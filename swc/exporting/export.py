@@ -24,10 +24,10 @@ from swc.exporting.job import BATCHES, Job
 from swc.exporting.python_file import python_file
 from swc.exporting.staged import staged
 from swc.frontend.own_code import told_to_its_author
-from swc.frontend.read import folders_of
-from swc.program.codec import hash_of
 from swc.store import write_whole
 from swc.trained import kept_of
+from swc.trust.code import folders_of
+from swc.trust.importing import own_code
 from swc_runtime.export.formats import (
     reread_exported,
     reread_safetensors,
@@ -38,7 +38,6 @@ from swc_runtime.export.formats import (
 )
 from swc_runtime.export.onnx_files import missing_packages, reread_onnx, write_onnx
 from swc_runtime.export.plain import plain_member
-from swc_runtime.models import factory_path
 
 if TYPE_CHECKING:
     from swc.program.program import MemberPlan
@@ -77,14 +76,13 @@ def export_build(build: Build, form: str, wanted: tuple[str, ...], folder: Path)
     """Write members of a run (none named: all) and what loads them; DiagnosticError where that cannot be done."""
     spec = build.spec
     chosen = _chosen(build, wanted)
-    kept = kept_of(build.folder, hash_of(spec)) if build.is_run else None
+    kept = kept_of(build.folder) if build.is_run else None
     if kept is None or spec.training is None:
         raise DiagnosticError(NothingTrained(place=str(build.folder)))
     _check_packages(form)
-    folders = folders_of(spec)
     with staged(folder) as stage:
         job = Job(kept, chosen, stage, folder)
-        with factory_path(folders), told_to_its_author(folders):
+        with own_code(spec), told_to_its_author(folders_of(spec)):
             found = python_file(job) if form == PYTHON else _members(job, form)
         files = [*found, *_beside(job, form)]
         names = [member.name for member in job.members]

@@ -24,6 +24,7 @@ from torch.nn.parameter import is_lazy
 from swc.diagnostics import Diagnostic, DiagnosticError
 from swc.diagnostics.catalogue import members as catalogue
 from swc.diagnostics.suggest import closest
+from swc.frontend.factories import refusal_of
 from swc.frontend.layers import table_of
 from swc.frontend.table import LayerTable
 from swc.program.datasets import DataFacts
@@ -132,6 +133,9 @@ def _check_torchvision(name: str) -> None:
 
 def _check_factory(name: str, arguments: Mapping[str, Any], data: DataFacts) -> None:
     def complain(error: Exception, place: str) -> Diagnostic:
+        refused = refusal_of(error, name)
+        if refused is not None:
+            return refused
         if isinstance(error, (ImportError, AttributeError, ValueError, TypeError, SyntaxError)):
             return catalogue.FactoryNotFound(name=name, reason=str(error))
         return catalogue.FactoryFailed(name=name, error=_text(error), place=place)
@@ -142,8 +146,6 @@ def _check_factory(name: str, arguments: Mapping[str, Any], data: DataFacts) -> 
         signature(factory).bind(**given)
     except TypeError as error:
         _refuse(catalogue.WrongArguments(name=name, detail=str(error)))
-    except ValueError:  # a builtin without a signature: calling it will tell
-        return
 
 
 def _check_parameters(source: ModelSource, model: nn.Module) -> None:

@@ -12,8 +12,9 @@ from typing import Any
 
 from attrs import frozen
 
-from swc.diagnostics import DiagnosticError, Span
+from swc.diagnostics import DiagnosticError
 from swc.diagnostics.catalogue.formats import DamagedGraph
+from swc.diagnostics.span import span_on
 from swc.ir import graph as nodes
 from swc.ir.graph import Graph, Piece
 from swc.ir.tokens import Tokens
@@ -215,7 +216,7 @@ def _read_line(line: str, number: int, origin: str, read: Callable[[Tokens], Any
         found = read(tokens)
         tokens.end()
     except ValueError as error:
-        span = Span(origin or "graph", number, 1, max(1, len(line)), line)
+        span = span_on(origin or "graph", number, line, 0, max(1, len(line)))
         raise DiagnosticError(DamagedGraph(span=span, detail=str(error))) from error
     return found
 

@@ -6,12 +6,14 @@ Takes items of an ensemble and its scope, gives the types of the spec. Guarantee
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator
 
 from attrs import evolve
 
 from swc.diagnostics import Diagnostic, Span, catalogue
 from swc.program.datasets import DATASETS, DataFacts
+from swc.program.limits import MEMBERS
 from swc.program.model_source import ModelSource, Scalar
 from swc.program.steps import StepPlan
 from swc.program.vocabulary import FAMILIES, JOINT_FAMILIES, STEPS
@@ -24,6 +26,8 @@ from swc.syntax import tree
 TOGETHER = "ensemble"  # what tables and records call all members together
 FOLDER = Signature(("path", "classes", "size"), required=("path", "classes", "size"), num_plain=1)
 _FACTORY = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
+
+STANDARD = sys.stdlib_module_names | frozenset(sys.builtin_module_names) | {"__main__"}
 
 
 def read_data(item: tree.Data, scope: Scope) -> DataFacts:
@@ -69,17 +73,21 @@ def read_members(items: tuple[tree.Member, ...], scope: Scope) -> tuple[Member, 
             scope.sink.report(catalogue.DuplicateItem(span=item.name.span, what=what, first=str(first[name])))
             continue
         first[name] = item.name.span
-        members += _members(item, scope)
+        members += _members(item, scope, MEMBERS - len(members))
     return tuple(members)
 
 
-def _members(item: tree.Member, scope: Scope) -> Iterator[Member]:
+def _members(item: tree.Member, scope: Scope, left: int) -> Iterator[Member]:
     source = _source(item.source, scope, f"member {item.name.text}")
     is_joint = source.kind == "family" and source.name in JOINT_FAMILIES
+    count = 1 if item.count is None else values.whole(item.count, scope, "a number of members", values.FEW)
+    scope.extent.take(count, item.span, scope.sink)
+    if count > left:
+        scope.sink.report(catalogue.TooManyMembers(span=item.span, most=MEMBERS))
+        scope.sink.raise_errors()
     if item.count is None:
         yield Member(item.name.text, _giving(source, 1) if is_joint else source, span=item.span)
         return
-    count = values.whole(item.count, scope, "a number of members", values.FEW)
     if is_joint:
         source = _giving(source, count)
     for number in range(count):
@@ -122,9 +130,31 @@ def _named_model(call: tree.Call, scope: Scope, kind: str, key: str) -> ModelSou
     arguments = tuple(sorted((k, _argument(value, scope, k)) for k, value in given.items()))
     if kind == "torchvision":
         return ModelSource("torchvision", name, arguments)
-    if named is not None and name and not _FACTORY.fullmatch(name):
-        scope.sink.report(catalogue.MalformedFactory(span=scope.settle(named).span, found=name))
+    if named is not None and name:
+        _check_factory(name, scope.settle(named).span, scope)
     return ModelSource("python", name, arguments)
+
+
+def _check_factory(name: str, span: Span, scope: Scope) -> None:
+    if not is_factory_name(name):
+        scope.sink.report(catalogue.MalformedFactory(span=span, found=name))
+    elif is_standard(name):
+        scope.sink.report(catalogue.StandardLibraryFactory(span=span, name=name))
+
+
+def is_factory_name(text: str) -> bool:
+    """Whether a text has the form "package.module:factory"."""
+    return _FACTORY.fullmatch(text) is not None
+
+
+def is_standard(name: str) -> bool:
+    """Whether a module, or the module of a factory, is Python's own."""
+    return top_of(name) in STANDARD
+
+
+def top_of(name: str) -> str:
+    """The outermost package of a module's name, or of a factory's."""
+    return name.partition(":")[0].partition(".")[0]
 
 
 def _argument(value: tree.Value, scope: Scope, name: str) -> Scalar:

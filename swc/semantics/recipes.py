@@ -47,6 +47,7 @@ def add_items(draft: Draft, items: Iterable[tree.RecipeItem], scope: Scope) -> N
     """Settle the items of one block over what the draft holds already."""
     seen: dict[str, Span] = {}
     for item in items:
+        scope.extent.take(1, item.span, scope.sink)
         key = _key(item)
         if key in seen:
             scope.sink.report(catalogue.DuplicateItem(span=item.span, what=f"`{key}`", first=str(seen[key])))

@@ -16,7 +16,6 @@ from swc.diagnostics import DiagnosticError, Sink
 from swc.diagnostics.catalogue.evaluation import NotFinished, NothingTrained
 from swc.diagnostics.catalogue.slimming import NotSlimmable, SeveralWidest, SlicesMissing, TargetOutOfReach
 from swc.machine import chosen_device
-from swc.program.codec import hash_of
 from swc.program.training import Augmentation
 from swc.slimming.targets import Target, read_targets
 from swc.trained import kept_of, restored
@@ -60,7 +59,7 @@ def slim_build(build: Build, asked: Asked, sink: Sink, announce: Callable[[str],
     """Search the channels of a run's widest member; DiagnosticError where that cannot be done."""
     spec, targets = build.spec, read_targets(asked.flops)
     _check(spec)
-    kept = kept_of(build.folder, hash_of(spec)) if build.is_run else None
+    kept = kept_of(build.folder) if build.is_run else None
     if kept is None or spec.training is None:
         raise DiagnosticError(NothingTrained(place=str(build.folder)))
     if not kept.is_finished(spec.training):

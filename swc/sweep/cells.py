@@ -22,9 +22,10 @@ from swc.diagnostics import DiagnosticError
 from swc.diagnostics.catalogue.formats import DamagedFile
 from swc.diagnostics.catalogue.training import RunBusy
 from swc.driver import Compiled, compile_file, compile_spec
+from swc.frontend.read import Announce, unannounced
 from swc.processes import child_command, end, tied
 from swc.semantics.origin import origin_of
-from swc.store import RUN, read_spec, write_origin, write_revision, write_spec
+from swc.store import RUN, is_same, read_spec, write_origin, write_revision, write_spec
 from swc.sweep.beginning import scaled, seeded
 from swc.sweep.plan import Cell, Sweep
 
@@ -73,11 +74,19 @@ class Processes:
 
 
 def run_sweep(
-    sweep: Sweep, folder: Path, jobs: int, options: Sequence[str], tell: Callable[[Done], None]
+    sweep: Sweep,
+    folder: Path,
+    jobs: int,
+    options: Sequence[str],
+    tell: Callable[[Done], None],
+    announce: Announce = unannounced,
 ) -> tuple[Done, ...]:
-    """Run all cells, `jobs` at a time, and tell of each when it ends; `options` go to every `swc train`."""
+    """Run all cells, `jobs` at a time, and tell of each when it ends; `options` go to every `swc train`.
+
+    `announce` is told of the members' code before it runs.
+    """
     processes = Processes()
-    prepared = [_prepared(sweep, cell, folder / cell.name) for cell in sweep.cells]
+    prepared = [_prepared(sweep, cell, folder / cell.name, announce) for cell in sweep.cells]
 
     def run(one: Done | Compiled, cell: Cell) -> Done:
         done = one if isinstance(one, Done) else _train(sweep, cell, one, folder / cell.name, processes, options)
@@ -95,10 +104,10 @@ def run_sweep(
             raise
 
 
-def _prepared(sweep: Sweep, cell: Cell, folder: Path) -> Done | Compiled:
+def _prepared(sweep: Sweep, cell: Cell, folder: Path, announce: Announce) -> Done | Compiled:
     """What is to be trained, its folder made; or the cell, where it is done already or cannot be compiled."""
     try:
-        compiled = _compiled(sweep, cell)
+        compiled = _compiled(sweep, cell, announce)
         if found := finished(folder, compiled, sweep.epochs_scale):
             return Done(cell, found)
         write_origin(folder, origin_of(*sweep.spec_of(cell.setting), swept=True))
@@ -119,8 +128,8 @@ def _train(
     return Done(cell, found, "" if found else _last_words(log) or f"it ended with {status}")
 
 
-def _compiled(sweep: Sweep, cell: Cell) -> Compiled:
-    found = compile_file(*sweep.spec_of(cell.setting))
+def _compiled(sweep: Sweep, cell: Cell, announce: Announce) -> Compiled:
+    found = compile_file(*sweep.spec_of(cell.setting), announce)
     return found if found.spec.training is None else compile_spec(seeded(found.spec, cell.seed), found.tables)
 
 
@@ -133,7 +142,7 @@ def finished(folder: Path, compiled: Compiled, scale: float) -> Results | None:
     if compiled.spec.training is None or not (run / "results.json").is_file() or not (run / "spec.json").is_file():
         return None
     begun, _ = read_spec(run)
-    return _results(run / "results.json") if begun == scaled(compiled.spec, scale) else None
+    return _results(run / "results.json") if is_same(begun, scaled(compiled.spec, scale)) else None
 
 
 def _results(path: Path) -> Results:

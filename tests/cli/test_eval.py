@@ -6,9 +6,7 @@ import csv
 import json
 import os
 import re
-import sys
 from collections.abc import Callable
-from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -20,16 +18,15 @@ from swc.diagnostics import Sink
 from swc.diagnostics.catalogue.evaluation import TooManySubsets
 from swc.evaluation import measure
 from swc.evaluation.measure import _subsets
-from swc.evaluation.shelf import Shelf, _code_digest, facts_of, read_predictions
+from swc.evaluation.shelf import Shelf, facts_of, read_predictions
 from swc.ir.counts import count
-from swc.program.codec import hash_of
 from swc.program.datasets import DATASETS
 from swc.trained import kept_of
+from swc.trust.importing import digest_of_own
 
 from runs import Place, place, trained
 from swc_runtime.data import read_images
 from swc_runtime.data.splits import MemorySplit
-from swc_runtime.models import factory_path
 from swc_runtime.precision import Arithmetic
 
 
@@ -224,11 +221,11 @@ def split(seed: int, **facts: object) -> MemorySplit:
 @pytest.fixture
 def shelf(run: Place, tmp_path: Path) -> Shelf:
     """One that keeps predictions for `split(0)`, but writes no more."""
-    kept = kept_of(run.run, hash_of(run.build().spec))
+    kept = kept_of(run.run)
     assert kept is not None
-    made = Shelf(tmp_path, kept, Arithmetic("cpu", torch.float32, ""), (), True, lambda _: None)
+    made = Shelf(tmp_path, kept, Arithmetic("cpu", torch.float32, ""), "", True, lambda _: None)
     made.predictions("some", split(0), lambda: (torch.ones(2, 3, 4), torch.arange(3)))
-    return Shelf(tmp_path, kept, made.arithmetic, (), False, lambda _: None)
+    return Shelf(tmp_path, kept, made.arithmetic, "", False, lambda _: None)
 
 
 def test_predictions_for_other_images_are_not_used(shelf: Shelf) -> None:
@@ -261,17 +258,12 @@ def test_a_damaged_file_of_predictions_is_not_used(shelf: Shelf) -> None:
     assert "is damaged (it holds no predictions" in told[1]
 
 
-def test_predictions_of_other_code_of_members_are_not_used(tmp_path: Path) -> None:
-    (tmp_path / "own_kept_net.py").write_text("NUMBER = 1\n", encoding="utf-8")
-    with factory_path((tmp_path,)):
-        import_module("own_kept_net")
-    try:
-        before = _code_digest((tmp_path,))
-        assert before != _code_digest((tmp_path / "elsewhere",))
-        (tmp_path / "own_kept_net.py").write_text("NUMBER = 2\n", encoding="utf-8")
-        assert _code_digest((tmp_path,)) != before
-    finally:
-        del sys.modules["own_kept_net"]
+def test_predictions_of_other_code_of_members_are_not_used(run: Place, shelf: Shelf) -> None:
+    told: list[str] = []
+    other = evolve(shelf, code="0" * 64, announce=told.append)
+    logits, _ = other.predictions("some", split(0), lambda: (torch.zeros(2, 3, 4), torch.arange(3)))
+    assert logits.max() == 0 and "is of other code of members" in told[0]
+    assert digest_of_own(run.build().spec) == "", "members of our own families have no code to ask for"
 
 
 def test_the_reference_reads_kept_predictions_as_they_are(run: Place, monkeypatch: pytest.MonkeyPatch) -> None:

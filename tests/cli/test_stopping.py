@@ -262,8 +262,9 @@ def test_an_interrupt_ends_processes_that_corrupt_images_with_one_line(begin: Be
     assert is_left_alone(process.pid)
 
 
-def test_a_child_looks_for_modules_where_its_parent_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A file of the current folder is not taken for a library by children alone."""
+def test_no_file_of_the_current_folder_is_taken_for_a_library_by_a_child(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "attrs.py").write_text("raise SystemExit('taken for a library')\n")
     monkeypatch.chdir(tmp_path)
     with tied([*child_command(), "explain", "SW400"], stdout=subprocess.PIPE) as process:

@@ -102,9 +102,10 @@ def test_a_changed_factory_is_told(tmp_path_factory: pytest.TempPathFactory) -> 
     text = spec_text().replace("wrn(depth: 10, width: 1)", 'python("changing_net:net")')
     assert where.compile(text) == 0
     source.write_text(factory.replace("WIDE", "20"), encoding="utf-8")
-    process = where.start()  # this process has the old code in memory
-    assert "SW548" in process.communicate()[1]
-    assert process.returncode == 1
+    for arguments, told in (((), "SW767"), (("--trust",), "SW548")):
+        process = where.start(*arguments)
+        assert told in process.communicate()[1]
+        assert process.returncode == 1
 
 
 def test_hard_sharing_goes_through_split_and_untie(tmp_path_factory: pytest.TempPathFactory) -> None:

@@ -17,6 +17,7 @@ from swc.program.expressions import Combine, Concat, Expression, Mix, Resize, Sc
 from swc.program.feedback import ClusterFeedback, CoefficientFeedback, Feedback, Similarity, Spectrum
 from swc.program.model_source import ModelSource
 from swc.program.program import SCHEMA, BankPlan, MemberPlan, PrivatePlan, Program, SlotPlan, TensorPlan, WeightPlan
+from swc.program.schemas import OLDEST
 from swc.program.stages import stages
 from swc.program.training import Phase, Recipe, SplitClusters, Training, UntieCoefficients
 from swc.semantics.spec import Budget, Member, Selector, Share, Spec
@@ -143,7 +144,7 @@ def code_of(text: str, cls: object = Program) -> str:
         ('"revision": 2', '"revision": ', "SW650"),
         ('"revision": 2', '"revision": NaN', "SW650"),
         ('"type": "Program"', '"type": "Spec"', "SW651"),
-        (f'"schema": {SCHEMA}', f'"schema": {SCHEMA - 1}', "SW652"),
+        (f'"schema": {SCHEMA}', f'"schema": {OLDEST - 1}', "SW652"),
         (f'"schema": {SCHEMA}', f'"schema": {SCHEMA + 1}', "SW652"),
         (f'"schema": {SCHEMA}', '"schema": true', "SW652"),
         ('"revision": 2', '"revision": "2"', "SW653"),

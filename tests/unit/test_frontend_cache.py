@@ -87,11 +87,15 @@ def test_changed_code_of_the_families_changes_the_key(tmp_path: Path) -> None:
     assert cache._hash_of_folder(tmp_path) != before
 
 
-def test_factories_of_the_authors_are_never_kept(folder: Path) -> None:
+def test_tables_of_the_authors_factories_are_kept_by_the_digest_of_their_code(folder: Path) -> None:
     source = ModelSource("python", "net:small")
-    cache.store(source, DIGITS, LayerTable("", (), ()))
-    assert cache.load(source, DIGITS) is None
+    table = LayerTable("", (), (), multiply_adds=7)
+    cache.store(source, DIGITS, table)
     assert list(folder.iterdir()) == []
+    cache.store(source, DIGITS, table, "some code")
+    found = cache.load(source, DIGITS, "some code")
+    assert found == table and found.multiply_adds == 7
+    assert cache.load(source, DIGITS, "other code") is cache.load(source, DIGITS) is None
 
 
 def test_a_folder_that_cannot_be_written_does_no_harm(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

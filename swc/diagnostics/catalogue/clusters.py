@@ -48,9 +48,10 @@ class NothingSharable(Diagnostic):
 
     Grouped and transposed convolutions, modules that are tied inside the model, and the classifier always stay their
     member's own, and so do normalisations and whatever else is no convolution or linear layer: embeddings, attention
-    that holds its weights itself, parameters of the model's own. Where a selector takes other layers beside them they are left private and listed by `swc show`;
-    where it takes nothing else the block would be empty, which is refused. Drop the block, or widen its selector; norms
-    and classifiers are shared by `share norms` and `share heads`, under the policies that can.
+    that holds its weights itself, parameters of the model's own. Where a selector takes other layers beside them they
+    are left private and listed by `swc show`; where it takes nothing else the block would be empty, which is refused.
+    Drop the block, or widen its selector; norms and classifiers are shared by `share norms` and `share heads`, under
+    the policies that can.
     """
 
     code: ClassVar[str] = "SW401"
