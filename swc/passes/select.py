@@ -96,7 +96,7 @@ def _taken_layers(selector: Selector, tables: tuple[LayerTable, ...], sink: Sink
     wanted = _wants(selector)
     rows = [(layer_id(table.member, row.path), row) for table in tables for row in table.layers]
     named = [(name, row) for name, row in rows if wanted(name, row)]
-    taken = [name for name, row in named if row.sharable]
+    taken = [name for name, row in named if row.sharable and row.kind in ("conv", "linear")]
     if not named:
         inside = _meant(selector, rows)
         sink.report(NothingSelected(span=selector.span, selector=words(selector), inside=inside))

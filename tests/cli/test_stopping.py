@@ -24,10 +24,11 @@ from contextlib import nullcontext
 from functools import partial
 from swc import processes
 from swc.cli import launch
-from swc.cli.main import main
+from swc.cli.main import cli, main
 launch.end = partial(processes.end, grace=0.3)
 launch._meeting_place = lambda: nullcontext(0)
 launch.child_command = lambda: (sys.executable, "-c", '''{worker}''')
+cli.invoke = lambda context: launch.together(2, ["train", "--nproc", "2"])
 sys.argv[1:] = ["train", "--nproc", "2"]
 main()
 """
