@@ -93,9 +93,7 @@ def initial_member(program: Program, member: MemberPlan, seed: int) -> nn.Module
     if member.host:
         return nn.Module()
     with seeded(derived_seed(seed, f"member/{member.name}")):
-        return build_model(
-            source.kind, source.name, dict(source.arguments), program.data.num_classes, program.data.image_shape
-        )
+        return build_model(source.kind, source.name, source.given(), program.data.num_classes, program.data.image_shape)
 
 
 @contextmanager

@@ -132,6 +132,6 @@ def _conclude(run: Run, found: Evaluation) -> None:
     from swc.results import results_of, results_shown, write_results
 
     results = results_of(run, found)
-    write_results(run.folder, results)
     give(results_shown(results))
+    write_results(run.folder, results)
     console.say(f"the run is in {run.folder}; next: swc show")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from swc.ir.counts import count
 from swc.program.model_source import ModelSource
-from swc.show.wording import budget_text, exact, scale_text
+from swc.show.wording import budget_text, decimal, exact, per_cent, scale_text
 
 if TYPE_CHECKING:
     from swc.program.program import MemberPlan, Program
@@ -94,7 +94,7 @@ def import_of(source: ModelSource) -> tuple[str, str, str]:
 
 def call_of(source: ModelSource, program: Program) -> str:
     """The call that builds a member."""
-    given = "".join(f", {name}={value!r}" for name, value in source.arguments)
+    given = "".join(f", {name}={value!r}" for name, value in source.given().items())
     classes = program.data.num_classes
     match source.kind:
         case "family":
@@ -133,6 +133,7 @@ def _scores(folder: Path) -> list[str]:
         return ["Scores: the run has not come to its end."]
     found: dict[str, Any] = json.loads(path.read_text("utf-8"))
     rows = [*found["members"], {"name": "ensemble", **found["together"]}]
-    table = [f"| {row['name']} | {row['top1']:.2%} | {row['nll']:.4f} | {row['ece']:.2%} |" for row in rows]
+    scores = [(row["name"], per_cent(row["top1"]), decimal(row["nll"]), per_cent(row["ece"])) for row in rows]
+    table = [f"| {' | '.join(cells)} |" for cells in scores]
     head = f"On {exact(found['together']['num_images'])} held-out images:"
     return [head, "", "| | top-1 | NLL | ECE |", "|---|---|---|---|", *table]

@@ -14,7 +14,7 @@ from attrs import evolve
 from swc.diagnostics import Diagnostic, Span, catalogue
 from swc.program.datasets import DATASETS, DataFacts
 from swc.program.limits import MEMBERS
-from swc.program.model_source import ModelSource, Scalar
+from swc.program.model_source import Argument, ModelSource
 from swc.program.steps import StepPlan
 from swc.program.vocabulary import FAMILIES, JOINT_FAMILIES, STEPS
 from swc.semantics import values
@@ -157,14 +157,16 @@ def top_of(name: str) -> str:
     return name.partition(":")[0].partition(".")[0]
 
 
-def _argument(value: tree.Value, scope: Scope, name: str) -> Scalar:
-    """An argument of somebody else's factory: a number, a text, or yes or no."""
+def _argument(value: tree.Value, scope: Scope, name: str) -> Argument:
+    """An argument of somebody else's factory: a number, a text, yes or no, or a list of such."""
     found = scope.settle(value)
+    if isinstance(found, tree.ListOf):
+        return tuple(_argument(item, scope, name) for item in found.items)
     plain = scalar(found)
     if isinstance(found, tree.Name) and not isinstance(plain, bool):
         scope.sink.report(catalogue.UnknownParam(span=found.span, name=found.text, params=scope.names))
-    elif isinstance(found, tree.ListOf | tree.Amount):
-        wanted, what = "a number, a text, `yes` or `no`", f"`{name}`"
+    elif isinstance(found, tree.Amount):
+        wanted, what = "a number, a text, `yes` or `no`, or a list of such", f"`{name}`"
         scope.sink.report(catalogue.WrongType(span=found.span, what=what, wanted=wanted, found=values.kind_of(found)))
     return plain
 

@@ -87,7 +87,7 @@ def _check(spec: Spec) -> None:
 
 
 def _depth(member: Member) -> int:
-    return int(dict(member.source.arguments)["depth"])
+    return int(member.source.given()["depth"])
 
 
 def _batches(spec: Spec, asked: Asked, device: str, announce: Callable[[str], None]) -> Batches:

@@ -199,7 +199,7 @@ def _described(code: Code, source: ModelSource, folders: Folders) -> str:
     file = code.file_of(source.name)
     if file is not None:
         return f"{shown(file, folders)}: {path}"
-    given = ", ".join(f"{key}: {value!r}" for key, value in source.arguments)
+    given = ", ".join(f"{key}: {value!r}" for key, value in source.given().items())
     return f"{module}: {path}({given}), installed"
 
 
