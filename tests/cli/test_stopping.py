@@ -15,6 +15,8 @@ import pytest
 from swc.exporting.python_file import ASK
 from swc.processes import child_command, tied
 
+from groups import is_left_alone, members
+
 pytestmark = pytest.mark.skipif(not Path("/proc").is_dir(), reason="finds processes in /proc")
 
 # two processes in the place of those that train: they need no torch, and say when they are there
@@ -61,27 +63,6 @@ def begin() -> Iterator[Begin]:
         if members(process.pid):
             os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
-
-
-def members(group: int) -> list[int]:
-    """The processes of a group that have not ended."""
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            state, _, own = (folder / "stat").read_text("utf-8").rpartition(")")[2].split()[:3]
-        except OSError:
-            continue
-        if int(own) == group and state != "Z":
-            found.append(int(folder.name))
-    return sorted(found)
-
-
-def is_left_alone(group: int) -> bool:
-    """Whether all processes of a group end within some seconds."""
-    deadline = time.monotonic() + 60
-    while members(group) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    return not members(group)
 
 
 def together(begin: Begin, first: str = "") -> subprocess.Popen[str]:
