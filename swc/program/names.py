@@ -106,7 +106,7 @@ RULES: dict[str, Rule | Pairs] = {
     "Resize.mode": _among("a way of resizing", UPSAMPLINGS),
     "Scale.outputs": ID,
     "Scale.inputs": ID,
-    "LayerTable.member": MEMBER,
+    "LayerTable.member": HOST,  # of a kept table, which is of no member yet, ""
     "LayerRow.path": PATH,
     "LayerRow.obstacle": TEXT,
     "ParameterRow.name": PATH,
