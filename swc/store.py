@@ -110,7 +110,7 @@ def _holder(lock: Path) -> int | None:
 def _lock_file(run: Path) -> IO[str]:
     try:
         run.mkdir(parents=True, exist_ok=True)
-        return (run / LOCK).open("a")
+        return os.fdopen(os.open(run / LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666), "r+")
     except OSError as error:
         raise DiagnosticError(OutputUnwritable(path=str(run / LOCK), reason=reason_of(error))) from error
 

@@ -106,7 +106,7 @@ RULES: dict[str, Rule | Pairs] = {
     "Resize.mode": _among("a way of resizing", UPSAMPLINGS),
     "Scale.outputs": ID,
     "Scale.inputs": ID,
-    "LayerTable.member": MEMBER,
+    "LayerTable.member": HOST,  # of the cache without a name; a folder's are those of its spec
     "LayerRow.path": PATH,
     "LayerRow.obstacle": TEXT,
     "ParameterRow.name": PATH,
