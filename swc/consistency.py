@@ -62,7 +62,7 @@ def check_graph(path: Path, graph: Graph, program: Program) -> None:
     if misfit is None and not has_checksum(path) and hash_of(graph) != program.graph_hash:
         misfit = "content"
     if misfit is not None:
-        raise _foreign(path, f"its {misfit} differs from that of the program beside it")
+        raise _foreign(path, f"its {misfit} differs from that of `program.json`")
     try:
         verify(graph)
     except (InvariantError, ValueError, LookupError) as error:
