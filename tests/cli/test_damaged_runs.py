@@ -117,8 +117,14 @@ def test_a_process_that_ends_while_a_file_is_replaced_leaves_nothing_damaged(
     path = tmp_path / "notes.txt"
     files.write_kept(path, "before\n")
     whole = files.write_whole
-    with monkeypatch.context() as patched:
-        patched.setattr(files, "write_whole", lambda at, text: whole(at, text) if at.name == files.CHECKSUMS else None)
+
+    def killed(at: Path, text: str) -> None:
+        if at == path:
+            raise KeyboardInterrupt
+        whole(at, text)
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(files, "write_whole", killed)
         files.write_kept(path, "after\n")
     assert files.text_of(path) == "before\n"
     files.write_kept(path, "after\n")
