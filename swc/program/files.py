@@ -110,11 +110,15 @@ def check_owner(path: Path, start: Path) -> None:
     Own files are those of this user, of the system's owner, and of whoever owns `start`, where this user went.
     """
     try:
-        owner, own = path.stat().st_uid, {os.geteuid(), 0, start.stat().st_uid}
+        owner, own = _owner(path), {os.geteuid(), 0, _owner(start)}
     except OSError as error:
         raise DiagnosticError(FileUnreadable(path=str(path), reason=reason_of(error))) from error
     if owner not in own:
         raise DiagnosticError(ForeignOwner(path=str(path), folder=str(path.parent)))
+
+
+def _owner(path: Path) -> int:
+    return path.stat().st_uid
 
 
 def _bytes(path: Path) -> bytes:

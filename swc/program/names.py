@@ -141,6 +141,12 @@ RULES: dict[str, Rule | Pairs] = {
     "Slot.coefficient": ID,
     "Tensor.id": ID,
     "Weight.layer": ID,
+    "Settings.data": TEXT,
+    "Settings.source": HASH,
+    "Settings.constants": Pairs(PLAIN, TEXT),
+    "Made.name": PLAIN,
+    "Made.versions": Pairs(TEXT, TEXT),
+    "Generated.note": TEXT,
 }
 SOURCES: dict[str, Rule] = {
     "family": _among("a family", FAMILIES),
