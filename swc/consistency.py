@@ -41,6 +41,8 @@ def check_tables(path: Path, tables: Sequence[LayerTable], spec: Spec) -> None:
 
 def check_program(path: Path, program: Program, number: int, spec: Spec, spec_hash: str) -> None:
     """A program is that of its revision, and was compiled from the spec."""
+    if number >= (len(stages(spec.training)) if spec.training else 1):
+        raise _foreign(path, f"the spec of this folder has no revision {number}")
     if program.revision != number:
         raise _foreign(path, f"it is revision {program.revision}, in the place of revision {number}")
     if program.spec_hash != spec_hash or program.ensemble != spec.name:
@@ -62,7 +64,7 @@ def check_graph(path: Path, graph: Graph, program: Program) -> None:
     if misfit is None and not has_checksum(path) and hash_of(graph, schema=2) != program.graph_hash:
         misfit = "content"
     if misfit is not None:
-        raise _foreign(path, f"its {misfit} differs from that of the program beside it")
+        raise _foreign(path, f"its {misfit} differs from that of `program.json`")
     try:
         verify(graph)
     except (InvariantError, ValueError, LookupError) as error:

@@ -110,7 +110,7 @@ def _holder(lock: Path) -> int | None:
 def _lock_file(run: Path) -> IO[str]:
     try:
         run.mkdir(parents=True, exist_ok=True)
-        return (run / LOCK).open("a")
+        return os.fdopen(os.open(run / LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666), "r+")
     except OSError as error:
         raise DiagnosticError(OutputUnwritable(path=str(run / LOCK), reason=reason_of(error))) from error
 
@@ -309,12 +309,13 @@ def _revisions(folder: Path, spec: Spec) -> tuple[Revision, ...]:
 
 
 def _revision(folder: Path, number: int, spec: Spec, feedback: Feedback | None) -> Revision:
-    stage, path = stage_of(spec, number), folder / "program.json"
+    path = folder / "program.json"
     program, graph = read_program(path), parse_graph(text_of(folder / "graph.txt"), str(folder / "graph.txt"))
     notes = tuple(text_of(folder / "notes.txt").splitlines())
     whole = folder.parent.parent if folder.parent.name == "revisions" else folder
     check_program(path, program, number, spec, hash_of_text(text_of(whole / "spec.json")))
     check_graph(folder / "graph.txt", graph, program)
+    stage = stage_of(spec, number)
     return Revision(number, stage.label if stage else "", graph, program, feedback, notes)
 
 

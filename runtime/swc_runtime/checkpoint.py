@@ -150,7 +150,10 @@ def decode_checkpoint(data: bytes, path: Path) -> tuple[dict[str, Tensor], Meta]
         raise _damaged(path, str(error)) from error
     if _checksum(tensors, described["meta"]) != described["sha256"]:
         raise _damaged(path, "its checksum does not match")
-    return dict(sorted(tensors.items())), _meta(described["meta"])
+    try:
+        return dict(sorted(tensors.items())), _meta(described["meta"])
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        raise _damaged(path, "it does not say where training stood") from error
 
 
 def _described(path: Path, data: bytes) -> dict[str, Any]:
@@ -171,8 +174,13 @@ def _described(path: Path, data: bytes) -> dict[str, Any]:
 
 
 def _meta(plain: dict[str, Any]) -> Meta:
-    position = Position(**plain["position"])
-    return Meta(position, str(plain["spec_hash"]), str(plain["program_hash"]), plain["marks"], plain["facts"])
+    """What a head says; anything but counts, and records outside the run's folder, is a ValueError."""
+    position, marks = Position(**plain["position"]), plain["marks"]
+    if not all(type(number) is int and number >= 0 for number in (*asdict(position).values(), *marks.values())):
+        raise ValueError(position)
+    if any(Path(name).is_absolute() or ".." in Path(name).parts for name in marks):
+        raise ValueError(marks)
+    return Meta(position, str(plain["spec_hash"]), str(plain["program_hash"]), marks, plain["facts"])
 
 
 def _damaged(path: Path, detail: str) -> DiagnosticError:

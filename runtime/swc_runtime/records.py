@@ -174,8 +174,13 @@ def read_rows(folder: Path, kind: str | None = None) -> list[dict[str, object]]:
         return []
     head = head_of(folder / "checkpoints")  # before the lines: a run that goes on writes these first
     written = path.read_bytes() if is_there(path) else b""
-    if head is not None and len(written) < head.marks.get(METRICS, 0):
-        raise DiagnosticError(RecordsCutShort(path=str(path), size=len(written), expected=head.marks[METRICS]))
+    size = head.marks.get(METRICS, 0) if head is not None else 0
+    if len(written) < size:
+        raise DiagnosticError(RecordsCutShort(path=str(path), size=len(written), expected=size))
+    if size and written[size - 1 : size] != b"\n":
+        raise DiagnosticError(
+            DamagedFile(origin=str(path), detail="no line ends where the last checkpoint saw one end")
+        )
     lines = written[: written.rfind(b"\n") + 1].split(b"\n")[:-1]
     _check_lines(path, lines)
     rows = [_row(path, number, line) for number, line in enumerate(lines, 1)]

@@ -107,6 +107,21 @@ def main() -> None:
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command line and give its exit status; everything that can go wrong is said on the error stream."""
+    status = _ran(arguments)
+    _tell_refused()
+    return status
+
+
+def _tell_refused() -> None:
+    """Say once which parts of the cache were not read."""
+    from swc.cache import refused
+
+    for path in refused:
+        console.say(f"the cache {path} is not read: other users own it or may write to it")
+    refused.clear()
+
+
+def _ran(arguments: Sequence[str]) -> int:
     try:
         with cli.make_context("swc", list(arguments), obj=tuple(arguments)) as context:
             cli.invoke(context)

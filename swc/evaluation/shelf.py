@@ -17,7 +17,6 @@ from functools import cached_property
 from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -31,6 +30,7 @@ from swc.diagnostics import DiagnosticError
 from swc.diagnostics.catalogue.files import OutputUnwritable
 from swc.diagnostics.sources import reason_of
 from swc.program.datasets import DATASETS
+from swc.program.files import is_there
 from swc.program.plain_json import read_json
 from swc.trained import Kept
 from swc_runtime.checkpoint import under_prefix
@@ -66,10 +66,11 @@ class Shelf:
     def predictions(self, name: str, split: Split, compute: Callable[[], Predicted]) -> Predicted:
         """Logits [M, N, C] and labels [N] of a split, kept under `name` or computed."""
         path = self.folder / f"{name}.safetensors"
-        if not (self.keeps or path.is_file()):
+        is_kept = is_there(path)
+        if not (self.keeps or is_kept):
             return compute()
         facts = {**self._facts, **facts_of(split)}
-        found = self._found(path, facts) if path.is_file() else None
+        found = self._found(path, facts) if is_kept else None
         if found is not None:
             return found
         logits, labels = compute()
@@ -121,14 +122,16 @@ def read_predictions(path: Path) -> tuple[Mapping[str, str], Predicted]:
         with safe_open(path, "pt") as file:
             described = read_json((file.metadata() or {})[KEY])
             tensors = {name: file.get_tensor(name) for name in ("logits", "labels")}
-    except (SafetensorError, KeyError) as error:
+    except (SafetensorError, KeyError, TypeError, RecursionError) as error:
         raise ValueError(f"it holds no predictions: {error}") from error
     if not isinstance(described, dict) or described.get("schema") != SCHEMA:
         raise ValueError("it has another layout")
     if described.get("sha256") != digest_of(tensors):
         raise ValueError("its checksum does not match")
-    facts: Any = described["facts"]
-    return facts, (tensors["logits"], tensors["labels"])
+    facts, logits, labels = described.get("facts"), tensors["logits"], tensors["labels"]
+    if not isinstance(facts, dict) or logits.dim() != 3 or labels.shape != logits.shape[1:2]:
+        raise ValueError("its parts do not fit together")
+    return facts, (logits, labels)
 
 
 def shelf_name(outliers: str) -> str:

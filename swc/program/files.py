@@ -45,13 +45,19 @@ def write_whole(path: Path, text: str) -> None:
 
 def write_kept(path: Path, text: str) -> None:
     """Write a file of a build or run folder, whole or not at all, and its checksum beside it before."""
-    now, before = _digest(text.encode()), _digest_there(path)
-    known = _checksums(path.parent)
-    others = {(digest, name) for name, digests in known.items() for digest in digests if name != path.name}
-    own = {(digest, path.name) for digest in {now, *(known.get(path.name, frozenset()) & {before})}}
-    lines = sorted(others | own, key=lambda line: (line[1], line[0]))
-    write_whole(path.with_name(CHECKSUMS), "".join(f"{digest}  {name}\n" for digest, name in lines))
+    now = frozenset({_digest(text.encode())})
+    before = _checksums(path.parent).get(path.name, frozenset()) & {_digest_there(path)}
+    _note(path, now | before)
     write_whole(path, text)
+    if before - now:
+        _note(path, now)
+
+
+def _note(path: Path, digests: frozenset[str]) -> None:
+    """Write which checksums a file may have just now."""
+    known = {**_checksums(path.parent), path.name: digests}
+    lines = (f"{digest}  {name}\n" for name in sorted(known) for digest in sorted(known[name]))
+    write_whole(path.with_name(CHECKSUMS), "".join(lines))
 
 
 def is_there(path: Path) -> bool:
@@ -104,11 +110,15 @@ def check_owner(path: Path, start: Path) -> None:
     Own files are those of this user, of the system's owner, and of whoever owns `start`, where this user went.
     """
     try:
-        owner, own = path.stat().st_uid, {os.geteuid(), 0, start.stat().st_uid}
+        owner, own = _owner(path), {os.geteuid(), 0, _owner(start)}
     except OSError as error:
         raise DiagnosticError(FileUnreadable(path=str(path), reason=reason_of(error))) from error
     if owner not in own:
         raise DiagnosticError(ForeignOwner(path=str(path), folder=str(path.parent)))
+
+
+def _owner(path: Path) -> int:
+    return path.stat().st_uid
 
 
 def _bytes(path: Path) -> bytes:

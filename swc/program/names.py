@@ -106,7 +106,7 @@ RULES: dict[str, Rule | Pairs] = {
     "Resize.mode": _among("a way of resizing", UPSAMPLINGS),
     "Scale.outputs": ID,
     "Scale.inputs": ID,
-    "LayerTable.member": HOST,  # of a kept table, which is of no member yet, ""
+    "LayerTable.member": HOST,  # of the cache without a name; a folder's are those of its spec
     "LayerRow.path": PATH,
     "LayerRow.obstacle": TEXT,
     "ParameterRow.name": PATH,
@@ -141,6 +141,12 @@ RULES: dict[str, Rule | Pairs] = {
     "Slot.coefficient": ID,
     "Tensor.id": ID,
     "Weight.layer": ID,
+    "Settings.data": TEXT,
+    "Settings.source": HASH,
+    "Settings.constants": Pairs(PLAIN, TEXT),
+    "Made.name": PLAIN,
+    "Made.versions": Pairs(TEXT, TEXT),
+    "Generated.note": TEXT,
 }
 SOURCES: dict[str, Rule] = {
     "family": _among("a family", FAMILIES),

@@ -94,6 +94,8 @@ TRIGGERED = {
     "SW504": "runtime/test_data_looking.py",
     "SW505": "runtime/test_data_looking.py",
     "SW506": "runtime/test_data_looking.py",
+    "SW780": "cli/test_damaged_runs.py",
+    "SW781": "unit/test_store.py",
     "SW700": "cli/test_slim.py",
     "SW701": "cli/test_slim.py",
     "SW702": "cli/test_slim.py",
