@@ -338,7 +338,7 @@ def shadows(tmp_path: Path, state: Path) -> Iterator[Path]:
 
 def test_a_file_with_the_name_of_a_library_takes_the_place_of_none(shadows: Path) -> None:
     """In a process of its own, that Python would let look into this folder first."""
-    command = [sys.executable, "-m", "swc", "show", "tiny.sw", "-o", "tiny.svg"]
+    command = [sys.executable, "-m", "swc", "show", "tiny.sw"]
     done = subprocess.run(command, cwd=shadows, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 
