@@ -16,10 +16,9 @@ from attrs import define, frozen
 from swc.diagnostics import DiagnosticError
 from swc.diagnostics.catalogue.training import MemberChanged
 from swc.driver import Compiled
-from swc.program.codec import hash_of
 from swc.program.stages import Stage, stages
 from swc.program.training import Training
-from swc.store import checkpoint_path, read_compiled
+from swc.store import checkpoint_path, read_compiled, spec_hash_of
 from swc_runtime.checkpoint import Meta, check_belongs, load_checkpoint, newest_checkpoint, under_prefix
 from swc_runtime.data import epoch_batches
 from swc_runtime.ensemble import Ensemble, build, load_state_tensors, networks_of, state_tensors
@@ -38,7 +37,8 @@ Momentum = dict[str, torch.Tensor]
 class Trained:
     """What changes while a run goes on.
 
-    `epoch` epochs of the phase are done, and `step` steps of the next, of which `tally` holds what was seen.
+    `epoch` epochs of the phase are done, and `step` steps of the next, of which `tally` holds what was seen;
+    `is_unscored` where scores are due for the last epoch and were not taken yet.
     """
 
     compiled: Compiled
@@ -47,6 +47,7 @@ class Trained:
     epoch: int
     step: int = 0
     tally: Tally | None = None
+    is_unscored: bool = False
 
 
 @frozen(eq=False)
@@ -69,15 +70,15 @@ class Kept:
         return f"epoch {position.epoch}{step} of {stages(training)[position.revision].phase.name}"
 
 
-def kept_of(folder: Path, spec_hash: str) -> Kept | None:
+def kept_of(folder: Path) -> Kept | None:
     """What a run can be taken up from, or None; DiagnosticError where its files do not belong together."""
     path = newest_checkpoint(checkpoint_path(folder))
     if path is None:
         return None
     tensors, meta = load_checkpoint(path)
-    check_belongs(path, meta, spec_hash=spec_hash, program_hash=meta.program_hash)
+    check_belongs(path, meta, spec_hash=spec_hash_of(folder), program_hash=meta.program_hash)
     compiled = read_compiled(folder, meta.position.revision)
-    check_belongs(path, meta, spec_hash=spec_hash, program_hash=hash_of(compiled.program))
+    check_belongs(path, meta, spec_hash=meta.spec_hash, program_hash=compiled.program_hash)
     return Kept(tensors, meta, compiled)
 
 
@@ -139,7 +140,7 @@ def begin_alike(run: Run, trained: Trained) -> None:
     ranks = run.machine.ranks
     if not ranks.are_many:
         return
-    place = (hash_of(trained.compiled.program), trained.epoch, trained.step)
+    place = (trained.compiled.program_hash, trained.epoch, trained.step)
     ranks.agree("program and checkpoint", repr(place).encode())
     ranks.take_from_first([*state_tensors(trained.ensemble).values()])
     ranks.take_from_first([*momentum_tensors(trained.ensemble, trained.optimiser).values()])

@@ -79,7 +79,7 @@ def _give(found: Comparison, form: str, output: Path | None) -> None:
         return
     text = plain(comparison_shown(found)) if form == "text" else as_csv(found) if form == "csv" else as_json(found)
     if output is None:
-        click.echo(text, nl=False)
+        console.emit(text)
     else:
         write_file(output, text.encode())
         console.say(f"wrote {output}")

@@ -62,14 +62,14 @@ def _evaluated(build: Build, asked: Asked, sink: Sink, is_trusted: bool) -> Eval
     from swc.evaluation.earlier import with_earlier
     from swc.evaluation.measure import evaluate_build
     from swc.evaluation.record import as_csv, as_json
-    from swc.store import write_whole
+    from swc.program.files import write_kept
 
     folder = build.folder / "eval"
     with consent.asked(build, is_trusted, sink):
         measured = evaluate_build(build, asked, sink, console.say)
     found = with_earlier(measured, folder / "evaluation.json", console.say)
-    write_whole(folder / "evaluation.csv", as_csv((found,)))
-    write_whole(folder / "evaluation.json", as_json((found,)))
+    write_kept(folder / "evaluation.csv", as_csv((found,)))
+    write_kept(folder / "evaluation.json", as_json((found,)))
     return found
 
 
@@ -89,7 +89,7 @@ def _give(found: tuple[Evaluation, ...], form: str, output: Path | None) -> None
         return
     text = plain(shown) if form == "table" else as_csv(found) if form == "csv" else as_json(found)
     if output is None:
-        click.echo(text, nl=False)
+        console.emit(text)
     else:
         write_file(output, text.encode())
         console.say(f"wrote {output}")

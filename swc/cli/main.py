@@ -16,6 +16,7 @@ import click
 from swc import __version__
 from swc.cli import console
 from swc.diagnostics.diagnostic import DiagnosticError
+from swc.diagnostics.printable import printable
 
 # name -> where the click command is, and what `swc --help` says of it
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -123,6 +124,7 @@ def _told(error: Exception, arguments: Sequence[str]) -> int:
             console.say("interrupted")
             return INTERRUPTED
         case click.ClickException():
+            error.message = printable(error.message)
             error.show()
             return USAGE
         case BrokenPipeError():

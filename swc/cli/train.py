@@ -106,7 +106,7 @@ def _train(place: str | None, options: Options, sink: Sink, is_trusted: bool) ->
     with consent.asked(build, is_trusted, sink, is_first=is_first):
         run = open_run(build, options, sink, console.say if is_first else _say_nothing)
         console.report(sink.diagnostics)
-        sink.diagnostics.clear()
+        sink.clear()
         found = _trained(run)
     if is_first:
         _conclude(run, found)

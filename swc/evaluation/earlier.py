@@ -16,6 +16,7 @@ from typing import Any
 from attrs import asdict, evolve
 
 from swc.evaluation.record import Corrupted, Corruptions, Evaluation, Interpolation, Outliers
+from swc.program.plain_json import read_json
 
 KEPT = ("outliers", "interpolations", "corruptions")
 
@@ -25,7 +26,7 @@ def with_earlier(found: Evaluation, path: Path, announce: Callable[[str], None])
     if not path.is_file():
         return found
     try:
-        (old,) = json.loads(path.read_text("utf-8"))["evaluations"]
+        (old,) = read_json(path.read_text("utf-8"), finite=False)["evaluations"]
         wanted = [name for name in KEPT if old[name] and not getattr(found, name)]
         same = _scores(old["predictors"]) == _scores(json.loads(json.dumps([asdict(one) for one in found.predictors])))
         parts = {name: READ[name](old[name]) for name in wanted} if same else {}

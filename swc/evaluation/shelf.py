@@ -10,6 +10,7 @@ Shapes: M members, N images, C classes.
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Callable, Mapping
 from functools import cached_property
@@ -29,8 +30,8 @@ import swc
 from swc.diagnostics import DiagnosticError
 from swc.diagnostics.catalogue.files import OutputUnwritable
 from swc.diagnostics.sources import reason_of
-from swc.program.codec import hash_of
 from swc.program.datasets import DATASETS
+from swc.program.plain_json import read_json
 from swc.trained import Kept
 from swc_runtime.checkpoint import under_prefix
 from swc_runtime.data import Split
@@ -40,6 +41,7 @@ from swc_runtime.precision import Arithmetic
 
 SCHEMA = "swc predictions 1"
 KEY = "swc"  # the one key of the file's metadata: several would stand in no settled order
+READING = 2  # how files are decoded; before, EXIF orientation was left aside
 CHUNK = 1024  # images that are hashed at a time
 LIBRARIES = ("torch", "torchvision", "pillow")
 
@@ -78,10 +80,9 @@ class Shelf:
     @cached_property
     def _facts(self) -> Facts:
         """What predictions depend on beside the images."""
-        program = self.kept.compiled.program
         return {
             "weights": digest_of(under_prefix("state", self.kept.tensors)),
-            "program": hash_of(program),
+            "program": self.kept.meta.program_hash,
             "code of members": self.code,
             "precision": f"{str(self.arithmetic.dtype).removeprefix('torch.')} on {self.arithmetic.device}",
             "libraries": ", ".join([f"swc {swc.__version__}", *(f"{name} {version(name)}" for name in LIBRARIES)]),
@@ -118,7 +119,7 @@ def read_predictions(path: Path) -> tuple[Mapping[str, str], Predicted]:
     """What predictions depend on, and the logits and labels themselves; ValueError where the file is damaged."""
     try:
         with safe_open(path, "pt") as file:
-            described = json.loads((file.metadata() or {})[KEY])
+            described = read_json((file.metadata() or {})[KEY])
             tensors = {name: file.get_tensor(name) for name in ("logits", "labels")}
     except (SafetensorError, KeyError) as error:
         raise ValueError(f"it holds no predictions: {error}") from error
@@ -135,13 +136,15 @@ def shelf_name(outliers: str) -> str:
     if outliers in DATASETS:
         return f"predictions_{outliers}"
     place = Path(outliers).resolve()
-    return f"predictions_{re.sub(r'[^A-Za-z0-9_]', '_', place.name)}_{sha256(str(place).encode()).hexdigest()[:8]}"
+    return f"predictions_{re.sub(r'[^A-Za-z0-9_]', '_', place.name)}_{sha256(os.fsencode(place)).hexdigest()[:8]}"
 
 
 def facts_of(split: Split) -> Facts:
     """What predictions depend on of a split: the images, and how they are normalised."""
     facts = split.facts
-    shaped = {"mean": facts.mean, "deviation": facts.deviation, "shape": facts.image_shape}
+    shaped: dict[str, Any] = {"mean": facts.mean, "deviation": facts.deviation, "shape": facts.image_shape}
+    if isinstance(split, FolderSplit):
+        shaped["reading"] = READING
     return {"images": _images_digest(split), "preprocessing": json.dumps(shaped, sort_keys=True)}
 
 
@@ -151,7 +154,7 @@ def _images_digest(split: Split) -> str:
     if isinstance(split, FolderSplit):
         for name in split.files:
             state = Path(name).stat()
-            digest.update(f"{name}\0{state.st_size}\0{state.st_mtime_ns}\0".encode())
+            digest.update(os.fsencode(f"{name}\0{state.st_size}\0{state.st_mtime_ns}\0"))
         return digest.hexdigest()
     for start in range(0, len(split), CHUNK):
         samples = np.arange(start, min(start + CHUNK, len(split)), dtype=np.int64)

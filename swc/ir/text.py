@@ -12,11 +12,13 @@ from typing import Any
 
 from attrs import frozen
 
-from swc.diagnostics import DiagnosticError, Span
+from swc.diagnostics import DiagnosticError
 from swc.diagnostics.catalogue.formats import DamagedGraph
+from swc.diagnostics.span import span_on
 from swc.ir import graph as nodes
 from swc.ir.graph import Graph, Piece
 from swc.ir.tokens import Tokens
+from swc.program.codec import held_to_rules
 from swc.program.expressions import Expression, Shape, text_of
 from swc.program.model_source import ModelSource
 from swc.program.words import word
@@ -194,7 +196,7 @@ def parse_graph(text: str, origin: str = "") -> Graph:
     grouped: dict[str, Any] = {
         form.section: tuple(node for section, node in read if section == form.section) for form in FORMS
     }
-    return Graph(**head, **grouped)
+    return held_to_rules(Graph(**head, **grouped), origin)
 
 
 def _logical_lines(text: str) -> list[tuple[int, str]]:
@@ -215,7 +217,7 @@ def _read_line(line: str, number: int, origin: str, read: Callable[[Tokens], Any
         found = read(tokens)
         tokens.end()
     except ValueError as error:
-        span = Span(origin or "graph", number, 1, max(1, len(line)), line)
+        span = span_on(origin or "graph", number, line, 0, max(1, len(line)))
         raise DiagnosticError(DamagedGraph(span=span, detail=str(error))) from error
     return found
 

@@ -16,6 +16,7 @@ from swc.program.model_source import Scalar
 from swc.program.words import PLAIN
 
 T = TypeVar("T")
+LEVELS = 300  # of expressions in each other: a chain of 128 shapes takes two for each
 _TOKEN = re.compile(
     rf"""\s*(?:(?P<string>"(?:[^"\\]|\\.)*")"""
     rf"""|(?P<shape>\[[\d,]*\])"""
@@ -31,6 +32,7 @@ class Tokens:
     def __init__(self, line: str) -> None:
         """Cut the line; ValueError where something in it is no token."""
         self._tokens: list[tuple[str, str]] = []
+        self._depth = 0
         self._place = 0
         line, start = line.rstrip(), 0
         while start < len(line):
@@ -130,9 +132,13 @@ class Tokens:
     def expression(self) -> Expression:
         """A weight expression in the form of `swc.program.expressions.text_of`."""
         name = self.choice(tuple(_READERS))
+        self._depth += 1
+        if self._depth > LEVELS:
+            raise ValueError(f"an expression is nested more than {LEVELS} levels deep")
         self.take("(")
         found = _READERS[name](self)
         self.take(")")
+        self._depth -= 1
         return found
 
     def after(self, mark: str, read: Callable[[], T]) -> T:

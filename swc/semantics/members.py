@@ -13,6 +13,7 @@ from attrs import evolve
 
 from swc.diagnostics import Diagnostic, Span, catalogue
 from swc.program.datasets import DATASETS, DataFacts
+from swc.program.limits import CLASSES, MEMBERS, PIXELS
 from swc.program.model_source import ModelSource, Scalar
 from swc.program.steps import StepPlan
 from swc.program.vocabulary import FAMILIES, JOINT_FAMILIES, STEPS
@@ -24,6 +25,7 @@ from swc.syntax import tree
 
 TOGETHER = "ensemble"  # what tables and records call all members together
 FOLDER = Signature(("path", "classes", "size"), required=("path", "classes", "size"), num_plain=1)
+FOLDER_LIMITS = {"classes": values.Range(least=1, most=CLASSES), "size": values.Range(least=1, most=PIXELS)}
 _FACTORY = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
 
 STANDARD = sys.stdlib_module_names | frozenset(sys.builtin_module_names) | {"__main__"}
@@ -50,8 +52,8 @@ def _folder(call: tree.Call, scope: Scope) -> DataFacts:
     given = bind(call, scope, FOLDER)
     path = values.text(given["path"], scope, "`path` of `folder`") if "path" in given else ""
     numbers = {
-        name: values.whole(given[name], scope, f"`{name}` of `folder`") if name in given else 1
-        for name in ("classes", "size")
+        name: values.whole(given[name], scope, f"`{name}` of `folder`", limits) if name in given else 1
+        for name, limits in FOLDER_LIMITS.items()
     }
     like = DATASETS["imagenet"]
     scope.defaults.append("data: mean and deviation those of imagenet")
@@ -72,17 +74,21 @@ def read_members(items: tuple[tree.Member, ...], scope: Scope) -> tuple[Member, 
             scope.sink.report(catalogue.DuplicateItem(span=item.name.span, what=what, first=str(first[name])))
             continue
         first[name] = item.name.span
-        members += _members(item, scope)
+        members += _members(item, scope, MEMBERS - len(members))
     return tuple(members)
 
 
-def _members(item: tree.Member, scope: Scope) -> Iterator[Member]:
+def _members(item: tree.Member, scope: Scope, left: int) -> Iterator[Member]:
     source = _source(item.source, scope, f"member {item.name.text}")
     is_joint = source.kind == "family" and source.name in JOINT_FAMILIES
+    count = 1 if item.count is None else values.whole(item.count, scope, "a number of members", values.FEW)
+    scope.extent.take(count, item.span, scope.sink)
+    if count > left:
+        scope.sink.report(catalogue.TooManyMembers(span=item.span, most=MEMBERS))
+        scope.sink.raise_errors()
     if item.count is None:
         yield Member(item.name.text, _giving(source, 1) if is_joint else source, span=item.span)
         return
-    count = values.whole(item.count, scope, "a number of members", values.FEW)
     if is_joint:
         source = _giving(source, count)
     for number in range(count):
@@ -134,9 +140,7 @@ def _check_factory(name: str, span: Span, scope: Scope) -> None:
     if not is_factory_name(name):
         scope.sink.report(catalogue.MalformedFactory(span=span, found=name))
     elif is_standard(name):
-        from swc.diagnostics.catalogue.trust import StandardLibraryFactory
-
-        scope.sink.report(StandardLibraryFactory(span=span, name=name))
+        scope.sink.report(catalogue.StandardLibraryFactory(span=span, name=name))
 
 
 def is_factory_name(text: str) -> bool:

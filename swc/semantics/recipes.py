@@ -13,6 +13,7 @@ from typing import Any, cast
 from attrs import define, evolve, field
 
 from swc.diagnostics import Span, catalogue
+from swc.program.limits import IMAGES
 from swc.program.training import Augmentation, Precision, Recipe, Schedule
 from swc.program.vocabulary import NO_DECAY, PRECISIONS
 from swc.semantics import values
@@ -25,7 +26,7 @@ SCHEDULES = ("constant", "cosine", "steps")
 STEPS = ("crop", "cutout", "flip", "resized_crop")
 SGD = ("lr", "momentum", "nesterov", "weight_decay")
 BELOW_ONE = Range(least=0, below=1)
-PAIR = Range(least=2)  # BatchNorm has no variance of a single image
+PAIR = Range(least=2, most=IMAGES)  # BatchNorm has no variance of a single image
 ORDER = ["batch", "optimiser", "no_decay", "schedule", "augment", "label_smoothing", "norm_batch", "precision", "seed"]
 
 
@@ -46,6 +47,7 @@ def add_items(draft: Draft, items: Iterable[tree.RecipeItem], scope: Scope) -> N
     """Settle the items of one block over what the draft holds already."""
     seen: dict[str, Span] = {}
     for item in items:
+        scope.extent.take(1, item.span, scope.sink)
         key = _key(item)
         if key in seen:
             scope.sink.report(catalogue.DuplicateItem(span=item.span, what=f"`{key}`", first=str(seen[key])))

@@ -11,6 +11,7 @@ from typing import Any
 from attrs import define, field
 
 from swc.diagnostics import Span, catalogue
+from swc.program.limits import LEVELS
 from swc.program.model_source import Scalar
 from swc.program.vocabulary import (
     BLOCKS,
@@ -70,6 +71,8 @@ def _add_policy(
     elif name in POLICIES:
         stated.policy = name
         stated.arguments = bind_declared(call, scope, POLICY_ARGUMENTS.get(name, ()), f"share as {name}")
+    elif len(chain) > LEVELS:
+        scope.sink.report(catalogue.TooDeep(span=call.span, what="policies that use others", most=LEVELS))
     elif name not in policies:
         known = (*POLICIES, *policies)
         scope.sink.report(catalogue.UnknownPolicy(span=call.name.span, name=name, policies=known))
@@ -89,6 +92,7 @@ def _add_bundle(
 
 def enter(call: tree.Call, parameters: tuple[tree.Parameter, ...], scope: Scope) -> Scope:
     """The scope inside a recipe or policy: its parameters, with the call's arguments or their defaults."""
+    scope.extent.take(1 + len(parameters) + len(call.arguments), call.span, scope.sink)
     names = tuple(p.name.text for p in parameters)
     required = tuple(p.name.text for p in parameters if p.default is None)
     given = settle_all(bind(call, scope, Signature(names, required)), scope)
@@ -103,6 +107,7 @@ def defaults_of(parameters: tuple[tree.Parameter, ...]) -> dict[str, tree.Value 
 def _add_items(items: tuple[tree.ShareItem, ...], scope: Scope, stated: _Stated) -> None:
     seen: dict[type, Span] = {}
     for item in items:
+        scope.extent.take(1, item.span, scope.sink)
         kind = type(item)
         if kind in seen:
             what = f"`{kind.__name__.lower()}`"
@@ -221,7 +226,7 @@ def _templates(stated: _Stated) -> Templates:
         return Templates()
     item, scope = stated.items[tree.Templates]
     rule: Any = values.choice(item.rule.name, scope, "rule of allocation", RULES)
-    cap = values.whole(item.cap, scope, "a number of templates") if item.cap is not None else 8
+    cap = values.whole(item.cap, scope, "a number of templates", values.SOME) if item.cap is not None else 8
     return Templates(rule, _objective(item.rule, rule, scope), cap, item.span)
 
 

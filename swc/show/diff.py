@@ -191,7 +191,7 @@ def _links(part: Part) -> tuple[str, str]:
 
 def psi_text(pair: Similarity) -> str:
     """A similarity with its standard error."""
-    return f"{pair.value:.3f} ± {pair.error:.3f}"
+    return f"{pair.value:.3f} ± " + (f"{pair.error:.3f}" if pair.has_error else "unknown")
 
 
 def places(program: Program, layers: Iterable[str]) -> str:

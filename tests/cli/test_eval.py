@@ -20,7 +20,6 @@ from swc.evaluation import measure
 from swc.evaluation.measure import _subsets
 from swc.evaluation.shelf import Shelf, facts_of, read_predictions
 from swc.ir.counts import count
-from swc.program.codec import hash_of
 from swc.program.datasets import DATASETS
 from swc.trained import kept_of
 from swc.trust.importing import digest_of_own
@@ -222,7 +221,7 @@ def split(seed: int, **facts: object) -> MemorySplit:
 @pytest.fixture
 def shelf(run: Place, tmp_path: Path) -> Shelf:
     """One that keeps predictions for `split(0)`, but writes no more."""
-    kept = kept_of(run.run, hash_of(run.build().spec))
+    kept = kept_of(run.run)
     assert kept is not None
     made = Shelf(tmp_path, kept, Arithmetic("cpu", torch.float32, ""), "", True, lambda _: None)
     made.predictions("some", split(0), lambda: (torch.ones(2, 3, 4), torch.arange(3)))
