@@ -106,7 +106,7 @@ RULES: dict[str, Rule | Pairs] = {
     "Resize.mode": _among("a way of resizing", UPSAMPLINGS),
     "Scale.outputs": ID,
     "Scale.inputs": ID,
-    "LayerTable.member": MEMBER,
+    "LayerTable.member": HOST,  # "" in the cache, where tables stand by their source
     "LayerRow.path": PATH,
     "LayerRow.obstacle": TEXT,
     "ParameterRow.name": PATH,
