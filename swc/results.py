@@ -20,7 +20,7 @@ from swc.program.files import is_there, json_of, write_kept
 from swc.program.stages import stages
 from swc.semantics.spec import Spec
 from swc.show.plain import table
-from swc.show.wording import budget_text, exact, scale_text, several
+from swc.show.wording import budget_text, decimal, exact, per_cent, scale_text, several
 from swc.store import read_compiled, read_spec
 
 if TYPE_CHECKING:
@@ -123,5 +123,5 @@ def _scores_table(results: Results) -> Table:
     made = table("", ">top-1", ">NLL", ">ECE")
     for name, scores in (*results.members, ("ensemble", results.together)):
         style = "bold" if scores is results.together else ""
-        made.add_row(name, f"{scores.top1:.2%}", f"{scores.nll:.4f}", f"{scores.ece:.2%}", style=style)
+        made.add_row(name, per_cent(scores.top1), decimal(scores.nll), per_cent(scores.ece), style=style)
     return made

@@ -15,7 +15,13 @@ from attrs import evolve, frozen
 
 from swc.classes import check_classes, write_classes
 from swc.diagnostics import DiagnosticError
-from swc.diagnostics.catalogue.training import NotARun, NothingToTrain, RunOfAnotherSpec, SurroundingsChanged
+from swc.diagnostics.catalogue.training import (
+    NotARun,
+    NothingToTrain,
+    RunOfAnotherSpec,
+    ScaledAlready,
+    SurroundingsChanged,
+)
 from swc.driver import compile_spec
 from swc.frontend.table import LayerTable
 from swc.machine import Machine, settle_machine
@@ -84,6 +90,17 @@ def scaled(spec: Spec, factor: float) -> Spec:
     return spec if factor == 1.0 else evolve(spec, training=scale_epochs(spec.training, factor))
 
 
+def _wanted(build: Build, scale: float | None) -> Spec:
+    """The spec that is to be trained; that of a run which was named itself is scaled already."""
+    if not build.is_run or build.spec.training is None:
+        return scaled(build.spec, 1.0 if scale is None else scale)
+    was = build.spec.training.epochs_scale
+    if scale not in (None, was):
+        assert scale is not None
+        raise DiagnosticError(ScaledAlready(folder=str(build.folder), was=was, now=scale))
+    return build.spec
+
+
 def open_run(build: Build, options: Options, sink: Sink, announce: Callable[[str], None]) -> Run:
     """Open the run of a build, or begin one, without progress for anybody.
 
@@ -94,7 +111,7 @@ def open_run(build: Build, options: Options, sink: Sink, announce: Callable[[str
     from swc_runtime.dealing import check_last
     from swc_runtime.progress import Silent
 
-    spec = scaled(build.spec, options.epochs_scale)
+    spec = _wanted(build, options.epochs_scale)
     assert spec.training is not None
     folder = run_folder(build, options)
     if not options.fresh:

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 import torch
 from attrs import define, frozen
 
 from swc.diagnostics import DiagnosticError
-from swc.diagnostics.catalogue.training import MemberChanged
+from swc.diagnostics.catalogue.training import MemberChanged, MemberNotFound
 from swc.driver import Compiled
+from swc.frontend.own_code import is_raised_by_us
 from swc.program.stages import Stage, stages
 from swc.program.training import Training
 from swc.store import checkpoint_path, read_compiled, spec_hash_of
@@ -107,8 +109,16 @@ def own_members(run: Run, compiled: Compiled) -> tuple[int, ...] | None:
 def _fresh(compiled: Compiled, device: str, own: Sequence[int] | None) -> Ensemble:
     try:
         return build(compiled.program, device=device, own=own)
-    except (ValueError, ImportError, AttributeError) as error:  # a member whose code is gone or not what was compiled
-        raise DiagnosticError(MemberChanged(detail=str(error))) from error
+    except (ValueError, TypeError, ImportError, AttributeError) as error:
+        if isinstance(error, TypeError) and not is_raised_by_us(error):
+            raise  # by the member's own code
+        raise DiagnosticError(refusal_of_member(error)) from error
+
+
+def refusal_of_member(error: Exception) -> MemberChanged | MemberNotFound:
+    """What to tell of a member that cannot be made: its code is not to be found now, or it is not what was compiled."""
+    is_missing = isinstance(error, ImportError) or isinstance(getattr(error, "obj", None), ModuleType)
+    return (MemberNotFound if is_missing else MemberChanged)(detail=str(error))
 
 
 def assembled(run: Run, compiled: Compiled, ensemble: Ensemble, momentum: Momentum, epoch: int) -> Trained:

@@ -18,6 +18,7 @@ from swc.diagnostics.printable import printable
 from swc.diagnostics.render import render_one
 from swc.program.stages import Stage, stages
 from swc.program.training import Phase, Training
+from swc.show.wording import decimal, per_cent
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
@@ -146,12 +147,13 @@ class Plain:
 def seen(result: EpochResult) -> str:
     """Loss (the sum over members) and accuracy, of the ensemble where there is one, on training images."""
     if result.ensemble is None:  # the members saw different images
-        return f"loss {result.loss:.4f}  mean accuracy {sum(result.accuracies) / len(result.accuracies):.1%}"
-    return f"loss {result.loss:.4f}  accuracy {result.ensemble:.1%}"
+        mean = sum(result.accuracies) / len(result.accuracies)
+        return f"loss {decimal(result.loss)}  mean accuracy {per_cent(mean, 1)}"
+    return f"loss {decimal(result.loss)}  accuracy {per_cent(result.ensemble, 1)}"
 
 
 def _scores(scores: Scores) -> str:
-    return f"{scores.top1:.2%}"
+    return per_cent(scores.top1)
 
 
 @define

@@ -71,19 +71,21 @@ def command(
 def _told(done: Done) -> str:
     if done.results is None:
         return f"{'running elsewhere' if done.is_elsewhere else 'failed'}: {done.reason}"
-    return f"ensemble {done.results['together']['top1']:.2%}"
+    from swc.show.wording import per_cent
+
+    return f"ensemble {per_cent(done.results['together']['top1'])}"
 
 
 def _sweep(spec: Path, varied: tuple[str, ...], given: dict[str, object]) -> Sweep:
     from attrs import evolve
 
     from swc.diagnostics.sources import read_source
-    from swc.sweep.plan import Sweep, read_sweep, repeated
+    from swc.sweep.plan import Sweep, read_sweep, repeated, values_in
 
     named = {name: value for name, value in given.items() if value is not None}
     if "ensemble" in named:
         named["ensembles"] = (str(named.pop("ensemble")),)
-    pairs = tuple((name, tuple(values.split(","))) for name, values in console.overrides(varied, "--vary").items())
+    pairs = tuple((name, values_in(values)) for name, values in console.overrides(varied, "--vary").items())
     if spec.suffix == ".toml":
         if pairs:
             raise click.UsageError("a sweep file says itself what varies: leave --vary away")
@@ -106,11 +108,11 @@ def _conclude(sweep: Sweep, found: tuple[Done, ...], folder: Path) -> None:
     from swc.sweep.summary import as_csv, as_json, figure, shown, summaries
 
     summary = summaries(sweep, found)
+    give(shown(sweep, summary))
     write_whole(folder / "sweep.csv", as_csv(sweep, found))
     write_whole(folder / "sweep.json", as_json(sweep, summary))
     with house_style():
         write_file(folder / "sweep.png", image_of(figure(sweep, summary), "png"))
-    give(shown(sweep, summary))
     console.say(f"wrote sweep.csv, sweep.json and sweep.png in {folder}")
     elsewhere = sum(done.is_elsewhere for done in found)
     failed = sum(done.results is None for done in found) - elsewhere

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from swc_runtime.metrics import Evaluation
 
 
-def _number(context: click.Context, parameter: click.Parameter, value: float) -> float:
-    if isnan(value):  # click's ranges let "nan" through
+def _number(context: click.Context, parameter: click.Parameter, value: float | None) -> float | None:
+    if value is not None and isnan(value):  # click's ranges let "nan" through
         raise click.BadParameter("nan is no number", context, parameter)
     return value
 
@@ -34,8 +34,7 @@ def _number(context: click.Context, parameter: click.Parameter, value: float) ->
     "--epochs-scale",
     type=click.FloatRange(0.001, 1000),
     callback=_number,
-    default=1.0,
-    help="Scale all epochs, for a trial.",
+    help="Scale all epochs, for a trial [1, or what a run was begun with].",
 )
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
 @click.option(
@@ -133,6 +132,6 @@ def _conclude(run: Run, found: Evaluation) -> None:
     from swc.results import results_of, results_shown, write_results
 
     results = results_of(run, found)
-    write_results(run.folder, results)
     give(results_shown(results))
+    write_results(run.folder, results)
     console.say(f"the run is in {run.folder}; next: swc show")

@@ -15,7 +15,7 @@ from swc.diagnostics.printable import on_one_line
 from swc.ir.counts import count
 from swc.program.model_source import ModelSource
 from swc.results import read_results
-from swc.show.wording import budget_text, exact, scale_text
+from swc.show.wording import budget_text, decimal, exact, per_cent, scale_text
 
 if TYPE_CHECKING:
     from swc.program.datasets import DataFacts
@@ -111,7 +111,7 @@ def import_of(source: ModelSource) -> tuple[str, str, str]:
 
 def call_of(source: ModelSource, program: Program) -> str:
     """The call that builds a member."""
-    given = "".join(f", {name}={value!r}" for name, value in source.arguments)
+    given = "".join(f", {name}={value!r}" for name, value in source.given().items())
     classes = program.data.num_classes
     match source.kind:
         case "family":
@@ -175,6 +175,7 @@ def _scores(folder: Path) -> list[str]:
     if found is None:
         return ["Scores: the run has not come to its end."]
     rows = [*found["members"], {"name": "ensemble", **found["together"]}]
-    table = [f"| {row['name']} | {row['top1']:.2%} | {row['nll']:.4f} | {row['ece']:.2%} |" for row in rows]
+    scores = [(row["name"], per_cent(row["top1"]), decimal(row["nll"]), per_cent(row["ece"])) for row in rows]
+    table = [f"| {' | '.join(cells)} |" for cells in scores]
     head = f"On {exact(found['together']['num_images'])} held-out images:"
     return [head, "", "| | top-1 | NLL | ECE |", "|---|---|---|---|", *table]

@@ -31,5 +31,5 @@ def multiply_adds_of(source: ModelSource, data: DataFacts) -> int | None:
 def _counted(device: str, source: ModelSource, data: DataFacts) -> int:
     quiet = redirect_stdout(sys.stderr)
     with quiet, torch.random.fork_rng(devices=[]), torch.device(device), torch.no_grad():
-        model = build_model(source.kind, source.name, dict(source.arguments), data.num_classes, data.image_shape)
+        model = build_model(source.kind, source.name, source.given(), data.num_classes, data.image_shape)
         return multiply_adds(model.eval(), torch.zeros(1, *data.image_shape))

@@ -146,12 +146,12 @@ def _tried(
 def _outputs(source: ModelSource) -> int | None:
     """How many predictions a joint network gives; None for any other."""
     is_joint = source.kind == "family" and source.name in JOINT_FAMILIES
-    return int(dict(source.arguments)["outputs"]) if is_joint else None
+    return int(source.given()["outputs"]) if is_joint else None
 
 
 def _built(source: ModelSource, data: DataFacts) -> nn.Module:
     def build() -> nn.Module:
-        return build_model(source.kind, source.name, dict(source.arguments), data.num_classes, data.image_shape)
+        return build_model(source.kind, source.name, source.given(), data.num_classes, data.image_shape)
 
     def complain(error: Exception, place: str) -> Diagnostic:
         if source.kind == "family" and isinstance(error, ValueError):
@@ -210,7 +210,7 @@ def _check_source(source: ModelSource, data: DataFacts) -> None:
     if source.kind == "torchvision":
         _check_torchvision(source.name)
     if source.kind == "python":
-        _check_factory(source.name, dict(source.arguments), data)
+        _check_factory(source.name, source.given(), data)
 
 
 def _check_torchvision(name: str) -> None:

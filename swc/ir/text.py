@@ -20,7 +20,7 @@ from swc.ir.graph import Graph, Piece
 from swc.ir.tokens import Tokens
 from swc.program.codec import held_to_rules
 from swc.program.expressions import Expression, Shape, text_of
-from swc.program.model_source import ModelSource
+from swc.program.model_source import Argument, ModelSource
 from swc.program.words import word
 
 
@@ -51,8 +51,13 @@ def _choice(*words: str) -> Kind:
 
 
 def _source(source: ModelSource) -> str:
-    inner = ", ".join(f"{word(name)}: {_scalar(value)}" for name, value in source.arguments)
+    inner = ", ".join(f"{word(name)}: {_argument(value)}" for name, value in source.arguments)
     return f"{source.kind} {word(source.name)}({inner})"
+
+
+def _argument(value: Argument) -> str:
+    """A scalar, or a list in brackets: those of shapes would be taken for one."""
+    return f"({', '.join(map(_argument, value))})" if isinstance(value, tuple) else _scalar(value)
 
 
 def _scalar(value: float | str | bool) -> str:
@@ -64,7 +69,7 @@ def _scalar(value: float | str | bool) -> str:
 def _read_source(tokens: Tokens) -> ModelSource:
     kind: Any = tokens.choice(("family", "torchvision", "python"))
     name = tokens.word()
-    arguments = tokens.listed("(", ")", lambda: (tokens.word(), tokens.take(":"), tokens.scalar()))
+    arguments = tokens.listed("(", ")", lambda: (tokens.word(), tokens.take(":"), tokens.argument()))
     return ModelSource(kind, name, tuple((key, value) for key, _, value in arguments))
 
 

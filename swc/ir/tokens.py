@@ -11,8 +11,9 @@ import re
 from collections.abc import Callable
 from typing import TypeVar
 
+from swc.program import limits
 from swc.program.expressions import Combine, Concat, Expression, Mix, Resize, Scale, Shape, Slice, Stored
-from swc.program.model_source import Scalar
+from swc.program.model_source import Argument, Scalar
 from swc.program.words import PLAIN
 
 T = TypeVar("T")
@@ -103,6 +104,14 @@ class Tokens:
             raise ValueError(f"`{text}` is no value")
         value: Scalar = json.loads(self._taken(("number", "string", "word"), "a value"))
         return value
+
+    def argument(self, depth: int = 0) -> Argument:
+        """A scalar, or a list of such between brackets."""
+        if self._next != ("mark", "("):
+            return self.scalar()
+        if depth == limits.LEVELS:
+            raise ValueError(f"lists stand in each other more than {limits.LEVELS} deep")
+        return self.listed("(", ")", lambda: self.argument(depth + 1))
 
     def shape(self) -> Shape:
         """A shape such as `[16,3,3,3]`."""

@@ -213,6 +213,8 @@ def _converter(*, spans: bool, detailed: bool = False, schema: int = SCHEMA) -> 
     converter.register_unstructure_hook(float, float)  # 18000000 and 18000000.0 are one number in a float field
     converter.register_structure_hook_factory(_is_primitive_union, lambda cls: _reader_of(get_args(cls)))
     converter.register_unstructure_hook_factory(_is_primitive_union, lambda _: _same)
+    converter.register_structure_hook_factory(_is_nested_union, _nested_reader)
+    converter.register_unstructure_hook_factory(_is_nested_union, lambda _: _same)
     converter.register_structure_hook_factory(_is_literal, _literal_reader)
     converter.register_structure_hook_factory(_is_tuple, lambda cls: _tuple_reader(cls, converter))
     converter.register_structure_hook_factory(attrs.has, lambda cls: _object_reader(cls, converter, schema))
@@ -233,6 +235,21 @@ def _is_union(cls: object) -> bool:
 
 def _is_primitive_union(cls: object) -> bool:
     return _is_union(cls) and all(kind in _PRIMITIVES for kind in get_args(cls))
+
+
+def _is_nested_union(cls: object) -> bool:
+    """Primitive types, and lists of such in any depth."""
+    kinds = get_args(cls) if _is_union(cls) else ()
+    return any(map(_is_tuple, kinds)) and all(kind in _PRIMITIVES or _is_tuple(kind) for kind in kinds)
+
+
+def _nested_reader(cls: Any) -> Callable[[Any, Any], Any]:
+    single = _reader_of([kind for kind in get_args(cls) if not _is_tuple(kind)])
+
+    def read(value: Any, wanted: Any) -> Any:
+        return tuple(read(item, wanted) for item in value) if isinstance(value, list) else single(value, wanted)
+
+    return read
 
 
 def _is_tagged(cls: object) -> bool:

@@ -13,7 +13,7 @@ from swc.diagnostics import DiagnosticError
 from swc.diagnostics.catalogue.show import NothingEvaluated
 from swc.report.curves import GREY, LINES
 from swc.report.scored import BinFacts, Scored, scored_of
-from swc.show.wording import scale_text
+from swc.show.wording import decimal, scale_text
 from swc.store import Build
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def diversity(build: Build) -> Figure:
         for column, value in enumerate(values):
             if row != column and not isnan(value):
                 ink = "k" if value > BRIGHT * highest else "w"
-                axes.text(column, row, f"{value:.2f}", ha="center", va="center", fontsize=7, color=ink)
+                axes.text(column, row, decimal(value, 2), ha="center", va="center", fontsize=7, color=ink)
     figure.colorbar(shown, ax=axes, label="disagreement over error rate", shrink=0.8)
     figure.suptitle(_title(build, found), fontsize=9)
     return figure

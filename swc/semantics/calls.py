@@ -59,6 +59,11 @@ def bind(call: Call, scope: Scope, signature: Signature) -> dict[str, Value]:
     return bound
 
 
+def bind_known(call: Call, scope: Scope, is_known: bool, signature: Signature) -> dict[str, Value]:
+    """As `bind`; where what is called is not known, and that was told, nothing is said of its arguments."""
+    return bind(call, scope, signature) if is_known else {}
+
+
 def _name_of(argument: Argument, position: int, signature: Signature) -> str | None:
     if argument.name is not None:
         return argument.name.text

@@ -14,7 +14,7 @@ from attrs import evolve
 from swc.diagnostics import Diagnostic, Span, catalogue
 from swc.program.datasets import DATASETS, DataFacts
 from swc.program.limits import CLASSES, MEMBERS, PIXELS
-from swc.program.model_source import ModelSource, Scalar
+from swc.program.model_source import Argument, ModelSource
 from swc.program.steps import StepPlan
 from swc.program.vocabulary import FAMILIES, JOINT_FAMILIES, STEPS
 from swc.semantics import values
@@ -38,12 +38,12 @@ def read_data(item: tree.Data, scope: Scope) -> DataFacts:
     name = scalar(found)
     if name == "folder":
         return _folder(call, scope)
-    bind(call, scope, Signature())
     if not isinstance(name, str) or name not in DATASETS:
         scope.sink.report(
             catalogue.UnknownData(span=found.span, name=str(name), datasets=(*sorted(DATASETS), "folder"))
         )
         return DATASETS["cifar10"]
+    bind(call, scope, Signature())
     return DATASETS[name]
 
 
@@ -158,14 +158,16 @@ def top_of(name: str) -> str:
     return name.partition(":")[0].partition(".")[0]
 
 
-def _argument(value: tree.Value, scope: Scope, name: str) -> Scalar:
-    """An argument of somebody else's factory: a number, a text, or yes or no."""
+def _argument(value: tree.Value, scope: Scope, name: str) -> Argument:
+    """An argument of somebody else's factory: a number, a text, yes or no, or a list of such."""
     found = scope.settle(value)
+    if isinstance(found, tree.ListOf):
+        return tuple(_argument(item, scope, name) for item in found.items)
     plain = scalar(found)
     if isinstance(found, tree.Name) and not isinstance(plain, bool):
         scope.sink.report(catalogue.UnknownParam(span=found.span, name=found.text, params=scope.names))
-    elif isinstance(found, tree.ListOf | tree.Amount):
-        wanted, what = "a number, a text, `yes` or `no`", f"`{name}`"
+    elif isinstance(found, tree.Amount):
+        wanted, what = "a number, a text, `yes` or `no`, or a list of such", f"`{name}`"
         scope.sink.report(catalogue.WrongType(span=found.span, what=what, wanted=wanted, found=values.kind_of(found)))
     return plain
 

@@ -25,7 +25,7 @@ from swc.program.vocabulary import (
     SELECTORS,
 )
 from swc.semantics import values
-from swc.semantics.calls import Signature, bind, bind_declared, settle_all
+from swc.semantics.calls import Signature, bind, bind_declared, bind_known, settle_all
 from swc.semantics.scope import Scope
 from swc.semantics.spec import Clusters, Selector, Share, Templates
 from swc.syntax import tree
@@ -232,7 +232,8 @@ def _templates(stated: _Stated) -> Templates:
 
 def _objective(call: tree.Call, rule: str, scope: Scope) -> Any:
     names = ("objective",) if rule == "optimal" else ()
-    given = bind(call, scope, Signature(names, num_plain=len(names)))
+    is_known = values.is_choice(call.name, scope, RULES)
+    given = bind_known(call, scope, is_known, Signature(names, num_plain=len(names)))
     if "objective" in given:
         return values.choice(given["objective"], scope, "objective", OBJECTIVES)
     if rule == "optimal":

@@ -140,6 +140,11 @@ def choice(value: Value, scope: Scope, what: str, choices: Sequence[str], *, fal
     )
 
 
+def is_choice(value: Value, scope: Scope, choices: Sequence[str]) -> bool:
+    """Whether a value is one of a few words."""
+    return _word(scope.settle(value)) in choices
+
+
 def _word(value: Value | Amount) -> str | None:
     match value:
         case Name(word) | Text(word):

@@ -88,7 +88,7 @@ def _check(spec: Spec) -> None:
 
 
 def _depth(member: Member) -> int:
-    return int(dict(member.source.arguments)["depth"])
+    return int(member.source.given()["depth"])
 
 
 def _batches(build: Build, asked: Asked, device: str, sink: Sink, announce: Callable[[str], None]) -> Batches:

@@ -9,14 +9,11 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from threading import Event, Lock
-from types import FrameType
-from typing import Any, NoReturn
+from typing import Any
 
 from attrs import field, frozen
 
@@ -24,6 +21,7 @@ from swc.diagnostics import DiagnosticError
 from swc.diagnostics.catalogue.training import RunBusy
 from swc.driver import Compiled, compile_file, compile_spec
 from swc.frontend.read import Announce, unannounced
+from swc.processes import child_command, end, tied
 from swc.program.files import is_there
 from swc.results import RESULTS, read_results
 from swc.semantics.origin import origin_of
@@ -33,8 +31,6 @@ from swc.sweep.plan import Cell, Sweep
 
 Results = dict[str, Any]
 ELSEWHERE = f"error[{RunBusy.code}]"
-# the command `swc`, ending with this process even if that is killed; -P: no file here is taken for a module
-CHILD = (sys.executable, "-P", "-m", "swc.cli.child")
 
 
 @frozen
@@ -61,24 +57,20 @@ class Processes:
 
     def run(self, command: Sequence[str], log: Path) -> int:
         """Run a command with its output in a file; gives its exit status. Its input ends when this process does."""
-        with (
-            log.open("ab") as stream,
-            subprocess.Popen(command, stdin=subprocess.PIPE, stdout=stream, stderr=subprocess.STDOUT) as process,
-        ):
+        with log.open("ab") as stream:
             with self.lock:
+                if self.are_stopped.is_set():
+                    return -signal.SIGTERM
+                process = tied(command, stdout=stream, stderr=subprocess.STDOUT)
                 self.running.add(process)
-            try:
+            with process:
                 return process.wait()
-            finally:
-                with self.lock:
-                    self.running.discard(process)
 
     def stop(self) -> None:
-        """Ask all to end, as an interrupt does."""
-        self.are_stopped.set()
+        """Ask all to end, and begin no other; none is left."""
         with self.lock:
-            for process in self.running:
-                process.terminate()
+            self.are_stopped.set()
+        end(self.running)
 
 
 def run_sweep(
@@ -102,7 +94,7 @@ def run_sweep(
             tell(done)
         return done
 
-    with _stopped_by_a_signal(), ThreadPoolExecutor(jobs) as pool:
+    with ThreadPoolExecutor(jobs) as pool:
         waiting = [pool.submit(run, *pair) for pair in zip(prepared, sweep.cells, strict=True)]
         try:
             return tuple(future.result() for future in waiting)
@@ -110,20 +102,6 @@ def run_sweep(
             pool.shutdown(wait=False, cancel_futures=True)
             processes.stop()
             raise
-
-
-@contextmanager
-def _stopped_by_a_signal() -> Iterator[None]:
-    """Let a request to end (SIGTERM) unwind as an interrupt does, so that no process is left behind."""
-
-    def leave(number: int, frame: FrameType | None) -> NoReturn:
-        raise SystemExit(128 + number)
-
-    before = signal.signal(signal.SIGTERM, leave)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _prepared(sweep: Sweep, cell: Cell, folder: Path, announce: Announce) -> Done | Compiled:
@@ -145,7 +123,7 @@ def _train(
 ) -> Done:
     scale = ("--epochs-scale", str(sweep.epochs_scale))
     log = folder / "train.log"
-    status = processes.run([*CHILD, "train", str(folder), *scale, *options], log)
+    status = processes.run([*child_command(), "train", str(folder), *scale, *options], log)
     found = None if status else finished(folder, compiled, sweep.epochs_scale)
     return Done(cell, found, "" if found else _last_words(log) or f"it ended with {status}")
 

@@ -136,6 +136,19 @@ def _wrong_variation(found: dict[str, Any]) -> str:
     return next((told for name, values in written.items() if (told := repeated(name, values))), "")
 
 
+def values_in(text: str) -> tuple[str, ...]:
+    """The values that stand between commas; those inside of a list or a text part nothing."""
+    found, depth, is_text = [""], 0, False
+    for character in text:
+        is_text ^= character == '"'
+        depth += 0 if is_text else (character == "[") - (character == "]")
+        if character == "," and not is_text and depth == 0:
+            found.append("")
+        else:
+            found[-1] += character
+    return tuple(found)
+
+
 def repeated(name: str, values: Sequence[str]) -> str:
     """What is wrong where a value stands twice, or nothing: one run would count as two."""
     twice = next((value for value in values if values.count(value) > 1), None)
@@ -147,4 +160,17 @@ def _listed(names: str | list[str]) -> tuple[str, ...]:
 
 
 def _as_written(value: object) -> str:
-    return value if isinstance(value, str) else repr(value)
+    return value if isinstance(value, str) else _inside(value)
+
+
+def _inside(value: object) -> str:
+    """A value as it stands in a list."""
+    match value:
+        case list():
+            return f"[{', '.join(map(_inside, value))}]"
+        case bool():
+            return "yes" if value else "no"
+        case str():
+            return f'"{value}"'
+        case _:
+            return repr(value)

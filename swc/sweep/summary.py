@@ -16,7 +16,7 @@ from attrs import asdict, frozen
 
 from swc.program.csv_text import csv_text
 from swc.show.plain import table
-from swc.show.wording import scale_text
+from swc.show.wording import decimal, per_cent, scale_text
 from swc.sweep.cells import Done, Results
 from swc.sweep.plan import ENSEMBLE, SPEC, Setting, Sweep
 
@@ -105,8 +105,8 @@ def shown(sweep: Sweep, found: Sequence[Summary]) -> RenderableType:
 def value_text(name: str, value: Value) -> str:
     """A mean with its error; what is a fraction of images in per cent."""
     if name in PLAIN:
-        return f"{value.mean:.4f}" + ("" if value.error is None else f" ± {value.error:.4f}")
-    return f"{value.mean:.2%}" + ("" if value.error is None else f" ± {100 * value.error:.2f}")
+        return decimal(value.mean) + ("" if value.error is None else f" ± {decimal(value.error)}")
+    return per_cent(value.mean) + ("" if value.error is None else f" ± {decimal(100 * value.error, 2)}")
 
 
 def as_json(sweep: Sweep, found: Sequence[Summary]) -> str:

@@ -232,7 +232,7 @@ def _described(code: Code, source: ModelSource, folders: Folders) -> str:
     file = code.file_of(source.name)
     if file is not None or code.home_of(source.name) == "own":  # of a package without this module
         return f"{shown(file, folders) if file else module}: {path}"
-    given = ", ".join(f"{key}: {value!r}" for key, value in source.arguments)
+    given = ", ".join(f"{key}: {value!r}" for key, value in source.given().items())
     return f"{module}: {path}({given}), {'linked' if top_of(module) in dict(code.linked) else 'installed'}"
 
 

@@ -6,6 +6,7 @@ import csv
 import json
 import os
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -309,3 +310,17 @@ def test_what_was_found_before_is_kept_as_long_as_the_weights_are_the_same(
     path.write_text("{")
     assert evaluated(run)["outliers"] == []
     assert "damaged" in capsys.readouterr().err
+
+
+def test_what_was_measured_is_printed_where_the_run_cannot_be_written_to(
+    run: Place, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    copy = shutil.copytree(run.folder / "build/tiny/run", tmp_path / "run")
+    shutil.rmtree(copy / "eval", ignore_errors=True)
+    (copy / "eval").write_text("a file in the place of the folder: nobody can write into it")
+    assert run.swc("eval", str(copy), "--time-batch", "0") == 1
+    shown = capfd.readouterr()
+    assert "tiny on digits" in shown.out and "shallow" in shown.out
+    assert f"error[SW604]: cannot write `{copy / 'eval'}" in shown.err
+    assert run.swc("eval", str(copy), "--keep") == 1, "asked for files, it is told before it measures"
+    assert capfd.readouterr().out == ""

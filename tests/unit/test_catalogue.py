@@ -220,6 +220,8 @@ TRIGGERED = {
     "SW545": "end_to_end/test_run_folders.py",
     "SW546": "end_to_end/test_run_folders.py",
     "SW547": "end_to_end/test_run_folders.py",
+    "SW555": "end_to_end/test_run_folders.py",
+    "SW556": "end_to_end/test_run_folders.py",
     "SW548": "end_to_end/test_run_folders.py",
     "SW549": "end_to_end/test_refusals.py",
     "SW550": "end_to_end/test_own_members.py",

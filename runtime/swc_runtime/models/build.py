@@ -43,7 +43,7 @@ class NoModuleError(ValueError):
 
 
 def build_model(
-    kind: str, name: str, arguments: Mapping[str, int | float | str | bool], num_classes: int, image_shape: ImageShape
+    kind: str, name: str, arguments: Mapping[str, Any], num_classes: int, image_shape: ImageShape
 ) -> nn.Module:
     """The module a source names.
 
