@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 from swc.cli import launch, main
+from swc.processes import child_command
 from swc.program.codec import hash_of_text
 from swc.program.files import write_kept
-from swc.sweep.cells import CHILD
 from swc.trust import consent
 
 from own_code import SPEC, marks, write_nets
@@ -201,7 +201,7 @@ def test_costs_that_nobody_counted_are_told(own: Place, capsys: pytest.CaptureFi
     capsys.readouterr()
     assert own.swc("compare", "tiny", "--format", "csv") == 0
     told = capsys.readouterr()
-    assert "note[SW770]" in told.err and b",," in told.out.encode()
+    assert "note[SW769]" in told.err and b",," in told.out.encode()
     assert own.swc("compare", "tiny") == 0
     assert marks(own.folder) == ""
 
@@ -302,7 +302,7 @@ def test_a_change_after_compiling_is_told(own: Place, capsys: pytest.CaptureFixt
     assert marks(own.folder) == ""
 
 
-def test_some_modules_that_are_missing_are_told(own: Place, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_module_that_is_missing_is_told_before_anything_runs(own: Place, capsys: pytest.CaptureFixture[str]) -> None:
     (own.folder / "other.py").write_text((own.folder / "nets.py").read_text())
     both = TEXT.replace("  member ours", '  member other = python("other:small", width: 8)\n  member ours')
     assert own.compile(both) == 0
@@ -310,7 +310,7 @@ def test_some_modules_that_are_missing_are_told(own: Place, capsys: pytest.Captu
     marks(own.folder)
     assert own.train("--trust") == 1
     told = capsys.readouterr().err
-    assert "error[SW769]: no module is named `other`" in told and str(own.folder) in told
+    assert "error[SW555]" in told and f"No module named 'other'; it is looked for in {own.folder}" in told
     assert marks(own.folder) == ""
 
 
@@ -379,8 +379,8 @@ def test_a_file_that_the_members_code_may_have_meant_is_told(own: Place, capsys:
 def test_processes_that_are_started_do_not_look_into_the_folder_first(
     shadows: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    code = [*CHILD[:2], "-c", "import sklearn, numpy, click; print(sklearn.__file__)"]
-    assert CHILD[1] == "-P"
+    code = [*child_command()[:2], "-c", "import sklearn, numpy, click; print(sklearn.__file__)"]
+    assert child_command()[1] == "-P"
     found = subprocess.run(code, cwd=shadows, capture_output=True, text=True, check=True)
     assert str(shadows) not in found.stdout
     monkeypatch.delenv("PYTHONSAFEPATH", raising=False)
