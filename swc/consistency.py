@@ -40,13 +40,15 @@ def check_tables(path: Path, tables: Sequence[LayerTable], spec: Spec) -> None:
 
 
 def check_program(path: Path, program: Program, number: int, spec: Spec, spec_hash: str) -> None:
-    """A program is that of its revision, and was compiled from the spec."""
+    """A program is that of its revision, compiled from the spec, and its members are made by what the spec names."""
     if number >= (len(stages(spec.training)) if spec.training else 1):
         raise _foreign(path, f"the spec of this folder has no revision {number}")
     if program.revision != number:
         raise _foreign(path, f"it is revision {program.revision}, in the place of revision {number}")
     if program.spec_hash != spec_hash or program.ensemble != spec.name:
         raise _foreign(path, "it was not compiled from the spec of this folder")
+    if _rows(program.members, "name source host") != _rows(spec.members, "name source host"):
+        raise _foreign(path, "its members are not those of the spec of this folder")
 
 
 def check_parameters(path: Path, program: Program, tables: Sequence[LayerTable]) -> None:

@@ -71,29 +71,24 @@ def asked(build: Build, is_trusted: bool, sink: Sink, *, is_first: bool = True) 
         yield
         return
     code = code_of(build.spec)
-    if not _is_nowhere(code):
-        if is_trusted and is_first:
-            _trust(code, sink)
-        elif not (is_trusted or is_consented(code)):
-            raise _refused(build, code)
+    _check_all_there(code)
+    if is_trusted and is_first:
+        _trust(code, sink)
+    elif not (is_trusted or is_consented(code)):
+        raise _refused(build, code)
     with importable(code), inherited(code):
         yield
 
 
-def _is_nowhere(code: Code) -> bool:
-    """Whether none of the modules is there, so that nothing can run; building a member tells. DiagnosticError for some.
-
-    Consent is to all of the code, and some of it cannot be seen.
-    """
+def _check_all_there(code: Code) -> None:
+    """DiagnosticError where a module cannot be found: consent is to all of the code, and some of it cannot be seen."""
     from swc.diagnostics import DiagnosticError
-    from swc.diagnostics.catalogue.trust import OwnModuleMissing
+    from swc.diagnostics.catalogue.training import MemberNotFound
+    from swc.trust.code import shown
 
-    if len(code.missing) == len(code.homes):
-        return True
     if code.missing:
-        folders = tuple(str(folder) for folder in code.folders)
-        raise DiagnosticError(OwnModuleMissing(modules=code.missing, folders=folders))
-    return False
+        names, folders = ", ".join(map(repr, code.missing)), " and in ".join(map(shown, code.folders))
+        raise DiagnosticError(MemberNotFound(detail=f"No module named {names}; it is looked for in {folders}"))
 
 
 def _trust(code: Code, sink: Sink) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 from attrs import asdict, frozen
 
 import swc
+from swc.program.codec import hash_of
 from swc.report.scored import Scored
 from swc.semantics.origin import Origin, SourceFile, origin_of
 from swc.store import Build, read_machine, read_origin, spec_hash_of
@@ -69,7 +70,8 @@ def _text(value: Any) -> str:
 
 
 def _hashes(build: Build, machine: dict[str, str]) -> Iterator[tuple[str, str]]:
-    yield "spec", spec_hash_of(build.folder)
+    is_compiled = build.folder.is_dir()  # and not a `.sw` file
+    yield "spec", spec_hash_of(build.folder) if is_compiled else hash_of(build.spec)
     for revision in build.revisions:
         if revision.program is not None:
             yield f"graph of revision {revision.number}", revision.program.graph_hash

@@ -24,10 +24,11 @@ from swc.diagnostics.catalogue.values import MalformedFactory
 from swc.program.model_source import ModelSource
 from swc.semantics.members import is_factory_name, is_standard, top_of
 from swc.semantics.spec import Member, Spec
-from swc.trust.finding import Folders, Module, installed, is_library, linked_modules, own_modules
+from swc.trust.finding import Folders, Module, installed, is_library, linked_modules, module_names, own_modules
 
 Home = Literal["own", "installed", "missing"]
 OURS = ("swc", "swc_runtime")
+COMPUTED = "*"
 IMPORTING = ("import_module", "__import__")
 
 
@@ -169,14 +170,25 @@ class _Found:
         """Find what own modules import, what those import, and so on."""
         while self.waiting:
             module = self.waiting.pop()
-            for top in sorted(imported_by(module)):
+            imported = imported_by(module)
+            for top in sorted(imported - {COMPUTED}):
                 self.home(top)
+            if COMPUTED in imported and "." not in module.name:  # of a package all is known
+                self._take_all(module.file.parent)
+
+    def _take_all(self, folder: Path) -> None:
+        """Take every module of a folder: one of them may be the one whose name is computed."""
+        told = list(self.hidden)
+        for name in module_names(folder):
+            self.home(name)
+        self.hidden = told  # nobody said that a file with the name of a library is meant
 
 
 def imported_by(module: Module) -> frozenset[str]:
     """The outermost modules that a module of the user's own imports anywhere in its text, also within functions.
 
-    Relative imports stay in its package, which was read as a whole. Text that is no Python imports nothing.
+    `COMPUTED` stands for one whose name is only known when the code runs. Relative imports stay in its package, which
+    was read as a whole. Text that is no Python imports nothing.
     """
     if not module.is_source:
         return frozenset()
@@ -196,6 +208,8 @@ def _names(node: ast.AST) -> Iterable[str]:
             return [name]
         case ast.Call(args=[ast.Constant(value=str(name)), *_]) if _called(node.func) in IMPORTING:
             return [name]
+        case ast.Call() if _called(node.func) in IMPORTING:
+            return [COMPUTED]
     return ()
 
 

@@ -78,6 +78,12 @@ def own_modules(top: str, folders: Folders) -> tuple[Module, ...]:
     return next((found for folder in folders if (found := _taken(top, folder, top, set()))), ())
 
 
+def module_names(folder: Path) -> list[str]:
+    """The modules and packages that lie in a folder, by name."""
+    names = _stems(folder)
+    return [name for name in names if _file(folder, name) or _file(folder / name, "__init__")]
+
+
 def _taken(name: str, folder: Path, stem: str, seen: set[Path]) -> tuple[Module, ...]:
     """What Python takes for `stem` in a folder: a package, a module, or a folder that holds modules."""
     inside = folder / stem

@@ -12,7 +12,9 @@ from pathlib import Path
 
 import pytest
 from swc.cli import launch, main
-from swc.sweep.cells import CHILD
+from swc.processes import child_command
+from swc.program.codec import hash_of_text
+from swc.program.files import write_kept
 from swc.trust import consent
 
 from own_code import SPEC, marks, write_nets
@@ -20,6 +22,7 @@ from runs import Place
 
 EVIL = "from pathlib import Path\nPath(__file__).with_name('marks').write_text('EVIL')\n"
 TEXT = SPEC.format(module="nets")
+FORGED = ("spec.json", "program.json", "graph.txt", "tables.json")
 LOOKS = (
     ("check",),
     ("fmt", "--check"),
@@ -74,12 +77,24 @@ def sent(run: Place, tmp_path: Path, state: Path) -> Place:
     shutil.copytree(run.folder, folder)
     write_nets(folder)
     (folder / "nets.py").write_text(EVIL + (folder / "nets.py").read_text(), encoding="utf-8")
-    for path in (*folder.rglob("spec.json"),):
-        path.write_text(path.read_text().replace('"file": "tiny.sw"', f'"file": "{folder}/tiny.sw"'))
+    forge(folder, {'"file": "tiny.sw"': f'"file": "{folder}/tiny.sw"'})
     marks(folder)
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     return Place(elsewhere)
+
+
+def forge(folder: Path, changes: dict[str, str], names: tuple[str, ...] = FORGED) -> None:
+    """Change the text of files, and every hash by which they are held to each other."""
+    for path in [path for name in names for path in sorted(folder.rglob(name))]:
+        text = path.read_text()
+        before = hash_of_text(text) if path.name == "spec.json" else ""
+        for old, new in changes.items():
+            text = text.replace(old, new)
+        write_kept(path, text)
+        if before:
+            for program in path.parent.rglob("program.json"):
+                write_kept(program, program.read_text().replace(before, hash_of_text(text)))
 
 
 # --- a spec that is named ---------------------------------------------------------------------------------------------
@@ -179,15 +194,14 @@ def test_costs_are_those_that_were_counted_when_it_was_compiled(run: Place, caps
 def test_costs_that_nobody_counted_are_told(own: Place, capsys: pytest.CaptureFixture[str]) -> None:
     """Of a build by an earlier version."""
     assert own.swc("compile", "tiny.sw", "--quiet") == 0
-    tables = own.folder / "build/tiny/tables.json"
-    text = tables.read_text()
+    text = (own.folder / "build/tiny/tables.json").read_text()
     start = text.index('"multiply_adds": ')
-    tables.write_text(text[:start] + text[text.index(", ", start) + 2 :])
+    forge(own.folder, {text[start : text.index(", ", start) + 2]: ""}, ("tables.json",))
     marks(own.folder)
     capsys.readouterr()
     assert own.swc("compare", "tiny", "--format", "csv") == 0
     told = capsys.readouterr()
-    assert "note[SW770]" in told.err and b",," in told.out.encode()
+    assert "note[SW769]" in told.err and b",," in told.out.encode()
     assert own.swc("compare", "tiny") == 0
     assert marks(own.folder) == ""
 
@@ -241,15 +255,28 @@ def test_sources_that_were_changed_in_the_folder_are_refused(
     sent: Place, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = tmp_path / "sent/build/tiny/run"
-    for path in (run / "spec.json", run.parent / "spec.json"):
-        text = path.read_text().replace("nets:small", "os:system")
-        path.write_text(text.replace('["width", 8]', '["command", "touch marks"]'))
+    forge(tmp_path / "sent", {"nets:small": "os:system"})
     for command in ("eval", "export", "train"):
         assert sent.swc(command, str(run), "--trust") == 1
         assert "error[SW760]" in capsys.readouterr().err
     for command in ("show", "report", "compare"):
         sent.swc(command, str(run))
     assert not (sent.folder / "marks").exists()
+
+
+def test_a_program_with_other_sources_than_its_spec_is_refused(
+    sent: Place, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What is consented to is what the spec names, so nothing else may be built."""
+    folder = tmp_path / "sent"
+    place = str(folder / "build/tiny/run")
+    assert sent.swc("export", place, "--trust") == 0
+    forge(folder, {"nets:small": "nets:Late"}, ("program.json", "graph.txt"))
+    marks(folder)
+    for command in ("eval", "export", "train", "slim"):
+        assert sent.swc(command, place, *(("--flops", "50%") if command == "slim" else ("--trust",))) == 1
+        assert "its members are not those of the spec of this folder" in capsys.readouterr().err
+    assert marks(folder) == ""
 
 
 def test_a_run_of_members_of_ours_never_asks(tmp_path: Path, state: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -275,7 +302,7 @@ def test_a_change_after_compiling_is_told(own: Place, capsys: pytest.CaptureFixt
     assert marks(own.folder) == ""
 
 
-def test_some_modules_that_are_missing_are_told(own: Place, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_module_that_is_missing_is_told_before_anything_runs(own: Place, capsys: pytest.CaptureFixture[str]) -> None:
     (own.folder / "other.py").write_text((own.folder / "nets.py").read_text())
     both = TEXT.replace("  member ours", '  member other = python("other:small", width: 8)\n  member ours')
     assert own.compile(both) == 0
@@ -283,7 +310,7 @@ def test_some_modules_that_are_missing_are_told(own: Place, capsys: pytest.Captu
     marks(own.folder)
     assert own.train("--trust") == 1
     told = capsys.readouterr().err
-    assert "error[SW769]: no module is named `other`" in told and str(own.folder) in told
+    assert "error[SW555]" in told and f"No module named 'other'; it is looked for in {own.folder}" in told
     assert marks(own.folder) == ""
 
 
@@ -338,7 +365,7 @@ def shadows(tmp_path: Path, state: Path) -> Iterator[Path]:
 
 def test_a_file_with_the_name_of_a_library_takes_the_place_of_none(shadows: Path) -> None:
     """In a process of its own, that Python would let look into this folder first."""
-    command = [sys.executable, "-m", "swc", "show", "tiny.sw", "-o", "tiny.svg"]
+    command = [sys.executable, "-m", "swc", "show", "tiny.sw"]
     done = subprocess.run(command, cwd=shadows, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 
@@ -352,8 +379,8 @@ def test_a_file_that_the_members_code_may_have_meant_is_told(own: Place, capsys:
 def test_processes_that_are_started_do_not_look_into_the_folder_first(
     shadows: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    code = [*CHILD[:2], "-c", "import sklearn, numpy, click; print(sklearn.__file__)"]
-    assert CHILD[1] == "-P"
+    code = [*child_command()[:2], "-c", "import sklearn, numpy, click; print(sklearn.__file__)"]
+    assert child_command()[1] == "-P"
     found = subprocess.run(code, cwd=shadows, capture_output=True, text=True, check=True)
     assert str(shadows) not in found.stdout
     monkeypatch.delenv("PYTHONSAFEPATH", raising=False)

@@ -82,7 +82,6 @@ TRIGGERED = {
     "SW767": "cli/test_trust.py",
     "SW768": "cli/test_trust.py",
     "SW769": "cli/test_trust.py",
-    "SW770": "cli/test_trust.py",
     "SW312": "unit/test_trial.py",
     "SW313": "unit/test_trial.py",
     "SW314": "unit/test_trial.py",

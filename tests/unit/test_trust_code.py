@@ -64,6 +64,20 @@ def test_every_import_of_a_module_beside_is_found_and_counts(tmp_path: Path, tex
     assert code_in(tmp_path).digest != before.digest
 
 
+@pytest.mark.parametrize(
+    "call", ["import_module(f'net_{kind}')", "__import__(name)", "importlib.import_module(name=x)"]
+)
+def test_where_a_name_is_computed_all_of_the_folder_counts(tmp_path: Path, call: str) -> None:
+    files = {"net_a": "import helper", "torch": "raise SystemExit", "bundle/__init__": "", "data/no_package": ""}
+    write(tmp_path, nets=f"def small(kind):\n  return {call}", helper="", **files)
+    (tmp_path / "not-a-name.py").write_text("")
+    code = code_in(tmp_path)
+    assert names(code) == {"nets", "net_a", "helper", "bundle"}
+    assert code.hidden == ()
+    with importable(code):
+        importlib.import_module("net_a")
+
+
 def test_nothing_is_run_and_no_text_is_too_strange(tmp_path: Path) -> None:
     texts = ("raise SystemExit", "def (", "x = 1\0", "(" * 5000, "# -*- coding: nonsense -*-", "\ufeffimport helper")
     for text in texts:

@@ -220,28 +220,6 @@ class ConsentNotKept(Diagnostic):
 
 
 @frozen(kw_only=True)
-class OwnModuleMissing(Diagnostic):
-    """Some modules with the code of a run's members are there, and others are not.
-
-    Modules of `python(...)` members are looked for beside the spec, then in the current folder, then among the
-    installed packages. Bring the missing files back, or run the command in the folder that has them: nothing else is
-    wrong with the run, and it goes on.
-    """
-
-    code: ClassVar[str] = "SW769"
-    modules: tuple[str, ...]
-    folders: tuple[str, ...]
-
-    def message(self) -> str:
-        """Which ones."""
-        return f"no module is named {', '.join(f'`{name}`' for name in self.modules)}"
-
-    def help(self) -> str:
-        """Where they should be."""
-        return f"bring the files back; they are looked for in {' and in '.join(f'`{name}`' for name in self.folders)}"
-
-
-@frozen(kw_only=True)
 class CostsUnknown(Diagnostic):
     """The multiply-adds of an ensemble with `python(...)` members are not known.
 
@@ -249,7 +227,7 @@ class CostsUnknown(Diagnostic):
     earlier version holds none. Compile the spec again to have them counted.
     """
 
-    code: ClassVar[str] = "SW770"
+    code: ClassVar[str] = "SW769"
     severity: ClassVar[Severity] = Severity.NOTE
     ensemble: str
 
@@ -272,6 +250,5 @@ TRUST = (
     ConsentMissing,
     CodeChanged,
     ConsentNotKept,
-    OwnModuleMissing,
     CostsUnknown,
 )
