@@ -1,6 +1,7 @@
-"""`python -m fuzzing --seconds 3600 [--seed N] [--target NAME] [-o FOLDER]`: all targets in turn, each a part of the time.
+"""`python -m fuzzing --seconds 3600 [--seed N] [--target NAME] [-o FOLDER]`: all targets in turn.
 
-Prints the seed, and for each target how many inputs were tried; keeps finds as files. Its status is 1 if there is one.
+Each target gets a part of the time. Prints the seed, and for each target how many inputs were tried; keeps finds as
+files. Its status is 1 if there is one.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from subprocess import PIPE, STDOUT
 from time import monotonic
 
 from fuzzing.targets import LARGEST, TARGETS
@@ -65,7 +67,7 @@ def _hunt(name: str, seconds: int, seed: int, finds: Path, fresh: Path) -> str:
         "-print_final_stats=1",
     ]
     command = [sys.executable, "-m", "fuzzing.hunt", name, str(finds), *options, str(fresh), str(CORPUS / name)]
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
+    done = subprocess.run(command, check=False, stdout=PIPE, stderr=STDOUT, text=True, errors="replace")
     return done.stdout
 
 
@@ -73,7 +75,7 @@ def _confirmed(name: str, path: Path) -> str | None:
     """What is wrong with an input, or None; a file that is no find is removed."""
     try:
         command = [sys.executable, "-m", "fuzzing.judge", name, str(path)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=10 * HANGS)
+        done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=10 * HANGS)
         wrong = json.loads(done.stdout.splitlines()[-1])["wrong"] if done.returncode == 0 else done.stderr[-500:]
     except subprocess.TimeoutExpired:
         wrong = "it never ends"
