@@ -13,11 +13,12 @@ from swc.diagnostics.diagnostic import Diagnostic
 from swc.diagnostics.suggest import closest
 
 MOST = 20  # names that are offered
+MOST_COMPARED = 200  # for each of a hundred mistakes
 
 
 def offer(name: str, candidates: tuple[str, ...]) -> str:
     """The name that was probably meant, or all there are."""
-    near = closest(name, candidates)
+    near = closest(name, candidates) if len(candidates) <= MOST_COMPARED else None
     if near is not None:
         return f"did you mean `{near}`?"
     if not candidates:
