@@ -122,7 +122,8 @@ class UnknownPolicy(Diagnostic):
 
     code: ClassVar[str] = "SW105"
     name: str
-    policies: tuple[str, ...]
+    policies: tuple[str, ...]  # the language's
+    own: tuple[str, ...] = ()
 
     def message(self) -> str:
         """The name."""
@@ -130,7 +131,7 @@ class UnknownPolicy(Diagnostic):
 
     def help(self) -> str:
         """A policy that exists."""
-        return offer(self.name, self.policies)
+        return offer(self.name, (*self.policies, *self.own))
 
 
 @frozen(kw_only=True)
@@ -209,6 +210,7 @@ class UnknownEnsemble(Diagnostic):
     code: ClassVar[str] = "SW109"
     name: str
     ensembles: tuple[str, ...]
+    itself: str = ""  # the ensemble that names it
 
     def message(self) -> str:
         """The name."""
@@ -216,7 +218,7 @@ class UnknownEnsemble(Diagnostic):
 
     def help(self) -> str:
         """An ensemble that exists."""
-        return offer(self.name, self.ensembles)
+        return offer(self.name, tuple(name for name in self.ensembles if name != self.itself))
 
 
 @frozen(kw_only=True)
