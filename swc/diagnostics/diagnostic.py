@@ -65,17 +65,22 @@ class DiagnosticError(Exception):
         return f"{shown}; and {more:,} more" if more > 0 else shown
 
 
+Key = tuple[str, Span | None, str]
+
+
 @define
 class Sink:
     """Collects diagnostics over a stage, so that several mistakes are reported at once."""
 
     diagnostics: list[Diagnostic] = field(default=Factory(list))
-    _seen: set[Diagnostic] = field(factory=set, init=False, repr=False, eq=False)
+    # By code, place and message: a hash of all it holds would read lists of names that many have in common.
+    _seen: dict[Key, list[Diagnostic]] = field(factory=dict, init=False, repr=False, eq=False)
 
     def report(self, diagnostic: Diagnostic) -> None:
         """Remember a diagnostic; the same one twice counts once."""
-        if diagnostic not in self._seen:
-            self._seen.add(diagnostic)
+        alike = self._seen.setdefault((diagnostic.code, diagnostic.span, diagnostic.message()), [])
+        if diagnostic not in alike:
+            alike.append(diagnostic)
             self.diagnostics.append(diagnostic)
 
     def clear(self) -> None:

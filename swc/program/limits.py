@@ -20,4 +20,5 @@ TEMPLATES = 1_000  # of a bank
 EPOCHS = 1_000_000  # of a phase
 IMAGES = 1_000_000  # of a batch
 CLASSES = 1_000_000  # of a folder of images
+CELLS = 10_000  # runs of a sweep
 PIXELS = 10_000  # of a side of an image

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TypeVar
 
 from attrs import define, field, frozen
 
@@ -20,15 +21,30 @@ from swc.semantics.extent import Extent
 from swc.syntax.parser import parse_text
 from swc.syntax.tree import Ensemble, File, Import, Policy, Recipe, Share, Train
 
+D = TypeVar("D")
+
+
+class Table(dict[str, D]):
+    """Definitions by name; `names` are made once, however many mistakes hold them."""
+
+    _names: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All names, sorted."""
+        if len(self._names) != len(self):
+            self._names = tuple(sorted(self))
+        return self._names
+
 
 @frozen
 class Library:
     """What a file defines and imports; the imported definitions stand before its own, `imported` are the files."""
 
     root: File
-    ensembles: dict[str, Ensemble]
-    recipes: dict[str, Recipe]
-    policies: dict[str, Policy]
+    ensembles: Table[Ensemble]
+    recipes: Table[Recipe]
+    policies: Table[Policy]
     unused: tuple[Import, ...] = ()
     imported: tuple[Path, ...] = ()
     extent: Extent = field(factory=Extent, eq=False)  # shared by all that is read from this file
@@ -82,9 +98,9 @@ def warn_unused_imports(library: Library, sink: Sink) -> None:
 @define
 class _Reader:
     sink: Sink
-    ensembles: dict[str, Ensemble] = field(factory=dict)
-    recipes: dict[str, Recipe] = field(factory=dict)
-    policies: dict[str, Policy] = field(factory=dict)
+    ensembles: Table[Ensemble] = field(factory=Table)
+    recipes: Table[Recipe] = field(factory=Table)
+    policies: Table[Policy] = field(factory=Table)
     imports: dict[Path, dict[Import, Path]] = field(factory=dict)  # of each file: what it imports, and where that is
     files: dict[Path, File] = field(factory=dict)
     importable: dict[tuple[Path, str], tuple[str, ...]] = field(factory=dict)

@@ -26,6 +26,7 @@ from swc.program.vocabulary import (
 )
 from swc.semantics import values
 from swc.semantics.calls import Signature, bind, bind_declared, bind_known, settle_all
+from swc.semantics.library import Table
 from swc.semantics.scope import Scope
 from swc.semantics.spec import Clusters, Selector, Share, Templates
 from swc.syntax import tree
@@ -42,7 +43,7 @@ class _Stated:
     items: dict[type, tuple[Any, Scope]] = field(factory=dict)
 
 
-def read_share(item: tree.Share, policies: dict[str, tree.Policy], scope: Scope) -> Share:
+def read_share(item: tree.Share, policies: Table[tree.Policy], scope: Scope) -> Share:
     """A share block with everything that its policy brings and everything left open."""
     stated = _Stated()
     if item.policy is not None:
@@ -52,7 +53,7 @@ def read_share(item: tree.Share, policies: dict[str, tree.Policy], scope: Scope)
     return _share(stated, selector, scope, item.span)
 
 
-def check_policy(item: tree.Policy, policies: dict[str, tree.Policy], scope: Scope) -> None:
+def check_policy(item: tree.Policy, policies: Table[tree.Policy], scope: Scope) -> None:
     """Report the mistakes of a policy that no share block uses."""
     stated = _Stated()
     if item.base is not None:
@@ -62,7 +63,7 @@ def check_policy(item: tree.Policy, policies: dict[str, tree.Policy], scope: Sco
 
 
 def _add_policy(
-    call: tree.Call, policies: dict[str, tree.Policy], scope: Scope, stated: _Stated, chain: tuple[str, ...]
+    call: tree.Call, policies: Table[tree.Policy], scope: Scope, stated: _Stated, chain: tuple[str, ...]
 ) -> None:
     name = call.name.text
     if name in chain:
@@ -74,14 +75,14 @@ def _add_policy(
     elif len(chain) > LEVELS:
         scope.sink.report(catalogue.TooDeep(span=call.span, what="policies that use others", most=LEVELS))
     elif name not in policies:
-        known = (*POLICIES, *policies)
-        scope.sink.report(catalogue.UnknownPolicy(span=call.name.span, name=name, policies=known))
+        span = call.name.span
+        scope.sink.report(catalogue.UnknownPolicy(span=span, name=name, policies=POLICIES, own=policies.names))
     else:
         _add_bundle(call, policies, scope, stated, chain)
 
 
 def _add_bundle(
-    call: tree.Call, policies: dict[str, tree.Policy], scope: Scope, stated: _Stated, chain: tuple[str, ...]
+    call: tree.Call, policies: Table[tree.Policy], scope: Scope, stated: _Stated, chain: tuple[str, ...]
 ) -> None:
     policy = policies[call.name.text]
     inner = enter(call, policy.parameters, scope)

@@ -1,4 +1,4 @@
-"""Diagnostics about specs that are larger than any there should be (SW152 to SW155, SW212).
+"""Diagnostics about specs that are larger than any there should be (SW128, SW152 to SW155, SW212).
 
 Guarantees: `LIMITS` lists every class of this module.
 """
@@ -116,4 +116,25 @@ class TooManyParameters(Diagnostic):
         return "make members narrower, shallower or fewer, or lower the budget"
 
 
-LIMITS = (ListTooLong, WrittenOutTooLong, TooManyMembers, TooManyImports, TooManyParameters)
+@frozen(kw_only=True)
+class TooManyCells(Diagnostic):
+    """A sweep stands for more runs than are listed, let alone trained.
+
+    Every combination of the varied values is run with every seed, so that a few lines multiply to millions of runs.
+    Vary fewer params at once, or fewer values of each.
+    """
+
+    code: ClassVar[str] = "SW128"
+    cells: int
+    most: int
+
+    def message(self) -> str:
+        """How many runs it stands for."""
+        return f"the sweep stands for {self.cells:.4g} runs: at most {self.most:,} are taken"
+
+    def help(self) -> str:
+        """Fewer of them."""
+        return "vary fewer params, or fewer values of each, or lower `seeds`"
+
+
+LIMITS = (TooManyCells, ListTooLong, WrittenOutTooLong, TooManyMembers, TooManyImports, TooManyParameters)
