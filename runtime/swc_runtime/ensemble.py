@@ -251,10 +251,14 @@ class Ensemble(nn.Module):
 
     @contextmanager
     def step(self, dtype: torch.dtype | None = None) -> Iterator[None]:
-        """Inside is a step, from `begin_step` to `end_step`; an exception abandons it."""
+        """Inside is a step, from `begin_step` to `end_step`; an exception abandons it.
+
+        Networks that `run` inside draw from random state of their own.
+        """
         self.begin_step(dtype)
         try:
-            yield
+            with self.noise.apart(next(self.parameters()).device):
+                yield
             self.end_step()
         finally:
             if self._step is not None:

@@ -82,7 +82,7 @@ class Job:
         """How far a file's outputs are from those of member `number`; DiagnosticError where that is too far."""
         expected = self.expected[number]
         is_joint = expected.dim() == 3
-        asked = (ask(self.images[:size]) for size in BATCHES)
+        asked = (ask(self.images[:size].clone()) for size in BATCHES)
         found = [logits.transpose(0, 1) if is_joint else logits for logits in asked]
         gaps = [difference(logits, expected[: len(logits)]) for logits in found]
         if not all(gap <= TOLERANCE for gap in gaps):  # so that nan is too far

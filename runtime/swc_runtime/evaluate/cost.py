@@ -56,7 +56,8 @@ def _network_costs(
     runs = [partial(module, until=last) if has_exits else module for last in range(len(network.members))]
     ends = runs if has_exits else runs[:1]
     found = [
-        Cost(multiply_adds(run, images[:1]), milliseconds(run, images, arithmetic) if timed else None) for run in ends
+        Cost(multiply_adds(run, images[:1].clone()), milliseconds(run, images.clone(), arithmetic) if timed else None)
+        for run in ends  # copies, as a member may work on its images in place
     ]
     return found if has_exits else found * len(network.members)
 

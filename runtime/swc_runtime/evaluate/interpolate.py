@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from swc_runtime.ensemble import Ensemble
 from swc_runtime.export.plain import plain_member
+from swc_runtime.init import seed_of, seeded
 from swc_runtime.precision import Arithmetic, laid_out
 
 Batches = Sequence[tuple[Tensor, Tensor]]
@@ -48,7 +49,8 @@ def along(
     device = next(ensemble.parameters()).device
     first, second = (plain_member(ensemble, number).to(device) for number in pair)
     steps = [point / (num_points - 1) for point in range(num_points)]
-    return tuple(_top1(mixed(first, second, step), batches, arithmetic) for step in steps)
+    with seeded(seed_of(ensemble.program)):  # of members that draw
+        return tuple(_top1(mixed(first, second, step), batches, arithmetic) for step in steps)
 
 
 def mixed(first: nn.Module, second: nn.Module, step: float) -> nn.Module:
@@ -70,7 +72,7 @@ def _top1(module: nn.Module, batches: Batches, arithmetic: Arithmetic) -> float:
     hits = total = 0
     for images, labels in batches:
         with torch.no_grad(), arithmetic.autocast():
-            logits = module(laid_out(images.to(device)))
+            logits = module(laid_out(images.to(device)).clone())  # which it may work on in place
         is_hit = (logits.argmax(-1) == labels.to(device)) & logits.softmax(-1).isfinite().all(-1)
         hits += int(is_hit.sum())
         total += len(labels)
