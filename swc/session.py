@@ -182,15 +182,19 @@ def _train_stage(session: Session, trained: Trained, stage: Stage) -> None:
 
 
 def _score(session: Session, trained: Trained, stage: Stage, epoch: int) -> None:
-    """Scores within a run; a member without finite predictions is told, and training goes on, as it may recover."""
+    """Scores within a run; a member without finite predictions is told, and training goes on, as it may recover.
+
+    At the run's end nothing is told here: the state is saved first, and the scores of the run then are an error.
+    """
     try:
         found = scores(session.run, trained.ensemble)
     except DiagnosticError as error:
         (told,) = error.diagnostics
         if not isinstance(told, NonFinitePredictions):
             raise
-        left_out = ScoresLeftOut(phase=stage.phase.name, epoch=epoch + 1, members=told.members)
-        session.run.progress.warn(left_out)
+        if (stage.revision, epoch + 1) != (stages(session.run.training)[-1].revision, stage.stop):
+            left_out = ScoresLeftOut(phase=stage.phase.name, epoch=epoch + 1, members=told.members)
+            session.run.progress.warn(left_out)
         return
     session.records.write_scores(stage, epoch, session.run.members, found)
     session.run.progress.scored(stage, epoch, found)

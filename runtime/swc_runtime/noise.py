@@ -24,6 +24,7 @@ class Noise:
     def __init__(self) -> None:
         self._seed: int | None = None
         self._runs: Counter[str] = Counter()
+        self._looks = False  # for whether a member draws, which takes as long as to seed it
         self._drew = False
 
     @contextmanager
@@ -51,9 +52,10 @@ class Noise:
             return
         own = generators(device)[-1]
         before = own.get_state()
-        self._drew = False
+        self._drew, self._looks = False, True
         with self.seeded(int.from_bytes(sha256(before.numpy().tobytes()).digest()[:8], "big") >> 1, device):
             yield
+        self._looks = False
         if self._drew:
             torch.rand((), generator=own, device=own.device)
 
@@ -68,9 +70,10 @@ class Noise:
         own = generators(device)
         for generator in own:
             generator.manual_seed(seed)
-        fresh = own[-1].get_state()
+        fresh = own[-1].get_state() if self._looks else None
         yield
-        self._drew |= not torch.equal(fresh, own[-1].get_state())
+        if fresh is not None:
+            self._drew |= not torch.equal(fresh, own[-1].get_state())
 
 
 def generators(device: torch.device) -> list[torch.Generator]:

@@ -114,7 +114,7 @@ def everything(ensemble: Ensemble, held: list[tuple[Tensor, Tensor]]) -> Iterato
         yield predict_logits(ensemble, held, FULL)[0]
         yield torch.tensor([s.value for s in measure_clusters(ensemble, held)[0].similarities])
     yield torch.tensor(along(ensemble, (0, 2), held, FULL, 3))
-    member_costs(ensemble, held[0][0], FULL)
+    member_costs(ensemble, held[0][0], FULL, timed=False)
     reestimate(ensemble, held, FULL)
     yield from (tensor.double() for tensor in state_tensors(ensemble).values())
     single = [Choice((number,), 1.0, 1, 0.5, 1.0) for number in range(3)]

@@ -72,6 +72,12 @@ def test_the_list_of_triggers_holds_no_more_than_the_catalogue() -> None:
 
 
 TRIGGERED = {
+    "SW530": "end_to_end/test_disturbing_members.py",
+    "SW531": "runtime/test_members_apart.py",
+    "SW532": "runtime/test_members_apart.py",
+    "SW533": "end_to_end/test_disturbing_members.py",
+    "SW534": "end_to_end/test_disturbing_members.py",
+    "SW535": "runtime/test_finite.py",
     "SW700": "cli/test_slim.py",
     "SW701": "cli/test_slim.py",
     "SW702": "cli/test_slim.py",
