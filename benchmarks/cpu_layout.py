@@ -3,8 +3,8 @@
     ONEDNN_MAX_CPU_ISA=AVX2 python benchmarks/cpu_layout.py
 
 prints a line for each layout, type, kernel and stride, with the numbers of input channels that failed: the process
-died, hung, or gave another gradient than float64 does. Nothing of swc is used. docs/explanation/cpu_layout.md holds what came
-out; `IS_SAFE` in `swc_runtime.layout` says what follows from it.
+died, hung, or gave another gradient than float64 does. Nothing of swc is used. What came out stands in
+docs/explanation/cpu_layout.md; `IS_SAFE` in `swc_runtime.layout` says what follows from it.
 """
 
 from __future__ import annotations

@@ -112,7 +112,7 @@ class Ensemble(nn.Module):
         stops = until is not None and getattr(module, "has_exits", False)
         run = partial(module, until=until) if stops else module
         own_code = plan.source.kind == "python"
-        with self.noise.of(plan.name, images.device), guarded_calls(images.device, has_own_code=own_code):
+        with self.noise.of(plan.name, images.device, own_code), guarded_calls(images.device, has_own_code=own_code):
             logits = self._readers.run((plan.name, module.training), run, images, self._read_by(network.host))
         return logits if network.is_joint else logits[None]
 
@@ -265,9 +265,9 @@ class Ensemble(nn.Module):
                 self.abandon_step()
 
     def watch_buffers(self) -> None:
-        """Note which buffers hold infinities before training goes on: they may, and others may not."""
-        owned = state_parameters(self)
-        self.watch = Watch({name: tensor for name, tensor in state_tensors(self).items() if name not in owned})
+        """Note which buffers and frozen parameters hold infinities before training goes on: no others may."""
+        trained = {name for name, parameter in state_parameters(self).items() if parameter.requires_grad}
+        self.watch = Watch({name: tensor for name, tensor in state_tensors(self).items() if name not in trained})
 
     def release(self) -> None:
         """Give up the memory that composed weights have between steps; ValueError during a step."""

@@ -8,11 +8,13 @@ a member drew.
 
 from __future__ import annotations
 
+import random
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from hashlib import sha256
 
+import numpy as np
 import torch
 
 from swc_runtime.init import derived_seed
@@ -60,8 +62,11 @@ class Noise:
             torch.rand((), generator=own, device=own.device)
 
     @contextmanager
-    def of(self, member: str, device: torch.device) -> Iterator[None]:
-        """Around a run of a member; does nothing where no seed is given."""
+    def of(self, member: str, device: torch.device, has_own_code: bool = False) -> Iterator[None]:
+        """Around a run of a member; does nothing where no seed is given.
+
+        Code of one's own may draw from Python's and numpy's generators too: they are seeded, and left as they were.
+        """
         if self._seed is None:
             yield
             return
@@ -71,9 +76,30 @@ class Noise:
         for generator in own:
             generator.manual_seed(seed)
         fresh = own[-1].get_state() if self._looks else None
-        yield
+        with self._others(seed) if has_own_code else nullcontext():
+            yield
         if fresh is not None:
             self._drew |= not torch.equal(fresh, own[-1].get_state())
+
+    @contextmanager
+    def _others(self, seed: int) -> Iterator[None]:
+        before = random.getstate(), np.random.get_state()
+        random.seed(seed)
+        np.random.seed(seed % 2**32)
+        fresh = _fingerprint() if self._looks else None
+        try:
+            yield
+        finally:
+            self._drew |= fresh is not None and fresh != _fingerprint()
+            random.setstate(before[0])
+            np.random.set_state(before[1])
+
+
+def _fingerprint() -> tuple[object, bytes, int]:
+    """What differs once something was drawn from Python's or numpy's generator."""
+    state = np.random.get_state(legacy=False)
+    assert isinstance(state, dict)
+    return random.getstate(), state["state"]["key"].tobytes(), state["state"]["pos"]
 
 
 def generators(device: torch.device) -> list[torch.Generator]:

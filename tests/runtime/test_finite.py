@@ -10,6 +10,7 @@ from attrs import evolve
 from swc.diagnostics import Diagnostic, DiagnosticError
 from swc.diagnostics.catalogue.disturbing import NonFiniteGradients, NonFinitePredictions
 from swc.diagnostics.catalogue.run import NonFiniteState
+from swc.program.program import PrivatePlan
 from swc.program.training import Optimiser, Phase, Recipe
 from torch import Tensor, nn
 
@@ -38,6 +39,7 @@ class Odd(Tiny):
         super().__init__(channels)
         self.last = last
         self.register_buffer("mask", torch.full((3, 3), -INF).triu(1))
+        self.prior = nn.Parameter(torch.tensor([-INF, 0.0]), requires_grad=False)
         self.register_buffer("seen", torch.zeros(2))
         self.register_buffer("count", torch.zeros((), dtype=torch.int64))
         self.register_buffer("small", torch.zeros(2).to(torch.float8_e4m3fn))
@@ -50,6 +52,7 @@ class Odd(Tiny):
 def ensemble_with(last: Callable[[Tensor], Tensor] = torch.clone) -> Ensemble:
     """Of two members the second is odd."""
     program = tiny_program(CHANNELS)
+    program = evolve(program, private=(*program.private, PrivatePlan("m[1]", "prior", (2,))))
     torch.manual_seed(0)
     return Ensemble(program, initial_parts(program, [Tiny(CHANNELS[0]), Odd(CHANNELS[1], last)]))
 

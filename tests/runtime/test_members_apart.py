@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Iterator
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -23,6 +25,7 @@ from swc_runtime.ensemble import Ensemble, state_parameters, state_tensors
 from swc_runtime.evaluate import predict, predict_logits
 from swc_runtime.evaluate.cost import member_costs
 from swc_runtime.evaluate.interpolate import along
+from swc_runtime.noise import Noise
 from swc_runtime.norms import reestimate
 from swc_runtime.optimiser import make_optimiser
 from swc_runtime.precision import Arithmetic
@@ -250,6 +253,30 @@ def test_plain_calls_draw_apart_too_and_again_after_the_same_seed() -> None:
     torch.manual_seed(3)
     assert torch.equal(state, torch.get_rng_state())  # nobody drew
     assert not torch.equal(after, torch.rand(3))
+
+
+def test_code_of_ones_own_draws_apart_from_pythons_and_numpys_generators_too() -> None:
+    noise, cpu = Noise(), torch.device("cpu")
+    before = random.getstate(), np.random.get_state()[1].tolist()
+
+    def draws(*members: str) -> list[tuple[float, float]]:
+        found = []
+        for member in members:
+            with noise.of(member, cpu, has_own_code=True):
+                found.append((random.random(), float(np.random.rand())))
+        return found
+
+    with noise.seeded(1, cpu):
+        together = draws("a", "b", "b")
+    with noise.seeded(1, cpu):
+        assert draws("b", "b") == together[1:]
+    assert len({number for pair in together for number in pair}) == 6
+    torch.manual_seed(3)
+    with noise.apart(cpu):
+        first = draws("a")
+    with noise.apart(cpu):
+        assert draws("a") != first  # the generator went on, though nobody drew from torch's
+    assert before == (random.getstate(), np.random.get_state()[1].tolist())
 
 
 # --- what members hold ------------------------------------------------------------------------------------------------
