@@ -215,14 +215,19 @@ def _score(session: Session, trained: Trained, stage: Stage) -> None:
 
 
 def _scores_within(run: Run, trained: Trained, stage: Stage) -> Evaluation | None:
-    """Scores within a run; a member without finite predictions is told, and training goes on, as it may recover."""
+    """Scores within a run; a member without finite predictions is told, and training goes on, as it may recover.
+
+    At the run's end nothing is told here: the state is saved first, and the scores of the run then are an error.
+    """
     try:
         return scores(run, trained.ensemble)
     except DiagnosticError as error:
         (told,) = error.diagnostics
         if not isinstance(told, NonFinitePredictions):
             raise
-        run.progress.warn(ScoresLeftOut(phase=stage.phase.name, epoch=trained.epoch, members=told.members))
+        last = stages(run.training)[-1]
+        if (stage.revision, trained.epoch) != (last.revision, last.stop):
+            run.progress.warn(ScoresLeftOut(phase=stage.phase.name, epoch=trained.epoch, members=told.members))
         return None
 
 

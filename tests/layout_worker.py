@@ -57,6 +57,8 @@ class Net(nn.Module):
             self.conv = nn.ConvTranspose2d(OUTPUTS, channels, kernel, stride, self.padding, stride - 1, bias=False)
         else:
             self.conv = nn.Conv2d(channels, OUTPUTS, kernel, stride, self.padding, bias=False)
+        if kind == "parametrised":  # its weight is computed, and lies as what it is computed from
+            nn.utils.parametrizations.weight_norm(self.conv)
         self.head = nn.Linear(channels if kind == "transposed" else OUTPUTS, 3)
 
     def forward(self, images: Tensor) -> Tensor:
@@ -71,10 +73,10 @@ class Net(nn.Module):
 
 
 def program_of(case: Case) -> Program:
-    """A member whose convolution is composed, beside one whose is its own; a transposed one cannot be composed."""
+    """A member whose convolution is composed, beside one whose is its own; some cannot be composed."""
     modules = {name: Net(*case) for name in ("composed", "own")}
     shape = tuple(modules["own"].conv.weight.shape)
-    composed = case[0] != "transposed"
+    composed = case[0] not in ("transposed", "parametrised")
     weight = WeightPlan("composed", "conv.weight", shape, Combine("slot", 0, shape))
     bank = BankPlan("c0.0", 2, shape[0] * shape[1] * shape[2] * shape[3], 9)
     private = tuple(

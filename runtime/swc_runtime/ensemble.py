@@ -113,7 +113,7 @@ class Ensemble(nn.Module):
         stops = until is not None and getattr(module, "has_exits", False)
         run = partial(module, until=until) if stops else module
         own_code = plan.source.kind == "python"
-        with self.noise.of(plan.name, images.device), guarded_calls(images.device, has_own_code=own_code):
+        with self.noise.of(plan.name, images.device, own_code), guarded_calls(images.device, has_own_code=own_code):
             made: object = self._readers.run((plan.name, module.training), run, images, self._read_by(network.host))
         if network.is_joint:  # a family of ours
             assert isinstance(made, Tensor)
@@ -256,19 +256,23 @@ class Ensemble(nn.Module):
 
     @contextmanager
     def step(self, dtype: torch.dtype | None = None) -> Iterator[None]:
-        """Inside is a step, from `begin_step` to `end_step`; an exception abandons it."""
+        """Inside is a step, from `begin_step` to `end_step`; an exception abandons it.
+
+        Networks that `run` inside draw from random state of their own.
+        """
         self.begin_step(dtype)
         try:
-            yield
+            with self.noise.apart(next(self.parameters()).device):
+                yield
             self.end_step()
         finally:
             if self._step is not None:
                 self.abandon_step()
 
     def watch_buffers(self) -> None:
-        """Note which buffers hold infinities before training goes on: they may, and others may not."""
-        owned = state_parameters(self)
-        self.watch = Watch({name: tensor for name, tensor in state_tensors(self).items() if name not in owned})
+        """Note which buffers and frozen parameters hold infinities before training goes on: no others may."""
+        trained = {name for name, parameter in state_parameters(self).items() if parameter.requires_grad}
+        self.watch = Watch({name: tensor for name, tensor in state_tensors(self).items() if name not in trained})
 
     def release(self) -> None:
         """Give up the memory that composed weights have between steps; ValueError during a step."""

@@ -20,11 +20,11 @@ Test = Callable[[Tensor], Tensor]
 
 
 class Watch:
-    """Which buffers held infinities, or what is no number, when training began."""
+    """Which of the tensors that may be constants held infinities, or what is no number, when training began."""
 
-    def __init__(self, buffers: Mapping[str, Tensor]) -> None:
-        self._infinite = _named_where(buffers, lambda tensor: ~tensor.isfinite())
-        self._undefined = _named_where(buffers, torch.isnan)
+    def __init__(self, constants: Mapping[str, Tensor]) -> None:
+        self._infinite = _named_where(constants, lambda tensor: ~tensor.isfinite())
+        self._undefined = _named_where(constants, torch.isnan)
 
     def broken(self, state: Mapping[str, Tensor]) -> tuple[str, ...]:
         """The names of tensors that hold a number which they should not, in the order of the state."""

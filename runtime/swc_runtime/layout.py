@@ -90,11 +90,19 @@ def unprotect(module: nn.Module) -> None:
             del layer._forward_pre_hooks[number]
 
 
-def read_plainly(_: nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...] | None:
-    """The inputs of a layer, laid out plainly where its weight may get a gradient on a CPU."""
+def read_plainly(layer: nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...] | None:
+    """The inputs of a layer, laid out plainly where its weight may get a gradient on a CPU; its own weight is too."""
     if not inputs or not _is_at_risk(inputs[0]):
         return None
+    _lay_plainly(layer)
     return (plain(inputs[0]), *inputs[1:])
+
+
+def _lay_plainly(layer: nn.Module) -> None:
+    """Give a layer's own weight plain strides, whatever laid it out before."""
+    weight = layer._parameters.get("weight")
+    if weight is not None and weight.stride() != plain(weight.detach()).stride():
+        weight.data = plain(weight.data)
 
 
 def _is_at_risk(images: object) -> bool:
@@ -105,9 +113,7 @@ def lay_weights(module: nn.Module) -> None:
     """Bring a member's own convolutions to channels-last, but for those that are unsafe on a CPU."""
     module.to(memory_format=torch.channels_last)
     for path in unsafe_layers(module):
-        weight = module.get_submodule(path)._parameters.get("weight")
-        if weight is not None:
-            weight.data = plain(weight.data)
+        _lay_plainly(module.get_submodule(path))
 
 
 class PlainConvolutions(TorchFunctionMode):

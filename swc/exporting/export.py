@@ -141,7 +141,7 @@ def _has_state(module: nn.Module, read: Callable[[Path], Mapping[str, Tensor]], 
 
 def _write(job: Job, member: MemberPlan, module: nn.Module, form: str, path: Path) -> None:
     try:
-        FORMATS[form].write(module, path, job.notes(member), job.images[: BATCHES[0]])
+        FORMATS[form].write(module, path, job.notes(member), job.images[: BATCHES[0]].clone())
     except (RuntimeError, TypeError, ValueError) as error:  # what torch raises of code it cannot follow
         reason = str(error).strip().partition("\n")[0] or type(error).__name__
         raise DiagnosticError(NotExportable(member=member.name, form=form, reason=reason)) from error

@@ -148,7 +148,7 @@ def again(ask: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
     """What something gives for images, from the random numbers on that all are asked with."""
     with chance_kept():
         draw_from(SEED)
-        return ask(images)
+        return ask(images.clone())  # which it may work on in place
 
 
 def _not_kept(member: str, form: str, found: Dependence) -> ChanceNotKept | BatchNotKept:

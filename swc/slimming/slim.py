@@ -7,6 +7,7 @@ training images, in a settled order, and never of held-out ones.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from attrs import frozen
 
 from swc.classes import check_classes
 from swc.diagnostics import DiagnosticError, Sink
+from swc.diagnostics.catalogue.disturbing import NonFinitePredictions
 from swc.diagnostics.catalogue.evaluation import NotFinished, NothingTrained
 from swc.diagnostics.catalogue.slimming import NotSlimmable, SeveralWidest, SlicesMissing, TargetOutOfReach
 from swc.machine import chosen_device
@@ -120,12 +122,15 @@ def widest(names: Sequence[str], costs: Sequence[int]) -> int:
 def _searched(spec: Spec, number: int, slimmer: Slimmer, targets: tuple[Target, ...]) -> Slimming:
     start = slimmer.numbers
     whole = slimmer.cost(start)
+    num_images = sum(len(labels) for _, labels in slimmer.batches)
+    uncut = Slimmed(start, whole, slimmer.loss(start))
+    if not isfinite(uncut.loss):
+        name = spec.members[number].name
+        raise DiagnosticError(NonFinitePredictions(members=(name,), num_images=(num_images,), total=num_images))
     ordered = sorted(targets, key=lambda target: -target.limit(whole))
     try:
         found = search(start, slimmer.measures(), [target.limit(whole) for target in ordered])
     except OutOfReachError as error:
         smallest = TargetOutOfReach(limit=error.limit, least=error.least, whole=whole)
         raise DiagnosticError(smallest) from error
-    uncut = Slimmed(start, whole, slimmer.loss(start))
-    num_images = sum(len(labels) for _, labels in slimmer.batches)
     return Slimming(spec, spec.members[number], uncut, tuple(zip(ordered, found, strict=True)), num_images)

@@ -18,7 +18,7 @@ from swc_runtime import layout
 WORKER = Path(__file__).parents[1] / "layout_worker.py"
 CASES = [("layer", *case) for case in product(range(1, 17), (1, 2, 3), (1, 3))]
 WORST = [("layer", 2, 2, 1), ("layer", 4, 2, 1), ("layer", 5, 3, 1), ("layer", 7, 2, 1), ("layer", 4, 2, 3)]
-SISTERS = [(kind, 4, stride, 1) for kind in ("called", "permuted", "transposed") for stride in (2, 3)]
+SISTERS = [(kind, 4, stride, 1) for kind in ("called", "permuted", "transposed", "parametrised") for stride in (2, 3)]
 
 
 def trained(cases: list[tuple[str, int, int, int]], instructions: str) -> dict[tuple[str, int, int, int], int]:
@@ -81,5 +81,9 @@ def test_layers_are_protected_once_and_named() -> None:
     assert layout.layout_remark({"net": net}, "cpu") is not None
     assert "net.1" in layout.layout_remark({"net": net}, "cpu")
     assert layout.layout_remark({"net": net}, "cuda") is None
+    net.to(memory_format=torch.channels_last)  # whoever does so
+    assert net[1].weight.stride() == (4, 1, 4, 4)
+    net(torch.randn(2, 1, 9, 9))
+    assert net[1].weight.stride() == (4, 1, 1, 1)
     layout.unprotect(net)
     assert not net[1]._forward_pre_hooks

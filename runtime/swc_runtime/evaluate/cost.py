@@ -69,7 +69,12 @@ def _network_costs(
     runs = [partial(module, until=last) if has_exits else module for last in range(len(network.members))]
     ends = runs if has_exits else runs[:1]
     found = [
-        Cost(_multiply_adds(run, images), milliseconds(run, batch, arithmetic) if len(batch) else None) for run in ends
+        # copies, as a member may work on its images in place
+        Cost(
+            _multiply_adds(run, images.clone()),
+            milliseconds(run, batch.clone(), arithmetic) if len(batch) else None,
+        )
+        for run in ends
     ]
     return found if has_exits else found * len(network.members)
 

@@ -75,7 +75,7 @@ def _top1(module: nn.Module, batches: Batches, arithmetic: Arithmetic) -> float:
     for number, (images, labels) in enumerate(batches):
         draw_from(number)  # so that a member that draws draws the same at every point
         with torch.no_grad(), arithmetic.autocast():
-            logits = module(laid_out(images.to(device)))
+            logits = module(laid_out(images.to(device)).clone())  # which it may work on in place
         is_hit = (logits.argmax(-1) == labels.to(device)) & logits.softmax(-1).isfinite().all(-1)
         hits += int(is_hit.sum())
         total += len(labels)
