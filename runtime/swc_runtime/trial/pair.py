@@ -14,8 +14,10 @@ from attrs import frozen
 from swc.diagnostics.catalogue import trying as catalogue
 from torch import Tensor
 
+from swc_runtime.builds import same_bits
 from swc_runtime.ensemble import Ensemble, build
 from swc_runtime.memory import shared_memory, tensors_of, twice_named
+from swc_runtime.rebuild import take_state
 from swc_runtime.trial.subject import (
     NUDGE,
     ActFailedError,
@@ -48,7 +50,7 @@ def in_ensemble(trial: Trial, composed: tuple[str, ...], plain: Subject) -> Ense
     with torch.no_grad(), asked_to_be("given its state"):
         for path, tensor in (*zip(composed, made.tensors, strict=True), *tensors_of(made.members[0])):
             tensor.copy_(given[path])
-        made._apply(torch.clone)  # as a move to another device would
+        made._apply(torch.clone)  # type: ignore[no-untyped-call]  # as a move to another device would
     return made
 
 
@@ -56,7 +58,7 @@ def in_ensemble(trial: Trial, composed: tuple[str, ...], plain: Subject) -> Ense
 class Pair:
     """A model as it is written and the same one in an ensemble, after one step of training each.
 
-    `private` are the sharable weights that are not composed.
+    `private` are the sharable weights that are not composed, `together` the tensors that share memory as it is written.
     """
 
     trial: Trial
@@ -64,6 +66,7 @@ class Pair:
     whole: Subject
     seen: tuple[Seen, Seen]
     private: tuple[str, ...]
+    together: tuple[str, ...]
 
     @classmethod
     def begun(cls, trial: Trial, private: tuple[str, ...]) -> Pair:
@@ -71,9 +74,11 @@ class Pair:
         plain = Subject(trial, plain_ensemble(trial))
         composed = tuple(path for path in trial.sharable if path not in private)
         whole = Subject(trial, in_ensemble(trial, composed, plain))
+        module = plain.ensemble.members[0]
+        together = (*shared_memory(module), *twice_named(module))
         seen = plain.step()
         try:
-            return cls(trial, plain, whole, (seen, whole.step()), private)
+            return cls(trial, plain, whole, (seen, whole.step()), private, together)
         except ActFailedError:
             if not composed:
                 raise
@@ -82,6 +87,7 @@ class Pair:
     @cached_property
     def nudged(self) -> Seen:
         """What the plain model gives for images that are rounded in another way; made only where it is needed."""
+        _check_twins(self.trial)  # before a difference is put down to rounding
         return Subject(self.trial, plain_ensemble(self.trial), nudge=NUDGE).step()
 
     @property
@@ -119,14 +125,17 @@ class Pair:
 def check_itself(trial: Trial, pair: Pair) -> None:
     """Refuse a model that computes otherwise than the plain one, or whose tensors must share memory."""
     if (mode := pair.unlike_mode) is not None:
-        refuse(catalogue.NotItself(name=trial.source.name, when=mode, tensors=_together(trial)))
+        refuse(catalogue.NotItself(name=trial.source.name, when=mode, tensors=pair.together))
     plain, whole = (dict(tensors_of(subject.ensemble.members[0])) for subject in (pair.plain, pair.whole))
-    tensors = _together(trial)
-    if any(name in whole and not are_near(plain[name], whole[name]) for name in tensors if name in plain):
-        refuse(catalogue.NotItself(name=trial.source.name, when="after a step of training", tensors=tensors))
+    if any(name in whole and not are_near(plain[name], whole[name]) for name in pair.together if name in plain):
+        refuse(catalogue.NotItself(name=trial.source.name, when="after a step of training", tensors=pair.together))
 
 
-def _together(trial: Trial) -> tuple[str, ...]:
-    """The tensors that share memory in the model as it is written."""
-    module = plain_ensemble(trial).members[0]
-    return (*shared_memory(module), *twice_named(module))
+def _check_twins(trial: Trial) -> None:
+    """Refuse a model of which two builds with one state compute different things."""
+    one, two = (Subject(trial, plain_ensemble(trial)) for _ in range(2))
+    with asked_to_be("given its state"):
+        take_state(two.ensemble.members[0], one.ensemble.members[0])
+    answers = one.logits(), two.logits()
+    if not all(same_bits(answers[0][mode], answers[1][mode]) for mode in answers[0]):
+        refuse(catalogue.BuildsDiffer(name=trial.source.name, differs=("what they compute",)))

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 
 import torch
@@ -21,11 +20,11 @@ from swc_runtime.builds import constants_of, differences, held_by_both, same_bit
 from swc_runtime.checkpoint import Meta, Position, decode_checkpoint, encode_checkpoint
 from swc_runtime.ensemble import Ensemble, build, load_state_tensors, state_tensors
 from swc_runtime.export.plain import plain_member
-from swc_runtime.init import as_written, initial_member, seed_of, seeded
+from swc_runtime.init import as_written, seed_of, seeded
+from swc_runtime.memory import own_memory
 from swc_runtime.precision import choose_arithmetic
-from swc_runtime.rebuild import take_state
 from swc_runtime.transfer import untie
-from swc_runtime.trial.pair import check_itself, paired
+from swc_runtime.trial.pair import Pair, check_itself, paired
 from swc_runtime.trial.subject import (
     FULL,
     Subject,
@@ -33,7 +32,6 @@ from swc_runtime.trial.subject import (
     are_near,
     asked_to_be,
     first_line,
-    plain_ensemble,
     refuse,
     seed,
 )
@@ -56,13 +54,11 @@ def try_member(trial: Trial) -> Tried:
         _check_builds(trial)
         pair = paired(trial)
         check_itself(trial, pair)
-        whole = pair.whole
-        _check_kept(trial, whole)
-        _check_untied(trial, whole)
-        _check_taken_out(trial, whole)
+        _check_carried(trial, pair.whole)
+        _check_taken_out(trial, pair)
         rounding = choose_arithmetic(trial.recipe.precision, "cpu")
         if rounding.dtype is not FULL.dtype:
-            Subject(trial, whole.ensemble, rounding).step()
+            Subject(trial, pair.whole.ensemble, rounding).step()
         return Tried(pair.private, tuple(path for path in trial.sharable if path not in pair.seen[0].gradients))
 
 
@@ -90,22 +86,30 @@ def _check_builds(trial: Trial) -> None:
     if found := tuple(dict.fromkeys(unlike)) or differences(first, second):
         refuse(catalogue.BuildsDiffer(name=name, differs=found))
     _written(trial, first.state_dict())
-    one, two = (Subject(trial, plain_ensemble(trial)) for _ in range(2))
-    with asked_to_be("given its state"):
-        take_state(two.ensemble.members[0], one.ensemble.members[0])
-    answers = one.logits(), two.logits()
-    if not all(same_bits(answers[0][mode], answers[1][mode]) for mode in answers[0]):
-        refuse(catalogue.BuildsDiffer(name=name, differs=("what they compute",)))
 
 
-def _check_kept(trial: Trial, whole: Subject) -> None:
-    """Refuse a model that a checkpoint of its state does not bring back, to the bit, in a fresh build."""
-    fresh = build(whole.ensemble.program)
+def _check_carried(trial: Trial, whole: Subject) -> None:
+    """Refuse a model that a checkpoint does not bring back to the bit, or a recompile not carry over to the bit."""
+    kept = _kept(trial, whole.ensemble)
+    with asked_to_be("carried over a recompile"):
+        untied, _ = untie(whole.ensemble, {}, whole.ensemble.program)
+    changed = _changed_constants(whole.ensemble, kept)
+    subjects = [Subject(trial, ensemble) for ensemble in (whole.ensemble, kept, untied)]  # none has momentum
+    for when in ("", " after another step of training"):
+        first, *others = [subject.step().logits for subject in subjects]
+        for mode in first:
+            if not all(same_bits(first[mode], other[mode]) for other in others):
+                refuse(catalogue.StateElsewhere(name=trial.source.name, when=f"{mode}{when}", tensors=changed))
+
+
+def _kept(trial: Trial, ensemble: Ensemble) -> Ensemble:
+    """A fresh build with the state that a checkpoint has kept."""
+    fresh = build(ensemble.program)
     try:
-        load_state_tensors(fresh, _written(trial, state_tensors(whole.ensemble)))
+        load_state_tensors(fresh, _written(trial, state_tensors(ensemble)))
     except (ValueError, RuntimeError) as error:
         refuse(catalogue.StateNotKept(name=trial.source.name, reason=first_line(error)))
-    _check_same(trial, whole, fresh)
+    return fresh
 
 
 def _written(trial: Trial, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -126,42 +130,22 @@ def _is_written(state: Mapping[str, Tensor]) -> bool:
     return True
 
 
-def _check_untied(trial: Trial, whole: Subject) -> None:
-    """Refuse a model that a recompile does not carry over to the bit."""
-    with asked_to_be("carried over a recompile"):
-        after, _ = untie(whole.ensemble, {}, whole.ensemble.program)
-    _check_same(trial, whole, after)
-
-
-def _check_same(trial: Trial, whole: Subject, ensemble: Ensemble) -> None:
-    """Refuse where an ensemble that took over a member's state answers, or learns, in another way."""
-    changed = _changed_constants(whole)
-    one, two = (Subject(trial, made) for made in (whole.ensemble, ensemble))  # neither has momentum
-    before = one.step().logits, two.step().logits
-    for (first, second), when in ((before, ""), ((one.logits(), two.logits()), " after another step of training")):
-        for mode in first:
-            if not same_bits(first[mode], second[mode]):
-                refuse(catalogue.StateElsewhere(name=trial.source.name, when=f"{mode}{when}", tensors=changed))
-
-
-def _changed_constants(whole: Subject) -> tuple[str, ...]:
+def _changed_constants(ensemble: Ensemble, fresh: Ensemble) -> tuple[str, ...]:
     """The buffers that no checkpoint keeps and that running the model has changed."""
-    program = whole.ensemble.program
-    fresh = constants_of(initial_member(program, program.members[0], seed_of(program)))
-    now = constants_of(whole.ensemble.members[0])
-    return tuple(name for name in now if name not in fresh or not same_bits(now[name], fresh[name]))
+    before, now = (constants_of(one.members[0]) for one in (fresh, ensemble))
+    return tuple(name for name in now if name not in before or not same_bits(now[name], before[name]))
 
 
-def _check_taken_out(trial: Trial, whole: Subject) -> None:
-    """Refuse a model whose plain module, or the state of it in another build, gives other outputs."""
-    images = whole.batch.images
+def _check_taken_out(trial: Trial, pair: Pair) -> None:
+    """Refuse a model whose plain module, or the state of that in another build, gives other outputs."""
+    ensemble, images, other = pair.whole.ensemble, pair.whole.batch.images, pair.plain.ensemble.members[0]
     with torch.no_grad(), asked_to_be("exported"):
-        whole.ensemble.eval()
-        modules = [plain_member(whole.ensemble, 0) for _ in range(2)]
-        modules[1].load_state_dict({name: tensor.clone() for name, tensor in modules[0].state_dict().items()})
+        module = plain_member(ensemble, 0)
+        own_memory(other)  # as the loader does that is exported beside
+        other.eval().load_state_dict(module.state_dict())
         found = []
-        for ask in (lambda: whole.ensemble(images)[0], *(partial(module, images) for module in modules)):
+        for ask in (ensemble.eval().forward, module, other):
             seed(2)
-            found.append(ask())
-    if not all(are_near(found[0], other) for other in found[1:]):
+            found.append(ask(images))
+    if not all(are_near(found[0][0], logits) for logits in found[1:]):
         refuse(catalogue.StateElsewhere(name=trial.source.name, when="once exported"))
