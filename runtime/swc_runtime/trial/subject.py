@@ -35,7 +35,7 @@ from swc_runtime.precision import Arithmetic, laid_out
 from swc_runtime.steps.independent import independent
 from swc_runtime.steps.step import Batch, StepOptions
 
-NUM_IMAGES = 4
+NUM_IMAGES = 2  # one image would be too few for BatchNorm
 MEMBER = "member"
 FULL = Arithmetic("cpu", torch.float32, "to compare numbers")
 RATE = 0.1  # of the steps of training

@@ -95,8 +95,9 @@ def _check_carried(trial: Trial, whole: Subject) -> None:
         untied, _ = untie(whole.ensemble, {}, whole.ensemble.program)
     changed = _changed_constants(whole.ensemble, kept)
     subjects = [Subject(trial, ensemble) for ensemble in (whole.ensemble, kept, untied)]  # none has momentum
-    for when in ("", " after another step of training"):
-        first, *others = [subject.step().logits for subject in subjects]
+    asked = ((lambda subject: subject.step().logits, ""), (Subject.logits, " after another step of training"))
+    for ask, when in asked:
+        first, *others = [ask(subject) for subject in subjects]
         for mode in first:
             if not all(same_bits(first[mode], other[mode]) for other in others):
                 refuse(catalogue.StateElsewhere(name=trial.source.name, when=f"{mode}{when}", tensors=changed))
