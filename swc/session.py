@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from itertools import islice
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from attrs import frozen
 
@@ -41,9 +41,10 @@ from swc_runtime.trainer import Epoch, OnStep, Tally, check_finite, check_state,
 
 if TYPE_CHECKING:
     from swc.run import Run
+    from swc.trained import Due
     from swc_runtime.metrics import Evaluation
 
-UNSCORED = "unscored"  # among the facts of a checkpoint: the scores of its last epoch were not taken yet
+DUE = "due"  # among the facts of a checkpoint: what must still be done after its last epoch
 
 
 @frozen
@@ -67,7 +68,7 @@ def train(run: Run) -> Evaluation:
         _tell_traffic(run, trained)
         if remark := layout_remark(dict(zip(run.members, trained.ensemble.members, strict=True)), run.machine.device):
             run.progress.say(remark)
-        if not _is_finished(run, trained) or trained.is_unscored:
+        if not _is_finished(run, trained) or trained.due:
             rehearse(run, trained)
             return _train_on(run, trained, marks)
         run.progress.say("the run is finished: there is nothing left to train")
@@ -154,7 +155,7 @@ def _resume(run: Run) -> tuple[Trained, dict[str, int]] | None:
     trained = assembled(run, kept.compiled, ensemble, under_prefix("momentum", kept.tensors), position.epoch)
     if position.step:
         trained.step, trained.tally = position.step, Tally.of_state(kept.tensors, run.machine.device)
-    trained.is_unscored = bool(kept.meta.facts.get(UNSCORED))
+    trained.due = cast("Due", kept.meta.facts.get(DUE, ""))
     return trained, dict(kept.meta.marks)
 
 
@@ -181,7 +182,7 @@ def _save(session: Session, trained: Trained) -> None:
         tensors |= trained.tally.state()
     position = Position(trained.compiled.revision, phase, trained.epoch, trained.step)
     hashes = run.spec_hash, trained.compiled.program_hash
-    facts = {UNSCORED: True} if trained.is_unscored else {}
+    facts = {DUE: trained.due} if trained.due else {}
     save_checkpoint(run.checkpoint, tensors, Meta(position, *hashes, marks=session.records.marks(), facts=facts))
 
 
@@ -189,29 +190,37 @@ def _save(session: Session, trained: Trained) -> None:
 
 
 def _train_stage(session: Session, trained: Trained, stage: Stage) -> None:
-    _score(session, trained, stage)  # what was left when the run was stopped
+    _finish_epoch(session, trained, stage)  # what was left when the run was stopped
     for epoch in range(trained.epoch, stage.stop):
         _train_epoch(session, trained, stage, epoch)
-        if epoch + 1 == stage.stop:
-            _settle_norms(session.run, trained, stage)
-        every = session.run.options.score_every
-        trained.is_unscored = epoch + 1 == stage.stop or bool(every and (epoch + 1) % every == 0)
+        trained.due = _due_after(session.run, trained, stage)
         _save(session, trained)
         if session.pixels is not None:
             session.pixels.finish()
-        _score(session, trained, stage)
+        _finish_epoch(session, trained, stage)
 
 
-def _score(session: Session, trained: Trained, stage: Stage) -> None:
-    """Take the scores of the epoch that was kept last, where they are due, and keep that they were taken."""
-    if not trained.is_unscored:
-        return
-    found = _scores_within(session.run, trained, stage)
-    if found is not None:
-        session.records.write_scores(stage, trained.epoch - 1, session.run.members, found)
-        session.run.progress.scored(stage, trained.epoch - 1, found)
-    trained.is_unscored = False
-    _save(session, trained)
+def _due_after(run: Run, trained: Trained, stage: Stage) -> Due:
+    """What is to be done after the epoch that was trained last."""
+    every = run.options.score_every
+    if trained.epoch < stage.stop:
+        return "scores" if every and trained.epoch % every == 0 else ""
+    return "norms" if trained.compiled.program.step.name in LEAVES_NORMS else "scores"
+
+
+def _finish_epoch(session: Session, trained: Trained, stage: Stage) -> None:
+    """Do what is due, one after the other, and keep that it is done."""
+    if trained.due == "norms":
+        _settle_norms(session.run, trained, stage)
+        trained.due = "scores"
+        _save(session, trained)
+    if trained.due == "scores":
+        found = _scores_within(session.run, trained, stage)
+        if found is not None:
+            session.records.write_scores(stage, trained.epoch - 1, session.run.members, found)
+            session.run.progress.scored(stage, trained.epoch - 1, found)
+        trained.due = ""
+        _save(session, trained)
 
 
 def _scores_within(run: Run, trained: Trained, stage: Stage) -> Evaluation | None:
@@ -232,11 +241,10 @@ def _scores_within(run: Run, trained: Trained, stage: Stage) -> Evaluation | Non
 
 
 def _settle_norms(run: Run, trained: Trained, stage: Stage) -> None:
-    """Estimate running statistics over an epoch where the step strategy left those of some members behind."""
-    if trained.compiled.program.step.name in LEAVES_NORMS:
-        batches = batches_of(run, stage, stage.stop - 1)
-        reestimate(trained.ensemble, batches, run.machine.arithmetic, run.machine.ranks)
-        check_state(trained.ensemble, Epoch(stage.phase, stage.stop - 1, 0), 0)
+    """Estimate running statistics over an epoch, as the step strategy left those of some members behind."""
+    batches = batches_of(run, stage, stage.stop - 1)
+    reestimate(trained.ensemble, batches, run.machine.arithmetic, run.machine.ranks)
+    check_state(trained.ensemble, Epoch(stage.phase, stage.stop - 1, 0), 0)
 
 
 def _train_epoch(session: Session, trained: Trained, stage: Stage, epoch: int) -> None:

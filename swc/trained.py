@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import torch
 from attrs import define, frozen
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from swc.run import Run
 
 Momentum = dict[str, torch.Tensor]
+Due = Literal["", "norms", "scores"]
 
 
 @define
@@ -40,7 +41,7 @@ class Trained:
     """What changes while a run goes on.
 
     `epoch` epochs of the phase are done, and `step` steps of the next, of which `tally` holds what was seen;
-    `is_unscored` where scores are due for the last epoch and were not taken yet.
+    `due` is what must still be done after the last epoch: running statistics settled, then scores taken.
     """
 
     compiled: Compiled
@@ -49,7 +50,7 @@ class Trained:
     epoch: int
     step: int = 0
     tally: Tally | None = None
-    is_unscored: bool = False
+    due: Due = ""
 
 
 @frozen(eq=False)

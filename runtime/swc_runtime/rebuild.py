@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import torch
+from swc.diagnostics import DiagnosticError
+from swc.diagnostics.catalogue.training import MemberChanged
 from swc.program.program import Program
 from torch import Tensor, nn
 
@@ -23,14 +25,18 @@ from swc_runtime.memory import tensors_of
 def rebuilt_member(ensemble: Ensemble, number: int, program: Program | None = None) -> nn.Module:
     """Member `number` without its composed weights, in the mode it is in, for a program of the same members.
 
-    ValueError while the ensemble holds composed weights, and where the member no longer fits its program.
+    ValueError while the ensemble holds composed weights; DiagnosticError where the member's code is gone, or no longer
+    makes what it made.
     """
     if ensemble.is_composed:
         raise ValueError("the ensemble holds composed weights: leave what composed them first")
     wanted = program or ensemble.program
     plan = wanted.members[number]
-    module = stripped(initial_member(wanted, plan, seed_of(wanted)), plan, wanted)
-    take_state(module, ensemble.members[number])
+    try:
+        module = stripped(initial_member(wanted, plan, seed_of(wanted)), plan, wanted)
+        take_state(module, ensemble.members[number])
+    except (ValueError, ImportError, AttributeError) as error:
+        raise DiagnosticError(MemberChanged(detail=str(error))) from error
     return module
 
 

@@ -49,6 +49,8 @@ def normalised(images):
 def load(name):
     \"\"\"A member with its weights, in eval mode.\"\"\"
     member = MEMBERS[name]()
+    for buffer in member.buffers():
+        buffer.data = buffer.clone()  # one made by `expand` has no memory of its own to load into
     member.load_state_dict(torch.load(Path(__file__).with_name(f"{{name}}.pt"), weights_only=True))
     return member.eval()
 

@@ -257,8 +257,14 @@ def _check_state(source: ModelSource, model: nn.Module) -> None:
 
 def _check_output(source: ModelSource, model: nn.Module, data: DataFacts, asked: Asked) -> None:
     def complain(error: Exception, place: str) -> Diagnostic:
-        about = {"num_images": asked.num_images, "mode": asked.mode, "error": _text(error), "place": place}
-        return catalogue.ForwardFailed(name=source.name, image_shape=data.image_shape, **about)
+        return catalogue.ForwardFailed(
+            name=source.name,
+            image_shape=data.image_shape,
+            num_images=asked.num_images,
+            mode=asked.mode,
+            error=_text(error),
+            place=place,
+        )
 
     images = torch.zeros(asked.num_images, *data.image_shape)
     model.train(asked.mode == "training")

@@ -117,7 +117,7 @@ def test_stopped_before_scores_are_taken_and_before_they_are_kept(
         assert made.train() == 130
         monkeypatch.undo()
         _, meta = load_checkpoint(made.checkpoint)
-        assert (meta.facts, meta.position.step) == ({"unscored": True}, 0)
+        assert (meta.facts, meta.position.step) == ({"due": "scores"}, 0)
     assert made.metrics() != undisturbed.metrics()
     finish(made, capsys)
     check_same(made, undisturbed)

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -106,6 +111,14 @@ def test_they_train_untie_go_on_and_are_evaluated_and_exported(
     assert made.swc("eval", str(made.run)) == 0
     for form in ("torch", "safetensors"):
         assert made.swc("export", str(made.run), "--format", form, "--output", form) == 0
+    check_loader(made.folder / "torch")
     tensors, _ = load_checkpoint(made.checkpoint)
     state = torch.load(made.folder / "torch/m2.pt", weights_only=True)
     assert torch.equal(state["encoder.weight"], tensors["state/member/m2/decoder.weight"])
+
+
+def check_loader(folder: Path) -> None:
+    """What stands beside the files loads each of them, expanded buffers and all."""
+    code = "import members; [members.load(name) for name in members.MEMBERS]"
+    path = f"{folder}:{folder.parent}"
+    subprocess.run([sys.executable, "-c", code], check=True, env={**os.environ, "PYTHONPATH": path})

@@ -179,7 +179,7 @@ class UnusableLogits(Diagnostic):
 class NoGradient(Diagnostic):
     """Weights that may be shared get no gradient from a member's loss.
 
-    A step of training on four random images left these weights without any gradient: the model does not use them in
+    A step of training on two random images left these weights without any gradient: the model does not use them in
     training mode, as an auxiliary head that is only asked in eval mode, or it detaches what comes out of them. If a
     sharing policy gives such a layer templates, it takes a part in the budget and none in training. Layers that are
     left out at random (LayerDrop) are named here too where the draw left them out.

@@ -1,0 +1,193 @@
+"""A model to try, and an ensemble of it that is always asked the same.
+
+Takes a source, the names and shapes of its parameters and the recipe; gives logits and gradients. Guarantees: the
+functions are those that runs use, on the CPU, on a few random images that are always the same, with generators that
+are always seeded the same.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import cached_property
+from typing import NoReturn
+
+import numpy as np
+import torch
+from attrs import define, field, frozen
+from swc.diagnostics import Diagnostic, DiagnosticError
+from swc.diagnostics.catalogue import trying as catalogue
+from swc.program.datasets import DataFacts
+from swc.program.expressions import Stored
+from swc.program.model_source import ModelSource
+from swc.program.program import SCHEMA, MemberPlan, PrivatePlan, Program, TensorPlan, WeightPlan
+from swc.program.training import Recipe, Training
+from torch import Tensor
+
+from swc_runtime.bank import Parts
+from swc_runtime.ensemble import Ensemble, placed
+from swc_runtime.evaluate.predict import predict_logits
+from swc_runtime.init import as_written, seed_of
+from swc_runtime.memory import has_storage
+from swc_runtime.optimiser import make_optimiser, set_learning_rate
+from swc_runtime.precision import Arithmetic, laid_out
+from swc_runtime.steps.independent import independent
+from swc_runtime.steps.step import Batch, StepOptions
+
+NUM_IMAGES = 2  # one image would be too few for BatchNorm
+MEMBER = "member"
+FULL = Arithmetic("cpu", torch.float32, "to compare numbers")
+RATE = 0.1  # of the steps of training
+NEAR = 1e-3  # relative to the largest number: beyond what another order of sums makes of float32
+NUDGE = 1e-5  # of images, relative: some times what float32 rounds
+
+
+class ActFailedError(Exception):
+    """The model raised `error` when it was to be `act`."""
+
+    def __init__(self, act: str, error: Exception) -> None:
+        self.act = act
+        self.error = error
+        super().__init__(f"{act}: {error}")
+
+
+@frozen
+class Trial:
+    """A model to try: its source, the data, its parameters' shapes by name, and which weights may be composed."""
+
+    source: ModelSource
+    data: DataFacts
+    shapes: Mapping[str, tuple[int, ...]]
+    sharable: tuple[str, ...]
+    recipe: Recipe = field(factory=lambda: Recipe("trial"))
+
+    def program(self, composed: tuple[str, ...]) -> Program:
+        """The program of an ensemble of this member alone, in which some weights are stored tensors."""
+        private = tuple(PrivatePlan(MEMBER, path, shape) for path, shape in self.shapes.items() if path not in composed)
+        return Program(
+            schema=SCHEMA,
+            ensemble="trial",
+            revision=0,
+            spec_hash="",
+            graph_hash="",
+            data=self.data,
+            members=(MemberPlan(MEMBER, self.source),),
+            banks=(),
+            coefficients=(),
+            slots=(),
+            tensors=tuple(TensorPlan(path, self.shapes[path], 1) for path in composed),
+            weights=tuple(
+                WeightPlan(MEMBER, path, self.shapes[path], Stored(path, self.shapes[path])) for path in composed
+            ),
+            private=private,
+            training=Training(self.recipe, ()),
+        )
+
+
+@contextmanager
+def asked_to_be(act: str) -> Iterator[None]:
+    """Inside, what the model's code raises becomes an ActFailedError."""
+    try:
+        yield
+    except (DiagnosticError, ActFailedError):
+        raise
+    except Exception as error:
+        raise ActFailedError(act, error) from error
+
+
+def refuse(diagnostic: Diagnostic) -> NoReturn:
+    """Raise a diagnostic."""
+    raise DiagnosticError(diagnostic)
+
+
+def seed(seed: int) -> None:
+    """Seed what draws on the CPU: `torch.manual_seed` takes milliseconds for devices that are not asked."""
+    torch.default_generator.manual_seed(seed)
+    np.random.seed(seed)
+    random.seed(seed)
+
+
+@frozen(eq=False)
+class Seen:
+    """Logits before a step of training, by the mode that was trial, and the step's gradients by path."""
+
+    logits: dict[str, Tensor]
+    gradients: dict[str, Tensor]
+
+
+@define(eq=False, slots=False)
+class Subject:
+    """An ensemble of one member, which is always asked the same."""
+
+    trial: Trial
+    ensemble: Ensemble
+    arithmetic: Arithmetic = FULL
+    nudge: float = 0.0
+
+    @cached_property
+    def batch(self) -> Batch:
+        """Random images, of as many classes as there are."""
+        generator = torch.Generator().manual_seed(1)
+        images = torch.randn(NUM_IMAGES, *self.trial.data.image_shape, generator=generator)
+        images *= 1 + self.nudge * torch.randn(images.shape, generator=generator)
+        return Batch(laid_out(images), torch.arange(NUM_IMAGES) % self.trial.data.num_classes)
+
+    @cached_property
+    def optimiser(self) -> torch.optim.Optimizer:
+        """That of a run."""
+        return make_optimiser(self.ensemble, self.trial.recipe)
+
+    def logits(self) -> dict[str, Tensor]:
+        """In eval mode and in training mode."""
+        images, labels = self.batch.images, self.batch.labels
+        with asked_to_be("evaluated"):
+            seed(2)
+            asked = predict_logits(self.ensemble, [(images, labels)], self.arithmetic)[0]
+        with asked_to_be("run in training mode"), self.arithmetic.autocast():
+            seed(3)
+            trained = self.ensemble.train()(images)
+        if not trained.requires_grad:
+            found = "logits without gradients"
+            refuse(catalogue.UnusableLogits(name=self.trial.source.name, found=found, mode="training"))
+        return {"in eval mode": asked, "in training mode": trained.detach()}
+
+    def step(self) -> Seen:
+        """Answer, then take a step of training."""
+        found = self.logits()
+        options = StepOptions(self.arithmetic, self.trial.recipe.label_smoothing)
+        set_learning_rate(self.optimiser, RATE)
+        with asked_to_be("trained"):
+            seed(4)
+            self.ensemble.train()
+            self.optimiser.zero_grad(set_to_none=True)
+            independent(self.ensemble, self.batch, options)
+            self.optimiser.step()
+        return Seen(found, self._gradients())
+
+    def _gradients(self) -> dict[str, Tensor]:
+        named = dict(self.ensemble.members[0].named_parameters())
+        paths = [weight.path for weight in self.ensemble.weights]
+        named |= dict(zip(paths, self.ensemble.tensors, strict=True))
+        return {path: p.grad.detach().clone() for path, p in named.items() if p.grad is not None}
+
+
+def plain_ensemble(trial: Trial) -> Ensemble:
+    """The model as its source makes it, every parameter its own, tensors that share memory and all."""
+    program = trial.program(())
+    module = as_written(program, program.members[0], seed_of(program))
+    return placed(Ensemble(program, Parts((), (), (), (module,))), "cpu")
+
+
+def are_near(first: Tensor, second: Tensor, slack: float = 0.0) -> bool:
+    """Whether numbers are the same but for rounding, or for `slack`; nan where the others have it is the same too."""
+    if first.is_complex() or not has_storage(first):
+        return first.shape == second.shape
+    one, two = first.detach().double(), second.detach().double()
+    largest = float(one.nan_to_num(0, 0, 0).abs().max())
+    return one.shape == two.shape and torch.allclose(one, two, rtol=0, atol=max(NEAR * largest, slack), equal_nan=True)
+
+
+def first_line(error: Exception) -> str:
+    """What an exception says, in short."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -1,0 +1,152 @@
+"""The trial: whether a run could train a model, keep it, take it up again, recompile and export it.
+
+Takes a `Trial`; gives `Tried`, or raises DiagnosticError with what a run would have come upon late. Guarantees: the
+generators of torch, numpy and Python are left as they were.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+from attrs import frozen
+from swc.diagnostics import DiagnosticError
+from swc.diagnostics.catalogue import trying as catalogue
+from torch import Tensor
+
+from swc_runtime.builds import constants_of, differences, held_by_both, same_bits
+from swc_runtime.checkpoint import Meta, Position, decode_checkpoint, encode_checkpoint
+from swc_runtime.ensemble import Ensemble, build, load_state_tensors, state_tensors
+from swc_runtime.export.plain import plain_member
+from swc_runtime.init import as_written, seed_of, seeded
+from swc_runtime.memory import own_memory
+from swc_runtime.precision import choose_arithmetic
+from swc_runtime.transfer import untie
+from swc_runtime.trial.pair import Pair, check_itself, paired
+from swc_runtime.trial.subject import (
+    FULL,
+    Subject,
+    Trial,
+    are_near,
+    asked_to_be,
+    first_line,
+    refuse,
+    seed,
+)
+
+META = Meta(Position(0, 0, 0), "", "")
+UNWRITABLE = (RuntimeError, TypeError, ValueError, KeyError, NotImplementedError)
+
+
+@frozen
+class Tried:
+    """What a trial found: the sharable weights that must stay private after all, and those without a gradient."""
+
+    past: tuple[str, ...] = ()
+    silent: tuple[str, ...] = ()
+
+
+def try_member(trial: Trial) -> Tried:
+    """Try a model; DiagnosticError where a run would fail, ActFailedError where the model's own code raises."""
+    with _deterministic(), seeded(trial.recipe.seed), torch.enable_grad():
+        _check_builds(trial)
+        pair = paired(trial)
+        check_itself(trial, pair)
+        _check_carried(trial, pair.whole)
+        _check_taken_out(trial, pair)
+        rounding = choose_arithmetic(trial.recipe.precision, "cpu")
+        if rounding.dtype is not FULL.dtype:
+            Subject(trial, pair.whole.ensemble, rounding).step()
+        return Tried(pair.private, tuple(path for path in trial.sharable if path not in pair.seen[0].gradients))
+
+
+@contextmanager
+def _deterministic() -> Iterator[None]:
+    """As runs on the CPU compute."""
+    before = torch.are_deterministic_algorithms_enabled()
+    torch.use_deterministic_algorithms(True)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before)
+
+
+def _check_builds(trial: Trial) -> None:
+    """Refuse a source whose builds under one seed, or whose build and the table that was read, are not one model."""
+    program = trial.program(())
+    with asked_to_be("built twice"):
+        first, second = (as_written(program, program.members[0], seed_of(program)) for _ in range(2))
+    name = trial.source.name
+    if both := held_by_both(first, second):
+        refuse(catalogue.BuildsShare(name=name, shared=both))
+    shapes = {path: tuple(p.shape) for path, p in first.named_parameters()}
+    unlike = [path for path in [*shapes, *trial.shapes] if shapes.get(path) != trial.shapes.get(path)]
+    if found := tuple(dict.fromkeys(unlike)) or differences(first, second):
+        refuse(catalogue.BuildsDiffer(name=name, differs=found))
+    _written(trial, first.state_dict())
+
+
+def _check_carried(trial: Trial, whole: Subject) -> None:
+    """Refuse a model that a checkpoint does not bring back to the bit, or a recompile not carry over to the bit."""
+    kept = _kept(trial, whole.ensemble)
+    with asked_to_be("carried over a recompile"):
+        untied, _ = untie(whole.ensemble, {}, whole.ensemble.program)
+    changed = _changed_constants(whole.ensemble, kept)
+    subjects = [Subject(trial, ensemble) for ensemble in (whole.ensemble, kept, untied)]  # none has momentum
+    asked = ((lambda subject: subject.step().logits, ""), (Subject.logits, " after another step of training"))
+    for ask, when in asked:
+        first, *others = [ask(subject) for subject in subjects]
+        for mode in first:
+            if not all(same_bits(first[mode], other[mode]) for other in others):
+                refuse(catalogue.StateElsewhere(name=trial.source.name, when=f"{mode}{when}", tensors=changed))
+
+
+def _kept(trial: Trial, ensemble: Ensemble) -> Ensemble:
+    """A fresh build with the state that a checkpoint has kept."""
+    fresh = build(ensemble.program)
+    try:
+        load_state_tensors(fresh, _written(trial, state_tensors(ensemble)))
+    except (ValueError, RuntimeError) as error:
+        refuse(catalogue.StateNotKept(name=trial.source.name, reason=first_line(error)))
+    return fresh
+
+
+def _written(trial: Trial, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """What a checkpoint of a state gives back; DiagnosticError naming what it cannot hold."""
+    try:
+        return decode_checkpoint(encode_checkpoint(state, META), Path("trial.safetensors"))[0]
+    except UNWRITABLE as error:
+        wrong = tuple(name.rpartition("/")[2] for name, tensor in state.items() if not _is_written({name: tensor}))
+        told = catalogue.StateNotKept(name=trial.source.name, tensors=wrong, reason=first_line(error))
+        raise DiagnosticError(told) from error
+
+
+def _is_written(state: Mapping[str, Tensor]) -> bool:
+    try:
+        encode_checkpoint(state, META)
+    except UNWRITABLE:
+        return False
+    return True
+
+
+def _changed_constants(ensemble: Ensemble, fresh: Ensemble) -> tuple[str, ...]:
+    """The buffers that no checkpoint keeps and that running the model has changed."""
+    before, now = (constants_of(one.members[0]) for one in (fresh, ensemble))
+    return tuple(name for name in now if name not in before or not same_bits(now[name], before[name]))
+
+
+def _check_taken_out(trial: Trial, pair: Pair) -> None:
+    """Refuse a model whose plain module, or the state of that in another build, gives other outputs."""
+    ensemble, images, other = pair.whole.ensemble, pair.whole.batch.images, pair.plain.ensemble.members[0]
+    with torch.no_grad(), asked_to_be("exported"):
+        module = plain_member(ensemble, 0)
+        own_memory(other)  # as the loader does that is exported beside
+        other.eval().load_state_dict(module.state_dict())
+        found = []
+        for ask in (ensemble.eval().forward, module, other):
+            seed(2)
+            found.append(ask(images))
+    if not all(are_near(found[0][0], logits) for logits in found[1:]):
+        refuse(catalogue.StateElsewhere(name=trial.source.name, when="once exported"))
