@@ -8,6 +8,7 @@ on beside that is looked for only where a file gives others.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from functools import cached_property
 from math import inf, isnan
@@ -131,11 +132,28 @@ class Job:
         try:
             found = again(ask, self.images[:size])
         except (RuntimeError, ValueError, AssertionError) as error:  # what programs raise of sizes they do not take
-            name, reason = self.program.members[number].name, str(error).strip().partition("\n")[0]
-            raise DiagnosticError(BatchRefused(member=name, form=form, size=size, reason=reason)) from error
+            name = self.program.members[number].name
+            raise DiagnosticError(BatchRefused(member=name, form=form, size=size, reason=reason_of(error))) from error
         if found.shape != expected.shape:
             return inf
         return difference(found, expected)
+
+
+def reason_of(error: BaseException) -> str:
+    """What went wrong in the first place, in one plain line; exporters wrap it in advice, and colour that."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    first = str(error).strip().partition("\n")[0]
+    return re.sub(r"\x1b\[[0-9;]*m", "", first) or type(error).__name__
+
+
+def traits_of(found: Dependence) -> str:
+    """What a program may not be able to follow of a member whose outputs are no functions of one image alone."""
+    if not found.is_repeatable:
+        return "it gives the same images other outputs each time"
+    if found.is_random:
+        return "it draws random numbers in eval mode"
+    return "its outputs depend on the other images of the batch" if found.depends_on_batch else ""
 
 
 def again(ask: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:

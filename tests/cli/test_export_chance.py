@@ -9,11 +9,13 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from swc.exporting import export
+from swc.exporting.job import reason_of, traits_of
 from swc.program.codec import hash_of
 from swc.trained import kept_of, restored
 
 from runs import Place
 from swc_runtime.evaluate import predict
+from swc_runtime.evaluate.chance import Dependence
 from swc_runtime.models import factory_path
 from swc_runtime.precision import Arithmetic
 
@@ -182,6 +184,19 @@ def test_programs_that_lose_what_depends_on_the_batch_are_refused(
     assert run.swc("export", "--format", "torch-export", "--members", name, "-o", "never") == 1
     told = capsys.readouterr().err
     assert f"error[{code}]" in told and f"member `{name}`" in told
+
+
+def test_what_an_exporter_says_is_told_by_its_first_cause_and_without_colours() -> None:
+    try:
+        try:
+            raise ValueError("a guard on a number\nand more")
+        except ValueError as error:
+            raise RuntimeError("\x1b[96mstep 1/3\x1b[0m") from error
+    except RuntimeError as error:
+        assert reason_of(error) == "a guard on a number"
+    assert reason_of(RuntimeError("\x1b[96mstep\x1b[0m 1")) == "step 1"
+    assert traits_of(Dependence(is_random=True)) == "it draws random numbers in eval mode"
+    assert traits_of(Dependence()) == ""
 
 
 def test_onnx_refuses_chance_by_name_and_keeps_what_depends_on_the_batch(
