@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from swc_runtime.ensemble import Ensemble
 
 BATCHES = (3, 1, 8)  # images that a file is asked for at a time; it was traced with the first
+DRAWS = "torch-export"  # the format whose programs draw torch's random numbers as the members do
 SEED = 3  # of the random numbers that files are asked with: another than they were written with
 
 Keeps = Callable[[], bool] | None
@@ -114,11 +115,14 @@ class Job:
         `keeps` says whether the file holds the member's whole state, in the formats that hold nothing else (None: in
         the others). Such a file is as it should be also where the outputs cannot be had twice.
         """
+        name = self.program.members[number].name
+        if keeps is None and _is_lost(found := self.dependence(number), form):
+            raise DiagnosticError(ChanceNotKept(member=name, form=form, is_random=found.is_random))
         gaps = [self._gap(number, form, size, ask) for size in BATCHES]
         worst = max(gaps, key=lambda gap: inf if isnan(gap) else gap)
         if worst <= TOLERANCE:
             return worst
-        found, name = self.dependence(number), self.program.members[number].name
+        found = self.dependence(number)
         if keeps is None and not found.is_by_image:
             raise DiagnosticError(_not_kept(name, form, found))
         if keeps is None or not keeps() or (found.is_repeatable and not found.is_random):
@@ -161,6 +165,11 @@ def again(ask: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
     with chance_kept():
         draw_from(SEED)
         return ask(images)
+
+
+def _is_lost(found: Dependence, form: str) -> bool:
+    """Whether a program cannot draw what a member draws; that would not always show in a few outputs."""
+    return not found.is_repeatable or found.is_untraceable or (found.is_random and form != DRAWS)
 
 
 def _not_kept(member: str, form: str, found: Dependence) -> ChanceNotKept | BatchNotKept:
