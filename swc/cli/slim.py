@@ -56,6 +56,9 @@ def command(place: str | None, policy: str, output: Path | None, **given: object
 def _tell(found: Slimming) -> None:
     from swc.show.wording import decimal, exact, share_of
 
+    for target, one in found.found:
+        if one.numbers == found.uncut.numbers:
+            console.say(f"{target.text} is no less than `{found.member.name}` takes: {target.member} is not cut at all")
     whole = found.uncut.multiply_adds
     rows = [(found.member.name, found.uncut), *((target.member, one) for target, one in found.found)]
     width = max(len(name) for name, _ in rows)

@@ -23,7 +23,7 @@ from swc.diagnostics.catalogue.exporting import NoSuchMember, NotExportable, Pac
 from swc.diagnostics.suggest import closest
 from swc.exporting.card import card, loader
 from swc.exporting.families import family_files
-from swc.exporting.job import BATCHES, Job
+from swc.exporting.job import BATCHES, Job, reason_of, traits_of
 from swc.exporting.python_file import PYTHON, python_file
 from swc.exporting.staged import staged
 from swc.frontend.own_code import told_to_its_author
@@ -143,8 +143,9 @@ def _write(job: Job, member: MemberPlan, module: nn.Module, form: str, path: Pat
     try:
         FORMATS[form].write(module, path, job.notes(member), job.images[: BATCHES[0]].clone())
     except (RuntimeError, TypeError, ValueError) as error:  # what torch raises of code it cannot follow
-        reason = str(error).strip().partition("\n")[0] or type(error).__name__
-        raise DiagnosticError(NotExportable(member=member.name, form=form, reason=reason)) from error
+        because = traits_of(job.dependence(job.program.members.index(member)))
+        told = NotExportable(member=member.name, form=form, reason=reason_of(error), because=because)
+        raise DiagnosticError(told) from error
 
 
 def _beside(job: Job, form: str) -> list[str]:

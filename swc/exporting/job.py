@@ -8,6 +8,7 @@ on beside that is looked for only where a file gives others.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from functools import cached_property
 from math import inf, isnan
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from swc_runtime.ensemble import Ensemble
 
 BATCHES = (3, 1, 8)  # images that a file is asked for at a time; it was traced with the first
+DRAWS = "torch-export"  # the format whose programs draw torch's random numbers as the members do
 SEED = 3  # of the random numbers that files are asked with: another than they were written with
 
 Keeps = Callable[[], bool] | None
@@ -119,11 +121,14 @@ class Job:
         `keeps` says whether the file holds the member's whole state, in the formats that hold nothing else (None: in
         the others). Such a file is as it should be also where the outputs cannot be had twice.
         """
+        name = self.program.members[number].name
+        if keeps is None and _is_lost(found := self.dependence(number), form):
+            raise DiagnosticError(ChanceNotKept(member=name, form=form, is_random=found.is_random))
         gaps = [self._gap(number, form, size, ask) for size in BATCHES]
         worst = max(gaps, key=lambda gap: inf if isnan(gap) else gap)
         if worst <= TOLERANCE:
             return worst
-        found, name = self.dependence(number), self.program.members[number].name
+        found = self.dependence(number)
         if keeps is None and not found.is_by_image:
             raise DiagnosticError(_not_kept(name, form, found))
         if keeps is None or not keeps() or (found.is_repeatable and not found.is_random):
@@ -137,11 +142,28 @@ class Job:
         try:
             found = again(ask, self.images[:size])
         except (RuntimeError, ValueError, AssertionError) as error:  # what programs raise of sizes they do not take
-            name, reason = self.program.members[number].name, str(error).strip().partition("\n")[0]
-            raise DiagnosticError(BatchRefused(member=name, form=form, size=size, reason=reason)) from error
+            name = self.program.members[number].name
+            raise DiagnosticError(BatchRefused(member=name, form=form, size=size, reason=reason_of(error))) from error
         if found.shape != expected.shape:
             return inf
         return difference(found, expected)
+
+
+def reason_of(error: BaseException) -> str:
+    """What went wrong in the first place, in one plain line; exporters wrap it in advice, and colour that."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    first = str(error).strip().partition("\n")[0]
+    return re.sub(r"\x1b\[[0-9;]*m", "", first) or type(error).__name__
+
+
+def traits_of(found: Dependence) -> str:
+    """What a program may not be able to follow of a member whose outputs are no functions of one image alone."""
+    if not found.is_repeatable:
+        return "it gives the same images other outputs each time"
+    if found.is_random:
+        return "it draws random numbers in eval mode"
+    return "its outputs depend on the other images of the batch" if found.depends_on_batch else ""
 
 
 def again(ask: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
@@ -149,6 +171,11 @@ def again(ask: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
     with chance_kept():
         draw_from(SEED)
         return ask(images.clone())  # which it may work on in place
+
+
+def _is_lost(found: Dependence, form: str) -> bool:
+    """Whether a program cannot draw what a member draws; that would not always show in a few outputs."""
+    return not found.is_repeatable or found.is_untraceable or (found.is_random and form != DRAWS)
 
 
 def _not_kept(member: str, form: str, found: Dependence) -> ChanceNotKept | BatchNotKept:

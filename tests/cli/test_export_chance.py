@@ -9,11 +9,13 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from swc.exporting import export
+from swc.exporting.job import reason_of, traits_of
 from swc.program.codec import hash_of
 from swc.trained import kept_of, restored
 
 from runs import Place
 from swc_runtime.evaluate import predict
+from swc_runtime.evaluate.chance import Dependence
 from swc_runtime.models import factory_path
 from swc_runtime.precision import Arithmetic
 
@@ -50,9 +52,25 @@ class Noisy(Small):
         return self.head(self.features(x) * (1 + torch.randn(1)))
 
 
+class Branching(Small):
+    """One of two ways, by the toss of a coin."""
+
+    def forward(self, x):
+        made = super().forward(x)
+        return made * 2 if torch.rand(()) > 0.5 else made
+
+
 class Numpy(Small):
     def forward(self, x):
         return self.head(self.features(x) * (1 + np.random.rand()))
+
+
+class Coin(Small):
+    """A coin that a program would toss once and for all; a few outputs need not show it."""
+
+    def forward(self, x):
+        made = super().forward(x)
+        return made * 2 if random.random() > 0.999 else made
 
 
 class Python(Small):
@@ -137,7 +155,7 @@ ensemble tiny {{
 }}
 """
 
-CHANCE = ("Dropping", "Noisy", "Numpy", "Python", "Counting")
+CHANCE = ("Dropping", "Noisy", "Branching", "Numpy", "Python", "Coin", "Counting")
 BATCH = ("ByBatch", "Centred", "Running", "Pairs", "Sized", "Traced")
 NAMES = (*CHANCE, *BATCH)
 
@@ -164,7 +182,7 @@ def test_programs_keep_chance_of_torch_and_what_depends_on_the_batch(run: Place,
     assert run.swc("export", "--format", "torch-export", "--members", name, "-o", f"programs_{name}") == 0
 
 
-@pytest.mark.parametrize("name", ["numpy", "python", "counting"])
+@pytest.mark.parametrize("name", ["numpy", "python", "coin", "counting"])
 def test_programs_that_hold_chance_as_a_constant_are_refused(
     run: Place, name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -182,6 +200,27 @@ def test_programs_that_lose_what_depends_on_the_batch_are_refused(
     assert run.swc("export", "--format", "torch-export", "--members", name, "-o", "never") == 1
     told = capsys.readouterr().err
     assert f"error[{code}]" in told and f"member `{name}`" in told
+
+
+def test_what_an_exporter_says_is_told_by_its_first_cause_and_without_colours() -> None:
+    try:
+        try:
+            raise ValueError("a guard on a number\nand more")
+        except ValueError as error:
+            raise RuntimeError("\x1b[96mstep 1/3\x1b[0m") from error
+    except RuntimeError as error:
+        assert reason_of(error) == "a guard on a number"
+    assert reason_of(RuntimeError("\x1b[96mstep\x1b[0m 1")) == "step 1"
+    assert traits_of(Dependence(is_random=True)) == "it draws random numbers in eval mode"
+    assert traits_of(Dependence()) == ""
+
+
+def test_a_program_that_cannot_be_followed_because_of_chance_is_told_so(
+    run: Place, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run.swc("export", "--format", "torch-export", "--members", "branching", "-o", "never") == 1
+    told = capsys.readouterr().err
+    assert "error[SW661]: member `branching` cannot be written as torch-export, and it draws random numbers" in told
 
 
 def test_onnx_refuses_chance_by_name_and_keeps_what_depends_on_the_batch(
@@ -234,7 +273,8 @@ def test_an_evaluation_names_members_that_draw_or_look_at_their_batch_and_gives_
         assert run.swc("eval", "--time-batch", "0", "--format", "json") == 0
         told = capsys.readouterr()
         found.append(told.out)
-    assert "warning[SW606]: scores of `dropping`, `noisy`, `numpy`, `python`, `counting` depend on chance" in told.err
+    drawing = ", ".join(f"`{name.lower()}`" for name in CHANCE)
+    assert f"warning[SW606]: scores of {drawing} depend on chance" in told.err
     assert "warning[SW607]" in told.err and "`bybatch`, `centred`, `running`, `pairs`, `sized`" in told.err
     one, two = (json.loads(text)["evaluations"][0]["predictors"] for text in found)
     assert [p for p in one if "counting" not in p["members"]] == [p for p in two if "counting" not in p["members"]]

@@ -47,7 +47,7 @@ def with_8_bits(image: Image.Image, num_channels: int, is_turned: bool) -> Image
 
 def _check_white(image: Image.Image) -> None:
     """Of 16 bits a channel Pillow has taken the upper 8; ValueError where nothing is in the upper 4."""
-    if max(high for _, high in image.convert("RGB").getextrema()) < LEAST_WHITE >> 8:  # type: ignore[misc, operator, union-attr]
+    if max(high for _, high in image.convert("RGB").getextrema()) < LEAST_WHITE >> 8:  # type: ignore[misc]
         raise ValueError(f"its 16-bit values end below {LEAST_WHITE:,}: {UNKNOWN_WHITE}")
 
 

@@ -27,11 +27,13 @@ SEEDS = (1, 2)
 class Dependence:
     """What outputs depend on beside their image; where they are random, nothing is known of the batch.
 
-    `is_repeatable` says that the same images and the same random numbers give the same outputs again.
+    `is_repeatable` says that the same images and the same random numbers give the same outputs again; `is_untraceable`
+    that some of the numbers are Python's or numpy's, which a program that follows torch's operations cannot draw.
     """
 
     is_repeatable: bool = True
     is_random: bool = False
+    is_untraceable: bool = False
     depends_on_batch: bool = False
 
     @property
@@ -43,21 +45,27 @@ class Dependence:
 def dependence(run: Run, images: Tensor, tolerance: float) -> Dependence:
     """Ask for some images several times, and for a part of them; `run` gives outputs with the images along one axis.
 
-    Outputs are the same where they differ by `tolerance` of the largest at most. ValueError for fewer than 3 images.
+    Outputs are the same where they differ by `tolerance` of the largest at most. What draws is random, also where the
+    few outputs that were seen do not show it. ValueError for fewer than 3 images.
     """
     if len(images) < FEWEST:
         raise ValueError(f"it takes {FEWEST} images at least")
 
+    drawn: set[str] = set()
+
     def asked(seed: int, count: int) -> Tensor:
         with chance_kept():
             draw_from(seed)
-            return run(images[:count]).detach().float()
+            before = _states()
+            outputs = run(images[:count]).detach().float()
+            drawn.update(name for name, state in _states().items() if state != before[name])
+            return outputs
 
     first = asked(SEEDS[0], len(images))
     if not _same(asked(SEEDS[0], len(images)), first, tolerance):
         return Dependence(is_repeatable=False)
-    if not _same(asked(SEEDS[1], len(images)), first, tolerance):
-        return Dependence(is_random=True)
+    if not _same(asked(SEEDS[1], len(images)), first, tolerance) or drawn:
+        return Dependence(is_random=True, is_untraceable="others" in drawn)
     part = len(images) - 1
     return Dependence(depends_on_batch=not _same(asked(SEEDS[0], part), first.narrow(-2, 0, part), tolerance))
 
@@ -66,6 +74,16 @@ def _same(found: Tensor, expected: Tensor, tolerance: float) -> bool:
     """Undefined outputs are the same where both are undefined: they are noticed elsewhere."""
     found, expected = (torch.nan_to_num(side) for side in (found, expected))
     return bool((found - expected).abs().max() <= tolerance * expected.abs().max().clamp(min=1e-12))
+
+
+def _states() -> dict[str, object]:
+    """Where the random numbers of torch and of others are; another after each that is drawn."""
+    is_used = bool(torch.cuda.is_initialized())  # type: ignore[no-untyped-call]
+    found = [torch.get_rng_state(), *([torch.cuda.get_rng_state()] if is_used else [])]
+    numbers = np.random.get_state(legacy=False)
+    inner = numbers["state"]
+    others = (inner["key"].tobytes(), inner["pos"], numbers["has_gauss"], random.getstate())
+    return {"torch": [state.numpy().tobytes() for state in found], "others": others}
 
 
 def draw_from(seed: int) -> None:

@@ -49,10 +49,12 @@ class NotExportable(Diagnostic):
     member: str
     form: str
     reason: str
+    because: str = ""
 
     def message(self) -> str:
         """Which member, and what the writer said."""
-        return f"member `{self.member}` cannot be written as {self.form}: {self.reason}"
+        because = f", and {self.because}" if self.because else ""
+        return f"member `{self.member}` cannot be written as {self.form}{because}: {self.reason}"
 
     def help(self) -> str:
         """The ways out."""
