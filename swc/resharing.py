@@ -29,6 +29,7 @@ from swc_runtime.precision import laid_out
 from swc_runtime.probe import measure_clusters, measure_coefficients, sketch_clusters
 from swc_runtime.sketch import Sketch
 from swc_runtime.spectra import measure_spectra
+from swc_runtime.synced_norms import synchronise
 from swc_runtime.transfer import carry_weights, untie
 
 if TYPE_CHECKING:
@@ -165,6 +166,7 @@ def _carried(run: Run, trained: Trained, compiled: Compiled, stage: Stage) -> Tr
         run.progress.say(
             f"weights carried with a residual of at most {worst:.2g} in {several(banks, 'bank')}; norms estimated again"
         )
-        torch.manual_seed(run.recipe.seed)  # members with dropout draw from torch's generator here too
+        if run.machine.sync_norms:
+            synchronise(carried.ensemble, run.machine.ranks)
         reestimate(carried.ensemble, batches_of(run, stage, stage.stop), run.machine.arithmetic, run.machine.ranks)
     return assembled(run, compiled, carried.ensemble, carried.momentum, 0)

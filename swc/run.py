@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from attrs import evolve, frozen
 
+from swc.classes import check_classes, write_classes
 from swc.diagnostics import DiagnosticError
 from swc.diagnostics.catalogue.training import (
     NotARun,
@@ -25,6 +26,7 @@ from swc.driver import compile_spec
 from swc.frontend.table import LayerTable
 from swc.machine import Machine, settle_machine
 from swc.options import Options
+from swc.program.files import CHECKSUMS, write_kept
 from swc.program.stages import scale_epochs
 from swc.program.training import Recipe, Training
 from swc.semantics.spec import Spec
@@ -42,7 +44,6 @@ from swc.store import (
     spec_hash_of,
     write_origin,
     write_spec,
-    write_whole,
 )
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ if TYPE_CHECKING:
     from swc_runtime.data import Dataset
     from swc_runtime.progress import Progress
 
-UNBEGUN = frozenset({"lock", "tables.json", ORIGIN})  # what a run that was stopped before it had begun leaves
+UNBEGUN = frozenset({"lock", "tables.json", ORIGIN, CHECKSUMS})  # what a run leaves that had not begun
 
 
 @frozen(eq=False)
@@ -106,7 +107,7 @@ def open_run(build: Build, options: Options, sink: Sink, announce: Callable[[str
     `announce` is told what people should know at once, such as a download. DiagnosticError where the folder holds the
     run of another spec, or data or device are missing.
     """
-    from swc_runtime.data import open_data
+    from swc_runtime.data import look_at, open_data
     from swc_runtime.dealing import check_last
     from swc_runtime.progress import Silent
 
@@ -119,10 +120,17 @@ def open_run(build: Build, options: Options, sink: Sink, announce: Callable[[str
     machine = settle_machine(spec, options, lambda: compile_spec(spec, build.tables).program, before)
     announce(f"training on {machine}")
     with machine.ranks.first_ahead():
-        dataset = open_data(spec.data, options.data, options.offline, announce).to(machine.device)
-        check_last(machine.deal, spec.training.recipe, len(dataset.train))
+        found = open_data(spec.data, options.data, options.offline, announce)
         if machine.ranks.is_first:
+            look_at(found)
+        dataset = found.to(machine.device)
+        check_last(machine.deal, spec.training.recipe, len(dataset.train))
+        if not options.fresh:
+            check_classes(folder, dataset)
+        if machine.ranks.is_first:
+            dataset.report(sink)
             _prepare(folder, spec, build, options, machine.facts() | {"data": dataset.digest()}, sink, announce)
+            write_classes(folder, dataset)
     return Run(folder, spec, spec_hash_of(folder), spec.training, dataset, machine, Silent(), options)
 
 
@@ -194,7 +202,7 @@ def _compare_surroundings(folder: Path, facts: dict[str, str], sink: Sink) -> No
             sink.report(SurroundingsChanged(changes=changed))
         if before == facts:
             return
-    write_whole(folder / MACHINE, json.dumps(facts, indent=1, sort_keys=True) + "\n")
+    write_kept(folder / MACHINE, json.dumps(facts, indent=1, sort_keys=True) + "\n")
 
 
 def set_aside(folder: Path) -> Path | None:

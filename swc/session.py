@@ -1,19 +1,22 @@
 """The phase loop: compile, train, measure, recompile. Where compiler and runtime meet.
 
 Takes a run; gives its scores on held-out images. Guarantees: the run folder always holds what is needed to go on;
-with deterministic arithmetic a run that was killed and taken up again ends with the bits of an undisturbed one.
+with deterministic arithmetic a run that was killed and taken up again ends with the bits of an undisturbed one. What
+was trained is kept before anything is asked of it: a run that fails while it is scored has lost nothing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from itertools import islice
 from time import monotonic
 from typing import TYPE_CHECKING
 
 from attrs import frozen
 
 from swc.diagnostics import DiagnosticError
+from swc.diagnostics.catalogue.disturbing import NonFinitePredictions, ScoresLeftOut
 from swc.diagnostics.catalogue.training import CheckpointsLost
 from swc.driver import compile_spec
 from swc.frontend.own_code import told_to_its_author
@@ -25,19 +28,22 @@ from swc.trained import Trained, assembled, batches_of, begin_alike, built, chec
 from swc.trust.code import folders_of
 from swc.trust.importing import own_code
 from swc_runtime.checkpoint import Meta, Position, save_checkpoint, under_prefix, with_prefix
-from swc_runtime.data import num_batches, test_batches
-from swc_runtime.ensemble import Ensemble, state_tensors
-from swc_runtime.evaluate import evaluate
+from swc_runtime.data import PixelCheck, num_batches, test_batches
+from swc_runtime.ensemble import Ensemble, load_state_tensors, state_tensors
+from swc_runtime.evaluate import evaluate, predict
+from swc_runtime.layout import layout_remark
 from swc_runtime.norms import reestimate
 from swc_runtime.optimiser import momentum_tensors
 from swc_runtime.records import Records, Unrecorded, cut_back, read_rows
 from swc_runtime.reduction import traffic_of
 from swc_runtime.steps import LEAVES_NORMS
-from swc_runtime.trainer import Epoch, OnStep, Tally, check_finite, train_epoch
+from swc_runtime.trainer import Epoch, OnStep, Tally, check_finite, check_state, train_epoch
 
 if TYPE_CHECKING:
     from swc.run import Run
     from swc_runtime.metrics import Evaluation
+
+UNSCORED = "unscored"  # among the facts of a checkpoint: the scores of its last epoch were not taken yet
 
 
 @frozen
@@ -46,6 +52,7 @@ class Session:
 
     run: Run
     records: Records | Unrecorded
+    pixels: PixelCheck | None = None
 
 
 def train(run: Run) -> Evaluation:
@@ -58,7 +65,10 @@ def train(run: Run) -> Evaluation:
             trained, marks = _resume(run) or (_start(run), {})
         begin_alike(run, trained)
         _tell_traffic(run, trained)
-        if not _is_finished(run, trained):
+        if remark := layout_remark(dict(zip(run.members, trained.ensemble.members, strict=True)), run.machine.device):
+            run.progress.say(remark)
+        if not _is_finished(run, trained) or trained.is_unscored:
+            rehearse(run, trained)
             return _train_on(run, trained, marks)
         run.progress.say("the run is finished: there is nothing left to train")
         return scores(run, trained.ensemble)
@@ -88,8 +98,8 @@ def _train_on(run: Run, trained: Trained, marks: dict[str, int]) -> Evaluation:
     if not run.machine.ranks.is_first:
         return _train_stages(Session(run, Unrecorded()), trained)
     cut_back(run.folder, marks)
-    with Records(run.folder) as records:
-        session = Session(run, records)
+    with Records(run.folder) as records, closing(PixelCheck.begun(run.dataset, run.progress.say)) as pixels:
+        session = Session(run, records, pixels)
         if marks:
             run.progress.say(_where(run, trained))
         else:
@@ -106,6 +116,17 @@ def _train_stages(session: Session, trained: Trained) -> Evaluation:
             begin_alike(session.run, trained)
             _save(session, trained)
     return scores(session.run, trained.ensemble)
+
+
+def rehearse(run: Run, trained: Trained) -> None:
+    """Ask the members for the first test images, as at the end of a stage; what cannot be scored fails now.
+
+    Nothing of the ensemble changes, not even buffers that a model changes in eval mode.
+    """
+    batches = islice(test_batches(run.dataset.test, run.recipe.batch, device=run.machine.device), 1)
+    before = {name: tensor.clone() for name, tensor in state_tensors(trained.ensemble).items()}
+    predict(trained.ensemble, batches, run.machine.arithmetic)
+    load_state_tensors(trained.ensemble, before)
 
 
 def scores(run: Run, ensemble: Ensemble) -> Evaluation:
@@ -133,6 +154,7 @@ def _resume(run: Run) -> tuple[Trained, dict[str, int]] | None:
     trained = assembled(run, kept.compiled, ensemble, under_prefix("momentum", kept.tensors), position.epoch)
     if position.step:
         trained.step, trained.tally = position.step, Tally.of_state(kept.tensors, run.machine.device)
+    trained.is_unscored = bool(kept.meta.facts.get(UNSCORED))
     return trained, dict(kept.meta.marks)
 
 
@@ -159,23 +181,49 @@ def _save(session: Session, trained: Trained) -> None:
         tensors |= trained.tally.state()
     position = Position(trained.compiled.revision, phase, trained.epoch, trained.step)
     hashes = run.spec_hash, trained.compiled.program_hash
-    save_checkpoint(run.checkpoint, tensors, Meta(position, *hashes, marks=session.records.marks()))
+    facts = {UNSCORED: True} if trained.is_unscored else {}
+    save_checkpoint(run.checkpoint, tensors, Meta(position, *hashes, marks=session.records.marks(), facts=facts))
 
 
 # --- one stage --------------------------------------------------------------------------------------------------------
 
 
 def _train_stage(session: Session, trained: Trained, stage: Stage) -> None:
+    _score(session, trained, stage)  # what was left when the run was stopped
     for epoch in range(trained.epoch, stage.stop):
         _train_epoch(session, trained, stage, epoch)
-        every = session.run.options.score_every
         if epoch + 1 == stage.stop:
             _settle_norms(session.run, trained, stage)
-        if epoch + 1 == stage.stop or (every and (epoch + 1) % every == 0):
-            found = scores(session.run, trained.ensemble)
-            session.records.write_scores(stage, epoch, session.run.members, found)
-            session.run.progress.scored(stage, epoch, found)
+        every = session.run.options.score_every
+        trained.is_unscored = epoch + 1 == stage.stop or bool(every and (epoch + 1) % every == 0)
         _save(session, trained)
+        if session.pixels is not None:
+            session.pixels.finish()
+        _score(session, trained, stage)
+
+
+def _score(session: Session, trained: Trained, stage: Stage) -> None:
+    """Take the scores of the epoch that was kept last, where they are due, and keep that they were taken."""
+    if not trained.is_unscored:
+        return
+    found = _scores_within(session.run, trained, stage)
+    if found is not None:
+        session.records.write_scores(stage, trained.epoch - 1, session.run.members, found)
+        session.run.progress.scored(stage, trained.epoch - 1, found)
+    trained.is_unscored = False
+    _save(session, trained)
+
+
+def _scores_within(run: Run, trained: Trained, stage: Stage) -> Evaluation | None:
+    """Scores within a run; a member without finite predictions is told, and training goes on, as it may recover."""
+    try:
+        return scores(run, trained.ensemble)
+    except DiagnosticError as error:
+        (told,) = error.diagnostics
+        if not isinstance(told, NonFinitePredictions):
+            raise
+        run.progress.warn(ScoresLeftOut(phase=stage.phase.name, epoch=trained.epoch, members=told.members))
+        return None
 
 
 def _settle_norms(run: Run, trained: Trained, stage: Stage) -> None:
@@ -183,6 +231,7 @@ def _settle_norms(run: Run, trained: Trained, stage: Stage) -> None:
     if trained.compiled.program.step.name in LEAVES_NORMS:
         batches = batches_of(run, stage, stage.stop - 1)
         reestimate(trained.ensemble, batches, run.machine.arithmetic, run.machine.ranks)
+        check_state(trained.ensemble, Epoch(stage.phase, stage.stop - 1, 0), 0)
 
 
 def _train_epoch(session: Session, trained: Trained, stage: Stage, epoch: int) -> None:
@@ -215,6 +264,8 @@ def _keeping(session: Session, trained: Trained, epoch: Epoch, tell: OnStep) -> 
     def on_step(done: int, tally: Tally) -> None:
         nonlocal saved
         tell(done, tally)
+        if session.pixels is not None:
+            session.pixels.look()
         if session.run.machine.ranks.is_first and monotonic() - saved >= session.run.options.checkpoint_every:
             check_finite(trained.ensemble, tally, epoch, done)
             trained.step, trained.tally = done, tally

@@ -39,7 +39,8 @@ Momentum = dict[str, torch.Tensor]
 class Trained:
     """What changes while a run goes on.
 
-    `epoch` epochs of the phase are done, and `step` steps of the next, of which `tally` holds what was seen.
+    `epoch` epochs of the phase are done, and `step` steps of the next, of which `tally` holds what was seen;
+    `is_unscored` where scores are due for the last epoch and were not taken yet.
     """
 
     compiled: Compiled
@@ -48,6 +49,7 @@ class Trained:
     epoch: int
     step: int = 0
     tally: Tally | None = None
+    is_unscored: bool = False
 
 
 @frozen(eq=False)

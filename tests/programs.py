@@ -42,6 +42,11 @@ class Tiny(nn.Module):
         return self.head(x.mean((2, 3)))
 
 
+def tiny(channels: str, num_classes: int) -> Tiny:
+    """The factory that the programs name: `Tiny` from channel numbers written as 1-4-6."""
+    return Tiny(tuple(int(number) for number in channels.split("-")), num_classes)
+
+
 @frozen
 class Step:
     """A level in the making: its pieces with their axes, and what is kept of the earlier ones."""
@@ -132,13 +137,19 @@ def tiny_program(
         if (name, path) not in taken
     ]
     plans = tuple(
-        MemberPlan(name, ModelSource("family", "programs:tiny", (("channels", "-".join(map(str, c))),)))
+        MemberPlan(name, ModelSource("python", "programs:tiny", (("channels", "-".join(map(str, c))),)))
         for name, c in zip(names, channels, strict=True)
     )
     return Program(
         SCHEMA, "tiny", 0, "", "", evolve(DATASETS["digits"], num_classes=2), plans, tuple(banks),
         tuple(coefficients), tuple(slots), (), tuple(weights), tuple(private), None,
     )  # fmt: skip
+
+
+def of_a_family(program: Program) -> Program:
+    """The program as if its members were of a family of ours, whose weights only torch's own layers read."""
+    plans = tuple(evolve(plan, source=evolve(plan.source, kind="family")) for plan in program.members)
+    return evolve(program, members=plans)
 
 
 def hard_program() -> Program:

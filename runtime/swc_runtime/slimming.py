@@ -7,8 +7,8 @@ takes the last channels of a group, as slices keep the first; the path to a smal
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 
 import torch
@@ -150,9 +150,9 @@ class Slimmer:
         """The mean cross-entropy of the cut network on all images."""
         state = self.state(numbers)
         total = 0.0
-        with torch.no_grad(), self.arithmetic.autocast():
+        with torch.no_grad(), self.arithmetic.autocast(), _in_mode(self.module, training=True):
             for images, labels in self.batches:
-                logits = functional_call(self._training, state, (laid_out(images),))
+                logits = functional_call(self.module, state, (laid_out(images),))
                 total += float(F.cross_entropy(widened(logits), labels, reduction="sum"))
         return total / sum(len(labels) for _, labels in self.batches)
 
@@ -178,24 +178,32 @@ class Slimmer:
         return places(self.depth)
 
     @cached_property
-    def _training(self) -> nn.Module:
-        return copy.deepcopy(self.module).train()
-
-    @cached_property
     def _areas(self) -> dict[str, int]:
         """By layer how often each of its weights is used for one image: a cut changes none of these."""
-        member = copy.deepcopy(self.module).eval()
         found: dict[str, int] = {}
 
         def note(path: str) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], None]:
             return lambda _, inputs, output: found.update({path: output[0, 0].numel()})
 
-        for path, module in member.named_modules():
-            if isinstance(module, nn.Conv2d | nn.Linear):
-                module.register_forward_hook(note(path))
-        with torch.no_grad():
-            member(self.batches[0][0][:1])
+        layers = [(path, m) for path, m in self.module.named_modules() if isinstance(m, nn.Conv2d | nn.Linear)]
+        hooks = [layer.register_forward_hook(note(path)) for path, layer in layers]
+        with torch.no_grad(), _in_mode(self.module, training=False):
+            self.module(self.batches[0][0][:1])
+        for hook in hooks:
+            hook.remove()
         return found
+
+
+@contextmanager
+def _in_mode(module: nn.Module, *, training: bool) -> Iterator[None]:
+    """Inside, every part is in this mode; afterwards each is as it was."""
+    before = [(part, part.training) for part in module.modules()]
+    module.train(training)
+    try:
+        yield
+    finally:
+        for part, was in before:
+            part.training = was
 
 
 def places(depth: int) -> dict[str, tuple[int | None, ...]]:

@@ -7,7 +7,6 @@ parameters and buffers to the bit and fits the composed weights as closely as th
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
 
 import torch
@@ -16,13 +15,14 @@ from swc.program.expressions import Combine, Concat, Expression, Slice, Stored, 
 from swc.program.program import Program, WeightPlan
 from torch import Tensor, nn
 
-from swc_runtime.bank import Parts, check_private
+from swc_runtime.bank import Parts
 from swc_runtime.compose import gather_rows, place_blocks
 from swc_runtime.ensemble import Ensemble
 from swc_runtime.expressions.evaluate import evaluate
 from swc_runtime.fit import Factors, balanced, fit, fit_momentum, padded, targets_of
 from swc_runtime.init import initial_templates, initial_tensor, seed_of
 from swc_runtime.plan import CompositionPlan, plan_composition
+from swc_runtime.rebuild import rebuilt_member
 
 Momentum = Mapping[str, Tensor]
 """The optimiser's velocity by state id, of the parameter's shape; an id that is missing has none yet."""
@@ -100,10 +100,7 @@ def _copies(parameters: nn.ParameterList) -> tuple[Tensor, ...]:
 def _members(ensemble: Ensemble, program: Program) -> tuple[nn.Module, ...]:
     if ensemble.is_composed:
         raise ValueError("weights are carried between steps, not while the members hold composed weights")
-    members = tuple(copy.deepcopy(member) for member in ensemble.members)
-    for plan, member in zip(program.members, members, strict=True):
-        check_private(member, plan.name, program)
-    return members
+    return tuple(rebuilt_member(ensemble, number, program) for number in range(len(ensemble.members)))
 
 
 def _device(ensemble: Ensemble) -> torch.device:

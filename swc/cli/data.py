@@ -54,7 +54,9 @@ def corrupt(
     asked = Asked(_types(types), _severities(severities), seed, jobs or os.cpu_count() or 1)
     with console.reporting() as sink:
         facts = _facts(dataset)
-        source = SplitSource(open_data(facts, data, offline, console.say).test)
+        found = open_data(facts, data, offline, console.say)
+        found.report(sink)
+        source = SplitSource(found.test)
         check(source, asked, sink)
         if source.image_shape[2] == 1:
             console.say("grey images: types of colour are made of three equal channels, and their luma is kept")

@@ -81,11 +81,11 @@ def _evaluated(build: Build, asked: Asked, sink: Sink, is_trusted: bool) -> Eval
 def _unwritten(build: Build, found: Evaluation) -> tuple[Diagnostic, ...]:
     """Write the numbers into the run's folder; gives what the system refused."""
     from swc.evaluation.record import as_csv, as_json
-    from swc.store import write_whole
+    from swc.program.files import write_kept
 
     try:
-        write_whole(_file(build, "evaluation.csv"), as_csv((found,)))
-        write_whole(_file(build, "evaluation.json"), as_json((found,)))
+        write_kept(_file(build, "evaluation.csv"), as_csv((found,)))
+        write_kept(_file(build, "evaluation.json"), as_json((found,)))
     except DiagnosticError as error:
         return error.diagnostics
     return ()

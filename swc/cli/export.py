@@ -36,4 +36,6 @@ def command(place: str | None, form: str, members: str | None, output: Path | No
         with consent.asked(build, trust, sink):
             found = export_build(build, form, wanted, output or Path(f"{build.spec.name}_{form}"))
     console.say(f"wrote {found.folder}: {', '.join(found.files)}")
+    if not found.has_classes:
+        console.say("the names of the classes are not known: `swc train` on the finished run records them")
     console.say(f"every member was read back: its outputs differ by {found.difference:.1g} at most")

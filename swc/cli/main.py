@@ -19,6 +19,7 @@ import click
 from swc import __version__
 from swc.cli import console, stopping
 from swc.diagnostics.diagnostic import DiagnosticError
+from swc.diagnostics.printable import printable
 
 # name -> where the click command is, and what `swc --help` says of it
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -106,6 +107,21 @@ def main() -> None:
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command line and give its exit status; everything that can go wrong is said on the error stream."""
+    status = _ran(arguments)
+    _tell_refused()
+    return status
+
+
+def _tell_refused() -> None:
+    """Say once which parts of the cache were not read."""
+    from swc.cache import refused
+
+    for path in refused:
+        console.say(f"the cache {path} is not read: other users own it or may write to it")
+    refused.clear()
+
+
+def _ran(arguments: Sequence[str]) -> int:
     try:
         with cli.make_context("swc", list(arguments), obj=tuple(arguments)) as context:
             cli.invoke(context)
@@ -138,6 +154,7 @@ def _told(error: Exception, arguments: Sequence[str]) -> int:
         case click.Abort():
             return _stopped(signal.SIGINT)
         case click.ClickException():
+            error.message = printable(error.message)
             error.show()
             return USAGE
         case BrokenPipeError():

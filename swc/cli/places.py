@@ -169,10 +169,10 @@ def _own_number(place: str) -> str | None:
 
 
 def _program(path: Path) -> Found:
-    from swc.program.codec import decode
-    from swc.program.program import Program
+    from swc.program.files import is_there
     from swc.show.diff import Side
+    from swc.store import read_program
 
-    if not path.is_file():
+    if not is_there(path):
         raise DiagnosticError(FileMissing(path=str(path)))
-    return Found(Side(str(path), decode(path.read_text("utf-8"), Program, str(path))))
+    return Found(Side(str(path), read_program(path)))

@@ -14,6 +14,7 @@ from typing import IO, TYPE_CHECKING
 
 from attrs import define, field
 
+from swc.diagnostics.printable import printable
 from swc.diagnostics.render import render_one
 from swc.program.stages import Stage, stages
 from swc.program.training import Phase, Training
@@ -136,7 +137,7 @@ class Plain:
 
     def say(self, line: str) -> None:
         """Print a line."""
-        print(line, file=self.stream, flush=True)
+        print(printable(line), file=self.stream, flush=True)
 
     def warn(self, warning: Diagnostic) -> None:
         """Print a warning as `swc compile` does."""
@@ -174,14 +175,14 @@ class Live(Plain):
 
     def _draw(self, text: str) -> None:
         left = spoken(self.clock.left())
-        self.bar.update(self._task_id(), description=text, completed=self.clock.done, left=left)
+        self.bar.update(self._task_id(), description=printable(text), completed=self.clock.done, left=left)
 
     def _task_id(self) -> TaskID:
         return self.bar.task_ids[0] if self.bar.task_ids else self.bar.add_task("", total=self.clock.total, left="-:--")
 
     def say(self, line: str) -> None:
         """Print a line above the bar."""
-        self.bar.console.print(line, markup=False, highlight=False)
+        self.bar.console.print(printable(line), markup=False, highlight=False)
 
 
 @contextmanager

@@ -104,6 +104,6 @@ def _write_picture(build: Build, phase: str | None, file_format: str, output: Pa
 
 def _emit(text: str, output: Path | None) -> None:
     if output is None:
-        click.echo(text, nl=False)
+        console.emit(text)
     else:
         write_file(output, text.encode("utf-8"))

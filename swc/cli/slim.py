@@ -62,4 +62,4 @@ def _tell(found: Slimming) -> None:
     for name, one in rows:
         numbers = " ".join(map(str, one.numbers))
         cost = f"{exact(one.multiply_adds):>{len(exact(whole))}} ({share_of(one.multiply_adds, whole):>7})"
-        click.echo(f"{name:<{width}}  {cost}  loss {decimal(one.loss)}  {numbers}")
+        console.give(f"{name:<{width}}  {cost}  loss {decimal(one.loss)}  {numbers}")

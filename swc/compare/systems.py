@@ -18,6 +18,7 @@ from swc.diagnostics import DiagnosticError, Sink
 from swc.diagnostics.catalogue.comparing import OtherVersion
 from swc.diagnostics.catalogue.formats import UnknownSchema
 from swc.program.codec import decode
+from swc.program.files import is_there, text_of
 from swc.report.names import names_of
 from swc.semantics.spec import Spec
 from swc.store import BUILD, RUN, Build, is_same, trains
@@ -76,9 +77,9 @@ def runs_of(spec: Spec, start: Path, sink: Sink) -> tuple[Path, ...]:
 
 def _is_of(path: Path, spec: Spec, sink: Sink) -> bool:
     """Whether a file holds this spec; one of another name may be of any version, and is not looked at."""
-    if not path.is_file():
+    if not is_there(path):
         return False
-    text = path.read_text("utf-8", errors="replace")
+    text = text_of(path)
     if f'"name": {json.dumps(spec.name)}' not in text:
         return False
     try:

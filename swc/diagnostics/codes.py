@@ -11,6 +11,7 @@ from swc.diagnostics.catalogue.clusters import CLUSTERS
 from swc.diagnostics.catalogue.comparing import COMPARING
 from swc.diagnostics.catalogue.corrupting import CORRUPTING
 from swc.diagnostics.catalogue.data import DATA
+from swc.diagnostics.catalogue.disturbing import DISTURBING
 from swc.diagnostics.catalogue.evaluation import EVALUATION
 from swc.diagnostics.catalogue.exporting import EXPORTING
 from swc.diagnostics.catalogue.files import FILES
@@ -30,6 +31,7 @@ from swc.diagnostics.catalogue.sweeps import SWEEPS
 from swc.diagnostics.catalogue.syntax_errors import SYNTAX_ERRORS
 from swc.diagnostics.catalogue.training import TRAINING
 from swc.diagnostics.catalogue.trust import TRUST
+from swc.diagnostics.catalogue.trying import TRYING
 from swc.diagnostics.catalogue.unused import UNUSED
 from swc.diagnostics.catalogue.values import VALUES
 from swc.diagnostics.diagnostic import Diagnostic
@@ -38,12 +40,12 @@ AREAS: tuple[tuple[str, tuple[type[Diagnostic], ...]], ...] = (
     ("Syntax", SYNTAX_ERRORS),
     ("Names and structure", (*NAMES, *STEPS, *STRUCTURE, *UNUSED, *LIMITS)),
     ("Values, units and ranges", VALUES),
-    ("Members and layers", MEMBERS),
+    ("Members and layers", (*MEMBERS, *TRYING)),
     ("Selection and clusters", CLUSTERS),
     ("Sharing policies", POLICIES),
     ("Budget and allocation", BUDGET),
     ("Data sets", DATA),
-    ("Training: checkpoints, feedback", (*RUN, *TRAINING)),
+    ("Training: checkpoints, feedback", (*RUN, *DISTURBING, *TRAINING)),
     ("Several processes", RANKS),
     ("Files and the command", FILES),
     ("Showing and comparing", SHOW),

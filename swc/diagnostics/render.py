@@ -1,8 +1,8 @@
 """Diagnostics as text for people and as JSON for tools.
 
 Takes diagnostics, gives strings; reads no file and prints nothing. Guarantees: the same diagnostics give the same
-text; carets stand under the span on a terminal, tabs and wide characters included; no control character of a source
-line reaches the terminal.
+text; carets stand under the span on a terminal, tabs and wide characters included; no control character reaches the
+terminal, whether it stands in a source line, a name, or the message of an error.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any
 from unicodedata import category, combining, east_asian_width
 
 from swc.diagnostics.diagnostic import SHOWN, Diagnostic, Severity
+from swc.diagnostics.printable import escaped, on_one_line, printable
 from swc.diagnostics.span import CUT, Span
 
 TAB_STOP = 4
@@ -54,7 +55,7 @@ def render_one(diagnostic: Diagnostic, *, colour: bool = False) -> str:
     """One diagnostic: what, where, the source line with the span underlined, notes, help; no line end at the end."""
     tint = _SEVERITY_COLOURS[diagnostic.severity] if colour else ""
     title = f"{diagnostic.severity.value}[{diagnostic.code}]"
-    lines = [f"{_in(tint, title)}{_in(_BOLD if colour else '', f': {short(diagnostic.message())}')}"]
+    lines = [f"{_in(tint, title)}{_in(_BOLD if colour else '', f': {short(printable(diagnostic.message()))}')}"]
     gutter = len(str(diagnostic.span.line)) if diagnostic.span else 1
     edge = _BLUE if colour else ""
     if diagnostic.span:
@@ -68,7 +69,7 @@ def _place(span: Span, gutter: int, edge: str, tint: str) -> list[str]:
     blank = " " * gutter
     source, start, width = underlined(span)
     return [
-        f"{blank}{_in(edge, '-->')} {span}",
+        f"{blank}{_in(edge, '-->')} {printable(str(span))}",
         f"{blank} {_in(edge, '|')}",
         f"{_in(edge, f'{span.line:>{gutter}} |')} {source}",
         f"{blank} {_in(edge, '|')} {' ' * start}{_in(tint, '^' * width)}",
@@ -89,7 +90,7 @@ def _few(notes: tuple[str, ...]) -> tuple[str, ...]:
 def _remark(label: str, text: str, gutter: int, edge: str) -> str:
     lead = f"{' ' * gutter} {_in(edge, '=')} {label}: "
     hanging = "\n" + " " * (gutter + len(label) + 5)
-    return lead + hanging.join(text.split("\n"))
+    return lead + hanging.join(printable(text).split("\n"))
 
 
 def _in(colour: str, text: str) -> str:
@@ -115,7 +116,7 @@ def _printable(text: str) -> str:
         if character == "\t":
             shown += " " * (TAB_STOP - _cells(shown) % TAB_STOP)
         else:
-            shown += "?" if category(character) in {"Cc", "Cs", "Zl", "Zp"} else character
+            shown += on_one_line(character)
     return shown
 
 
@@ -162,7 +163,7 @@ def render_json(diagnostics: Sequence[Diagnostic]) -> str:
         "errors": sum(d.severity is Severity.ERROR for d in diagnostics),
         "warnings": sum(d.severity is Severity.WARNING for d in diagnostics),
     }
-    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+    return escaped(json.dumps(document, indent=2, ensure_ascii=False)) + "\n"
 
 
 def as_json(diagnostic: Diagnostic) -> dict[str, Any]:

@@ -10,13 +10,13 @@ Shapes: M members, N images, C classes.
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -30,6 +30,8 @@ from swc.diagnostics import DiagnosticError
 from swc.diagnostics.catalogue.files import OutputUnwritable
 from swc.diagnostics.sources import reason_of
 from swc.program.datasets import DATASETS
+from swc.program.files import is_there
+from swc.program.plain_json import read_json
 from swc.trained import Kept
 from swc_runtime.checkpoint import under_prefix
 from swc_runtime.data import Split
@@ -39,6 +41,7 @@ from swc_runtime.precision import Arithmetic
 
 SCHEMA = "swc predictions 1"
 KEY = "swc"  # the one key of the file's metadata: several would stand in no settled order
+READING = 2  # how files are decoded; before, EXIF orientation was left aside
 CHUNK = 1024  # images that are hashed at a time
 LIBRARIES = ("torch", "torchvision", "pillow")
 
@@ -63,10 +66,11 @@ class Shelf:
     def predictions(self, name: str, split: Split, compute: Callable[[], Predicted]) -> Predicted:
         """Logits [M, N, C] and labels [N] of a split, kept under `name` or computed."""
         path = self.folder / f"{name}.safetensors"
-        if not (self.keeps or path.is_file()):
+        is_kept = is_there(path)
+        if not (self.keeps or is_kept):
             return compute()
         facts = {**self._facts, **facts_of(split)}
-        found = self._found(path, facts) if path.is_file() else None
+        found = self._found(path, facts) if is_kept else None
         if found is not None:
             return found
         logits, labels = compute()
@@ -116,16 +120,18 @@ def read_predictions(path: Path) -> tuple[Mapping[str, str], Predicted]:
     """What predictions depend on, and the logits and labels themselves; ValueError where the file is damaged."""
     try:
         with safe_open(path, "pt") as file:
-            described = json.loads((file.metadata() or {})[KEY])
+            described = read_json((file.metadata() or {})[KEY])
             tensors = {name: file.get_tensor(name) for name in ("logits", "labels")}
-    except (SafetensorError, KeyError) as error:
+    except (SafetensorError, KeyError, TypeError, RecursionError) as error:
         raise ValueError(f"it holds no predictions: {error}") from error
     if not isinstance(described, dict) or described.get("schema") != SCHEMA:
         raise ValueError("it has another layout")
     if described.get("sha256") != digest_of(tensors):
         raise ValueError("its checksum does not match")
-    facts: Any = described["facts"]
-    return facts, (tensors["logits"], tensors["labels"])
+    facts, logits, labels = described.get("facts"), tensors["logits"], tensors["labels"]
+    if not isinstance(facts, dict) or logits.dim() != 3 or labels.shape != logits.shape[1:2]:
+        raise ValueError("its parts do not fit together")
+    return facts, (logits, labels)
 
 
 def shelf_name(outliers: str) -> str:
@@ -133,13 +139,15 @@ def shelf_name(outliers: str) -> str:
     if outliers in DATASETS:
         return f"predictions_{outliers}"
     place = Path(outliers).resolve()
-    return f"predictions_{re.sub(r'[^A-Za-z0-9_]', '_', place.name)}_{sha256(str(place).encode()).hexdigest()[:8]}"
+    return f"predictions_{re.sub(r'[^A-Za-z0-9_]', '_', place.name)}_{sha256(os.fsencode(place)).hexdigest()[:8]}"
 
 
 def facts_of(split: Split) -> Facts:
     """What predictions depend on of a split: the images, and how they are normalised."""
     facts = split.facts
-    shaped = {"mean": facts.mean, "deviation": facts.deviation, "shape": facts.image_shape}
+    shaped: dict[str, Any] = {"mean": facts.mean, "deviation": facts.deviation, "shape": facts.image_shape}
+    if isinstance(split, FolderSplit):
+        shaped["reading"] = READING
     return {"images": _images_digest(split), "preprocessing": json.dumps(shaped, sort_keys=True)}
 
 
@@ -149,7 +157,7 @@ def _images_digest(split: Split) -> str:
     if isinstance(split, FolderSplit):
         for name in split.files:
             state = Path(name).stat()
-            digest.update(f"{name}\0{state.st_size}\0{state.st_mtime_ns}\0".encode())
+            digest.update(os.fsencode(f"{name}\0{state.st_size}\0{state.st_mtime_ns}\0"))
         return digest.hexdigest()
     for start in range(0, len(split), CHUNK):
         samples = np.arange(start, min(start + CHUNK, len(split)), dtype=np.int64)

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from swc.evaluation.record import Evaluation, Outliers, Predictor
 
+SCORED = 7  # columns of a name and its scores
+TOP = 5  # classes that top-5 accuracy looks at
 MOST = 31  # subsets in the table; all are in the files
 
 
@@ -46,11 +48,18 @@ def _title(found: Evaluation) -> str:
 
 def _predictors(found: Evaluation) -> Table:
     made = table("", *(f">{name}" for name in ("top-1", "top-5", "NLL", "ECE", "Brier", "AURC")))
-    for name in ("parameters", "MAdds", "ms/image"):
+    calibrated = any(one.temperature is not None for one in found.predictors)
+    for name in (*(("T",) if calibrated else ()), "parameters", "MAdds", "ms/image"):
         made.add_column(name, justify="right", no_wrap=True)
     for predictor in _chosen(found):
         whole = len(predictor.members) == len(found.diversity)
-        made.add_row(*_row(predictor, whole), style="bold" if whole else "")
+        row = _row(predictor, whole, found.num_classes)
+        made.add_row(
+            *row[:SCORED],
+            *((_temperature(predictor),) if calibrated else ()),
+            *row[SCORED:],
+            style="bold" if whole else "",
+        )
     return made
 
 
@@ -67,14 +76,18 @@ def _chosen(found: Evaluation) -> tuple[Predictor, ...]:
     return (*members, *(best[size] for size in sorted(best) if size > 1))
 
 
-def _row(predictor: Predictor, is_whole: bool) -> tuple[str, ...]:
+def _temperature(predictor: Predictor) -> str:
+    return "1 (none)" if predictor.uncalibrated else f"{predictor.temperature:.3f}"
+
+
+def _row(predictor: Predictor, is_whole: bool, num_classes: int) -> tuple[str, ...]:
     scores = predictor.scores
     name = "ensemble" if is_whole and len(predictor.members) > 1 else " + ".join(predictor.members)
     time = "-" if predictor.milliseconds is None else f"{predictor.milliseconds:.3g}"
     return (
         name,
         per_cent(scores.top1),
-        per_cent(scores.top5),
+        "-" if 0 < num_classes <= TOP else per_cent(scores.top5),  # of so few classes it is always 100%
         decimal(scores.nll),
         per_cent(scores.ece),
         decimal(scores.brier),
@@ -94,6 +107,8 @@ def _remarks(found: Evaluation) -> list[str]:
     if found.num_calibration:
         fitted = exact(found.num_calibration)
         said.append(f"temperatures were fitted on {fitted} other held-out images; the scores are not of the whole set")
+    if unused := sum(1 for one in found.predictors if one.uncalibrated):
+        said.append(f"T = 1 where none is used: {exact(unused)} of {exact(len(found.predictors))} predictors")
     timed = f", times in batches of {found.time_batch}, weights composed before" if found.time_batch else ""
     return [*said, f"on {found.machine}{timed}"]
 

@@ -24,6 +24,7 @@ from swc.program.program import MemberPlan
 from swc.store import write_whole
 from swc_runtime.export.whole import write_file_whole
 
+PYTHON = "python"  # the format's name
 ASK = """
 import os, sys, threading
 
@@ -53,13 +54,13 @@ def python_file(job: Job) -> dict[str, float]:
         raise DiagnosticError(JointNetwork(members=joint))
     stem = file_stem(job.program.ensemble)
     names = names_of(job.program, job.members)
-    text = python_source(job.program, job.kept.compiled.graph, job.members)
+    text = python_source(job.program, job.kept.compiled.graph, job.members, job.classes)
     state = _state(job, names)
     write_file_whole(job.stage / f"{stem}.safetensors", lambda partial: save_file(state, partial))
     write_whole(job.stage / f"{stem}.py", text)
     outputs = _tried(job, stem)
     gaps = [
-        job.check(f"{stem}.py", number, lambda images, place=place: outputs[len(images)][place])  # type: ignore[misc]
+        job.check(f"{stem}.py", number, PYTHON, lambda images, place=place: outputs[len(images)][place], None)  # type: ignore[misc]
         for place, number in enumerate(job.chosen)
     ]
     return {f"{stem}.py": max(gaps), f"{stem}.safetensors": 0.0}

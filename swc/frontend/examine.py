@@ -1,63 +1,146 @@
-"""Building a member's module once, to look at it: every way it can fail becomes a diagnostic.
+"""Building a member's module, to look at it and to ask it: every way it can fail becomes a diagnostic.
 
-Takes a source and the facts of the data, gives a `LayerTable` or raises `DiagnosticError` (without spans: the caller
-knows the members). Guarantees: no memory for weights and no arithmetic, unless a model's own code asks for numbers
-while it is built; torch's random numbers are left as they were. Imports torch, so it is itself imported late.
+Takes a source, the facts of the data and the recipe, gives a `LayerTable` or raises `DiagnosticError` (without spans:
+the caller knows the members). Guarantees: a family of ours takes no memory for weights and no arithmetic; another model
+is asked for logits in training and in eval mode, for batches of the sizes that a run will have, on the meta device
+unless its code asks for numbers; what a factory makes is also trained, kept and taken up again once (`trial.py`).
+torch's random numbers are left as they were. Imports torch, so it is itself imported late.
 """
 
 from __future__ import annotations
 
 import sys
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import redirect_stdout
 from functools import cache
 from importlib.util import find_spec
 from inspect import signature
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import Any, Literal, NoReturn, TextIO, TypeVar
 
 import torch
+from attrs import evolve, frozen
 from torch import nn
 from torch.nn.parameter import is_lazy
 
 from swc.diagnostics import Diagnostic, DiagnosticError
 from swc.diagnostics.catalogue import members as catalogue
+from swc.diagnostics.catalogue.trying import NoGradient, NotTrainable
 from swc.diagnostics.suggest import closest
 from swc.frontend.factories import refusal_of
 from swc.frontend.layers import table_of
+from swc.frontend.size import bounded_size
 from swc.frontend.table import LayerTable
 from swc.program.datasets import DataFacts
 from swc.program.model_source import ModelSource
+from swc.program.training import Recipe
 from swc.program.vocabulary import JOINT_FAMILIES
+from swc_runtime.dealing import SMALLEST, part_sizes
+from swc_runtime.init import seeded
+from swc_runtime.logits import check_logits
 from swc_runtime.models import NoModuleError, build_model, find_factory, offered_arguments
 
 T = TypeVar("T")
 PACKAGES = ("swc", "swc_runtime", "torch", "torchvision", "importlib")  # whose frames tell an author nothing
 NUM_IMAGES = 2  # one image would be too few for BatchNorm
+PAST = "its weight is read or changed past the layer"
 
 
-def examine(source: ModelSource, data: DataFacts) -> LayerTable:
-    """The layer table of a source; `DiagnosticError` where it cannot be built or does not fit the data."""
+def examine(
+    source: ModelSource,
+    data: DataFacts,
+    recipe: Recipe | None = None,
+    warn: Callable[[Diagnostic], None] = lambda _: None,
+) -> LayerTable:
+    """The layer table of a source; `DiagnosticError` where a run could not build, train, keep or export it.
+
+    `warn` is told of what may not be meant.
+    """
     _check_source(source, data)
+    settled = recipe or Recipe("none")
     try:
-        return _examine_on("meta", source, data)
-    except _NeedsNumbersError:
-        return _examine_on("cpu", source, data)
+        table = _examine_on("meta", source, data, settled, batches(settled, data, is_dear=False))
+    except _NeedsNumbersError as error:
+        asked = dict.fromkeys((*batches(settled, data, is_dear=True), *error.asked))
+        table = _examine_on("cpu", source, data, settled, tuple(asked))
+    return _tried(source, data, settled, table, warn) if source.kind == "python" else table
 
 
 class _NeedsNumbersError(Exception):
-    """The model's own code asks for what the meta device has not: values of tensors, autocast, some operations."""
+    """The model's own code asks for what the meta device has not: values of tensors, autocast, some operations.
+
+    `asked` is what it was asked for then; that may fail on other devices too.
+    """
+
+    def __init__(self, *asked: Asked) -> None:
+        self.asked = asked
+        super().__init__("the meta device cannot answer")
 
 
-def _examine_on(device: str, source: ModelSource, data: DataFacts) -> LayerTable:
-    quiet = redirect_stdout(sys.stderr)  # the output stream belongs to the command's result
-    with quiet, torch.random.fork_rng(devices=[]), torch.device(device), torch.no_grad():
-        model = _built(source, data)
+def _examine_on(
+    device: str, source: ModelSource, data: DataFacts, recipe: Recipe, batches: Iterable[Asked]
+) -> LayerTable:
+    with _quiet(), seeded(recipe.seed), torch.device(device), torch.no_grad():
+        with bounded_size():
+            model = _built(source, data)
         _check_parameters(source, model)
         _check_state(source, model)
-        _check_output(source, model, data)
+        for asked in batches:
+            _check_output(source, model, data, asked)
         return table_of(model, data.num_classes, outputs=_outputs(source))
+
+
+def _quiet() -> redirect_stdout[TextIO]:
+    """The output stream belongs to the command's result."""
+    return redirect_stdout(sys.stderr)
+
+
+@frozen
+class Asked:
+    """A batch that a model is asked for: so many images, in training or in eval mode."""
+
+    num_images: int
+    mode: Literal["training", "eval"]
+
+
+def batches(recipe: Recipe, data: DataFacts, *, is_dear: bool) -> tuple[Asked, ...]:
+    """What a run will ask of a member: the parts of whole and of last batches, and single images in eval mode.
+
+    Where numbers must be computed, small ones alone.
+    """
+    batch = min(recipe.batch, max(data.num_train, SMALLEST)) if data.num_train else recipe.batch
+    last = data.num_train % recipe.batch
+    parts = {NUM_IMAGES, *part_sizes(batch, recipe.norm_batch)}
+    parts |= set(part_sizes(last, recipe.norm_batch)) if last >= SMALLEST else set()
+    shown = {1, NUM_IMAGES, recipe.batch, data.num_test % recipe.batch} - {0}
+    if is_dear:
+        parts, shown = {NUM_IMAGES, min(parts)}, {1, NUM_IMAGES}
+    first = Asked(NUM_IMAGES, "training")
+    asked = (*(Asked(size, "training") for size in sorted(parts)), *(Asked(size, "eval") for size in sorted(shown)))
+    return (first, *(one for one in asked if one != first))
+
+
+def _tried(
+    source: ModelSource, data: DataFacts, recipe: Recipe, table: LayerTable, warn: Callable[[Diagnostic], None]
+) -> LayerTable:
+    """The table once the model was tried; layers whose weight is read in ways of its own are no longer sharable."""
+    from swc_runtime.trial import ActFailedError, Trial, try_member
+
+    shapes = {row.name: row.shape for row in table.parameters}
+    weights = {f"{row.path}.weight".lstrip("."): row.path for row in table.layers if row.sharable}
+    try:
+        with _quiet():
+            found = try_member(Trial(source, data, shapes, tuple(weights), recipe))
+    except ActFailedError as failed:
+        error, name = failed.error, source.name
+        told = NotTrainable(name=name, act=failed.act, error=_text(error), place=_own_place(error))
+        raise DiagnosticError(told) from error
+    if found.silent:
+        warn(NoGradient(name=source.name, layers=tuple(weights[weight] for weight in found.silent)))
+    past = {weights[weight] for weight in found.past}
+    rows = (evolve(row, sharable=False, obstacle=PAST) if row.path in past else row for row in table.layers)
+    return evolve(table, layers=tuple(rows))
 
 
 def _outputs(source: ModelSource) -> int | None:
@@ -86,8 +169,10 @@ def _guarded(act: Callable[[], T], complain: Callable[[Exception, str], Diagnost
     """The result of code that is not ours; whatever it raises becomes a diagnostic."""
     try:
         return act()
+    except DiagnosticError:
+        raise
     except Exception as error:
-        if torch.empty(0).is_meta and isinstance(error, (RuntimeError, NotImplementedError)):
+        if torch.empty(0).is_meta and (isinstance(error, RuntimeError) or "meta" in str(error)):
             raise _NeedsNumbersError from error
         raise DiagnosticError(complain(error, _place(error))) from error
     except SystemExit as ended:  # it would end this command too, and in silence
@@ -99,10 +184,15 @@ def _place(error: BaseException) -> str:
     """Where the author's own code raised; the last frame of all where none is theirs."""
     if isinstance(error, SyntaxError) and error.filename:
         return f"{Path(error.filename).name}:{error.lineno}"
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return _own_place(error) or f"{Path(frame.filename).name}:{frame.lineno}"
+
+
+def _own_place(error: BaseException) -> str:
+    """Where the author's own code raised; nothing where it was asked only through torch."""
     frames = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if not frame.filename.startswith(("<", *_folders()))]
-    frame = (own or frames)[-1]
-    return f"{Path(frame.filename).name}:{frame.lineno}"
+    return f"{Path(own[-1].filename).name}:{own[-1].lineno}" if own else ""
 
 
 @cache
@@ -152,7 +242,7 @@ def _check_parameters(source: ModelSource, model: nn.Module) -> None:
     parameters = dict(model.named_parameters())
     if not parameters:
         _refuse(catalogue.NoParameters(name=source.name))
-    lazy = tuple(name for name, parameter in parameters.items() if is_lazy(parameter))
+    lazy = tuple(name for name, tensor in (*parameters.items(), *model.named_buffers()) if is_lazy(tensor))
     if lazy:
         _refuse(catalogue.LazyParameters(name=source.name, parameters=lazy))
 
@@ -165,24 +255,18 @@ def _check_state(source: ModelSource, model: nn.Module) -> None:
         _refuse(catalogue.ExtraState(name=source.name, modules=own))
 
 
-def _check_output(source: ModelSource, model: nn.Module, data: DataFacts) -> None:
+def _check_output(source: ModelSource, model: nn.Module, data: DataFacts, asked: Asked) -> None:
     def complain(error: Exception, place: str) -> Diagnostic:
-        shape = data.image_shape
-        return catalogue.ForwardFailed(name=source.name, image_shape=shape, error=_text(error), place=place)
+        about = {"num_images": asked.num_images, "mode": asked.mode, "error": _text(error), "place": place}
+        return catalogue.ForwardFailed(name=source.name, image_shape=data.image_shape, **about)
 
-    images = torch.zeros(NUM_IMAGES, *data.image_shape)
-    output = _guarded(lambda: model(images), complain)
-    found = _described(output)
-    outputs = _outputs(source)
-    wanted = [NUM_IMAGES, data.num_classes] if outputs is None else [outputs, NUM_IMAGES, data.num_classes]
-    if found != str(wanted):
-        _refuse(catalogue.WrongOutput(name=source.name, found=found, num_classes=data.num_classes))
-
-
-def _described(output: object) -> str:
-    if isinstance(output, torch.Tensor):
-        return str(list(output.shape))
-    return f"a {type(output).__name__}"
+    images = torch.zeros(asked.num_images, *data.image_shape)
+    model.train(asked.mode == "training")
+    try:
+        output = _guarded(lambda: model(images), complain)
+    except _NeedsNumbersError as error:
+        raise _NeedsNumbersError(asked) from error
+    check_logits(output, source, asked.num_images, data.num_classes, mode=asked.mode, outputs=_outputs(source))
 
 
 def _refuse(diagnostic: Diagnostic) -> NoReturn:

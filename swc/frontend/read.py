@@ -8,14 +8,16 @@ it runs no code of `python(...)` members: their tables are those kept when the s
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from math import prod
 
 from attrs import evolve
 
 from swc.diagnostics import Diagnostic, DiagnosticError, Sink
+from swc.diagnostics.catalogue.limits import TooManyParameters
 from swc.diagnostics.catalogue.trust import ModuleHidden, NotCompiledYet
 from swc.frontend import cache
 from swc.frontend.table import LayerTable
-from swc.program.datasets import DataFacts
+from swc.program.limits import LAYERS, SCALARS
 from swc.program.model_source import ModelSource
 from swc.semantics.spec import Member, Spec
 from swc.trust.code import Code, code_of, shown, sources_of
@@ -45,9 +47,25 @@ def read_members(spec: Spec, sink: Sink, announce: Announce | None = unannounced
             tables.append(LayerTable(member.name, (), ()))
             continue
         if member.source not in outcomes:
-            outcomes[member.source] = own[member.source] if member.source in own else _read(member.source, spec.data)
+            outcomes[member.source] = own[member.source] if member.source in own else _read(member, spec, sink)
         tables += _named(member, outcomes[member.source], sink)
+    _check_size(spec, tables, sink)
     return tuple(tables)
+
+
+def _check_size(spec: Spec, tables: list[LayerTable], sink: Sink) -> None:
+    """Refuse members that are too large together, as they are known now and nothing has been built of them."""
+    scalars = layers = 0
+    sizes: dict[int, int] = {}  # of the rows that members of one source have in common
+    for table in tables:
+        if id(table.parameters) not in sizes:
+            sizes[id(table.parameters)] = sum(prod(row.shape) for row in table.parameters)
+        scalars += sizes[id(table.parameters)]
+        layers += len(table.layers)
+    if scalars > SCALARS:
+        sink.report(TooManyParameters(span=spec.span, what="the members together have", most=SCALARS))
+    if layers > LAYERS:
+        sink.report(TooManyParameters(span=spec.span, what="the members together have", most=LAYERS, unit="layers"))
 
 
 def _named(member: Member, outcome: Outcome, sink: Sink) -> list[LayerTable]:
@@ -58,21 +76,25 @@ def _named(member: Member, outcome: Outcome, sink: Sink) -> list[LayerTable]:
     return []
 
 
-def _read(source: ModelSource, data: DataFacts) -> Outcome:
-    kept = cache.load(source, data)
+def _read(member: Member, spec: Spec, sink: Sink) -> Outcome:
+    kept = cache.load(member.source, spec.data)
     if kept is not None:
         return kept
-    found = _examined(source, data)
+    found = _examined(member, spec, sink)
     if isinstance(found, LayerTable):
-        cache.store(source, data, found)
+        cache.store(member.source, spec.data, found)
     return found
 
 
-def _examined(source: ModelSource, data: DataFacts) -> Outcome:
+def _examined(member: Member, spec: Spec, sink: Sink) -> Outcome:
     from swc.frontend.examine import examine
 
+    def warn(diagnostic: Diagnostic) -> None:
+        sink.report(evolve(diagnostic, span=member.span))
+
     try:
-        return examine(source, data)
+        recipe = spec.training.recipe if spec.training else None
+        return examine(member.source, spec.data, recipe, warn)
     except DiagnosticError as error:
         return error.diagnostics
 
@@ -94,7 +116,26 @@ def _own_outcomes(spec: Spec, sink: Sink, announce: Announce | None) -> Outcomes
         return _kept(spec, code)
     announce(code)
     with importable(code):
-        return {source: _run(source, spec, code) for source in code.sources}
+        found = {source: _run(_first(source, spec), spec, code, sink) for source in code.sources}
+        if all(isinstance(outcome, LayerTable) for outcome in found.values()):
+            _check_apart(spec, sink)
+    return found
+
+
+def _check_apart(spec: Spec, sink: Sink) -> None:
+    """Report members whose code shares tensors between them, at the line of the second; only factories can do so."""
+    from swc.frontend.apart import check_builds_apart
+
+    own = [member for member in spec.members if member.source.kind == "python" and not member.host]
+    try:
+        check_builds_apart(own, spec.data)
+    except DiagnosticError as error:
+        for diagnostic in error.diagnostics:
+            sink.report(diagnostic)
+
+
+def _first(source: ModelSource, spec: Spec) -> Member:
+    return next(member for member in spec.members if member.source == source)
 
 
 def _refused(spec: Spec, error: DiagnosticError) -> Outcomes:
@@ -102,14 +143,14 @@ def _refused(spec: Spec, error: DiagnosticError) -> Outcomes:
     return {source: () if number else error.diagnostics for number, source in enumerate(sources_of(spec))}
 
 
-def _run(source: ModelSource, spec: Spec, code: Code) -> Outcome:
+def _run(member: Member, spec: Spec, code: Code, sink: Sink) -> Outcome:
     """The table of a source, whose code runs; it is kept for those who only look at the spec."""
     from swc.frontend.costs import multiply_adds_of
 
-    found = _examined(source, spec.data)
+    found = _examined(member, spec, sink)
     if isinstance(found, LayerTable):
-        found = evolve(found, multiply_adds=multiply_adds_of(source, spec.data))
-        cache.store(source, spec.data, found, code.digest)
+        found = evolve(found, multiply_adds=multiply_adds_of(member.source, spec.data))
+        cache.store(member.source, spec.data, found, code.digest)
     return found
 
 

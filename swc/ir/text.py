@@ -18,6 +18,7 @@ from swc.diagnostics.span import span_on
 from swc.ir import graph as nodes
 from swc.ir.graph import Graph, Piece
 from swc.ir.tokens import Tokens
+from swc.program.codec import held_to_rules
 from swc.program.expressions import Expression, Shape, text_of
 from swc.program.model_source import Argument, ModelSource
 from swc.program.words import word
@@ -200,7 +201,7 @@ def parse_graph(text: str, origin: str = "") -> Graph:
     grouped: dict[str, Any] = {
         form.section: tuple(node for section, node in read if section == form.section) for form in FORMS
     }
-    return Graph(**head, **grouped)
+    return held_to_rules(Graph(**head, **grouped), origin)
 
 
 def _logical_lines(text: str) -> list[tuple[int, str]]:

@@ -21,6 +21,7 @@ import attrs
 
 from swc.diagnostics import DiagnosticError
 from swc.diagnostics.catalogue.formats import DamagedFile, UnknownSchema, WrongContent, WrongFileType
+from swc.program.names import fault_of
 from swc.program.plain_json import compact, read_json
 from swc.program.program import SCHEMA
 from swc.program.schemas import OLDEST, missing_fields
@@ -43,9 +44,12 @@ def encode(obj: object) -> str:
     return _canonical(_document(obj, _converter(spans=True)))
 
 
-def hash_of(obj: object) -> str:
-    """The SHA-256, in hexadecimal, of the canonical JSON without what does not count in comparisons (spans)."""
-    return _digest(_document(obj, _converter(spans=False)))
+def hash_of(obj: object, schema: int = SCHEMA) -> str:
+    """The SHA-256, in hexadecimal, of the canonical JSON without what does not count in comparisons (spans).
+
+    `schema` is the one under which the object is said to be written.
+    """
+    return _digest({**_document(obj, _converter(spans=False)), "schema": schema})
 
 
 def hash_of_text(text: str, origin: str = "") -> str:
@@ -86,7 +90,15 @@ def decode(text: str, cls: object, origin: str = "") -> Any:
     schema = document.pop("schema", None)
     if type(schema) is not int or not OLDEST <= schema <= SCHEMA:
         raise DiagnosticError(UnknownSchema(origin=origin, found=str(schema), wanted=SCHEMA))
-    return _structured(_body(document, cls, found), cls, origin, schema)
+    return held_to_rules(_structured(_body(document, cls, found), cls, origin, schema), origin)
+
+
+def held_to_rules(found: T, origin: str = "") -> T:
+    """What was decoded; DiagnosticError where a name or a number in it is none (`swc.program.names`)."""
+    fault = fault_of(found)
+    if fault is not None:
+        raise DiagnosticError(WrongContent(origin=origin, details=(f"${fault}",)))
+    return found
 
 
 def finite_json(value: Any) -> Any:

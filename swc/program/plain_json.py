@@ -19,11 +19,12 @@ _MARKS = re.compile(r"[\[\]{}]")
 _HALF = re.compile(r"\\u[dD][89a-fA-F]")  # the escape of half a character; two of them can be one
 
 
-def read_json(text: str) -> Any:
-    """The value of a JSON text; ValueError where it is none, or is refused."""
+def read_json(text: str, *, finite: bool = True) -> Any:
+    """The value of a JSON text; ValueError where it is none, or is refused. Without `finite`, NaN may stand in it."""
     _check_depth(text)
+    strict: dict[str, Any] = {"parse_constant": _constant, "parse_float": _number} if finite else {}
     try:
-        value = json.loads(text, parse_constant=_constant, parse_float=_number, object_pairs_hook=_object)
+        value = json.loads(text, object_pairs_hook=_object, **strict)
         if _HALF.search(text):
             json.dumps(value, ensure_ascii=False).encode()
     except UnicodeEncodeError as error:

@@ -43,12 +43,20 @@ def reliability(build: Build) -> Figure:
     names = found.names
     figure = Figure(figsize=(2.4 * len(names), 2.9), layout="constrained")
     all_axes = figure.subplots(1, len(names), sharex=True, sharey=True, squeeze=False)[0]
-    for axes, name, bins in zip(all_axes, names, found.reliability, strict=True):
+    for axes, name, bins in zip(all_axes, _with_temperatures(found), found.reliability, strict=True):
         _draw_bins(axes, bins)
         axes.set(title=name, xlabel="confidence", xlim=(0, 1), ylim=(0, 1))
     all_axes[0].set_ylabel("accuracy")
     figure.suptitle(_title(build, found), fontsize=10)
     return figure
+
+
+def _with_temperatures(found: Scored) -> list[str]:
+    """What each diagram is of, with the temperature where one divided its logits."""
+    single = [one for one in found.predictors if len(one.members) == 1]
+    drawn = single if len(single) == 1 else [*single, found.predictors[-1]]
+    values = ["" if one.temperature is None else f", T = {one.temperature:.3g}" for one in drawn]
+    return [name + value for name, value in zip(found.names, values, strict=True)]
 
 
 def _draw_bins(axes: Any, bins: Sequence[BinFacts]) -> None:
@@ -108,5 +116,4 @@ def interpolation(build: Build) -> Figure:
 
 
 def _title(build: Build, found: Scored) -> str:
-    calibrated = ", at fitted temperatures" if found.num_calibration else ""
-    return f"{build.spec.name} on {found.data}{calibrated}{scale_text(found.epochs_scale)}"
+    return f"{build.spec.name} on {found.data}{found.calibration}{scale_text(found.epochs_scale)}"

@@ -13,7 +13,7 @@ from attrs import evolve
 
 from swc.diagnostics import Diagnostic, Span, catalogue
 from swc.program.datasets import DATASETS, DataFacts
-from swc.program.limits import MEMBERS
+from swc.program.limits import CLASSES, MEMBERS, PIXELS
 from swc.program.model_source import Argument, ModelSource
 from swc.program.steps import StepPlan
 from swc.program.vocabulary import FAMILIES, JOINT_FAMILIES, STEPS
@@ -25,6 +25,7 @@ from swc.syntax import tree
 
 TOGETHER = "ensemble"  # what tables and records call all members together
 FOLDER = Signature(("path", "classes", "size"), required=("path", "classes", "size"), num_plain=1)
+FOLDER_LIMITS = {"classes": values.Range(least=1, most=CLASSES), "size": values.Range(least=1, most=PIXELS)}
 _FACTORY = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
 
 STANDARD = sys.stdlib_module_names | frozenset(sys.builtin_module_names) | {"__main__"}
@@ -51,8 +52,8 @@ def _folder(call: tree.Call, scope: Scope) -> DataFacts:
     given = bind(call, scope, FOLDER)
     path = values.text(given["path"], scope, "`path` of `folder`") if "path" in given else ""
     numbers = {
-        name: values.whole(given[name], scope, f"`{name}` of `folder`") if name in given else 1
-        for name in ("classes", "size")
+        name: values.whole(given[name], scope, f"`{name}` of `folder`", limits) if name in given else 1
+        for name, limits in FOLDER_LIMITS.items()
     }
     like = DATASETS["imagenet"]
     scope.defaults.append("data: mean and deviation those of imagenet")

@@ -13,6 +13,7 @@ from typing import Any, cast
 from attrs import define, evolve, field
 
 from swc.diagnostics import Span, catalogue
+from swc.program.limits import IMAGES
 from swc.program.training import Augmentation, Precision, Recipe, Schedule
 from swc.program.vocabulary import NO_DECAY, PRECISIONS
 from swc.semantics import values
@@ -26,7 +27,7 @@ STEPS = ("crop", "cutout", "flip", "resized_crop")
 OPTIMISERS = ("sgd",)
 SGD = ("lr", "momentum", "nesterov", "weight_decay")
 BELOW_ONE = Range(least=0, below=1)
-PAIR = Range(least=2)  # BatchNorm has no variance of a single image
+PAIR = Range(least=2, most=IMAGES)  # BatchNorm has no variance of a single image
 ORDER = ["batch", "optimiser", "no_decay", "schedule", "augment", "label_smoothing", "norm_batch", "precision", "seed"]
 
 

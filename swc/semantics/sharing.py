@@ -226,7 +226,7 @@ def _templates(stated: _Stated) -> Templates:
         return Templates()
     item, scope = stated.items[tree.Templates]
     rule: Any = values.choice(item.rule.name, scope, "rule of allocation", RULES)
-    cap = values.whole(item.cap, scope, "a number of templates") if item.cap is not None else 8
+    cap = values.whole(item.cap, scope, "a number of templates", values.SOME) if item.cap is not None else 8
     return Templates(rule, _objective(item.rule, rule, scope), cap, item.span)
 
 

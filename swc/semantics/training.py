@@ -78,7 +78,7 @@ def _phases(items: tuple[tree.Phase, ...], scope: Scope) -> tuple[Phase, ...]:
 
 
 def _phase(item: tree.Phase, scope: Scope) -> Phase:
-    epochs = values.whole(item.epochs, scope, "a number of epochs")
+    epochs = values.whole(item.epochs, scope, "a number of epochs", values.EPOCHS)
     lr = float(values.number(item.lr, scope, "a learning rate", POSITIVE)) if item.lr is not None else None
     split = _only(item, tree.Split | tree.GroupLayers, "what ends the phase", scope)
     carry = _only(item, tree.Carry, "what follows the split", scope)
@@ -111,7 +111,7 @@ def _ending(item: tree.Split | tree.GroupLayers | None, phase: str, scope: Scope
         case tree.Split():
             return _split(item, phase, scope)
         case tree.GroupLayers():
-            return GroupLayers(values.whole(item.number, scope, "a number of clusters"))
+            return GroupLayers(values.whole(item.number, scope, "a number of clusters", values.FEW))
         case None:
             return None
 

@@ -191,7 +191,7 @@ def _links(part: Part) -> tuple[str, str]:
 
 def psi_text(pair: Similarity) -> str:
     """A similarity with its standard error."""
-    return f"{decimal(pair.value, 3)} ± {decimal(pair.error, 3)}"
+    return f"{decimal(pair.value, 3)} ± " + (decimal(pair.error, 3) if pair.has_error else "unknown")
 
 
 def places(program: Program, layers: Iterable[str]) -> str:

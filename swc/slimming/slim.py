@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from attrs import frozen
 
+from swc.classes import check_classes
 from swc.diagnostics import DiagnosticError, Sink
 from swc.diagnostics.catalogue.evaluation import NotFinished, NothingTrained
 from swc.diagnostics.catalogue.slimming import NotSlimmable, SeveralWidest, SlicesMissing, TargetOutOfReach
@@ -65,7 +66,7 @@ def slim_build(build: Build, asked: Asked, sink: Sink, announce: Callable[[str],
     if not kept.is_finished(spec.training):
         sink.report(NotFinished(place=str(build.folder), stage=kept.where(spec.training)))
     device = chosen_device(asked.device)
-    batches = _batches(spec, asked, device, announce)
+    batches = _batches(build, asked, device, sink, announce)
     arithmetic = choose_arithmetic(spec.training.recipe.precision, device)
     ensemble = restored(kept, "cpu")
     slimmers = [
@@ -90,10 +91,14 @@ def _depth(member: Member) -> int:
     return int(member.source.given()["depth"])
 
 
-def _batches(spec: Spec, asked: Asked, device: str, announce: Callable[[str], None]) -> Batches:
+def _batches(build: Build, asked: Asked, device: str, sink: Sink, announce: Callable[[str], None]) -> Batches:
     """Training images as they are, the first of a settled shuffle, in batches as in training."""
+    spec = build.spec
     assert spec.training is not None
-    train = open_data(spec.data, asked.data, asked.offline, announce).train
+    dataset = open_data(spec.data, asked.data, asked.offline, announce)
+    check_classes(build.folder, dataset)
+    dataset.report(sink)
+    train = dataset.train
     wanted = min(asked.images, len(train))
     size = min(spec.training.recipe.batch, wanted)
     found = []

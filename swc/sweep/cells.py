@@ -6,7 +6,6 @@ goes on; a cell that fails does not stop the others; when the sweep is interrupt
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -19,11 +18,12 @@ from typing import Any
 from attrs import field, frozen
 
 from swc.diagnostics import DiagnosticError
-from swc.diagnostics.catalogue.formats import DamagedFile
 from swc.diagnostics.catalogue.training import RunBusy
 from swc.driver import Compiled, compile_file, compile_spec
 from swc.frontend.read import Announce, unannounced
 from swc.processes import child_command, end, tied
+from swc.program.files import is_there
+from swc.results import RESULTS, read_results
 from swc.semantics.origin import origin_of
 from swc.store import RUN, is_same, read_spec, write_origin, write_revision, write_spec
 from swc.sweep.beginning import scaled, seeded
@@ -139,18 +139,10 @@ def finished(folder: Path, compiled: Compiled, scale: float) -> Results | None:
     DiagnosticError where its file is damaged.
     """
     run = folder / RUN
-    if compiled.spec.training is None or not (run / "results.json").is_file() or not (run / "spec.json").is_file():
+    if compiled.spec.training is None or not is_there(run / RESULTS) or not is_there(run / "spec.json"):
         return None
     begun, _ = read_spec(run)
-    return _results(run / "results.json") if is_same(begun, scaled(compiled.spec, scale)) else None
-
-
-def _results(path: Path) -> Results:
-    try:
-        found: Results = json.loads(path.read_text("utf-8"))
-    except ValueError as error:
-        raise DiagnosticError(DamagedFile(origin=str(path), detail=str(error))) from error
-    return found
+    return read_results(run) if is_same(begun, scaled(compiled.spec, scale)) else None
 
 
 def _last_words(log: Path) -> str:

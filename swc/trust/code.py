@@ -11,8 +11,10 @@ import json
 from collections.abc import Iterable
 from functools import cached_property
 from hashlib import sha256
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 from typing import Literal
+from warnings import catch_warnings
 
 from attrs import define, field
 
@@ -22,7 +24,7 @@ from swc.diagnostics.catalogue.values import MalformedFactory
 from swc.program.model_source import ModelSource
 from swc.semantics.members import is_factory_name, is_standard, top_of
 from swc.semantics.spec import Member, Spec
-from swc.trust.finding import Folders, Module, installed, is_library, own_modules
+from swc.trust.finding import Folders, Module, installed, is_library, linked_modules, own_modules
 
 Home = Literal["own", "installed", "missing"]
 OURS = ("swc", "swc_runtime")
@@ -34,13 +36,15 @@ class Code:
     """The code of a spec's `python(...)` members.
 
     `homes` says for the outermost module of each factory whose it is; `modules` are all of the user's own that can be
-    imported; `hidden` are own files that are not taken, because Python or an installed package has their name.
+    imported; `linked` are the packages among what else is imported that lie outside of Python's libraries, each with a
+    hash of all its modules; `hidden` are own files that are not taken, because something installed has their name.
     """
 
     sources: tuple[ModelSource, ...]
     folders: Folders
     homes: tuple[tuple[str, Home], ...]
     modules: tuple[Module, ...] = field(repr=False)
+    linked: tuple[tuple[str, str], ...] = ()
     hidden: tuple[Path, ...] = ()
 
     @cached_property
@@ -49,7 +53,8 @@ class Code:
         said = {
             "sources": [[source.name, source.arguments] for source in self.sources],
             "homes": self.homes,
-            "modules": [[module.name, module.is_package, sha256(module.data).hexdigest()] for module in self.modules],
+            "modules": [_facts(module) for module in self.modules],
+            "linked": self.linked,
         }
         return sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
@@ -71,6 +76,10 @@ class Code:
         """The file that holds a factory of the user's own."""
         wanted = factory.partition(":")[0]
         return next((module.file for module in self.modules if module.name == wanted), None)
+
+
+def _facts(module: Module) -> tuple[str, bool, str]:
+    return (module.name, module.is_package, sha256(module.data).hexdigest())
 
 
 def folders_of(spec: Spec) -> Folders:
@@ -114,7 +123,8 @@ def _followed(sources: tuple[ModelSource, ...], folders: Folders) -> Code:
         raise DiagnosticError(*(catalogue.FactoryHidden(file=shown(file, folders)) for file in clashes))
     found.follow()
     modules = sorted(found.modules.values(), key=lambda module: module.name)
-    return Code(sources, folders, homes, tuple(modules), tuple(file for _, file in found.hidden))
+    linked = tuple(sorted(found.linked.items()))
+    return Code(sources, folders, homes, tuple(modules), linked, tuple(file for _, file in found.hidden))
 
 
 @define
@@ -123,6 +133,7 @@ class _Found:
 
     folders: Folders
     modules: dict[str, Module] = field(factory=dict)
+    linked: dict[str, str] = field(factory=dict)
     hidden: list[tuple[str, Path]] = field(factory=list)
     seen: dict[str, Home] = field(factory=dict)
     waiting: list[Module] = field(factory=list)
@@ -141,12 +152,18 @@ class _Found:
         is_same = bool(own) and taken is not None and taken.origin == str(own[0].file)  # an editable installation
         if not is_same and (is_standard(top) or (taken is not None and taken.loader is not None)):  # not just a folder
             self.hidden += [(top, own[0].file)] if own and not own[0].is_folder else []
+            self._link(top, taken)
             return "installed"
         if not own:
             return "missing" if taken is None else "installed"
         self.modules |= {module.name: module for module in own}
         self.waiting += own
         return "own"
+
+    def _link(self, top: str, found: ModuleSpec | None) -> None:
+        modules = linked_modules(top, found) if found is not None else ()
+        if modules:
+            self.linked[top] = sha256(json.dumps([_facts(module) for module in modules]).encode()).hexdigest()
 
     def follow(self) -> None:
         """Find what own modules import, what those import, and so on."""
@@ -164,7 +181,8 @@ def imported_by(module: Module) -> frozenset[str]:
     if not module.is_source:
         return frozenset()
     try:
-        parsed = ast.parse(module.data)
+        with catch_warnings(action="ignore"):  # importing it gives them
+            parsed = ast.parse(module.data)
     except (SyntaxError, ValueError, RecursionError, MemoryError):  # importing it will tell
         return frozenset()
     return frozenset(top_of(name) for node in ast.walk(parsed) for name in _names(node))
@@ -191,16 +209,17 @@ def _called(function: ast.expr) -> str:
 def described(code: Code, *, whole: bool = False) -> tuple[str, ...]:
     """What would be imported and called, factory by factory: `nets.py: small`; with `whole` the whole way there."""
     folders = () if whole else code.folders
-    return tuple(dict.fromkeys(_described(code, source, folders) for source in code.sources))
+    there = (source for source in code.sources if code.home_of(source.name) != "missing")
+    return tuple(dict.fromkeys(_described(code, source, folders) for source in there))
 
 
 def _described(code: Code, source: ModelSource, folders: Folders) -> str:
     module, _, path = source.name.partition(":")
     file = code.file_of(source.name)
-    if file is not None:
-        return f"{shown(file, folders)}: {path}"
+    if file is not None or code.home_of(source.name) == "own":  # of a package without this module
+        return f"{shown(file, folders) if file else module}: {path}"
     given = ", ".join(f"{key}: {value!r}" for key, value in source.given().items())
-    return f"{module}: {path}({given}), installed"
+    return f"{module}: {path}({given}), {'linked' if top_of(module) in dict(code.linked) else 'installed'}"
 
 
 def shown(file: Path, folders: Folders = ()) -> str:

@@ -17,10 +17,10 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from attrs import frozen
+from attrs import asdict, frozen
 
 from swc.diagnostics.sources import reason_of
-from swc.trust.code import Code
+from swc.trust.code import Code, shown
 
 VARIABLE = "SWC_CONSENT"
 OTHERS_WRITE = 0o022
@@ -28,15 +28,21 @@ OTHERS_WRITE = 0o022
 
 @frozen
 class Record:
-    """What was consented to: factories by name, and the hash of each module's bytes by its name."""
+    """What was consented to: factories by name, where those of the user's own lay, and hashes of modules by name.
+
+    A linked package has one hash for all of it.
+    """
 
     factories: tuple[str, ...]
+    files: tuple[str, ...]
     modules: dict[str, str]
 
 
 def record_of(code: Code) -> Record:
     """What is written down of some code."""
-    return Record(code.factories, {module.name: sha256(module.data).hexdigest() for module in code.modules})
+    files = (code.file_of(name) for name in code.factories)
+    modules = {module.name: sha256(module.data).hexdigest() for module in code.modules}
+    return Record(code.factories, tuple(str(file) for file in files if file), modules | dict(code.linked))
 
 
 def consent_folder() -> Path:
@@ -98,7 +104,7 @@ def keep(code: Code) -> str:
 
 def _text(code: Code) -> str:
     record = record_of(code)
-    said = {"schema": 1, "digest": code.digest, "factories": record.factories, "modules": record.modules}
+    said = {"schema": 1, "digest": code.digest, **asdict(record)}
     return json.dumps(said, indent=1, sort_keys=True) + "\n"
 
 
@@ -119,30 +125,37 @@ def _read(path: Path, digest: str) -> Record | None:
         found: Any = json.loads(path.read_text("utf-8"))
         if found["schema"] != 1 or found["digest"] != digest:
             return None
-        return Record(tuple(map(str, found["factories"])), {str(k): str(v) for k, v in found["modules"].items()})
+        factories, files = (tuple(map(str, found[name])) for name in ("factories", "files"))
+        return Record(factories, files, {str(name): str(value) for name, value in found["modules"].items()})
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
 
 
 def earlier(code: Code) -> Record | None:
-    """The last consent to code with these factories; None where there was none."""
+    """The last consent to code with these factories in these places; None where there was none."""
     if refusal():
         return None
+    wanted = record_of(code)
     with suppress(OSError):
         paths = sorted(consent_folder().glob("*.json"), key=lambda path: path.stat().st_mtime, reverse=True)
         records = (_read(path, path.stem) for path in paths)
-        return next((record for record in records if record and record.factories == code.factories), None)
+        return next((one for one in records if one and _place(one) == _place(wanted)), None)
     return None
+
+
+def _place(record: Record) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    return record.factories, record.files
 
 
 def changes(before: Record, code: Code) -> tuple[str, ...]:
     """What is other than it was, a line each: module by module, or the members' arguments."""
     now = record_of(code).modules
-    files = {module.name: str(module.file) for module in code.modules}
-    told = [f"{files[name]} is new" for name in sorted(now.keys() - before.modules.keys())]
+    names = {module.name: shown(module.file) for module in code.modules}
+    names |= {top: f"package `{top}`" for top, _ in code.linked}
+    told = [f"{names[name]} is new" for name in sorted(now.keys() - before.modules.keys())]
     told += [f"module `{name}` is gone" for name in sorted(before.modules.keys() - now.keys())]
     same = now.keys() & before.modules.keys()
-    told += [f"{files[name]} has changed" for name in sorted(same) if now[name] != before.modules[name]]
+    told += [f"{names[name]} has changed" for name in sorted(same) if now[name] != before.modules[name]]
     return tuple(told) or ("the arguments of the factories have changed",)
 
 

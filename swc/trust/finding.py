@@ -21,6 +21,7 @@ from swc.diagnostics.catalogue.files import FileUnreadable
 from swc.diagnostics.sources import reason_of
 
 Folders = tuple[Path, ...]
+INSTALLED = frozenset({"site-packages", "dist-packages"})
 
 
 @frozen
@@ -74,19 +75,19 @@ def serves_own_code(found: object) -> bool:
 
 def own_modules(top: str, folders: Folders) -> tuple[Module, ...]:
     """A module in the first of the folders that has it, with all that lies below it; () where none has it."""
-    return next((found for folder in folders if (found := _taken(top, folder, top, ()))), ())
+    return next((found for folder in folders if (found := _taken(top, folder, top, set()))), ())
 
 
-def _taken(name: str, folder: Path, stem: str, above: Folders) -> tuple[Module, ...]:
+def _taken(name: str, folder: Path, stem: str, seen: set[Path]) -> tuple[Module, ...]:
     """What Python takes for `stem` in a folder: a package, a module, or a folder that holds modules."""
     inside = folder / stem
     start = _file(inside, "__init__")
     if start is not None:
-        return (Module(name, start, _bytes(start), is_package=True), *_below(name, inside, above))
+        return (Module(name, start, _bytes(start), is_package=True), *_below(name, inside, seen))
     file = _file(folder, stem)
     if file is not None:
         return (Module(name, file, _bytes(file)),)
-    below = tuple(_below(name, inside, above))
+    below = tuple(_below(name, inside, seen))
     return (Module(name, inside, b"", is_package=True), *below) if below else ()
 
 
@@ -95,11 +96,12 @@ def _file(folder: Path, stem: str) -> Path | None:
     return next((file for file in files if file.is_file()), None)
 
 
-def _below(name: str, folder: Path, above: Folders) -> Iterator[Module]:
-    if not folder.is_dir() or folder.resolve() in above:  # a link to a folder above would never end
+def _below(name: str, folder: Path, seen: set[Path]) -> Iterator[Module]:
+    if not folder.is_dir() or folder.resolve() in seen:  # links could go round, or multiply
         return
+    seen.add(folder.resolve())
     for stem in _stems(folder):
-        yield from _taken(f"{name}.{stem}", folder, stem, (*above, folder.resolve()))
+        yield from _taken(f"{name}.{stem}", folder, stem, seen)
 
 
 def _stems(folder: Path) -> list[str]:
@@ -120,8 +122,17 @@ def _bytes(file: Path) -> bytes:
 
 
 def is_library(folder: Path) -> bool:
-    """Whether a folder holds Python's own library or installed packages."""
-    return folder in _libraries()
+    """Whether a folder holds Python's own library or installed packages, or lies in such a one."""
+    return not INSTALLED.isdisjoint(folder.parts) or any(folder.is_relative_to(place) for place in _libraries())
+
+
+def linked_modules(top: str, found: ModuleSpec) -> tuple[Module, ...]:
+    """What Python finds outside of its libraries: on `PYTHONPATH`, or installed to be edited; () for any other."""
+    if not (found.has_location and found.origin):
+        return ()
+    file = Path(found.origin).resolve()
+    folder = file.parent.parent if file.stem == "__init__" else file.parent
+    return () if is_library(folder) else own_modules(top, (folder,))
 
 
 @cache

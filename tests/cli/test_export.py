@@ -177,7 +177,9 @@ def test_onnx_files_say_what_they_are_and_run_in_onnxruntime(
         onnx.checker.check_model(model, full_check=True)
         assert [(found.domain, found.version) for found in model.opset_import] == [("", OPSET)]
         assert model.graph.input[0].type.tensor_type.shape.dim[0].dim_param == "batch"
-        assert {found.key for found in model.metadata_props} == {"ensemble", "member", "mean", "deviation"}
+        assert {found.key for found in model.metadata_props} == {
+            *("ensemble", "member", "mean", "deviation", "class_names")
+        }
         assert b"/swc" not in model.SerializeToString(), "the file tells where it was written"
         session = runtime.InferenceSession(folder / f"{name}.onnx", providers=["CPUExecutionProvider"])
         assert [found.name for found in session.get_inputs()] == ["images"]

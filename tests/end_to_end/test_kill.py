@@ -7,10 +7,11 @@ import signal
 import subprocess
 import time
 from threading import Thread
+from types import ModuleType
 
 import pytest
 import torch
-from swc import resharing
+from swc import resharing, session
 
 from runs import Place, place
 from swc_runtime.checkpoint import load_checkpoint
@@ -103,18 +104,40 @@ def test_stopped_at_every_seam_of_a_recompile(
     check_same(made, undisturbed)
 
 
-def stop_at(monkeypatch: pytest.MonkeyPatch, name: str, nth: int, *, after: bool) -> None:
-    """Interrupt the nth call of a function that writes between stages, before or after it did its work."""
-    do, left = getattr(resharing, name), [nth]
+def test_stopped_before_scores_are_taken_and_before_they_are_kept(
+    tmp_path_factory: pytest.TempPathFactory,
+    undisturbed: Place,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What was trained is on the disk by then, and the scores are taken first when the run goes on."""
+    made = place(tmp_path_factory)
+    for name, nth, after in (("scores", 1, False), ("scores", 1, True), ("scores", 3, True)):
+        stop_at(monkeypatch, name, nth, after=after, owner=session)
+        assert made.train() == 130
+        monkeypatch.undo()
+        _, meta = load_checkpoint(made.checkpoint)
+        assert (meta.facts, meta.position.step) == ({"unscored": True}, 0)
+    assert made.metrics() != undisturbed.metrics()
+    finish(made, capsys)
+    check_same(made, undisturbed)
+    assert [row for row in made.metrics() if row["kind"] == "scores"]
 
-    def stopping(*given: object) -> None:
+
+def stop_at(
+    monkeypatch: pytest.MonkeyPatch, name: str, nth: int, *, after: bool, owner: ModuleType = resharing
+) -> None:
+    """Interrupt the nth call of a function of a module, before or after it did its work."""
+    do, left = getattr(owner, name), [nth]
+
+    def stopping(*given: object) -> object:
         left[0] -= 1
-        if after or left[0]:
-            do(*given)
+        found = do(*given) if after or left[0] else None
         if not left[0]:
             raise KeyboardInterrupt
+        return found
 
-    monkeypatch.setattr(resharing, name, stopping)
+    monkeypatch.setattr(owner, name, stopping)
 
 
 def kill_after(process: subprocess.Popen[str], delay: float) -> str:
@@ -175,7 +198,7 @@ def test_going_on_inside_an_epoch(
 ) -> None:
     """Every step is kept; the kill comes with a checkpoint in the middle of the last epoch."""
     made = place(tmp_path_factory)
-    process = made.start("--checkpoint-every", "0", code=SABOTAGE.format(nth=32, between=False))
+    process = made.start("--checkpoint-every", "0", code=SABOTAGE.format(nth=34, between=False))
     process.communicate()
     assert process.returncode == -signal.SIGKILL
     _, meta = load_checkpoint(made.checkpoint)

@@ -8,6 +8,7 @@ import pytest
 
 from revisions import keep_revisions
 from runs import Place
+from swc_runtime.checkpoint import load_checkpoint
 
 NET = """
 from torch import nn
@@ -81,28 +82,74 @@ def test_a_build_is_trained_by_its_name_whatever_was_compiled_last(
 
 
 FAILING = """
+import os
 
-class Picky(nn.Module):
+
+class Picky(nn.Sequential):
+    steps = 0
+
     def forward(self, images):
-        if self.training and images.device.type != "meta":
+        mood = os.environ.get("PICKY")
+        Picky.steps += self.training
+        if mood == "training" and self.training:
             raise KeyError("no such\\nhook")
-        return images
+        if mood == "late" and not self.training and Picky.steps > Picky.most:
+            raise KeyError("tired")
+        made = super().forward(images)
+        return (made, made) if mood == "eval" and not self.training else made
 
 
 def picky(width: int, num_classes: int) -> nn.Module:
-    return nn.Sequential(Picky(), small(width, num_classes))
+    Picky.most = Picky.steps + 5
+    return Picky(small(width, num_classes))
 """
 
 
-def test_a_model_that_fails_in_training_mode_is_its_authors(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "own_picky_net.py").write_text(NET + FAILING, encoding="utf-8")
-    made = Place(tmp_path)
-    assert made.compile(SPEC.format(name="tiny").replace("own_small_net:small", "own_picky_net:picky")) == 0
+def picky_in(folder: Path) -> Place:
+    """A place with a compiled spec of members that fail where the environment says so."""
+    module = f"own_{folder.name}"  # a name of its own: imported modules stay in the process
+    (folder / f"{module}.py").write_text(NET + FAILING, encoding="utf-8")
+    made = Place(folder)
+    assert made.compile(SPEC.format(name="tiny").replace("own_small_net:small", f"{module}:picky")) == 0
+    return made
+
+
+def test_a_model_that_cannot_be_scored_is_found_before_it_is_trained(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = picky_in(tmp_path)
+    monkeypatch.setenv("PICKY", "eval")
+    assert made.train() == 1
+    assert f"error[SW308]: `own_{tmp_path.name}:picky` gives a tuple" in capsys.readouterr().err
+    assert not made.checkpoint.exists()
+
+
+def test_what_was_trained_is_kept_where_scoring_fails(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = picky_in(tmp_path)
+    monkeypatch.setenv("PICKY", "late")
+    assert made.train() == 1
+    assert "KeyError: 'tired'" in capsys.readouterr().err
+    _, meta = load_checkpoint(made.checkpoint)
+    assert (meta.position.epoch, meta.position.step) == (1, 0)
+    monkeypatch.delenv("PICKY")
+    assert made.train() == 0
+    rows = made.metrics()
+    assert [row["phase"] for row in rows if row["kind"] == "epoch"] == ["first", "second"]
+    assert [row["phase"] for row in rows if row["kind"] == "scores"] == ["first"] * 3 + ["second"] * 3
+
+
+def test_a_model_that_fails_in_training_mode_is_its_authors(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = picky_in(tmp_path)
+    monkeypatch.setenv("PICKY", "training")
     assert made.train() == 1
     told = capsys.readouterr().err
     assert "error[SW550]: a member's own model failed: KeyError" in told
     line = next(n for n, text in enumerate((NET + FAILING).splitlines(), 1) if "raise KeyError" in text)
-    assert f"raised at own_picky_net.py:{line}" in told
+    assert f"raised at own_{tmp_path.name}.py:{line}" in told
 
 
 def test_what_our_own_code_raises_is_not_the_authors(

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from programs import ensemble_of, images, tiny_program
-from swc_runtime.evaluate.interpolate import alike, along, mixed
+from swc_runtime.evaluate.interpolate import alike, along, mix
 from swc_runtime.export import plain_member
 from swc_runtime.precision import Arithmetic
 
@@ -16,6 +16,12 @@ PROGRAM = tiny_program(((1, 4, 4), (1, 4, 4), (1, 5, 5)), (("0", "1"),))
 
 def batches():
     return [(images(6, seed, torch.float32), torch.tensor([0, 1, 1, 0, 1, 0])) for seed in range(3)]
+
+
+def mixed(first, second, step):
+    made = plain_member(ensemble_of(PROGRAM, torch.float32), 0)
+    mix(made, first, second, step)
+    return made
 
 
 def test_only_members_of_one_architecture_are_alike() -> None:

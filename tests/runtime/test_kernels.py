@@ -19,7 +19,7 @@ from swc.resources import specs
 from examples import percent
 from launchers import HostLauncher, PlainLauncher
 from nvrtc import compiled
-from programs import ensemble_of, images, tiny_program
+from programs import ensemble_of, images, of_a_family, tiny_program
 from swc_runtime.compose import Stored
 from swc_runtime.ensemble import Ensemble, build
 from swc_runtime.kernels.choose import SMALL, equip
@@ -211,7 +211,7 @@ def step_in_bfloat16(ensemble: Ensemble) -> list[torch.Tensor]:
 @COMPILER
 def test_an_ensemble_steps_in_bfloat16_with_kernels_that_write_and_read_it(monkeypatch):
     """Nothing is cast on the way: neither what the kernels make nor what they pull back."""
-    ensembles = [ensemble_of(tiny_program(tie=True), torch.float32) for _ in range(2)]
+    ensembles = [ensemble_of(of_a_family(tiny_program(tie=True)), torch.float32) for _ in range(2)]
     asked: list[torch.dtype | None] = []
 
     def make(*given) -> LaunchedKernels:

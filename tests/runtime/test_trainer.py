@@ -12,7 +12,7 @@ from swc.program.program import Program
 from swc.program.training import Optimiser, Phase, Recipe, Schedule
 from torch import Tensor, nn
 
-from programs import ensemble_of, hard_program, images, tiny_program
+from programs import ensemble_of, hard_program, images, of_a_family, tiny_program
 from swc_runtime.checkpoint import Meta, Position, load_checkpoint, save_checkpoint, under_prefix, with_prefix
 from swc_runtime.dealing import part_sizes
 from swc_runtime.ensemble import Ensemble, load_state_tensors, state_parameters, state_tensors
@@ -297,7 +297,7 @@ def stepped(
     program: Program, norm_batch: int | None, dtype: torch.dtype | None, monkeypatch: pytest.MonkeyPatch
 ) -> tuple[Ensemble, set[torch.dtype]]:
     """The gradients of a bfloat16 step whose weights are composed in `dtype`, and the types of the weights seen."""
-    ensemble, seen = ensemble_of(program).float(), set()
+    ensemble, seen = ensemble_of(of_a_family(program)).float(), set()
     begin, install = Ensemble.begin_step, Ensemble.install
 
     def watched(self: Ensemble, weights: tuple[Tensor, ...]) -> None:

@@ -59,6 +59,11 @@ def test_changes_are_named(tmp_path: Path) -> None:
     found = consent.changes(record, code_of(spec_of(tmp_path, "nets:small")))
     assert found == (f"{tmp_path}/later.py is new", "module `helper` is gone", f"{tmp_path}/nets.py has changed")
     assert consent.earlier(code_of(spec_of(tmp_path, "nets:other"))) is None
+    sent = tmp_path / "sent"
+    sent.mkdir()
+    write_nets(sent)
+    (sent / "nets.py").write_text("# somebody's\n", encoding="utf-8")
+    assert consent.earlier(code_of(spec_of(sent, "nets:small"))) is None, "that it has one's own names makes it not own"
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"schema": 1}', '{"schema": 2}', "[" * 9999, "\x00"])

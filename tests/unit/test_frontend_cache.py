@@ -111,3 +111,29 @@ def test_where_entries_lie(monkeypatch: pytest.MonkeyPatch) -> None:
     assert cache_folder() == Path("/x/swc")
     monkeypatch.delenv("XDG_CACHE_HOME")
     assert cache_folder() == Path.home() / ".cache" / "swc"
+
+
+def test_what_others_own_or_may_write_to_is_not_read_and_told_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from swc import cache as kept_texts
+    from swc.cli import main
+
+    monkeypatch.setenv("SWC_CACHE", str(tmp_path / "cache"))
+    kept_texts.keep("tables", "key", "text")
+    (entry,) = (tmp_path / "cache/tables").iterdir()
+    assert kept_texts.kept("tables", "key") == "text"
+    for path, mode in ((entry, 0o666), (tmp_path / "cache/tables", 0o777), (tmp_path / "cache", 0o777)):
+        before = path.stat().st_mode
+        path.chmod(mode)
+        assert kept_texts.kept("tables", "key") is None
+        path.chmod(before)
+        assert kept_texts.kept("tables", "key") == "text"
+    with monkeypatch.context() as patched:
+        patched.setattr("os.geteuid", lambda: 4242)
+        assert kept_texts.kept("tables", "key") is None
+    main.run(["explain", "SW001"])
+    told = capsys.readouterr().err
+    assert told.count(f"the cache {entry} is not read: other users own it or may write to it") == 1
+    main.run(["explain", "SW001"])
+    assert "is not read" not in capsys.readouterr().err

@@ -2,15 +2,18 @@
 
 from swc_runtime.data.batches import epoch_batches, num_batches, test_batches
 from swc_runtime.data.folder import read_images
+from swc_runtime.data.looking import PixelCheck, look_at
 from swc_runtime.data.opening import data_folder, open_data
 from swc_runtime.data.splits import Dataset, Split, check_readable
 
 __all__ = [
     "Dataset",
+    "PixelCheck",
     "Split",
     "check_readable",
     "data_folder",
     "epoch_batches",
+    "look_at",
     "num_batches",
     "open_data",
     "read_images",

@@ -6,7 +6,6 @@ BatchNorm takes the statistics of each batch, as those that were kept belong to 
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 from itertools import combinations
 
@@ -14,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from swc_runtime.ensemble import Ensemble
+from swc_runtime.evaluate.chance import chance_kept, draw_from
 from swc_runtime.export.plain import plain_member
 from swc_runtime.precision import Arithmetic, laid_out
 
@@ -46,31 +46,37 @@ def along(
     if num_points < 2 or not batches:
         raise ValueError("it takes two points and some images at least")
     device = next(ensemble.parameters()).device
-    first, second = (plain_member(ensemble, number).to(device) for number in pair)
+    between, first, second = (plain_member(ensemble, number).to(device) for number in (pair[0], *pair))
     steps = [point / (num_points - 1) for point in range(num_points)]
-    return tuple(_top1(mixed(first, second, step), batches, arithmetic) for step in steps)
+    found = []
+    with chance_kept():
+        for step in steps:
+            mix(between, first, second, step)
+            found.append(_top1(between, batches, arithmetic))
+    return tuple(found)
 
 
-def mixed(first: nn.Module, second: nn.Module, step: float) -> nn.Module:
-    """A module whose parameters are (1 - step) of the first's and step of the second's."""
-    made = copy.deepcopy(first)
+def mix(between: nn.Module, first: nn.Module, second: nn.Module, step: float) -> None:
+    """Give a module (1 - step) of the first's parameters and step of the second's, and the first's buffers."""
+    between.load_state_dict(first.state_dict())
     with torch.no_grad():
-        for parameter, other in zip(made.parameters(), second.parameters(), strict=True):
+        for parameter, other in zip(between.parameters(), second.parameters(), strict=True):
             parameter.lerp_(other, step)
-    return made
 
 
 def _top1(module: nn.Module, batches: Batches, arithmetic: Arithmetic) -> float:
-    """With BatchNorm in train mode, and nothing else."""
+    """With BatchNorm in train mode, and nothing else; what is predicted from numbers that are not finite is wrong."""
     module.eval()
     for part in module.modules():
         if isinstance(part, nn.modules.batchnorm._BatchNorm):
             part.train()
     device = next(module.parameters()).device
     hits = total = 0
-    for images, labels in batches:
+    for number, (images, labels) in enumerate(batches):
+        draw_from(number)  # so that a member that draws draws the same at every point
         with torch.no_grad(), arithmetic.autocast():
-            predicted = module(laid_out(images.to(device))).argmax(-1)
-        hits += int((predicted == labels.to(device)).sum())
+            logits = module(laid_out(images.to(device)))
+        is_hit = (logits.argmax(-1) == labels.to(device)) & logits.softmax(-1).isfinite().all(-1)
+        hits += int(is_hit.sum())
         total += len(labels)
     return hits / total

@@ -1,16 +1,17 @@
 """A member with its weights generated once, as an ordinary torch module.
 
-Takes an ensemble; gives modules that own all their weights. Guarantees: the same outputs; the ensemble stays as it is.
+Takes an ensemble; gives modules that own all their weights. Guarantees: the same outputs; the ensemble stays as it is;
+no two modules that are given share anything.
 """
 
 from __future__ import annotations
-
-import copy
 
 import torch
 from torch import nn
 
 from swc_runtime.ensemble import Ensemble
+from swc_runtime.layout import unprotect
+from swc_runtime.rebuild import rebuilt_member
 
 
 def plain_member(ensemble: Ensemble, number: int) -> nn.Module:
@@ -18,10 +19,8 @@ def plain_member(ensemble: Ensemble, number: int) -> nn.Module:
 
     ValueError while the ensemble holds composed weights, which would be copied as they are.
     """
-    if ensemble.is_composed:
-        raise ValueError("the ensemble holds composed weights: leave what composed them first")
     name = ensemble.program.members[number].name
-    member = copy.deepcopy(ensemble.members[number])
+    member = rebuilt_member(ensemble, number)
     with torch.no_grad():
         composed = ensemble.compose()
     for plan, weight in zip(ensemble.weights, composed, strict=True):
@@ -29,4 +28,5 @@ def plain_member(ensemble: Ensemble, number: int) -> nn.Module:
             owner, _, parameter = plan.path.rpartition(".")
             made = nn.Parameter(weight.detach().clone(memory_format=torch.contiguous_format))
             setattr(member.get_submodule(owner), parameter, made)
+    unprotect(member)  # what the project added is no part of it
     return member.cpu().eval()

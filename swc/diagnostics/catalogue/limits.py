@@ -1,4 +1,4 @@
-"""Diagnostics about specs that are larger than any there should be (SW152 to SW156).
+"""Diagnostics about specs that are larger than any there should be (SW152 to SW155, SW212).
 
 Guarantees: `LIMITS` lists every class of this module.
 """
@@ -93,4 +93,27 @@ class TooManyImports(Diagnostic):
         return "import the files that define what is needed, and no others"
 
 
-LIMITS = (ListTooLong, WrittenOutTooLong, TooManyMembers, TooManyImports)
+@frozen(kw_only=True)
+class TooManyParameters(Diagnostic):
+    """The members, or the templates that they share, have more parameters than a machine can train.
+
+    Ten thousand million numbers, with their gradients and the momentum of each, take 120 gigabytes. A member is also
+    refused that has more than a hundred thousand parameter tensors. Nothing is built or allocated before this is known.
+    Make members narrower, shallower or fewer, or lower the budget.
+    """
+
+    code: ClassVar[str] = "SW212"
+    what: str
+    most: int
+    unit: str = "parameters"
+
+    def message(self) -> str:
+        """What is too large."""
+        return f"{self.what} more than {self.most:,} {self.unit}"
+
+    def help(self) -> str:
+        """Smaller ones."""
+        return "make members narrower, shallower or fewer, or lower the budget"
+
+
+LIMITS = (ListTooLong, WrittenOutTooLong, TooManyMembers, TooManyImports, TooManyParameters)

@@ -12,6 +12,11 @@ from attrs import frozen
 from swc.diagnostics import Diagnostic
 
 
+def _images(number: int) -> str:
+    words = {1: "one image", 2: "two images"}
+    return words.get(number, f"{number} images")
+
+
 @frozen(kw_only=True)
 class UnknownTorchvisionModel(Diagnostic):
     """`torchvision("name")` names a model that the installed torchvision does not have.
@@ -202,17 +207,22 @@ class WrongOutput(Diagnostic):
     Members predict together, so each must map a batch of images [B, C, H, W] to logits [B, classes] of the data set
     named by `data`. A factory with a parameter `num_classes` is told the number; one without must get it right itself.
     A model that returns a dict or a tuple (segmentation, auxiliary heads) needs a small wrapper that returns the
-    logits alone.
+    logits alone, in training mode and in eval mode.
     """
 
     code: ClassVar[str] = "SW308"
     name: str
     found: str
     num_classes: int
+    num_images: int = 2
+    mode: str = "training"
 
     def message(self) -> str:
-        """What two images gave."""
-        return f"`{self.name}` gives {self.found} for two images where [2, {self.num_classes}] is needed"
+        """What some images gave."""
+        return (
+            f"`{self.name}` gives {self.found} for {_images(self.num_images)} in {self.mode} mode, "
+            f"where [{self.num_images}, {self.num_classes}] is needed"
+        )
 
     def help(self) -> str:
         """One logit per class."""
@@ -223,25 +233,29 @@ class WrongOutput(Diagnostic):
 class ForwardFailed(Diagnostic):
     """A member's model cannot take the images of the data set.
 
-    The model was built, but two images of the shape that `data` names made it fail: too many channels or too few, or
+    The model was built, but images of the shape that `data` names made it fail: too many channels or too few, or
     images so small that a pooling has nothing left. `digits` has one channel and 8x8 pixels, CIFAR three and 32x32,
-    ImageNet three and 224x224.
+    ImageNet three and 224x224. Members are asked in training mode and in eval mode, for batches of the sizes that a run
+    will have: whole ones, the last one of an epoch, the parts of `norm_batch`, and single images in eval mode. The
+    message says which one failed; a BatchNorm over one number for each channel has no variance.
     """
 
     code: ClassVar[str] = "SW309"
     name: str
     image_shape: tuple[int, int, int]
     error: str
+    num_images: int = 2
+    mode: str = "training"
     place: str = ""
 
     def message(self) -> str:
         """The model, the images and the exception."""
         shape = "x".join(str(size) for size in self.image_shape)
-        return f"`{self.name}` cannot take images of {shape}: {self.error}"
+        return f"`{self.name}` cannot take {_images(self.num_images)} of {shape} in {self.mode} mode: {self.error}"
 
     def help(self) -> str:
         """Change either."""
-        return "choose a model for images of this shape (channels x height x width), or other data"
+        return "choose a model for such batches of images (channels x height x width), or other data"
 
     def notes(self) -> tuple[str, ...]:
         """The line of code that raised."""

@@ -127,7 +127,8 @@ class NotCompiledYet(Diagnostic):
 
     To look at a spec never runs its members' code: their layers are those that `swc compile` found, kept by what the
     spec says of the members and by the bytes of their modules. Nothing is kept for this spec, or its code, its data set
-    or the version of torch is another now. Read the code if it is not yours, then compile the spec.
+    or the version of torch is another now. Read the code if it is not yours, then compile the spec. A build folder can
+    always be looked at: `swc show NAME`.
     """
 
     code: ClassVar[str] = "SW765"

@@ -1,0 +1,117 @@
+"""A model of one's own is tried when it is compiled: it works in a run, or it is refused for what is the matter."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from swc.diagnostics import Diagnostic, DiagnosticError
+from swc.diagnostics.catalogue.trying import TRYING
+from swc.frontend import LayerTable
+from swc.frontend.examine import PAST, Asked, batches, examine
+from swc.program.datasets import DATASETS
+from swc.program.model_source import ModelSource
+from swc.program.training import Recipe
+
+DIGITS = DATASETS["digits"]
+RECIPE = Recipe("tests", precision="float32")
+
+
+def look(name: str) -> tuple[LayerTable, list[Diagnostic]]:
+    warnings: list[Diagnostic] = []
+    return examine(ModelSource("python", f"trial_nets:{name}"), DIGITS, RECIPE, warnings.append), warnings
+
+
+@pytest.mark.filterwarnings("ignore:.*weight_norm:FutureWarning")
+@pytest.mark.parametrize(
+    "name",
+    [
+        "old_weight_norm", "old_spectral_norm", "new_weight_norm", "new_spectral_norm", "pruned", "Attached", "Drawn",
+        "Expanded", "Overlapping", "Parts", "Kinds", "Tied", "FrozenNorms",
+    ],
+)  # fmt: skip
+def test_what_can_be_trained_and_kept_is_taken(name: str) -> None:
+    table, warnings = look(name)
+    assert warnings == []
+    assert any(row.sharable for row in table.layers)
+    assert all(row.obstacle != PAST for row in table.layers)
+
+
+@pytest.mark.parametrize(
+    ("name", "paths"),
+    [
+        ("Captured", ["net.3"]),
+        ("Hooked", ["net.3"]),
+        ("Walking", ["net.0", "net.3"]),
+        ("Averaged", ["net.0", "net.3", "net.6"]),
+    ],
+)
+def test_a_weight_that_is_read_past_its_layer_stays_private(name: str, paths: list[str]) -> None:
+    table, _ = look(name)
+    assert [row.path for row in table.layers if row.obstacle == PAST] == paths
+
+
+@pytest.mark.filterwarnings("ignore:torch.quantize_per_tensor")
+@pytest.mark.parametrize(
+    ("name", "code", "words"),
+    [
+        ("grows", "SW312", "0.weight"),
+        ("by_chance", "SW312", "0.weight"),
+        ("Constant", "SW312", "noise"),
+        ("Clocked", "SW312", "what they compute"),
+        ("cached", "SW313", "the model itself"),
+        ("Global", "SW313", "shift"),
+        ("Sparse", "SW314", "map"),
+        ("Quantised", "SW314", "scale"),
+        ("Late", "SW314", "shift"),
+        ("Growing", "SW314", "shift"),
+        ("Counting", "SW315", "in eval mode"),
+        ("Generating", "SW315", "in training mode"),
+        ("Hidden", "SW315", "in eval mode"),
+        ("Queue", "SW315", "in eval mode"),
+        ("Rounded", "SW315", "no checkpoint holds"),
+        ("Overwriting", "SW316", "cannot be trained"),
+        ("Detached", "SW317", "without gradients"),
+        ("Whole", "SW317", "int64"),
+        ("Follower", "SW319", "after a step of training"),
+        ("Twins", "SW319", "in training mode"),
+        ("PairInEval", "SW308", "a tuple for one image in eval mode"),
+        ("NamedInTraining", "SW308", "a dict for two images in training mode"),
+        ("Squeezed", "SW308", "[10] for one image in eval mode"),
+        ("Paired", "SW309", "29 images of 1x8x8 in training mode"),
+    ],
+)
+def test_what_would_fail_in_a_run_is_refused(name: str, code: str, words: str) -> None:
+    with pytest.raises(DiagnosticError) as refused:
+        look(name)
+    (told,) = refused.value.diagnostics
+    assert (told.code, words in told.message()) == (code, True), told.message()
+
+
+def test_a_layer_that_gets_no_gradient_is_told() -> None:
+    _, (warning,) = look("Unused")
+    assert (warning.code, warning.layers) == ("SW318", ("auxiliary",))  # type: ignore[attr-defined]
+
+
+def test_every_code_is_among_these() -> None:
+    marks = [mark for mark in test_what_would_fail_in_a_run_is_refused.pytestmark if mark.name == "parametrize"]  # type: ignore[attr-defined]
+    assert {case[1] for case in marks[0].args[1]} | {"SW318"} >= {found.code for found in TRYING}
+
+
+def test_trying_leaves_the_generators_alone() -> None:
+    torch.manual_seed(3)
+    np.random.seed(3)
+    before = torch.get_rng_state(), np.random.get_state()[1].copy()  # type: ignore[index]
+    look("Drawn")
+    assert torch.equal(torch.get_rng_state(), before[0])
+    assert (np.random.get_state()[1] == before[1]).all()  # type: ignore[index]
+
+
+def test_the_batches_that_are_asked_for_are_those_of_a_run() -> None:
+    recipe = Recipe("r", batch=128, norm_batch=50)
+    asked = batches(recipe, DIGITS, is_dear=False)
+    assert asked[0] == Asked(2, "training")
+    # 1437 = 11 * 128 + 29 and 128 = 50 + 50 + 28; of the test images 360 = 2 * 128 + 104
+    assert {one.num_images for one in asked if one.mode == "training"} == {2, 28, 29, 50}
+    assert {one.num_images for one in asked if one.mode == "eval"} == {1, 2, 104, 128}
+    assert batches(recipe, DIGITS, is_dear=True) == (Asked(2, "training"), Asked(1, "eval"), Asked(2, "eval"))
