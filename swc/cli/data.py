@@ -68,14 +68,14 @@ def corrupt(
 
 
 def _facts(dataset: str) -> DataFacts:
-    from swc.cli.places import open_place
+    from swc.cli.places import is_spec, open_place
     from swc.diagnostics import DiagnosticError
     from swc.diagnostics.catalogue.names import UnknownData
     from swc.program.datasets import DATASETS
 
     if dataset in DATASETS:
         return DATASETS[dataset]
-    if not Path(dataset).exists():
+    if not (is_spec(dataset) or Path(dataset).exists()):
         raise DiagnosticError(UnknownData(name=dataset, datasets=tuple(DATASETS)))
     return open_place(dataset, {}).spec.data
 

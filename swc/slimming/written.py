@@ -45,7 +45,8 @@ def _found_by(slimming: Slimming) -> Iterator[str]:
     uncut = slimming.uncut
     images = several(slimming.num_images, "training image")
     yield f"# Found by `swc slim` for `{slimming.member.name}` of {slimming.spec.name}, which takes"
-    yield f"# {exact(uncut.multiply_adds)} multiply-adds for an image, with a loss of {decimal(uncut.loss)} on {images}."
+    cost, loss = exact(uncut.multiply_adds), decimal(uncut.loss)
+    yield f"# {cost} multiply-adds for an image, with a loss of {loss} on {images}."
     yield "# Losses below are those that the cut left, before the members are trained anew."
 
 
