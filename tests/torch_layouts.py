@@ -1,6 +1,6 @@
 """Which convolutions this version of torch can train channels-last on this CPU: each tried in a process of its own.
 
-    ONEDNN_MAX_CPU_ISA=AVX2 python benchmarks/cpu_layout.py
+    ONEDNN_MAX_CPU_ISA=AVX2 python tests/torch_layouts.py
 
 prints a line for each layout, type, kernel and stride, with the numbers of input channels that failed: the process
 died, hung, or gave another gradient than float64 does. Nothing of swc is used. What came out stands in
