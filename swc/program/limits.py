@@ -10,6 +10,7 @@ from swc.diagnostics.sources import LARGEST
 TEXT_BYTES = LARGEST  # of a `.sw` file with all that it imports
 FILES = 500  # that a file imports, directly or not
 LEVELS = 100  # of lists in lists, imports, `extends` and policies that use policies
+MISTAKES = 10_000  # of form, in a text
 LIST_VALUES = 10_000  # of a list, those of the lists in it counted too
 WRITTEN_OUT = 50_000  # items, values and members that a file stands for
 MEMBERS = 10_000  # of an ensemble

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -100,9 +101,9 @@ def check_whole(path: Path | str, overrides: Mapping[str, str], sink: Sink) -> N
         if library is None:
             return
         broken = sink.errors[:1]  # beside a mistake of the library, some others are consequences
-        _part(broken, sink, lambda inner: _check_definitions(library, inner))
+        _part(broken, sink, partial(_check_definitions, library))
         for one in library.own_ensembles:
-            _part(broken, sink, lambda inner, one=one: _check_ensemble(one, library, overrides, inner))
+            _part(broken, sink, partial(_check_ensemble, one, library, overrides))
 
 
 def _check_ensemble(one: tree.Ensemble, library: Library, overrides: Mapping[str, str], sink: Sink) -> None:

@@ -16,7 +16,7 @@ from swc.diagnostics import Sink, Span, catalogue
 from swc.diagnostics.suggest import closest
 from swc.syntax.build import build_file
 from swc.syntax.expected import phrases
-from swc.syntax.scan import SCALES, Source, Token, read_source, scan, words
+from swc.syntax.scan import SCALES, Source, Token, read_source, scan, stop_at_many, words
 from swc.syntax.stack import Node, Stack
 from swc.syntax.tables import END, tables
 from swc.syntax.tree import File
@@ -138,6 +138,7 @@ class _Reader:
                 advice=self._advice(token, position),
             )
         )
+        stop_at_many(span, self.sink)
 
     def _meant(self, text: str, accepted: frozenset[str]) -> str | None:
         """The word of the language that a misspelt one stands for, among the terminals that may follow."""

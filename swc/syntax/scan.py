@@ -16,7 +16,7 @@ from attrs import Factory, field, frozen
 
 from swc.diagnostics import Sink, Span, catalogue
 from swc.diagnostics.span import span_on
-from swc.program.limits import LEVELS
+from swc.program.limits import LEVELS, LIST_VALUES, MISTAKES
 from swc.syntax.tables import tables
 
 SCALES = {"k": 10**3, "M": 10**6, "G": 10**9}
@@ -96,7 +96,9 @@ def scan(source: Source, sink: Sink) -> tuple[Token, ...]:
         line = source.line_of(match.start())
         is_first, before = line > before, line
         if kind == "STRAY":
-            sink.report(catalogue.StrayCharacter(span=source.span(match.start(), match.end()), found=match.group()))
+            span = source.span(match.start(), match.end())
+            sink.report(catalogue.StrayCharacter(span=span, found=match.group()))
+            stop_at_many(span, sink)
             continue
         tokens.append(Token(kind, match.group(), match.start(), line, is_first))
         _check(tokens[-1], source, sink)
@@ -104,11 +106,25 @@ def scan(source: Source, sink: Sink) -> tuple[Token, ...]:
     return tuple(tokens)
 
 
+VALUES = frozenset({"NUMBER", "TEXT", "NAME"})
+
+
+def stop_at_many(span: Span, sink: Sink) -> None:
+    """Stop reading a text that has very many mistakes; DiagnosticError with all of them."""
+    if len(sink.diagnostics) >= MISTAKES:
+        sink.report(catalogue.TooManyMistakes(span=span, most=MISTAKES))
+        sink.raise_errors()
+
+
 def _check_depth(tokens: Sequence[Token], source: Source, sink: Sink) -> None:
-    """Raise where lists stand in lists without end: the tree is read by functions that call themselves."""
-    depth = 0
+    """Raise where lists stand in lists without end, or hold values without end, before a tree is made of them."""
+    depth = values = 0
     for token in tokens:
-        depth += {"[": 1, "]": -1}.get(token.text, 0)
+        depth = max(0, depth + {"[": 1, "]": -1}.get(token.text, 0))
+        values = values + (token.type in VALUES) if depth else 0
+        if values > LIST_VALUES:
+            sink.report(catalogue.ListTooLong(span=source.span(token.start, token.end), most=LIST_VALUES))
+            sink.raise_errors()
         if depth > LEVELS:
             sink.report(catalogue.TooDeep(span=source.span(token.start, token.end), what="lists", most=LEVELS))
             sink.raise_errors()
@@ -119,8 +135,11 @@ def _check(token: Token, source: Source, sink: Sink) -> None:
         is_too_long = _NUMBER.fullmatch(token.text) is not None
         span = source.span(token.start, token.end)
         sink.report(catalogue.MalformedNumber(span=span, found=token.text, is_too_long=is_too_long))
+        stop_at_many(span, sink)
     if token.type == "TEXT" and (len(token.text) == 1 or not token.text.endswith('"')):
-        sink.report(catalogue.UnclosedText(span=source.span(token.start, token.end)))
+        span = source.span(token.start, token.end)
+        sink.report(catalogue.UnclosedText(span=span))
+        stop_at_many(span, sink)
 
 
 LONGEST = 40  # characters of a number

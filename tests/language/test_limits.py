@@ -156,6 +156,13 @@ def test_printed_mistakes_are_capped(tmp_path: Path) -> None:
     assert '"errors": 5000' in render_json(found)
 
 
+@pytest.mark.parametrize("line", ["$\n", "1x\n", '"\n', "ensemble e { member \n}\n"])
+def test_reading_stops_at_very_many_mistakes(line: str, tmp_path: Path) -> None:
+    found = mistakes(line * 11_000, tmp_path)
+    assert len(found) == limits.MISTAKES + 1
+    assert found[-1].code == "SW008"
+
+
 def test_errors_are_shown_before_warnings(tmp_path: Path) -> None:
     unused = "".join(f'import "cifar.sw"\nensemble e{n} {{}}\n' for n in range(1))
     warnings = mistakes(HEAD + "".join(f" param p{n} = {n}\n" for n in range(300)) + "}\n" + unused, tmp_path)

@@ -96,6 +96,7 @@ TRIGGERED = {
     "SW780": "cli/test_damaged_runs.py",
     "SW781": "unit/test_store.py",
     "SW007": "language/test_limits.py",
+    "SW008": "language/test_limits.py",
     "SW128": "unit/test_reading_limits.py",
     "SW152": "language/test_limits.py",
     "SW153": "language/test_limits.py",

@@ -185,4 +185,33 @@ class TextTooLong(Diagnostic):
         return "name another file, or split this one"
 
 
-SYNTAX_ERRORS = (UnexpectedWord, UnclosedBlock, StrayCharacter, MalformedNumber, UnclosedText, TooDeep, TextTooLong)
+@frozen(kw_only=True)
+class TooManyMistakes(Diagnostic):
+    """A text has so many mistakes of form that reading stops.
+
+    It is most likely no spec, or a spec that another program has spoilt.
+    Mend the first mistakes, or name another file.
+    """
+
+    code: ClassVar[str] = "SW008"
+    most: int
+
+    def message(self) -> str:
+        """How many there are."""
+        return f"there are more than {self.most:,} mistakes: reading stops here"
+
+    def help(self) -> str:
+        """The first ones first."""
+        return "mend the first mistakes, or name another file"
+
+
+SYNTAX_ERRORS = (
+    UnexpectedWord,
+    UnclosedBlock,
+    StrayCharacter,
+    MalformedNumber,
+    UnclosedText,
+    TooDeep,
+    TextTooLong,
+    TooManyMistakes,
+)
