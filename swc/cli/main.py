@@ -10,13 +10,13 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from io import StringIO
 
 import click
 
 from swc import __version__
 from swc.cli import console
 from swc.diagnostics.diagnostic import DiagnosticError
-from swc.diagnostics.printable import printable
 
 # name -> where the click command is, and what `swc --help` says of it
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -138,8 +138,9 @@ def _told(error: Exception, arguments: Sequence[str]) -> int:
             console.say("interrupted")
             return INTERRUPTED
         case click.ClickException():
-            error.message = printable(error.message)
-            error.show()
+            shown = StringIO()
+            error.show(shown)
+            console.say(shown.getvalue().rstrip("\n"))
             return USAGE
         case BrokenPipeError():
             return NO_READER
