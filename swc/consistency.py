@@ -54,7 +54,8 @@ def check_program(path: Path, program: Program, number: int, spec: Spec, spec_ha
 def check_parameters(path: Path, program: Program, tables: Sequence[LayerTable]) -> None:
     """The parameters of a program are those of the layer tables, each once."""
     listed = sorted((table.member, row.name, row.shape) for table in tables for row in table.parameters)
-    if sorted((part.member, part.path, part.shape) for part in (*program.weights, *program.private)) != listed:
+    parts = [*_rows(program.weights, "member path shape"), *_rows(program.private, "member path shape")]
+    if sorted(parts) != listed:
         raise _foreign(path, "its parameters are not those of the members' layer tables")
 
 

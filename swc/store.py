@@ -250,7 +250,8 @@ def open_build(place: Path | str | None = None, *, prefer_run: bool = True) -> B
         folder, (spec, tables) = run, begun
     found = Build(folder, spec, tables, _revisions(folder, spec))
     for revision in found.revisions:
-        check_parameters(folder / "tables.json", revision.program, tables)
+        if revision.program is not None:
+            check_parameters(folder / "tables.json", revision.program, tables)
     return found
 
 

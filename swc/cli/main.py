@@ -13,13 +13,13 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from importlib import import_module
+from io import StringIO
 
 import click
 
 from swc import __version__
 from swc.cli import console, stopping
 from swc.diagnostics.diagnostic import DiagnosticError
-from swc.diagnostics.printable import printable
 
 # name -> where the click command is, and what `swc --help` says of it
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -154,8 +154,9 @@ def _told(error: Exception, arguments: Sequence[str]) -> int:
         case click.Abort():
             return _stopped(signal.SIGINT)
         case click.ClickException():
-            error.message = printable(error.message)
-            error.show()
+            shown = StringIO()
+            error.show(shown)
+            console.say(shown.getvalue().rstrip("\n"))
             return USAGE
         case BrokenPipeError():
             return NO_READER

@@ -204,7 +204,8 @@ def _pair_fault(pair: tuple[str, Any], rule: Pairs) -> str | None:
 
 
 def _object_fault(value: Any) -> str | None:
-    for name, rule in _rules_of(type(value)):
+    cls: Any = type(value)
+    for name, rule in _rules_of(cls):
         part = getattr(value, name)
         found = fault_of(part, rule)
         if found is not None:

@@ -30,8 +30,9 @@ def image_of(figure: Figure, image_format: ImageFormat) -> bytes:
 
 
 def house_style() -> AbstractContextManager[None]:
-    """Around all drawing: fonts that are shipped with matplotlib, ids that do not change."""
+    """Around all drawing: fonts that are shipped with matplotlib, ids that do not change, text that is text."""
     import matplotlib
 
     style: dict[Any, Any] = {"svg.hashsalt": "swc", "font.family": "DejaVu Sans", "hatch.linewidth": 0.5}
+    style["text.parse_math"] = False  # a `$` in a name is a dollar
     return matplotlib.rc_context(style)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -195,3 +196,8 @@ def test_what_was_not_measured_is_told(
     assert f"error[SW634]: `{compiled.folder}/build/tiny` has measured no {name} yet" in capsys.readouterr().err
     assert compiled.swc("plot", name, "tiny.sw") == 1
     assert not list(compiled.folder.glob("*.png"))
+
+
+def test_a_dollar_in_a_name_is_a_dollar(two: tuple[Path, Path], tmp_path: Path) -> None:
+    runs = [shutil.copytree(run, tmp_path / name) for run, name in zip(two, ("a$\\x$", "b$^$"), strict=True)]
+    assert main.run(["plot", "anytime", *map(str, runs), "-o", str(tmp_path / "both.svg")]) == 0

@@ -132,6 +132,13 @@ def test_groups_may_be_listed_by_hand() -> None:
     assert [found.code for found in caught.value.diagnostics] == ["SW403"]
 
 
+def test_a_list_that_matches_nothing_is_told_and_has_no_bank() -> None:
+    lists = Clusters("explicit", groups=(("m0.*",), ("nothing.*",), ("m1.*",)))
+    context = context_of([(16, 1), (10, 1)], UNLIMITED, shared(clusters=lists))
+    assert len(banks_of(run_pipeline(context))) == 2
+    assert [found.code for found in context.sink.diagnostics] == ["SW405"]
+
+
 def test_more_bins_than_layers_are_told() -> None:
     context = context_of([(10, 1)], UNLIMITED, shared(clusters=Clusters("depth", 40)))
     assert len(banks_of(run_pipeline(context))) == len(context.tables[0].layers) // 2
