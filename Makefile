@@ -4,9 +4,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+SECONDS ?= 600
 PEERS := .venv-peers
 
-.PHONY: help demo test check setup slow test-peers bench bench-peers clean
+.PHONY: help demo test check setup slow test-peers fuzz bench bench-peers clean
 
 help:  ## say what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -41,6 +42,13 @@ slow: setup  ## the tests that take minutes
 
 test-peers: $(PEERS)/.ready  ## our networks against those of other libraries, in an environment of its own (some minutes)
 	$(PEERS)/bin/python -m pytest -m peers tests/runtime tests/unit  # the other folders need more than is installed there
+
+fuzz: $(VENV)/.fuzz  ## try what nobody writes on all that reads text and files: make fuzz SECONDS=3600 SEED=1
+	$(BIN)/python -m fuzzing --seconds $(SECONDS) $(if $(SEED),--seed $(SEED)) -o build/fuzz
+
+$(VENV)/.fuzz: $(READY)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[fuzz]'
+	touch $@
 
 bench: setup  ## what a step, statistics, data and the compiler cost, in one table (half an hour, on an idle machine)
 	$(BIN)/python -m benchmarks -o build/bench

@@ -1,14 +1,18 @@
 """What swc keeps between runs, in one folder: nothing in it is needed, everything in it saves time.
 
 Takes a kind of entry and its key, gives text. Guarantees: plain text, never code; an entry is written whole or not at
-all; a damaged one is as good as none; a folder that cannot be written to costs time later, and nothing else.
+all; a damaged one is as good as none; a folder that cannot be written to costs time later, and nothing else. What
+another user owns or may write to is not read, since it says what layers a network has: `refused` has its paths.
 """
 
 from __future__ import annotations
 
 import os
+import stat
 from hashlib import sha256
 from pathlib import Path
+
+refused: dict[str, None] = {}  # the paths that were not read for their owner, in order; the command tells them once
 
 
 def cache_folder() -> Path:
@@ -28,7 +32,13 @@ def digest(text: str) -> str:
 def kept(kind: str, key: str) -> str | None:
     """The text kept under a key, or None where there is none, or none that is whole."""
     try:
-        seal, _, text = _entry(kind, key).read_text(encoding="utf-8").partition("\n")
+        entry = _entry(kind, key)
+        if not (_is_own(entry.parent.parent) and _is_own(entry.parent)):
+            return None
+        with entry.open(encoding="utf-8") as file:
+            if not _is_own(entry, file.fileno()):
+                return None
+            seal, _, text = file.read().partition("\n")
     except (OSError, UnicodeDecodeError, RuntimeError):  # RuntimeError: there is no home folder
         return None
     return text if seal == digest(text) else None
@@ -39,9 +49,24 @@ def keep(kind: str, key: str, text: str) -> None:
     try:
         entry = _entry(kind, key)
         entry.parent.mkdir(parents=True, exist_ok=True)
+        if not (_is_own(entry.parent.parent) and _is_own(entry.parent)):
+            return
         _write_whole(entry, f"{digest(text)}\n{text}")
     except (OSError, RuntimeError):
         return
+
+
+def _is_own(path: Path, file: int | None = None) -> bool:
+    """Whether this user owns a file or folder and nobody else may write to it; if not, that is noted.
+
+    A folder may be writable by this user's own group, as a lenient umask makes it: its files are looked at too.
+    """
+    state = os.stat(path if file is None else file)  # noqa: PTH116 - an open file has no path
+    lenient = stat.S_IWGRP if stat.S_ISDIR(state.st_mode) and state.st_gid == os.getegid() else 0
+    if state.st_uid == os.geteuid() and not state.st_mode & (stat.S_IWGRP | stat.S_IWOTH) & ~lenient:
+        return True
+    refused.setdefault(str(path))
+    return False
 
 
 def _entry(kind: str, key: str) -> Path:

@@ -22,7 +22,6 @@ from swc.show.wording import several
 from swc.store import revision_folder, write_feedback, write_revision
 from swc.trained import Trained, assembled, batches_of, built
 from swc_runtime.data import num_batches
-from swc_runtime.init import seed_all
 from swc_runtime.mixtures import measure_mixtures
 from swc_runtime.norms import reestimate
 from swc_runtime.optimiser import momentum_tensors
@@ -42,7 +41,6 @@ ROUNDING = 1e-5  # a relative residual below this is float32's, not the fit's
 
 def next_revision(run: Run, trained: Trained, stage: Stage) -> Trained:
     """Measure what the stage asks for, recompile, and carry over what the next stage keeps."""
-    seed_all(run.recipe.seed)  # of members that draw in eval mode too, wherever the run was taken up
     match stage.action:
         case SplitClusters():
             following = _split(run, trained, stage)
@@ -62,10 +60,10 @@ def next_revision(run: Run, trained: Trained, stage: Stage) -> Trained:
 def _tell_news(run: Run, before: Compiled, after: Compiled) -> None:
     """What a recompile decided and warns of; it is compiled from scratch, and says what was said before again."""
     for note in after.notes:
-        if note not in before.notes:
+        if note not in before.remarks:
             run.progress.say(note)
     for warning in after.warnings:
-        if warning not in before.warnings:
+        if warning.summary() not in before.remarks:
             run.progress.warn(warning)
 
 
@@ -170,6 +168,5 @@ def _carried(run: Run, trained: Trained, compiled: Compiled, stage: Stage) -> Tr
         )
         if run.machine.sync_norms:
             synchronise(carried.ensemble, run.machine.ranks)
-        seed_all(run.recipe.seed)  # members with dropout draw from torch's generator here too
         reestimate(carried.ensemble, batches_of(run, stage, stage.stop), run.machine.arithmetic, run.machine.ranks)
     return assembled(run, compiled, carried.ensemble, carried.momentum, 0)

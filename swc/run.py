@@ -13,13 +13,20 @@ from typing import TYPE_CHECKING
 
 from attrs import evolve, frozen
 
+from swc.classes import check_classes, write_classes
 from swc.diagnostics import DiagnosticError
-from swc.diagnostics.catalogue.training import NotARun, NothingToTrain, RunOfAnotherSpec, SurroundingsChanged
+from swc.diagnostics.catalogue.training import (
+    NotARun,
+    NothingToTrain,
+    RunOfAnotherSpec,
+    ScaledAlready,
+    SurroundingsChanged,
+)
 from swc.driver import compile_spec
 from swc.frontend.table import LayerTable
 from swc.machine import Machine, settle_machine
 from swc.options import Options
-from swc.program.codec import hash_of
+from swc.program.files import CHECKSUMS, write_kept
 from swc.program.stages import scale_epochs
 from swc.program.training import Recipe, Training
 from swc.semantics.spec import Spec
@@ -30,12 +37,13 @@ from swc.store import (
     Build,
     checkpoint_path,
     held,
+    is_same,
     read_machine,
     read_origin,
     read_spec,
+    spec_hash_of,
     write_origin,
     write_spec,
-    write_whole,
 )
 
 if TYPE_CHECKING:
@@ -43,7 +51,7 @@ if TYPE_CHECKING:
     from swc_runtime.data import Dataset
     from swc_runtime.progress import Progress
 
-UNBEGUN = frozenset({"lock", "tables.json", ORIGIN})  # what a run that was stopped before it had begun leaves
+UNBEGUN = frozenset({"lock", "tables.json", ORIGIN, CHECKSUMS})  # what a run leaves that had not begun
 
 
 @frozen(eq=False)
@@ -82,6 +90,17 @@ def scaled(spec: Spec, factor: float) -> Spec:
     return spec if factor == 1.0 else evolve(spec, training=scale_epochs(spec.training, factor))
 
 
+def _wanted(build: Build, scale: float | None) -> Spec:
+    """The spec that is to be trained; that of a run which was named itself is scaled already."""
+    if not build.is_run or build.spec.training is None:
+        return scaled(build.spec, 1.0 if scale is None else scale)
+    was = build.spec.training.epochs_scale
+    if scale not in (None, was):
+        assert scale is not None
+        raise DiagnosticError(ScaledAlready(folder=str(build.folder), was=was, now=scale))
+    return build.spec
+
+
 def open_run(build: Build, options: Options, sink: Sink, announce: Callable[[str], None]) -> Run:
     """Open the run of a build, or begin one, without progress for anybody.
 
@@ -92,7 +111,7 @@ def open_run(build: Build, options: Options, sink: Sink, announce: Callable[[str
     from swc_runtime.dealing import check_last
     from swc_runtime.progress import Silent
 
-    spec = scaled(build.spec, options.epochs_scale)
+    spec = _wanted(build, options.epochs_scale)
     assert spec.training is not None
     folder = run_folder(build, options)
     if not options.fresh:
@@ -106,9 +125,13 @@ def open_run(build: Build, options: Options, sink: Sink, announce: Callable[[str
             look_at(found)
         dataset = found.to(machine.device)
         check_last(machine.deal, spec.training.recipe, len(dataset.train))
+        if not options.fresh:
+            check_classes(folder, dataset)
         if machine.ranks.is_first:
+            dataset.report(sink)
             _prepare(folder, spec, build, options, machine.facts() | {"data": dataset.digest()}, sink, announce)
-    return Run(folder, spec, hash_of(spec), spec.training, dataset, machine, Silent(), options)
+            write_classes(folder, dataset)
+    return Run(folder, spec, spec_hash_of(folder), spec.training, dataset, machine, Silent(), options)
 
 
 def _prepare(
@@ -141,7 +164,7 @@ def _begun(folder: Path, spec: Spec, tables: tuple[LayerTable, ...]) -> bool:
     if not (folder / "spec.json").is_file():
         return False
     found, layers = read_spec(folder)
-    if hash_of(found) != hash_of(spec):
+    if not is_same(found, spec):
         raise DiagnosticError(_another_spec(folder, found, spec))
     if layers != tables:
         raise DiagnosticError(RunOfAnotherSpec(folder=str(folder), differs=("the layers of the members",)))
@@ -162,7 +185,7 @@ def _require_run(folder: Path) -> None:
 def _another_spec(folder: Path, old: Spec, new: Spec) -> RunOfAnotherSpec:
     assert old.training is not None, "a run has something to train"
     assert new.training is not None, "a run has something to train"
-    names = ("data", "members", "budget", "shares", "training", "params", "defaults")
+    names = ("data", "members", "budget", "shares", "training", "params", "step")
     differs = tuple(name for name in names if getattr(old, name) != getattr(new, name))
     was, now = old.training.epochs_scale, new.training.epochs_scale
     if was == now or differs != ("training",):
@@ -179,7 +202,7 @@ def _compare_surroundings(folder: Path, facts: dict[str, str], sink: Sink) -> No
             sink.report(SurroundingsChanged(changes=changed))
         if before == facts:
             return
-    write_whole(folder / MACHINE, json.dumps(facts, indent=1, sort_keys=True) + "\n")
+    write_kept(folder / MACHINE, json.dumps(facts, indent=1, sort_keys=True) + "\n")
 
 
 def set_aside(folder: Path) -> Path | None:

@@ -16,27 +16,28 @@ from typing import TYPE_CHECKING, cast
 from attrs import frozen
 
 from swc.diagnostics import DiagnosticError
+from swc.diagnostics.catalogue.disturbing import NonFinitePredictions, ScoresLeftOut
 from swc.diagnostics.catalogue.training import CheckpointsLost
+from swc.driver import compile_spec
 from swc.frontend.own_code import told_to_its_author
-from swc.frontend.read import folders_of
-from swc.program.codec import hash_of
 from swc.program.stages import Stage, stages
 from swc.resharing import next_revision
 from swc.show.wording import traffic_text
-from swc.store import held, read_compiled, revision_folder, write_revision
+from swc.store import held, read_spec, revision_folder, write_revision
 from swc.trained import Trained, assembled, batches_of, begin_alike, built, check_alike, kept_of, own_members, restored
+from swc.trust.code import folders_of
+from swc.trust.importing import own_code
 from swc_runtime.checkpoint import Meta, Position, save_checkpoint, under_prefix, with_prefix
 from swc_runtime.data import PixelCheck, num_batches, test_batches
 from swc_runtime.ensemble import Ensemble, load_state_tensors, state_tensors
 from swc_runtime.evaluate import evaluate, predict
-from swc_runtime.init import seed_all
-from swc_runtime.models import factory_path
+from swc_runtime.layout import layout_remark
 from swc_runtime.norms import reestimate
 from swc_runtime.optimiser import momentum_tensors
 from swc_runtime.records import Records, Unrecorded, cut_back, read_rows
 from swc_runtime.reduction import traffic_of
 from swc_runtime.steps import LEAVES_NORMS
-from swc_runtime.trainer import Epoch, OnStep, Tally, check_finite, train_epoch
+from swc_runtime.trainer import Epoch, OnStep, Tally, check_finite, check_state, train_epoch
 
 if TYPE_CHECKING:
     from swc.run import Run
@@ -60,12 +61,13 @@ def train(run: Run) -> Evaluation:
 
     DiagnosticError where a loss is not finite, the run's files do not belong together, or another process trains it.
     """
-    folders = folders_of(run.spec)
-    with _owned(run), factory_path(folders), told_to_its_author(folders):
+    with _owned(run), own_code(run.spec), told_to_its_author(folders_of(run.spec)):
         with run.machine.ranks.first_ahead():
             trained, marks = _resume(run) or (_start(run), {})
         begin_alike(run, trained)
         _tell_traffic(run, trained)
+        if remark := layout_remark(dict(zip(run.members, trained.ensemble.members, strict=True)), run.machine.device):
+            run.progress.say(remark)
         if not _is_finished(run, trained) or trained.due:
             rehearse(run, trained)
             return _train_on(run, trained, marks)
@@ -130,7 +132,6 @@ def rehearse(run: Run, trained: Trained) -> None:
 
 def scores(run: Run, ensemble: Ensemble) -> Evaluation:
     """Each member and the ensemble on the test images."""
-    seed_all(run.recipe.seed)  # of members that draw in eval mode too, wherever the run was taken up
     batches = test_batches(run.dataset.test, run.recipe.batch, device=run.machine.device)
     return evaluate(ensemble, batches, run.machine.arithmetic, run.machine.ranks)
 
@@ -139,14 +140,14 @@ def scores(run: Run, ensemble: Ensemble) -> Evaluation:
 
 
 def _start(run: Run) -> Trained:
-    compiled = read_compiled(run.folder, 0)
+    compiled = compile_spec(*read_spec(run.folder), spec_hash=run.spec_hash)
     if run.machine.ranks.is_first:
         write_revision(revision_folder(run.folder, 0), compiled)
     return assembled(run, compiled, built(run, compiled), {}, 0)
 
 
 def _resume(run: Run) -> tuple[Trained, dict[str, int]] | None:
-    kept = kept_of(run.folder, run.spec_hash)
+    kept = kept_of(run.folder)
     if kept is None:
         return None
     ensemble = restored(kept, run.machine.device, own_members(run, kept.compiled))
@@ -180,7 +181,7 @@ def _save(session: Session, trained: Trained) -> None:
     if trained.tally is not None:
         tensors |= trained.tally.state()
     position = Position(trained.compiled.revision, phase, trained.epoch, trained.step)
-    hashes = run.spec_hash, hash_of(trained.compiled.program)
+    hashes = run.spec_hash, trained.compiled.program_hash
     facts = {DUE: trained.due} if trained.due else {}
     save_checkpoint(run.checkpoint, tensors, Meta(position, *hashes, marks=session.records.marks(), facts=facts))
 
@@ -214,18 +215,36 @@ def _finish_epoch(session: Session, trained: Trained, stage: Stage) -> None:
         trained.due = "scores"
         _save(session, trained)
     if trained.due == "scores":
-        found = scores(session.run, trained.ensemble)
-        session.records.write_scores(stage, trained.epoch - 1, session.run.members, found)
-        session.run.progress.scored(stage, trained.epoch - 1, found)
+        found = _scores_within(session.run, trained, stage)
+        if found is not None:
+            session.records.write_scores(stage, trained.epoch - 1, session.run.members, found)
+            session.run.progress.scored(stage, trained.epoch - 1, found)
         trained.due = ""
         _save(session, trained)
 
 
+def _scores_within(run: Run, trained: Trained, stage: Stage) -> Evaluation | None:
+    """Scores within a run; a member without finite predictions is told, and training goes on, as it may recover.
+
+    At the run's end nothing is told here: the state is saved first, and the scores of the run then are an error.
+    """
+    try:
+        return scores(run, trained.ensemble)
+    except DiagnosticError as error:
+        (told,) = error.diagnostics
+        if not isinstance(told, NonFinitePredictions):
+            raise
+        last = stages(run.training)[-1]
+        if (stage.revision, trained.epoch) != (last.revision, last.stop):
+            run.progress.warn(ScoresLeftOut(phase=stage.phase.name, epoch=trained.epoch, members=told.members))
+        return None
+
+
 def _settle_norms(run: Run, trained: Trained, stage: Stage) -> None:
     """Estimate running statistics over an epoch, as the step strategy left those of some members behind."""
-    seed_all(run.recipe.seed)
     batches = batches_of(run, stage, stage.stop - 1)
     reestimate(trained.ensemble, batches, run.machine.arithmetic, run.machine.ranks)
+    check_state(trained.ensemble, Epoch(stage.phase, stage.stop - 1, 0), 0)
 
 
 def _train_epoch(session: Session, trained: Trained, stage: Stage, epoch: int) -> None:

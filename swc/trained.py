@@ -8,18 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Literal
 
 import torch
 from attrs import define, frozen
 
 from swc.diagnostics import DiagnosticError
-from swc.diagnostics.catalogue.training import MemberChanged
+from swc.diagnostics.catalogue.training import MemberChanged, MemberNotFound
 from swc.driver import Compiled
-from swc.program.codec import hash_of
+from swc.frontend.own_code import is_raised_by_us
 from swc.program.stages import Stage, stages
 from swc.program.training import Training
-from swc.store import checkpoint_path, read_compiled
+from swc.store import checkpoint_path, read_compiled, spec_hash_of
 from swc_runtime.checkpoint import Meta, check_belongs, load_checkpoint, newest_checkpoint, under_prefix
 from swc_runtime.data import epoch_batches
 from swc_runtime.ensemble import Ensemble, build, load_state_tensors, networks_of, state_tensors
@@ -72,15 +73,15 @@ class Kept:
         return f"epoch {position.epoch}{step} of {stages(training)[position.revision].phase.name}"
 
 
-def kept_of(folder: Path, spec_hash: str) -> Kept | None:
+def kept_of(folder: Path) -> Kept | None:
     """What a run can be taken up from, or None; DiagnosticError where its files do not belong together."""
     path = newest_checkpoint(checkpoint_path(folder))
     if path is None:
         return None
     tensors, meta = load_checkpoint(path)
-    check_belongs(path, meta, spec_hash=spec_hash, program_hash=meta.program_hash)
+    check_belongs(path, meta, spec_hash=spec_hash_of(folder), program_hash=meta.program_hash)
     compiled = read_compiled(folder, meta.position.revision)
-    check_belongs(path, meta, spec_hash=spec_hash, program_hash=hash_of(compiled.program))
+    check_belongs(path, meta, spec_hash=meta.spec_hash, program_hash=compiled.program_hash)
     return Kept(tensors, meta, compiled)
 
 
@@ -109,8 +110,16 @@ def own_members(run: Run, compiled: Compiled) -> tuple[int, ...] | None:
 def _fresh(compiled: Compiled, device: str, own: Sequence[int] | None) -> Ensemble:
     try:
         return build(compiled.program, device=device, own=own)
-    except (ValueError, ImportError, AttributeError) as error:  # a member whose code is gone or not what was compiled
-        raise DiagnosticError(MemberChanged(detail=str(error))) from error
+    except (ValueError, TypeError, ImportError, AttributeError) as error:
+        if isinstance(error, TypeError) and not is_raised_by_us(error):
+            raise  # by the member's own code
+        raise DiagnosticError(refusal_of_member(error)) from error
+
+
+def refusal_of_member(error: Exception) -> MemberChanged | MemberNotFound:
+    """What to tell of a member that cannot be made: its code is not to be found now, or it is not what was compiled."""
+    is_missing = isinstance(error, ImportError) or isinstance(getattr(error, "obj", None), ModuleType)
+    return (MemberNotFound if is_missing else MemberChanged)(detail=str(error))
 
 
 def assembled(run: Run, compiled: Compiled, ensemble: Ensemble, momentum: Momentum, epoch: int) -> Trained:
@@ -142,7 +151,7 @@ def begin_alike(run: Run, trained: Trained) -> None:
     ranks = run.machine.ranks
     if not ranks.are_many:
         return
-    place = (hash_of(trained.compiled.program), trained.epoch, trained.step)
+    place = (trained.compiled.program_hash, trained.epoch, trained.step)
     ranks.agree("program and checkpoint", repr(place).encode())
     ranks.take_from_first([*state_tensors(trained.ensemble).values()])
     ranks.take_from_first([*momentum_tensors(trained.ensemble, trained.optimiser).values()])

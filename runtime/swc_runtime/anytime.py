@@ -22,6 +22,7 @@ from swc_runtime.ensemble import Ensemble
 from swc_runtime.evaluate.cost import member_costs, subset_cost
 from swc_runtime.evaluate.predict import evaluating, predict
 from swc_runtime.evaluate.subsets import Subset, subsets, together
+from swc_runtime.finite import check_predictions
 from swc_runtime.metrics import nll, top1
 from swc_runtime.precision import Arithmetic, laid_out
 from swc_runtime.steps.losses import widened
@@ -191,4 +192,5 @@ class AnytimePredictor:
         made: Tensor = widened(logits).softmax(-1)
         if made.is_cuda:
             torch.cuda.synchronize(made.device)
+        check_predictions(made, [self.ensemble.program.members[served].name for served in network.members])
         return dict(zip(network.members, made, strict=False))

@@ -14,7 +14,9 @@ from attrs import frozen
 from swc.program.program import MemberPlan, Program
 from torch import Tensor, nn
 
+from swc_runtime.apart import set_apart
 from swc_runtime.init import initial_member, initial_tables, initial_templates, initial_tensor, seed_of
+from swc_runtime.layout import lies_plainly
 
 
 @frozen(eq=False)
@@ -31,10 +33,11 @@ def initial_parts(program: Program, modules: Sequence[nn.Module] | None = None) 
     """The parts of a fresh ensemble, on the CPU in float32.
 
     `modules` are the members' own torch modules where they are not to be built from the program's sources.
-    ValueError where a member does not fit the program.
+    ValueError where a member does not fit the program, DiagnosticError where two members share a parameter.
     """
     seed = seed_of(program)
     built = modules or [initial_member(program, member, seed) for member in program.members]
+    set_apart([(member.name, module) for member, module in zip(program.members, built, strict=True)])
     return Parts(
         tuple(initial_templates(bank, seed) for bank in program.banks),
         tuple(initial_tables(program, seed)),
@@ -59,7 +62,9 @@ def empty_parts(program: Program) -> Parts:
 
 
 def _channels_last(tensor: Tensor) -> Tensor:
-    return tensor.contiguous(memory_format=torch.channels_last) if tensor.dim() == 4 else tensor
+    if tensor.dim() != 4 or lies_plainly(tuple(tensor.shape)):
+        return tensor
+    return tensor.contiguous(memory_format=torch.channels_last)
 
 
 def stripped(module: nn.Module, member: MemberPlan, program: Program) -> nn.Module:

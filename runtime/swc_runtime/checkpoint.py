@@ -25,6 +25,8 @@ from swc.diagnostics.catalogue.run import (
     CheckpointNotWritten,
     CheckpointSchema,
 )
+from swc.program.files import is_there
+from swc.program.plain_json import read_json
 from torch import Tensor
 
 SCHEMA = "swc checkpoint 1"
@@ -125,7 +127,7 @@ def _checksum(tensors: Mapping[str, Tensor], meta: object) -> str:
 
 def newest_checkpoint(path: Path) -> Path | None:
     """The whole checkpoint to go on from: `path`, the one before where a write was cut off, or None."""
-    return next((candidate for candidate in (path, previous_of(path)) if candidate.exists()), None)
+    return next((candidate for candidate in (path, previous_of(path)) if is_there(candidate)), None)
 
 
 def load_checkpoint(path: Path) -> tuple[dict[str, Tensor], Meta]:
@@ -148,7 +150,10 @@ def decode_checkpoint(data: bytes, path: Path) -> tuple[dict[str, Tensor], Meta]
         raise _damaged(path, str(error)) from error
     if _checksum(tensors, described["meta"]) != described["sha256"]:
         raise _damaged(path, "its checksum does not match")
-    return dict(sorted(tensors.items())), _meta(described["meta"])
+    try:
+        return dict(sorted(tensors.items())), _meta(described["meta"])
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        raise _damaged(path, "it does not say where training stood") from error
 
 
 def _described(path: Path, data: bytes) -> dict[str, Any]:
@@ -156,8 +161,8 @@ def _described(path: Path, data: bytes) -> dict[str, Any]:
     if len(data) < 8 or length > len(data) - 8:
         raise _damaged(path, "it ends too early")
     try:
-        described = json.loads(json.loads(data[8 : 8 + length])["__metadata__"][KEY])
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        described = read_json(read_json(data[8 : 8 + length].decode("utf-8"))["__metadata__"][KEY])
+    except ValueError as error:
         raise _damaged(path, "its head is not readable") from error
     except (KeyError, TypeError) as error:
         raise _unknown(path, "no word of swc") from error
@@ -169,8 +174,13 @@ def _described(path: Path, data: bytes) -> dict[str, Any]:
 
 
 def _meta(plain: dict[str, Any]) -> Meta:
-    position = Position(**plain["position"])
-    return Meta(position, str(plain["spec_hash"]), str(plain["program_hash"]), plain["marks"], plain["facts"])
+    """What a head says; anything but counts, and records outside the run's folder, is a ValueError."""
+    position, marks = Position(**plain["position"]), plain["marks"]
+    if not all(type(number) is int and number >= 0 for number in (*asdict(position).values(), *marks.values())):
+        raise ValueError(position)
+    if any(Path(name).is_absolute() or ".." in Path(name).parts for name in marks):
+        raise ValueError(marks)
+    return Meta(position, str(plain["spec_hash"]), str(plain["program_hash"]), marks, plain["facts"])
 
 
 def _damaged(path: Path, detail: str) -> DiagnosticError:

@@ -19,17 +19,19 @@ from swc.program.expressions import Shape
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from swc_runtime.layout import lies_plainly
 from swc_runtime.plan import Block, CompositionPlan, Output
 
 
 def block_view(row_T: Tensor, offset: int, shape: Shape) -> Tensor:
     """Read a block out of a SuperWeight, without a copy.
 
-    Its scalars lie channels-last (outputs, kernel..., inputs); the view has torch's order of axes.
+    Its scalars lie channels-last (outputs, kernel..., inputs); the view has torch's order of axes, and plain strides
+    where the layout is the same and torch must not take it for channels-last.
     """
     flat = row_T[offset : offset + prod(shape)]
-    if len(shape) == 1:
-        return flat
+    if len(shape) == 1 or lies_plainly(shape):
+        return flat.view(shape)
     return flat.view(shape[0], *shape[2:], shape[1]).movedim(-1, 1)
 
 
@@ -52,6 +54,8 @@ def whole_view(rows: Sequence[Tensor], output: Output) -> Tensor:
 def empty_output(output: Output, like: Tensor, dtype: torch.dtype | None = None) -> Tensor:
     """Memory for an output that is assembled, channels-last, in `dtype` (None: that of `like`)."""
     shape = output.shape
+    if lies_plainly(shape):
+        return like.new_empty(shape, dtype=dtype)
     return like.new_empty((shape[0], *shape[2:], shape[1]), dtype=dtype).movedim(-1, 1)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import cached_property
+from functools import cached_property, partial
 
 import torch
 from attrs import frozen
@@ -19,10 +19,14 @@ from torch import Tensor, nn
 
 from swc_runtime.bank import Parts, initial_parts
 from swc_runtime.compose import Stored
-from swc_runtime.expressions.evaluate import evaluate
+from swc_runtime.expressions.evaluate import weight_of
+from swc_runtime.finite import Watch
 from swc_runtime.kernels.reference import Kernels, TorchKernels
+from swc_runtime.layout import guarded_calls, lay_weights, protect
 from swc_runtime.logits import check_logits
+from swc_runtime.noise import Noise
 from swc_runtime.plan import plan_composition
+from swc_runtime.reading import Readers
 from swc_runtime.step_weights import Sources, StepWeights
 
 
@@ -83,6 +87,11 @@ class Ensemble(nn.Module):
         self.coefficients = nn.ParameterList(nn.Parameter(t) for t in parts.tables)
         self.tensors = nn.ParameterList(nn.Parameter(t) for t in parts.tensors)
         self.members = nn.ModuleList(parts.members)
+        self.noise = Noise()
+        self.watch = Watch({})
+        self._readers = Readers()
+        for member in self.members:
+            protect(member)
         for number, bank in enumerate(self.plan.banks):
             self.register_buffer(f"index_{number}", torch.tensor(bank.index), persistent=False)
         self._installed = False
@@ -91,23 +100,31 @@ class Ensemble(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits [own members, images, classes] for images [B, C, H, W]; composes unless inside `composed()`."""
-        with self.composed():
+        with self.composed(), self.noise.apart(images.device):
             return torch.cat([self.run(network, images) for network in self.networks])
 
     def run(self, network: Network, images: Tensor, until: int | None = None) -> Tensor:
         """Logits [members, B, classes] of the members that a network serves; their weights must be composed.
 
-        A network with exits runs no further than its member number `until`, where that is given.
+        A network with exits runs no further than its member number `until`, where that is given. What the network
+        draws is its own, and so are the images where it changes them; DiagnosticError where it changes shared weights.
         """
-        module = self.members[network.host]
+        module, plan = self.members[network.host], self.program.members[network.host]
         stops = until is not None and getattr(module, "has_exits", False)
-        made: object = module(images, until=until) if stops else module(images)
+        run = partial(module, until=until) if stops else module
+        own_code = plan.source.kind == "python"
+        with self.noise.of(plan.name, images.device, own_code), guarded_calls(images.device, has_own_code=own_code):
+            made: object = self._readers.run((plan.name, module.training), run, images, self._read_by(network.host))
         if network.is_joint:  # a family of ours
             assert isinstance(made, Tensor)
             return made
-        source = self.program.members[network.host].source
         mode = "training" if module.training else "eval"
-        return check_logits(made, source, len(images), self.program.data.num_classes, mode=mode)[None]
+        return check_logits(made, plan.source, len(images), self.program.data.num_classes, mode=mode)[None]
+
+    def _read_by(self, host: int) -> dict[str, Tensor]:
+        """The composed weights that a member holds, by layer."""
+        places = ((self.weights[n].path, *self._places[n]) for n in self._numbers[host])
+        return {path: module.__dict__[name] for path, module, name in places if name in module.__dict__}
 
     @cached_property
     def networks(self) -> tuple[Network, ...]:
@@ -127,7 +144,7 @@ class Ensemble(nn.Module):
         direct = dict(zip(self.plan.direct, made, strict=False))
         rows = dict(zip(self.plan.rows, made[len(direct) :], strict=True))
         return tuple(
-            direct[n] if n in direct else evaluate(weight.expression, rows, sources.tensors)
+            direct[n] if n in direct else weight_of(weight.expression, rows, sources.tensors)
             for n, weight in enumerate(self.weights)
         )
 
@@ -239,14 +256,23 @@ class Ensemble(nn.Module):
 
     @contextmanager
     def step(self, dtype: torch.dtype | None = None) -> Iterator[None]:
-        """Inside is a step, from `begin_step` to `end_step`; an exception abandons it."""
+        """Inside is a step, from `begin_step` to `end_step`; an exception abandons it.
+
+        Networks that `run` inside draw from random state of their own.
+        """
         self.begin_step(dtype)
         try:
-            yield
+            with self.noise.apart(next(self.parameters()).device):
+                yield
             self.end_step()
         finally:
             if self._step is not None:
                 self.abandon_step()
+
+    def watch_buffers(self) -> None:
+        """Note which buffers and frozen parameters hold infinities before training goes on: no others may."""
+        trained = {name for name, parameter in state_parameters(self).items() if parameter.requires_grad}
+        self.watch = Watch({name: tensor for name, tensor in state_tensors(self).items() if name not in trained})
 
     def release(self) -> None:
         """Give up the memory that composed weights have between steps; ValueError during a step."""
@@ -270,10 +296,10 @@ def build(
 
 
 def placed(ensemble: Ensemble, device: torch.device | str, dtype: torch.dtype | None = None) -> Ensemble:
-    """Bring an ensemble to a device and dtype, the members' own convolutions channels-last."""
+    """Bring an ensemble to a device and dtype, the members' own convolutions channels-last where that is safe."""
     ensemble.to(device=device, dtype=dtype)
     for member in ensemble.members:
-        member.to(memory_format=torch.channels_last)
+        lay_weights(member)
     return ensemble
 
 

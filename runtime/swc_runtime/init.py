@@ -107,9 +107,7 @@ def as_written(program: Program, member: MemberPlan, seed: int) -> nn.Module:
 
     source = member.source
     with seeded(derived_seed(seed, f"member/{member.name}")):
-        return build_model(
-            source.kind, source.name, dict(source.arguments), program.data.num_classes, program.data.image_shape
-        )
+        return build_model(source.kind, source.name, source.given(), program.data.num_classes, program.data.image_shape)
 
 
 @contextmanager

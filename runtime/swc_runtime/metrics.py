@@ -74,7 +74,7 @@ def nll(probabilities_NC: Tensor, labels_N: Tensor) -> float:
     """Minus the mean log probability of the label, in nats."""
     at_label_N = probabilities_NC.gather(-1, labels_N[:, None]).squeeze(-1)
     smallest = torch.finfo(torch.float32).tiny  # softmax in float32 ends there: such a label costs 87 nats
-    return float(-at_label_N.clamp(min=smallest).log().mean())
+    return abs(float(at_label_N.clamp(min=smallest).log().mean()))  # minus 0 would be written -0.0
 
 
 def ece(probabilities_NC: Tensor, labels_N: Tensor) -> float:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from swc_runtime.ensemble import Ensemble
+from swc_runtime.init import derived_seed, seed_of
 from swc_runtime.precision import Arithmetic, laid_out
 from swc_runtime.ranks import ALONE, Ranks
 from swc_runtime.reduction import average_statistics
@@ -31,10 +32,11 @@ def reestimate(
         norm.momentum = None  # a cumulative mean
         norm.train()
     with torch.no_grad(), ensemble.composed():
-        for images, _ in batches:
+        for number, (images, _) in enumerate(batches):
             if len(images) == 0:
                 continue
-            with arithmetic.autocast():
+            seed = derived_seed(seed_of(ensemble.program), f"norms/{number}")
+            with ensemble.noise.seeded(seed, device), arithmetic.autocast():
                 ensemble(laid_out(images.to(device)))
     average_statistics(ensemble, ranks)
     for norm, momentum, training in before:

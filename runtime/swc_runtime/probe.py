@@ -22,6 +22,8 @@ from swc.program.program import Program, WeightPlan
 from torch import Tensor
 
 from swc_runtime.ensemble import Ensemble
+from swc_runtime.finite import check_gradients
+from swc_runtime.init import derived_seed, seed_of
 from swc_runtime.ranks import ALONE, Ranks
 from swc_runtime.similarity import Cosine, Shape, common_block, cosines, cosines_on
 from swc_runtime.sketch import Folder, Sketch, Sketches, is_folded, with_sketch_error
@@ -85,7 +87,10 @@ def sum_gradients(
     context: Context = nullcontext,
     ranks: Ranks = ALONE,
 ) -> GradientSums:
-    """Sum dL/dW of each composed weight over the batches, apart by group; ValueError without batches."""
+    """Sum dL/dW of each composed weight over the batches, apart by group.
+
+    ValueError without batches, DiagnosticError where a sum is not finite.
+    """
     kept: list[list[Tensor]] = []
     num_images = 0
     for number, (leaves, size) in enumerate(_passes(ensemble, batches, progress, context)):
@@ -96,7 +101,9 @@ def sum_gradients(
     num_images = _over_ranks(num_images, ranks)
     num_groups = len(kept)
     own = {layer_of(w): s for w, s in zip(ensemble.weights, _stacked(kept), strict=True)}
-    return GradientSums(_of_all(own, num_groups, ensemble, ranks), num_images)
+    sums = _of_all(own, num_groups, ensemble, ranks)
+    check_gradients(sums)
+    return GradientSums(sums, num_images)
 
 
 def _of_all(own: dict[str, Tensor], num_groups: int, ensemble: Ensemble, ranks: Ranks) -> dict[str, Tensor]:
@@ -139,10 +146,12 @@ def _passes(
     A batch's dL/dW is added to what the weights hold as `.grad`, which is the caller's to take and to give.
     """
     with _measuring(ensemble) as leaves:
-        for images, labels in batches:
+        for number, (images, labels) in enumerate(batches):
             device = leaves[0].device if leaves else images.device
+            seed = derived_seed(seed_of(ensemble.program), f"gradients/{number}")
             if len(labels):  # a rank may have no share of the last batch
-                _run_members(ensemble, leaves, images.to(device), labels.to(device), context)
+                with ensemble.noise.seeded(seed, device):
+                    _run_members(ensemble, leaves, images.to(device), labels.to(device), context)
             yield leaves, len(labels)
             if progress is not None:
                 progress(len(labels))
@@ -235,7 +244,9 @@ def sketch_clusters(
     num_images = _over_ranks(num_images, ranks)
     ranks.add_up(loud)
     silent = tuple(layer for layer, times in zip(shapes, loud.tolist(), strict=True) if not times)
-    found = _sketched(program, sketch.buckets, _added_up(folder, kept, ensemble, ranks), silent)
+    sketches = _added_up(folder, kept, ensemble, ranks)
+    check_gradients({layer: made for (layer, _), made in sketches.items()})
+    found = _sketched(program, sketch.buckets, sketches, silent)
     return ClusterFeedback(program.revision, found, silent, num_images=num_images, num_groups=len(kept))
 
 
@@ -374,4 +385,5 @@ def _sum_slots(
     by_slot: dict[str, Tensor] = {}
     for bank, stack in zip(plan.banks, stacks, strict=True):
         by_slot |= dict(zip(bank.slots, stack, strict=True))
+    check_gradients(by_slot)
     return by_slot, num_images

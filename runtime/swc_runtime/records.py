@@ -8,22 +8,31 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
+from hashlib import sha256
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from attrs import asdict
 from swc.diagnostics import DiagnosticError
 from swc.diagnostics.catalogue.formats import DamagedFile
 from swc.diagnostics.catalogue.run import RecordsCutShort
+from swc.program.checkpoint_head import head_of
+from swc.program.files import is_there
+from swc.program.plain_json import read_json
 from swc.program.stages import Stage
 
 from swc_runtime.events import EventFile, event_files
 from swc_runtime.metrics import Evaluation
 from swc_runtime.trainer import EpochResult
 
+if TYPE_CHECKING:
+    from hashlib import _Hash as Hash
+
 METRICS = "metrics.jsonl"
+CHECKED = re.compile(rb'(\{.*), "check": "([0-9a-f]{16})"\}')
 EVENTS = "events"
 Value = str | int | float | bool | None | tuple[float, ...]
 
@@ -37,13 +46,18 @@ class Records:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
-        self._lines = (folder / METRICS).open("a", encoding="utf-8")
+        path = folder / METRICS
+        self._seen = sha256(path.read_bytes() if is_there(path) else b"")
+        self._lines = path.open("a", encoding="utf-8")
         self._events = EventFile(folder / EVENTS)
 
     def write(self, kind: str, row: Mapping[str, Value]) -> None:
         """Add one line: `{"kind": kind, ...}` with the keys of `row` in order; numbers that are not finite as null."""
         plain = {"kind": kind, **{key: _plain(value) for key, value in row.items()}}
-        self._lines.write(json.dumps(plain, allow_nan=False) + "\n")
+        body = json.dumps(plain, allow_nan=False)
+        line = f'{body[:-1]}, "check": "{_check(self._seen, body.encode())}"}}\n'
+        self._seen.update(line.encode())
+        self._lines.write(line)
         self._lines.flush()
 
     def curve(self, name: str, value: float, step: int) -> None:
@@ -114,9 +128,16 @@ def _plain(value: Value) -> object:
     return value
 
 
+def _check(seen: Hash, body: bytes) -> str:
+    """What a line says of itself: a checksum over all that stands before it in the file, and over its own entries."""
+    digest = seen.copy()
+    digest.update(body)
+    return digest.hexdigest()[:16]
+
+
 def _files(folder: Path) -> tuple[str, ...]:
     events = tuple(path.relative_to(folder).as_posix() for path in event_files(folder / EVENTS))
-    return (METRICS, *events) if (folder / METRICS).exists() else events
+    return (METRICS, *events) if is_there(folder / METRICS) else events
 
 
 def cut_back(folder: Path, marks: Mapping[str, int]) -> None:
@@ -137,7 +158,7 @@ def cut_back(folder: Path, marks: Mapping[str, int]) -> None:
 
 
 def _check_long_enough(path: Path, size: int) -> None:
-    have = path.stat().st_size if path.exists() else 0
+    have = path.stat().st_size if is_there(path) else 0
     if have < size:
         raise DiagnosticError(RecordsCutShort(path=str(path), size=have, expected=size))
 
@@ -145,20 +166,52 @@ def _check_long_enough(path: Path, size: int) -> None:
 def read_rows(folder: Path, kind: str | None = None) -> list[dict[str, object]]:
     """The lines of a run's metrics, all or those of a kind; a last line without its end is left out.
 
-    DiagnosticError where another line is not what `Records` writes.
+    DiagnosticError where another line is not what `Records` writes, lines are gone that a checkpoint knows of, or one
+    stands twice. Lines of older versions have no checksum.
     """
     path = folder / METRICS
-    written = path.read_bytes() if path.exists() else b""
+    if folder.is_file():  # a spec that was compiled in memory
+        return []
+    head = head_of(folder / "checkpoints")  # before the lines: a run that goes on writes these first
+    written = path.read_bytes() if is_there(path) else b""
+    size = head.marks.get(METRICS, 0) if head is not None else 0
+    if len(written) < size:
+        raise DiagnosticError(RecordsCutShort(path=str(path), size=len(written), expected=size))
+    if size and written[size - 1 : size] != b"\n":
+        raise DiagnosticError(
+            DamagedFile(origin=str(path), detail="no line ends where the last checkpoint saw one end")
+        )
     lines = written[: written.rfind(b"\n") + 1].split(b"\n")[:-1]
+    _check_lines(path, lines)
     rows = [_row(path, number, line) for number, line in enumerate(lines, 1)]
     return [row for row in rows if kind is None or row["kind"] == kind]
 
 
+def _check_lines(path: Path, lines: Sequence[bytes]) -> None:
+    """DiagnosticError where a line has another checksum than it was written with, lost it, or stands twice."""
+    seen, is_checked, known = sha256(), False, set[bytes]()
+    for number, line in enumerate(lines, 1):
+        found = CHECKED.fullmatch(line)
+        if found is None and is_checked:
+            raise _damaged(path, number, "has lost its checksum")
+        if found is not None and _check(seen, found[1] + b"}") != found[2].decode():
+            raise _damaged(path, number, "is not as it was written")
+        if line in known:
+            raise _damaged(path, number, "stands there twice")
+        is_checked = found is not None
+        seen.update(line + b"\n")
+        known.add(line)
+
+
+def _damaged(path: Path, number: int, what: str) -> DiagnosticError:
+    return DiagnosticError(DamagedFile(origin=str(path), detail=f"line {number} {what}"))
+
+
 def _row(path: Path, number: int, line: bytes) -> dict[str, object]:
     try:
-        row = json.loads(line.decode("utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise DiagnosticError(DamagedFile(origin=str(path), detail=f"line {number} is no JSON")) from error
+        row = read_json(line.decode("utf-8"))
+    except ValueError as error:
+        raise _damaged(path, number, "is no JSON") from error
     if not isinstance(row, dict) or "kind" not in row:
-        raise DiagnosticError(DamagedFile(origin=str(path), detail=f"line {number} has no `kind`"))
-    return row
+        raise _damaged(path, number, "has no `kind`")
+    return {key: value for key, value in row.items() if key != "check"}

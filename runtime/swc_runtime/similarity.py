@@ -14,13 +14,14 @@ from itertools import combinations
 
 import torch
 from attrs import frozen
+from swc.program.feedback import UNKNOWN_ERROR
 from torch import Tensor
 
 Shape = tuple[int, ...]
 Block = Callable[[int, Shape], Tensor]  # a layer's number and a common block's shape -> its groups there [G, n...]
 
 CHUNK = 1 << 22  # scalars held in float64 at a time
-UNKNOWN = 1.0  # the error of a cosine of which only one group of batches speaks
+UNKNOWN = UNKNOWN_ERROR
 NOTHING = 1e-20  # the share of a squared norm that is rounding left by a subtraction
 
 

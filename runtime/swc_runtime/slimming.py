@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
+from math import inf, isnan
 
 import torch
 import torch.nn.functional as F
@@ -147,14 +148,15 @@ class Slimmer:
         return tuple(size for _, size in sorted(found.items()))
 
     def loss(self, numbers: Numbers) -> float:
-        """The mean cross-entropy of the cut network on all images."""
+        """The mean cross-entropy of the cut network on all images; infinite where it is no number."""
         state = self.state(numbers)
         total = 0.0
         with torch.no_grad(), self.arithmetic.autocast(), _in_mode(self.module, training=True):
             for images, labels in self.batches:
                 logits = functional_call(self.module, state, (laid_out(images),))
                 total += float(F.cross_entropy(widened(logits), labels, reduction="sum"))
-        return total / sum(len(labels) for _, labels in self.batches)
+        mean = total / sum(len(labels) for _, labels in self.batches)
+        return inf if isnan(mean) else mean
 
     def cost(self, numbers: Numbers) -> int:
         """The multiply-adds of one image."""

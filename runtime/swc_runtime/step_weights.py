@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from swc_runtime.compose import Stored
-from swc_runtime.expressions.evaluate import evaluate
+from swc_runtime.expressions.evaluate import weight_of
 from swc_runtime.kernels.reference import Kernels
 from swc_runtime.plan import CompositionPlan
 
@@ -63,7 +63,7 @@ class StepWeights:
         direct = set(self._plan.direct)
         rows = dict(zip(self._plan.rows, self._sources[len(direct) :], strict=True))
         others = ((number, weight) for number, weight in enumerate(weights) if number not in direct)
-        return {number: evaluate(weight.expression, rows, tensors) for number, weight in others}
+        return {number: weight_of(weight.expression, rows, tensors) for number, weight in others}
 
     def settle(self, numbers: Sequence[int]) -> None:
         """Take the gradients of these weights from their leaves, which are used no more."""

@@ -23,7 +23,6 @@ from torch import Tensor
 from swc_runtime.data import keys
 from swc_runtime.data.ahead import DEPTH, Ahead
 from swc_runtime.ensemble import Ensemble, state_tensors
-from swc_runtime.init import seed_all
 from swc_runtime.optimiser import set_learning_rate
 from swc_runtime.precision import Arithmetic, laid_out
 from swc_runtime.ranks import ALONE, Ranks
@@ -142,6 +141,7 @@ def train_epoch(
     options = StepOptions(arithmetic, recipe.label_smoothing, recipe.norm_batch)
     steps = _Steps(ensemble, optimiser, recipe, epoch, options, ranks)
     done, source = epoch.start, Ahead(batches, depth=0 if tally.sums.device.type == "cpu" else DEPTH)
+    ensemble.watch_buffers()
     ensemble.train()
     with closing(iter(source)) as made:
         for images, labels in made:
@@ -169,13 +169,14 @@ class _Steps:
     def take(self, step: int, images: Tensor, labels: Tensor, tally: Tally) -> None:
         """Step number `step` (from 0): gradients, what the ranks add up, a look at the losses, the update."""
         device = tally.sums.device
-        seed_all(noise_of(self.recipe, self.epoch, self.ranks) + step)
         seed = noise_of(self.recipe, self.epoch) + step
         rate = learning_rate(self.recipe, self.epoch.phase, self.epoch.number, step, self.epoch.steps)
         set_learning_rate(self.optimiser, rate)
         self.optimiser.zero_grad(set_to_none=True)
         batch = Batch(laid_out(images.to(device)), labels.to(device), self._num_images(step, labels), seed)
-        tally.add(combine(self.ensemble, _stepped(self.ensemble, batch, self.options), batch, self.ranks))
+        with self.ensemble.noise.seeded(noise_of(self.recipe, self.epoch, self.ranks) + step, device):
+            seen = _stepped(self.ensemble, batch, self.options)
+        tally.add(combine(self.ensemble, seen, batch, self.ranks))
         if device.type == "cpu" or (step + 1) % CHECK_EVERY == 0:
             check_losses(self.ensemble, tally, self.epoch, step + 1)
         self.optimiser.step()
@@ -195,12 +196,14 @@ def _stepped(ensemble: Ensemble, batch: Batch, options: StepOptions) -> Seen:
 
 
 def noise_of(recipe: Recipe, epoch: Epoch, ranks: Ranks = ALONE) -> int:
-    """What the global generators are seeded with at step 0 of an epoch; step n adds n.
+    """What members draw from at step 0 of an epoch, each with its name; step n adds n.
 
-    So that dropout and its like, as all else, do not depend on where a run was taken up. Ranks draw differently.
+    So that dropout and its like, as all else, do not depend on where a run was taken up. Ranks draw differently where
+    they see different images.
     """
     phase = crc32(epoch.phase.name.encode())
-    return (keys.base_of(recipe.seed, phase, epoch.number, keys.NOISE) >> 2) + (ranks.rank << RANK_BITS)
+    rank = 0 if ranks.deals_members else ranks.rank
+    return (keys.base_of(recipe.seed, phase, epoch.number, keys.NOISE) >> 2) + (rank << RANK_BITS)
 
 
 def check_losses(ensemble: Ensemble, tally: Tally, epoch: Epoch, step: int) -> None:
@@ -213,10 +216,13 @@ def check_losses(ensemble: Ensemble, tally: Tally, epoch: Epoch, step: int) -> N
 
 
 def check_finite(ensemble: Ensemble, tally: Tally, epoch: Epoch, step: int) -> None:
-    """DiagnosticError where a loss or any number of the state is not finite; to be called before every checkpoint."""
+    """DiagnosticError where a loss, or a number that training changes, is not finite; before every checkpoint."""
     check_losses(ensemble, tally, epoch, step)
-    state = state_tensors(ensemble)
-    broken = torch.stack([~tensor.isfinite().all() for tensor in state.values()]).tolist()
-    names = tuple(name for name, bad in zip(state, broken, strict=True) if bad)
+    check_state(ensemble, epoch, step)
+
+
+def check_state(ensemble: Ensemble, epoch: Epoch, step: int) -> None:
+    """DiagnosticError where a number that training changes is not finite, by the ids of the state."""
+    names = ensemble.watch.broken(state_tensors(ensemble))
     if names:
         raise DiagnosticError(NonFiniteState(phase=epoch.phase.name, epoch=epoch.number + 1, step=step, tensors=names))

@@ -5,14 +5,13 @@ Takes files, prints their diagnostics; status 1 if there is an error.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
 
 from swc.cli import console
-from swc.diagnostics.diagnostic import DiagnosticError, Sink
+from swc.diagnostics.diagnostic import Sink
 
 
 @click.command(name="check")
@@ -38,28 +37,11 @@ def check_one(path: Path, ensemble: str | None, overrides: Mapping[str, str], si
     """
     from swc.semantics import check
 
-    try:
-        names = (ensemble,) if ensemble else check.ensembles_in(path)
-    except DiagnosticError as found:
-        _collect(found, sink)
+    if ensemble is None:
+        check.check_whole(path, overrides, sink)
         return
-    if not ensemble:
-        _checked(lambda inner: check.check_definitions(path, inner), sink)
-    for name in names:
-        _checked(partial(check.check_file, path, name, overrides), sink)
-
-
-def _checked(act: Callable[[Sink], object], sink: Sink) -> None:
-    """Do something that raises what it finds, and collect that and its warnings instead."""
     inner = Sink()
-    try:
-        act(inner)
-    except DiagnosticError as found:
-        _collect(found, sink)
+    with check.collected(sink):
+        check.check_file(path, ensemble, overrides, inner)
     for diagnostic in inner.diagnostics:
-        sink.report(diagnostic)
-
-
-def _collect(found: DiagnosticError, sink: Sink) -> None:
-    for diagnostic in found.diagnostics:
         sink.report(diagnostic)

@@ -6,26 +6,20 @@ ended as a request to end (SIGTERM) would; a run goes on from its last checkpoin
 
 from __future__ import annotations
 
-import os
-import signal
 from threading import Thread
+
+from swc.processes import end_with
 
 INPUT = 0  # the file descriptor; a stream of Python's would be locked when the process ends
 
 
 def end_with_parent() -> None:
     """Watch the pipe; it is closed when no process is left that holds its other end."""
-    Thread(target=_watch, daemon=True).start()
-
-
-def _watch() -> None:
-    while os.read(INPUT, 1):
-        pass
-    os.kill(os.getpid(), signal.SIGTERM)
+    Thread(target=end_with, args=(INPUT,), daemon=True).start()
 
 
 if __name__ == "__main__":
+    end_with_parent()
     from swc.cli.main import main
 
-    end_with_parent()
     main()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from swc.cli import console
-from swc.cli.output import form_of, write_file
+from swc.cli.output import deliver, form_of, write_file
 from swc.cli.plot import AGAINST, FORMATS, figure_file
 
 if TYPE_CHECKING:
@@ -78,11 +78,7 @@ def _give(found: Comparison, form: str, output: Path | None) -> None:
         give(comparison_shown(found))
         return
     text = plain(comparison_shown(found)) if form == "text" else as_csv(found) if form == "csv" else as_json(found)
-    if output is None:
-        click.echo(text, nl=False)
-    else:
-        write_file(output, text.encode())
-        console.say(f"wrote {output}")
+    deliver(text, output)
 
 
 def _draw(found: Comparison, target: Path, against: str, sink: Sink) -> None:

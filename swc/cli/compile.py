@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from swc.cli import console
+from swc.cli import consent, console
 
 
 @click.command("compile")
@@ -14,17 +14,18 @@ from swc.cli import console
 @click.option("--ensemble", metavar="NAME", help="Which ensemble, where the file has several.")
 @click.option("--set", "settings", metavar="NAME=VALUE", multiple=True, help="Give a param another value; repeatable.")
 @click.option("--root", type=click.Path(file_okay=False, path_type=Path), default=Path(), help="Where build/ lies.")
-@click.option("--quiet", is_flag=True, help="Print warnings and errors only.")
+@click.option("--quiet", is_flag=True, help="Print warnings, errors and whose code runs only.")
 @console.format_option
 def command(
     spec: Path, ensemble: str | None, settings: tuple[str, ...], root: Path, quiet: bool, form: console.Format
 ) -> None:
     """Compile SPEC into build/<ensemble>/ and print what it will store, bank by bank.
 
+    To name SPEC is to consent to the code of its `python(...)` members: what will run is printed first.
     With `--format json` the output is the diagnostics; `swc show --format json` then has the counts.
     """
     overrides = console.overrides(settings)
-    with console.reporting(form) as sink:
+    with console.reporting(form) as sink, consent.by_naming(sink) as announce:
         from swc.cli.rendering import give
         from swc.driver import compile_file
         from swc.ir.counts import count
@@ -32,7 +33,7 @@ def command(
         from swc.show.report import compile_report
         from swc.store import write_build
 
-        compiled = compile_file(spec, overrides, ensemble)
+        compiled = compile_file(spec, overrides, ensemble, announce)
         for warning in compiled.warnings:
             sink.report(warning)
         folder = write_build(compiled, root, origin_of(spec, overrides, ensemble))

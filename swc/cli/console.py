@@ -1,7 +1,8 @@
 """Streams, colour and JSON for the commands: results go to the output stream, diagnostics to the error stream.
 
-Guarantees: no colour where the stream is no terminal or NO_COLOR is set (FORCE_COLOR overrides the terminal);
-under `--format json` the output stream holds one JSON document and nothing else.
+Guarantees: what files, names and errors hold reaches a terminal without its control characters (all output of the
+commands goes through here or `swc.cli.rendering`); no colour where the stream is no terminal or NO_COLOR is set
+(FORCE_COLOR overrides the terminal); under `--format json` the output stream holds one JSON document and nothing else.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import IO, Any, Literal
 import click
 
 from swc.diagnostics.diagnostic import Diagnostic, DiagnosticError, Severity, Sink
+from swc.diagnostics.printable import printable
 
 Format = Literal["text", "json"]
 
@@ -34,7 +36,7 @@ def report(diagnostics: Sequence[Diagnostic], form: Format = "text") -> None:
     from swc.diagnostics import render
 
     if form == "json":
-        click.echo(render.render_json(diagnostics), nl=False)
+        emit(render.render_json(diagnostics))
     elif diagnostics:
         text = render.render(diagnostics, colour=has_colour(sys.stderr))
         click.echo(text, nl=False, err=True, color=True)
@@ -42,12 +44,20 @@ def report(diagnostics: Sequence[Diagnostic], form: Format = "text") -> None:
 
 def say(message: str) -> None:
     """Print a line for people to the error stream: progress, what was written where."""
-    click.echo(message, err=True)
+    click.echo(printable(message), err=True)
 
 
 def give(text: str) -> None:
     """Print a result to the output stream, with a line end."""
-    click.echo(text)
+    emit(text + "\n")
+
+
+def emit(text: str, *, exact: bool = False) -> None:
+    """Print a result to the output stream as it is, but for characters that would steer a terminal.
+
+    With `exact` these are kept where the stream is no terminal: the text is somebody's file.
+    """
+    click.echo(text if exact and not sys.stdout.isatty() else printable(text), nl=False)
 
 
 def has_colour(stream: IO[Any]) -> bool:

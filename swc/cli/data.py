@@ -54,7 +54,9 @@ def corrupt(
     asked = Asked(_types(types), _severities(severities), seed, jobs or os.cpu_count() or 1)
     with console.reporting() as sink:
         facts = _facts(dataset)
-        source = SplitSource(open_data(facts, data, offline, console.say).test)
+        found = open_data(facts, data, offline, console.say)
+        found.report(sink)
+        source = SplitSource(found.test)
         check(source, asked, sink)
         if source.image_shape[2] == 1:
             console.say("grey images: types of colour are made of three equal channels, and their luma is kept")
@@ -66,14 +68,14 @@ def corrupt(
 
 
 def _facts(dataset: str) -> DataFacts:
-    from swc.cli.places import open_place
+    from swc.cli.places import is_spec, open_place
     from swc.diagnostics import DiagnosticError
     from swc.diagnostics.catalogue.names import UnknownData
     from swc.program.datasets import DATASETS
 
     if dataset in DATASETS:
         return DATASETS[dataset]
-    if not Path(dataset).exists():
+    if not (is_spec(dataset) or Path(dataset).exists()):
         raise DiagnosticError(UnknownData(name=dataset, datasets=tuple(DATASETS)))
     return open_place(dataset, {}).spec.data
 

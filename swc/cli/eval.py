@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from swc.cli import console
+from swc.cli import consent, console
+from swc.diagnostics import DiagnosticError
 
 if TYPE_CHECKING:
-    from swc.diagnostics import Sink
+    from swc.diagnostics import Diagnostic, Sink
     from swc.evaluation.measure import Asked
     from swc.evaluation.record import Evaluation
     from swc.store import Build
@@ -40,7 +41,8 @@ FORMATS = ("table", "json", "csv")
     help="Score corrupted test images: the official arrays, or those of `swc data corrupt`.",
 )
 @click.option("--interpolate", is_flag=True, help="Accuracy on the line between members of one architecture.")
-def command(places: tuple[str, ...], form: str | None, output: Path | None, **given: object) -> None:
+@consent.option
+def command(places: tuple[str, ...], form: str | None, output: Path | None, trust: bool, **given: object) -> None:
     """Evaluate what was trained: each member, every subset and the ensemble on held-out images.
 
     RUN is a run, a build folder or the name of a compiled ensemble; without it, what was compiled last. The numbers
@@ -53,28 +55,47 @@ def command(places: tuple[str, ...], form: str | None, output: Path | None, **gi
     check_writable(output)
     with console.reporting() as sink:
         builds = [open_place(place, {}) for place in places or (None,)]
-        found = tuple(_evaluated(build, Asked(**given), sink) for build in builds)  # type: ignore[arg-type]
+        for build in builds if given["keep"] else ():
+            folder = _file(build, "predictions.safetensors").parent
+            check_writable((folder if folder.is_dir() else build.folder) / "predictions.safetensors")
+        found = tuple(_evaluated(build, Asked(**given), sink, trust) for build in builds)  # type: ignore[arg-type]
+    unwritten = [told for pair in zip(builds, found, strict=True) for told in _unwritten(*pair)]
     _give(found, form or form_of(output, FORMATS, "table"), output)
+    if unwritten:  # told last: what was measured is not lost with the disk that refuses it
+        raise DiagnosticError(*unwritten)
 
 
-def _evaluated(build: Build, asked: Asked, sink: Sink) -> Evaluation:
+def _file(build: Build, name: str) -> Path:
+    return build.folder / "eval" / name
+
+
+def _evaluated(build: Build, asked: Asked, sink: Sink, is_trusted: bool) -> Evaluation:
     from swc.evaluation.earlier import with_earlier
     from swc.evaluation.measure import evaluate_build
-    from swc.evaluation.record import as_csv, as_json
-    from swc.store import write_whole
 
-    folder = build.folder / "eval"
-    found = with_earlier(evaluate_build(build, asked, sink, console.say), folder / "evaluation.json", console.say)
-    write_whole(folder / "evaluation.csv", as_csv((found,)))
-    write_whole(folder / "evaluation.json", as_json((found,)))
-    return found
+    with consent.asked(build, is_trusted, sink):
+        measured = evaluate_build(build, asked, sink, console.say)
+    return with_earlier(measured, _file(build, "evaluation.json"), console.say)
+
+
+def _unwritten(build: Build, found: Evaluation) -> tuple[Diagnostic, ...]:
+    """Write the numbers into the run's folder; gives what the system refused."""
+    from swc.evaluation.record import as_csv, as_json
+    from swc.program.files import write_kept
+
+    try:
+        write_kept(_file(build, "evaluation.csv"), as_csv((found,)))
+        write_kept(_file(build, "evaluation.json"), as_json((found,)))
+    except DiagnosticError as error:
+        return error.diagnostics
+    return ()
 
 
 def _give(found: tuple[Evaluation, ...], form: str, output: Path | None) -> None:
     from rich.console import Group
     from rich.text import Text
 
-    from swc.cli.output import write_file
+    from swc.cli.output import deliver
     from swc.cli.rendering import give
     from swc.evaluation.record import as_csv, as_json
     from swc.evaluation.shown import evaluation_shown
@@ -85,8 +106,4 @@ def _give(found: tuple[Evaluation, ...], form: str, output: Path | None) -> None
         give(shown)
         return
     text = plain(shown) if form == "table" else as_csv(found) if form == "csv" else as_json(found)
-    if output is None:
-        click.echo(text, nl=False)
-    else:
-        write_file(output, text.encode())
-        console.say(f"wrote {output}")
+    deliver(text, output)

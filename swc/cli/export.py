@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from swc.cli import console
+from swc.cli import consent, console
 
 FORMATS = ("torch", "safetensors", "torch-export", "onnx", "python")
 
@@ -16,7 +16,8 @@ FORMATS = ("torch", "safetensors", "torch-export", "onnx", "python")
 @click.option("--format", "form", type=click.Choice(FORMATS), default="torch", show_default=True)
 @click.option("--members", metavar="NAME,...", help="Write these members alone [all].")
 @click.option("-o", "--output", type=click.Path(file_okay=False, path_type=Path), help="The folder [ENSEMBLE_FORMAT].")
-def command(place: str | None, form: str, members: str | None, output: Path | None) -> None:
+@consent.option
+def command(place: str | None, form: str, members: str | None, output: Path | None, trust: bool) -> None:
     """Write the members of a run as plain files, with their weights generated once.
 
     torch: their state, and a Python file that loads them with torch alone. safetensors: their state. torch-export:
@@ -30,7 +31,11 @@ def command(place: str | None, form: str, members: str | None, output: Path | No
     wanted = () if members is None else tuple(name.strip() for name in members.split(","))
     if members is not None and not all(wanted):
         raise click.UsageError("--members has an empty name: leave it out for all members")
-    build = open_place(place, {})
-    found = export_build(build, form, wanted, output or Path(f"{build.spec.name}_{form}"))
+    with console.reporting() as sink:
+        build = open_place(place, {})
+        with consent.asked(build, trust, sink):
+            found = export_build(build, form, wanted, output or Path(f"{build.spec.name}_{form}"))
     console.say(f"wrote {found.folder}: {', '.join(found.files)}")
+    if not found.has_classes:
+        console.say("the names of the classes are not known: `swc train` on the finished run records them")
     console.say(f"every member was read back: its outputs differ by {found.difference:.1g} at most")

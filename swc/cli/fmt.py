@@ -45,7 +45,7 @@ def _format_stream(only_check: bool, sink: Sink) -> None:
     text = decode(sys.stdin.buffer.read(), "<stdin>")
     formatted = format_text(text, file="<stdin>")
     if not only_check:
-        click.echo(formatted, nl=False)
+        console.emit(formatted, exact=True)
     elif formatted != text:
         _tell_unformatted("<stdin>", sink)
 

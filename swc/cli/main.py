@@ -1,21 +1,25 @@
 """The command `swc`: finds the subcommand, runs it, and turns every way it can end into an exit status.
 
-Guarantees: 0 done, 1 diagnostics, 2 wrong usage, 70 a bug of ours, 130 interrupted, 141 the reader of the output went
-away. A subcommand's module is imported only when it runs, so that `swc --help` is quick.
+Guarantees: 0 done, 1 diagnostics, 2 wrong usage, 70 a bug of ours, 130 interrupted, 143 asked to end (SIGTERM), 129 the
+terminal is gone, 141 the reader of the output went away. A subcommand's module is imported only when it runs, so that
+`swc --help` is quick.
 """
 
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib import import_module
 
 import click
 
 from swc import __version__
-from swc.cli import console
+from swc.cli import console, stopping
 from swc.diagnostics.diagnostic import DiagnosticError
+from swc.diagnostics.printable import printable
 
 # name -> where the click command is, and what `swc --help` says of it
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -87,6 +91,8 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line of this process and exit with its status."""
+    os.environ.setdefault("PYTHONSAFEPATH", "1")  # no file here is taken for a module by what this process starts
+    stopping.listen()
     status = run(sys.argv[1:])
     try:
         sys.stdout.flush()
@@ -94,11 +100,28 @@ def main() -> None:
         status = NO_READER
     if status == NO_READER:
         _silence_stdout()
+    if status in stopping.STATUSES:
+        os._exit(status)  # at once: Python would join threads that read ahead, and Gloo's may abort without their peers
     sys.exit(status)
 
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command line and give its exit status; everything that can go wrong is said on the error stream."""
+    status = _ran(arguments)
+    _tell_refused()
+    return status
+
+
+def _tell_refused() -> None:
+    """Say once which parts of the cache were not read."""
+    from swc.cache import refused
+
+    for path in refused:
+        console.say(f"the cache {path} is not read: other users own it or may write to it")
+    refused.clear()
+
+
+def _ran(arguments: Sequence[str]) -> int:
     try:
         with cli.make_context("swc", list(arguments), obj=tuple(arguments)) as context:
             cli.invoke(context)
@@ -107,9 +130,19 @@ def run(arguments: Sequence[str]) -> int:
     except Exception as error:  # noqa: BLE001  (the one place that must see every bug: it makes the report of it)
         return _told(error, arguments)
     except KeyboardInterrupt:
-        console.say("interrupted")
-        return INTERRUPTED
+        return _stopped(signal.SIGINT)
+    except stopping.Stopped as stop:
+        return _stopped(stop.number)
     return DONE
+
+
+def _stopped(number: int) -> int:
+    """Say, once for all processes, that a signal ended the command, and give the exit status for it."""
+    stopping.ignore_more()
+    if os.environ.get("RANK", "0") == "0":
+        with suppress(OSError):  # the terminal may be gone
+            console.say(stopping.line_of(number))
+    return stopping.status_of(number)
 
 
 def _told(error: Exception, arguments: Sequence[str]) -> int:
@@ -119,9 +152,9 @@ def _told(error: Exception, arguments: Sequence[str]) -> int:
             console.report(error.diagnostics)
             return DIAGNOSTICS
         case click.Abort():
-            console.say("interrupted")
-            return INTERRUPTED
+            return _stopped(signal.SIGINT)
         case click.ClickException():
+            error.message = printable(error.message)
             error.show()
             return USAGE
         case BrokenPipeError():

@@ -8,6 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import click
+
+from swc.cli import console
 from swc.diagnostics import DiagnosticError
 from swc.diagnostics.catalogue.files import OutputUnwritable
 
@@ -42,6 +45,22 @@ def write_file(path: Path, content: bytes) -> None:
         partial.replace(path)
     except OSError as error:
         raise _unwritable(path, error) from error
+
+
+def deliver(text: str, output: Path | None) -> None:
+    """Print a result, or write it where the user asks.
+
+    Where the system refuses that, what was long in the making is printed, and then DiagnosticError raised.
+    """
+    if output is None:
+        click.echo(text, nl=False)
+        return
+    try:
+        write_file(output, text.encode())
+    except DiagnosticError:
+        click.echo(text, nl=False)
+        raise
+    console.say(f"wrote {output}")
 
 
 def _partial(path: Path) -> Path:

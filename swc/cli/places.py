@@ -15,6 +15,7 @@ from swc.diagnostics import Diagnostic, DiagnosticError
 from swc.diagnostics.catalogue.files import EmptyPlace, FileMissing, UnknownBuild
 from swc.diagnostics.catalogue.reports import SameRunTwice
 from swc.diagnostics.catalogue.show import OneRevision
+from swc.diagnostics.catalogue.structure import SeveralEnsembles
 from swc.diagnostics.catalogue.training import PartMissing
 
 if TYPE_CHECKING:
@@ -36,6 +37,8 @@ class Found:
 def open_place(place: str | None, overrides: Mapping[str, str], ensemble: str | None = None) -> Build:
     """The build or run at a place; a `.sw` file is compiled in memory, None is what was compiled last.
 
+    After a colon a `.sw` file's place may name one of its ensembles.
+    No code of `python(...)` members runs: the layers of a `.sw` file's are those kept when it was compiled.
     DiagnosticError for "", which a script has where a variable of it is not set.
     """
     from swc.store import open_build
@@ -44,14 +47,20 @@ def open_place(place: str | None, overrides: Mapping[str, str], ensemble: str | 
         return _with_revisions(open_build(None))
     if place == "":
         raise DiagnosticError(EmptyPlace())
-    if place.endswith(".sw"):
-        return _compiled(place, overrides, ensemble)
+    file, named = _parted(place)
+    if file.endswith(".sw"):
+        return _compiled(file, overrides, ensemble or named)
     if "/" in place and not Path(place).exists():
         raise DiagnosticError(FileMissing(path=place))
     path = Path(place)
     # the folder of one revision stands for its run
     run = path.parent.parent if path.parent.name == "revisions" else path
     return _with_revisions(open_build(run if (run / "spec.json").is_file() else place))
+
+
+def is_spec(place: str) -> bool:
+    """Whether a place is a `.sw` file, or an ensemble of one, and no build or run."""
+    return _parted(place)[0].endswith(".sw")
 
 
 def open_runs(places: Sequence[str]) -> tuple[Build, ...]:
@@ -104,10 +113,18 @@ def _compiled(place: str, overrides: Mapping[str, str], ensemble: str | None) ->
     from swc.show.revision import Revision
     from swc.store import Build
 
-    compiled = compile_file(place, overrides, ensemble)
+    try:
+        compiled = compile_file(place, overrides, ensemble, announce=None)  # to look at a spec runs nobody's code
+    except DiagnosticError as error:
+        raise DiagnosticError(*(_with_place(one, place) for one in error.diagnostics)) from error
     label = compiled.stage.label if compiled.stage else ""
     revision = Revision(0, label, compiled.graph, compiled.program, None, compiled.remarks)
     return Build(Path(place), compiled.spec, compiled.tables, (revision,))
+
+
+def _with_place(diagnostic: Diagnostic, place: str) -> Diagnostic:
+    """Advice that holds for every command which takes places: not all have `--ensemble`."""
+    return evolve(diagnostic, place=place) if isinstance(diagnostic, SeveralEnsembles) else diagnostic
 
 
 def sides(first: str | None, second: str | None) -> tuple[Found, Found]:
@@ -128,6 +145,8 @@ def _side(text: str) -> Found:
     place, wanted = _parted(text)
     if place.endswith(".json"):
         return _program(Path(place))
+    if place.endswith(".sw"):  # which has one revision, and perhaps several ensembles
+        place, wanted = text, None
     build = open_place(place or None, {})
     revision = choose(build.revisions, wanted or _own_number(place))
     side = side_of(revision)
@@ -150,10 +169,10 @@ def _own_number(place: str) -> str | None:
 
 
 def _program(path: Path) -> Found:
-    from swc.program.codec import decode
-    from swc.program.program import Program
+    from swc.program.files import is_there
     from swc.show.diff import Side
+    from swc.store import read_program
 
-    if not path.is_file():
+    if not is_there(path):
         raise DiagnosticError(FileMissing(path=str(path)))
-    return Found(Side(str(path), decode(path.read_text("utf-8"), Program, str(path))))
+    return Found(Side(str(path), read_program(path)))

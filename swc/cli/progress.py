@@ -14,9 +14,11 @@ from typing import IO, TYPE_CHECKING
 
 from attrs import define, field
 
+from swc.diagnostics.printable import printable
 from swc.diagnostics.render import render_one
 from swc.program.stages import Stage, stages
 from swc.program.training import Phase, Training
+from swc.show.wording import decimal, per_cent
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
@@ -135,7 +137,7 @@ class Plain:
 
     def say(self, line: str) -> None:
         """Print a line."""
-        print(line, file=self.stream, flush=True)
+        print(printable(line), file=self.stream, flush=True)
 
     def warn(self, warning: Diagnostic) -> None:
         """Print a warning as `swc compile` does."""
@@ -145,12 +147,13 @@ class Plain:
 def seen(result: EpochResult) -> str:
     """Loss (the sum over members) and accuracy, of the ensemble where there is one, on training images."""
     if result.ensemble is None:  # the members saw different images
-        return f"loss {result.loss:.4f}  mean accuracy {sum(result.accuracies) / len(result.accuracies):.1%}"
-    return f"loss {result.loss:.4f}  accuracy {result.ensemble:.1%}"
+        mean = sum(result.accuracies) / len(result.accuracies)
+        return f"loss {decimal(result.loss)}  mean accuracy {per_cent(mean, 1)}"
+    return f"loss {decimal(result.loss)}  accuracy {per_cent(result.ensemble, 1)}"
 
 
 def _scores(scores: Scores) -> str:
-    return f"{scores.top1:.2%}"
+    return per_cent(scores.top1)
 
 
 @define
@@ -172,14 +175,14 @@ class Live(Plain):
 
     def _draw(self, text: str) -> None:
         left = spoken(self.clock.left())
-        self.bar.update(self._task_id(), description=text, completed=self.clock.done, left=left)
+        self.bar.update(self._task_id(), description=printable(text), completed=self.clock.done, left=left)
 
     def _task_id(self) -> TaskID:
         return self.bar.task_ids[0] if self.bar.task_ids else self.bar.add_task("", total=self.clock.total, left="-:--")
 
     def say(self, line: str) -> None:
         """Print a line above the bar."""
-        self.bar.console.print(line, markup=False, highlight=False)
+        self.bar.console.print(printable(line), markup=False, highlight=False)
 
 
 @contextmanager

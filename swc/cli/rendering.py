@@ -7,11 +7,10 @@ import sys
 from shutil import get_terminal_size
 from typing import Literal
 
-import click
 from rich.console import Console, RenderableType
 
-from swc.cli.console import has_colour
-from swc.show.plain import WIDTH, plain, wide_enough
+from swc.cli.console import emit, has_colour
+from swc.show.plain import WIDTH, Printable, plain, wide_enough
 
 DEEP = ("truecolor", "24bit")
 
@@ -24,10 +23,10 @@ def terminal_width() -> int:
 def give(renderable: RenderableType) -> None:
     """Print a result to the output stream."""
     if not has_colour(sys.stdout):
-        click.echo(plain(renderable, terminal_width()), nl=False)
+        emit(plain(renderable, terminal_width()))
         return
     # with 16 colours several clusters would look alike, and every terminal of today has 256
     system: Literal["truecolor", "256"] = "truecolor" if os.environ.get("COLORTERM") in DEEP else "256"
     console = Console(file=sys.stdout, width=terminal_width(), force_terminal=True, color_system=system)
     console.width = wide_enough(renderable, console)
-    console.print(renderable, highlight=False, markup=False, emoji=False)
+    console.print(Printable(renderable), highlight=False, markup=False, emoji=False)

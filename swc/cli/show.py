@@ -42,12 +42,12 @@ def show(
 
     PATH is a build folder, a run, the name of a compiled ensemble or a .sw spec; without it, what was compiled last.
     """
-    from swc.cli.places import open_place
+    from swc.cli.places import is_spec, open_place
 
     file_format = asked or form_of(output, FORMATS, "text")
     if layer is not None and file_format != "text":
         raise DiagnosticError(LayerNeedsText(file_format=file_format))
-    if (settings or ensemble) and not (place or "").endswith(".sw"):
+    if (settings or ensemble) and not is_spec(place or ""):
         raise click.UsageError("--set and --ensemble are for a .sw spec: what is compiled is as it was compiled")
     build = open_place(place, console.overrides(settings), ensemble)
     if file_format in ("svg", "png"):
@@ -104,6 +104,6 @@ def _write_picture(build: Build, phase: str | None, file_format: str, output: Pa
 
 def _emit(text: str, output: Path | None) -> None:
     if output is None:
-        click.echo(text, nl=False)
+        console.emit(text)
     else:
         write_file(output, text.encode("utf-8"))

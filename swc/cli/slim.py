@@ -38,26 +38,31 @@ def command(place: str | None, policy: str, output: Path | None, **given: object
     slices. RUN is a run with `share conv as slices`, its build folder or the name of its ensemble; without it, what
     was compiled last.
     """
-    from swc.cli.output import write_file
+    from swc.cli.output import check_writable, write_file
     from swc.cli.places import open_place
     from swc.slimming.slim import Asked, slim_build
     from swc.slimming.written import written
 
     with console.reporting() as sink:
-        found = slim_build(open_place(place, {}), Asked(**given), sink, console.say)  # type: ignore[arg-type]
-    target = output or Path(f"{found.spec.name}_slim.sw")
+        build = open_place(place, {})
+        target = output or Path(f"{build.spec.name}_slim.sw")
+        check_writable(target)
+        found = slim_build(build, Asked(**given), sink, console.say)  # type: ignore[arg-type]
     _tell(found)
     write_file(target, written(found, policy).encode())
     console.say(f"wrote {target}")
 
 
 def _tell(found: Slimming) -> None:
-    from swc.show.wording import exact, share_of
+    from swc.show.wording import decimal, exact, share_of
 
+    for target, one in found.found:
+        if one.numbers == found.uncut.numbers:
+            console.say(f"{target.text} is no less than `{found.member.name}` takes: {target.member} is not cut at all")
     whole = found.uncut.multiply_adds
     rows = [(found.member.name, found.uncut), *((target.member, one) for target, one in found.found)]
     width = max(len(name) for name, _ in rows)
     for name, one in rows:
         numbers = " ".join(map(str, one.numbers))
         cost = f"{exact(one.multiply_adds):>{len(exact(whole))}} ({share_of(one.multiply_adds, whole):>7})"
-        click.echo(f"{name:<{width}}  {cost}  loss {one.loss:.4f}  {numbers}")
+        console.give(f"{name:<{width}}  {cost}  loss {decimal(one.loss)}  {numbers}")

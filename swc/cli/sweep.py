@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from swc.cli import console
+from swc.cli import consent, console
 
 if TYPE_CHECKING:
     from swc.sweep.cells import Done
@@ -41,9 +41,11 @@ def command(
 ) -> None:
     """Train SPEC with every combination of some params' values, and every seed.
 
-    SPEC is a `.sw` file with `--vary`, or a sweep file (`.toml`). A sweep that was stopped goes on where it was, and a
+    SPEC is a `.sw` file with `--vary`, or a sweep file (`.toml`). To name it is to consent to the code of its
+    `python(...)` members: what will run is printed first. A sweep that was stopped goes on where it was, and a
     run that fails does not stop the others.
     """
+    from swc.diagnostics import Sink
     from swc.sweep.beginning import check_beginning
     from swc.sweep.cells import run_sweep, threads_each
 
@@ -59,26 +61,31 @@ def command(
     def tell(done: Done) -> None:
         console.say(f"{done.cell.name}: {_told(done)}")
 
-    found = run_sweep(sweep, folder, jobs, options, tell)
+    sink = Sink()
+    with consent.by_naming(sink) as announce:
+        found = run_sweep(sweep, folder, jobs, options, tell, announce)
+    console.report(sink.diagnostics)
     _conclude(sweep, found, folder)
 
 
 def _told(done: Done) -> str:
     if done.results is None:
         return f"{'running elsewhere' if done.is_elsewhere else 'failed'}: {done.reason}"
-    return f"ensemble {done.results['together']['top1']:.2%}"
+    from swc.show.wording import per_cent
+
+    return f"ensemble {per_cent(done.results['together']['top1'])}"
 
 
 def _sweep(spec: Path, varied: tuple[str, ...], given: dict[str, object]) -> Sweep:
     from attrs import evolve
 
     from swc.diagnostics.sources import read_source
-    from swc.sweep.plan import Sweep, read_sweep, repeated
+    from swc.sweep.plan import Sweep, read_sweep, repeated, values_in
 
     named = {name: value for name, value in given.items() if value is not None}
     if "ensemble" in named:
         named["ensembles"] = (str(named.pop("ensemble")),)
-    pairs = tuple((name, tuple(values.split(","))) for name, values in console.overrides(varied, "--vary").items())
+    pairs = tuple((name, values_in(values)) for name, values in console.overrides(varied, "--vary").items())
     if spec.suffix == ".toml":
         if pairs:
             raise click.UsageError("a sweep file says itself what varies: leave --vary away")
@@ -101,11 +108,11 @@ def _conclude(sweep: Sweep, found: tuple[Done, ...], folder: Path) -> None:
     from swc.sweep.summary import as_csv, as_json, figure, shown, summaries
 
     summary = summaries(sweep, found)
+    give(shown(sweep, summary))
     write_whole(folder / "sweep.csv", as_csv(sweep, found))
     write_whole(folder / "sweep.json", as_json(sweep, summary))
     with house_style():
         write_file(folder / "sweep.png", image_of(figure(sweep, summary), "png"))
-    give(shown(sweep, summary))
     console.say(f"wrote sweep.csv, sweep.json and sweep.png in {folder}")
     elsewhere = sum(done.is_elsewhere for done in found)
     failed = sum(done.results is None for done in found) - elsewhere

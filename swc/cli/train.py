@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 from attrs import evolve
 
-from swc.cli import console
+from swc.cli import consent, console
 
 if TYPE_CHECKING:
     from swc.diagnostics import Sink
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from swc_runtime.metrics import Evaluation
 
 
-def _number(context: click.Context, parameter: click.Parameter, value: float) -> float:
-    if isnan(value):  # click's ranges let "nan" through
+def _number(context: click.Context, parameter: click.Parameter, value: float | None) -> float | None:
+    if value is not None and isnan(value):  # click's ranges let "nan" through
         raise click.BadParameter("nan is no number", context, parameter)
     return value
 
@@ -34,8 +34,7 @@ def _number(context: click.Context, parameter: click.Parameter, value: float) ->
     "--epochs-scale",
     type=click.FloatRange(0.001, 1000),
     callback=_number,
-    default=1.0,
-    help="Scale all epochs, for a trial.",
+    help="Scale all epochs, for a trial [1, or what a run was begun with].",
 )
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
 @click.option(
@@ -64,7 +63,8 @@ def _number(context: click.Context, parameter: click.Parameter, value: float) ->
     help="Seconds between checkpoints within an epoch; there is one after each.",
 )
 @click.option("--score-every", type=click.IntRange(0), default=0, help="Epochs between scores; 0: at ends of stages.")
-def command(place: str | None, nproc: int, **given: object) -> None:
+@consent.option
+def command(place: str | None, nproc: int, trust: bool, **given: object) -> None:
     """Train what was compiled last, or BUILD: a build folder, a run's folder or the name of a compiled ensemble.
 
     A run that was stopped, in whatever way, goes on where it was. With `--nproc`, or under torchrun, several processes
@@ -76,24 +76,37 @@ def command(place: str | None, nproc: int, **given: object) -> None:
     if given["sync_norms"] and given["placement"] == "members":
         raise click.UsageError("with --placement members every member sees whole batches: leave --sync-norms away")
     if nproc > 1:
-        launch.together(nproc, click.get_current_context().find_root().obj)
+        _together(nproc, place, trust)
         return
 
     with console.reporting() as sink, launch.among_others():
-        _train(place, Options(**given), sink)  # type: ignore[arg-type]
+        _train(place, Options(**given), sink, trust)  # type: ignore[arg-type]
 
 
-def _train(place: str | None, options: Options, sink: Sink) -> None:
+def _together(nproc: int, place: str | None, is_trusted: bool) -> None:
+    """Start the processes, which inherit the consent that is asked for here, once."""
+    from swc.cli import launch
+    from swc.diagnostics import Sink
+    from swc.store import open_build
+
+    sink = Sink()
+    with consent.asked(open_build(place, prefer_run=False), is_trusted, sink):
+        console.report(sink.diagnostics)
+        launch.together(nproc, click.get_current_context().find_root().obj)
+
+
+def _train(place: str | None, options: Options, sink: Sink, is_trusted: bool) -> None:
     from swc.run import open_run
     from swc.store import open_build
     from swc_runtime.ranks import ranks_announced
 
     is_first = ranks_announced()[0] == 0
     build = open_build(place, prefer_run=False)
-    run = open_run(build, options, sink, console.say if is_first else _say_nothing)
-    console.report(sink.diagnostics)
-    sink.diagnostics.clear()
-    found = _trained(run)
+    with consent.asked(build, is_trusted, sink, is_first=is_first):
+        run = open_run(build, options, sink, console.say if is_first else _say_nothing)
+        console.report(sink.diagnostics)
+        sink.clear()
+        found = _trained(run)
     if is_first:
         _conclude(run, found)
 
@@ -119,6 +132,6 @@ def _conclude(run: Run, found: Evaluation) -> None:
     from swc.results import results_of, results_shown, write_results
 
     results = results_of(run, found)
-    write_results(run.folder, results)
     give(results_shown(results))
+    write_results(run.folder, results)
     console.say(f"the run is in {run.folder}; next: swc show")

@@ -17,6 +17,7 @@ from swc.compare.scores import Scores, scores_of
 from swc.compare.systems import System, systems_of
 from swc.diagnostics import DiagnosticError, Sink
 from swc.diagnostics.catalogue.comparing import DifferentData, LeftOut, NothingToPlot
+from swc.diagnostics.catalogue.trust import CostsUnknown
 from swc.report.anytime import figure
 from swc.store import Build
 
@@ -54,6 +55,9 @@ def comparison_of(builds: Sequence[Build], start: Path, sink: Sink) -> Compariso
     """Compare builds; runs of specs are looked for from `start` upwards. DiagnosticError where a file is damaged."""
     systems = systems_of(builds, start, sink)
     found = Comparison(tuple(Compared(system, planned_of(system), scores_of(system, sink)) for system in systems))
+    for one in found.systems:
+        if one.planned.multiply_adds is None:
+            sink.report(CostsUnknown(ensemble=one.system.name))
     if len(found.data) > 1:
         sink.report(DifferentData(data=found.data))
     return found

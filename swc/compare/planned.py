@@ -1,21 +1,18 @@
 """What an ensemble stores and costs, before anything trains.
 
 Takes a system; gives `Planned`. Guarantees: numbers are exact and those of `swc.ir.counts` and of
-`swc_runtime.evaluate.cost`; they are of the first revision, whatever training made of it.
+`swc_runtime.evaluate.cost`; they are of the first revision, whatever training made of it; no code of `python(...)`
+members runs.
 """
 
 from __future__ import annotations
 
-import sys
-from contextlib import redirect_stdout
-
-from attrs import frozen
+from attrs import evolve, frozen
 
 from swc.compare.systems import System
 from swc.diagnostics import DiagnosticError
 from swc.diagnostics.catalogue.training import MemberChanged
-from swc.frontend.own_code import told_to_its_author
-from swc.frontend.read import folders_of
+from swc.frontend.table import LayerTable
 from swc.ir.counts import Counts, composed, count
 from swc.ir.graph import Graph
 from swc.program.program import Program
@@ -49,15 +46,16 @@ class Memory:
 class Planned:
     """A system as it is compiled.
 
-    `multiply_adds` are those of a prediction of the whole ensemble; `sharing` names for each share block its policy
-    and what it selects; `memory` is None without a train block.
+    `multiply_adds` are those of a prediction of the whole ensemble, None where those of a member whose code is not ours
+    were not counted when it was compiled; `sharing` names for each share block its policy and what it selects; `memory`
+    is None without a train block.
     """
 
     members: int
     budget: str
     sharing: tuple[str, ...]
     counts: Counts
-    multiply_adds: int
+    multiply_adds: int | None
     memory: Memory | None
 
     @property
@@ -76,7 +74,7 @@ def planned_of(system: System) -> Planned:
         budget=budget_text(spec.budget),
         sharing=tuple(_sharing(share) for share in spec.shares),
         counts=counts,
-        multiply_adds=_multiply_adds(first.program, spec),
+        multiply_adds=_multiply_adds(first.program, system.build.tables),
         memory=_memory(first.graph, counts, spec),
     )
 
@@ -94,14 +92,32 @@ def _memory(graph: Graph, counts: Counts, spec: Spec) -> Memory | None:
     return Memory(stored, stored, momentum, BYTES * made.weight_scalars, BYTES * made.gradient_scalars)
 
 
-def _multiply_adds(program: Program, spec: Spec) -> int:
-    from swc_runtime.evaluate.cost import planned_costs, subset_cost
-    from swc_runtime.models import factory_path
+def _multiply_adds(program: Program, tables: tuple[LayerTable, ...]) -> int | None:
+    """Counted anew for our own and torchvision's families; others' as they were when they were compiled."""
+    counted = {table.member: table.multiply_adds for table in tables}
+    others = [counted.get(member.name) for member in program.members if member.source.kind == "python"]
+    if None in others:
+        return None
+    return sum(number or 0 for number in others) + _planned(_without_others(program))
 
-    folders = folders_of(spec)
-    quiet = redirect_stdout(sys.stderr)  # the output stream belongs to the command's result
-    with quiet, factory_path(folders), told_to_its_author(folders):
-        try:
-            return subset_cost(program, range(len(program.members)), planned_costs(program)).multiply_adds
-        except (ValueError, ImportError, AttributeError) as error:
-            raise DiagnosticError(MemberChanged(detail=str(error))) from error
+
+def _without_others(program: Program) -> Program:
+    """The program without the members whose code is not ours."""
+    left = {member.name for member in program.members if member.source.kind != "python"}
+    return evolve(
+        program,
+        members=tuple(member for member in program.members if member.name in left),
+        weights=tuple(weight for weight in program.weights if weight.member in left),
+        private=tuple(private for private in program.private if private.member in left),
+    )
+
+
+def _planned(program: Program) -> int:
+    from swc_runtime.evaluate.cost import planned_costs, subset_cost
+
+    if not program.members:
+        return 0
+    try:
+        return subset_cost(program, range(len(program.members)), planned_costs(program)).multiply_adds
+    except (ValueError, TypeError, ImportError, AttributeError) as error:
+        raise DiagnosticError(MemberChanged(detail=str(error))) from error

@@ -5,16 +5,15 @@ Takes a `Comparison`, gives text. Guarantees: numbers are exact; what was not me
 
 from __future__ import annotations
 
-import csv
 import json
-from collections.abc import Iterator
-from io import StringIO
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from attrs import asdict
 
 from swc.compare.scores import METRICS, Scores
 from swc.program.codec import finite_json
+from swc.program.csv_text import csv_text
 
 if TYPE_CHECKING:
     from swc.compare.comparison import Compared, Comparison
@@ -78,23 +77,23 @@ def _value(value: Value | None) -> dict[str, float | None] | None:
 
 def as_csv(found: Comparison) -> str:
     """One line for each system and kind of its runs; one for a system without any, its last columns empty."""
-    stream = StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
+    rows: list[Iterable[object]] = []
     measured = (column for metric in METRICS for column in (metric, f"{metric}_error"))
     plan = ("name", "ensemble", "data", "members", "sharing", *COUNTS, "multiply_adds")
     memory = (f"memory_{name}" for name in MEMORY)
-    writer.writerow((*plan, *memory, *KIND, "num_runs", *measured))
+    rows.append((*plan, *memory, *KIND, "num_runs", *measured))
     for one in found.systems:
         for scores in one.scores or (None,):
-            writer.writerow((*_before(one), *_after(scores)))
-    return stream.getvalue()
+            rows.append((*_before(one), *_after(scores)))
+    return csv_text(rows)
 
 
 def _before(one: Compared) -> tuple[object, ...]:
     planned = one.planned
     memory = ["" if planned.memory is None else getattr(planned.memory, name) for name in MEMORY]
     names = (one.system.name, one.system.build.spec.name, one.data, planned.members, "; ".join(planned.sharing))
-    return (*names, *_counts(one).values(), planned.multiply_adds, *memory)
+    costs = "" if planned.multiply_adds is None else planned.multiply_adds
+    return (*names, *_counts(one).values(), costs, *memory)
 
 
 def _after(scores: Scores | None) -> Iterator[object]:

@@ -7,7 +7,6 @@ them did not measure has no mean.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import fmean
@@ -16,13 +15,14 @@ from typing import Any
 from attrs import frozen
 
 from swc.compare.systems import System
-from swc.diagnostics import DiagnosticError, Sink
+from swc.diagnostics import Sink
 from swc.diagnostics.catalogue.comparing import SameSeed
-from swc.diagnostics.catalogue.formats import DamagedFile
 from swc.program.codec import decode
+from swc.program.files import text_of
 from swc.program.stages import stages
 from swc.report.anytime import Line, Point, points_of
 from swc.report.scored import Scored, scored_of
+from swc.results import read_results
 from swc.semantics.spec import Spec
 from swc.show.wording import scale_text
 from swc.sweep.summary import Value, measured, value_of
@@ -50,6 +50,7 @@ class Found:
     kind: Kind
     numbers: dict[str, float | None]
     points: tuple[Point, ...]
+    calibration: str = ""
 
 
 @frozen
@@ -87,14 +88,14 @@ def _by_seed(name: str, found: Sequence[Found], sink: Sink) -> list[Found]:
 
 def _found(folder: Path) -> Found | None:
     """What `swc eval` wrote of a run; where there is none, or training went on, what `swc train` wrote at its end."""
-    scored, results = scored_of(folder), _results(folder)
+    scored, results = scored_of(folder), read_results(folder)
     spec = _spec(folder)
     if spec.training is None or (scored is None and results is None):
         return None
     seed, end = spec.training.recipe.seed, _end(folder)
     if scored is not None and (results is None or scored.stage == end):
         kind = Kind(scored.epochs_scale, scored.stage, scored.num_images, scored.num_calibration)
-        return Found(folder, seed, kind, _evaluated(scored), points_of(scored.predictors))
+        return Found(folder, seed, kind, _evaluated(scored), points_of(scored.predictors), scored.calibration)
     assert results is not None
     kind = Kind(results["epochs_scale"], end, results["together"]["num_images"], 0)
     return Found(folder, seed, kind, _trained(results), ())
@@ -102,7 +103,7 @@ def _found(folder: Path) -> Found | None:
 
 def _spec(folder: Path) -> Spec:
     path = folder / "spec.json"
-    found: Spec = decode(path.read_text("utf-8"), Spec, str(path))
+    found: Spec = decode(text_of(path), Spec, str(path))
     return found
 
 
@@ -112,18 +113,6 @@ def _end(folder: Path) -> str:
     assert training is not None, "runs are trained"
     last = stages(training)[-1]
     return f"epoch {last.stop} of {last.phase.name}"
-
-
-def _results(folder: Path) -> dict[str, Any] | None:
-    path = folder / "results.json"
-    if not path.is_file():
-        return None
-    try:
-        found: dict[str, Any] = json.loads(path.read_text("utf-8"))
-        _trained(found)
-    except (ValueError, KeyError, TypeError) as error:
-        raise DiagnosticError(DamagedFile(origin=str(path), detail="it holds no results of a run")) from error
-    return found
 
 
 def _trained(results: dict[str, Any]) -> dict[str, float | None]:
@@ -146,7 +135,7 @@ def _evaluated(scored: Scored) -> dict[str, float | None]:
 
 
 def _together(name: str, kind: Kind, end: str, found: Sequence[Found]) -> Scores:
-    label = _label(name, kind, end)
+    label = _label(name, kind, end, found)
     evaluated = [run for run in found if run.points]
     points = _mean_points([run.points for run in evaluated])
     line = Line(label, str(evaluated[0].folder), points) if evaluated else None
@@ -154,8 +143,9 @@ def _together(name: str, kind: Kind, end: str, found: Sequence[Found]) -> Scores
     return Scores(label, kind, tuple(run.seed for run in found), len(evaluated), values, line)
 
 
-def _label(name: str, kind: Kind, end: str) -> str:
-    calibrated = ", at fitted temperatures" if kind.num_calibration else ""
+def _label(name: str, kind: Kind, end: str, found: Sequence[Found]) -> str:
+    said = tuple(dict.fromkeys(run.calibration for run in found))
+    calibrated = said[0] if len(said) == 1 else ", at fitted temperatures, of some runs partly at T = 1"
     unfinished = f", after {kind.stage}" if kind.stage != end else ""
     return f"{name}{scale_text(kind.epochs_scale)}{unfinished}{calibrated}"
 

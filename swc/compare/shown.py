@@ -65,7 +65,7 @@ def _before(found: Comparison) -> Table:
 def _costs(planned: Planned) -> tuple[str, ...]:
     return (
         share_of(planned.stored_scalars, planned.counts.native_scalars),
-        short(planned.multiply_adds),
+        "-" if planned.multiply_adds is None else short(planned.multiply_adds),
         f"{short(planned.memory.total)}B" if planned.memory else "-",
         ", ".join(planned.sharing) or "nothing",
     )

@@ -18,9 +18,10 @@ from swc.diagnostics import DiagnosticError, Sink
 from swc.diagnostics.catalogue.comparing import OtherVersion
 from swc.diagnostics.catalogue.formats import UnknownSchema
 from swc.program.codec import decode
+from swc.program.files import is_there, text_of
 from swc.report.names import names_of
 from swc.semantics.spec import Spec
-from swc.store import BUILD, RUN, Build, trains
+from swc.store import BUILD, RUN, Build, is_same, trains
 from swc.sweep.plan import SEED
 
 
@@ -76,9 +77,9 @@ def runs_of(spec: Spec, start: Path, sink: Sink) -> tuple[Path, ...]:
 
 def _is_of(path: Path, spec: Spec, sink: Sink) -> bool:
     """Whether a file holds this spec; one of another name may be of any version, and is not looked at."""
-    if not path.is_file():
+    if not is_there(path):
         return False
-    text = path.read_text("utf-8", errors="replace")
+    text = text_of(path)
     if f'"name": {json.dumps(spec.name)}' not in text:
         return False
     try:
@@ -94,7 +95,7 @@ def _is_of(path: Path, spec: Spec, sink: Sink) -> bool:
 def are_alike(first: Spec, second: Spec) -> bool:
     """Whether two specs are one, seeds aside, or one is the other with its epochs scaled."""
     first, second = _at_one_seed(first), _at_one_seed(second)
-    return first == second or trains(first, second) or trains(second, first)
+    return is_same(first, second) or trains(first, second) or trains(second, first)
 
 
 def _at_one_seed(spec: Spec) -> Spec:

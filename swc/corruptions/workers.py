@@ -7,18 +7,18 @@ bytes for any number of processes; a few batches are held at a time; the process
 from __future__ import annotations
 
 import os
-import signal
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from contextlib import contextmanager
-from multiprocessing import get_context, parent_process
+from multiprocessing import get_context, parent_process, resource_tracker
 from threading import Thread
 
 from attrs import frozen
 
 from swc.corruptions.corrupt import corrupted_images
 from swc.corruptions.filters import Bytes
+from swc.processes import interrupts_held
 
 AHEAD = 2  # batches that wait, for each process
 
@@ -58,8 +58,10 @@ def in_order(batches: Iterable[Batch], pool: Executor | None, jobs: int) -> Iter
         yield from (batch.corrupted() for batch in batches)
         return
     coming: deque[Future[Bytes]] = deque()
+    resource_tracker.ensure_running()  # which lets interrupts in again where it begins later
     for batch in batches:
-        coming.append(pool.submit(Batch.corrupted, batch))
+        with interrupts_held():  # a process is begun where none is idle
+            coming.append(pool.submit(Batch.corrupted, batch))
         if len(coming) >= AHEAD * jobs:
             yield coming.popleft().result()
     while coming:
@@ -67,8 +69,7 @@ def in_order(batches: Iterable[Batch], pool: Executor | None, jobs: int) -> Iter
 
 
 def _begin() -> None:
-    """In a new process: leave interrupts to the first one, and end when that ends."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """In a new process: end when the first one ends, which also answers for interrupts."""
     Thread(target=_end_with_parent, daemon=True).start()
 
 

@@ -11,10 +11,12 @@ from swc.diagnostics.catalogue.clusters import CLUSTERS
 from swc.diagnostics.catalogue.comparing import COMPARING
 from swc.diagnostics.catalogue.corrupting import CORRUPTING
 from swc.diagnostics.catalogue.data import DATA
+from swc.diagnostics.catalogue.disturbing import DISTURBING
 from swc.diagnostics.catalogue.evaluation import EVALUATION
 from swc.diagnostics.catalogue.exporting import EXPORTING
 from swc.diagnostics.catalogue.files import FILES
 from swc.diagnostics.catalogue.formats import FORMATS
+from swc.diagnostics.catalogue.limits import LIMITS
 from swc.diagnostics.catalogue.members import MEMBERS
 from swc.diagnostics.catalogue.names import NAMES
 from swc.diagnostics.catalogue.policies import POLICIES
@@ -28,6 +30,7 @@ from swc.diagnostics.catalogue.structure import STRUCTURE
 from swc.diagnostics.catalogue.sweeps import SWEEPS
 from swc.diagnostics.catalogue.syntax_errors import SYNTAX_ERRORS
 from swc.diagnostics.catalogue.training import TRAINING
+from swc.diagnostics.catalogue.trust import TRUST
 from swc.diagnostics.catalogue.trying import TRYING
 from swc.diagnostics.catalogue.unused import UNUSED
 from swc.diagnostics.catalogue.values import VALUES
@@ -35,14 +38,14 @@ from swc.diagnostics.diagnostic import Diagnostic
 
 AREAS: tuple[tuple[str, tuple[type[Diagnostic], ...]], ...] = (
     ("Syntax", SYNTAX_ERRORS),
-    ("Names and structure", (*NAMES, *STEPS, *STRUCTURE, *UNUSED)),
+    ("Names and structure", (*NAMES, *STEPS, *STRUCTURE, *UNUSED, *LIMITS)),
     ("Values, units and ranges", VALUES),
     ("Members and layers", (*MEMBERS, *TRYING)),
     ("Selection and clusters", CLUSTERS),
     ("Sharing policies", POLICIES),
     ("Budget and allocation", BUDGET),
     ("Data sets", DATA),
-    ("Training: checkpoints, feedback", (*RUN, *TRAINING)),
+    ("Training: checkpoints, feedback", (*RUN, *DISTURBING, *TRAINING)),
     ("Several processes", RANKS),
     ("Files and the command", FILES),
     ("Showing and comparing", SHOW),
@@ -53,6 +56,7 @@ AREAS: tuple[tuple[str, tuple[type[Diagnostic], ...]], ...] = (
     ("Reports", REPORTS),
     ("Comparing ensembles", COMPARING),
     ("Slimming", SLIMMING),
+    ("Trust", TRUST),
     ("Compiled files", FORMATS),
 )
 

@@ -12,6 +12,8 @@ from attrs import Factory, define, field, frozen
 
 from swc.diagnostics.span import Span
 
+SHOWN = 100  # mistakes that are printed; of any more their number is told
+
 
 class Severity(Enum):
     """How much a diagnostic matters: an error stops the command, a warning or a note does not."""
@@ -37,6 +39,10 @@ class Diagnostic:
         """What is wrong: one line of lower-case text, names in backticks."""
         raise NotImplementedError
 
+    def summary(self) -> str:
+        """Code and message in one line."""
+        return f"{self.code}: {self.message()}"
+
     def help(self) -> str | None:
         """What to do about it, or None where nothing general can be said."""
         return None
@@ -51,7 +57,15 @@ class DiagnosticError(Exception):
 
     def __init__(self, *diagnostics: Diagnostic) -> None:
         self.diagnostics = diagnostics
-        super().__init__("; ".join(f"{d.code}: {d.message()}" for d in diagnostics))
+        super().__init__()
+
+    def __str__(self) -> str:
+        shown = "; ".join(d.summary() for d in self.diagnostics[:SHOWN])
+        more = len(self.diagnostics) - SHOWN
+        return f"{shown}; and {more:,} more" if more > 0 else shown
+
+
+Key = tuple[str, Span | None, str]
 
 
 @define
@@ -59,11 +73,25 @@ class Sink:
     """Collects diagnostics over a stage, so that several mistakes are reported at once."""
 
     diagnostics: list[Diagnostic] = field(default=Factory(list))
+    # By code, place and message: a hash of all it holds would read lists of names that many have in common.
+    _seen: dict[Key, list[Diagnostic]] = field(factory=dict, init=False, repr=False, eq=False)
 
     def report(self, diagnostic: Diagnostic) -> None:
         """Remember a diagnostic; the same one twice counts once."""
-        if diagnostic not in self.diagnostics:
+        alike = self._seen.setdefault((diagnostic.code, diagnostic.span, diagnostic.message()), [])
+        if diagnostic not in alike:
+            alike.append(diagnostic)
             self.diagnostics.append(diagnostic)
+
+    def clear(self) -> None:
+        """Forget everything: it has been printed."""
+        self._seen.clear()
+        self.diagnostics.clear()
+
+    @property
+    def has_errors(self) -> bool:
+        """Whether anything that was collected stops the command."""
+        return any(d.severity is Severity.ERROR for d in self.diagnostics)
 
     @property
     def errors(self) -> tuple[Diagnostic, ...]:
@@ -77,5 +105,5 @@ class Sink:
 
     def raise_errors(self) -> None:
         """Raise `DiagnosticError` with everything collected if any of it is an error."""
-        if self.errors:
+        if self.has_errors:
             raise DiagnosticError(*self.diagnostics)

@@ -20,9 +20,11 @@ stands here. An *error* stops the command with exit status 1; a *warning* does n
 it); a *note* only informs.
 
 With `--format json`, `swc check` prints one object: `diagnostics`, a list in the order of the places, `errors` and
-`warnings`, their numbers. Each diagnostic has the keys `code`, `severity` (`error`, `warning` or `note`), `message`,
-`file`, `line`, `column`, `length`, `help` and `notes`. Lines and columns count from 1, in characters; the four keys of
-the place are null where a diagnostic belongs to no line; `help` is null where nothing general can be said.
+`warnings`, their numbers; of more than a thousand the list holds the first, and the numbers count all. Each diagnostic
+has the keys `code`, `severity` (`error`, `warning` or `note`), `message`, `file`, `line`, `column`, `length`, `help`
+and `notes`. Lines and columns count from 1, in characters; the four keys of the place are null where a diagnostic
+belongs to no line; `help` is null where nothing general can be said. On the terminal the first hundred are printed,
+errors before all else.
 
 This page is written by `python -m swc.diagnostics.reference` from the classes in `swc/diagnostics/catalogue/`; change
 it there.

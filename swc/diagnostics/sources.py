@@ -11,17 +11,29 @@ from pathlib import Path
 from swc.diagnostics.diagnostic import Diagnostic, DiagnosticError
 from swc.diagnostics.span import Span
 
+LARGEST = 2 << 20  # bytes of a text that somebody writes, with all that it imports
 
-def read_source(path: Path, span: Span | None = None) -> str:
+
+def read_source(path: Path, span: Span | None = None, most: int = LARGEST) -> str:
     """The text of a file, without a byte order mark and with `\\n` at line ends.
 
-    `span` is the place that names the file, if any. Raises `DiagnosticError` (SW601, SW602, SW603).
+    `span` is the place that names the file, if any. Raises `DiagnosticError` (SW601, SW602, SW603), also where the file
+    has more than `most` bytes (SW007).
     """
     try:
-        raw = path.read_bytes()
+        with path.open("rb") as file:
+            raw = file.read(most + 1)  # a device or a pipe has no size, and may never end
     except OSError as error:
         raise DiagnosticError(_refused(path, error, span)) from None
+    if len(raw) > most:
+        raise DiagnosticError(_too_long(path, span, LARGEST))
     return decode(raw, str(path), span)
+
+
+def _too_long(path: Path, span: Span | None, most: int) -> Diagnostic:
+    from swc.diagnostics.catalogue.syntax_errors import TextTooLong
+
+    return TextTooLong(span=span, path=str(path), most=most)
 
 
 def _refused(path: Path, error: OSError, span: Span | None) -> Diagnostic:

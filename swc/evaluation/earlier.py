@@ -15,21 +15,24 @@ from typing import Any
 
 from attrs import asdict, evolve
 
+from swc.diagnostics import DiagnosticError
 from swc.evaluation.record import Corrupted, Corruptions, Evaluation, Interpolation, Outliers
+from swc.program.files import is_there, text_of
+from swc.program.plain_json import read_json
 
 KEPT = ("outliers", "interpolations", "corruptions")
 
 
 def with_earlier(found: Evaluation, path: Path, announce: Callable[[str], None]) -> Evaluation:
     """The evaluation with what the file at `path` has and it lacks; `announce` tells what was kept or is dropped."""
-    if not path.is_file():
+    if not is_there(path):
         return found
     try:
-        (old,) = json.loads(path.read_text("utf-8"))["evaluations"]
+        (old,) = read_json(text_of(path), finite=False)["evaluations"]
         wanted = [name for name in KEPT if old[name] and not getattr(found, name)]
         same = _scores(old["predictors"]) == _scores(json.loads(json.dumps([asdict(one) for one in found.predictors])))
         parts = {name: READ[name](old[name]) for name in wanted} if same else {}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (DiagnosticError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
         announce(f"{path} is damaged: it is written anew, and holds what was asked for now")
         return found
     if wanted:

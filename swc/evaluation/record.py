@@ -5,15 +5,14 @@ Takes what was measured; gives text. Guarantees: what is undefined is null or em
 
 from __future__ import annotations
 
-import csv
 import json
-from collections.abc import Iterator
-from io import StringIO
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from attrs import asdict, frozen
 
 from swc.program.codec import finite_json
+from swc.program.csv_text import csv_text
 
 if TYPE_CHECKING:
     from swc_runtime.evaluate.outliers import Detection
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 SCHEMA = 1
 SCORES = ("top1", "top5", "nll", "ece", "brier", "aurc")
 PLACE = ("run", "ensemble", "data", "members", "num_members", "num_images")
-COSTS = ("parameters", "multiply_adds", "milliseconds", "temperature")
+COSTS = ("parameters", "multiply_adds", "milliseconds", "temperature", "uncalibrated")
 
 Matrix = tuple[tuple[float, ...], ...]
 Means = dict[str, dict[str, float]]  # by predictor, by score
@@ -33,7 +32,8 @@ class Predictor:
     """A subset of the members: its scores and what it costs for an image.
 
     `parameters` are the scalars it needs, `multiply_adds` and `milliseconds` the sums over its members, which run one
-    after another (None: not timed). `temperature` divided its logits (None: they are as they were).
+    after another (None: not timed). `temperature` divided its logits (None: they are as they were);
+    where it is 1 because none could be used, `uncalibrated` says why.
     """
 
     members: tuple[str, ...]
@@ -42,6 +42,7 @@ class Predictor:
     multiply_adds: int
     milliseconds: float | None
     temperature: float | None
+    uncalibrated: str = ""
 
 
 @frozen
@@ -126,6 +127,7 @@ class Evaluation:
     outliers: tuple[Outliers, ...]
     interpolations: tuple[Interpolation, ...]
     corruptions: Corruptions | None = None
+    num_classes: int = 0
 
 
 def as_json(evaluations: tuple[Evaluation, ...]) -> str:
@@ -139,17 +141,16 @@ def as_csv(evaluations: tuple[Evaluation, ...]) -> str:
 
     The members of a subset are joined by `+`; the last two columns are empty for clean images.
     """
-    stream = StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow((*PLACE, *SCORES, *COSTS, "corruption", "severity"))
+    rows: list[Iterable[object]] = []
+    rows.append((*PLACE, *SCORES, *COSTS, "corruption", "severity"))
     for found in evaluations:
         for predictor in found.predictors:
             scores = [getattr(predictor.scores, name) for name in SCORES]
             costs = [getattr(predictor, name) for name in COSTS]
             place = _place(found, predictor, found.num_images)
-            writer.writerow((*place, *scores, *("" if cost is None else cost for cost in costs), "", ""))
-        writer.writerows(_corrupted_rows(found))
-    return stream.getvalue()
+            rows.append((*place, *scores, *("" if cost is None else cost for cost in costs), "", ""))
+        rows.extend(_corrupted_rows(found))
+    return csv_text(rows)
 
 
 def _place(found: Evaluation, predictor: Predictor, num_images: int) -> tuple[object, ...]:

@@ -20,6 +20,7 @@ from swc.corruptions.published import SEVERITIES, STANDARD, TYPES
 from swc.diagnostics import Sink
 from swc.diagnostics.catalogue.corrupting import TypesMissing
 from swc.evaluation.record import SCORES, Corrupted, Corruptions, Matrix, Means
+from swc.show.wording import per_cent
 from swc_runtime.data import Split
 from swc_runtime.data.arrays import ArraySplit
 from swc_runtime.evaluate.temperature import at_temperature
@@ -58,7 +59,7 @@ def on_corrupted(
     rows: list[list[tuple[Scores, ...]]] = []
     for name in arrays.types:
         rows.append([_scores(arrays, clean, predict, wanted, name, severity) for severity in arrays.severities])
-        announce(f"{name}: {wanted.names[-1]} {fmean(cell[-1].top1 for cell in rows[-1]):.2%}")
+        announce(f"{name}: {wanted.names[-1]} {per_cent(fmean(cell[-1].top1 for cell in rows[-1]))}")
     predictors = tuple(_corrupted(name, number, rows) for number, name in enumerate(wanted.names))
     return Corruptions(
         folder=str(arrays.folder),

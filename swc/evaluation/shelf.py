@@ -10,9 +10,9 @@ Shapes: M members, N images, C classes.
 from __future__ import annotations
 
 import json
+import os
 import re
-import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from hashlib import sha256
 from importlib.metadata import version
@@ -30,9 +30,9 @@ import swc
 from swc.diagnostics import DiagnosticError
 from swc.diagnostics.catalogue.files import OutputUnwritable
 from swc.diagnostics.sources import reason_of
-from swc.frontend.own_code import is_of_a_library, is_ours
-from swc.program.codec import hash_of
 from swc.program.datasets import DATASETS
+from swc.program.files import is_there
+from swc.program.plain_json import read_json
 from swc.trained import Kept
 from swc_runtime.checkpoint import under_prefix
 from swc_runtime.data import Split
@@ -42,6 +42,7 @@ from swc_runtime.precision import Arithmetic
 
 SCHEMA = "swc predictions 1"
 KEY = "swc"  # the one key of the file's metadata: several would stand in no settled order
+READING = 2  # how files are decoded; before, EXIF orientation was left aside
 CHUNK = 1024  # images that are hashed at a time
 LIBRARIES = ("torch", "torchvision", "pillow")
 
@@ -53,23 +54,24 @@ Facts = dict[str, str]
 class Shelf:
     """The kept predictions of a run: files in `folder`, used where they fit, and written where `keeps` says so.
 
-    `code` are the folders in which factories are looked for; `announce` is told what is used, and what is not.
+    `code` is the digest of the code of members that is not ours; `announce` is told what is used, and what is not.
     """
 
     folder: Path
     kept: Kept
     arithmetic: Arithmetic
-    code: tuple[Path, ...]
+    code: str
     keeps: bool
     announce: Callable[[str], None]
 
     def predictions(self, name: str, split: Split, compute: Callable[[], Predicted]) -> Predicted:
         """Logits [M, N, C] and labels [N] of a split, kept under `name` or computed."""
         path = self.folder / f"{name}.safetensors"
-        if not (self.keeps or path.is_file()):
+        is_kept = is_there(path)
+        if not (self.keeps or is_kept):
             return compute()
         facts = {**self._facts, **facts_of(split)}
-        found = self._found(path, facts) if path.is_file() else None
+        found = self._found(path, facts) if is_kept else None
         if found is not None:
             return found
         logits, labels = compute()
@@ -80,12 +82,10 @@ class Shelf:
     @cached_property
     def _facts(self) -> Facts:
         """What predictions depend on beside the images."""
-        program = self.kept.compiled.program
-        own = any(member.source.kind == "python" for member in program.members)
         return {
             "weights": digest_of(under_prefix("state", self.kept.tensors)),
-            "program": hash_of(program),
-            "code of members": _code_digest(self.code) if own else "",
+            "program": self.kept.meta.program_hash,
+            "code of members": self.code,
             "precision": f"{str(self.arithmetic.dtype).removeprefix('torch.')} on {self.arithmetic.device}",
             "libraries": ", ".join([f"swc {swc.__version__}", *(f"{name} {version(name)}" for name in LIBRARIES)]),
         }
@@ -121,16 +121,18 @@ def read_predictions(path: Path) -> tuple[Mapping[str, str], Predicted]:
     """What predictions depend on, and the logits and labels themselves; ValueError where the file is damaged."""
     try:
         with safe_open(path, "pt") as file:
-            described = json.loads((file.metadata() or {})[KEY])
+            described = read_json((file.metadata() or {})[KEY])
             tensors = {name: file.get_tensor(name) for name in ("logits", "labels")}
-    except (SafetensorError, KeyError) as error:
+    except (SafetensorError, KeyError, TypeError, RecursionError) as error:
         raise ValueError(f"it holds no predictions: {error}") from error
     if not isinstance(described, dict) or described.get("schema") != SCHEMA:
         raise ValueError("it has another layout")
     if described.get("sha256") != digest_of(tensors):
         raise ValueError("its checksum does not match")
-    facts: Any = described["facts"]
-    return facts, (tensors["logits"], tensors["labels"])
+    facts, logits, labels = described.get("facts"), tensors["logits"], tensors["labels"]
+    if not isinstance(facts, dict) or logits.dim() != 3 or labels.shape != logits.shape[1:2]:
+        raise ValueError("its parts do not fit together")
+    return facts, (logits, labels)
 
 
 def shelf_name(outliers: str) -> str:
@@ -138,13 +140,15 @@ def shelf_name(outliers: str) -> str:
     if outliers in DATASETS:
         return f"predictions_{outliers}"
     place = Path(outliers).resolve()
-    return f"predictions_{re.sub(r'[^A-Za-z0-9_]', '_', place.name)}_{sha256(str(place).encode()).hexdigest()[:8]}"
+    return f"predictions_{re.sub(r'[^A-Za-z0-9_]', '_', place.name)}_{sha256(os.fsencode(place)).hexdigest()[:8]}"
 
 
 def facts_of(split: Split) -> Facts:
     """What predictions depend on of a split: the images, and how they are normalised."""
     facts = split.facts
-    shaped = {"mean": facts.mean, "deviation": facts.deviation, "shape": facts.image_shape}
+    shaped: dict[str, Any] = {"mean": facts.mean, "deviation": facts.deviation, "shape": facts.image_shape}
+    if isinstance(split, FolderSplit):
+        shaped["reading"] = READING
     return {"images": _images_digest(split), "preprocessing": json.dumps(shaped, sort_keys=True)}
 
 
@@ -154,7 +158,7 @@ def _images_digest(split: Split) -> str:
     if isinstance(split, FolderSplit):
         for name in split.files:
             state = Path(name).stat()
-            digest.update(f"{name}\0{state.st_size}\0{state.st_mtime_ns}\0".encode())
+            digest.update(os.fsencode(f"{name}\0{state.st_size}\0{state.st_mtime_ns}\0"))
         return digest.hexdigest()
     for start in range(0, len(split), CHUNK):
         samples = np.arange(start, min(start + CHUNK, len(split)), dtype=np.int64)
@@ -169,15 +173,4 @@ def digest_of(tensors: Mapping[str, Tensor]) -> str:
         tensor = tensors[name].detach().cpu().contiguous()
         digest.update(f"{name}\0{tensor.dtype}\0{tuple(tensor.shape)}\0".encode())
         digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
-    return digest.hexdigest()
-
-
-def _code_digest(folders: Iterable[Path]) -> str:
-    """Of every module that was imported from these folders."""
-    places = tuple(f"{folder.resolve()}/" for folder in folders)
-    files = {str(getattr(module, "__file__", None) or "") for module in list(sys.modules.values())}
-    own = sorted(file for file in files if file.startswith(places) and not (is_ours(file) or is_of_a_library(file)))
-    digest = sha256()
-    for file in own:
-        digest.update(f"{file}\0".encode() + Path(file).read_bytes())
     return digest.hexdigest()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from swc.evaluation.shown_corruptions import corruptions_shown
 from swc.show.plain import table
-from swc.show.wording import exact, scale_text, several, short
+from swc.show.wording import decimal, exact, per_cent, scale_text, several, short
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from swc.evaluation.record import Evaluation, Outliers, Predictor
 
+SCORED = 7  # columns of a name and its scores
+TOP = 5  # classes that top-5 accuracy looks at
 MOST = 31  # subsets in the table; all are in the files
 
 
@@ -46,11 +48,18 @@ def _title(found: Evaluation) -> str:
 
 def _predictors(found: Evaluation) -> Table:
     made = table("", *(f">{name}" for name in ("top-1", "top-5", "NLL", "ECE", "Brier", "AURC")))
-    for name in ("parameters", "MAdds", "ms/image"):
+    calibrated = any(one.temperature is not None for one in found.predictors)
+    for name in (*(("T",) if calibrated else ()), "parameters", "MAdds", "ms/image"):
         made.add_column(name, justify="right", no_wrap=True)
     for predictor in _chosen(found):
         whole = len(predictor.members) == len(found.diversity)
-        made.add_row(*_row(predictor, whole), style="bold" if whole else "")
+        row = _row(predictor, whole, found.num_classes)
+        made.add_row(
+            *row[:SCORED],
+            *((_temperature(predictor),) if calibrated else ()),
+            *row[SCORED:],
+            style="bold" if whole else "",
+        )
     return made
 
 
@@ -67,18 +76,22 @@ def _chosen(found: Evaluation) -> tuple[Predictor, ...]:
     return (*members, *(best[size] for size in sorted(best) if size > 1))
 
 
-def _row(predictor: Predictor, is_whole: bool) -> tuple[str, ...]:
+def _temperature(predictor: Predictor) -> str:
+    return "1 (none)" if predictor.uncalibrated else f"{predictor.temperature:.3f}"
+
+
+def _row(predictor: Predictor, is_whole: bool, num_classes: int) -> tuple[str, ...]:
     scores = predictor.scores
     name = "ensemble" if is_whole and len(predictor.members) > 1 else " + ".join(predictor.members)
     time = "-" if predictor.milliseconds is None else f"{predictor.milliseconds:.3g}"
     return (
         name,
-        f"{scores.top1:.2%}",
-        f"{scores.top5:.2%}",
-        f"{scores.nll:.4f}",
-        f"{scores.ece:.2%}",
-        f"{scores.brier:.4f}",
-        f"{scores.aurc:.4f}",
+        per_cent(scores.top1),
+        "-" if 0 < num_classes <= TOP else per_cent(scores.top5),  # of so few classes it is always 100%
+        decimal(scores.nll),
+        per_cent(scores.ece),
+        decimal(scores.brier),
+        decimal(scores.aurc),
         exact(predictor.parameters),
         short(predictor.multiply_adds),
         time,
@@ -86,14 +99,16 @@ def _row(predictor: Predictor, is_whole: bool) -> tuple[str, ...]:
 
 
 def _remarks(found: Evaluation) -> list[str]:
-    said = [f"mean member top-1 {found.mean_top1:.2%}"]
+    said = [f"mean member top-1 {per_cent(found.mean_top1)}"]
     if not isnan(found.mean_diversity):
-        said[0] += f", mean diversity {found.mean_diversity:.4f}"
+        said[0] += f", mean diversity {decimal(found.mean_diversity)}"
     if len(_chosen(found)) < len(found.predictors):
         said.append(f"of {exact(len(found.predictors))} subsets the best of each size; all are in the files")
     if found.num_calibration:
         fitted = exact(found.num_calibration)
         said.append(f"temperatures were fitted on {fitted} other held-out images; the scores are not of the whole set")
+    if unused := sum(1 for one in found.predictors if one.uncalibrated):
+        said.append(f"T = 1 where none is used: {exact(unused)} of {exact(len(found.predictors))} predictors")
     timed = f", times in batches of {found.time_batch}, weights composed before" if found.time_batch else ""
     return [*said, f"on {found.machine}{timed}"]
 
@@ -102,14 +117,14 @@ def _diversity(found: Evaluation) -> Table:
     names = [predictor.members[0] for predictor in found.predictors[: len(found.diversity)]]
     made = table("", *(f">{name}" for name in names))
     for name, row in zip(names, found.diversity, strict=True):
-        made.add_row(name, *("-" if isnan(value) else f"{value:.3f}" for value in row))
+        made.add_row(name, *("-" if isnan(value) else decimal(value, 3) for value in row))
     return made
 
 
 def _outliers(other: Outliers) -> Table:
     made = table(f"{other.data} ({several(other.num_images, 'image')}) by", ">AUROC", ">AUPR", ">FPR95")
     for measure, found in other.by_measure:
-        made.add_row(measure, f"{found.auroc:.4f}", f"{found.aupr:.4f}", f"{found.fpr95:.4f}")
+        made.add_row(measure, decimal(found.auroc), decimal(found.aupr), decimal(found.fpr95))
     return made
 
 
@@ -118,5 +133,5 @@ def _interpolations(found: Evaluation) -> Table:
     made = table("from", "to", ">start", ">middle", ">end", ">lowest")
     for line in found.interpolations:
         places = (line.top1[0], line.top1[len(line.top1) // 2], line.top1[-1], min(line.top1))
-        made.add_row(line.first, line.second, *(f"{value:.2%}" for value in places))
+        made.add_row(line.first, line.second, *(per_cent(value) for value in places))
     return made

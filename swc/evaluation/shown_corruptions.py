@@ -10,7 +10,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING
 
 from swc.show.plain import table
-from swc.show.wording import several
+from swc.show.wording import decimal, per_cent, several
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -52,7 +52,7 @@ def _headline(found: Corruptions) -> Table | None:
     made = table("mean of types", *labels)
     for predictor in found.predictors:
         means = [scores[predictor.name] for _, scores in given if scores is not None]
-        cells = [text for one in means for text in (f"{one['top1']:.2%}", f"{one['nll']:.4f}", f"{one['ece']:.2%}")]
+        cells = [text for one in means for text in (per_cent(one["top1"]), decimal(one["nll"]), per_cent(one["ece"]))]
         made.add_row(predictor.name, *cells, style="bold" if predictor is found.predictors[-1] else "")
     return made
 
@@ -78,7 +78,7 @@ def _by_type(found: Corruptions) -> Table:
     for row, name in enumerate(found.types):
         if others and name == others[0]:
             made.add_row("not in the standard mean:")
-        cells = [f"{value:.2%}" for value in last.top1[row]]
-        means = (f"{fmean(last.top1[row]):.2%}", f"{fmean(last.nll[row]):.4f}", f"{fmean(last.ece[row]):.2%}")
+        cells = [per_cent(value) for value in last.top1[row]]
+        means = (per_cent(fmean(last.top1[row])), decimal(fmean(last.nll[row])), per_cent(fmean(last.ece[row])))
         made.add_row(name, *cells, *means)
     return made

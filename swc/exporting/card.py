@@ -9,13 +9,16 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from swc.diagnostics.printable import on_one_line
 from swc.ir.counts import count
 from swc.program.model_source import ModelSource
-from swc.show.wording import budget_text, exact, scale_text
+from swc.results import read_results
+from swc.show.wording import budget_text, decimal, exact, per_cent, scale_text
 
 if TYPE_CHECKING:
+    from swc.program.datasets import DataFacts
     from swc.program.program import MemberPlan, Program
     from swc.store import Build
 
@@ -33,6 +36,7 @@ import torch
 {imports}
 MEAN = torch.tensor({mean}).view(1, -1, 1, 1)
 DEVIATION = torch.tensor({deviation}).view(1, -1, 1, 1)
+CLASSES = {classes}  # what the outputs stand for, in their order
 MEMBERS = {{
 {members}}}
 
@@ -66,20 +70,33 @@ def predict(images, names=tuple(MEMBERS)):
 """
 
 
-def loader(program: Program, members: Sequence[MemberPlan]) -> str:
+def loader(program: Program, members: Sequence[MemberPlan], classes: Sequence[str] | None) -> str:
     """A Python file that builds the members and loads their state."""
     facts = program.data
     channels, height, width = facts.image_shape
     return LOADER.format(
-        ensemble=program.ensemble,
+        ensemble=inside_docstring(program.ensemble),
         channels=channels,
         height=height,
         width=width,
         imports="".join(sorted({"from {} import {}\n".format(*import_of(member.source)) for member in members})),
         mean=list(facts.mean),
         deviation=list(facts.deviation),
-        members="".join(f'    "{member.name}": lambda: {call_of(member.source, program)},\n' for member in members),
+        classes=None if classes is None else ascii(list(classes)),
+        members="".join(
+            f"    {quoted(member.name)}: lambda: {call_of(member.source, program)},\n" for member in members
+        ),
     )
+
+
+def quoted(text: str) -> str:
+    """A text as a literal of Python, in double quotes: whatever it holds, it ends where the literal does."""
+    return json.dumps(text)
+
+
+def inside_docstring(text: str) -> str:
+    """A text for the inside of a docstring or a comment, which it can't end."""
+    return on_one_line(text).replace("\\", "/").replace('"', "'")
 
 
 def import_of(source: ModelSource) -> tuple[str, str, str]:
@@ -96,13 +113,13 @@ def import_of(source: ModelSource) -> tuple[str, str, str]:
 
 def call_of(source: ModelSource, program: Program) -> str:
     """The call that builds a member."""
-    given = "".join(f", {name}={value!r}" for name, value in source.arguments)
+    given = "".join(f", {name}={value!r}" for name, value in source.given().items())
     classes = program.data.num_classes
     match source.kind:
         case "family":
             return f"{source.name}({classes}, {program.data.image_shape}{given})"
         case "torchvision":
-            return f'get_model("{source.name}", weights=None, num_classes={classes}{given})'
+            return f"get_model({quoted(source.name)}, weights=None, num_classes={classes}{given})"
         case "python":
             return f"{source.name.partition(':')[2]}({', '.join(_offered(source, classes))})"
 
@@ -115,7 +132,14 @@ def _offered(source: ModelSource, classes: int) -> list[str]:
     return [f"{name}={value!r}" for name, value in offered.items()]
 
 
-def card(build: Build, stage: str, members: Sequence[str], files: Sequence[str], what: str) -> str:
+def card(
+    build: Build,
+    stage: str,
+    members: Sequence[str],
+    files: Sequence[str],
+    what: str,
+    classes: Sequence[str] | None,
+) -> str:
     """The model card: what it is, what it was trained on, budget, scores, and the files."""
     spec, counts = build.spec, count(build.revisions[-1].graph)
     data = spec.data
@@ -127,6 +151,8 @@ def card(build: Build, stage: str, members: Sequence[str], files: Sequence[str],
     )
     facts = {
         "Data": f"{data.name}, {data.num_classes} classes, images {data.image_shape}",
+        "Images": _reading(data),
+        "Classes": _classes(classes),
         "Normalised": f"mean {list(data.mean)}, deviation {list(data.deviation)}, for pixels in [0, 1]",
         "Trained": f"to {stage}{scale}",
         "Budget": shared,
@@ -136,13 +162,30 @@ def card(build: Build, stage: str, members: Sequence[str], files: Sequence[str],
     return "\n".join([*head, *(f"- {name}: {said}" for name, said in facts.items()), "", *_scores(build.folder)]) + "\n"
 
 
+def _classes(names: Sequence[str] | None) -> str:
+    """What the outputs stand for, in their order; as JSON, since the names are those of somebody's folders."""
+    if names is None:
+        return "names are not known; outputs are numbered in the order of the class folders' names"
+    return f"`{json.dumps(list(names), ensure_ascii=False)}`, in the order of the outputs"
+
+
+def _reading(data: DataFacts) -> str:
+    """How an image must be brought to the members' size."""
+    channels, height, width = data.image_shape
+    kind = "grey" if channels == 1 else "RGB"
+    if data.folder is None and data.name != "imagenet":
+        return f"{kind}, as they are"
+    turned = "" if data.folder is None else "turned upright by their EXIF orientation, "
+    return f"{kind}, {turned}the shorter side resized to 8/7 of {height} x {width} pixels, the middle cut out"
+
+
 def _scores(folder: Path) -> list[str]:
     """The scores that the run came to, where it is finished."""
-    path = folder / "results.json"
-    if not path.is_file():
+    found = read_results(folder)
+    if found is None:
         return ["Scores: the run has not come to its end."]
-    found: dict[str, Any] = json.loads(path.read_text("utf-8"))
     rows = [*found["members"], {"name": "ensemble", **found["together"]}]
-    table = [f"| {row['name']} | {row['top1']:.2%} | {row['nll']:.4f} | {row['ece']:.2%} |" for row in rows]
+    scores = [(row["name"], per_cent(row["top1"]), decimal(row["nll"]), per_cent(row["ece"])) for row in rows]
+    table = [f"| {' | '.join(cells)} |" for cells in scores]
     head = f"On {exact(found['together']['num_images'])} held-out images:"
     return [head, "", "| | top-1 | NLL | ECE |", "|---|---|---|---|", *table]

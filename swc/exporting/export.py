@@ -11,34 +11,37 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import torch
 from attrs import frozen
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from swc.classes import names_of
 from swc.diagnostics import DiagnosticError
 from swc.diagnostics.catalogue.evaluation import NothingTrained
 from swc.diagnostics.catalogue.exporting import NoSuchMember, NotExportable, PackagesMissing
 from swc.diagnostics.suggest import closest
 from swc.exporting.card import card, loader
 from swc.exporting.families import family_files
-from swc.exporting.job import BATCHES, Job
-from swc.exporting.python_file import python_file
+from swc.exporting.job import BATCHES, Job, reason_of, traits_of
+from swc.exporting.python_file import PYTHON, python_file
 from swc.exporting.staged import staged
 from swc.frontend.own_code import told_to_its_author
-from swc.frontend.read import folders_of
-from swc.program.codec import hash_of
 from swc.store import write_whole
 from swc.trained import kept_of
+from swc.trust.code import folders_of
+from swc.trust.importing import own_code
 from swc_runtime.export.formats import (
     reread_exported,
     reread_safetensors,
     reread_torch,
+    torch_state,
     write_exported,
     write_safetensors,
     write_torch,
 )
 from swc_runtime.export.onnx_files import missing_packages, reread_onnx, write_onnx
 from swc_runtime.export.plain import plain_member
-from swc_runtime.models import factory_path
 
 if TYPE_CHECKING:
     from swc.program.program import MemberPlan
@@ -47,50 +50,54 @@ if TYPE_CHECKING:
 
 @frozen
 class Format:
-    """How a member is written to a file with this ending, and how the file is asked; `extra` is what it needs."""
+    """How a member is written to a file with this ending, and how the file is asked.
+
+    `state` reads the state of a file that holds nothing else; `missing` are packages that are needed and not there.
+    """
 
     ending: str
     write: Callable[[nn.Module, Path, Mapping[str, str], Tensor], None]
     reread: Callable[[nn.Module, Path, Tensor], Tensor]
     missing: Callable[[], tuple[str, ...]] = tuple
+    state: Callable[[Path], Mapping[str, Tensor]] | None = None
 
 
 FORMATS: dict[str, Format] = {
-    "torch": Format(".pt", write_torch, reread_torch),
-    "safetensors": Format(".safetensors", write_safetensors, reread_safetensors),
+    "torch": Format(".pt", write_torch, reread_torch, state=torch_state),
+    "safetensors": Format(".safetensors", write_safetensors, reread_safetensors, state=load_file),
     "torch-export": Format(".pt2", write_exported, reread_exported),
     "onnx": Format(".onnx", write_onnx, reread_onnx, missing_packages),
 }
-PYTHON = "python"  # all members in one file
 
 
 @frozen
 class Exported:
-    """The folder, its files in order, and the largest relative difference that was seen."""
+    """The folder, its files in order, the largest relative difference that was seen; whether classes have names."""
 
     folder: Path
     files: tuple[str, ...]
     difference: float
+    has_classes: bool
 
 
 def export_build(build: Build, form: str, wanted: tuple[str, ...], folder: Path) -> Exported:
     """Write members of a run (none named: all) and what loads them; DiagnosticError where that cannot be done."""
     spec = build.spec
     chosen = _chosen(build, wanted)
-    kept = kept_of(build.folder, hash_of(spec)) if build.is_run else None
+    kept = kept_of(build.folder) if build.is_run else None
     if kept is None or spec.training is None:
         raise DiagnosticError(NothingTrained(place=str(build.folder)))
     _check_packages(form)
-    folders = folders_of(spec)
     with staged(folder) as stage:
-        job = Job(kept, chosen, stage, folder)
-        with factory_path(folders), told_to_its_author(folders):
+        job = Job(kept, chosen, stage, folder, names_of(build.folder, spec.data))
+        with own_code(spec), told_to_its_author(folders_of(spec)):
             found = python_file(job) if form == PYTHON else _members(job, form)
         files = [*found, *_beside(job, form)]
         names = [member.name for member in job.members]
         what = "Members over the templates they share" if form == PYTHON else "Members with their weights written out"
-        write_whole(stage / "README.md", card(build, kept.where(spec.training), names, files, what))
-    return Exported(folder, (*files, "README.md"), max(found.values()))
+        trained = kept.where(spec.training)
+        write_whole(stage / "README.md", card(build, trained, names, files, what, job.classes))
+    return Exported(folder, (*files, "README.md"), max(found.values()), job.classes is not None)
 
 
 def _chosen(build: Build, wanted: tuple[str, ...]) -> tuple[int, ...]:
@@ -121,24 +128,31 @@ def _members(job: Job, form: str) -> dict[str, float]:
         module = plain_member(job.ensemble, number)
         path = job.stage / f"{member.name}{chosen.ending}"
         _write(job, member, module, form, path)
+        keeps = partial(_has_state, module, chosen.state, path) if chosen.state else None
         another = plain_member(job.ensemble, number)  # its state is overwritten by the file's
-        found[path.name] = job.check(path.name, number, partial(chosen.reread, another, path))
+        found[path.name] = job.check(path.name, number, form, partial(chosen.reread, another, path), keeps)
     return found
+
+
+def _has_state(module: nn.Module, read: Callable[[Path], Mapping[str, Tensor]], path: Path) -> bool:
+    state, kept = module.state_dict(), read(path)
+    return state.keys() == kept.keys() and all(torch.equal(state[name], tensor) for name, tensor in kept.items())
 
 
 def _write(job: Job, member: MemberPlan, module: nn.Module, form: str, path: Path) -> None:
     try:
-        FORMATS[form].write(module, path, job.notes(member), job.images[: BATCHES[0]])
+        FORMATS[form].write(module, path, job.notes(member), job.images[: BATCHES[0]].clone())
     except (RuntimeError, TypeError, ValueError) as error:  # what torch raises of code it cannot follow
-        reason = str(error).strip().partition("\n")[0] or type(error).__name__
-        raise DiagnosticError(NotExportable(member=member.name, form=form, reason=reason)) from error
+        because = traits_of(job.dependence(job.program.members.index(member)))
+        told = NotExportable(member=member.name, form=form, reason=reason_of(error), because=because)
+        raise DiagnosticError(told) from error
 
 
 def _beside(job: Job, form: str) -> list[str]:
     """For `torch` the code that builds the members and loads their state: a loader, and the families' own files."""
     if form != "torch":
         return []
-    write_whole(job.stage / "members.py", loader(job.program, job.members))
+    write_whole(job.stage / "members.py", loader(job.program, job.members, job.classes))
     families = sorted({member.source.name for member in job.members if member.source.kind == "family"})
     files = {file: text for name in families for file, text in family_files(name).items()}
     for file, text in files.items():

@@ -19,13 +19,17 @@ from swc.diagnostics.catalogue.exporting import ExportDoesNotRun, JointNetwork, 
 from swc.exporting.job import BATCHES, Job
 from swc.exporting.python_names import Names, file_stem, names_of
 from swc.exporting.python_source import python_source
+from swc.processes import end, tied
 from swc.program.program import MemberPlan
 from swc.store import write_whole
 from swc_runtime.export.whole import write_file_whole
 
+PYTHON = "python"  # the format's name
 ASK = """
-import sys
+import os, sys, threading
 
+# input is a pipe that the export holds open: this process ends when that is gone
+threading.Thread(target=lambda: os.read(0, 1) or os._exit(1), daemon=True).start()
 sys.modules.update(swc=None, swc_runtime=None)  # as if this project were not there
 sys.path.insert(0, sys.argv[1])
 from importlib import import_module
@@ -50,13 +54,13 @@ def python_file(job: Job) -> dict[str, float]:
         raise DiagnosticError(JointNetwork(members=joint))
     stem = file_stem(job.program.ensemble)
     names = names_of(job.program, job.members)
-    text = python_source(job.program, job.kept.compiled.graph, job.members)
+    text = python_source(job.program, job.kept.compiled.graph, job.members, job.classes)
     state = _state(job, names)
     write_file_whole(job.stage / f"{stem}.safetensors", lambda partial: save_file(state, partial))
     write_whole(job.stage / f"{stem}.py", text)
     outputs = _tried(job, stem)
     gaps = [
-        job.check(f"{stem}.py", number, lambda images, place=place: outputs[len(images)][place])  # type: ignore[misc]
+        job.check(f"{stem}.py", number, PYTHON, lambda images, place=place: outputs[len(images)][place], None)  # type: ignore[misc]
         for place, number in enumerate(job.chosen)
     ]
     return {f"{stem}.py": max(gaps), f"{stem}.safetensors": 0.0}
@@ -100,8 +104,13 @@ def _tried(job: Job, stem: str) -> dict[int, Tensor]:
 def _run(job: Job, stem: str, asked: Path, found: Path) -> None:
     # -B: no bytecode is left beside the file; -P: the current folder's files are not taken for modules
     command = [sys.executable, "-B", "-P", "-c", ASK, str(job.stage), stem, str(asked), str(found)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        said = done.stderr.strip().splitlines()
-        reason = said[-1] if said else f"it ended with status {done.returncode}"
+    process = tied(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    try:
+        assert process.stderr is not None
+        said = process.stderr.read().decode(errors="replace").strip().splitlines()
+        status = process.wait()
+    finally:
+        end([process])
+    if status != 0:
+        reason = said[-1] if said else f"it ended with status {status}"
         raise DiagnosticError(ExportDoesNotRun(path=str(job.folder / f"{stem}.py"), reason=reason))

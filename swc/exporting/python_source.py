@@ -7,11 +7,12 @@ the text names every weight once with what it is made of; it imports nothing of 
 from __future__ import annotations
 
 import inspect
+import json
 import sys
 from collections.abc import Iterable, Sequence
 from textwrap import fill
 
-from swc.exporting.card import call_of, import_of
+from swc.exporting.card import call_of, import_of, inside_docstring, quoted
 from swc.exporting.families import family_code, import_lines
 from swc.exporting.python_names import Names, bank_plans, file_stem, names_of, tensor_plans
 from swc.exporting.python_text import BANK, ENSEMBLE, HEAD, HELPERS, RULE, STORED, TENSORS, TOLD, TRAINING
@@ -38,13 +39,15 @@ OWN_IMPORTS = (
 )
 
 
-def python_source(program: Program, graph: Graph, members: Sequence[MemberPlan]) -> str:
+def python_source(
+    program: Program, graph: Graph, members: Sequence[MemberPlan], classes: Sequence[str] | None = None
+) -> str:
     """The file's text."""
     names = names_of(program, members)
     used = frozenset[str]().union(*(called(code_of(weight.expression, names)) for weight in names.weights))
     parts = [
         _head(program, members, used),
-        _constants(program),
+        _constants(program, classes),
         _section("what is stored", BANK + _banks(program, graph, names) + _tensors(program, names)),
         _section("how each weight is made", _helpers(used) + _weights(members, names)),
         *_families(members),
@@ -67,13 +70,13 @@ def _head(program: Program, members: Sequence[MemberPlan], used: frozenset[str])
     stem = file_stem(program.ensemble)
     longest = max(len(member.name) for member in members)
     return HEAD.format(
-        title=program.ensemble,
+        title=inside_docstring(program.ensemble),
         count=several(len(members), "member"),
         stem=stem,
         classes=program.data.num_classes,
         shape=f"{channels}, {height}, {width}",
         told=fill(TOLD.format(stem=stem, needs=needs), WIDTH, break_on_hyphens=False),
-        members="\n".join(f"    {member.name:{longest}}  {member.source}" for member in members),
+        members="\n".join(f"    {member.name:{longest}}  {inside_docstring(str(member.source))}" for member in members),
         imports=import_lines(imports, sys.stdlib_module_names),
     )
 
@@ -88,17 +91,30 @@ def _needs_torchvision(imports: Iterable[tuple[str, str, str]]) -> bool:
     return any(module.startswith("torchvision") for module, _, _ in imports)
 
 
-def _constants(program: Program) -> str:
+def _constants(program: Program, classes: Sequence[str] | None) -> str:
     facts, stem = program.data, file_stem(program.ensemble)
     return (
         f'\nTRAINED = Path(__file__).with_name("{stem}.safetensors")\n'
         f"NUM_CLASSES = {facts.num_classes}\n"
         f"IMAGE_SHAPE = {tuple_text(facts.image_shape)}\n"
-        f"MEAN = {tuple_text(facts.mean)}  # of {facts.name}, by channel, for pixels in [0, 1]\n"
+        f"MEAN = {tuple_text(facts.mean)}  # of {inside_docstring(facts.name)}, by channel, for pixels in [0, 1]\n"
         f"DEVIATION = {tuple_text(facts.deviation)}\n"
+        f"{_class_names(classes)}"
         "\n"
         "Shape = tuple[int, ...]\n"
     )
+
+
+def _class_names(classes: Sequence[str] | None) -> str:
+    """The names of the classes in the order of the outputs, as many on a line as there is room for."""
+    if classes is None:
+        return ""
+    return "CLASSES = (\n" + "".join(f"{INDENT}{_literal(name)},\n" for name in classes) + ")\n"
+
+
+def _literal(name: str) -> str:
+    """A text as Python code of ASCII alone; names of folders may hold anything."""
+    return json.dumps(name, ensure_ascii=False).encode("ascii", "backslashreplace").decode()
 
 
 def _banks(program: Program, graph: Graph, names: Names) -> str:
@@ -115,6 +131,7 @@ def _banks(program: Program, graph: Graph, names: Names) -> str:
 
 def _remarked(line: str, remark: str) -> str:
     """A line with a remark behind it, or above it where there is no room."""
+    remark = inside_docstring(remark)
     whole = f"{line}  # {remark}"
     return whole if len(whole) <= WIDTH else f"{INDENT}# {remark}\n{line}"
 
@@ -172,7 +189,7 @@ def _weights(members: Sequence[MemberPlan], names: Names) -> str:
 def _weights_of(member: MemberPlan, names: Names, layouts: Layouts) -> str:
     own = [weight for weight in names.weights if weight.member == member.name]
     codes = [(weight.path, layouts.call(code_of(weight.expression, names), weight.shape)) for weight in own]
-    lines = [line for path, code in codes for line in laid_out(code, 2, f'"{path}": ')]
+    lines = [line for path, code in codes for line in laid_out(code, 2, f"{quoted(path)}: ")]
     made = f"{INDENT}return {{\n" + "\n".join(lines) + f"\n{INDENT}}}" if lines else f"{INDENT}return {{}}"
     head = f"def weights_of_{names.members[member.name]}(w: SimpleNamespace) -> dict[str, Tensor]:"
     told = f'{INDENT}"""How each shared weight of `{member.name}` is made."""'

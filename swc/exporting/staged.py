@@ -5,6 +5,8 @@ Takes a folder. Guarantees: files appear in it only when everything went well; w
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,6 +28,8 @@ def staged(folder: Path) -> Iterator[Path]:
     """
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
+        if folder.is_dir() and not os.access(folder, os.W_OK):  # told before the work, and not after it
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
         with TemporaryDirectory(prefix=f"{folder.name}.partial.", dir=folder.parent) as made:
             yield Path(made)
             folder.mkdir(exist_ok=True)

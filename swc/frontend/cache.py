@@ -2,8 +2,8 @@
 
 Takes a source and the facts of the data, gives its `LayerTable` or None. Guarantees: an entry is used only where the
 source, the data's shapes, the versions of torch, torchvision, Python and swc, and the code of our model families are
-those it was made with; factories of the user's are never kept, since what they import can change unseen; a damaged
-entry is as good as none.
+those it was made with; that of a `python(...)` source is kept by the digest of its code too, for those who look at the
+spec; a damaged entry is as good as none.
 """
 
 from __future__ import annotations
@@ -26,11 +26,14 @@ from swc.program.model_source import ModelSource
 DISTRIBUTIONS = ("torch", "torchvision", "swc")
 
 
-def load(source: ModelSource, data: DataFacts) -> LayerTable | None:
-    """The table kept for a source, or None where there is none that can be used."""
-    if not _is_cacheable(source):
+def load(source: ModelSource, data: DataFacts, code: str = "") -> LayerTable | None:
+    """The table kept for a source, or None where there is none that can be used.
+
+    `code` is the digest of the code that a `python(...)` source names; without it none is kept.
+    """
+    if not _is_cacheable(source, code):
         return None
-    text = kept("tables", _key(source, data))
+    text = kept("tables", _key(source, data, code))
     if text is None:
         return None
     try:
@@ -40,19 +43,19 @@ def load(source: ModelSource, data: DataFacts) -> LayerTable | None:
     return table
 
 
-def store(source: ModelSource, data: DataFacts, table: LayerTable) -> None:
+def store(source: ModelSource, data: DataFacts, table: LayerTable, code: str = "") -> None:
     """Keep a table."""
-    if _is_cacheable(source):
-        keep("tables", _key(source, data), encode(table))
+    if _is_cacheable(source, code):
+        keep("tables", _key(source, data, code), encode(table))
 
 
-def _is_cacheable(source: ModelSource) -> bool:
-    return source.kind != "python"
+def _is_cacheable(source: ModelSource, code: str) -> bool:
+    return source.kind != "python" or bool(code)
 
 
-def _key(source: ModelSource, data: DataFacts) -> str:
+def _key(source: ModelSource, data: DataFacts, code: str) -> str:
     made_with = [str(source.kind), source.name, list(source.arguments), data.num_classes, list(data.image_shape)]
-    return json.dumps([made_with, _surroundings()], sort_keys=True)
+    return json.dumps([made_with, *([code] if code else []), _surroundings()], sort_keys=True)
 
 
 @cache

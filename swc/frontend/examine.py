@@ -28,7 +28,9 @@ from swc.diagnostics import Diagnostic, DiagnosticError
 from swc.diagnostics.catalogue import members as catalogue
 from swc.diagnostics.catalogue.trying import NoGradient, NotTrainable
 from swc.diagnostics.suggest import closest
+from swc.frontend.factories import refusal_of
 from swc.frontend.layers import table_of
+from swc.frontend.size import bounded_size
 from swc.frontend.table import LayerTable
 from swc.program.datasets import DataFacts
 from swc.program.model_source import ModelSource
@@ -80,7 +82,8 @@ def _examine_on(
     device: str, source: ModelSource, data: DataFacts, recipe: Recipe, batches: Iterable[Asked]
 ) -> LayerTable:
     with _quiet(), seeded(recipe.seed), torch.device(device), torch.no_grad():
-        model = _built(source, data)
+        with bounded_size():
+            model = _built(source, data)
         _check_parameters(source, model)
         _check_state(source, model)
         for asked in batches:
@@ -143,12 +146,12 @@ def _tried(
 def _outputs(source: ModelSource) -> int | None:
     """How many predictions a joint network gives; None for any other."""
     is_joint = source.kind == "family" and source.name in JOINT_FAMILIES
-    return int(dict(source.arguments)["outputs"]) if is_joint else None
+    return int(source.given()["outputs"]) if is_joint else None
 
 
 def _built(source: ModelSource, data: DataFacts) -> nn.Module:
     def build() -> nn.Module:
-        return build_model(source.kind, source.name, dict(source.arguments), data.num_classes, data.image_shape)
+        return build_model(source.kind, source.name, source.given(), data.num_classes, data.image_shape)
 
     def complain(error: Exception, place: str) -> Diagnostic:
         if source.kind == "family" and isinstance(error, ValueError):
@@ -166,6 +169,8 @@ def _guarded(act: Callable[[], T], complain: Callable[[Exception, str], Diagnost
     """The result of code that is not ours; whatever it raises becomes a diagnostic."""
     try:
         return act()
+    except DiagnosticError:
+        raise
     except Exception as error:
         if torch.empty(0).is_meta and (isinstance(error, RuntimeError) or "meta" in str(error)):
             raise _NeedsNumbersError from error
@@ -205,7 +210,7 @@ def _check_source(source: ModelSource, data: DataFacts) -> None:
     if source.kind == "torchvision":
         _check_torchvision(source.name)
     if source.kind == "python":
-        _check_factory(source.name, dict(source.arguments), data)
+        _check_factory(source.name, source.given(), data)
 
 
 def _check_torchvision(name: str) -> None:
@@ -218,6 +223,9 @@ def _check_torchvision(name: str) -> None:
 
 def _check_factory(name: str, arguments: Mapping[str, Any], data: DataFacts) -> None:
     def complain(error: Exception, place: str) -> Diagnostic:
+        refused = refusal_of(error, name)
+        if refused is not None:
+            return refused
         if isinstance(error, (ImportError, AttributeError, ValueError, TypeError, SyntaxError)):
             return catalogue.FactoryNotFound(name=name, reason=str(error))
         return catalogue.FactoryFailed(name=name, error=_text(error), place=place)
@@ -228,8 +236,6 @@ def _check_factory(name: str, arguments: Mapping[str, Any], data: DataFacts) -> 
         signature(factory).bind(**given)
     except TypeError as error:
         _refuse(catalogue.WrongArguments(name=name, detail=str(error)))
-    except ValueError:  # a builtin without a signature: calling it will tell
-        return
 
 
 def _check_parameters(source: ModelSource, model: nn.Module) -> None:

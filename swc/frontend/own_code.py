@@ -45,6 +45,11 @@ def place_in(error: Exception, folders: tuple[str, ...]) -> str | None:
     return None
 
 
+def is_raised_by_us(error: Exception) -> bool:
+    """Whether our own code raised an exception, as where it calls a factory with arguments which that does not take."""
+    return is_ours(traceback.extract_tb(error.__traceback__)[-1].filename)
+
+
 def is_ours(file: str) -> bool:
     """Whether a file is this project's."""
     return file.startswith(_ours())

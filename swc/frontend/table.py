@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from attrs import frozen
+from attrs import field, frozen
 
 Kind = Literal["conv", "linear", "norm", "other"]
 
@@ -39,8 +39,13 @@ class ParameterRow:
 
 @frozen
 class LayerTable:
-    """A member as the compiler sees it; members of one source have equal tables but for the name."""
+    """A member as the compiler sees it; members of one source have equal tables but for the name.
+
+    `multiply_adds` are those of one image, counted where the member's code is not ours, so that it need not run again
+    to be counted; None where nobody counted.
+    """
 
     member: str
     layers: tuple[LayerRow, ...]
     parameters: tuple[ParameterRow, ...]
+    multiply_adds: int | None = field(default=None, eq=False)

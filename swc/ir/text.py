@@ -12,13 +12,15 @@ from typing import Any
 
 from attrs import frozen
 
-from swc.diagnostics import DiagnosticError, Span
+from swc.diagnostics import DiagnosticError
 from swc.diagnostics.catalogue.formats import DamagedGraph
+from swc.diagnostics.span import span_on
 from swc.ir import graph as nodes
 from swc.ir.graph import Graph, Piece
 from swc.ir.tokens import Tokens
+from swc.program.codec import held_to_rules
 from swc.program.expressions import Expression, Shape, text_of
-from swc.program.model_source import ModelSource
+from swc.program.model_source import Argument, ModelSource
 from swc.program.words import word
 
 
@@ -49,8 +51,13 @@ def _choice(*words: str) -> Kind:
 
 
 def _source(source: ModelSource) -> str:
-    inner = ", ".join(f"{word(name)}: {_scalar(value)}" for name, value in source.arguments)
+    inner = ", ".join(f"{word(name)}: {_argument(value)}" for name, value in source.arguments)
     return f"{source.kind} {word(source.name)}({inner})"
+
+
+def _argument(value: Argument) -> str:
+    """A scalar, or a list in brackets: those of shapes would be taken for one."""
+    return f"({', '.join(map(_argument, value))})" if isinstance(value, tuple) else _scalar(value)
 
 
 def _scalar(value: float | str | bool) -> str:
@@ -62,7 +69,7 @@ def _scalar(value: float | str | bool) -> str:
 def _read_source(tokens: Tokens) -> ModelSource:
     kind: Any = tokens.choice(("family", "torchvision", "python"))
     name = tokens.word()
-    arguments = tokens.listed("(", ")", lambda: (tokens.word(), tokens.take(":"), tokens.scalar()))
+    arguments = tokens.listed("(", ")", lambda: (tokens.word(), tokens.take(":"), tokens.argument()))
     return ModelSource(kind, name, tuple((key, value) for key, _, value in arguments))
 
 
@@ -194,7 +201,7 @@ def parse_graph(text: str, origin: str = "") -> Graph:
     grouped: dict[str, Any] = {
         form.section: tuple(node for section, node in read if section == form.section) for form in FORMS
     }
-    return Graph(**head, **grouped)
+    return held_to_rules(Graph(**head, **grouped), origin)
 
 
 def _logical_lines(text: str) -> list[tuple[int, str]]:
@@ -215,7 +222,7 @@ def _read_line(line: str, number: int, origin: str, read: Callable[[Tokens], Any
         found = read(tokens)
         tokens.end()
     except ValueError as error:
-        span = Span(origin or "graph", number, 1, max(1, len(line)), line)
+        span = span_on(origin or "graph", number, line, 0, max(1, len(line)))
         raise DiagnosticError(DamagedGraph(span=span, detail=str(error))) from error
     return found
 

@@ -11,11 +11,13 @@ import re
 from collections.abc import Callable
 from typing import TypeVar
 
+from swc.program import limits
 from swc.program.expressions import Combine, Concat, Expression, Mix, Resize, Scale, Shape, Slice, Stored
-from swc.program.model_source import Scalar
+from swc.program.model_source import Argument, Scalar
 from swc.program.words import PLAIN
 
 T = TypeVar("T")
+LEVELS = 300  # of expressions in each other: a chain of 128 shapes takes two for each
 _TOKEN = re.compile(
     rf"""\s*(?:(?P<string>"(?:[^"\\]|\\.)*")"""
     rf"""|(?P<shape>\[[\d,]*\])"""
@@ -31,6 +33,7 @@ class Tokens:
     def __init__(self, line: str) -> None:
         """Cut the line; ValueError where something in it is no token."""
         self._tokens: list[tuple[str, str]] = []
+        self._depth = 0
         self._place = 0
         line, start = line.rstrip(), 0
         while start < len(line):
@@ -102,6 +105,14 @@ class Tokens:
         value: Scalar = json.loads(self._taken(("number", "string", "word"), "a value"))
         return value
 
+    def argument(self, depth: int = 0) -> Argument:
+        """A scalar, or a list of such between brackets."""
+        if self._next != ("mark", "("):
+            return self.scalar()
+        if depth == limits.LEVELS:
+            raise ValueError(f"lists stand in each other more than {limits.LEVELS} deep")
+        return self.listed("(", ")", lambda: self.argument(depth + 1))
+
     def shape(self) -> Shape:
         """A shape such as `[16,3,3,3]`."""
         text = self._taken(("shape",), "a shape")[1:-1]
@@ -130,9 +141,13 @@ class Tokens:
     def expression(self) -> Expression:
         """A weight expression in the form of `swc.program.expressions.text_of`."""
         name = self.choice(tuple(_READERS))
+        self._depth += 1
+        if self._depth > LEVELS:
+            raise ValueError(f"an expression is nested more than {LEVELS} levels deep")
         self.take("(")
         found = _READERS[name](self)
         self.take(")")
+        self._depth -= 1
         return found
 
     def after(self, mark: str, read: Callable[[], T]) -> T:

@@ -26,13 +26,16 @@ from swc.semantics.spec import Spec
 Initialisation = Literal["kaiming", "release"]
 
 
-def lower(graph: Graph, spec: Spec) -> Program:
-    """The Program of a complete graph; `spec` gives data, training and the initialisation of each share block."""
+def lower(graph: Graph, spec: Spec, spec_hash: str = "") -> Program:
+    """The Program of a complete graph; `spec` gives data, training and the initialisation of each share block.
+
+    `spec_hash` is the hash the spec is known by ("": that of the spec as it is).
+    """
     return Program(
         schema=SCHEMA,
         ensemble=graph.ensemble,
         revision=graph.revision,
-        spec_hash=hash_of(spec),
+        spec_hash=spec_hash or hash_of(spec),
         graph_hash=hash_of(graph),
         data=spec.data,
         members=tuple(MemberPlan(member.name, member.source, member.host) for member in graph.members),

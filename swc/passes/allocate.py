@@ -13,10 +13,12 @@ from collections.abc import Mapping
 from attrs import evolve, frozen
 
 from swc.diagnostics.catalogue.budget import BudgetNotUsed, BudgetTooSmall, MixedRules, NoSpectraYet
+from swc.diagnostics.catalogue.limits import TooManyParameters
 from swc.ir.graph import Bank, Graph
 from swc.passes.budget import budget_scalars, fixed_scalars, template_allowance, template_cost
 from swc.passes.context import Context
 from swc.program.feedback import ClusterFeedback
+from swc.program.limits import SCALARS
 from swc.semantics.spec import Spec, Templates
 from swc.solvers.check import checked
 from swc.solvers.even import solve_even
@@ -44,6 +46,9 @@ class Allocate:
             context.sink.report(_too_small(graph, context.spec, problem))
             return graph
         solution = _solved(problem, next(iter(rules.values())))
+        if solution.cost > SCALARS:
+            what = "the templates hold"
+            context.sink.report(TooManyParameters(span=context.spec.budget.span, what=what, most=SCALARS))
         _tell(problem, solution, rules, context, graph)
         counts = zip(graph.banks, solution.num_templates, strict=True)
         return evolve(graph, banks=tuple(evolve(bank, num_templates=count) for bank, count in counts))

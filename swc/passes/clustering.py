@@ -173,7 +173,8 @@ def mixed_groups(layers: Sequence[Layer], clusters: Clusters, sink: Sink) -> tup
             return _alike(layers, lambda layer: "x".join(map(str, layer.shape)))
         case "explicit":
             lists = enumerate(_lists(layers, clusters, sink), start=1)
-            return tuple(Group(f"list {number}", tuple(found)) for number, found in lists)
+            # a list that matches nothing was told, and gets no bank
+            return tuple(Group(f"list {number}", tuple(found)) for number, found in lists if found)
 
 
 def _mixed_bins(layers: Sequence[Layer], clusters: Clusters, sink: Sink) -> tuple[Group, ...]:

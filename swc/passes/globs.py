@@ -18,11 +18,22 @@ def is_plain(pattern: str) -> bool:
 def matcher(patterns: Sequence[str]) -> Callable[[str], bool]:
     """A function that says whether a name matches any of the patterns; plain ones cost a look-up."""
     plain = frozenset(pattern for pattern in patterns if is_plain(pattern))
-    wild = [_expression(pattern) for pattern in patterns if not is_plain(pattern)]
+    wild = dict.fromkeys(_expression(pattern) for pattern in patterns if not is_plain(pattern))
     search = re.compile("|".join(wild)).fullmatch if wild else None
     return lambda name: name in plain or (search is not None and search(name) is not None)
 
 
 def _expression(pattern: str) -> str:
-    pieces = [{"*": ".*", "?": "."}.get(part, re.escape(part)) for part in re.split(r"([*?])", pattern)]
-    return "(?:" + "".join(pieces) + ")"
+    """The pattern as a regular expression that never goes back: the time is linear in pattern and name.
+
+    Between two stars the first place that fits is as good as any later one, so it is kept (`(?>...)`).
+    """
+    first, *parts = [_literal(part) for part in re.sub(r"\*+", "*", pattern).split("*")]
+    if not parts:
+        return first
+    *between, last = parts
+    return first + "".join(f"(?>.*?{part})" for part in between) + f".*{last}"
+
+
+def _literal(part: str) -> str:
+    return "".join("." if character == "?" else re.escape(character) for character in part)

@@ -43,7 +43,9 @@ def _grouped(share: Share, bank: str, feedback: GroupFeedback, number: int, cont
         return share
     groups = groups_of(mixtures, number)
     sizes = ", ".join(str(len(group)) for group in groups)
-    context.notes.append(f"put {len(mixtures)} layers in groups of {sizes} by what they took of the templates")
+    fewer = f"; {number} groups were asked for, but they took no more than {len(groups)} different mixtures"
+    told = fewer if len(groups) < number else ""
+    context.notes.append(f"put {len(mixtures)} layers in groups of {sizes} by what they took of the templates{told}")
     return _clustered(share, Clusters("explicit", groups=groups))
 
 

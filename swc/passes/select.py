@@ -94,19 +94,25 @@ def _taken_parameters(share: Share, tables: tuple[LayerTable, ...], sink: Sink) 
 
 def _taken_layers(selector: Selector, tables: tuple[LayerTable, ...], sink: Sink) -> list[str]:
     wanted = _wants(selector)
-    named = [
-        (layer_id(table.member, row.path), row)
-        for table in tables
-        for row in table.layers
-        if row.kind in ("conv", "linear") and wanted(layer_id(table.member, row.path), row)
-    ]
-    taken = [name for name, row in named if row.sharable]
+    rows = [(layer_id(table.member, row.path), row) for table in tables for row in table.layers]
+    named = [(name, row) for name, row in rows if wanted(name, row)]
+    taken = [name for name, row in named if row.sharable and row.kind in ("conv", "linear")]
     if not named:
-        sink.report(NothingSelected(span=selector.span, selector=words(selector)))
+        inside = _meant(selector, rows)
+        sink.report(NothingSelected(span=selector.span, selector=words(selector), inside=inside))
     elif not taken:
         obstacles = tuple(f"`{name}`: {row.obstacle}" for name, row in named)
         sink.report(NothingSharable(span=selector.span, selector=words(selector), obstacles=obstacles))
     return taken
+
+
+def _meant(selector: Selector, rows: Iterable[tuple[str, LayerRow]]) -> str:
+    """The glob of what lies inside the modules that a glob names, where they hold layers and are none themselves."""
+    if selector.kind != "glob":
+        return ""
+    inside = evolve(selector, pattern=f"{selector.pattern.rstrip('.')}.*")
+    wanted = _wants(inside)
+    return words(inside) if any(wanted(name, row) for name, row in rows) else ""
 
 
 def words(selector: Selector) -> str:

@@ -21,7 +21,7 @@ from swc.passes.context import Context
 from swc.passes.grouping import LINKAGES, Groups, collect, sizes_over_threshold
 from swc.passes.members import layers_by_member, most_similar, reference_member, widest_of_depth
 from swc.passes.revisions import splits
-from swc.program.feedback import ClusterFeedback, Similarity
+from swc.program.feedback import ClusterFeedback, Similarity, unknown_errors
 from swc.program.training import SplitClusters
 
 STEP = 0.05
@@ -55,7 +55,8 @@ class Split:
         for feedback, action in splits(context) if graph.clusters else ():
             clusters, threshold = _affordable(graph, feedback, action, context)
             _report(graph.clusters, clusters, feedback, threshold, context)
-            context.notes.append(_summary(graph, clusters, action, threshold))
+            summary = _summary(graph, clusters, action, threshold)
+            context.notes.append(summary + unknown_errors(feedback.similarities))
             graph = evolve(graph, clusters=clusters)
         return graph
 

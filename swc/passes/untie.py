@@ -17,7 +17,7 @@ from swc.passes.context import Context
 from swc.passes.grouping import union
 from swc.passes.revisions import unties
 from swc.passes.tie import with_coefficients
-from swc.program.feedback import CoefficientFeedback, Similarity
+from swc.program.feedback import CoefficientFeedback, Similarity, unknown_errors
 
 
 @frozen
@@ -31,7 +31,8 @@ class Untie:
         for feedback, action in unties(context):
             before = len(graph.coefficients)
             graph = _untied(graph, feedback, action.threshold)
-            context.notes.append(_summary(graph, feedback, action.threshold, before))
+            summary = _summary(graph, feedback, action.threshold, before)
+            context.notes.append(summary + unknown_errors(feedback.similarities))
         return graph
 
 

@@ -2,7 +2,8 @@
 
 Takes any frozen attrs object of the vocabulary (or a tuple of such), gives text. Guarantees: equal objects give equal
 bytes; keys are sorted, and every entry of a top-level list has a line of its own, so that files can be compared line
-by line; decoding is strict: an unknown key, a wrong type, another schema or damaged text is a `DiagnosticError`.
+by line; decoding is strict: an unknown key, a wrong type, a newer schema or damaged text is a `DiagnosticError`. A
+field that an older file has not got takes the default of the schema the file was written under, never today's.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import json
 from collections.abc import Callable, Sequence
 from functools import cache
 from hashlib import sha256
+from itertools import islice
 from math import isfinite
 from types import NoneType, UnionType
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, Union, get_args, get_origin, overload
@@ -19,13 +21,19 @@ import attrs
 
 from swc.diagnostics import DiagnosticError
 from swc.diagnostics.catalogue.formats import DamagedFile, UnknownSchema, WrongContent, WrongFileType
+from swc.program.names import fault_of
+from swc.program.plain_json import compact, read_json
 from swc.program.program import SCHEMA
+from swc.program.schemas import OLDEST, missing_fields
 
 if TYPE_CHECKING:
     from cattrs import Converter
 
 T = TypeVar("T")
 _PRIMITIVES: tuple[type, ...] = (bool, int, float, str)
+UNCOMPARED = frozenset({"span", "train_span", "multiply_adds"})  # the fields that do not count in comparisons
+LARGEST = 2**63 - 1  # what a whole number of the project's may be
+MOST_DETAILS = 20  # mistakes of a file that are told
 
 
 def encode(obj: object) -> str:
@@ -36,9 +44,34 @@ def encode(obj: object) -> str:
     return _canonical(_document(obj, _converter(spans=True)))
 
 
-def hash_of(obj: object) -> str:
-    """The SHA-256, in hexadecimal, of the canonical JSON without what does not count in comparisons (spans)."""
-    return sha256(_canonical(_document(obj, _converter(spans=False))).encode()).hexdigest()
+def hash_of(obj: object, schema: int = SCHEMA) -> str:
+    """The SHA-256, in hexadecimal, of the canonical JSON without what does not count in comparisons (spans).
+
+    `schema` is the one under which the object is said to be written.
+    """
+    return _digest({**_document(obj, _converter(spans=False)), "schema": schema})
+
+
+def hash_of_text(text: str, origin: str = "") -> str:
+    """What `hash_of` gave for the object when its file was written, whatever fields its class has got since.
+
+    By this a run is known for good. DiagnosticError where the text is no JSON object.
+    """
+    return _digest(_compared(_parsed(text, origin)))
+
+
+def _digest(document: dict[str, Any]) -> str:
+    return sha256(_canonical(document).encode()).hexdigest()
+
+
+def _compared(value: Any) -> Any:
+    match value:
+        case dict():
+            return {key: _compared(part) for key, part in value.items() if key not in UNCOMPARED}
+        case list():
+            return [_compared(part) for part in value]
+        case _:
+            return value
 
 
 @overload
@@ -55,9 +88,17 @@ def decode(text: str, cls: object, origin: str = "") -> Any:
     if not _fits(found, cls):
         raise DiagnosticError(WrongFileType(origin=origin, found=str(found), wanted=_label(cls)))
     schema = document.pop("schema", None)
-    if schema != SCHEMA or isinstance(schema, bool):
+    if type(schema) is not int or not OLDEST <= schema <= SCHEMA:
         raise DiagnosticError(UnknownSchema(origin=origin, found=str(schema), wanted=SCHEMA))
-    return _structured(_body(document, cls, found), cls, origin)
+    return held_to_rules(_structured(_body(document, cls, found), cls, origin, schema), origin)
+
+
+def held_to_rules(found: T, origin: str = "") -> T:
+    """What was decoded; DiagnosticError where a name or a number in it is none (`swc.program.names`)."""
+    fault = fault_of(found)
+    if fault is not None:
+        raise DiagnosticError(WrongContent(origin=origin, details=(f"${fault}",)))
+    return found
 
 
 def finite_json(value: Any) -> Any:
@@ -100,16 +141,12 @@ def _compact(value: object) -> str:
 
 def _parsed(text: str, origin: str) -> dict[str, Any]:
     try:
-        document = json.loads(text, parse_constant=_refuse_constant)
-    except (ValueError, RecursionError) as error:
+        document = read_json(text)
+    except ValueError as error:
         raise DiagnosticError(DamagedFile(origin=origin, detail=str(error))) from error
     if not isinstance(document, dict):
         raise DiagnosticError(DamagedFile(origin=origin, detail="the file holds no JSON object"))
     return document
-
-
-def _refuse_constant(name: str) -> float:
-    raise ValueError(f"{name} is no JSON number")
 
 
 def _body(document: dict[str, Any], cls: object, found: object) -> object:
@@ -124,6 +161,8 @@ def _body(document: dict[str, Any], cls: object, found: object) -> object:
 
 
 def _fits(found: object, cls: object) -> bool:
+    if not isinstance(found, str):
+        return False
     if get_origin(cls) is not tuple:
         return found in {c.__name__ for c in _classes(cls)}
     names = set(str(found).removesuffix("[]").split("|")) - {""}
@@ -140,32 +179,32 @@ def _classes(cls: object) -> tuple[type, ...]:
     return tuple(c for c in get_args(cls) if c is not NoneType) if _is_union(cls) else (cls,)  # type: ignore[return-value]
 
 
-def _structured(body: object, cls: object, origin: str) -> Any:
+def _structured(body: object, cls: object, origin: str, schema: int) -> Any:
     from cattrs.errors import BaseValidationError, ForbiddenExtraKeysError
 
     try:
-        return _converter(spans=True).structure(body, cls)  # type: ignore[arg-type]
+        return _converter(spans=True, schema=schema).structure(body, cls)  # type: ignore[arg-type]
     except (BaseValidationError, ForbiddenExtraKeysError, AttributeError, KeyError, TypeError, ValueError) as error:
-        raise DiagnosticError(WrongContent(origin=origin, details=_details(body, cls, error))) from error
+        raise DiagnosticError(WrongContent(origin=origin, details=_details(body, cls, error, schema))) from error
 
 
-def _details(body: object, cls: object, error: Exception) -> tuple[str, ...]:
+def _details(body: object, cls: object, error: Exception, schema: int) -> tuple[str, ...]:
     """Decode once more, slowly, for the places of the mistakes."""
     from cattrs import transform_error
     from cattrs.errors import BaseValidationError
 
     try:
-        _converter(spans=True, detailed=True).structure(body, cls)  # type: ignore[arg-type]
+        _converter(spans=True, detailed=True, schema=schema).structure(body, cls)  # type: ignore[arg-type]
     except BaseValidationError as detailed:
-        return tuple(transform_error(detailed))
+        return tuple(islice(transform_error(detailed), MOST_DETAILS))
     except (AttributeError, KeyError, TypeError, ValueError) as plain:
         return (str(plain),)
     return (str(error),)
 
 
 @cache
-def _converter(*, spans: bool, detailed: bool = False) -> Converter:
-    """The strict converter; `spans` false leaves out what does not count in comparisons."""
+def _converter(*, spans: bool, detailed: bool = False, schema: int = SCHEMA) -> Converter:
+    """The strict converter for files of a schema; `spans` false leaves out what does not count in comparisons."""
     from cattrs import Converter
 
     converter = Converter(forbid_extra_keys=True, detailed_validation=detailed)
@@ -174,8 +213,11 @@ def _converter(*, spans: bool, detailed: bool = False) -> Converter:
     converter.register_unstructure_hook(float, float)  # 18000000 and 18000000.0 are one number in a float field
     converter.register_structure_hook_factory(_is_primitive_union, lambda cls: _reader_of(get_args(cls)))
     converter.register_unstructure_hook_factory(_is_primitive_union, lambda _: _same)
+    converter.register_structure_hook_factory(_is_nested_union, _nested_reader)
+    converter.register_unstructure_hook_factory(_is_nested_union, lambda _: _same)
     converter.register_structure_hook_factory(_is_literal, _literal_reader)
     converter.register_structure_hook_factory(_is_tuple, lambda cls: _tuple_reader(cls, converter))
+    converter.register_structure_hook_factory(attrs.has, lambda cls: _object_reader(cls, converter, schema))
     converter.register_structure_hook_factory(_is_tagged, lambda cls: _tagged_reader(cls, converter))
     converter.register_unstructure_hook_factory(_is_tagged, lambda _: _tagged_writer(converter))
     if not spans:
@@ -193,6 +235,21 @@ def _is_union(cls: object) -> bool:
 
 def _is_primitive_union(cls: object) -> bool:
     return _is_union(cls) and all(kind in _PRIMITIVES for kind in get_args(cls))
+
+
+def _is_nested_union(cls: object) -> bool:
+    """Primitive types, and lists of such in any depth."""
+    kinds = get_args(cls) if _is_union(cls) else ()
+    return any(map(_is_tuple, kinds)) and all(kind in _PRIMITIVES or _is_tuple(kind) for kind in kinds)
+
+
+def _nested_reader(cls: Any) -> Callable[[Any, Any], Any]:
+    single = _reader_of([kind for kind in get_args(cls) if not _is_tuple(kind)])
+
+    def read(value: Any, wanted: Any) -> Any:
+        return tuple(read(item, wanted) for item in value) if isinstance(value, list) else single(value, wanted)
+
+    return read
 
 
 def _is_tagged(cls: object) -> bool:
@@ -214,7 +271,7 @@ def _literal_reader(cls: Any) -> Callable[[Any, Any], Any]:
     def read(value: Any, _: Any) -> Any:
         if type(value) is str and value in words:
             return value
-        raise ValueError(f"{_compact(value)[:60]} is none of {', '.join(words)}")
+        raise ValueError(f"{compact(value)} is none of {', '.join(words)}")
 
     return read
 
@@ -224,12 +281,14 @@ def _reader_of(kinds: Sequence[type]) -> Callable[[Any, Any], Any]:
     taken = frozenset(kinds)
 
     def read(value: Any, _: Any) -> Any:
+        if type(value) is int and not -LARGEST <= value <= LARGEST:
+            raise ValueError("a whole number is beyond 64 bits")
         if type(value) in taken:
             return value
         if float in taken and type(value) is int:
             return float(value)
         wanted = " or ".join(kind.__name__ for kind in kinds)
-        raise ValueError(f"{_compact(value)[:60]} is not of type {wanted}")
+        raise ValueError(f"{compact(value)} is not of type {wanted}")
 
     return read
 
@@ -240,7 +299,7 @@ def _tuple_reader(cls: Any, converter: Converter) -> Callable[[Any, Any], Any]:
 
     def read(value: Any, _: Any) -> Any:
         if not isinstance(value, list):
-            raise ValueError(f"{_compact(value)[:60]} is not a list")
+            raise ValueError(f"{compact(value)} is not a list")
         if not same and len(value) != len(kinds):
             raise ValueError(f"{len(value)} entries where {len(kinds)} belong")
         wanted = kinds[:1] * len(value) if same else kinds
@@ -263,9 +322,27 @@ def _each_named(values: list[Any], kinds: Sequence[Any], cls: Any, converter: Co
         except (BaseValidationError, AttributeError, KeyError, TypeError, ValueError) as error:
             error.add_note(IterableValidationNote(f"entry {place}", place, kind))
             errors.append(error)
+            if len(errors) == MOST_DETAILS:
+                break
     if errors:
         raise IterableValidationError(f"in {cls}", errors, cls)
     return tuple(read)
+
+
+def _object_reader(cls: Any, converter: Converter, schema: int) -> Callable[[Any, Any], Any]:
+    """Reads an object, after what an older file has not got was put in."""
+    from cattrs.gen import make_dict_structure_fn
+
+    attrs.resolve_types(cls)
+    read = make_dict_structure_fn(cls, converter)
+    names = tuple(part.name for part in attrs.fields(cls))
+
+    def read_whole(value: Any, wanted: Any) -> Any:
+        if isinstance(value, dict) and any(name not in value for name in names):
+            value = {**missing_fields(cls.__name__, value, schema), **value}
+        return read(value, wanted)
+
+    return read_whole
 
 
 def _tagged_reader(cls: Any, converter: Converter) -> Callable[[Any, Any], Any]:
@@ -276,7 +353,7 @@ def _tagged_reader(cls: Any, converter: Converter) -> Callable[[Any, Any], Any]:
         if value is None and optional:
             return None
         if not isinstance(value, dict) or value.get("type") not in by_name:
-            raise ValueError(f"{_compact(value)[:60]} is none of {', '.join(by_name)}")
+            raise ValueError(f"{compact(value)} is none of {', '.join(by_name)}")
         rest = {key: part for key, part in value.items() if key != "type"}
         return converter.structure(rest, by_name[value["type"]])
 

@@ -7,6 +7,7 @@ layers. Axis 0 is the outputs, axis 1 the inputs. Guarantees: an expression is p
 
 from __future__ import annotations
 
+import sys
 from math import prod
 
 from attrs import frozen
@@ -14,6 +15,9 @@ from attrs import frozen
 from swc.program.words import word
 
 Shape = tuple[int, ...]
+# A chain of 128 shapes, the longest there is, nests 256 expressions. What reads them calls itself, and the reader of
+# plain data takes a dozen calls for a level: more than Python allows unless it is told.
+sys.setrecursionlimit(max(sys.getrecursionlimit(), 6_000))
 
 
 @frozen

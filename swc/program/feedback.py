@@ -6,7 +6,11 @@ Ids are those of the graph the runtime was compiled from: layers (`member.path`)
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from attrs import frozen
+
+UNKNOWN_ERROR = 1.0  # what stands for the error of a cosine of which only one group of batches speaks
 
 
 @frozen
@@ -20,6 +24,18 @@ class Similarity:
     second: str
     value: float
     error: float
+
+    @property
+    def has_error(self) -> bool:
+        """Whether its error was measured."""
+        return self.error < UNKNOWN_ERROR
+
+
+def unknown_errors(similarities: Sequence[Similarity]) -> str:
+    """What is to be said of similarities that a single batch gave: how sure they are is not known; else nothing."""
+    if not similarities or any(pair.has_error for pair in similarities):
+        return ""
+    return "; they are of a single batch of images, so how sure they are is not known"
 
 
 @frozen

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from attrs import frozen
 
 Scalar = int | float | str | bool
+Argument = int | float | str | bool | tuple[Any, ...]  # of others' factories: also lists of such, as tuples
 
 
 @frozen
@@ -18,8 +19,20 @@ class ModelSource:
 
     kind: Literal["family", "torchvision", "python"]
     name: str
-    arguments: tuple[tuple[str, Scalar], ...] = ()
+    arguments: tuple[tuple[str, Argument], ...] = ()
 
     def __str__(self) -> str:
-        inner = ", ".join(f"{name}: {value}" for name, value in self.arguments)
+        inner = ", ".join(f"{name}: {_shown(value)}" for name, value in self.arguments)
         return f"{self.name}({inner})"
+
+    def given(self) -> dict[str, Any]:
+        """The arguments as a factory is given them: lists are new ones, which it may keep and change."""
+        return {name: _listed(value) for name, value in self.arguments}
+
+
+def _listed(value: Argument) -> Any:
+    return [_listed(item) for item in value] if isinstance(value, tuple) else value
+
+
+def _shown(value: Argument) -> str:
+    return f"[{', '.join(map(_shown, value))}]" if isinstance(value, tuple) else str(value)

@@ -7,6 +7,7 @@ its own; a cost that was not measured is a DiagnosticError, and never a point at
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from math import isnan, nan
 from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
@@ -77,7 +78,7 @@ def points_of(predictors: Sequence[PredictorFacts]) -> tuple[Point, ...]:
 def _title(names: Sequence[str], scored: Sequence[Scored]) -> str:
     """What is common to the runs; of several their own names stand in the legend."""
     data = " and ".join(dict.fromkeys(found.data for found in scored))
-    calibrated = ", at fitted temperatures" if any(found.num_calibration for found in scored) else ""
+    calibrated = next((found.calibration for found in scored if found.num_calibration), "")
     scales = dict.fromkeys(scale_text(found.epochs_scale) for found in scored)
     scale = next(iter(scales)) if len(scales) == 1 else ", epochs scaled by different factors"
     whose = names[0] if len(names) == 1 else f"{len(names)} runs"
@@ -133,15 +134,18 @@ class _Style:
 def _draw(axes: Any, line: Line, what: tuple[str, str, float, Callable[..., float]], style: _Style) -> None:
     """All subsets as dots, the front as a line, the ensemble as a star; errors as bars where there are any."""
     against, metric, factor, better = what
-    measured = [(point.costs[against], point.scores[metric], point.errors[metric] or 0.0) for point in line.points]
-    found = [(c, factor * v, factor * error) for c, v, error in measured if c is not None and v is not None]
+    measured = [(point.costs[against], point.scores[metric], point.errors[metric]) for point in line.points]
+    # one run has no error: nan draws no bar, where zero would draw one as if it were known
+    found = [
+        (c, factor * v, nan if e is None else factor * e) for c, v, e in measured if c is not None and v is not None
+    ]
     if not found:
         return
     costs, values, errors = zip(*found, strict=True)
     points = list(zip(costs, values, strict=True))
     subsets, best, ensemble = style.labels
     axes.scatter(costs, values, s=14, color=style.dots, marker=style.mark, alpha=0.6, label=subsets)
-    if any(errors):
+    if not all(map(isnan, errors)):
         axes.errorbar(costs, values, yerr=errors, color=style.dots, linestyle="none", elinewidth=0.8, capsize=2)
     chosen = zip(*front(points, better), strict=True)
     axes.plot(*chosen, color=style.line, marker=style.mark, markersize=3, label=best)

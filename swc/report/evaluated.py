@@ -13,7 +13,7 @@ from swc.diagnostics import DiagnosticError
 from swc.diagnostics.catalogue.show import NothingEvaluated
 from swc.report.curves import GREY, LINES
 from swc.report.scored import BinFacts, Scored, scored_of
-from swc.show.wording import scale_text
+from swc.show.wording import decimal, scale_text
 from swc.store import Build
 
 if TYPE_CHECKING:
@@ -43,12 +43,20 @@ def reliability(build: Build) -> Figure:
     names = found.names
     figure = Figure(figsize=(2.4 * len(names), 2.9), layout="constrained")
     all_axes = figure.subplots(1, len(names), sharex=True, sharey=True, squeeze=False)[0]
-    for axes, name, bins in zip(all_axes, names, found.reliability, strict=True):
+    for axes, name, bins in zip(all_axes, _with_temperatures(found), found.reliability, strict=True):
         _draw_bins(axes, bins)
         axes.set(title=name, xlabel="confidence", xlim=(0, 1), ylim=(0, 1))
     all_axes[0].set_ylabel("accuracy")
     figure.suptitle(_title(build, found), fontsize=10)
     return figure
+
+
+def _with_temperatures(found: Scored) -> list[str]:
+    """What each diagram is of, with the temperature where one divided its logits."""
+    single = [one for one in found.predictors if len(one.members) == 1]
+    drawn = single if len(single) == 1 else [*single, found.predictors[-1]]
+    values = ["" if one.temperature is None else f", T = {one.temperature:.3g}" for one in drawn]
+    return [name + value for name, value in zip(found.names, values, strict=True)]
 
 
 def _draw_bins(axes: Any, bins: Sequence[BinFacts]) -> None:
@@ -80,7 +88,7 @@ def diversity(build: Build) -> Figure:
         for column, value in enumerate(values):
             if row != column and not isnan(value):
                 ink = "k" if value > BRIGHT * highest else "w"
-                axes.text(column, row, f"{value:.2f}", ha="center", va="center", fontsize=7, color=ink)
+                axes.text(column, row, decimal(value, 2), ha="center", va="center", fontsize=7, color=ink)
     figure.colorbar(shown, ax=axes, label="disagreement over error rate", shrink=0.8)
     figure.suptitle(_title(build, found), fontsize=9)
     return figure
@@ -108,5 +116,4 @@ def interpolation(build: Build) -> Figure:
 
 
 def _title(build: Build, found: Scored) -> str:
-    calibrated = ", at fitted temperatures" if found.num_calibration else ""
-    return f"{build.spec.name} on {found.data}{calibrated}{scale_text(found.epochs_scale)}"
+    return f"{build.spec.name} on {found.data}{found.calibration}{scale_text(found.epochs_scale)}"

@@ -55,10 +55,28 @@ def curves_of(build: Build) -> Curves:
     if not any(row["kind"] == "epoch" for row in rows):
         raise DiagnosticError(NothingMeasured(place=str(build.folder), wanted="curves"))
     try:
+        _check_rows(build, rows)
         return _drawn(build, rows)
     except (LookupError, TypeError, ValueError) as error:
         path = str(build.folder / METRICS)
         raise DiagnosticError(DamagedFile(origin=path, detail="a line is not of this run")) from error
+
+
+def _check_rows(build: Build, rows: list[dict[str, Any]]) -> None:
+    """ValueError where a row is not of this run: each epoch and each score of it is there once."""
+    training = _training(build)
+    ends = {phase.name: phase.epochs for phase in training.phases}
+    of_phase = {stage.revision: stage.phase.name for stage in stages(training)}
+    names = {*(member.name for member in build.spec.members), ENSEMBLE}
+    seen: set[tuple[Any, ...]] = set()
+    for row in rows:
+        place = (row["kind"], row["phase"], row["epoch"], row.get("of"))
+        is_own = row["kind"] == "epoch" or row["of"] in names
+        if place in seen or not is_own or not 1 <= row["epoch"] <= ends[row["phase"]]:
+            raise ValueError(place)
+        if of_phase[row["revision"]] != row["phase"]:
+            raise ValueError(place)
+        seen.add(place)
 
 
 def _drawn(build: Build, rows: list[dict[str, Any]]) -> Curves:

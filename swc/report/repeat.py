@@ -15,7 +15,7 @@ import swc
 from swc.program.codec import hash_of
 from swc.report.scored import Scored
 from swc.semantics.origin import Origin, SourceFile, origin_of
-from swc.store import Build, read_machine, read_origin
+from swc.store import Build, read_machine, read_origin, spec_hash_of
 
 Pairs = tuple[tuple[str, str], ...]
 
@@ -70,7 +70,8 @@ def _text(value: Any) -> str:
 
 
 def _hashes(build: Build, machine: dict[str, str]) -> Iterator[tuple[str, str]]:
-    yield "spec", hash_of(build.spec)
+    is_compiled = build.folder.is_dir()  # and not a `.sw` file
+    yield "spec", spec_hash_of(build.folder) if is_compiled else hash_of(build.spec)
     for revision in build.revisions:
         if revision.program is not None:
             yield f"graph of revision {revision.number}", revision.program.graph_hash

@@ -13,7 +13,7 @@ from swc.diagnostics import DiagnosticError
 from swc.diagnostics.catalogue.show import NothingEvaluated
 from swc.report.evaluated import BRIGHT, evaluation_of, numbers
 from swc.report.scored import CorruptionFacts, Scored
-from swc.show.wording import scale_text
+from swc.show.wording import decimal, per_cent, scale_text
 from swc.store import Build
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def _draw(axes: Axes, rows: dict[str, list[float]], severities: tuple[int, ...])
     for place, row in enumerate(cells):
         for column, value in enumerate(row):
             ink = "k" if value > 100 * BRIGHT else "w"
-            axes.text(column, place, f"{value:.1f}", ha="center", va="center", fontsize=7, color=ink)
+            axes.text(column, place, decimal(value, 1), ha="center", va="center", fontsize=7, color=ink)
     return shown
 
 
@@ -76,6 +76,6 @@ def _title(build: Build, evaluation: Scored, found: CorruptionFacts) -> str:
     kind = "generated" if found.generated else "official" if found.official else "unknown"
     name = found.predictors[-1].name
     mean = (found.mean_standard or {}).get(name, {}).get("top1")
-    headline = "not all types: no mean" if mean is None else f"mean of the standard types {mean:.2%}"
+    headline = "not all types: no mean" if mean is None else f"mean of the standard types {per_cent(mean)}"
     scale = scale_text(evaluation.epochs_scale)
     return f"{build.spec.name} on corrupted {evaluation.data} ({kind} arrays){scale}\n{name}: {headline}"

@@ -7,14 +7,19 @@ left out, folders among it.
 
 from __future__ import annotations
 
-import json
+from collections.abc import Mapping
 from pathlib import Path
 
 from attrs import field, frozen
 
 from swc.diagnostics import DiagnosticError
 from swc.diagnostics.catalogue.evaluation import DamagedEvaluation
-from swc.diagnostics.sources import reason_of
+from swc.program.files import is_there, text_of
+from swc.program.plain_json import read_json
+from swc.semantics.spec import Spec
+from swc.store import read_spec
+
+LEAST, MOST = 0.0505, 19.8  # temperatures within which none is one that a search ended at
 
 Grid = tuple[tuple[float | None, ...], ...]
 
@@ -37,6 +42,14 @@ class PredictorFacts:
     parameters: int
     multiply_adds: int
     milliseconds: float | None
+    temperature: float | None = None
+    uncalibrated: str = ""
+
+    @property
+    def is_calibrated(self) -> bool:
+        """Whether a temperature was fitted, and neither left unused nor, as older versions did, taken at a bound."""
+        known = self.temperature is not None and not self.uncalibrated
+        return known and LEAST < (self.temperature or 0.0) < MOST
 
 
 @frozen
@@ -127,6 +140,16 @@ class Scored:
     mean_top1: float | None = None
 
     @property
+    def calibration(self) -> str:
+        """At what temperatures the scores are, in the words of a title; nothing where none were asked for."""
+        if not self.num_calibration:
+            return ""
+        left = sum(1 for one in self.predictors if not one.is_calibrated)
+        if left == len(self.predictors):
+            return ", at T = 1: no temperature could be fitted"
+        return ", at fitted temperatures" + (f", {left} of {len(self.predictors)} at T = 1 or a bound" if left else "")
+
+    @property
     def names(self) -> tuple[str, ...]:
         """The members in order and, where there are several, the ensemble: what each reliability diagram is of."""
         single = tuple(one.members[0] for one in self.predictors if len(one.members) == 1)
@@ -136,17 +159,20 @@ class Scored:
 def scored_of(folder: Path) -> Scored | None:
     """The evaluation in a run's folder; DiagnosticError where the file is damaged."""
     path = folder / "eval" / "evaluation.json"
-    if not path.is_file():
+    if folder.is_file():  # a spec that was compiled in memory
         return None
+    if not is_there(path):
+        if is_there(path.with_suffix(".csv")):
+            raise DiagnosticError(DamagedEvaluation(origin=str(path), detail="it is missing beside evaluation.csv"))
+        return None
+    text = text_of(path, DamagedEvaluation)
     try:
-        (found,) = json.loads(path.read_text("utf-8"))["evaluations"]
+        (found,) = read_json(text, finite=False)["evaluations"]
         scored = _structured(found)
-    except OSError as error:
-        raise DiagnosticError(DamagedEvaluation(origin=str(path), detail=reason_of(error))) from error
     except (ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         detail = "it holds no evaluation of one run"
         raise DiagnosticError(DamagedEvaluation(origin=str(path), detail=detail)) from error
-    problem = _misfit(scored)
+    problem = _misfit(scored) or _misfit_of_run(scored, found, read_spec(folder)[0])
     if problem is not None:
         raise DiagnosticError(DamagedEvaluation(origin=str(path), detail=f"its {problem}"))
     return scored
@@ -170,6 +196,19 @@ def _misfit(scored: Scored) -> str | None:
     if any(len(line.top1) < 2 for line in scored.interpolations):
         return "interpolations have less than two points"
     return "corruptions are no matrices of types and severities" if _is_misfit(scored.corruptions) else None
+
+
+def _misfit_of_run(scored: Scored, found: Mapping[str, object], spec: Spec) -> str | None:
+    """Which part of an evaluation does not fit the spec of the run it lies in."""
+    known = [member.name for member in spec.members]
+    named = {name for one in scored.predictors for name in one.members}
+    named |= {name for line in scored.interpolations for name in (line.first, line.second)}
+    if not named <= set(known):
+        return "members are not those of the run"
+    if found.get("ensemble", spec.name) != spec.name or scored.data != spec.data.name:
+        return "ensemble or data is not that of the run"
+    scale = spec.training.epochs_scale if spec.training else 1.0
+    return None if scored.epochs_scale == scale else "epochs are not scaled like those of the run"
 
 
 def _is_misfit(found: CorruptionFacts | None) -> bool:

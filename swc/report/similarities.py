@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from swc.program.feedback import UNKNOWN_ERROR
 from swc.report.measured import Recompile, recompiles_of
 from swc.show.wording import exact, several
 from swc.store import Build
@@ -65,11 +66,12 @@ def _histogram(axes: Any, values: NDArray[Any], errors: NDArray[Any], recompile:
 def _ranked(axes: Any, values: NDArray[Any], errors: NDArray[Any], recompile: Recompile) -> None:
     order = np.argsort(-values, kind="stable")
     is_close = np.abs(values - recompile.threshold) <= 2 * errors
+    known = np.where(errors < UNKNOWN_ERROR, errors, np.nan)  # no bar where none was measured
     for chosen, colour in ((~is_close, BLUE), (is_close, VERMILION)):
         rank = np.flatnonzero(chosen[order]) + 1
         shown = order[chosen[order]]
         axes.errorbar(
-            rank, values[shown], errors[shown], fmt="o", markersize=1.5, color=colour, ecolor=GREY, elinewidth=0.6
+            rank, values[shown], known[shown], fmt="o", markersize=1.5, color=colour, ecolor=GREY, elinewidth=0.6
         )
     axes.axhline(recompile.threshold, color=VERMILION, linestyle="--", linewidth=1)
     above = int((values > recompile.threshold).sum())

@@ -7,6 +7,7 @@ are reported; the mapping follows the signature's order.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import islice
 
 from attrs import frozen
 
@@ -16,6 +17,8 @@ from swc.program.vocabulary import Argument as Declared
 from swc.semantics import values
 from swc.semantics.scope import Scope, show
 from swc.syntax.tree import Amount, Argument, Call, Value
+
+FEW = 20  # arguments that are named where one has no name
 
 
 @frozen
@@ -34,15 +37,15 @@ class Signature:
 def bind(call: Call, scope: Scope, signature: Signature) -> dict[str, Value]:
     """The arguments of a call by name, as they were written."""
     bound: dict[str, Value] = {}
-    of = call.name.text
+    of, known = call.name.text, frozenset(signature.names)
     for position, argument in enumerate(call.arguments):
         name = _name_of(argument, position, signature)
         if name is None:
-            free = tuple(n for n in signature.names if n not in bound)
+            free = tuple(islice((n for n in signature.names if n not in bound), FEW))
             scope.sink.report(catalogue.PlainArgument(span=argument.span, of=of, arguments=free))
         elif name in bound:
             scope.sink.report(catalogue.DuplicateArgument(span=argument.span, name=name, of=of))
-        elif name not in signature.names and not signature.is_open:
+        elif name not in known and not signature.is_open:
             scope.sink.report(
                 catalogue.UnknownArgument(span=argument.span, name=name, of=of, arguments=signature.names)
             )
@@ -54,6 +57,11 @@ def bind(call: Call, scope: Scope, signature: Signature) -> dict[str, Value]:
             if name not in bound:
                 scope.sink.report(catalogue.MissingArgument(span=call.span, name=name, of=of))
     return bound
+
+
+def bind_known(call: Call, scope: Scope, is_known: bool, signature: Signature) -> dict[str, Value]:
+    """As `bind`; where what is called is not known, and that was told, nothing is said of its arguments."""
+    return bind(call, scope, signature) if is_known else {}
 
 
 def _name_of(argument: Argument, position: int, signature: Signature) -> str | None:

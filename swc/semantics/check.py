@@ -6,11 +6,12 @@ be seen without building a network is reported at once; nothing is left open tha
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
-from swc.diagnostics import Sink, catalogue
+from swc.diagnostics import Diagnostic, DiagnosticError, Sink, catalogue
 from swc.diagnostics.sources import read_source
 from swc.program.datasets import DATASETS, DataFacts
 from swc.program.steps import StepPlan
@@ -73,14 +74,61 @@ def check_definitions(path: Path | str, sink: Sink | None = None) -> None:
     """Check a file's recipes and policies with the defaults of their parameters; raises as `check_file` does."""
     sink = Sink() if sink is None else sink
     library = read_library(read_source(Path(path)), str(path), sink)
-    for definition in library.root.definitions if library is not None else ():
-        if isinstance(definition, tree.Recipe) and _has_defaults(definition):
-            check_recipe(definition, Scope(sink, defaults_of(definition.parameters)))
-        if isinstance(definition, tree.Policy) and _has_defaults(definition) and library is not None:
-            check_policy(definition, library.policies, Scope(sink, defaults_of(definition.parameters)))
-    if library is not None and not library.own_ensembles:
-        warn_unused_imports(library, sink)
+    if library is not None:
+        _check_definitions(library, sink)
     sink.raise_errors()
+
+
+def _check_definitions(library: Library, sink: Sink) -> None:
+    for definition in library.root.definitions:
+        if isinstance(definition, tree.Recipe) and _has_defaults(definition):
+            check_recipe(definition, _scope_of(definition, library, sink))
+        if isinstance(definition, tree.Policy) and _has_defaults(definition):
+            check_policy(definition, library.policies, _scope_of(definition, library, sink))
+    if not library.own_ensembles:
+        warn_unused_imports(library, sink)
+
+
+def _scope_of(definition: tree.Recipe | tree.Policy, library: Library, sink: Sink) -> Scope:
+    return Scope(sink, defaults_of(definition.parameters), extent=library.extent)
+
+
+def check_whole(path: Path | str, overrides: Mapping[str, str], sink: Sink) -> None:
+    """Check all that a file defines, and put what is found into the sink; the file and its imports are read once."""
+    with collected(sink):
+        library = read_library(read_source(Path(path)), str(path), sink)
+        if library is None:
+            return
+        broken = sink.errors[:1]  # beside a mistake of the library, some others are consequences
+        _part(broken, sink, lambda inner: _check_definitions(library, inner))
+        for one in library.own_ensembles:
+            _part(broken, sink, lambda inner, one=one: _check_ensemble(one, library, overrides, inner))
+
+
+def _check_ensemble(one: tree.Ensemble, library: Library, overrides: Mapping[str, str], sink: Sink) -> None:
+    _spec(one, library, overrides, sink)
+    warn_unused_imports(library, sink)
+
+
+def _part(broken: tuple[Diagnostic, ...], sink: Sink, act: Callable[[Sink], None]) -> None:
+    """Check one definition with a sink of its own, which begins with what is broken already."""
+    inner = Sink()
+    for diagnostic in broken:
+        inner.report(diagnostic)
+    with collected(sink):
+        act(inner)
+    for diagnostic in inner.diagnostics:
+        sink.report(diagnostic)
+
+
+@contextmanager
+def collected(sink: Sink) -> Iterator[None]:
+    """Put what is raised inside into a sink."""
+    try:
+        yield
+    except DiagnosticError as found:
+        for diagnostic in found.diagnostics:
+            sink.report(diagnostic)
 
 
 def _has_defaults(definition: tree.Recipe | tree.Policy) -> bool:
@@ -101,9 +149,9 @@ def _choose(library: Library, file: str, name: str | None, sink: Sink) -> tree.E
 
 
 def _spec(ensemble: tree.Ensemble, library: Library, settings: Mapping[str, str], sink: Sink) -> Spec:
-    items = all_items(ensemble, library.ensembles, sink)
+    items = all_items(ensemble, library.ensembles, sink, library.extent)
     written = {param.name.text: param.value for param in _of(items, tree.Param)}
-    scope = settle_params(apply_settings(written, settings, ensemble.name.span, sink), sink)
+    scope = settle_params(apply_settings(written, settings, ensemble.name.span, sink), sink, library.extent)
     data = _data(items, scope, ensemble)
     members = _members(items, scope, ensemble)
     step = _step(items, scope)

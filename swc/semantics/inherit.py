@@ -7,32 +7,43 @@ the place of the one it replaces; others follow in order.
 from __future__ import annotations
 
 from swc.diagnostics import Sink, Span, catalogue
+from swc.program.limits import LEVELS
+from swc.semantics.extent import Extent
+from swc.semantics.library import Table
 from swc.semantics.scope import show
 from swc.syntax.tree import Budget, Data, Ensemble, EnsembleItem, Member, Param, Share, Step, Train
 
 Key = tuple[str, str]
 
 
-def all_items(ensemble: Ensemble, ensembles: dict[str, Ensemble], sink: Sink) -> tuple[EnsembleItem, ...]:
+def all_items(ensemble: Ensemble, ensembles: Table[Ensemble], sink: Sink, extent: Extent) -> tuple[EnsembleItem, ...]:
     """Own and inherited items; unknown bases, cycles and doubled items are reported."""
     merged: dict[Key, EnsembleItem] = {}
     for one in reversed(_lineage(ensemble, ensembles, sink)):
+        extent.take(1 + len(one.items), ensemble.name.span, sink)
         merged.update(_keyed(one, sink))
     return tuple(merged.values())
 
 
-def _lineage(ensemble: Ensemble, ensembles: dict[str, Ensemble], sink: Sink) -> list[Ensemble]:
+def _lineage(ensemble: Ensemble, ensembles: Table[Ensemble], sink: Sink) -> list[Ensemble]:
     lineage = [ensemble]
+    names = {ensemble.name.text: 0}
     while lineage[-1].base is not None:
         base = lineage[-1].base
-        names = [one.name.text for one in lineage]
+        if len(lineage) > LEVELS:
+            found = catalogue.TooDeep(span=ensemble.name.span, what="ensembles that extend others", most=LEVELS)
+            sink.report(found)
+            break
         if base.text in names:
-            sink.report(catalogue.ExtendsCycle(span=base.span, chain=(*names[names.index(base.text) :], base.text)))
+            sink.report(catalogue.ExtendsCycle(span=base.span, chain=(*list(names)[names[base.text] :], base.text)))
             break
         if base.text not in ensembles:
-            others = tuple(sorted(set(ensembles) - {names[-1]}))
-            sink.report(catalogue.UnknownEnsemble(span=base.span, name=base.text, ensembles=others))
+            unknown = catalogue.UnknownEnsemble(
+                span=base.span, name=base.text, ensembles=ensembles.names, itself=lineage[-1].name.text
+            )
+            sink.report(unknown)
             break
+        names[base.text] = len(lineage)
         lineage.append(ensembles[base.text])
     return lineage
 

@@ -8,16 +8,33 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TypeVar
 
 from attrs import define, field, frozen
 
 from swc import resources
 from swc.diagnostics import Diagnostic, DiagnosticError, Sink, catalogue
 from swc.diagnostics.sources import read_source
+from swc.program.limits import FILES, LEVELS, TEXT_BYTES
 from swc.program.vocabulary import POLICIES
+from swc.semantics.extent import Extent
 from swc.syntax.parser import parse_text
-from swc.syntax.scan import DEEPEST
 from swc.syntax.tree import Ensemble, File, Import, Policy, Recipe, Share, Train
+
+D = TypeVar("D")
+
+
+class Table(dict[str, D]):
+    """Definitions by name; `names` are made once, however many mistakes hold them."""
+
+    _names: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All names, sorted."""
+        if len(self._names) != len(self):
+            self._names = tuple(sorted(self))
+        return self._names
 
 
 @frozen
@@ -25,11 +42,12 @@ class Library:
     """What a file defines and imports; the imported definitions stand before its own, `imported` are the files."""
 
     root: File
-    ensembles: dict[str, Ensemble]
-    recipes: dict[str, Recipe]
-    policies: dict[str, Policy]
+    ensembles: Table[Ensemble]
+    recipes: Table[Recipe]
+    policies: Table[Policy]
     unused: tuple[Import, ...] = ()
     imported: tuple[Path, ...] = ()
+    extent: Extent = field(factory=Extent, eq=False)  # shared by all that is read from this file
 
     @property
     def own_ensembles(self) -> tuple[Ensemble, ...]:
@@ -43,13 +61,32 @@ def read_library(text: str, file: str, sink: Sink) -> Library | None:
     root = reader.parse(text, file)
     if root is None:
         return None
-    reader.visit(root, Path(file), (Path(file).resolve(),))
-    unused = tuple(
-        imported
-        for imported, files in reader.imports.items()
-        if files and imported in root.definitions and not _names(files) & set(_used(root))
-    )
+    place = Path(file).resolve()
+    reader.visit(root, Path(file), (place,))
+    unused = _unused(root, reader.imports.get(place, {}), reader)
     return Library(root, reader.ensembles, reader.recipes, reader.policies, unused, tuple(reader.files))
+
+
+def _unused(root: File, imports: dict[Import, Path], reader: _Reader) -> tuple[Import, ...]:
+    """The imports of a file that lead to nothing that it names."""
+    used = set(_used(root))
+    known: dict[Path, bool] = {}  # the files from which all that can be reached has been looked through in vain
+    return tuple(item for item, place in imports.items() if not _leads_to(place, used, reader, known))
+
+
+def _leads_to(start: Path, used: set[tuple[str, str]], reader: _Reader, known: dict[Path, bool]) -> bool:
+    """Whether a file, or one that it imports, defines one of the names that are used."""
+    waiting, seen = [start], {start}
+    while waiting:
+        place = waiting.pop()
+        if known.get(place) is None:
+            known[place] = not _names(reader.files[place]).isdisjoint(used)
+        if known[place]:
+            return True
+        further = {other for other in reader.imports.get(place, {}).values() if other not in seen}
+        seen |= further
+        waiting += further
+    return False
 
 
 def warn_unused_imports(library: Library, sink: Sink) -> None:
@@ -61,14 +98,17 @@ def warn_unused_imports(library: Library, sink: Sink) -> None:
 @define
 class _Reader:
     sink: Sink
-    ensembles: dict[str, Ensemble] = field(factory=dict)
-    recipes: dict[str, Recipe] = field(factory=dict)
-    policies: dict[str, Policy] = field(factory=dict)
-    imports: dict[Import, tuple[File, ...]] = field(factory=dict)
-    files: dict[Path, tuple[File, ...]] = field(factory=dict)
+    ensembles: Table[Ensemble] = field(factory=Table)
+    recipes: Table[Recipe] = field(factory=Table)
+    policies: Table[Policy] = field(factory=Table)
+    imports: dict[Path, dict[Import, Path]] = field(factory=dict)  # of each file: what it imports, and where that is
+    files: dict[Path, File] = field(factory=dict)
+    importable: dict[tuple[Path, str], tuple[str, ...]] = field(factory=dict)
+    length: int = 0  # characters of all files read so far
 
     def parse(self, text: str, file: str) -> File | None:
         """The tree of a text; its mistakes go to the sink."""
+        self.length += len(text)
         try:
             return parse_text(text, file)
         except DiagnosticError as found:
@@ -76,38 +116,45 @@ class _Reader:
                 self.sink.report(diagnostic)
             return None
 
-    def visit(self, file: File, path: Path, chain: tuple[Path, ...]) -> tuple[File, ...]:
-        """Read the imports of a file, then its own definitions; gives the files reached."""
-        reached = [file]
+    def visit(self, file: File, path: Path, chain: tuple[Path, ...]) -> None:
+        """Read the imports of a file, then its own definitions."""
+        found: dict[Import, Path] = self.imports.setdefault(chain[-1], {})
         for definition in file.definitions:
-            if isinstance(definition, Import):
-                self.imports[definition] = self._import(definition, path, chain)
-                reached += self.imports[definition]
-            else:
+            if not isinstance(definition, Import):
                 self._define(definition)
-        return tuple(reached)
+            elif (place := self._import(definition, path, chain)) is not None:
+                found[definition] = place
 
-    def _import(self, item: Import, path: Path, chain: tuple[Path, ...]) -> tuple[File, ...]:
+    def _import(self, item: Import, path: Path, chain: tuple[Path, ...]) -> Path | None:
+        """Read what is imported, unless it has been; gives its place."""
         found = find_import(item.path.value, path.parent)
         if found is None:
-            self._report(catalogue.ImportNotFound(span=item.path.span, name=item.path.value, files=_importable(path)))
-            return ()
+            known = self._importable(path.parent, path.name)
+            self._report(catalogue.ImportNotFound(span=item.path.span, name=item.path.value, files=known))
+            return None
         place = found.resolve()
         if place in chain:
             names = tuple(p.name for p in (*chain[chain.index(place) :], place))
             self._report(catalogue.ImportCycle(span=item.path.span, chain=names))
-            return ()
-        if len(chain) > DEEPEST:
-            self._report(catalogue.TooDeep(span=item.path.span, what="imports", most=DEEPEST))
-            return ()
+            return None
+        if len(chain) > LEVELS:
+            self._report(catalogue.TooDeep(span=item.path.span, what="imports", most=LEVELS))
+            return None
         if place not in self.files:
             tree = self._open(found, item)
-            self.files[place] = self.visit(tree, found, (*chain, place)) if tree else ()
-        return self.files[place]
+            if tree is None:
+                return None
+            self.files[place] = tree
+            self.visit(tree, found, (*chain, place))
+        return place
 
     def _open(self, path: Path, item: Import) -> File | None:
+        if len(self.files) >= FILES:
+            self._report(catalogue.TooManyImports(span=item.path.span, limit=f"{FILES} files"))
+            self.sink.raise_errors()
         try:
-            return self.parse(read_source(path, item.path.span), str(path))
+            text = read_source(path, item.path.span, TEXT_BYTES - self.length)
+            return self.parse(text, str(path))
         except DiagnosticError as found:
             for diagnostic in found.diagnostics:
                 self.sink.report(diagnostic)
@@ -141,6 +188,13 @@ class _Reader:
         tables = {Ensemble: self.ensembles, Recipe: self.recipes, Policy: self.policies}
         return tables[type(definition)], type(definition).__name__.lower()  # type: ignore[return-value]
 
+    def _importable(self, folder: Path, importing: str) -> tuple[str, ...]:
+        """The names of what could be imported from a folder; a folder is read once."""
+        if (folder, importing) not in self.importable:
+            files = (found.name for place in (folder, resources.recipes()) for found in place.glob("*.sw"))
+            self.importable[folder, importing] = tuple(sorted(set(files) - {importing}))
+        return self.importable[folder, importing]
+
     def _report(self, diagnostic: Diagnostic) -> None:
         self.sink.report(diagnostic)
 
@@ -158,13 +212,8 @@ def _is_file(path: Path) -> bool:
         return False
 
 
-def _importable(path: Path) -> tuple[str, ...]:
-    folders = (path.parent, resources.recipes())
-    return tuple(sorted({found.name for folder in folders for found in folder.glob("*.sw") if found.name != path.name}))
-
-
-def _names(files: tuple[File, ...]) -> set[tuple[str, str]]:
-    return {(type(d).__name__, d.name.text) for file in files for d in file.definitions if not isinstance(d, Import)}
+def _names(file: File) -> set[tuple[str, str]]:
+    return {(type(d).__name__, d.name.text) for d in file.definitions if not isinstance(d, Import)}
 
 
 def _used(file: File) -> Iterator[tuple[str, str]]:

@@ -6,13 +6,15 @@ Takes items of an ensemble and its scope, gives the types of the spec. Guarantee
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator
 
 from attrs import evolve
 
 from swc.diagnostics import Diagnostic, Span, catalogue
 from swc.program.datasets import DATASETS, DataFacts
-from swc.program.model_source import ModelSource, Scalar
+from swc.program.limits import CLASSES, MEMBERS, PIXELS
+from swc.program.model_source import Argument, ModelSource
 from swc.program.steps import StepPlan
 from swc.program.vocabulary import FAMILIES, JOINT_FAMILIES, STEPS
 from swc.semantics import values
@@ -23,7 +25,10 @@ from swc.syntax import tree
 
 TOGETHER = "ensemble"  # what tables and records call all members together
 FOLDER = Signature(("path", "classes", "size"), required=("path", "classes", "size"), num_plain=1)
+FOLDER_LIMITS = {"classes": values.Range(least=1, most=CLASSES), "size": values.Range(least=1, most=PIXELS)}
 _FACTORY = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
+
+STANDARD = sys.stdlib_module_names | frozenset(sys.builtin_module_names) | {"__main__"}
 
 
 def read_data(item: tree.Data, scope: Scope) -> DataFacts:
@@ -33,12 +38,12 @@ def read_data(item: tree.Data, scope: Scope) -> DataFacts:
     name = scalar(found)
     if name == "folder":
         return _folder(call, scope)
-    bind(call, scope, Signature())
     if not isinstance(name, str) or name not in DATASETS:
         scope.sink.report(
             catalogue.UnknownData(span=found.span, name=str(name), datasets=(*sorted(DATASETS), "folder"))
         )
         return DATASETS["cifar10"]
+    bind(call, scope, Signature())
     return DATASETS[name]
 
 
@@ -47,8 +52,8 @@ def _folder(call: tree.Call, scope: Scope) -> DataFacts:
     given = bind(call, scope, FOLDER)
     path = values.text(given["path"], scope, "`path` of `folder`") if "path" in given else ""
     numbers = {
-        name: values.whole(given[name], scope, f"`{name}` of `folder`") if name in given else 1
-        for name in ("classes", "size")
+        name: values.whole(given[name], scope, f"`{name}` of `folder`", limits) if name in given else 1
+        for name, limits in FOLDER_LIMITS.items()
     }
     like = DATASETS["imagenet"]
     scope.defaults.append("data: mean and deviation those of imagenet")
@@ -69,17 +74,21 @@ def read_members(items: tuple[tree.Member, ...], scope: Scope) -> tuple[Member, 
             scope.sink.report(catalogue.DuplicateItem(span=item.name.span, what=what, first=str(first[name])))
             continue
         first[name] = item.name.span
-        members += _members(item, scope)
+        members += _members(item, scope, MEMBERS - len(members))
     return tuple(members)
 
 
-def _members(item: tree.Member, scope: Scope) -> Iterator[Member]:
+def _members(item: tree.Member, scope: Scope, left: int) -> Iterator[Member]:
     source = _source(item.source, scope, f"member {item.name.text}")
     is_joint = source.kind == "family" and source.name in JOINT_FAMILIES
+    count = 1 if item.count is None else values.whole(item.count, scope, "a number of members", values.FEW)
+    scope.extent.take(count, item.span, scope.sink)
+    if count > left:
+        scope.sink.report(catalogue.TooManyMembers(span=item.span, most=MEMBERS))
+        scope.sink.raise_errors()
     if item.count is None:
         yield Member(item.name.text, _giving(source, 1) if is_joint else source, span=item.span)
         return
-    count = values.whole(item.count, scope, "a number of members", values.FEW)
     if is_joint:
         source = _giving(source, count)
     for number in range(count):
@@ -122,19 +131,43 @@ def _named_model(call: tree.Call, scope: Scope, kind: str, key: str) -> ModelSou
     arguments = tuple(sorted((k, _argument(value, scope, k)) for k, value in given.items()))
     if kind == "torchvision":
         return ModelSource("torchvision", name, arguments)
-    if named is not None and name and not _FACTORY.fullmatch(name):
-        scope.sink.report(catalogue.MalformedFactory(span=scope.settle(named).span, found=name))
+    if named is not None and name:
+        _check_factory(name, scope.settle(named).span, scope)
     return ModelSource("python", name, arguments)
 
 
-def _argument(value: tree.Value, scope: Scope, name: str) -> Scalar:
-    """An argument of somebody else's factory: a number, a text, or yes or no."""
+def _check_factory(name: str, span: Span, scope: Scope) -> None:
+    if not is_factory_name(name):
+        scope.sink.report(catalogue.MalformedFactory(span=span, found=name))
+    elif is_standard(name):
+        scope.sink.report(catalogue.StandardLibraryFactory(span=span, name=name))
+
+
+def is_factory_name(text: str) -> bool:
+    """Whether a text has the form "package.module:factory"."""
+    return _FACTORY.fullmatch(text) is not None
+
+
+def is_standard(name: str) -> bool:
+    """Whether a module, or the module of a factory, is Python's own."""
+    return top_of(name) in STANDARD
+
+
+def top_of(name: str) -> str:
+    """The outermost package of a module's name, or of a factory's."""
+    return name.partition(":")[0].partition(".")[0]
+
+
+def _argument(value: tree.Value, scope: Scope, name: str) -> Argument:
+    """An argument of somebody else's factory: a number, a text, yes or no, or a list of such."""
     found = scope.settle(value)
+    if isinstance(found, tree.ListOf):
+        return tuple(_argument(item, scope, name) for item in found.items)
     plain = scalar(found)
     if isinstance(found, tree.Name) and not isinstance(plain, bool):
         scope.sink.report(catalogue.UnknownParam(span=found.span, name=found.text, params=scope.names))
-    elif isinstance(found, tree.ListOf | tree.Amount):
-        wanted, what = "a number, a text, `yes` or `no`", f"`{name}`"
+    elif isinstance(found, tree.Amount):
+        wanted, what = "a number, a text, `yes` or `no`, or a list of such", f"`{name}`"
         scope.sink.report(catalogue.WrongType(span=found.span, what=what, wanted=wanted, found=values.kind_of(found)))
     return plain
 

@@ -13,19 +13,21 @@ from typing import Any, cast
 from attrs import define, evolve, field
 
 from swc.diagnostics import Span, catalogue
+from swc.program.limits import IMAGES
 from swc.program.training import Augmentation, Precision, Recipe, Schedule
 from swc.program.vocabulary import NO_DECAY, PRECISIONS
 from swc.semantics import values
-from swc.semantics.calls import Signature, bind
+from swc.semantics.calls import Signature, bind, bind_known
 from swc.semantics.scope import Scope, show
 from swc.semantics.values import NOT_NEGATIVE, POSITIVE, Range
 from swc.syntax import tree
 
 SCHEDULES = ("constant", "cosine", "steps")
 STEPS = ("crop", "cutout", "flip", "resized_crop")
+OPTIMISERS = ("sgd",)
 SGD = ("lr", "momentum", "nesterov", "weight_decay")
 BELOW_ONE = Range(least=0, below=1)
-PAIR = Range(least=2)  # BatchNorm has no variance of a single image
+PAIR = Range(least=2, most=IMAGES)  # BatchNorm has no variance of a single image
 ORDER = ["batch", "optimiser", "no_decay", "schedule", "augment", "label_smoothing", "norm_batch", "precision", "seed"]
 
 
@@ -46,6 +48,7 @@ def add_items(draft: Draft, items: Iterable[tree.RecipeItem], scope: Scope) -> N
     """Settle the items of one block over what the draft holds already."""
     seen: dict[str, Span] = {}
     for item in items:
+        scope.extent.take(1, item.span, scope.sink)
         key = _key(item)
         if key in seen:
             scope.sink.report(catalogue.DuplicateItem(span=item.span, what=f"`{key}`", first=str(seen[key])))
@@ -116,8 +119,8 @@ def _seed(draft: Draft, item: tree.Setting, scope: Scope) -> None:
 
 def _optimiser(draft: Draft, item: tree.Optimiser, scope: Scope) -> None:
     """Arguments that are left out keep the recipe's value."""
-    values.choice(item.call.name, scope, "optimiser", ("sgd",))
-    given = bind(item.call, scope, Signature(SGD))
+    values.choice(item.call.name, scope, "optimiser", OPTIMISERS)
+    given = bind_known(item.call, scope, values.is_choice(item.call.name, scope, OPTIMISERS), Signature(SGD))
     changes: dict[str, Any] = {name: _sgd_argument(name, value, scope) for name, value in given.items()}
     draft.stated |= {f"sgd {name}" for name in given}
     optimiser = evolve(draft.recipe.optimiser, **changes)
@@ -145,7 +148,8 @@ def _no_decay(draft: Draft, item: tree.NoDecay, scope: Scope) -> None:
 def _schedule(draft: Draft, item: tree.Schedule, scope: Scope) -> None:
     kind: Any = values.choice(item.call.name, scope, "schedule", SCHEDULES)
     required = ("at",) if kind == "steps" else ()
-    given = bind(item.call, scope, Signature((*required, "factor") if required else (), required))
+    signature = Signature((*required, "factor") if required else (), required)
+    given = bind_known(item.call, scope, values.is_choice(item.call.name, scope, SCHEDULES), signature)
     warmup = values.number(item.warmup, scope, "a warm-up", NOT_NEGATIVE) if item.warmup is not None else 0
     milestones = _milestones(given["at"], scope) if "at" in given else ()
     factor = values.number(given["factor"], scope, "a factor", POSITIVE) if "factor" in given else 0.2

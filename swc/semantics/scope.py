@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from attrs import define, evolve, field
 
 from swc.diagnostics import Sink, catalogue
+from swc.program.limits import LEVELS, LIST_VALUES
+from swc.semantics.extent import Extent
 from swc.syntax.tree import Amount, ListOf, Name, Number, Text, Value
 
 YES_NO = {"yes": True, "no": False}
@@ -24,16 +26,26 @@ class Scope:
     values: Mapping[str, Value | Amount] = field(factory=dict)
     defaults: list[str] = field(factory=list)
     used: set[str] = field(factory=set)
+    extent: Extent = field(factory=Extent)
+    _names: tuple[str, ...] | None = field(default=None, init=False)
 
     @property
     def names(self) -> tuple[str, ...]:
         """The names that may stand for a value."""
-        return tuple(sorted(self.values))
+        if self._names is None:
+            self._names = tuple(sorted(self.values))
+        return self._names
 
     def settle(self, value: Value) -> Value | Amount:
-        """The value a name stands for; other values as they are, with the items of lists settled."""
+        """The value a name stands for; other values as they are, with the items of lists settled.
+
+        DiagnosticError with all that was found where a list grows beyond its limits.
+        """
         if isinstance(value, ListOf):
-            return evolve(value, items=tuple(self._plain(item) for item in value.items))
+            self._check_size(value)
+            settled = evolve(value, items=tuple(self._plain(item) for item in value.items))
+            self._check_size(settled)
+            return settled
         if not isinstance(value, Name) or value.text not in self.values:
             return value
         self.used.add(value.text)
@@ -45,44 +57,68 @@ class Scope:
 
     def inner(self, values: Mapping[str, Value | Amount]) -> Scope:
         """A scope of its own for a recipe or policy, sharing the sink and the defaults."""
-        return Scope(self.sink, values, self.defaults)
+        return Scope(self.sink, values, self.defaults, extent=self.extent)
+
+    def _check_size(self, value: ListOf) -> None:
+        if value.size > LIST_VALUES:
+            self.sink.report(catalogue.ListTooLong(span=value.span, most=LIST_VALUES))
+        elif value.depth > LEVELS:
+            self.sink.report(catalogue.TooDeep(span=value.span, what="lists", most=LEVELS))
+        else:
+            self.extent.take(len(value.items), value.span, self.sink)
+            return
+        self.sink.raise_errors()
 
 
-def settle_params(params: Mapping[str, Value | Amount], sink: Sink) -> Scope:
+def settle_params(params: Mapping[str, Value | Amount], sink: Sink, extent: Extent) -> Scope:
     """A scope in which every param has its value, whichever order they are declared in; cycles are reported."""
-    scope = Scope(sink, dict(params))
-    settled = {name: _follow(name, params, sink, scope.used) for name in params}
+    scope = Scope(sink, dict(params), extent=extent)
+    settled: dict[str, Value | Amount] = {}
+    for name in params:
+        _follow(name, params, settled, scope)
     sink.raise_errors()  # a param without a value would seem to have a wrong one wherever it is used
-    inner = {name: _inner(value, settled, scope.used) for name, value in settled.items()}
+    inner = {name: _inner(settled[name], settled, scope) for name in params}
     return evolve(scope, values=inner)
 
 
-def _follow(name: str, params: Mapping[str, Value | Amount], sink: Sink, used: set[str]) -> Value | Amount:
-    chain = [name]
-    value = params[name]
-    while isinstance(value, Name) and value.text in params:
-        if value.text in chain:
-            circle = chain[chain.index(value.text) :]
-            if name == min(circle):  # each circle is told once
-                sink.report(catalogue.ParamCycle(span=value.span, chain=(*circle, value.text)))
-            return Number("1", 1, value.span)
-        used.add(value.text)
-        chain.append(value.text)
-        value = params[value.text]
-    return value
+def _follow(name: str, params: Mapping[str, Value | Amount], settled: dict[str, Value | Amount], scope: Scope) -> None:
+    """Settle a param and all that it leads to, each once."""
+    chain: dict[str, None] = {}
+    while name not in settled and name not in chain:
+        chain[name] = None
+        value = params[name]
+        if not isinstance(value, Name) or value.text not in params:
+            settled[name] = value
+            break
+        scope.used.add(value.text)
+        name = value.text
+    if name not in settled:
+        settled[name] = _circle(name, tuple(chain), params, scope.sink)
+    for link in chain:
+        settled[link] = settled[name]
 
 
-def _inner(value: Value | Amount, settled: Mapping[str, Value | Amount], used: set[str]) -> Value | Amount:
+def _circle(name: str, chain: tuple[str, ...], params: Mapping[str, Value | Amount], sink: Sink) -> Number:
+    """Report a circle, from its first name by the alphabet on; gives a value to go on with."""
+    circle = chain[chain.index(name) :]
+    first = circle.index(min(circle))
+    told = (*circle[first:], *circle[: first + 1])
+    span = params[told[-2]].span
+    sink.report(catalogue.ParamCycle(span=span, chain=told))
+    return Number("1", 1, span)
+
+
+def _inner(value: Value | Amount, settled: Mapping[str, Value | Amount], scope: Scope) -> Value | Amount:
     """Settle the names inside an amount or a list."""
     if isinstance(value, Amount) and isinstance(value.value, Name) and value.value.text in settled:
-        used.add(value.value.text)
+        scope.used.add(value.value.text)
         found = settled[value.value.text]
         return value if isinstance(found, Amount) else evolve(value, value=found)
     if isinstance(value, ListOf):
         names = {item.text for item in value.items if isinstance(item, Name)}
-        used.update(names & set(settled))
-        scope = Scope(Sink(), settled)
-        return scope.settle(value) if not any(isinstance(settled.get(n), ListOf) for n in names) else value
+        scope.used.update(name for name in names if name in settled)
+        plain = Scope(scope.sink, settled, extent=scope.extent)
+        return plain.settle(value) if not any(isinstance(settled.get(n), ListOf) for n in names) else value
     return value
 
 

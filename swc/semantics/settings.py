@@ -14,6 +14,8 @@ from swc.semantics.values import kind_of
 from swc.syntax.parser import parse_text
 from swc.syntax.tree import Amount, Ensemble, ListOf, Name, Number, Param, Text, Value
 
+BEFORE = "ensemble a {\nparam a =\n"  # a setting is read as the value of a param
+LINES_BEFORE = BEFORE.count("\n")
 SETTING = "--set "  # what a setting's place is called, before the name of its param
 
 
@@ -41,28 +43,28 @@ def apply_settings(
 
 def _parse(name: str, text: str) -> Value | Amount | None:
     try:
-        tree = parse_text(f"ensemble a {{\nparam a =\n{text}\n}}", SETTING + name)
+        tree = parse_text(f"{BEFORE}{text}\n}}", SETTING + name)
     except DiagnosticError:
         return None
     (ensemble, *others) = tree.definitions
     if others or not isinstance(ensemble, Ensemble) or len(ensemble.items) != 1:
         return None
     (param,) = ensemble.items
-    return _moved(param.value, text) if isinstance(param, Param) else None
+    return _moved(param.value) if isinstance(param, Param) else None
 
 
-def _moved(value: Value | Amount, text: str) -> Value | Amount:
+def _moved(value: Value | Amount) -> Value | Amount:
     """The value with its place counted in the setting's own text."""
-    span = evolve(value.span, line=1, text=text)
+    span = evolve(value.span, line=value.span.line - LINES_BEFORE)
     if isinstance(value, ListOf):
-        return ListOf(tuple(_plain(item, text) for item in value.items), span)
+        return ListOf(tuple(map(_plain, value.items)), span)
     if isinstance(value, Amount) and value.value is not None:
-        return evolve(value, value=_plain(value.value, text), span=span)
+        return evolve(value, value=_plain(value.value), span=span)
     return evolve(value, span=span)
 
 
-def _plain(value: Value, text: str) -> Value:
-    moved = _moved(value, text)
+def _plain(value: Value) -> Value:
+    moved = _moved(value)
     assert not isinstance(moved, Amount), "the grammar has no amounts inside values"
     return moved
 

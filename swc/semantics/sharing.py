@@ -11,6 +11,7 @@ from typing import Any
 from attrs import define, field
 
 from swc.diagnostics import Span, catalogue
+from swc.program.limits import LEVELS
 from swc.program.model_source import Scalar
 from swc.program.vocabulary import (
     BLOCKS,
@@ -24,7 +25,8 @@ from swc.program.vocabulary import (
     SELECTORS,
 )
 from swc.semantics import values
-from swc.semantics.calls import Signature, bind, bind_declared, settle_all
+from swc.semantics.calls import Signature, bind, bind_declared, bind_known, settle_all
+from swc.semantics.library import Table
 from swc.semantics.scope import Scope
 from swc.semantics.spec import Clusters, Selector, Share, Templates
 from swc.syntax import tree
@@ -41,7 +43,7 @@ class _Stated:
     items: dict[type, tuple[Any, Scope]] = field(factory=dict)
 
 
-def read_share(item: tree.Share, policies: dict[str, tree.Policy], scope: Scope) -> Share:
+def read_share(item: tree.Share, policies: Table[tree.Policy], scope: Scope) -> Share:
     """A share block with everything that its policy brings and everything left open."""
     stated = _Stated()
     if item.policy is not None:
@@ -51,7 +53,7 @@ def read_share(item: tree.Share, policies: dict[str, tree.Policy], scope: Scope)
     return _share(stated, selector, scope, item.span)
 
 
-def check_policy(item: tree.Policy, policies: dict[str, tree.Policy], scope: Scope) -> None:
+def check_policy(item: tree.Policy, policies: Table[tree.Policy], scope: Scope) -> None:
     """Report the mistakes of a policy that no share block uses."""
     stated = _Stated()
     if item.base is not None:
@@ -61,7 +63,7 @@ def check_policy(item: tree.Policy, policies: dict[str, tree.Policy], scope: Sco
 
 
 def _add_policy(
-    call: tree.Call, policies: dict[str, tree.Policy], scope: Scope, stated: _Stated, chain: tuple[str, ...]
+    call: tree.Call, policies: Table[tree.Policy], scope: Scope, stated: _Stated, chain: tuple[str, ...]
 ) -> None:
     name = call.name.text
     if name in chain:
@@ -70,15 +72,17 @@ def _add_policy(
     elif name in POLICIES:
         stated.policy = name
         stated.arguments = bind_declared(call, scope, POLICY_ARGUMENTS.get(name, ()), f"share as {name}")
+    elif len(chain) > LEVELS:
+        scope.sink.report(catalogue.TooDeep(span=call.span, what="policies that use others", most=LEVELS))
     elif name not in policies:
-        known = (*POLICIES, *policies)
-        scope.sink.report(catalogue.UnknownPolicy(span=call.name.span, name=name, policies=known))
+        span = call.name.span
+        scope.sink.report(catalogue.UnknownPolicy(span=span, name=name, policies=POLICIES, own=policies.names))
     else:
         _add_bundle(call, policies, scope, stated, chain)
 
 
 def _add_bundle(
-    call: tree.Call, policies: dict[str, tree.Policy], scope: Scope, stated: _Stated, chain: tuple[str, ...]
+    call: tree.Call, policies: Table[tree.Policy], scope: Scope, stated: _Stated, chain: tuple[str, ...]
 ) -> None:
     policy = policies[call.name.text]
     inner = enter(call, policy.parameters, scope)
@@ -89,6 +93,7 @@ def _add_bundle(
 
 def enter(call: tree.Call, parameters: tuple[tree.Parameter, ...], scope: Scope) -> Scope:
     """The scope inside a recipe or policy: its parameters, with the call's arguments or their defaults."""
+    scope.extent.take(1 + len(parameters) + len(call.arguments), call.span, scope.sink)
     names = tuple(p.name.text for p in parameters)
     required = tuple(p.name.text for p in parameters if p.default is None)
     given = settle_all(bind(call, scope, Signature(names, required)), scope)
@@ -103,6 +108,7 @@ def defaults_of(parameters: tuple[tree.Parameter, ...]) -> dict[str, tree.Value 
 def _add_items(items: tuple[tree.ShareItem, ...], scope: Scope, stated: _Stated) -> None:
     seen: dict[type, Span] = {}
     for item in items:
+        scope.extent.take(1, item.span, scope.sink)
         kind = type(item)
         if kind in seen:
             what = f"`{kind.__name__.lower()}`"
@@ -221,13 +227,14 @@ def _templates(stated: _Stated) -> Templates:
         return Templates()
     item, scope = stated.items[tree.Templates]
     rule: Any = values.choice(item.rule.name, scope, "rule of allocation", RULES)
-    cap = values.whole(item.cap, scope, "a number of templates") if item.cap is not None else 8
+    cap = values.whole(item.cap, scope, "a number of templates", values.SOME) if item.cap is not None else 8
     return Templates(rule, _objective(item.rule, rule, scope), cap, item.span)
 
 
 def _objective(call: tree.Call, rule: str, scope: Scope) -> Any:
     names = ("objective",) if rule == "optimal" else ()
-    given = bind(call, scope, Signature(names, num_plain=len(names)))
+    is_known = values.is_choice(call.name, scope, RULES)
+    given = bind_known(call, scope, is_known, Signature(names, num_plain=len(names)))
     if "objective" in given:
         return values.choice(given["objective"], scope, "objective", OBJECTIVES)
     if rule == "optimal":

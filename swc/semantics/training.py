@@ -12,6 +12,7 @@ from swc.diagnostics import Span, catalogue
 from swc.program.training import GroupLayers, Phase, Recipe, SplitClusters, Training, UntieCoefficients
 from swc.program.vocabulary import ACROSS, LINKAGES
 from swc.semantics import values
+from swc.semantics.library import Table
 from swc.semantics.recipes import Draft, add_items, finish
 from swc.semantics.scope import Scope
 from swc.semantics.sharing import enter
@@ -19,7 +20,7 @@ from swc.semantics.values import COSINE, POSITIVE, SKETCH
 from swc.syntax import tree
 
 
-def read_training(item: tree.Train, recipes: dict[str, tree.Recipe], scope: Scope) -> Training:
+def read_training(item: tree.Train, recipes: Table[tree.Recipe], scope: Scope) -> Training:
     """The recipe with the block's own settings over it, and the phases."""
     recipe = _recipe(item, recipes, scope)
     phases = tuple(part for part in item.items if isinstance(part, tree.Phase))
@@ -33,13 +34,11 @@ def read_training(item: tree.Train, recipes: dict[str, tree.Recipe], scope: Scop
     return Training(recipe, read)
 
 
-def _recipe(item: tree.Train, recipes: dict[str, tree.Recipe], scope: Scope) -> Recipe:
+def _recipe(item: tree.Train, recipes: Table[tree.Recipe], scope: Scope) -> Recipe:
     name = item.recipe.name.text if item.recipe is not None else "default"
     draft = Draft(Recipe(name))
     if item.recipe is not None and name not in recipes:
-        scope.sink.report(
-            catalogue.UnknownRecipe(span=item.recipe.name.span, name=name, recipes=tuple(sorted(recipes)))
-        )
+        scope.sink.report(catalogue.UnknownRecipe(span=item.recipe.name.span, name=name, recipes=recipes.names))
     elif item.recipe is not None:
         found = recipes[name]
         add_items(draft, found.items, enter(item.recipe, found.parameters, scope))
@@ -78,7 +77,7 @@ def _phases(items: tuple[tree.Phase, ...], scope: Scope) -> tuple[Phase, ...]:
 
 
 def _phase(item: tree.Phase, scope: Scope) -> Phase:
-    epochs = values.whole(item.epochs, scope, "a number of epochs")
+    epochs = values.whole(item.epochs, scope, "a number of epochs", values.EPOCHS)
     lr = float(values.number(item.lr, scope, "a learning rate", POSITIVE)) if item.lr is not None else None
     split = _only(item, tree.Split | tree.GroupLayers, "what ends the phase", scope)
     carry = _only(item, tree.Carry, "what follows the split", scope)
@@ -111,7 +110,7 @@ def _ending(item: tree.Split | tree.GroupLayers | None, phase: str, scope: Scope
         case tree.Split():
             return _split(item, phase, scope)
         case tree.GroupLayers():
-            return GroupLayers(values.whole(item.number, scope, "a number of clusters"))
+            return GroupLayers(values.whole(item.number, scope, "a number of clusters", values.FEW))
         case None:
             return None
 

@@ -12,6 +12,7 @@ from typing import TypeVar
 from attrs import frozen
 
 from swc.diagnostics import Diagnostic, catalogue
+from swc.program import limits as most
 from swc.semantics.scope import YES_NO, Scope, show
 from swc.syntax.tree import Amount, ListOf, Name, Number, Text, Value
 
@@ -59,6 +60,8 @@ T = TypeVar("T")
 ANY = Range()
 COUNT = Range(least=1)
 FEW = Range(least=1, most=10_000)  # members of an array, bins
+SOME = Range(least=1, most=most.TEMPLATES)
+EPOCHS = Range(least=1, most=most.EPOCHS)
 NOT_NEGATIVE = Range(least=0)
 POSITIVE = Range(above=0)
 COSINE = Range(least=-1, most=1)
@@ -135,6 +138,11 @@ def choice(value: Value, scope: Scope, what: str, choices: Sequence[str], *, fal
     return _refuse(
         scope, catalogue.UnknownChoice(span=found.span, name=word, what=what, choices=tuple(choices)), fallback
     )
+
+
+def is_choice(value: Value, scope: Scope, choices: Sequence[str]) -> bool:
+    """Whether a value is one of a few words."""
+    return _word(scope.settle(value)) in choices
 
 
 def _word(value: Value | Amount) -> str | None:

@@ -31,7 +31,7 @@ from swc.show.index import grouped
 from swc.show.links import Part, close_calls, parts_of
 from swc.show.plain import table
 from swc.show.revision import Revision
-from swc.show.wording import exact, runs, several
+from swc.show.wording import decimal, exact, runs, several
 
 MOST_CALLS = 10  # close calls listed; their number is always told
 
@@ -191,7 +191,7 @@ def _links(part: Part) -> tuple[str, str]:
 
 def psi_text(pair: Similarity) -> str:
     """A similarity with its standard error."""
-    return f"{pair.value:.3f} ± {pair.error:.3f}"
+    return f"{decimal(pair.value, 3)} ± " + (decimal(pair.error, 3) if pair.has_error else "unknown")
 
 
 def places(program: Program, layers: Iterable[str]) -> str:

@@ -10,6 +10,7 @@ import json
 from io import BytesIO
 from typing import Any
 
+from swc.diagnostics.printable import escaped, on_one_line, printable
 from swc.ir.counts import count
 from swc.ir.graph import Graph
 from swc.ir.view import view
@@ -20,7 +21,7 @@ from swc.show.revision import Revision
 
 def as_json(revision: Revision, spec: Spec) -> str:
     """The documented JSON object, indented by one space."""
-    return json.dumps(as_object(revision, spec), indent=1, ensure_ascii=False) + "\n"
+    return escaped(json.dumps(as_object(revision, spec), indent=1, ensure_ascii=False)) + "\n"
 
 
 def as_object(revision: Revision, spec: Spec) -> dict[str, Any]:
@@ -101,7 +102,7 @@ def as_graphml(graph: Graph) -> str:
 
     target = BytesIO()
     nx.write_graphml_xml(_flat(graph), target)
-    return target.getvalue().decode("utf-8") + "\n"
+    return printable(target.getvalue().decode("utf-8")) + "\n"
 
 
 def _flat(graph: Graph) -> Any:
@@ -152,5 +153,5 @@ def _dot_attributes(key: tuple[str, str], attributes: dict[str, Any]) -> str:
 
 def _quoted(text: str) -> str:
     """A DOT string: backslashes and quotes are escaped, line ends become spaces."""
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", " ")
-    return f'"{escaped}"'
+    quoted = on_one_line(text.replace("\n", " ")).replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{quoted}"'

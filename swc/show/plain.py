@@ -5,14 +5,35 @@ Guarantees: no escape codes, no trailing blanks, the same text for the same rend
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from io import StringIO
 
-from rich.console import Console, Group, RenderableType
+from attrs import frozen
+from rich.console import Console, ConsoleOptions, Group, RenderableType
 from rich.measure import Measurement
+from rich.segment import Segment
 from rich.table import Table
+
+from swc.diagnostics.printable import printable
 
 MOST = 1_000  # characters of a table, whatever is in it
 WIDTH = 110  # characters where there is no terminal to ask
+
+
+@frozen
+class Printable:
+    """A renderable whose text holds no character that would steer a terminal; styles stay what they are."""
+
+    inner: RenderableType
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Segment]:
+        """Its segments, each with its text made printable."""
+        for segment in console.render(self.inner, options):
+            yield segment if segment.control else Segment(printable(segment.text), segment.style)
+
+    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
+        """As wide as what it holds."""
+        return Measurement.get(console, options, self.inner)
 
 
 def plain(renderable: RenderableType, width: int = WIDTH) -> str:
@@ -20,7 +41,7 @@ def plain(renderable: RenderableType, width: int = WIDTH) -> str:
     stream = StringIO()
     console = Console(file=stream, width=width, color_system=None, force_terminal=False, legacy_windows=False)
     console.width = wide_enough(renderable, console)
-    console.print(renderable, highlight=False, markup=False, emoji=False)
+    console.print(Printable(renderable), highlight=False, markup=False, emoji=False)
     return "\n".join(line.rstrip() for line in stream.getvalue().rstrip().splitlines()) + "\n"
 
 

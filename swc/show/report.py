@@ -18,7 +18,7 @@ from swc.program.expressions import num_scalars
 from swc.semantics.spec import Spec
 from swc.show.index import grouped
 from swc.show.plain import table
-from swc.show.wording import budget_limit, budget_text, exact, several, share_of
+from swc.show.wording import budget_limit, budget_text, decimal, exact, several, share_of
 
 
 def compile_report(graph: Graph, counts: Counts, spec: Spec, notes: Sequence[str] = ()) -> RenderableType:
@@ -104,7 +104,7 @@ def _of_budget(counts: Counts, spec: Spec, *, in_parameters: bool) -> str:
 
 def _sharing(counts: Counts) -> str:
     stored = counts.template_scalars + counts.tensor_scalars
-    ratio = f", {counts.native_scalars / stored:.2f} for each that is stored" if stored else ""
+    ratio = f", {decimal(counts.native_scalars / stored, 2)} for each that is stored" if stored else ""
     return f"what the shared layers would own unshared{ratio}"
 
 

@@ -21,6 +21,16 @@ def short(number: float) -> str:
     return f"{number:g}"
 
 
+def decimal(number: float, digits: int = 4) -> str:
+    """A number with so many digits behind the point; what rounds to nothing has no sign."""
+    return f"{number:z.{digits}f}"
+
+
+def per_cent(part: float, digits: int = 2) -> str:
+    """A fraction in per cent, with so many digits behind the point."""
+    return f"{part:z.{digits}%}"
+
+
 def share_of(part: float, whole: float) -> str:
     """A part in per cent of a whole; a dash where the whole is nothing."""
     return f"{100 * part / whole:.2f}%" if whole else "-"

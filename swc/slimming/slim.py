@@ -7,16 +7,18 @@ training images, in a settled order, and never of held-out ones.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from attrs import frozen
 
+from swc.classes import check_classes
 from swc.diagnostics import DiagnosticError, Sink
+from swc.diagnostics.catalogue.disturbing import NonFinitePredictions
 from swc.diagnostics.catalogue.evaluation import NotFinished, NothingTrained
 from swc.diagnostics.catalogue.slimming import NotSlimmable, SeveralWidest, SlicesMissing, TargetOutOfReach
 from swc.machine import chosen_device
-from swc.program.codec import hash_of
 from swc.program.training import Augmentation
 from swc.slimming.targets import Target, read_targets
 from swc.trained import kept_of, restored
@@ -60,13 +62,13 @@ def slim_build(build: Build, asked: Asked, sink: Sink, announce: Callable[[str],
     """Search the channels of a run's widest member; DiagnosticError where that cannot be done."""
     spec, targets = build.spec, read_targets(asked.flops)
     _check(spec)
-    kept = kept_of(build.folder, hash_of(spec)) if build.is_run else None
+    kept = kept_of(build.folder) if build.is_run else None
     if kept is None or spec.training is None:
         raise DiagnosticError(NothingTrained(place=str(build.folder)))
     if not kept.is_finished(spec.training):
         sink.report(NotFinished(place=str(build.folder), stage=kept.where(spec.training)))
     device = chosen_device(asked.device)
-    batches = _batches(spec, asked, device, announce)
+    batches = _batches(build, asked, device, sink, announce)
     arithmetic = choose_arithmetic(spec.training.recipe.precision, device)
     ensemble = restored(kept, "cpu")
     slimmers = [
@@ -88,13 +90,17 @@ def _check(spec: Spec) -> None:
 
 
 def _depth(member: Member) -> int:
-    return int(dict(member.source.arguments)["depth"])
+    return int(member.source.given()["depth"])
 
 
-def _batches(spec: Spec, asked: Asked, device: str, announce: Callable[[str], None]) -> Batches:
+def _batches(build: Build, asked: Asked, device: str, sink: Sink, announce: Callable[[str], None]) -> Batches:
     """Training images as they are, the first of a settled shuffle, in batches as in training."""
+    spec = build.spec
     assert spec.training is not None
-    train = open_data(spec.data, asked.data, asked.offline, announce).train
+    dataset = open_data(spec.data, asked.data, asked.offline, announce)
+    check_classes(build.folder, dataset)
+    dataset.report(sink)
+    train = dataset.train
     wanted = min(asked.images, len(train))
     size = min(spec.training.recipe.batch, wanted)
     found = []
@@ -116,12 +122,15 @@ def widest(names: Sequence[str], costs: Sequence[int]) -> int:
 def _searched(spec: Spec, number: int, slimmer: Slimmer, targets: tuple[Target, ...]) -> Slimming:
     start = slimmer.numbers
     whole = slimmer.cost(start)
+    num_images = sum(len(labels) for _, labels in slimmer.batches)
+    uncut = Slimmed(start, whole, slimmer.loss(start))
+    if not isfinite(uncut.loss):
+        name = spec.members[number].name
+        raise DiagnosticError(NonFinitePredictions(members=(name,), num_images=(num_images,), total=num_images))
     ordered = sorted(targets, key=lambda target: -target.limit(whole))
     try:
         found = search(start, slimmer.measures(), [target.limit(whole) for target in ordered])
     except OutOfReachError as error:
         smallest = TargetOutOfReach(limit=error.limit, least=error.least, whole=whole)
         raise DiagnosticError(smallest) from error
-    uncut = Slimmed(start, whole, slimmer.loss(start))
-    num_images = sum(len(labels) for _, labels in slimmer.batches)
     return Slimming(spec, spec.members[number], uncut, tuple(zip(ordered, found, strict=True)), num_images)

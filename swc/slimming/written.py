@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from swc.program.training import Augmentation, Phase, Recipe, Schedule, Training
-from swc.show.wording import exact, scale_text, several, share_of
+from swc.show.wording import decimal, exact, scale_text, several, share_of
 from swc.syntax.printer import format_text
 
 if TYPE_CHECKING:
@@ -45,7 +45,8 @@ def _found_by(slimming: Slimming) -> Iterator[str]:
     uncut = slimming.uncut
     images = several(slimming.num_images, "training image")
     yield f"# Found by `swc slim` for `{slimming.member.name}` of {slimming.spec.name}, which takes"
-    yield f"# {exact(uncut.multiply_adds)} multiply-adds for an image, with a loss of {uncut.loss:.4f} on {images}."
+    cost, loss = exact(uncut.multiply_adds), decimal(uncut.loss)
+    yield f"# {cost} multiply-adds for an image, with a loss of {loss} on {images}."
     yield "# Losses below are those that the cut left, before the members are trained anew."
 
 
@@ -54,7 +55,7 @@ def _members(slimming: Slimming) -> Iterator[str]:
     for target, found in slimming.found:
         part = share_of(found.multiply_adds, slimming.uncut.multiply_adds)
         numbers = " ".join(map(str, found.numbers))
-        yield f"# {exact(found.multiply_adds)} multiply-adds, {part} of the uncut; loss {found.loss:.4f}"
+        yield f"# {exact(found.multiply_adds)} multiply-adds, {part} of the uncut; loss {decimal(found.loss)}"
         yield f'member {target.member} = wrn(depth: {given["depth"]}, width: {given["width"]}, channels: "{numbers}")'
 
 

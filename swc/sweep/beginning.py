@@ -27,7 +27,7 @@ from swc.program.stages import scale_epochs
 from swc.semantics.check import check_file
 from swc.semantics.settings import SETTING
 from swc.semantics.spec import Spec
-from swc.store import RUN, read_spec
+from swc.store import RUN, is_same, read_spec
 from swc.sweep.plan import Setting, Sweep
 
 # mistakes in what was asked for, which no run of it survives
@@ -104,7 +104,7 @@ def _check_runs(sweep: Sweep, folder: Path, specs: dict[Setting, Spec]) -> None:
         was = begun.training.epochs_scale
         if wanted.training is not None and was != wanted.training.epochs_scale:
             raise DiagnosticError(SweepOfAnotherScale(folder=str(folder), was=was, now=sweep.epochs_scale))
-        if begun != wanted:
+        if not is_same(begun, wanted):
             raise DiagnosticError(SweepOfAnotherSpec(folder=str(folder), cell=cell.name))
 
 

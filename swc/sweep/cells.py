@@ -6,33 +6,31 @@ goes on; a cell that fails does not stop the others; when the sweep is interrupt
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
-import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from threading import Event, Lock
-from types import FrameType
-from typing import Any, NoReturn
+from typing import Any
 
 from attrs import field, frozen
 
 from swc.diagnostics import DiagnosticError
-from swc.diagnostics.catalogue.formats import DamagedFile
 from swc.diagnostics.catalogue.training import RunBusy
 from swc.driver import Compiled, compile_file, compile_spec
+from swc.frontend.read import Announce, unannounced
+from swc.processes import child_command, end, tied
+from swc.program.files import is_there
+from swc.results import RESULTS, read_results
 from swc.semantics.origin import origin_of
-from swc.store import RUN, read_spec, write_origin, write_revision, write_spec
+from swc.store import RUN, is_same, read_spec, write_origin, write_revision, write_spec
 from swc.sweep.beginning import scaled, seeded
 from swc.sweep.plan import Cell, Sweep
 
 Results = dict[str, Any]
 ELSEWHERE = f"error[{RunBusy.code}]"
-CHILD = (sys.executable, "-m", "swc.cli.child")  # the command `swc`, ending with this process even if that is killed
 
 
 @frozen
@@ -59,32 +57,36 @@ class Processes:
 
     def run(self, command: Sequence[str], log: Path) -> int:
         """Run a command with its output in a file; gives its exit status. Its input ends when this process does."""
-        with (
-            log.open("ab") as stream,
-            subprocess.Popen(command, stdin=subprocess.PIPE, stdout=stream, stderr=subprocess.STDOUT) as process,
-        ):
+        with log.open("ab") as stream:
             with self.lock:
+                if self.are_stopped.is_set():
+                    return -signal.SIGTERM
+                process = tied(command, stdout=stream, stderr=subprocess.STDOUT)
                 self.running.add(process)
-            try:
+            with process:
                 return process.wait()
-            finally:
-                with self.lock:
-                    self.running.discard(process)
 
     def stop(self) -> None:
-        """Ask all to end, as an interrupt does."""
-        self.are_stopped.set()
+        """Ask all to end, and begin no other; none is left."""
         with self.lock:
-            for process in self.running:
-                process.terminate()
+            self.are_stopped.set()
+        end(self.running)
 
 
 def run_sweep(
-    sweep: Sweep, folder: Path, jobs: int, options: Sequence[str], tell: Callable[[Done], None]
+    sweep: Sweep,
+    folder: Path,
+    jobs: int,
+    options: Sequence[str],
+    tell: Callable[[Done], None],
+    announce: Announce = unannounced,
 ) -> tuple[Done, ...]:
-    """Run all cells, `jobs` at a time, and tell of each when it ends; `options` go to every `swc train`."""
+    """Run all cells, `jobs` at a time, and tell of each when it ends; `options` go to every `swc train`.
+
+    `announce` is told of the members' code before it runs.
+    """
     processes = Processes()
-    prepared = [_prepared(sweep, cell, folder / cell.name) for cell in sweep.cells]
+    prepared = [_prepared(sweep, cell, folder / cell.name, announce) for cell in sweep.cells]
 
     def run(one: Done | Compiled, cell: Cell) -> Done:
         done = one if isinstance(one, Done) else _train(sweep, cell, one, folder / cell.name, processes, options)
@@ -92,7 +94,7 @@ def run_sweep(
             tell(done)
         return done
 
-    with _stopped_by_a_signal(), ThreadPoolExecutor(jobs) as pool:
+    with ThreadPoolExecutor(jobs) as pool:
         waiting = [pool.submit(run, *pair) for pair in zip(prepared, sweep.cells, strict=True)]
         try:
             return tuple(future.result() for future in waiting)
@@ -102,24 +104,10 @@ def run_sweep(
             raise
 
 
-@contextmanager
-def _stopped_by_a_signal() -> Iterator[None]:
-    """Let a request to end (SIGTERM) unwind as an interrupt does, so that no process is left behind."""
-
-    def leave(number: int, frame: FrameType | None) -> NoReturn:
-        raise SystemExit(128 + number)
-
-    before = signal.signal(signal.SIGTERM, leave)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-def _prepared(sweep: Sweep, cell: Cell, folder: Path) -> Done | Compiled:
+def _prepared(sweep: Sweep, cell: Cell, folder: Path, announce: Announce) -> Done | Compiled:
     """What is to be trained, its folder made; or the cell, where it is done already or cannot be compiled."""
     try:
-        compiled = _compiled(sweep, cell)
+        compiled = _compiled(sweep, cell, announce)
         if found := finished(folder, compiled, sweep.epochs_scale):
             return Done(cell, found)
         write_origin(folder, origin_of(*sweep.spec_of(cell.setting), swept=True))
@@ -135,13 +123,13 @@ def _train(
 ) -> Done:
     scale = ("--epochs-scale", str(sweep.epochs_scale))
     log = folder / "train.log"
-    status = processes.run([*CHILD, "train", str(folder), *scale, *options], log)
+    status = processes.run([*child_command(), "train", str(folder), *scale, *options], log)
     found = None if status else finished(folder, compiled, sweep.epochs_scale)
     return Done(cell, found, "" if found else _last_words(log) or f"it ended with {status}")
 
 
-def _compiled(sweep: Sweep, cell: Cell) -> Compiled:
-    found = compile_file(*sweep.spec_of(cell.setting))
+def _compiled(sweep: Sweep, cell: Cell, announce: Announce) -> Compiled:
+    found = compile_file(*sweep.spec_of(cell.setting), announce)
     return found if found.spec.training is None else compile_spec(seeded(found.spec, cell.seed), found.tables)
 
 
@@ -151,18 +139,10 @@ def finished(folder: Path, compiled: Compiled, scale: float) -> Results | None:
     DiagnosticError where its file is damaged.
     """
     run = folder / RUN
-    if compiled.spec.training is None or not (run / "results.json").is_file() or not (run / "spec.json").is_file():
+    if compiled.spec.training is None or not is_there(run / RESULTS) or not is_there(run / "spec.json"):
         return None
     begun, _ = read_spec(run)
-    return _results(run / "results.json") if begun == scaled(compiled.spec, scale) else None
-
-
-def _results(path: Path) -> Results:
-    try:
-        found: Results = json.loads(path.read_text("utf-8"))
-    except ValueError as error:
-        raise DiagnosticError(DamagedFile(origin=str(path), detail=str(error))) from error
-    return found
+    return read_results(run) if is_same(begun, scaled(compiled.spec, scale)) else None
 
 
 def _last_words(log: Path) -> str:

@@ -7,8 +7,10 @@ last; a cell's name is a folder's name and tells its values.
 from __future__ import annotations
 
 import tomllib
+from collections import Counter
 from collections.abc import Sequence
 from itertools import product
+from math import prod
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -16,8 +18,10 @@ from urllib.parse import quote
 from attrs import frozen
 
 from swc.diagnostics import DiagnosticError
+from swc.diagnostics.catalogue.limits import TooManyCells
 from swc.diagnostics.catalogue.sweeps import NotASweep
 from swc.diagnostics.sources import read_source
+from swc.program.limits import CELLS
 
 Setting = tuple[tuple[str, str], ...]  # the varied params with their values, as written in a spec
 KEYS: dict[str, type | tuple[type, ...]] = {
@@ -58,6 +62,11 @@ class Sweep:
     ensembles: tuple[str, ...] = ()
     epochs_scale: float = 1.0
 
+    def __attrs_post_init__(self) -> None:
+        cells = self.seeds * prod(len(values) for _, values in self.columns)
+        if cells > CELLS:
+            raise DiagnosticError(TooManyCells(cells=min(cells, 10**300), most=CELLS))
+
     @property
     def settings(self) -> tuple[Setting, ...]:
         """Every combination of values."""
@@ -90,9 +99,12 @@ def read_sweep(path: Path) -> Sweep:
     text = read_source(path)
     try:
         found = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        reason = _reason(found)
+    except ValueError as error:
         raise DiagnosticError(NotASweep(path=str(path), reason=str(error))) from error
-    if reason := _reason(found):
+    except RecursionError as error:
+        raise DiagnosticError(NotASweep(path=str(path), reason="it is nested too deep")) from error
+    if reason:
         raise DiagnosticError(NotASweep(path=str(path), reason=reason))
     vary = tuple(
         (name, tuple(_as_written(value) for value in values)) for name, values in found.get("vary", {}).items()
@@ -136,10 +148,23 @@ def _wrong_variation(found: dict[str, Any]) -> str:
     return next((told for name, values in written.items() if (told := repeated(name, values))), "")
 
 
+def values_in(text: str) -> tuple[str, ...]:
+    """The values that stand between commas; those inside of a list or a text part nothing."""
+    found, depth, is_text = [""], 0, False
+    for character in text:
+        is_text ^= character == '"'
+        depth += 0 if is_text else (character == "[") - (character == "]")
+        if character == "," and not is_text and depth == 0:
+            found.append("")
+        else:
+            found[-1] += character
+    return tuple(found)
+
+
 def repeated(name: str, values: Sequence[str]) -> str:
     """What is wrong where a value stands twice, or nothing: one run would count as two."""
-    twice = next((value for value in values if values.count(value) > 1), None)
-    return "" if twice is None else f"`{name}` has the value {twice} twice"
+    (twice, times), *_ = Counter(values).most_common(1) or [("", 0)]
+    return f"`{name}` has the value {twice} twice" if times > 1 else ""
 
 
 def _listed(names: str | list[str]) -> tuple[str, ...]:
@@ -147,4 +172,17 @@ def _listed(names: str | list[str]) -> tuple[str, ...]:
 
 
 def _as_written(value: object) -> str:
-    return value if isinstance(value, str) else repr(value)
+    return value if isinstance(value, str) else _inside(value)
+
+
+def _inside(value: object) -> str:
+    """A value as it stands in a list."""
+    match value:
+        case list():
+            return f"[{', '.join(map(_inside, value))}]"
+        case bool():
+            return "yes" if value else "no"
+        case str():
+            return f'"{value}"'
+        case _:
+            return repr(value)

@@ -6,18 +6,17 @@ failed, one that another process trains as running; a standard error needs two s
 
 from __future__ import annotations
 
-import csv
 import json
-from collections.abc import Sequence
-from io import StringIO
-from math import sqrt
+from collections.abc import Iterable, Sequence
+from math import nan, sqrt
 from statistics import mean, stdev
 from typing import TYPE_CHECKING, Any
 
 from attrs import asdict, frozen
 
+from swc.program.csv_text import csv_text
 from swc.show.plain import table
-from swc.show.wording import scale_text
+from swc.show.wording import decimal, per_cent, scale_text
 from swc.sweep.cells import Done, Results
 from swc.sweep.plan import ENSEMBLE, SPEC, Setting, Sweep
 
@@ -106,8 +105,8 @@ def shown(sweep: Sweep, found: Sequence[Summary]) -> RenderableType:
 def value_text(name: str, value: Value) -> str:
     """A mean with its error; what is a fraction of images in per cent."""
     if name in PLAIN:
-        return f"{value.mean:.4f}" + ("" if value.error is None else f" ± {value.error:.4f}")
-    return f"{value.mean:.2%}" + ("" if value.error is None else f" ± {100 * value.error:.2f}")
+        return decimal(value.mean) + ("" if value.error is None else f" ± {decimal(value.error)}")
+    return per_cent(value.mean) + ("" if value.error is None else f" ± {decimal(100 * value.error, 2)}")
 
 
 def as_json(sweep: Sweep, found: Sequence[Summary]) -> str:
@@ -121,14 +120,13 @@ def as_json(sweep: Sweep, found: Sequence[Summary]) -> str:
 
 def as_csv(sweep: Sweep, done: Sequence[Done]) -> str:
     """One line for each cell, with its numbers or the reason why it failed."""
-    stream = StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow((*(name for name, _ in sweep.columns), "seed", *METRICS, "failed"))
+    rows: list[Iterable[object]] = []
+    rows.append((*(name for name, _ in sweep.columns), "seed", *METRICS, "failed"))
     for one in done:
         numbers = measured(one.results) if one.results is not None else {}
         values = [value for _, value in one.cell.setting]
-        writer.writerow((*values, one.cell.seed, *(numbers.get(name, "") for name in METRICS), one.reason))
-    return stream.getvalue()
+        rows.append((*values, one.cell.seed, *(numbers.get(name, "") for name in METRICS), one.reason))
+    return csv_text(rows)
 
 
 def figure(sweep: Sweep, found: Sequence[Summary]) -> Figure:
@@ -149,7 +147,7 @@ def figure(sweep: Sweep, found: Sequence[Summary]) -> Figure:
             axes.errorbar(
                 [place for place, _ in ended],
                 [factor * value.mean for _, value in ended],
-                yerr=[factor * (value.error or 0.0) for _, value in ended],
+                yerr=[nan if value.error is None else factor * value.error for _, value in ended],
                 label=", ".join(f"{n} {v}" for n, v in others) or None,
                 color=LINES[number % len(LINES)],
                 linestyle="none" if name in (SPEC, ENSEMBLE) else "-",  # names have no order

@@ -6,6 +6,8 @@ does not depend on the order of the set.
 
 from __future__ import annotations
 
+from functools import cache
+
 from swc.syntax.tables import tables
 
 # A group is named as a whole where all of it is accepted; the first group that fits takes its terminals.
@@ -40,6 +42,7 @@ GROUPS: tuple[tuple[frozenset[str], str], ...] = (
 WORDS = {"NAME": "a name", "TEXT": "a text in quotes", "NUMBER": "a number", "$END": "the end of the file"}
 
 
+@cache
 def phrases(accepted: frozenset[str]) -> tuple[str, ...]:
     """The phrases for a set of terminals: single words first, then whole groups, then signs."""
     rest = set(accepted)

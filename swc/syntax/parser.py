@@ -7,6 +7,7 @@ language's words; after a mistake, reading goes on with the next item of the blo
 from __future__ import annotations
 
 from functools import cache, lru_cache
+from itertools import accumulate
 from typing import Any
 
 from attrs import Factory, define, field, frozen
@@ -19,6 +20,9 @@ from swc.syntax.scan import SCALES, Source, Token, read_source, scan, words
 from swc.syntax.stack import Node, Stack
 from swc.syntax.tables import END, tables
 from swc.syntax.tree import File
+
+HEADS = ("ensemble", "share", "policy", "recipe", "train")  # the words that open blocks
+BRACES = {"{": 1, "}": -1}
 
 
 @frozen
@@ -66,6 +70,17 @@ class _Reader:
     blocks: list[tuple[Token, str, int]] = field(factory=list)
     # The heights inside a block that has just been closed and still lies on the stack as it was read.
     closed: range = range(0)
+    # The lines that have a mistake already.
+    wrong: set[int] = field(factory=set)
+    # What misspelt words stand for, once it was looked for.
+    meant: dict[tuple[str, frozenset[str]], str | None] = field(factory=dict)
+    # How many braces are closed beyond those opened, from each token on.
+    surplus: list[int] = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.wrong.update(d.span.line for d in self.sink.diagnostics if d.span is not None)
+        values = (BRACES.get(token.text, 0) for token in reversed(self.tokens))
+        self.surplus = [-value for value in accumulate(values, initial=0)][::-1]
 
     @property
     def _height(self) -> int:
@@ -81,7 +96,7 @@ class _Reader:
                 self._feed(token, kind, position)
                 position += 1
                 continue
-            self._report(token)
+            self._report(token, position)
             position = self._resume(position)
         return self._finish()
 
@@ -101,34 +116,41 @@ class _Reader:
 
     def _head(self, position: int) -> str:
         """The word that opens the block whose `{` stands at `position`."""
-        heads = ("ensemble", "share", "policy", "recipe", "train")
-        return next(t.text for t in reversed(self.tokens[:position]) if t.text in heads)
+        before = (self.tokens[place].text for place in range(position - 1, -1, -1))
+        return next(text for text in before if text in HEADS)
 
-    def _report(self, token: Token | None) -> None:
-        accepted = frozenset(self.stack.accepted())
-        texts = [word for word, name in words().items() if name in accepted]
+    def _report(self, token: Token | None, position: int) -> None:
         start, end = (token.start, token.end) if token else (len(self.source.text.rstrip()), len(self.source.text))
         span = self.source.span(start, end)
-        if any(d.span is not None and d.span.line == span.line for d in self.sink.diagnostics):
+        if span.line in self.wrong:
             return  # most likely a consequence of what is already known about this line
+        self.wrong.add(span.line)
+        accepted = frozenset(self.stack.accepted())
         self.sink.report(
             catalogue.UnexpectedWord(
                 span=span,
                 found=f"`{token.text}`" if token else "the end of the file",
                 expected=phrases(accepted),
                 inside=self.blocks[-1][1] if self.blocks else "",
-                meant=closest(token.text, texts)
+                meant=self._meant(token.text, accepted)
                 if token and token.type == "NAME" and token.text not in words()
                 else None,
-                advice=self._advice(token),
+                advice=self._advice(token, position),
             )
         )
 
-    def _advice(self, token: Token | None) -> str:
+    def _meant(self, text: str, accepted: frozenset[str]) -> str | None:
+        """The word of the language that a misspelt one stands for, among the terminals that may follow."""
+        key = (text, accepted)
+        if key not in self.meant:
+            self.meant[key] = closest(text, [word for word, name in words().items() if name in accepted])
+        return self.meant[key]
+
+    def _advice(self, token: Token | None, position: int) -> str:
         """What went wrong, for the mistakes that are made most."""
         if token is None:
             return ""
-        before = max((t for t in self.tokens if t.start < token.start), key=lambda t: t.start, default=None)
+        before = self.tokens[position - 1] if position else None
         if before is not None and before.type == "NUMBER" and token.text in (*SCALES, "%"):
             return f"the suffix is part of the number: `{before.text}{token.text}`"
         if self._opens_outside(token):
@@ -145,13 +167,13 @@ class _Reader:
 
     def _resume(self, start: int) -> int:
         """Skip to a token that may go on, cut the stack back to where it may, and give that token's position."""
-        self._close_forgotten(self.tokens[start])
+        self._close_forgotten(self.tokens[start], start)
         depth = 0
         for position in range(start, len(self.tokens)):
             token = self.tokens[position]
             if depth == 0 and (self._cut_back_to(token) or (position > start and self._is_misspelt(token))):
                 return position
-            depth = max(0, depth + {"{": 1, "}": -1}.get(token.text, 0))
+            depth = max(0, depth + BRACES.get(token.text, 0))
         return len(self.tokens)
 
     def _is_misspelt(self, token: Token) -> bool:
@@ -159,15 +181,16 @@ class _Reader:
         height = self._height_for("RBRACE" if self.blocks else "ENSEMBLE")
         if height is None or not token.is_first or token.type != "NAME":
             return False
-        if closest(token.text, [w for w, name in words().items() if self.stack.takes(name, height)]) is None:
+        accepted = frozenset(self.stack.accepted(height))
+        if self._meant(token.text, accepted) is None:
             return False
         self.stack.cut(height)
         return True
 
-    def _close_forgotten(self, token: Token) -> None:
+    def _close_forgotten(self, token: Token, position: int) -> None:
         """Leave a block whose `}` is missing, where the word at hand opens an item of the block around it."""
         word = words().get(token.text, "")
-        while len(self.blocks) > 1 and token.is_first and word and self._is_unbalanced(token):
+        while len(self.blocks) > 1 and token.is_first and word and self._is_unbalanced(position):
             base = self.blocks[-1][2]
             if any(self.stack.takes(word, height) for height in range(base, self._height + 1)):
                 return
@@ -177,9 +200,8 @@ class _Reader:
             self.stack.cut(base - 1)
             self.blocks.pop()
 
-    def _is_unbalanced(self, token: Token) -> bool:
-        rest = [t.text for t in self.tokens if t.start >= token.start]
-        return rest.count("}") - rest.count("{") < len(self.blocks)
+    def _is_unbalanced(self, position: int) -> bool:
+        return self.surplus[position] < len(self.blocks)
 
     def _cut_back_to(self, token: Token) -> bool:
         """Drop what was begun in this block until `token` may follow; False where it never may."""
@@ -204,7 +226,7 @@ class _Reader:
             return None
         if not self.stack.takes(END):
             if not self.sink.errors:
-                self._report(None)
+                self._report(None, len(self.tokens))
             return None
         return self.stack.finish()
 

@@ -61,6 +61,7 @@ class _Structure:
     tokens: tuple[Token, ...]
     heads: dict[int, str]  # the kind of the definition, item or clause that begins at an offset
     inline: frozenset[int]  # the offsets of the braces of blocks that stay on one line
+    followers: tuple[Token | None, ...]  # for each token the first from there on that is no comment
 
     @classmethod
     def of(cls, parsed: Parsed) -> _Structure:
@@ -68,21 +69,31 @@ class _Structure:
         kinds = DEFINITIONS | ITEMS | CLAUSES
         heads = {n.start: n.kind for n in _nodes(parsed.tree) if n.kind in kinds}
         tokens = _without_last_commas(parsed.tokens)
-        return cls(parsed.source.text, tokens, heads, _inline_braces(tokens, heads))
+        return cls(parsed.source.text, tokens, heads, _inline_braces(tokens, heads), _followers(tokens))
 
 
 def _nodes(tree: Node) -> Iterator[Node]:
     """A node and all below it."""
-    yield tree
-    for child in tree.children:
-        if isinstance(child, Node):
-            yield from _nodes(child)
+    waiting = [tree]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        waiting += [child for child in node.children if isinstance(child, Node)]
 
 
 def _without_last_commas(tokens: tuple[Token, ...]) -> tuple[Token, ...]:
     code = [t for t in tokens if t.type != "COMMENT"]
     last = {a.start for a, b in pairwise(code) if a.text == "," and b.text in CLOSE}
     return tuple(t for t in tokens if t.start not in last)
+
+
+def _followers(tokens: tuple[Token, ...]) -> tuple[Token | None, ...]:
+    found: list[Token | None] = []
+    follower: Token | None = None
+    for token in reversed(tokens):
+        follower = follower if token.type == "COMMENT" else token
+        found.append(follower)
+    return tuple(reversed(found))
 
 
 def _inline_braces(tokens: tuple[Token, ...], heads: dict[int, str]) -> frozenset[int]:
@@ -181,8 +192,7 @@ class _Layout:
         if not token.is_first and not self.lines[-1].comment:  # taking out a comma can leave two for one line
             self.lines[-1].comment = text
             return
-        follower = next((t for t in self.structure.tokens[position:] if t.type != "COMMENT"), None)
-        line = _Line(self._indent_before(follower), comment=text)
+        line = _Line(self._indent_before(self.structure.followers[position]), comment=text)
         line.is_blank_before = self._is_blank_before(position)
         self.lines.append(line)
 

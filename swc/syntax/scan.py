@@ -10,10 +10,13 @@ import re
 from bisect import bisect_right
 from collections.abc import Sequence
 from functools import cache
+from itertools import accumulate
 
 from attrs import Factory, field, frozen
 
 from swc.diagnostics import Sink, Span, catalogue
+from swc.diagnostics.span import span_on
+from swc.program.limits import LEVELS
 from swc.syntax.tables import tables
 
 SCALES = {"k": 10**3, "M": 10**6, "G": 10**9}
@@ -42,8 +45,11 @@ class Source:
 
     file: str
     text: str
+    lines: tuple[str, ...] = field(default=Factory(lambda self: tuple(self.text.split("\n")), takes_self=True))
     starts: tuple[int, ...] = field(
-        default=Factory(lambda self: (0, *(m.end() for m in re.finditer("\n", self.text))), takes_self=True)
+        default=Factory(
+            lambda self: tuple(accumulate((len(line) + 1 for line in self.lines[:-1]), initial=0)), takes_self=True
+        )
     )
 
     def line_of(self, offset: int) -> int:
@@ -54,9 +60,9 @@ class Source:
         """The span from `start` up to `end`, cut at the end of its first line."""
         line = self.line_of(start)
         first = self.starts[line - 1]
-        text = self.text[first:].split("\n", 1)[0]
+        text = self.lines[line - 1]
         length = max(1, min(end, first + len(text)) - start)
-        return Span(self.file, line, start - first + 1, length, text)
+        return span_on(self.file, line, text, start - first, length)
 
 
 def read_source(text: str, file: str) -> Source:
@@ -82,15 +88,16 @@ def _pattern() -> re.Pattern[str]:
 def scan(source: Source, sink: Sink) -> tuple[Token, ...]:
     """All tokens, comments among them; what is none is reported and left out."""
     tokens: list[Token] = []
+    before = 0  # the line of what stands before
     for match in _pattern().finditer(source.text):
         kind = match.lastgroup or ""
         if kind == "SPACE":
             continue
+        line = source.line_of(match.start())
+        is_first, before = line > before, line
         if kind == "STRAY":
             sink.report(catalogue.StrayCharacter(span=source.span(match.start(), match.end()), found=match.group()))
             continue
-        line = source.line_of(match.start())
-        is_first = not source.text[source.starts[line - 1] : match.start()].strip()
         tokens.append(Token(kind, match.group(), match.start(), line, is_first))
         _check(tokens[-1], source, sink)
     _check_depth(tokens, source, sink)
@@ -102,38 +109,39 @@ def _check_depth(tokens: Sequence[Token], source: Source, sink: Sink) -> None:
     depth = 0
     for token in tokens:
         depth += {"[": 1, "]": -1}.get(token.text, 0)
-        if depth > DEEPEST:
-            sink.report(catalogue.TooDeep(span=source.span(token.start, token.end), what="lists", most=DEEPEST))
+        if depth > LEVELS:
+            sink.report(catalogue.TooDeep(span=source.span(token.start, token.end), what="lists", most=LEVELS))
             sink.raise_errors()
 
 
 def _check(token: Token, source: Source, sink: Sink) -> None:
-    span = source.span(token.start, token.end)
     if token.type == "NUMBER" and number_value(token.text) is None:
-        sink.report(
-            catalogue.MalformedNumber(
-                span=span, found=token.text, is_too_long=_NUMBER.fullmatch(token.text) is not None
-            )
-        )
+        is_too_long = _NUMBER.fullmatch(token.text) is not None
+        span = source.span(token.start, token.end)
+        sink.report(catalogue.MalformedNumber(span=span, found=token.text, is_too_long=is_too_long))
     if token.type == "TEXT" and (len(token.text) == 1 or not token.text.endswith('"')):
-        sink.report(catalogue.UnclosedText(span=span))
+        sink.report(catalogue.UnclosedText(span=source.span(token.start, token.end)))
 
 
-DEEPEST = 100  # levels of lists and of imports
 LONGEST = 40  # characters of a number
+FEW_DIGITS = 18  # with which a whole number lies below the largest
 LARGEST = 1e18  # beyond it, and below its inverse, nothing a spec counts or measures
 
 
 def number_value(text: str) -> int | float | None:
     """What a number means, its suffix applied, or None where it is none; whole values are given as int."""
+    if len(text) <= FEW_DIGITS and text.isascii() and text.isdigit():
+        return int(text)  # most numbers
     match = _NUMBER.fullmatch(text)
     if match is None or len(text) > LONGEST or not text.isascii():
         return None
     significant = match[1].lower().partition("e")[0]
     if not any(c.isdigit() for c in significant):
         return None
+    if not any(c in "123456789" for c in significant):
+        return 0  # whatever power of ten it is times
     digits = match[1].replace("_", "")
-    if any(c in "123456789" for c in significant) and not 1 / LARGEST < abs(float(digits)) < LARGEST:
+    if not 1 / LARGEST < abs(float(digits)) < LARGEST:
         return None
     return _scaled(digits, SCALES.get(match[2], 1), 100 if match[2] == "%" else 1)
 

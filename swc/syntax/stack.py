@@ -39,20 +39,23 @@ class Stack:
 
     def takes(self, terminal: str, height: int | None = None) -> bool:
         """Whether `terminal` may follow what lies on the stack, or on its lowest `height` states."""
-        states = self.states[:height]
+        below = len(self.states) if height is None else height  # the states that are still as they lie there
+        above: list[int] = []  # the states that reductions would put on top of them
         while True:
-            action = self.tables.states[states[-1]].get(terminal)
+            action = self.tables.states[above[-1] if above else self.states[below - 1]].get(terminal)
             if action is None or action >= 0:
                 return action is not None
             rule = self.tables.rules[-1 - action]
-            del states[len(states) - rule.size :]
-            states.append(self.tables.states[states[-1]][rule.origin])
+            below -= max(0, rule.size - len(above))
+            del above[max(0, len(above) - rule.size) :]
+            above.append(self.tables.states[above[-1] if above else self.states[below - 1]][rule.origin])
             if terminal == END and rule.origin == "start":
                 return True
 
-    def accepted(self) -> list[str]:
-        """The terminals that may follow, in the order of the grammar, the end among them."""
-        return [name for name in (*self.tables.terminals, END) if self.takes(name)]
+    def accepted(self, height: int | None = None) -> list[str]:
+        """The terminals that may follow, in the order of the grammar, the end among them; of the stack as `takes`."""
+        possible = self.tables.states[self.states[-1 if height is None else height - 1]]
+        return [name for name in (*self.tables.terminals, END) if name in possible and self.takes(name, height)]
 
     def feed(self, token: Token, terminal: str) -> None:
         """Reduce what ends before a token, then put it on the stack."""

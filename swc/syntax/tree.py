@@ -48,6 +48,14 @@ class ListOf:
 
     items: tuple[Value, ...]
     span: Span = field(eq=False)
+    # The values in it and in the lists in it, and how deep they go: known without writing them out.
+    size: int = field(init=False, eq=False, repr=False)
+    depth: int = field(init=False, eq=False, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        lists = [item for item in self.items if isinstance(item, ListOf)]
+        object.__setattr__(self, "size", len(self.items) + sum(item.size for item in lists))
+        object.__setattr__(self, "depth", 1 + max((item.depth for item in lists), default=0))
 
 
 Value = Number | Text | Name | ListOf

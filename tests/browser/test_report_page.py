@@ -22,7 +22,7 @@ from swc.report.gather import report_of
 from swc.report.serve import Follower, server_of
 from swc.store import open_build
 
-from reports import EVIL, add_epochs, begin, compiled, evaluate, split, whole_run
+from reports import EVIL, add_epochs, begin, compiled, evaluate, split, whole_run, without_rules
 
 CHROMIUM, CHROMEDRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 pytestmark = pytest.mark.skipif(
@@ -361,7 +361,8 @@ def test_sections_without_data_name_the_command_that_gives_it(
 
 def test_names_are_text_whatever_they_hold(browser: Browser, pages: Callable[..., str], tmp_path: Path) -> None:
     run = whole_run(tmp_path / "run", name=EVIL, first_member=EVIL)
-    go(browser, pages("evil", run))
+    with without_rules():
+        go(browser, pages("evil", run))
     assert find(browser, "h1").text == EVIL
     assert browser.title == f"{EVIL}: swc report"
     ActionChains(browser).move_to_element(find(browser, ".cell")).perform()

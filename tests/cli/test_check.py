@@ -132,3 +132,22 @@ def test_torch_is_not_imported(folder: Path) -> None:
     assert done.returncode == 0
     imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
     assert not imported & {"torch", "numpy", "scipy", "networkx", "rich"}
+
+
+@pytest.mark.parametrize(
+    "command",
+    [("show",), ("report", "-o", "page.html"), ("data", "corrupt"), ("diff",), ("plot", "curves"), ("eval",)],
+    ids=" ".join,
+)
+def test_which_of_several_ensembles_is_said_by_the_place(
+    command: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Not all commands have `--ensemble`: what is advised must be there."""
+    monkeypatch.chdir(tmp_path)
+    first = "ensemble a { data digits member m = wrn(depth: 10, width: 1) budget unlimited share conv as none }\n"
+    Path("two.sw").write_text(first + "ensemble b extends a { budget unlimited }\n", encoding="utf-8")
+    assert run((*command, "two.sw")) == 1
+    told = capsys.readouterr().err
+    assert "error[SW127]" in told and "choose one: `two.sw:a`" in told
+    run((*command, "two.sw:nowhere"))
+    assert "error[SW109]" in capsys.readouterr().err, "what follows the colon is the name of an ensemble"

@@ -18,10 +18,10 @@ from swc.cli.places import open_place
 from swc.compare.comparison import anytime_of, comparison_of
 from swc.compare.systems import are_alike, systems_of
 from swc.diagnostics import Sink
-from swc.driver import Compiled, compile_file
+from swc.driver import Compiled, compile_file, compile_spec
 from swc.ir.counts import composed, count
 from swc.program.stages import scale_epochs
-from swc.store import open_build
+from swc.store import open_build, write_revision
 
 from reports import begin, evaluate
 from runs import spec_text
@@ -69,15 +69,14 @@ def cell(folder: Path, seed: int) -> Path:
 def seeded(compiled: Compiled, seed: int) -> Compiled:
     training = compiled.spec.training
     assert training is not None
-    return evolve(
-        compiled,
-        spec=evolve(compiled.spec, training=evolve(training, recipe=evolve(training.recipe, seed=seed))),
-    )
+    spec = evolve(compiled.spec, training=evolve(training, recipe=evolve(training.recipe, seed=seed)))
+    return compile_spec(spec, compiled.tables)
 
 
 def scaled(compiled: Compiled) -> Compiled:
     assert compiled.spec.training is not None
-    return evolve(compiled, spec=evolve(compiled.spec, training=scale_epochs(compiled.spec.training, 2.0)))
+    spec = evolve(compiled.spec, training=scale_epochs(compiled.spec.training, 2.0))
+    return compile_spec(spec, compiled.tables)
 
 
 def _run(folder: Path, compiled: Compiled, gain: float) -> None:
@@ -161,9 +160,9 @@ def test_the_folder_of_a_sweep_is_all_its_cells(here: Path, capsys: pytest.Captu
         parent = Path(f"other/amount=70%25,seed={seed}")
         for place in (parent, Path(f"other/amount=50%25,seed={seed}")):
             place.mkdir(parents=True)
-            begin(place, seeded(compiled if place == parent else compile_file("tiny.sw"), seed))
-            (place / "program.json").write_bytes((place / "revisions/0/program.json").read_bytes())
-            (place / "graph.txt").write_bytes((place / "revisions/0/graph.txt").read_bytes())
+            first = seeded(compiled if place == parent else compile_file("tiny.sw"), seed)
+            begin(place, first)
+            write_revision(place, first)
     assert [system["name"] for system in found(capsys, "other")] == ["tiny (amount=50%)", "tiny (amount=70%)"]
 
 
@@ -176,7 +175,9 @@ def test_what_training_measured_stands_in_where_nothing_was_evaluated(
     begin(run, compiled)
     scores = {"top1": 0.5, "nll": 1.0, "ece": 0.1, "num_images": 360}
     counts = {f"{name}_scalars": 10 for name in ("template", "coefficient", "tensor", "private")}
-    results = {"epochs_scale": 1.0, "members": [scores, scores], "together": scores | {"top1": 0.7}, "counts": counts}
+    members = [{"name": member.name, **scores} for member in compiled.spec.members]
+    results = {"ensemble": "apart", "data": "digits", "epochs_scale": 1.0, "members": members, "counts": counts}
+    results |= {"together": scores | {"top1": 0.7}}
     (run / "results.json").write_text(json.dumps(results), encoding="utf-8")
     (system,) = found(capsys, str(run))
     (result,) = system["results"]

@@ -6,9 +6,8 @@ import csv
 import json
 import os
 import re
-import sys
+import shutil
 from collections.abc import Callable
-from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -20,16 +19,15 @@ from swc.diagnostics import Sink
 from swc.diagnostics.catalogue.evaluation import TooManySubsets
 from swc.evaluation import measure
 from swc.evaluation.measure import _subsets
-from swc.evaluation.shelf import Shelf, _code_digest, facts_of, read_predictions
+from swc.evaluation.shelf import Shelf, facts_of, read_predictions
 from swc.ir.counts import count
-from swc.program.codec import hash_of
 from swc.program.datasets import DATASETS
 from swc.trained import kept_of
+from swc.trust.importing import digest_of_own
 
 from runs import Place, place, trained
 from swc_runtime.data import read_images
 from swc_runtime.data.splits import MemorySplit
-from swc_runtime.models import factory_path
 from swc_runtime.precision import Arithmetic
 
 
@@ -224,11 +222,11 @@ def split(seed: int, **facts: object) -> MemorySplit:
 @pytest.fixture
 def shelf(run: Place, tmp_path: Path) -> Shelf:
     """One that keeps predictions for `split(0)`, but writes no more."""
-    kept = kept_of(run.run, hash_of(run.build().spec))
+    kept = kept_of(run.run)
     assert kept is not None
-    made = Shelf(tmp_path, kept, Arithmetic("cpu", torch.float32, ""), (), True, lambda _: None)
+    made = Shelf(tmp_path, kept, Arithmetic("cpu", torch.float32, ""), "", True, lambda _: None)
     made.predictions("some", split(0), lambda: (torch.ones(2, 3, 4), torch.arange(3)))
-    return Shelf(tmp_path, kept, made.arithmetic, (), False, lambda _: None)
+    return Shelf(tmp_path, kept, made.arithmetic, "", False, lambda _: None)
 
 
 def test_predictions_for_other_images_are_not_used(shelf: Shelf) -> None:
@@ -261,17 +259,12 @@ def test_a_damaged_file_of_predictions_is_not_used(shelf: Shelf) -> None:
     assert "is damaged (it holds no predictions" in told[1]
 
 
-def test_predictions_of_other_code_of_members_are_not_used(tmp_path: Path) -> None:
-    (tmp_path / "own_kept_net.py").write_text("NUMBER = 1\n", encoding="utf-8")
-    with factory_path((tmp_path,)):
-        import_module("own_kept_net")
-    try:
-        before = _code_digest((tmp_path,))
-        assert before != _code_digest((tmp_path / "elsewhere",))
-        (tmp_path / "own_kept_net.py").write_text("NUMBER = 2\n", encoding="utf-8")
-        assert _code_digest((tmp_path,)) != before
-    finally:
-        del sys.modules["own_kept_net"]
+def test_predictions_of_other_code_of_members_are_not_used(run: Place, shelf: Shelf) -> None:
+    told: list[str] = []
+    other = evolve(shelf, code="0" * 64, announce=told.append)
+    logits, _ = other.predictions("some", split(0), lambda: (torch.zeros(2, 3, 4), torch.arange(3)))
+    assert logits.max() == 0 and "is of other code of members" in told[0]
+    assert digest_of_own(run.build().spec) == "", "members of our own families have no code to ask for"
 
 
 def test_the_reference_reads_kept_predictions_as_they_are(run: Place, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -317,3 +310,17 @@ def test_what_was_found_before_is_kept_as_long_as_the_weights_are_the_same(
     path.write_text("{")
     assert evaluated(run)["outliers"] == []
     assert "damaged" in capsys.readouterr().err
+
+
+def test_what_was_measured_is_printed_where_the_run_cannot_be_written_to(
+    run: Place, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    copy = shutil.copytree(run.folder / "build/tiny/run", tmp_path / "run")
+    shutil.rmtree(copy / "eval", ignore_errors=True)
+    (copy / "eval").write_text("a file in the place of the folder: nobody can write into it")
+    assert run.swc("eval", str(copy), "--time-batch", "0") == 1
+    shown = capfd.readouterr()
+    assert "tiny on digits" in shown.out and "shallow" in shown.out
+    assert f"error[SW604]: cannot write `{copy / 'eval'}" in shown.err
+    assert run.swc("eval", str(copy), "--keep") == 1, "asked for files, it is told before it measures"
+    assert capfd.readouterr().out == ""

@@ -18,7 +18,6 @@ from swc.exporting.families import FILES, family_code, family_files, import_line
 from swc.exporting.python_names import file_stem, names_of
 from swc.exporting.python_source import python_source
 from swc.exporting.python_weights import WIDTH, called, code_of, laid_out
-from swc.program.codec import hash_of
 from swc.program.expressions import Combine, Concat, Mix, Resize, Scale, Slice, Stored
 from swc.program.program import SlotPlan, TensorPlan
 from swc.program.vocabulary import FAMILIES, JOINT_FAMILIES
@@ -80,7 +79,7 @@ def found(run: Place, given: dict[str, torch.Tensor], tmp_path_factory: pytest.T
 
 
 def ensemble_of(run: Place) -> torch.nn.Module:
-    kept = kept_of(run.run, hash_of(run.build().spec))
+    kept = kept_of(run.run)
     assert kept is not None
     return restored(kept, "cpu").eval()
 

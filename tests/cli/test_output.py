@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 from threading import Thread
 
-from swc.cli.output import form_of, write_file
+import pytest
+from swc.cli.output import deliver, form_of, write_file
+from swc.diagnostics import DiagnosticError
 
 
 def test_a_link_stays_a_link(tmp_path: Path) -> None:
@@ -35,3 +38,17 @@ def test_the_ending_of_a_file_names_its_form() -> None:
     wanted = {"e.json": "json", "e.CSV": "csv", "e.txt": "table", "e": "table", ".json": "table"}
     assert {name: form_of(Path(name), forms, "table") for name in wanted} == wanted
     assert form_of(None, forms, "table") == "table"
+
+
+def test_a_result_that_cannot_be_written_is_printed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where a disk is full at the end of long work."""
+
+    def full(path: Path, content: bytes) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(DiagnosticError, match="No space left"):
+        deliver("the table\n", tmp_path / "table.txt")
+    assert capsys.readouterr().out == "the table\n"

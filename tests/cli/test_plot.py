@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from swc.cli import main, plot
 from swc.program.feedback import ClusterFeedback
+from swc.program.files import CHECKSUMS
 from swc.report.anytime import COSTS, anytime, front
 from swc.report.curves import curves
 from swc.report.evaluated import interpolation, reliability
@@ -96,6 +97,9 @@ def test_a_damaged_evaluation_is_told(run: Place, capsys: pytest.CaptureFixture[
     path = run.run / "eval" / "evaluation.json"
     whole = path.read_text("utf-8")
     path.write_text("{}", encoding="utf-8")
+    assert run.swc("plot", "anytime") == 1
+    assert "its checksum is not the one that it was written with" in capsys.readouterr().err
+    (path.parent / CHECKSUMS).unlink()
     assert run.swc("plot", "anytime") == 1
     path.write_text(whole, encoding="utf-8")
     assert "it holds no evaluation of one run" in capsys.readouterr().err

@@ -100,6 +100,11 @@ def test_the_spec_is_the_same_each_time(place: Place) -> None:
     assert (place.folder / "a.sw").read_bytes() == (place.folder / "b.sw").read_bytes()
 
 
+def test_a_target_that_cuts_nothing_is_told(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
+    assert place.swc("slim", "--flops", "100%", "--images", "64", "-o", "uncut.sw") == 0
+    assert "slim_100 is not cut at all" in capsys.readouterr().err
+
+
 def test_what_cannot_be_met_is_refused(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
     assert place.swc("slim", "--flops", "0.1%", "--images", "64", "-o", "none.sw") == 1
     assert "SW701" in capsys.readouterr().err

@@ -37,6 +37,12 @@ def workers(parent: int) -> list[int]:
     return [found[name] for name in sorted(found)]
 
 
+def wait_for_checkpoint(made: Place) -> None:
+    deadline = time.monotonic() + 240
+    while not made.checkpoint.exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="finds the processes in /proc, which this system has not")
 def test_a_killed_process_ends_the_run_which_goes_on_to_the_same_bits(
@@ -46,10 +52,16 @@ def test_a_killed_process_ends_the_run_which_goes_on_to_the_same_bits(
     whole = start(undisturbed)
     assert whole.wait(timeout=300) == 0
 
+    asked = start(disturbed, "--checkpoint-every", "0")
+    wait_for_checkpoint(disturbed)
+    asked.terminate()
+    assert asked.communicate(timeout=120)[1].endswith("\nstopped by SIGTERM\n")
+    assert asked.returncode == 143
+
     cut = start(disturbed, "--checkpoint-every", "0")
-    deadline = time.monotonic() + 240
-    while not disturbed.checkpoint.exists() and time.monotonic() < deadline:
-        time.sleep(0.05)
+    assert cut.stderr is not None
+    while not cut.stderr.readline().startswith("search  epoch"):
+        pass
     os.kill(workers(cut.pid)[1], signal.SIGKILL)
     _, told = cut.communicate(timeout=120)
     assert cut.returncode == 1

@@ -24,6 +24,7 @@ from swc.diagnostics.catalogue.training import (
     SurroundingsChanged,
 )
 from swc.program.codec import hash_of
+from swc.program.files import write_kept
 from swc.store import held
 
 from runs import Place, place, spec_text, trained
@@ -173,7 +174,7 @@ def test_a_missing_previous_is_told(run: Place, capsys: Capture) -> None:
 def test_other_threads_are_told(run: Place, capsys: Capture) -> None:
     path = run.run / "machine.json"
     facts = json.loads(path.read_text("utf-8"))
-    path.write_text(json.dumps(facts | {"threads": "64"}), encoding="utf-8")
+    write_kept(path, json.dumps(facts | {"threads": "64"}))
     assert run.train() == 0
     told = capsys.readouterr().err
     assert f"warning[{SurroundingsChanged.code}]" in told
@@ -183,12 +184,12 @@ def test_other_threads_are_told(run: Place, capsys: Capture) -> None:
 def test_other_kernels_are_told_and_torchs_are_those_of_old_runs(run: Place, capsys: Capture) -> None:
     path = run.run / "machine.json"
     facts = json.loads(path.read_text("utf-8"))
-    path.write_text(json.dumps(facts | {"kernels": "cupy"}), encoding="utf-8")
+    write_kept(path, json.dumps(facts | {"kernels": "cupy"}))
     assert run.train() == 0
     told = capsys.readouterr().err
     assert f"warning[{SurroundingsChanged.code}]" in told
     assert "kernels: cupy -> torch" in told
-    path.write_text(json.dumps({k: v for k, v in facts.items() if k != "kernels"}), encoding="utf-8")
+    write_kept(path, json.dumps({k: v for k, v in facts.items() if k != "kernels"}))
     assert run.train() == 0
     assert SurroundingsChanged.code not in capsys.readouterr().err
 

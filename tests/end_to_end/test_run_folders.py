@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
+from swc.diagnostics import Sink
+from swc.options import Options
+from swc.run import open_run
+from swc.store import open_build
 
 from runs import Place, place, spec_text, trained
 
@@ -102,9 +107,67 @@ def test_a_changed_factory_is_told(tmp_path_factory: pytest.TempPathFactory) -> 
     text = spec_text().replace("wrn(depth: 10, width: 1)", 'python("changing_net:net")')
     assert where.compile(text) == 0
     source.write_text(factory.replace("WIDE", "20"), encoding="utf-8")
-    process = where.start()  # this process has the old code in memory
-    assert "SW548" in process.communicate()[1]
-    assert process.returncode == 1
+    for arguments, told in (((), "SW767"), (("--trust",), "SW548")):
+        process = where.start(*arguments)
+        assert told in process.communicate()[1]
+        assert process.returncode == 1
+
+
+OWN = """
+import {library}
+from torch import nn
+def {factory}(num_classes, {argument}=16):
+    return nn.Sequential(nn.Conv2d(1, 4, 3), nn.Flatten(), nn.Linear(4 * 36, 16), nn.ReLU(), nn.Linear(16, num_classes))
+"""
+AS_COMPILED = {"library": "json", "factory": "net", "argument": "wide"}
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory: pytest.TempPathFactory) -> Place:
+    """A place with a compiled spec, one member of which is in a file beside it."""
+    where = place(tmp_path_factory)
+    (where.folder / "passing_net.py").write_text(OWN.format(**AS_COMPILED), encoding="utf-8")
+    text = spec_text().replace("wrn(depth: 10, width: 1)", 'python("passing_net:net", wide: 16)')
+    assert where.compile(text) == 0
+    return where
+
+
+@pytest.mark.parametrize(
+    ("change", "code", "words"),
+    [
+        ({"library": "no_such_library"}, "SW555", "cannot be imported now: No module named 'no_such_library'"),
+        ({"factory": "other"}, "SW555", "has no attribute 'net'"),
+        ({"argument": "broad"}, "SW548", "unexpected keyword argument 'wide'"),
+    ],
+)
+def test_what_cannot_be_imported_now_has_not_changed(
+    own: Place, capsys: pytest.CaptureFixture[str], change: dict[str, str], code: str, words: str
+) -> None:
+    """`--fresh` would give up what was trained, where a library or a file need only come back."""
+    (own.folder / "passing_net.py").write_text(OWN.format(**(AS_COMPILED | change)), encoding="utf-8")
+    sys.modules.pop("passing_net", None)
+    assert own.train("--trust") == 1
+    said = capsys.readouterr().err
+    assert f"error[{code}]" in said and words in said
+    assert ("--fresh" in said) == (code == "SW548")
+
+
+@pytest.mark.parametrize("option", [(), ("--epochs-scale", "0.5"), ("--epochs-scale", "1"), ("--epochs-scale", "0.25")])
+def test_a_run_that_is_named_itself_is_scaled_once(
+    tmp_path_factory: pytest.TempPathFactory, capsys: pytest.CaptureFixture[str], option: tuple[str, ...]
+) -> None:
+    where = place(tmp_path_factory, main=4)
+    build = open_build(where.folder / "build/tiny", prefer_run=False)
+    open_run(build, Options(epochs_scale=0.5, device="cpu"), Sink(), lambda _: None)
+    begun = open_build(where.run)
+    if option in ((), ("--epochs-scale", "0.5")):
+        run = open_run(begun, Options(epochs_scale=float(option[1]) if option else None), Sink(), lambda _: None)
+        assert [phase.epochs for phase in run.training.phases] == [1, 2]
+        return
+    assert where.train(str(where.run), *option) == 1
+    said = capsys.readouterr().err
+    assert "error[SW556]" in said and "was begun with `--epochs-scale 0.5`" in said
+    assert "leave `--epochs-scale` away" in said
 
 
 def test_hard_sharing_goes_through_split_and_untie(tmp_path_factory: pytest.TempPathFactory) -> None:

@@ -77,6 +77,13 @@ def test_layers_that_mixed_alike_share_a_bank() -> None:
     assert any("in groups of 13, 12" in note for note in context.notes)
 
 
+def test_fewer_groups_than_asked_for_are_told() -> None:
+    alternated = alternating(graph_of(context_of(0)))
+    same = evolve(alternated, mixtures=tuple(evolve(one, weights=SHARP[0]) for one in alternated.mixtures))
+    graph_of(context := context_of(1, (same,)))
+    assert any("2 groups were asked for, but they took no more than 1 different" in note for note in context.notes)
+
+
 def test_each_block_has_groups_of_its_own() -> None:
     shares = [evolve(SHARED, selector=Selector("glob", f"m{n}.*")) for n in range(2)]
     first = graph_of(context_of(0, (), HALF, *shares))

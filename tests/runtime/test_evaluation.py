@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_score, top_k_accuracy_score
 from swc.driver import compile_file
 from swc.ir.counts import Composed, composed
+from swc.trust.importing import own_code
 
 from examples import percent
 from programs import ensemble_of, hard_program, images, tiny_program
@@ -31,7 +32,6 @@ from swc_runtime.evaluate.outliers import MEASURES, detect, uncertainty
 from swc_runtime.evaluate.subsets import score_subsets, subsets, together
 from swc_runtime.evaluate.temperature import at_temperature, fit_temperature
 from swc_runtime.metrics import aurc, nll, reliability, score
-from swc_runtime.models import factory_path
 from swc_runtime.precision import Arithmetic
 
 FULL = Arithmetic("cpu", torch.float32, "tests")
@@ -225,11 +225,13 @@ def test_costs_are_known_before_anything_is_trained(own: bool, tmp_path: Path) -
     """Also those of a model whose code looks at numbers, which the meta device has not."""
     (tmp_path / "pair.sw").write_text(SPEC if own else SPEC.replace(OWN, PLAIN))
     (tmp_path / "needs_numbers.py").write_text(NET)
-    program = compile_file(tmp_path / "pair.sw").program
-    with factory_path((tmp_path,)):
+    compiled = compile_file(tmp_path / "pair.sw")
+    program = compiled.program
+    with own_code(compiled.spec):
         real = build(program)
         found = planned_costs(program)
     assert found == member_costs(real, torch.zeros(1, 1, 8, 8), FULL, timed=False)
+    assert compiled.tables[1].multiply_adds == (found[1].multiply_adds if own else None)
     assert costs_together(found) == Cost(found[0].multiply_adds + found[1].multiply_adds, None)
     assert costs_together([Cost(1, 0.5), Cost(2, 0.25)]) == Cost(3, 0.75)
 

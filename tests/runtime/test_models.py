@@ -11,7 +11,15 @@ import torch
 from swc.program import vocabulary
 from torch import nn
 
-from swc_runtime.models import FAMILIES, NoModuleError, build_model, factory_path
+from swc_runtime.models import (
+    FAMILIES,
+    ElsewhereError,
+    NoModuleError,
+    NotAFactoryError,
+    StandardLibraryError,
+    build_model,
+)
+from swc_runtime.models import factories as factories_of_models
 from swc_runtime.models.resnet import STAGES
 from swc_runtime.models.wrn import blocks_per_stage
 
@@ -164,20 +172,84 @@ def test_wrn_starts_with_activations_of_unit_scale() -> None:
     assert abs(first.std().item() - (2 / (16 * 9)) ** 0.5) < 0.01
 
 
-def test_python_factories_are_called_with_the_number_of_classes(tmp_path: Path) -> None:
-    (tmp_path / "factory_of_models_test.py").write_text(
-        "from torch import nn\n"
-        "def net(width, num_classes): return nn.Linear(width, num_classes)\n"
-        "def fixed(width): return nn.Linear(width, 3)\n"
-        "def nothing(): return 5\n"
-    )
-    with factory_path([tmp_path]):
-        assert meta("python", "factory_of_models_test:net", 9, width=4).weight.shape == (9, 4)
-        assert meta("python", "factory_of_models_test:fixed", 9, width=4).weight.shape == (3, 4)
-        with pytest.raises(NoModuleError, match="int"):
-            meta("python", "factory_of_models_test:nothing")
-        with pytest.raises(ValueError, match=r"package\.module:factory"):
-            meta("python", "factory_of_models_test")
+FACTORIES = """
+import os
+import posixpath
+import subprocess
+from functools import partial
+from subprocess import run
+from torch import nn
+from torchvision.models import resnet18
+from torchvision.models.resnet import ResNet
+
+class Net(nn.Linear):
+    def __init__(self, num_classes): super().__init__(2, num_classes)
+    @classmethod
+    def wide(cls, num_classes): return cls(num_classes)
+
+class Maker:
+    def __call__(self): raise SystemExit("called")
+    def method(self): raise SystemExit("called")
+
+maker, bound, part = Maker(), Maker().method, partial(run, "true")
+short = lambda width: nn.Linear(width, 3)
+def net(width, num_classes): return nn.Linear(width, num_classes)
+def fixed(width): return nn.Linear(width, 3)
+def nothing(): return 5
+"""
+
+
+@pytest.fixture
+def factories(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    (tmp_path / "factory_of_models_test.py").write_text(FACTORIES)
+    monkeypatch.syspath_prepend(tmp_path)
+    return "factory_of_models_test"
+
+
+def test_python_factories_are_called_with_the_number_of_classes(factories: str) -> None:
+    for name in ("net", "fixed", "short"):
+        shape = meta("python", f"{factories}:{name}", 9, width=4).weight.shape
+        assert shape == ((9, 4) if name == "net" else (3, 4))
+    for name in ("Net", "Net.wide"):
+        assert meta("python", f"{factories}:{name}", 9).weight.shape == (9, 2)
+    with pytest.raises(NoModuleError, match="int"):
+        meta("python", f"{factories}:nothing")
+    with pytest.raises(ValueError, match=r"package\.module:factory"):
+        meta("python", factories)
+    with pytest.raises(ValueError, match="does not take its arguments: missing"):
+        meta("python", f"{factories}:net", 9)
+
+
+@pytest.mark.parametrize("name", ["maker", "bound", "part", "Maker", "os.system", "os", "FACTORIES.x"])
+def test_what_is_no_class_of_modules_and_no_function_is_never_called(factories: str, name: str) -> None:
+    with pytest.raises((NotAFactoryError, AttributeError)):
+        meta("python", f"{factories}:{name}")
+
+
+@pytest.mark.parametrize(
+    ("name", "home", "path"),
+    [
+        ("run", "subprocess", "run"),
+        ("subprocess.run", "subprocess", "run"),
+        ("posixpath.join", "posixpath", "join"),
+        ("resnet18", "torchvision.models.resnet", "resnet18"),
+        ("ResNet", "torchvision.models.resnet", "ResNet"),
+        ("ResNet.train", "torch.nn.modules.module", "Module.train"),
+    ],
+)
+def test_what_is_defined_elsewhere_is_never_called(factories: str, name: str, home: str, path: str) -> None:
+    with pytest.raises(ElsewhereError) as raised:
+        meta("python", f"{factories}:{name}", args="true")
+    assert (raised.value.home, raised.value.path) == (home, path)
+
+
+@pytest.mark.parametrize(
+    "name", ["os:system", "builtins:eval", "subprocess:run", "antigravity:x", "xml.dom:x", "__main__:x"]
+)
+def test_modules_of_pythons_own_are_not_even_imported(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(factories_of_models, "import_module", pytest.fail)
+    with pytest.raises(StandardLibraryError):
+        meta("python", name, command="true")
 
 
 def test_unknown_kinds_and_families_are_refused() -> None:

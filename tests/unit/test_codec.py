@@ -17,8 +17,10 @@ from swc.program.expressions import Combine, Concat, Expression, Mix, Resize, Sc
 from swc.program.feedback import ClusterFeedback, CoefficientFeedback, Feedback, Similarity, Spectrum
 from swc.program.model_source import ModelSource
 from swc.program.program import SCHEMA, BankPlan, MemberPlan, PrivatePlan, Program, SlotPlan, TensorPlan, WeightPlan
+from swc.program.schemas import OLDEST
 from swc.program.stages import stages
 from swc.program.training import Phase, Recipe, SplitClusters, Training, UntieCoefficients
+from swc.program.vocabulary import UPSAMPLINGS
 from swc.semantics.spec import Budget, Member, Selector, Share, Spec
 
 TRAINING = Training(
@@ -39,7 +41,10 @@ SPEC = Spec(
     (("beta", 0.9), ("deep", True), ("name", "x"), ("count", 3)),
 )
 
-names = st.text(max_size=6)
+names = st.text(min_size=1, max_size=6)  # of ids, and of modules but for the dots between them
+members = st.from_regex(r"[^\W\d]\w{0,4}(\[[1-9]\])?", fullmatch=True)
+paths = st.lists(names.map(lambda name: name.replace(".", "_")), max_size=3).map(".".join)
+modes = st.sampled_from(UPSAMPLINGS)
 shapes = st.lists(st.integers(1, 9), min_size=2, max_size=4).map(tuple)
 leaves = st.builds(Stored, names, shapes) | st.builds(Combine, names, st.integers(0, 99), shapes)
 
@@ -50,13 +55,13 @@ def _grown(inner: st.SearchStrategy[Expression]) -> st.SearchStrategy[Expression
         st.builds(Slice, inner, shapes)
         | st.builds(Concat, st.sampled_from([0, 1]), parts)
         | st.builds(Scale, inner, names, names)
-        | st.builds(Resize, inner, shapes, names)
+        | st.builds(Resize, inner, shapes, modes)
         | st.builds(Mix, inner, names, st.integers(0, 99), shapes)
     )
 
 
 expressions = st.recursive(leaves, _grown, max_leaves=6)
-weights = st.builds(WeightPlan, names, names, shapes, expressions)
+weights = st.builds(WeightPlan, members, paths, shapes, expressions)
 
 
 def program(found: tuple[WeightPlan, ...] = ()) -> Program:
@@ -143,7 +148,7 @@ def code_of(text: str, cls: object = Program) -> str:
         ('"revision": 2', '"revision": ', "SW650"),
         ('"revision": 2', '"revision": NaN', "SW650"),
         ('"type": "Program"', '"type": "Spec"', "SW651"),
-        (f'"schema": {SCHEMA}', f'"schema": {SCHEMA - 1}', "SW652"),
+        (f'"schema": {SCHEMA}', f'"schema": {OLDEST - 1}', "SW652"),
         (f'"schema": {SCHEMA}', f'"schema": {SCHEMA + 1}', "SW652"),
         (f'"schema": {SCHEMA}', '"schema": true', "SW652"),
         ('"revision": 2', '"revision": "2"', "SW653"),

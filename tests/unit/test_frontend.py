@@ -245,8 +245,8 @@ def test_reading_leaves_torchs_random_numbers_alone(nets: Path) -> None:
         ("SW300", ModelSource("torchvision", "mobilenet_v22"), "mobilenet_v22"),
         ("SW301", python("frontend_no_such:net"), "frontend_no_such"),
         ("SW301", python("frontend_nets:missing"), "missing"),
-        ("SW301", python("frontend_nets"), "package.module:factory"),
-        ("SW301", python("frontend_nets:not_callable"), "cannot be called"),
+        ("SW209", python("frontend_nets"), "frontend_nets"),
+        ("SW761", python("frontend_nets:not_callable"), "of type `int`"),
         ("SW301", python("frontend_broken:net"), "a_module_nobody_has"),
         ("SW302", python("frontend_raising:net"), "at import"),
         ("SW302", python("frontend_nets:fails"), "no checkpoint here"),
@@ -272,7 +272,8 @@ def test_mistakes_have_codes(nets: Path, code: str, source: ModelSource, words: 
 
 def test_every_code_is_among_the_mistakes() -> None:
     marks = [mark for mark in test_mistakes_have_codes.pytestmark if mark.name == "parametrize"]  # type: ignore[attr-defined]
-    assert {case[0] for case in marks[0].args[1]} == {found.code for found in MEMBERS}
+    codes = {case[0] for case in marks[0].args[1]}
+    assert {code for code in codes if code.startswith("SW3")} == {found.code for found in MEMBERS}
 
 
 def test_a_misspelt_name_is_guessed(nets: Path) -> None:

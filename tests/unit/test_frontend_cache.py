@@ -87,11 +87,15 @@ def test_changed_code_of_the_families_changes_the_key(tmp_path: Path) -> None:
     assert cache._hash_of_folder(tmp_path) != before
 
 
-def test_factories_of_the_authors_are_never_kept(folder: Path) -> None:
+def test_tables_of_the_authors_factories_are_kept_by_the_digest_of_their_code(folder: Path) -> None:
     source = ModelSource("python", "net:small")
-    cache.store(source, DIGITS, LayerTable("", (), ()))
-    assert cache.load(source, DIGITS) is None
+    table = LayerTable("", (), (), multiply_adds=7)
+    cache.store(source, DIGITS, table)
     assert list(folder.iterdir()) == []
+    cache.store(source, DIGITS, table, "some code")
+    found = cache.load(source, DIGITS, "some code")
+    assert found == table and found.multiply_adds == 7
+    assert cache.load(source, DIGITS, "other code") is cache.load(source, DIGITS) is None
 
 
 def test_a_folder_that_cannot_be_written_does_no_harm(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -107,3 +111,29 @@ def test_where_entries_lie(monkeypatch: pytest.MonkeyPatch) -> None:
     assert cache_folder() == Path("/x/swc")
     monkeypatch.delenv("XDG_CACHE_HOME")
     assert cache_folder() == Path.home() / ".cache" / "swc"
+
+
+def test_what_others_own_or_may_write_to_is_not_read_and_told_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from swc import cache as kept_texts
+    from swc.cli import main
+
+    monkeypatch.setenv("SWC_CACHE", str(tmp_path / "cache"))
+    kept_texts.keep("tables", "key", "text")
+    (entry,) = (tmp_path / "cache/tables").iterdir()
+    assert kept_texts.kept("tables", "key") == "text"
+    for path, mode in ((entry, 0o666), (tmp_path / "cache/tables", 0o777), (tmp_path / "cache", 0o777)):
+        before = path.stat().st_mode
+        path.chmod(mode)
+        assert kept_texts.kept("tables", "key") is None
+        path.chmod(before)
+        assert kept_texts.kept("tables", "key") == "text"
+    with monkeypatch.context() as patched:
+        patched.setattr("os.geteuid", lambda: 4242)
+        assert kept_texts.kept("tables", "key") is None
+    main.run(["explain", "SW001"])
+    told = capsys.readouterr().err
+    assert told.count(f"the cache {entry} is not read: other users own it or may write to it") == 1
+    main.run(["explain", "SW001"])
+    assert "is not read" not in capsys.readouterr().err

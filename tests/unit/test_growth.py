@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
-from types import FrameType
 
 import pytest
 from attrs import evolve
@@ -17,22 +15,7 @@ from swc.program.expressions import Combine, Concat, Expression, placements, slo
 from swc.program.feedback import Similarity
 from swc.solvers.exact import solve_optimal
 
-
-def calls(act: Callable[[], object]) -> int:
-    """How many Python functions are called."""
-    count = 0
-
-    def see(frame: FrameType, event: str, _: object) -> None:
-        nonlocal count
-        count += event == "call"
-
-    before = sys.getprofile()
-    sys.setprofile(see)
-    try:
-        act()
-    finally:
-        sys.setprofile(before)
-    return count
+from counting import calls
 
 
 def test_four_times_the_layers_are_little_more_than_four_times_the_work() -> None:

@@ -12,14 +12,17 @@ from swc.diagnostics.catalogue.files import NoBuild, OutputUnwritable, UnknownBu
 from swc.diagnostics.catalogue.formats import DamagedFile
 from swc.driver import Compiled, compile_spec, recompile
 from swc.frontend import read_members
+from swc.program import files
 from swc.program.datasets import DATASETS
 from swc.program.feedback import ClusterFeedback, Similarity
+from swc.program.files import CHECKSUMS
 from swc.program.model_source import ModelSource
 from swc.program.stages import scale_epochs
 from swc.program.training import Phase, Recipe, SplitClusters, Training, UntieCoefficients
 from swc.semantics.spec import Budget, Clusters, Member, Selector, Share, Spec
 from swc.store import (
     RUN,
+    held,
     open_build,
     read_compiled,
     read_feedback,
@@ -127,7 +130,9 @@ def test_a_run_comes_back_with_its_feedback(compiled: Compiled, tmp_path: Path) 
     write_revision(revision_folder(run, 1), second)
     assert read_feedback(run, 0) == feedback
     assert read_feedback(run, 1) is None
-    assert read_compiled(run, 1) == second
+    back = read_compiled(run, 1)
+    assert evolve(back, notes=second.notes, warnings=second.warnings) == second
+    assert back.remarks == second.remarks
     found = open_build(run.parent)
     assert found.is_run
     assert [revision.label for revision in found.revisions] == ["search", "main"]
@@ -140,6 +145,7 @@ def test_a_scaled_run_is_that_of_its_build_and_a_changed_one_is_not(compiled: Co
     scaled = evolve(SPEC, training=scale_epochs(TRAINING, 0.5))
     run = begin_run(compiled, tmp_path)
     write_spec(run, compile_spec(scaled, compiled.tables))
+    write_revision(revision_folder(run, 0), compile_spec(scaled, compiled.tables))
     assert open_build(run.parent).spec == scaled
     changed = compile_spec(evolve(SPEC, budget=Budget("native", 0.6)), compiled.tables)
     write_build(changed, tmp_path)
@@ -219,9 +225,42 @@ def test_a_program_whose_ids_lead_nowhere_is_damaged(compiled: Compiled, tmp_pat
     folder = write_build(compiled, tmp_path)
     path = folder / "program.json"
     slot = compiled.program.slots[0]
+    (folder / CHECKSUMS).unlink()  # as an older version left it
     path.write_text(path.read_text("utf-8").replace(f'"bank": "{slot.bank}"', '"bank": "lost"'), encoding="utf-8")
     with pytest.raises(DiagnosticError) as raised:
         open_build(folder)
     (told,) = raised.value.diagnostics
     assert isinstance(told, DamagedFile)
     assert "names the bank `lost`, which is not there" in told.detail
+
+
+def test_a_build_of_another_user_is_not_taken_unasked(
+    compiled: Compiled, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = write_build(compiled, tmp_path)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(files, "_owner", lambda path: 4242 if path.name == ".last" else os.geteuid())
+    with pytest.raises(DiagnosticError, match=r"SW781.*belongs to another user"):
+        open_build()
+    assert open_build(folder).spec == compiled.spec
+
+
+@pytest.mark.parametrize("name", ["../other", "a/b", "", "a\x1b[2J"])
+def test_the_last_build_is_a_name_alone(
+    compiled: Compiled, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    write_build(compiled, tmp_path)
+    (tmp_path / "build/.last").write_text(name, "utf-8")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(DiagnosticError, match="it does not hold the name of an ensemble"):
+        open_build()
+
+
+def test_a_lock_writes_into_no_file_behind_a_link(tmp_path: Path) -> None:
+    (tmp_path / "mine.txt").write_text("mine", "utf-8")
+    (tmp_path / "lock").symlink_to("mine.txt")
+    with pytest.raises(DiagnosticError, match="SW604"), held(tmp_path):
+        pass
+    (tmp_path / "notes.txt.partial").symlink_to("mine.txt")
+    write_whole(tmp_path / "notes.txt", "other")
+    assert (tmp_path / "mine.txt").read_text("utf-8") == "mine"

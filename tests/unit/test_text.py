@@ -26,19 +26,29 @@ from swc.ir.graph import (
 from swc.ir.text import parse_graph, print_graph
 from swc.program.expressions import Combine, Concat, Expression, Mix, Resize, Scale, Slice, Stored
 from swc.program.model_source import ModelSource
+from swc.program.vocabulary import FAMILIES, UPSAMPLINGS
 
 from graphs import small_graph
 
-names = st.text(max_size=8) | st.sampled_from(["m[0].block1.0.conv1#0", "all", "true", "1x", "a b", '"', "c0.0"])
-whole = st.integers(-3, 10**8)
+names = st.text(min_size=1, max_size=8) | st.sampled_from(
+    ["m[0].block1.0.conv1#0", "all", "true", "1x", "a b", '"', "c0.0"]
+)
+identifiers = st.from_regex(r"[^\W\d]\w{0,6}", fullmatch=True)
+members = identifiers | st.builds("{}[{}]".format, identifiers, st.integers(0, 99))
+paths = st.lists(names.map(lambda name: name.replace(".", "_")), max_size=3).map(".".join)
+modes = st.sampled_from(UPSAMPLINGS)
+whole = st.integers(0, 10**8)
 shapes = st.lists(st.integers(0, 2048), max_size=5).map(tuple)
 pairs = st.tuples(st.integers(0, 99), st.integers(0, 99))
 scalars = st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.booleans() | names
-sources = st.builds(
-    ModelSource,
-    st.sampled_from(["family", "torchvision", "python"]),
-    names,
-    st.lists(st.tuples(names, scalars), max_size=3).map(tuple),
+given_names = {
+    "family": st.sampled_from(sorted(FAMILIES)),
+    "torchvision": identifiers,
+    "python": st.builds("{}.{}:{}".format, identifiers, identifiers, identifiers),
+}
+sources = st.one_of(
+    st.builds(ModelSource, st.just(kind), name, st.lists(st.tuples(identifiers, scalars), max_size=3).map(tuple))
+    for kind, name in given_names.items()
 )
 leaves = st.builds(Stored, names, shapes) | st.builds(Combine, names, whole, shapes)
 
@@ -49,7 +59,7 @@ def _grown(inner: st.SearchStrategy[Expression]) -> st.SearchStrategy[Expression
         st.builds(Slice, inner, shapes)
         | st.builds(Concat, st.sampled_from([0, 1]), parts)
         | st.builds(Scale, inner, names, names)
-        | st.builds(Resize, inner, shapes, names)
+        | st.builds(Resize, inner, shapes, modes)
         | st.builds(Mix, inner, names, st.integers(0, 99), shapes)
     )
 
@@ -60,12 +70,12 @@ def some(node: st.SearchStrategy[object]) -> st.SearchStrategy[tuple[object, ...
 
 graphs = st.builds(
     Graph,
-    ensemble=names,
+    ensemble=identifiers,
     revision=whole,
-    phase=names,
-    members=some(st.builds(Member, names, sources)),
-    layers=some(st.builds(Layer, names, names, names, whole, st.sampled_from(["conv", "linear"]), shapes, whole)),
-    private=some(st.builds(Private, names, names, shapes, names)),
+    phase=identifiers | st.just(""),
+    members=some(st.builds(Member, members, sources)),
+    layers=some(st.builds(Layer, names, members, paths, whole, st.sampled_from(["conv", "linear"]), shapes, whole)),
+    private=some(st.builds(Private, members, paths, shapes, names)),
     clusters=some(st.builds(Cluster, names, whole, names, some(names))),
     levels=some(st.builds(Level, names, names, whole, some(st.builds(Piece, shapes, pairs)), st.none() | pairs)),
     banks=some(st.builds(Bank, names, whole, whole, whole)),

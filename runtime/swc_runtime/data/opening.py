@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from swc.program.class_names import CLASS_NAMES
 from swc.program.datasets import DataFacts
 
 from swc_runtime.data.cifar import ARCHIVES, read_cifar
@@ -22,7 +23,8 @@ def open_data(facts: DataFacts, folder: Path | None, offline: bool, announce: Ca
     """Both splits of a data set.
 
     `folder` holds data sets (None: see `data_folder`); `offline` forbids downloads; `announce` is told before one
-    begins. `DiagnosticError` where the set cannot be had, ValueError for a name without a loader.
+    begins, and what was found in a folder of images.
+    `DiagnosticError` where the set cannot be had, ValueError for a name without a loader.
     """
     place = folder if folder is not None else data_folder()
     if facts.name == "digits":
@@ -31,7 +33,7 @@ def open_data(facts: DataFacts, folder: Path | None, offline: bool, announce: Ca
         return _in_memory(facts, read_cifar(ARCHIVES[facts.name], place, offline, announce), place)
     if facts.folder is not None or facts.name == "imagenet":
         tree = _tree(facts, folder, place)
-        return Dataset(facts, *read_folder(facts, tree), tree)
+        return read_folder(facts, tree, announce)
     raise ValueError(f"no data set is named `{facts.name}`")
 
 
@@ -53,4 +55,4 @@ def _tree(facts: DataFacts, named: Path | None, place: Path) -> Path:
 
 def _in_memory(facts: DataFacts, parts: tuple[tuple, tuple], place: Path | None) -> Dataset:  # type: ignore[type-arg]
     train, test = (MemorySplit(facts, images, labels) for images, labels in parts)
-    return Dataset(facts, train, test, place)
+    return Dataset(facts, train, test, place, CLASS_NAMES[facts.name])

@@ -6,6 +6,7 @@ members see them, before normalisation; labels are int64 [N]; reading an image t
 
 from __future__ import annotations
 
+import os
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from os import cpu_count
@@ -15,17 +16,20 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 import torch
 from attrs import evolve, frozen
-from swc.diagnostics import DiagnosticError
+from swc.diagnostics import Diagnostic, DiagnosticError, Sink
 from swc.diagnostics.catalogue.data import DataDamaged
 from swc.program.datasets import DataFacts
 from torch import Tensor
 
 from swc_runtime.data.boxes import crop_boxes
 from swc_runtime.data.keys import Hashes, Integers
+from swc_runtime.data.listing import printable
+from swc_runtime.data.pixels import BROKEN, with_8_bits
 
 if TYPE_CHECKING:
     from PIL import Image
 
+AS_STORED = "imagenet"  # of which published numbers are of the images as they lie in their files, whatever EXIF says
 RESIZE_RATIO = 8 / 7  # the shorter side against the crop at test time: 256 to 224
 
 
@@ -131,11 +135,14 @@ class FolderSplit:
         from PIL import Image
 
         channels = self.facts.image_shape[0]
+        is_turned = self.facts.name != AS_STORED
         try:
             with Image.open(path) as file:
-                return _with_8_bits(file).convert("L" if channels == 1 else "RGB")
-        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:  # what Pillow's readers raise
-            raise DiagnosticError(DataDamaged(name=self.facts.name, file=path, reason=str(error))) from error
+                return with_8_bits(file, channels, is_turned)
+        except (*BROKEN, Image.DecompressionBombError) as error:
+            reason = str(error).replace(path, printable(path)) or type(error).__name__
+            damaged = DataDamaged(name=self.facts.name, file=printable(path), reason=reason, is_own=is_turned)
+            raise DiagnosticError(damaged) from error
 
 
 def check_readable(split: Split) -> None:
@@ -144,29 +151,25 @@ def check_readable(split: Split) -> None:
         split.check()
 
 
-def _with_8_bits(image: Image.Image) -> Image.Image:
-    """Pillow clips what does not fit into 8 bits; ValueError for numbers without a known white."""
-    from PIL import Image
-
-    if image.mode.startswith("I;16"):
-        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
-    if image.mode in ("I", "F"):
-        raise ValueError(f"pixels of mode {image.mode} have no known white: save the image with 8 bits a channel")
-    return image
-
-
 @frozen(eq=False)
 class Dataset:
-    """Both splits of a data set, and where they were found."""
+    """Both splits of a data set, where they were found, the names of the classes, and what is odd about the images."""
 
     facts: DataFacts
     train: Split
     test: Split
     folder: Path | None = None
+    classes: tuple[str, ...] = ()
+    warnings: tuple[Diagnostic, ...] = ()
 
     def to(self, device: torch.device | str) -> Dataset:
         """The same images, on the device where they are held in memory; batches are then made there."""
         return evolve(self, train=self.train.to(device), test=self.test.to(device))
+
+    def report(self, sink: Sink) -> None:
+        """Tell of what is odd about the images."""
+        for warning in self.warnings:
+            sink.report(warning)
 
     def digest(self) -> str:
         """A hash of labels and file names, by which a changed data set is noticed; pixels are not read."""
@@ -174,7 +177,7 @@ class Dataset:
         for split in (self.train, self.test):
             found.update(split.labels.cpu().numpy().tobytes())
             names = split.files if isinstance(split, FolderSplit) else ()
-            found.update("\0".join("/".join(Path(name).parts[-2:]) for name in names).encode())
+            found.update(os.fsencode("\0".join("/".join(Path(name).parts[-2:]) for name in names)))
         return found.hexdigest()[:16]
 
 

@@ -1,5 +1,5 @@
 """What an ensemble predicts, and what that is worth."""
 
-from swc_runtime.evaluate.predict import evaluate, evaluating, predict, predict_logits
+from swc_runtime.evaluate.predict import dependences, evaluate, evaluating, predict, predict_logits
 
-__all__ = ["evaluate", "evaluating", "predict", "predict_logits"]
+__all__ = ["dependences", "evaluate", "evaluating", "predict", "predict_logits"]

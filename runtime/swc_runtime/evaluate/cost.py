@@ -19,6 +19,7 @@ from torch import Tensor
 
 from swc_runtime.bank import empty_parts
 from swc_runtime.ensemble import Ensemble, Network, host_of, networks_of
+from swc_runtime.evaluate.chance import chance_kept
 from swc_runtime.evaluate.predict import evaluating
 from swc_runtime.precision import Arithmetic, laid_out
 
@@ -27,6 +28,7 @@ Runs = Callable[[Tensor], Tensor]
 BURN_IN = 3  # runs that are not timed
 LEAST_RUNS = 5
 LEAST_SECONDS = 0.5
+PAIR = 2  # images
 
 
 @frozen
@@ -37,18 +39,29 @@ class Cost:
     milliseconds: float | None
 
 
-def member_costs(ensemble: Ensemble, images: Tensor, arithmetic: Arithmetic, *, timed: bool = True) -> tuple[Cost, ...]:
-    """What each member takes for images [B, C, H, W], in eval mode; nothing of the ensemble changes."""
-    with torch.no_grad(), evaluating(ensemble), ensemble.composed():
+def member_costs(
+    ensemble: Ensemble,
+    images: Tensor,
+    arithmetic: Arithmetic,
+    *,
+    timed: bool = True,
+    time_batch: int | None = None,
+) -> tuple[Cost, ...]:
+    """What each member takes for images [B, C, H, W], in eval mode; nothing of the ensemble changes.
+
+    Times are those of a batch of the first `time_batch` of them (None: of all).
+    """
+    batch = images[: time_batch if timed else 0]
+    with torch.no_grad(), chance_kept(), evaluating(ensemble), ensemble.composed():
         return tuple(
             cost
             for network in ensemble.networks
-            for cost in _network_costs(ensemble, network, images, arithmetic, timed)
+            for cost in _network_costs(ensemble, network, images, batch, arithmetic)
         )
 
 
 def _network_costs(
-    ensemble: Ensemble, network: Network, images: Tensor, arithmetic: Arithmetic, timed: bool
+    ensemble: Ensemble, network: Network, images: Tensor, batch: Tensor, arithmetic: Arithmetic
 ) -> list[Cost]:
     """Per member that a network serves what it takes to have its answer, and with it those before it."""
     module = ensemble.members[network.host]
@@ -56,7 +69,12 @@ def _network_costs(
     runs = [partial(module, until=last) if has_exits else module for last in range(len(network.members))]
     ends = runs if has_exits else runs[:1]
     found = [
-        Cost(multiply_adds(run, images[:1]), milliseconds(run, images, arithmetic) if timed else None) for run in ends
+        # copies, as a member may work on its images in place
+        Cost(
+            _multiply_adds(run, images.clone()),
+            milliseconds(run, batch.clone(), arithmetic) if len(batch) else None,
+        )
+        for run in ends
     ]
     return found if has_exits else found * len(network.members)
 
@@ -87,8 +105,8 @@ def _planned_on(device: str, program: Program) -> tuple[Cost, ...]:
     with torch.device(device):
         ensemble = Ensemble(program, empty_parts(program))
         ensemble.install([torch.zeros(plan.shape) for plan in ensemble.weights])
-        image = torch.zeros(1, *program.data.image_shape)
-        return member_costs(ensemble, image, Arithmetic(device, torch.float32, "nothing is computed"), timed=False)
+        images = torch.zeros(PAIR, *program.data.image_shape)
+        return member_costs(ensemble, images, Arithmetic(device, torch.float32, "nothing is computed"), timed=False)
 
 
 def costs_together(costs: Sequence[Cost]) -> Cost:
@@ -108,6 +126,16 @@ def milliseconds(member: Runs, images: Tensor, arithmetic: Arithmetic) -> float:
             torch.cuda.synchronize(images.device)
 
     return 1e3 * median(seconds(run)) / len(images)
+
+
+def _multiply_adds(member: Runs, images: Tensor) -> int:
+    """Of the first image; where a member takes no single one, as it needs a batch's statistics, half of two's."""
+    try:
+        return multiply_adds(member, images[:1])
+    except (RuntimeError, ValueError):  # what torch's norms raise of one value per channel
+        if len(images) < PAIR:
+            raise
+        return multiply_adds(member, images[:PAIR]) // PAIR
 
 
 def multiply_adds(member: Runs, images: Tensor) -> int:

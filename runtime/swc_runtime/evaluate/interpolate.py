@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from swc_runtime.ensemble import Ensemble
+from swc_runtime.evaluate.chance import chance_kept, draw_from
 from swc_runtime.export.plain import plain_member
 from swc_runtime.precision import Arithmetic, laid_out
 
@@ -48,9 +49,10 @@ def along(
     between, first, second = (plain_member(ensemble, number).to(device) for number in (pair[0], *pair))
     steps = [point / (num_points - 1) for point in range(num_points)]
     found = []
-    for step in steps:
-        mix(between, first, second, step)
-        found.append(_top1(between, batches, arithmetic))
+    with chance_kept():
+        for step in steps:
+            mix(between, first, second, step)
+            found.append(_top1(between, batches, arithmetic))
     return tuple(found)
 
 
@@ -63,16 +65,18 @@ def mix(between: nn.Module, first: nn.Module, second: nn.Module, step: float) ->
 
 
 def _top1(module: nn.Module, batches: Batches, arithmetic: Arithmetic) -> float:
-    """With BatchNorm in train mode, and nothing else."""
+    """With BatchNorm in train mode, and nothing else; what is predicted from numbers that are not finite is wrong."""
     module.eval()
     for part in module.modules():
         if isinstance(part, nn.modules.batchnorm._BatchNorm):
             part.train()
     device = next(module.parameters()).device
     hits = total = 0
-    for images, labels in batches:
+    for number, (images, labels) in enumerate(batches):
+        draw_from(number)  # so that a member that draws draws the same at every point
         with torch.no_grad(), arithmetic.autocast():
-            predicted = module(laid_out(images.to(device))).argmax(-1)
-        hits += int((predicted == labels.to(device)).sum())
+            logits = module(laid_out(images.to(device)).clone())  # which it may work on in place
+        is_hit = (logits.argmax(-1) == labels.to(device)) & logits.softmax(-1).isfinite().all(-1)
+        hits += int(is_hit.sum())
         total += len(labels)
     return hits / total

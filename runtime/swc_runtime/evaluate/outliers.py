@@ -15,6 +15,7 @@ from torch import Tensor
 
 Measure = Literal["probability", "entropy", "information"]
 MEASURES: tuple[Measure, ...] = ("probability", "entropy", "information")
+ROUNDING = 1e-12  # nats: less information than this is what rounding leaves of none
 FOUND = 95  # per cent of the outliers, at the threshold of `fpr95`
 
 
@@ -44,7 +45,8 @@ def uncertainty(probabilities_MNC: Tensor, measure: Measure) -> Tensor:
         case "entropy":
             return entropy(mean_NC)
         case "information":
-            return (entropy(mean_NC) - entropy(probabilities_MNC.double()).mean(0)).clamp(min=0)
+            found_N = entropy(mean_NC) - entropy(probabilities_MNC.double()).mean(0)
+            return found_N.where(found_N > ROUNDING, 0)
 
 
 def entropy(probabilities: Tensor) -> Tensor:

@@ -1,7 +1,8 @@
 """Predictions of an ensemble over a split, and their scores.
 
 Takes an ensemble and batches; gives probabilities, or `Evaluation`. Guarantees: weights are composed once; members
-are in eval mode and afterwards in the mode they were in; nothing of the ensemble changes.
+are in eval mode and afterwards in the mode they were in; nothing of the ensemble changes, nor do random numbers drawn
+afterwards; a member that draws some itself draws the same for the same batch, whichever process asks it.
 Suffixes: M members, N images, B images of a batch, C classes.
 """
 
@@ -9,15 +10,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 
 import torch
 from torch import Tensor
 
-from swc_runtime.ensemble import Ensemble
+from swc_runtime.ensemble import Ensemble, Network
+from swc_runtime.evaluate.chance import Dependence, buffers_kept, dependence
+from swc_runtime.finite import check_predictions
+from swc_runtime.init import derived_seed, seed_of
 from swc_runtime.metrics import Evaluation, score_ensemble
 from swc_runtime.precision import Arithmetic, laid_out
 from swc_runtime.ranks import ALONE, Ranks
 from swc_runtime.steps.losses import widened
+
+ROUNDING, ROUNDING_TO_BFLOAT16 = 1e-3, 5e-2  # how far batches of other sizes may be off, of the largest output
 
 
 def evaluate(
@@ -35,18 +42,19 @@ def predict(
 ) -> tuple[Tensor, Tensor]:
     """Probabilities [M, N, C] of the members, in float32 at least, and labels [N], in the order of the batches.
 
-    ValueError without a batch.
+    ValueError without a batch, DiagnosticError where a member's probabilities are not finite.
     """
     device = next(ensemble.parameters()).device
     with torch.no_grad(), evaluating(ensemble), ensemble.composed():  # composed outside of autocast, in full
         seen = [
-            (_predicted(ensemble, images.to(device), arithmetic, _is_own(number, ranks)), labels.to(device))
+            (_predicted(ensemble, number, images.to(device), arithmetic, ranks), labels.to(device))
             for number, (images, labels) in enumerate(batches)
         ]
     if not seen:
         raise ValueError("there are no images to predict")
     probabilities = torch.cat([p for p, _ in seen], dim=1)
     ranks.add_up(probabilities)  # each is zero but on one rank
+    check_predictions(probabilities, names_of(ensemble))
     return probabilities, torch.cat([labels for _, labels in seen])
 
 
@@ -55,14 +63,40 @@ def predict_logits(
 ) -> tuple[Tensor, Tensor]:
     """Logits [M, N, C] of the members, in float32 at least, and labels [N], in the order of the batches.
 
-    Their softmax is what `predict` gives. ValueError without a batch.
+    Their softmax is what `predict` gives. ValueError without a batch, DiagnosticError where a member's probabilities
+    are not finite.
     """
     device = next(ensemble.parameters()).device
     with torch.no_grad(), evaluating(ensemble), ensemble.composed():
-        seen = [(_logits(ensemble, images.to(device), arithmetic), labels.to(device)) for images, labels in batches]
+        seen = [
+            (_logits(ensemble, number, images.to(device), arithmetic), labels.to(device))
+            for number, (images, labels) in enumerate(batches)
+        ]
     if not seen:
         raise ValueError("there are no images to predict")
-    return torch.cat([logits for logits, _ in seen], dim=1), torch.cat([labels for _, labels in seen])
+    logits = torch.cat([logits for logits, _ in seen], dim=1)
+    check_predictions(logits.softmax(-1), names_of(ensemble))
+    return logits, torch.cat([labels for _, labels in seen])
+
+
+def names_of(ensemble: Ensemble) -> tuple[str, ...]:
+    """The names of all members, in order."""
+    return tuple(member.name for member in ensemble.program.members)
+
+
+def dependences(ensemble: Ensemble, images: Tensor, arithmetic: Arithmetic) -> dict[int, Dependence]:
+    """By the number of the member that holds a network what its outputs depend on beside each of a few images."""
+    tolerance = ROUNDING if arithmetic.rounds_to is None else ROUNDING_TO_BFLOAT16
+
+    def run(network: Network, batch: Tensor) -> Tensor:
+        with arithmetic.autocast(), buffers_kept(ensemble.members[network.host]):
+            return widened(ensemble.run(network, laid_out(batch)))
+
+    with torch.no_grad(), evaluating(ensemble), ensemble.composed():
+        return {
+            network.host: dependence(partial(run, network), images.to(next(ensemble.parameters()).device), tolerance)
+            for network in ensemble.networks
+        }
 
 
 def _is_own(batch: int, ranks: Ranks) -> bool:
@@ -70,9 +104,10 @@ def _is_own(batch: int, ranks: Ranks) -> bool:
     return ranks.deals_members or batch % ranks.size == ranks.rank
 
 
-def _predicted(ensemble: Ensemble, images: Tensor, arithmetic: Arithmetic, runs: bool) -> Tensor:
-    """Probabilities [M, B, C], zero where other ranks are asked."""
-    own = _probabilities(ensemble, images, arithmetic) if runs else None
+def _predicted(ensemble: Ensemble, number: int, images: Tensor, arithmetic: Arithmetic, ranks: Ranks) -> Tensor:
+    """Probabilities [M, B, C] for batch `number`, zero where other ranks are asked."""
+    runs = _is_own(number, ranks)
+    own = _logits(ensemble, number, images, arithmetic).softmax(-1) if runs else None
     if own is not None and len(own) == len(ensemble.members):
         return own
     shape = (len(ensemble.members), len(images), ensemble.program.data.num_classes)
@@ -82,23 +117,22 @@ def _predicted(ensemble: Ensemble, images: Tensor, arithmetic: Arithmetic, runs:
     return made
 
 
-def _probabilities(ensemble: Ensemble, images: Tensor, arithmetic: Arithmetic) -> Tensor:
-    return _logits(ensemble, images, arithmetic).softmax(-1)
-
-
-def _logits(ensemble: Ensemble, images: Tensor, arithmetic: Arithmetic) -> Tensor:
-    with arithmetic.autocast():
+def _logits(ensemble: Ensemble, number: int, images: Tensor, arithmetic: Arithmetic) -> Tensor:
+    """Logits [M, B, C] for batch `number`; what members draw depends on it and on the program's seed."""
+    seed = derived_seed(seed_of(ensemble.program), f"prediction/{number}")
+    with ensemble.noise.seeded(seed, images.device), arithmetic.autocast():
         logits_MBC = ensemble(laid_out(images))
     return widened(logits_MBC)
 
 
 @contextmanager
 def evaluating(ensemble: Ensemble) -> Iterator[None]:
-    """Inside, every module is in eval mode; afterwards each is as it was."""
+    """Inside, every module is in eval mode; afterwards each is as it was, and so are its buffers."""
     were_training = [module for module in ensemble.modules() if module.training]
     ensemble.eval()
     try:
-        yield
+        with buffers_kept(ensemble):
+            yield
     finally:
         for module in were_training:
             module.training = True

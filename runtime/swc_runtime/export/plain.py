@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from swc_runtime.ensemble import Ensemble
+from swc_runtime.layout import unprotect
 from swc_runtime.rebuild import rebuilt_member
 
 
@@ -27,4 +28,5 @@ def plain_member(ensemble: Ensemble, number: int) -> nn.Module:
             owner, _, parameter = plan.path.rpartition(".")
             made = nn.Parameter(weight.detach().clone(memory_format=torch.contiguous_format))
             setattr(member.get_submodule(owner), parameter, made)
+    unprotect(member)  # what the project added is no part of it
     return member.cpu().eval()

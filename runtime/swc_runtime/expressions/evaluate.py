@@ -14,6 +14,13 @@ from swc.program.expressions import Combine, Concat, Expression, Mix, Resize, Sc
 from torch import Tensor
 
 from swc_runtime.compose import block_view
+from swc_runtime.layout import lies_plainly, plain
+
+
+def weight_of(expression: Expression, rows: Mapping[str, Tensor], tensors: Mapping[str, Tensor]) -> Tensor:
+    """As `evaluate`, with the strides that a layer may be given: plain where channels-last is not safe on a CPU."""
+    made = evaluate(expression, rows, tensors)
+    return plain(made) if lies_plainly(tuple(made.shape)) else made
 
 
 def evaluate(expression: Expression, rows: Mapping[str, Tensor], tensors: Mapping[str, Tensor]) -> Tensor:

@@ -6,16 +6,13 @@ same data gives the same layer paths and shapes; the numbers come from torch's g
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from importlib import import_module, invalidate_caches
+from collections.abc import Callable, Mapping
 from inspect import Parameter, signature
-from pathlib import Path
 from typing import Any
 
 from torch import nn
 
+from swc_runtime.models.factories import find_factory
 from swc_runtime.models.hne import hne
 from swc_runtime.models.mimo import mimo
 from swc_runtime.models.mobilenet import mobilenet_v2
@@ -37,7 +34,7 @@ FAMILIES: dict[str, Callable[..., nn.Module]] = {
 }
 
 
-class NoModuleError(TypeError):
+class NoModuleError(ValueError):
     """A factory returned an object of type `found` instead of a torch module."""
 
     def __init__(self, name: str, found: str) -> None:
@@ -46,7 +43,7 @@ class NoModuleError(TypeError):
 
 
 def build_model(
-    kind: str, name: str, arguments: Mapping[str, int | float | str | bool], num_classes: int, image_shape: ImageShape
+    kind: str, name: str, arguments: Mapping[str, Any], num_classes: int, image_shape: ImageShape
 ) -> nn.Module:
     """The module a source names.
 
@@ -78,7 +75,17 @@ def _from_torchvision(name: str, arguments: Mapping[str, Any], num_classes: int)
 
 def _from_factory(name: str, arguments: Mapping[str, Any], num_classes: int) -> nn.Module:
     factory = find_factory(name)
-    return _as_module(factory(**offered_arguments(factory, arguments, num_classes)), name)
+    given = offered_arguments(factory, arguments, num_classes)
+    _check_arguments(factory, given, name)
+    return _as_module(factory(**given), name)
+
+
+def _check_arguments(factory: Callable[..., Any], given: Mapping[str, Any], name: str) -> None:
+    """ValueError where a factory does not take the arguments: its code is another than it was."""
+    try:
+        signature(factory).bind(**given)
+    except TypeError as error:
+        raise ValueError(f"`{name}` does not take its arguments: {error}") from error
 
 
 def offered_arguments(factory: Callable[..., Any], arguments: Mapping[str, Any], num_classes: int) -> dict[str, Any]:
@@ -89,38 +96,8 @@ def offered_arguments(factory: Callable[..., Any], arguments: Mapping[str, Any],
     return given
 
 
-@contextmanager
-def factory_path(folders: Iterable[Path]) -> Iterator[None]:
-    """Look for factories in these folders first, as long as the context lasts."""
-    added = [str(folder) for folder in folders]
-    before = list(sys.path)
-    sys.path[:0] = added
-    invalidate_caches()
-    try:
-        yield
-    finally:
-        sys.path[:] = before
-
-
-def find_factory(name: str) -> Callable[..., Any]:
-    """The callable that "package.module:factory" names; ImportError or AttributeError where there is none."""
-    module, colon, path = name.partition(":")
-    if not (module and colon and path):
-        raise ValueError(f'`{name}` does not name a factory: write "package.module:factory"')
-    found: Any = import_module(module)
-    for part in path.split("."):
-        found = getattr(found, part)
-    if not callable(found):
-        raise TypeError(f"`{name}` is a {type(found).__name__}, which cannot be called")
-    factory: Callable[..., Any] = found
-    return factory
-
-
 def _accepts(factory: Callable[..., Any], name: str) -> bool:
-    try:
-        parameters = signature(factory).parameters
-    except ValueError:  # a builtin without a signature takes only what it was given
-        return False
+    parameters = signature(factory).parameters
     return name in parameters or any(p.kind is Parameter.VAR_KEYWORD for p in parameters.values())
 
 

@@ -29,13 +29,16 @@ class NothingSelected(Diagnostic):
 
     code: ClassVar[str] = "SW400"
     selector: str
+    inside: str = ""
 
     def message(self) -> str:
         """The selector."""
         return f"the selector `{self.selector}` matches no layer"
 
     def help(self) -> str:
-        """Where to find paths."""
+        """The layers inside of what was named, or where to find paths."""
+        if self.inside:
+            return f"that is a module which holds layers; to take those write `{self.inside}`"
         return "compare the paths of the members' layers: a glob is held against `member.path` and against `path`"
 
 
@@ -44,8 +47,11 @@ class NothingSharable(Diagnostic):
     """A share block's selector matches only layers that cannot be shared.
 
     Grouped and transposed convolutions, modules that are tied inside the model, and the classifier always stay their
-    member's own. Where a selector takes other layers beside them they are left private and listed by `swc show`;
-    where it takes nothing else the block would be empty, which is refused. Drop the block, or widen its selector.
+    member's own, and so do normalisations and whatever else is no convolution or linear layer: embeddings, attention
+    that holds its weights itself, parameters of the model's own. Where a selector takes other layers beside them they
+    are left private and listed by `swc show`; where it takes nothing else the block would be empty, which is refused.
+    Drop the block, or widen its selector; norms and classifiers are shared by `share norms` and `share heads`, under
+    the policies that can.
     """
 
     code: ClassVar[str] = "SW401"
@@ -62,7 +68,8 @@ class NothingSharable(Diagnostic):
 
     def notes(self) -> tuple[str, ...]:
         """The layers and what stands in the way."""
-        return self.obstacles[:SHOWN]
+        more = len(self.obstacles) - SHOWN
+        return (*self.obstacles[:SHOWN], *([f"and {more} more"] if more > 0 else []))
 
 
 @frozen(kw_only=True)

@@ -9,7 +9,9 @@ from typing import ClassVar
 
 from attrs import frozen
 
-from swc.diagnostics import Diagnostic
+from swc.diagnostics import Diagnostic, Severity
+
+READ = ".jpg, .jpeg, .png, .ppm, .bmp, .pgm, .tif, .tiff, .webp"  # the endings of images that torchvision reads
 
 
 @frozen(kw_only=True)
@@ -19,6 +21,7 @@ class DataMissing(Diagnostic):
     A named data set is downloaded at its first use. With `--offline`, without a network, or for a set that nobody may
     hand out freely (ImageNet), you put it there yourself. The message says which files go where. No other data set
     is ever taken in its place. Use `--data FOLDER` or the environment variable `SWC_DATA` to name another folder.
+    The path of a folder of your own counts from the current folder, or from the one named with `--data`.
     """
 
     code: ClassVar[str] = "SW500"
@@ -26,36 +29,46 @@ class DataMissing(Diagnostic):
     folder: str
     wanted: str
     reason: str
+    is_own: bool = False
 
     def message(self) -> str:
         """The set, where it was looked for, and why it was not downloaded."""
+        if self.is_own:
+            return f"there is no folder `{self.folder}`, {self.reason}"
         return f"the data set `{self.name}` is not in `{self.folder}`, and {self.reason}"
 
     def help(self) -> str:
         """What to put where."""
+        if self.is_own:
+            return f"its path counts from the current folder, or from `--data FOLDER`; in it must be {self.wanted}"
         return f"put {self.wanted} into `{self.folder}`, or name another folder with `--data`"
 
 
 @frozen(kw_only=True)
 class DataDamaged(Diagnostic):
-    """A file of a data set is not the official one: its checksum differs, or it cannot be read.
+    """A file of a data set cannot be read, or is not the official one: its checksum differs.
 
     Results on altered images could not be compared with anybody's, and a file that cannot be trusted is not opened.
     Most often a download or a copy was cut short. Delete the file named in the message, or its folder, and let it be
-    downloaded again.
+    downloaded again. An image of your own may also hold numbers of which nobody can say which is white (floats, 32
+    bits, or 12 bits in 16); save it with 8 bits a channel. Mend it, or take it out of the folder: no image is left out
+    silently.
     """
 
     code: ClassVar[str] = "SW501"
     name: str
     file: str
     reason: str
+    is_own: bool = False
 
     def message(self) -> str:
         """The file, and what is wrong with it."""
         return f"`{self.file}` of the data set `{self.name}` is damaged: {self.reason}"
 
     def help(self) -> str:
-        """Get it again."""
+        """Get it again, or do without."""
+        if self.is_own:
+            return "mend or replace the image, or take it out of the folder"
         return "delete it and download or copy it again"
 
 
@@ -65,12 +78,15 @@ class NotAnImageFolder(Diagnostic):
 
     An ImageNet-style tree has a folder `train` and a folder `val`; each has one folder for every class, with the same
     names in both, and those hold the images: `train/cat/1.jpg`, `val/cat/7.jpg`. Move the images so, or name the folder
-    that holds `train` and `val` itself.
+    that holds `train` and `val` itself. Hidden files and folders (`.DS_Store`, `._1.jpg`, `.ipynb_checkpoints`,
+    `Thumbs.db`) are neither images nor classes. Classes are numbered in the order of their names, as torchvision does,
+    so both parts must have the same: otherwise one class would be tested as another.
     """
 
     code: ClassVar[str] = "SW502"
     folder: str
     reason: str
+    is_flat: bool = False
 
     def message(self) -> str:
         """The folder, and what it lacks."""
@@ -78,6 +94,8 @@ class NotAnImageFolder(Diagnostic):
 
     def help(self) -> str:
         """The layout."""
+        if self.is_flat:
+            return f"put images into it; read are {READ}"
         return "arrange it as `train/CLASS/IMAGE` and `val/CLASS/IMAGE`"
 
 
@@ -179,6 +197,86 @@ class DataTooSmall(Diagnostic):
         return "add images, or name other data"
 
 
+@frozen(kw_only=True)
+class ImagesPassedOver(Diagnostic):
+    """A folder holds images in formats that are not read.
+
+    Read are the endings that torchvision reads, in any case: .jpg, .jpeg, .png, .ppm, .bmp, .pgm, .tif, .tiff, .webp.
+    Files with other endings are passed over. Where these are images (photographs as .heic, animations as .gif), part of
+    the data would be missing: save them in one of those formats, or take them out of the folder.
+    """
+
+    code: ClassVar[str] = "SW507"
+    severity: ClassVar[Severity] = Severity.WARNING
+    folder: str
+    num_images: int
+    endings: str
+
+    def message(self) -> str:
+        """How many, by their ending."""
+        images = "one image" if self.num_images == 1 else f"{self.num_images:,} images"
+        return f"`{self.folder}` holds {images} in formats that are not read: {self.endings}"
+
+    def help(self) -> str:
+        """What is read."""
+        return f"save them as one of {READ}, or take them out of the folder"
+
+
+@frozen(kw_only=True)
+class SharedImages(Diagnostic):
+    """Images that are trained on are also tested with.
+
+    Files in `train` and in `val` have the same bytes. Scores on them say what was learned by heart. Copies that were
+    saved anew, or cut, are not noticed; of folders with more than 20,000 images none are looked for.
+    """
+
+    code: ClassVar[str] = "SW508"
+    severity: ClassVar[Severity] = Severity.WARNING
+    folder: str
+    num_images: int
+    is_more: bool
+    first: str
+    second: str
+
+    def message(self) -> str:
+        """How many, and the first of them."""
+        count = "one image" if self.num_images == 1 else f"{self.num_images:,} images"
+        at_least = " at least" if self.is_more else ""
+        are = "is" if self.num_images == 1 else "are"
+        same = f"`{self.second}` has the bytes of `{self.first}`"
+        return f"{count}{at_least} of `val` in `{self.folder}` {are} in `train` too: {same}"
+
+    def help(self) -> str:
+        """Take them out of one."""
+        return "take them out of one of the two, or scores will be too good"
+
+
+@frozen(kw_only=True)
+class OtherClasses(Diagnostic):
+    """A run's images are of other classes than it was trained on.
+
+    A member's outputs are numbered as the class folders were, in the order of their names, when the run was begun. With
+    a class renamed, added or taken away the numbers would stand for others, and every score be wrong. The names are
+    kept in the run's `classes.json`.
+    """
+
+    code: ClassVar[str] = "SW509"
+    folder: str
+    number: int
+    found: str
+    trained: str
+
+    def message(self) -> str:
+        """The first class that is another."""
+        return (
+            f"class {self.number} in `{self.folder}` is `{self.found}`, where the run was trained with `{self.trained}`"
+        )
+
+    def help(self) -> str:
+        """Name the folders as they were."""
+        return "name the class folders as they were, or point `--data` at the folder that the run was trained on"
+
+
 DATA = (
     DataMissing,
     DataDamaged,
@@ -187,4 +285,7 @@ DATA = (
     LabelsOutOfRange,
     ImagesUnreadable,
     DataTooSmall,
+    ImagesPassedOver,
+    SharedImages,
+    OtherClasses,
 )

@@ -1,4 +1,4 @@
-"""Diagnostics of `swc eval` (SW64x, SW740).
+"""Diagnostics of `swc eval` (SW606 on, SW64x, SW740).
 
 Guarantees: `EVALUATION` lists every class of this module.
 """
@@ -10,6 +10,8 @@ from typing import ClassVar
 from attrs import frozen
 
 from swc.diagnostics.diagnostic import Diagnostic, Severity
+
+MOST_NAMED = 4  # predictors in a message
 
 
 @frozen(kw_only=True)
@@ -122,4 +124,135 @@ class DamagedEvaluation(Diagnostic):
         return "run `swc eval` again, which writes it anew: the weights are still there"
 
 
-EVALUATION = (NothingTrained, NotFinished, TooManySubsets, OtherImages, DamagedEvaluation)
+@frozen(kw_only=True)
+class DrawsInEval(Diagnostic):
+    """Members draw random numbers, or change otherwise, while they are evaluated.
+
+    Dropout that is always on (`F.dropout(x)` without `training=self.training`), noise in `forward`, a counter. Their
+    scores are those of one draw. `swc eval` begins each batch at a settled seed, so that another evaluation on the same
+    device gives the same numbers; a member that keeps a generator or a counter of its own can still give others.
+    """
+
+    code: ClassVar[str] = "SW606"
+    severity: ClassVar[Severity] = Severity.WARNING
+    members: tuple[str, ...]
+
+    def message(self) -> str:
+        """Which."""
+        named = ", ".join(f"`{name}`" for name in self.members)
+        return f"scores of {named} depend on chance: the same image gets other outputs when it is asked for again"
+
+    def help(self) -> str:
+        """How it ends."""
+        return "where that is not meant, let chance end with training: `F.dropout(x, training=self.training)`"
+
+
+@frozen(kw_only=True)
+class ScoredByBatch(Diagnostic):
+    """What members give for an image depends on the other images of its batch.
+
+    BatchNorm without running statistics, or a mean over the batch. Scores are then those of batches as large as in
+    training, in the order of the images, and the last batch may be smaller. Images sorted by class, as in a folder, are
+    another matter for such a member than mixed ones.
+    """
+
+    code: ClassVar[str] = "SW607"
+    severity: ClassVar[Severity] = Severity.WARNING
+    members: tuple[str, ...]
+    batch: int
+
+    def message(self) -> str:
+        """Which, and of what batches the scores are."""
+        named = ", ".join(f"`{name}`" for name in self.members)
+        return f"scores of {named} depend on how images lie in batches: these are of {self.batch} in order"
+
+    def help(self) -> str:
+        """How it ends."""
+        return "where that is not meant, let the members keep running statistics and treat images singly in eval mode"
+
+
+@frozen(kw_only=True)
+class TemperatureNotUsed(Diagnostic):
+    """A temperature was asked for that the calibration images do not give.
+
+    `swc eval --temperature` fits one number for each predictor on a fifth of the held-out images. It is not used where
+    these are fewer than 20; where it would go beyond 0.05 or 20, as it does for a predictor that is right on every one
+    of them: its loss there falls for ever while that on other images grows; or where a temperature fitted on one half
+    of these images does no good to the other half. The predictor's scores are then those of T = 1, as it was trained.
+    """
+
+    code: ClassVar[str] = "SW608"
+    severity: ClassVar[Severity] = Severity.WARNING
+    predictors: tuple[str, ...]
+    reason: str
+
+    def message(self) -> str:
+        """Of which predictors, and why."""
+        named = ", ".join(f"`{name}`" for name in self.predictors[:MOST_NAMED])
+        more = len(self.predictors) - MOST_NAMED
+        return f"no temperature is used for {named}{f' and {more:,} more' if more > 0 else ''}: {self.reason}"
+
+    def help(self) -> str:
+        """What the scores are then."""
+        return "their scores are those of T = 1; more held-out images may give a temperature"
+
+
+@frozen(kw_only=True)
+class FewImages(Diagnostic):
+    """A score is of so few images that it says little.
+
+    The expected calibration error sorts images into 15 bins and compares means in each; with fewer than ten images for
+    each bin it is large by chance alone, also for a calibrated predictor. The standard error of an accuracy is at most
+    0.5 / sqrt(N). FPR95 takes the threshold that finds 95% of the other images, which of fewer than 20 are all.
+    """
+
+    code: ClassVar[str] = "SW609"
+    severity: ClassVar[Severity] = Severity.WARNING
+    data: str
+    num_images: int
+    few: int
+    about: str
+
+    def message(self) -> str:
+        """How many, and what they say little of."""
+        images = "one image" if self.num_images == 1 else f"{self.num_images:,} images"
+        return f"{images} of `{self.data}` are few for {self.about}: chance has a large part in it"
+
+    def help(self) -> str:
+        """How many are enough to speak of."""
+        return f"take {self.few} images or more, or do not rely on these numbers"
+
+
+@frozen(kw_only=True)
+class NoLines(Diagnostic):
+    """`swc eval --interpolate` has no line to follow.
+
+    It mixes the parameters of two members whose parameters have the same names and shapes, with BatchNorm by the
+    statistics of each batch. So it takes two members of one architecture, and two held-out images.
+    """
+
+    code: ClassVar[str] = "SW612"
+    severity: ClassVar[Severity] = Severity.WARNING
+    reason: str
+
+    def message(self) -> str:
+        """What there is not."""
+        return f"nothing is interpolated: {self.reason}"
+
+    def help(self) -> str:
+        """When there is something."""
+        return "leave `--interpolate` out, or give the ensemble two members of one architecture"
+
+
+EVALUATION = (
+    TemperatureNotUsed,
+    FewImages,
+    NoLines,
+    DrawsInEval,
+    ScoredByBatch,
+    NothingTrained,
+    NotFinished,
+    TooManySubsets,
+    OtherImages,
+    DamagedEvaluation,
+)

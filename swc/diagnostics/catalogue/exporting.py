@@ -49,10 +49,12 @@ class NotExportable(Diagnostic):
     member: str
     form: str
     reason: str
+    because: str = ""
 
     def message(self) -> str:
         """Which member, and what the writer said."""
-        return f"member `{self.member}` cannot be written as {self.form}: {self.reason}"
+        because = f", and {self.because}" if self.because else ""
+        return f"member `{self.member}` cannot be written as {self.form}{because}: {self.reason}"
 
     def help(self) -> str:
         """The ways out."""
@@ -188,6 +190,91 @@ class ForeignFiles(Diagnostic):
         return "name another folder: `-o FOLDER`"
 
 
+@frozen(kw_only=True)
+class ChanceNotKept(Diagnostic):
+    """A member's outputs depend on chance, in a way that a format cannot keep.
+
+    A member may draw random numbers in eval mode too: `F.dropout(x)` without `training=self.training`, noise in
+    `forward`. `torch` and `safetensors` hold its state alone and take it. `torch-export` takes it where the program
+    draws the same numbers after `torch.manual_seed` as the member does: those of Python and numpy would stand in it as
+    constants. ONNX has random numbers of its own, with which nothing can be compared. A member that gives other outputs
+    for the same images and the same random numbers keeps something that is no parameter and no buffer, such as a
+    counter or a generator, and no program can hold that.
+    """
+
+    code: ClassVar[str] = "SW668"
+    member: str
+    form: str
+    is_random: bool
+
+    def message(self) -> str:
+        """Which member, and what it does."""
+        does = (
+            "draws random numbers in eval mode" if self.is_random else "gives the same images other outputs each time"
+        )
+        return f"member `{self.member}` {does}, which the format {self.form} cannot keep"
+
+    def help(self) -> str:
+        """The ways out."""
+        return (
+            "use `--format torch` or `--format safetensors`, which hold its state alone, or let chance end with "
+            "training: `F.dropout(x, training=self.training)`"
+        )
+
+
+@frozen(kw_only=True)
+class BatchNotKept(Diagnostic):
+    """A member's outputs depend on the other images of the batch, in a way that a format does not keep.
+
+    `torch-export` and `onnx` hold one program for batches of any size. They keep most of what a member does with a
+    batch, such as taking its mean; but what it decides by the size of the batch is decided once, when the program is
+    written. Every file is asked for 1, 3 and 8 images and must give what the member gives for the same batch. `torch`
+    and `safetensors` hold the member's state alone, and take it.
+    """
+
+    code: ClassVar[str] = "SW669"
+    member: str
+    form: str
+
+    def message(self) -> str:
+        """Which member."""
+        return (
+            f"member `{self.member}` makes an image's output depend on the other images of its batch, in a way that "
+            f"the format {self.form} does not keep"
+        )
+
+    def help(self) -> str:
+        """The ways out."""
+        return (
+            "use `--format torch` or `--format safetensors`, which hold its state alone, or let it treat images singly"
+        )
+
+
+@frozen(kw_only=True)
+class BatchRefused(Diagnostic):
+    """A file does not take a batch that its member takes.
+
+    `torch-export` and `onnx` hold one program for batches of any size. This one ends with an error for a size that the
+    member itself takes, most often because the member's code decides by the size of the batch. `torch` and
+    `safetensors` hold the member's state alone, and take it.
+    """
+
+    code: ClassVar[str] = "SW672"
+    member: str
+    form: str
+    size: int
+    reason: str
+
+    def message(self) -> str:
+        """Which member, and the size."""
+        images = "one image" if self.size == 1 else f"{self.size} images"
+        return f"as {self.form}, member `{self.member}` takes no batch of {images}: {self.reason}"
+
+    def help(self) -> str:
+        """The ways out."""
+        return "use `--format torch` or `--format safetensors`, or let the member treat every size of batch alike"
+
+
 EXPORTING = (
     ForeignFiles,
     NoSuchMember,
@@ -197,4 +284,7 @@ EXPORTING = (
     OwnFactory,
     ExportDoesNotRun,
     JointNetwork,
+    ChanceNotKept,
+    BatchNotKept,
+    BatchRefused,
 )

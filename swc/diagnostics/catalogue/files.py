@@ -1,4 +1,4 @@
-"""Diagnostics about files and the command itself (SW60x-SW64x, SW742).
+"""Diagnostics about files and the command itself (SW60x-SW64x, SW742, SW781).
 
 Guarantees: `FILES` lists every class of this module.
 """
@@ -188,6 +188,28 @@ class EmptyPlace(Diagnostic):
 
 
 @frozen(kw_only=True)
+class ForeignOwner(Diagnostic):
+    """The `build/` that a command would take without being told belongs to another user.
+
+    Where no build is named, `swc` looks for the nearest `build/` in the folders above. In a folder that several people
+    write to, such as `/tmp`, anybody could put one there, and what it holds would be taken for your own. Name the build
+    or the run where you mean it, or work in a folder of your own.
+    """
+
+    code: ClassVar[str] = "SW781"
+    path: str
+    folder: str
+
+    def message(self) -> str:
+        """Which file."""
+        return f"`{self.path}` belongs to another user"
+
+    def help(self) -> str:
+        """How to mean it."""
+        return f"name the build where you mean it, as in `swc show {self.folder}/NAME`, or work in a folder of your own"
+
+
+@frozen(kw_only=True)
 class UnknownCode(Diagnostic):
     """`swc explain` was asked about a code that no diagnostic has.
 
@@ -237,6 +259,7 @@ FILES = (
     NoBuild,
     UnknownBuild,
     EmptyPlace,
+    ForeignOwner,
     UnknownCode,
     NotFormatted,
 )

@@ -1,4 +1,4 @@
-"""Diagnostics about the files the project itself writes: programs, graphs, feedback (SW65x).
+"""Diagnostics about the files the project itself writes: programs, graphs, feedback (SW65x, SW78x).
 
 Guarantees: `FORMATS` lists every class of this module.
 """
@@ -130,4 +130,28 @@ class DamagedGraph(Diagnostic):
         return "undo the edit, or print the graph again with `swc compile`"
 
 
-FORMATS = (DamagedFile, WrongFileType, UnknownSchema, WrongContent, DamagedGraph)
+@frozen(kw_only=True)
+class ForeignFile(Diagnostic):
+    """A file can be read, but it does not belong to the files around it.
+
+    The files of a build or a run are of one piece: a program is compiled from the spec of its folder, the graph's text
+    is that of the program, feedback names the layers of its revision, an evaluation the members of its run. Here one
+    was changed, or comes from another revision, build or run. What it says would be taken for something that it is
+    not, so it is not shown. Copy the folder anew from where it came; a build is made again by `swc compile`, an
+    evaluation by `swc eval`.
+    """
+
+    code: ClassVar[str] = "SW780"
+    path: str
+    detail: str
+
+    def message(self) -> str:
+        """The file, and what does not fit."""
+        return f"`{self.path}` does not belong to the files around it: {self.detail}"
+
+    def help(self) -> str:
+        """Where to get the right one."""
+        return "copy the folder again from where it came; a build is made again by `swc compile`, a run by `--fresh`"
+
+
+FORMATS = (DamagedFile, WrongFileType, UnknownSchema, WrongContent, DamagedGraph, ForeignFile)

@@ -13,11 +13,12 @@ from swc.diagnostics.diagnostic import Diagnostic
 from swc.diagnostics.suggest import closest
 
 MOST = 20  # names that are offered
+MOST_COMPARED = 200  # for each of a hundred mistakes
 
 
 def offer(name: str, candidates: tuple[str, ...]) -> str:
     """The name that was probably meant, or all there are."""
-    near = closest(name, candidates)
+    near = closest(name, candidates) if len(candidates) <= MOST_COMPARED else None
     if near is not None:
         return f"did you mean `{near}`?"
     if not candidates:
@@ -121,7 +122,8 @@ class UnknownPolicy(Diagnostic):
 
     code: ClassVar[str] = "SW105"
     name: str
-    policies: tuple[str, ...]
+    policies: tuple[str, ...]  # the language's
+    own: tuple[str, ...] = ()
 
     def message(self) -> str:
         """The name."""
@@ -129,7 +131,7 @@ class UnknownPolicy(Diagnostic):
 
     def help(self) -> str:
         """A policy that exists."""
-        return offer(self.name, self.policies)
+        return offer(self.name, (*self.policies, *self.own))
 
 
 @frozen(kw_only=True)
@@ -208,6 +210,7 @@ class UnknownEnsemble(Diagnostic):
     code: ClassVar[str] = "SW109"
     name: str
     ensembles: tuple[str, ...]
+    itself: str = ""  # the ensemble that names it
 
     def message(self) -> str:
         """The name."""
@@ -215,7 +218,7 @@ class UnknownEnsemble(Diagnostic):
 
     def help(self) -> str:
         """An ensemble that exists."""
-        return offer(self.name, self.ensembles)
+        return offer(self.name, tuple(name for name in self.ensembles if name != self.itself))
 
 
 @frozen(kw_only=True)

@@ -225,12 +225,14 @@ class NoEnsemble(Diagnostic):
 class SeveralEnsembles(Diagnostic):
     """A file has several ensembles, and none was chosen.
 
-    One ensemble is compiled at a time. Choose one with `--ensemble NAME`.
+    One ensemble is compiled at a time. Choose one with `--ensemble NAME`, or by `FILE.sw:NAME` where a command takes
+    specs beside builds and runs.
     """
 
     code: ClassVar[str] = "SW127"
     file: str
     ensembles: tuple[str, ...]
+    place: str = ""
 
     def message(self) -> str:
         """The ensembles."""
@@ -238,7 +240,8 @@ class SeveralEnsembles(Diagnostic):
 
     def help(self) -> str:
         """Choose."""
-        return f"choose one, say with `--ensemble {self.ensembles[0]}`"
+        name = self.ensembles[0]
+        return f"choose one: `{self.place}:{name}`" if self.place else f"choose one, say with `--ensemble {name}`"
 
 
 @frozen(kw_only=True)

@@ -144,10 +144,11 @@ def either(choices: tuple[str, ...]) -> str:
 
 @frozen(kw_only=True)
 class TooDeep(Diagnostic):
-    """Lists stand in lists, or files import files, many more levels deep than any spec needs.
+    """Lists stand in lists, or files, ensembles or policies use others, many more levels deep than any spec needs.
 
-    A list holds at most lists of plain values, and an import rarely leads further than to a recipe. So a hundred levels
-    are taken for a mistake, such as a file that a program wrote.
+    A list holds at most lists of plain values, and an import rarely leads further than to a recipe; the same holds for
+    `extends` and for policies that are built on others. So more than a hundred levels are taken for a mistake, such as
+    a file that a program wrote.
     """
 
     code: ClassVar[str] = "SW006"
@@ -163,4 +164,25 @@ class TooDeep(Diagnostic):
         return "take levels out"
 
 
-SYNTAX_ERRORS = (UnexpectedWord, UnclosedBlock, StrayCharacter, MalformedNumber, UnclosedText, TooDeep)
+@frozen(kw_only=True)
+class TextTooLong(Diagnostic):
+    """A text is longer than any that a person writes.
+
+    A spec, with all that it imports, and a sweep file have at most two million bytes. A larger one is another file
+    that was named by mistake, or the output of a program. Name the right file, or split the spec.
+    """
+
+    code: ClassVar[str] = "SW007"
+    path: str
+    most: int
+
+    def message(self) -> str:
+        """Which file is too long."""
+        return f"`{self.path}`, with all that it imports, has more than {self.most:,} bytes"
+
+    def help(self) -> str:
+        """Another file, or a shorter one."""
+        return "name another file, or split this one"
+
+
+SYNTAX_ERRORS = (UnexpectedWord, UnclosedBlock, StrayCharacter, MalformedNumber, UnclosedText, TooDeep, TextTooLong)

@@ -198,7 +198,9 @@ class MemberChanged(Diagnostic):
     """A member's module is not the one the program was compiled for.
 
     The code of a `python(...)` factory, or the version of a library, has changed since: a parameter is missing or has
-    another shape. Compile the spec again; a run that was begun with the old code needs the old code, or `--fresh`.
+    another shape, or the factory takes other arguments. A run that was begun with the old code goes on with the old
+    code alone. To train the new one compile the spec again, and begin a run with `--fresh`, which sets the old one
+    aside.
     """
 
     code: ClassVar[str] = "SW548"
@@ -209,8 +211,8 @@ class MemberChanged(Diagnostic):
         return f"a member has changed since it was compiled: {self.detail}"
 
     def help(self) -> str:
-        """Compile again."""
-        return "compile the spec again and begin a new run with `--fresh`, or bring the old code back"
+        """The way on, and the way anew."""
+        return "bring the old code back to go on, or compile the spec again and begin a new run with `--fresh`"
 
 
 @frozen(kw_only=True)
@@ -261,6 +263,50 @@ class OwnModelFailed(Diagnostic):
         return (f"raised at {self.place}",)
 
 
+@frozen(kw_only=True)
+class MemberNotFound(Diagnostic):
+    """A member's code, or a library that it needs, cannot be found or imported now.
+
+    Nothing says that it has changed: a file was moved, the command was given in another folder or environment, or a
+    library is not installed here. The run is as it was, and goes on as soon as the code is back. `--fresh` would give
+    up what was trained, and is not needed.
+    """
+
+    code: ClassVar[str] = "SW555"
+    detail: str
+
+    def message(self) -> str:
+        """What cannot be found."""
+        return f"the code of a member cannot be imported now: {self.detail}"
+
+    def help(self) -> str:
+        """Bring it back."""
+        return "put the file back, or install the library, and type the command again: nothing of the run is lost"
+
+
+@frozen(kw_only=True)
+class ScaledAlready(Diagnostic):
+    """`--epochs-scale` was given with the folder of a run that was begun with another scale.
+
+    A run keeps the scale of its epochs for good, and its folder says it: `swc train RUN` goes on without the option.
+    The scale counts from the epochs of the spec, so a run of another one begins at the build folder, where
+    `--run FOLDER` puts it beside the first.
+    """
+
+    code: ClassVar[str] = "SW556"
+    folder: str
+    was: float
+    now: float
+
+    def message(self) -> str:
+        """Both scales."""
+        return f"the run in `{self.folder}` was begun with `--epochs-scale {self.was:g}`, not {self.now:g}"
+
+    def help(self) -> str:
+        """The way on, and the way to another run."""
+        return "leave `--epochs-scale` away to go on with it, or train its build folder with `--run FOLDER`"
+
+
 TRAINING = (
     NothingToTrain,
     RunOfAnotherSpec,
@@ -273,4 +319,6 @@ TRAINING = (
     MemberChanged,
     NoKernels,
     OwnModelFailed,
+    MemberNotFound,
+    ScaledAlready,
 )

@@ -11,8 +11,10 @@ const revision = () => run().revisions[chosen.revision];
 const by = (id) => document.getElementById(id);
 const exact = (number) => number.toLocaleString("en-US");
 const several = (number, noun) => `${exact(number)} ${noun}${number === 1 ? "" : "s"}`;
-const percent = (part, digits = 2) => (part === null ? "-" : `${(100 * part).toFixed(digits)}%`);
-const fixed = (number, digits = 4) => (number === null ? "-" : number.toFixed(digits));
+const percent = (part, digits = 2) => (part === null ? "-" : `${rounded(100 * part, digits)}%`);
+// what rounds to nothing has no sign
+const rounded = (number, digits) => number.toFixed(digits).replace(/^-(0\.?0*)$/, "$1");
+const fixed = (number, digits = 4) => (number === null ? "-" : rounded(number, digits));
 
 function short(number) {
   for (const [unit, scale] of [["G", 1e9], ["M", 1e6], ["k", 1e3]]) {

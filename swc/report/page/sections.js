@@ -99,15 +99,23 @@ function ownCurves(curves) {
   ];
 }
 
+function temperature(one) {
+  if (one.temperature === null) return "-";
+  return one.uncalibrated ? "1 (none)" : fixed(one.temperature, 3);
+}
+
 function scores(scored) {
   if (scored === null) return [notEvaluated()];
   const shown = scored.predictors.filter((one, place, all) => one.members.length === 1 || place === all.length - 1);
   const rows = shown.map((one) => [
     one.members.length === 1 ? one.members[0] : "ensemble", percent(one.scores.top1), fixed(one.scores.nll), percent(one.scores.ece),
+    ...(scored.num_calibration ? [temperature(one)] : []),
     exact(one.parameters), short(one.multiply_adds), one.milliseconds === null ? "-" : fixed(one.milliseconds, 3),
   ]);
-  const columns = [["predictor"], ["top-1", true], ["NLL", true], ["ECE", true], ["parameters", true], ["multiply-adds", true], ["ms/image", true]];
-  const calibrated = scored.num_calibration ? `, at temperatures fitted on ${exact(scored.num_calibration)} others` : "";
+  const columns = [["predictor"], ["top-1", true], ["NLL", true], ["ECE", true], ...(scored.num_calibration ? [["T", true]] : []),
+    ["parameters", true], ["multiply-adds", true], ["ms/image", true]];
+  const calibrated = scored.num_calibration
+    ? `, at temperatures T fitted on ${exact(scored.num_calibration)} others; T is 1 where none could be used` : "";
   return [
     table(columns, rows, shown.length > 1 ? [shown.length - 1] : []),
     caption(`${exact(scored.num_images)} held-out images of ${scored.data}${calibrated}; ${scored.stage}. Parameters are the scalars that a `

@@ -1,0 +1,159 @@
+"""The files of build and run folders: written whole, with a checksum beside them; read with it.
+
+Takes paths, gives text. Guarantees: a file is there whole or not at all; what is read is a file and UTF-8 text, and has
+a checksum that it was written with, wherever one was kept (older versions kept none); anything else is told by the
+file's name.
+
+`checksums.txt` in a folder has a line for each file, as `sha256sum` writes them. While a file is replaced it has two,
+of the text before and of the one to come, so that a process that ends in between leaves nothing that looks damaged.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
+from stat import S_ISREG
+from typing import Any
+
+from swc.diagnostics import Diagnostic, DiagnosticError
+from swc.diagnostics.catalogue.files import FileUnreadable, ForeignOwner, OutputUnwritable
+from swc.diagnostics.catalogue.formats import DamagedFile
+from swc.diagnostics.catalogue.training import PartMissing
+from swc.diagnostics.sources import reason_of
+from swc.program.plain_json import read_json
+
+CHECKSUMS = "checksums.txt"
+OTHER_TEXT = "its checksum is not the one that it was written with"
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a text file whole or not at all; raises DiagnosticError where the system refuses."""
+    partial = path.with_name(path.name + ".partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial.unlink(missing_ok=True)  # of a process that was killed, or a link to somewhere else
+        with partial.open("x", encoding="utf-8", newline="\n") as stream:
+            stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())
+        partial.replace(path)
+    except OSError as error:
+        raise DiagnosticError(OutputUnwritable(path=str(path), reason=error.strerror or str(error))) from error
+
+
+def write_kept(path: Path, text: str) -> None:
+    """Write a file of a build or run folder, whole or not at all, and its checksum beside it before."""
+    now = frozenset({_digest(text.encode())})
+    before = _checksums(path.parent).get(path.name, frozenset()) & {_digest_there(path)}
+    _note(path, now | before)
+    write_whole(path, text)
+    if before - now:
+        _note(path, now)
+
+
+def _note(path: Path, digests: frozenset[str]) -> None:
+    """Write which checksums a file may have just now."""
+    known = {**_checksums(path.parent), path.name: digests}
+    lines = (f"{digest}  {name}\n" for name in sorted(known) for digest in sorted(known[name]))
+    write_whole(path.with_name(CHECKSUMS), "".join(lines))
+
+
+def is_there(path: Path) -> bool:
+    """Whether there is such a file; DiagnosticError where something else has its name, or the system does not say."""
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError as error:
+        if path.is_symlink():
+            raise DiagnosticError(FileUnreadable(path=str(path), reason="the link leads nowhere")) from error
+        return False
+    except OSError as error:
+        raise DiagnosticError(FileUnreadable(path=str(path), reason=reason_of(error))) from error
+    if not S_ISREG(mode):
+        raise DiagnosticError(FileUnreadable(path=str(path), reason="it is no file"))
+    return True
+
+
+def has_checksum(path: Path) -> bool:
+    """Whether a file was written with a checksum."""
+    return path.name in _checksums(path.parent)
+
+
+def text_of(path: Path, damaged: Callable[..., Diagnostic] = DamagedFile) -> str:
+    """The text of a file that swc wrote; DiagnosticError where it is missing, is no text or has another checksum.
+
+    `damaged` makes the diagnostic, of `origin` and `detail`.
+    """
+    data = _bytes(path)
+    if not _is_as_written(path, data):
+        data = _bytes(path)  # it may have been replaced while it was read
+        if not _is_as_written(path, data):
+            raise DiagnosticError(damaged(origin=str(path), detail=OTHER_TEXT))
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise DiagnosticError(damaged(origin=str(path), detail="it is no UTF-8 text")) from error
+
+
+def json_of(path: Path, damaged: Callable[..., Diagnostic] = DamagedFile) -> Any:
+    """The JSON in a file that swc wrote; DiagnosticError as from `text_of`, or where it is none."""
+    try:
+        return read_json(text_of(path, damaged), finite=False)
+    except ValueError as error:
+        raise DiagnosticError(damaged(origin=str(path), detail=str(error))) from error
+
+
+def check_owner(path: Path, start: Path) -> None:
+    """DiagnosticError for a file that was found by looking upwards from `start`, where another user put it.
+
+    Own files are those of this user, of the system's owner, and of whoever owns `start`, where this user went.
+    """
+    try:
+        owner, own = _owner(path), {os.geteuid(), 0, _owner(start)}
+    except OSError as error:
+        raise DiagnosticError(FileUnreadable(path=str(path), reason=reason_of(error))) from error
+    if owner not in own:
+        raise DiagnosticError(ForeignOwner(path=str(path), folder=str(path.parent)))
+
+
+def _owner(path: Path) -> int:
+    return path.stat().st_uid
+
+
+def _bytes(path: Path) -> bytes:
+    if not is_there(path):
+        raise DiagnosticError(PartMissing(path=str(path)))
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise DiagnosticError(FileUnreadable(path=str(path), reason=reason_of(error))) from error
+
+
+def _is_as_written(path: Path, data: bytes) -> bool:
+    known = _checksums(path.parent).get(path.name)
+    return known is None or _digest(data) in known
+
+
+def _checksums(folder: Path) -> dict[str, frozenset[str]]:
+    """The checksums of a folder by file; none where an older version wrote it."""
+    path = folder / CHECKSUMS
+    if not is_there(path):
+        return {}
+    found: dict[str, frozenset[str]] = {}
+    for line in _bytes(path).decode("utf-8", errors="replace").splitlines():
+        digest, _, name = line.partition("  ")
+        found[name] = found.get(name, frozenset()) | {digest}
+    return found
+
+
+def _digest(data: bytes) -> str:
+    return sha256(data).hexdigest()
+
+
+def _digest_there(path: Path) -> str:
+    """That of the file as it is; "" where there is none that can be read."""
+    try:
+        return _digest(path.read_bytes()) if S_ISREG(path.stat().st_mode) else ""
+    except OSError:
+        return ""

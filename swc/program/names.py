@@ -1,0 +1,226 @@
+"""What names and numbers in a file may be: the rules of the grammar, for whatever is decoded.
+
+Takes decoded objects; gives what is wrong with the first that breaks a rule. Guarantees: a text field without a line in
+`RULES` must be a plain name, so that a new field can't be forgotten; what the compiler can write, passes: paths inside
+a member are torch's, whose module names may hold anything but a dot.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from functools import cache
+from math import isfinite
+from typing import Any
+
+import attrs
+from attrs import frozen
+
+from swc.program.datasets import DATASETS
+from swc.program.model_source import ModelSource
+from swc.program.vocabulary import FAMILIES, NO_DECAY, POLICIES, STEPS, UPSAMPLINGS
+
+NAME = re.compile(r"[^\W\d]\w*")
+LARGEST = 2**63  # what a count must stay below, to be one everywhere
+_MEMBER = re.compile(r"[^\W\d]\w*(\[(0|[1-9]\d*)\])?")
+_PATH = re.compile(r"([^.]+(\.[^.]+)*)?", re.DOTALL)
+_HASH = re.compile(r"[0-9a-f]+")
+_FACTORY = re.compile(r"""[^\s.:/\\'"]+(\.[^\s.:/\\'"]+)*:[^\W\d]\w*(\.[^\W\d]\w*)*""")
+_FILE = re.compile(r"[^/\\]+(/[^/\\]+)*")
+
+
+@frozen
+class Rule:
+    """What a text must be, and how that is called: `is_met` takes the text."""
+
+    wanted: str
+    is_met: Callable[[str], object]
+
+
+@frozen
+class Pairs:
+    """What the names and the texts in a list of names with values must be."""
+
+    names: Rule
+    values: Rule
+
+
+def _among(wanted: str, words: object) -> Rule:
+    known = frozenset(words)  # type: ignore[call-overload]
+    return Rule(wanted, known.__contains__)
+
+
+def _is_relative(name: str) -> bool:
+    return _FILE.fullmatch(name) is not None and not {".", ".."} & set(name.split("/"))
+
+
+PLAIN = Rule("a name", NAME.fullmatch)
+TEXT = Rule("text", lambda text: True)
+WRITTEN = Rule("text of one line without quotes", lambda text: not set('"\n\r') & set(text))  # as a spec has it
+ID = Rule("an id", bool)
+MEMBER = Rule("the name of a member", _MEMBER.fullmatch)
+HOST = Rule("the name of a member", lambda text: text == "" or _MEMBER.fullmatch(text))
+PATH = Rule("a path inside a member", _PATH.fullmatch)
+HASH = Rule("a hash", _HASH.fullmatch)
+FACTORY = Rule("package.module:factory", _FACTORY.fullmatch)
+ARGUMENTS = Pairs(PLAIN, WRITTEN)
+
+RULES: dict[str, Rule | Pairs] = {
+    "DataFacts.name": _among("a data set", (*DATASETS, "folder")),
+    "DataFacts.folder": WRITTEN,
+    "ModelSource.name": TEXT,  # by its kind: `SOURCES`
+    "ModelSource.arguments": ARGUMENTS,
+    "Span.file": TEXT,
+    "Span.text": TEXT,
+    "Member.name": MEMBER,
+    "Member.host": HOST,
+    "Selector.pattern": WRITTEN,
+    "Share.policy": _among("a sharing policy", POLICIES),
+    "Share.arguments": ARGUMENTS,
+    "Clusters.groups": WRITTEN,
+    "Recipe.name": Rule("the name of a recipe", lambda text: text == "" or NAME.fullmatch(text)),
+    "Optimiser.no_decay": _among("what gets no weight decay", NO_DECAY),
+    "Spec.params": ARGUMENTS,
+    "Spec.defaults": TEXT,
+    "StepPlan.name": _among("a step strategy", STEPS),
+    "StepPlan.arguments": ARGUMENTS,
+    "Program.spec_hash": HASH,
+    "Program.graph_hash": HASH,
+    "MemberPlan.name": MEMBER,
+    "MemberPlan.host": HOST,
+    "BankPlan.id": ID,
+    "CoefficientPlan.id": ID,
+    "CoefficientPlan.bank": ID,
+    "SlotPlan.id": ID,
+    "SlotPlan.member": MEMBER,
+    "SlotPlan.bank": ID,
+    "SlotPlan.coefficient": ID,
+    "TensorPlan.id": ID,
+    "WeightPlan.member": MEMBER,
+    "WeightPlan.path": PATH,
+    "PrivatePlan.member": MEMBER,
+    "PrivatePlan.path": PATH,
+    "Stored.tensor": ID,
+    "Combine.slot": ID,
+    "Mix.by": ID,
+    "Resize.mode": _among("a way of resizing", UPSAMPLINGS),
+    "Scale.outputs": ID,
+    "Scale.inputs": ID,
+    "LayerTable.member": HOST,  # of the cache without a name; a folder's are those of its spec
+    "LayerRow.path": PATH,
+    "LayerRow.obstacle": TEXT,
+    "ParameterRow.name": PATH,
+    "Similarity.first": ID,
+    "Similarity.second": ID,
+    "ClusterFeedback.silent": ID,
+    "CoefficientFeedback.silent": ID,
+    "Spectrum.bank": ID,
+    "Mixture.layer": ID,
+    "Mixture.bank": ID,
+    "SourceFile.name": Rule("a file below the spec's folder", _is_relative),
+    "SourceFile.text": TEXT,
+    "Origin.settings": Pairs(PLAIN, TEXT),
+    "Graph.phase": Rule("the name of a phase", lambda text: text == "" or NAME.fullmatch(text)),
+    "Layer.id": ID,
+    "Layer.member": MEMBER,
+    "Layer.path": PATH,
+    "Private.member": MEMBER,
+    "Private.path": PATH,
+    "Private.reason": TEXT,
+    "Cluster.id": ID,
+    "Cluster.label": TEXT,
+    "Cluster.layers": ID,
+    "Level.id": ID,
+    "Level.cluster": ID,
+    "Bank.id": ID,
+    "Coefficient.id": ID,
+    "Coefficient.bank": ID,
+    "Slot.id": ID,
+    "Slot.layer": ID,
+    "Slot.bank": ID,
+    "Slot.coefficient": ID,
+    "Tensor.id": ID,
+    "Weight.layer": ID,
+    "Settings.data": TEXT,
+    "Settings.source": HASH,
+    "Settings.constants": Pairs(PLAIN, TEXT),
+    "Made.name": PLAIN,
+    "Made.versions": Pairs(TEXT, TEXT),
+    "Generated.note": TEXT,
+}
+SOURCES: dict[str, Rule] = {
+    "family": _among("a family", FAMILIES),
+    "torchvision": PLAIN,
+    "python": FACTORY,
+}
+
+
+def fault_of(value: Any, rule: Rule | Pairs = PLAIN) -> str | None:
+    """Where and what breaks a rule, as in `.members[0].name: "../x" is not the name of a member`; None: nothing."""
+    match value:
+        case str():
+            return _text_fault(value, rule)
+        case bool() | None:
+            return None
+        case int():
+            return None if 0 <= value < LARGEST else f": {str(value)[:40]} is no count"
+        case float():
+            return None if isfinite(value) else f": {value} is no number"
+        case tuple():
+            return _first(value, rule)
+        case _:
+            return _object_fault(value) if attrs.has(type(value)) else None
+
+
+def _text_fault(text: str, rule: Rule | Pairs) -> str | None:
+    rule = rule.values if isinstance(rule, Pairs) else rule
+    if rule.is_met(text) and _is_unicode(text):
+        return None
+    return f": {text[:60]!a} is not {rule.wanted}"
+
+
+def _is_unicode(text: str) -> bool:
+    """Whether a text can be written at all: JSON may hold halves of characters."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _first(values: tuple[Any, ...], rule: Rule | Pairs) -> str | None:
+    for place, value in enumerate(values):
+        found = _pair_fault(value, rule) if isinstance(rule, Pairs) else fault_of(value, rule)
+        if found is not None:
+            return f"[{place}]{found}"
+    return None
+
+
+def _pair_fault(pair: tuple[str, Any], rule: Pairs) -> str | None:
+    """A value that is a number is the author's own, and may be any finite one."""
+    name, value = pair
+    is_own = isinstance(value, int)
+    return fault_of(name, rule.names) or (None if is_own else fault_of(value, rule.values))
+
+
+def _object_fault(value: Any) -> str | None:
+    for name, rule in _rules_of(type(value)):
+        part = getattr(value, name)
+        found = fault_of(part, rule)
+        if found is not None:
+            return f".{name}{found}"
+    if isinstance(value, ModelSource):
+        found = fault_of(value.name, SOURCES[value.kind])
+        return None if found is None else f".name{found}"
+    return None
+
+
+@cache
+def _rules_of(cls: type) -> tuple[tuple[str, Rule | Pairs], ...]:
+    """The fields of a class, each with its rule; words of a few are held to them by the decoder."""
+    return tuple((part.name, _rule_of(cls, part)) for part in attrs.fields(attrs.resolve_types(cls)))
+
+
+def _rule_of(cls: Any, part: Any) -> Rule | Pairs:
+    is_choice = "Literal[" in str(part.type)
+    return RULES.get(f"{cls.__name__}.{part.name}", TEXT if is_choice else PLAIN)
