@@ -128,7 +128,7 @@ def _offered(source: ModelSource, classes: int) -> list[str]:
     """The arguments that a factory of one's own is called with, the number of classes where it takes that."""
     from swc_runtime.models import find_factory, offered_arguments
 
-    offered = offered_arguments(find_factory(source.name), dict(source.arguments), classes)
+    offered = offered_arguments(find_factory(source.name), source.given(), classes)
     return [f"{name}={value!r}" for name, value in offered.items()]
 
 
