@@ -29,7 +29,7 @@ from swc.trust.code import folders_of
 from swc.trust.importing import own_code
 from swc_runtime.checkpoint import Meta, Position, save_checkpoint, under_prefix, with_prefix
 from swc_runtime.data import PixelCheck, num_batches, test_batches
-from swc_runtime.ensemble import Ensemble, load_state_tensors, state_tensors
+from swc_runtime.ensemble import Ensemble, state_tensors
 from swc_runtime.evaluate import evaluate, predict
 from swc_runtime.layout import layout_remark
 from swc_runtime.norms import reestimate
@@ -120,14 +120,9 @@ def _train_stages(session: Session, trained: Trained) -> Evaluation:
 
 
 def rehearse(run: Run, trained: Trained) -> None:
-    """Ask the members for the first test images, as at the end of a stage; what cannot be scored fails now.
-
-    Nothing of the ensemble changes, not even buffers that a model changes in eval mode.
-    """
+    """Ask the members for the first test images, as at the end of a stage; what cannot be scored fails now."""
     batches = islice(test_batches(run.dataset.test, run.recipe.batch, device=run.machine.device), 1)
-    before = {name: tensor.clone() for name, tensor in state_tensors(trained.ensemble).items()}
     predict(trained.ensemble, batches, run.machine.arithmetic)
-    load_state_tensors(trained.ensemble, before)
 
 
 def scores(run: Run, ensemble: Ensemble) -> Evaluation:

@@ -235,9 +235,11 @@ class Clocked(Wrapped):
         return self.net(x) * self.noise
 
 
-@functools.lru_cache
+kept_net = functools.lru_cache(net)
+
+
 def cached() -> nn.Module:
-    return net()
+    return kept_net()
 
 
 class Global(Buffered):

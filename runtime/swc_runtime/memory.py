@@ -28,6 +28,13 @@ def own_memory(module: nn.Module) -> tuple[str, ...]:
     return names
 
 
+def spread(module: nn.Module) -> None:
+    """Give each tensor memory of its own in which one number stands for several, so that it can be written to."""
+    for _, tensor in tensors_of(module):
+        if has_storage(tensor) and _overlaps_itself(tensor):
+            tensor.data = tensor.detach().clone(memory_format=torch.contiguous_format)
+
+
 def shared_memory(module: nn.Module) -> tuple[str, ...]:
     """The tensors that lie in one storage with another one, or in which one number stands for several."""
     held: dict[int, list[str]] = defaultdict(list)

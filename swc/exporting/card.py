@@ -121,7 +121,15 @@ def call_of(source: ModelSource, program: Program) -> str:
         case "torchvision":
             return f"get_model({quoted(source.name)}, weights=None, num_classes={classes}{given})"
         case "python":
-            return f"{source.name.partition(':')[2]}({given.removeprefix(', ')})"
+            return f"{source.name.partition(':')[2]}({', '.join(_offered(source, classes))})"
+
+
+def _offered(source: ModelSource, classes: int) -> list[str]:
+    """The arguments that a factory of one's own is called with, the number of classes where it takes that."""
+    from swc_runtime.models import find_factory, offered_arguments
+
+    offered = offered_arguments(find_factory(source.name), source.given(), classes)
+    return [f"{name}={value!r}" for name, value in offered.items()]
 
 
 def card(

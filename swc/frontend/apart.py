@@ -48,7 +48,7 @@ def _built(member: Member, data: DataFacts) -> nn.Module | None:
         quiet = redirect_stdout(sys.stderr)  # the output stream belongs to the command's result
         with quiet, seeded(0), torch.device(device):
             try:
-                return build_model(source.kind, source.name, dict(source.arguments), data.num_classes, data.image_shape)
+                return build_model(source.kind, source.name, source.given(), data.num_classes, data.image_shape)
             except Exception:  # noqa: BLE001  (any code may run here, and what it raises was told before)
                 continue
     return None

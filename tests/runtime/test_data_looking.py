@@ -52,7 +52,7 @@ def decoded(monkeypatch: pytest.MonkeyPatch) -> Decoded:
 
 
 def opened(tree: Path) -> Dataset:
-    return Dataset(FACTS, *read_folder(FACTS, tree), tree)
+    return read_folder(FACTS, tree, lambda _: None)
 
 
 def decode_all(tree: Path) -> list[str]:

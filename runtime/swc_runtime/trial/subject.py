@@ -29,7 +29,7 @@ from swc_runtime.bank import Parts
 from swc_runtime.ensemble import Ensemble, placed
 from swc_runtime.evaluate.predict import predict_logits
 from swc_runtime.init import as_written, seed_of
-from swc_runtime.memory import has_storage
+from swc_runtime.memory import has_storage, spread
 from swc_runtime.optimiser import make_optimiser, set_learning_rate
 from swc_runtime.precision import Arithmetic, laid_out
 from swc_runtime.steps.independent import independent
@@ -173,9 +173,10 @@ class Subject:
 
 
 def plain_ensemble(trial: Trial) -> Ensemble:
-    """The model as its source makes it, every parameter its own, tensors that share memory and all."""
+    """The model as its source makes it, every parameter its own, and tensors that share memory."""
     program = trial.program(())
     module = as_written(program, program.members[0], seed_of(program))
+    spread(module)
     return placed(Ensemble(program, Parts((), (), (), (module,))), "cpu")
 
 
