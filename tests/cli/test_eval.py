@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import csv
+import errno
 import json
 import os
 import re
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,12 +15,14 @@ import pytest
 import torch
 from attrs import evolve
 from PIL import Image
-from swc.diagnostics import Sink
+from swc.diagnostics import DiagnosticError, Sink
 from swc.diagnostics.catalogue.evaluation import TooManySubsets
+from swc.diagnostics.catalogue.files import OutputUnwritable
 from swc.evaluation import measure
 from swc.evaluation.measure import _subsets
 from swc.evaluation.shelf import Shelf, facts_of, read_predictions
 from swc.ir.counts import count
+from swc.program import files
 from swc.program.datasets import DATASETS
 from swc.trained import kept_of
 from swc.trust.importing import digest_of_own
@@ -313,14 +315,19 @@ def test_what_was_found_before_is_kept_as_long_as_the_weights_are_the_same(
 
 
 def test_what_was_measured_is_printed_where_the_run_cannot_be_written_to(
-    run: Place, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    run: Place, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    copy = shutil.copytree(run.folder / "build/tiny/run", tmp_path / "run")
-    shutil.rmtree(copy / "eval", ignore_errors=True)
-    (copy / "eval").write_text("a file in the place of the folder: nobody can write into it")
-    assert run.swc("eval", str(copy), "--time-batch", "0") == 1
+    def refuse(path: Path, *given: object) -> None:
+        raise DiagnosticError(OutputUnwritable(path=str(path), reason="Read-only file system"))
+
+    def read_only(path: Path) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(files, "write_kept", refuse)
+    monkeypatch.setattr(Path, "touch", read_only)
+    assert run.swc("eval", "--time-batch", "0") == 1
     shown = capfd.readouterr()
     assert "tiny on digits" in shown.out and "shallow" in shown.out
-    assert f"error[SW604]: cannot write `{copy / 'eval'}" in shown.err
-    assert run.swc("eval", str(copy), "--keep") == 1, "asked for files, it is told before it measures"
+    assert "error[SW604]: cannot write" in shown.err and "evaluation.csv`: Read-only file system" in shown.err
+    assert run.swc("eval", "--keep") == 1, "asked for files, it is told before it measures"
     assert capfd.readouterr().out == ""

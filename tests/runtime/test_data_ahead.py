@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from swc_runtime.data.ahead import DEPTH, Ahead
+from swc_runtime.data.readers import readers
 
 
 @pytest.mark.parametrize("depth", [0, 1, DEPTH])
@@ -74,3 +75,18 @@ def test_making_goes_on_while_the_taker_is_busy() -> None:
         time.sleep(0.1)
     assert apart.waited > 0.15
     assert together.waited < apart.waited
+
+
+def test_readers_begin_nothing_more_where_they_are_interrupted() -> None:
+    """A folder of a million images is not read to its end by what was asked to stop."""
+    begun: list[int] = []
+
+    def read(number: int) -> int:
+        begun.append(number)
+        time.sleep(0.01)
+        return number
+
+    with pytest.raises(KeyboardInterrupt), readers() as pool:
+        pool.map(read, range(10_000))
+        raise KeyboardInterrupt
+    assert len(begun) < 1000

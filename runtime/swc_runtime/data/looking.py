@@ -8,7 +8,6 @@ remembered lies in swc's cache, one entry for each folder of images, and losing 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from os import cpu_count
 from pathlib import Path
 from threading import Event, Lock, Thread
@@ -18,6 +17,7 @@ from swc.cache import digest, keep, kept
 from swc.diagnostics import DiagnosticError
 from swc.diagnostics.catalogue.data import DataTooSmall, ImagesUnreadable, LabelsOutOfRange
 
+from swc_runtime.data.readers import readers
 from swc_runtime.data.splits import Dataset, FolderSplit, Split
 
 KIND = "images"  # of entries in the cache
@@ -54,7 +54,7 @@ def look_at(dataset: Dataset) -> None:
     if not unknown:
         return
     files = [file for _, folder in unknown for file in folder.files]
-    with ThreadPoolExecutor(cpu_count() or 1) as pool:
+    with readers() as pool:
         reasons = list(pool.map(_wrong_with_head, files))
     broken = tuple((file, reason) for file, reason in zip(files, reasons, strict=True) if reason)
     if broken:

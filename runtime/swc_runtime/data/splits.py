@@ -7,9 +7,7 @@ members see them, before normalisation; labels are int64 [N]; reading an image t
 from __future__ import annotations
 
 import os
-from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
-from os import cpu_count
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -25,6 +23,7 @@ from swc_runtime.data.boxes import crop_boxes
 from swc_runtime.data.keys import Hashes, Integers
 from swc_runtime.data.listing import printable
 from swc_runtime.data.pixels import BROKEN, with_8_bits
+from swc_runtime.data.readers import readers
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -101,7 +100,7 @@ class FolderSplit:
         """Decoded, cropped and resized images; `DiagnosticError` for a file that cannot be decoded."""
         keys = [None] * len(samples) if crops is None else [crops[i : i + 1] for i in range(len(samples))]
         paths = [self.files[sample] for sample in samples]
-        with ThreadPoolExecutor(cpu_count() or 1) as pool:
+        with readers() as pool:
             return torch.stack(list(pool.map(self._decoded, paths, keys)))
 
     def to(self, device: torch.device | str) -> FolderSplit:
@@ -127,7 +126,7 @@ class FolderSplit:
 
     def check(self) -> None:
         """Read every file once; `DiagnosticError` for the first that cannot be decoded."""
-        with ThreadPoolExecutor(cpu_count() or 1) as pool:
+        with readers() as pool:
             for _ in pool.map(lambda path: self._read(path).size, self.files):
                 pass
 
