@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from itertools import islice
 from time import monotonic
 from typing import TYPE_CHECKING, cast
 
@@ -30,7 +29,8 @@ from swc.trust.importing import own_code
 from swc_runtime.checkpoint import Meta, Position, save_checkpoint, under_prefix, with_prefix
 from swc_runtime.data import PixelCheck, num_batches, test_batches
 from swc_runtime.ensemble import Ensemble, state_tensors
-from swc_runtime.evaluate import evaluate, predict
+from swc_runtime.evaluate import evaluate
+from swc_runtime.evaluate.predict import ask
 from swc_runtime.layout import layout_remark
 from swc_runtime.norms import reestimate
 from swc_runtime.optimiser import momentum_tensors
@@ -121,8 +121,8 @@ def _train_stages(session: Session, trained: Trained) -> Evaluation:
 
 def rehearse(run: Run, trained: Trained) -> None:
     """Ask the members for the first test images, as at the end of a stage; what cannot be scored fails now."""
-    batches = islice(test_batches(run.dataset.test, run.recipe.batch, device=run.machine.device), 1)
-    predict(trained.ensemble, batches, run.machine.arithmetic)
+    images, _ = next(test_batches(run.dataset.test, run.recipe.batch, device=run.machine.device))
+    ask(trained.ensemble, images, run.machine.arithmetic)
 
 
 def scores(run: Run, ensemble: Ensemble) -> Evaluation:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import os
 import random
 import threading
@@ -14,7 +13,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils import parametrizations, prune, spectral_norm, weight_norm
 
-MASK = torch.ones(10)
 calls = [0]
 
 
@@ -40,8 +38,6 @@ class Wrapped(nn.Module):
 
 class Buffered(Wrapped):
     """Adds a buffer to its logits."""
-
-    made: Tensor = torch.zeros(10)
 
     def __init__(self) -> None:
         super().__init__()
@@ -233,18 +229,6 @@ class Clocked(Wrapped):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.net(x) * self.noise
-
-
-kept_net = functools.lru_cache(net)
-
-
-def cached() -> nn.Module:
-    return kept_net()
-
-
-class Global(Buffered):
-    def make(self) -> Tensor:
-        return MASK
 
 
 class Sparse(Wrapped):

@@ -1,6 +1,6 @@
 """Whether two builds of a member's source are one model: all but the numbers that a checkpoint keeps.
 
-Takes two modules; gives the names of what differs, or of what both hold. Guarantees: neither module is run.
+Takes two modules; gives the names of what differs, and whether they share memory. Guarantees: neither module is run.
 """
 
 from __future__ import annotations
@@ -49,12 +49,7 @@ def same_bits(first: Tensor, second: Tensor) -> bool:
     return torch.equal(*bits)
 
 
-def held_by_both(first: nn.Module, second: nn.Module) -> tuple[str, ...]:
-    """The layers and tensors of the first that the second holds too, or that lie in the same memory."""
-    layers = {id(part) for part in second.modules()}
+def share_memory(first: nn.Module, second: nn.Module) -> bool:
+    """Whether a tensor of the one lies in the same memory as one of the other."""
     memory = {storage_of(tensor) for _, tensor in tensors_of(second) if has_storage(tensor)}
-    same = [path or "the model itself" for path, part in first.named_modules() if id(part) in layers]
-    return (
-        *same,
-        *(name for name, tensor in tensors_of(first) if has_storage(tensor) and storage_of(tensor) in memory),
-    )
+    return any(storage_of(tensor) in memory for _, tensor in tensors_of(first) if has_storage(tensor))

@@ -59,8 +59,6 @@ def test_a_weight_that_is_read_past_its_layer_stays_private(name: str, paths: li
         ("by_chance", "SW312", "0.weight"),
         ("Constant", "SW312", "noise"),
         ("Clocked", "SW312", "what they compute"),
-        ("cached", "SW313", "the model itself"),
-        ("Global", "SW313", "shift"),
         ("Sparse", "SW314", "map"),
         ("Quantised", "SW314", "scale"),
         ("Late", "SW314", "shift"),

@@ -99,6 +99,12 @@ def dependences(ensemble: Ensemble, images: Tensor, arithmetic: Arithmetic) -> d
         }
 
 
+def ask(ensemble: Ensemble, images: Tensor, arithmetic: Arithmetic) -> Tensor:
+    """Logits [M, B, C] in eval mode for images [B, C, H, W] on the ensemble's device, finite or not."""
+    with torch.no_grad(), evaluating(ensemble), ensemble.composed():
+        return _logits(ensemble, 0, images, arithmetic)
+
+
 def _is_own(batch: int, ranks: Ranks) -> bool:
     """Whether this rank runs its members on a batch."""
     return ranks.deals_members or batch % ranks.size == ranks.rank

@@ -27,7 +27,7 @@ from torch import Tensor
 
 from swc_runtime.bank import Parts
 from swc_runtime.ensemble import Ensemble, placed
-from swc_runtime.evaluate.predict import predict_logits
+from swc_runtime.evaluate.predict import ask
 from swc_runtime.init import as_written, seed_of
 from swc_runtime.memory import has_storage, spread
 from swc_runtime.optimiser import make_optimiser, set_learning_rate
@@ -140,10 +140,10 @@ class Subject:
 
     def logits(self) -> dict[str, Tensor]:
         """In eval mode and in training mode."""
-        images, labels = self.batch.images, self.batch.labels
+        images = self.batch.images
         with asked_to_be("evaluated"):
             seed(2)
-            asked = predict_logits(self.ensemble, [(images, labels)], self.arithmetic)[0]
+            asked = ask(self.ensemble, images, self.arithmetic)
         with asked_to_be("run in training mode"), self.arithmetic.autocast():
             seed(3)
             trained = self.ensemble.train()(images)

@@ -16,7 +16,7 @@ from swc.diagnostics import DiagnosticError
 from swc.diagnostics.catalogue import trying as catalogue
 from torch import Tensor
 
-from swc_runtime.builds import constants_of, differences, held_by_both, same_bits
+from swc_runtime.builds import constants_of, differences, same_bits, share_memory
 from swc_runtime.checkpoint import Meta, Position, decode_checkpoint, encode_checkpoint
 from swc_runtime.ensemble import Ensemble, build, load_state_tensors, state_tensors
 from swc_runtime.export.plain import plain_member
@@ -51,7 +51,8 @@ class Tried:
 def try_member(trial: Trial) -> Tried:
     """Try a model; DiagnosticError where a run would fail, ActFailedError where the model's own code raises."""
     with _deterministic(), seeded(trial.recipe.seed), torch.enable_grad():
-        _check_builds(trial)
+        if not _check_builds(trial):
+            return Tried()
         pair = paired(trial)
         check_itself(trial, pair)
         _check_carried(trial, pair.whole)
@@ -73,19 +74,23 @@ def _deterministic() -> Iterator[None]:
         torch.use_deterministic_algorithms(before)
 
 
-def _check_builds(trial: Trial) -> None:
-    """Refuse a source whose builds under one seed, or whose build and the table that was read, are not one model."""
+def _check_builds(trial: Trial) -> bool:
+    """Refuse a source whose builds under one seed, or whose build and the table that was read, are not one model.
+
+    False where two builds share tensors: nothing can be tried with them, and whoever builds all members refuses them.
+    """
     program = trial.program(())
     with asked_to_be("built twice"):
         first, second = (as_written(program, program.members[0], seed_of(program)) for _ in range(2))
     name = trial.source.name
-    if both := held_by_both(first, second):
-        refuse(catalogue.BuildsShare(name=name, shared=both))
+    if share_memory(first, second):
+        return False
     shapes = {path: tuple(p.shape) for path, p in first.named_parameters()}
     unlike = [path for path in [*shapes, *trial.shapes] if shapes.get(path) != trial.shapes.get(path)]
     if found := tuple(dict.fromkeys(unlike)) or differences(first, second):
         refuse(catalogue.BuildsDiffer(name=name, differs=found))
     _written(trial, first.state_dict())
+    return True
 
 
 def _check_carried(trial: Trial, whole: Subject) -> None:

@@ -45,29 +45,6 @@ class BuildsDiffer(Diagnostic):
 
 
 @frozen(kw_only=True)
-class BuildsShare(Diagnostic):
-    """Two builds of a model hold the same module or the same memory.
-
-    A factory that keeps what it made (`functools.lru_cache`, a global model, a global tensor that is registered as a
-    buffer) gives every member, and every rebuilt copy of a member, the same weights or buffers, and what one changes
-    the other sees. Make the modules anew in each call, and copy a global tensor before it is registered:
-    `self.register_buffer("mask", MASK.clone())`.
-    """
-
-    code: ClassVar[str] = "SW313"
-    name: str
-    shared: tuple[str, ...]
-
-    def message(self) -> str:
-        """The model, and what its builds share."""
-        return f"two builds of `{self.name}` share {_listed(self.shared)}"
-
-    def help(self) -> str:
-        """Make it anew."""
-        return "let the factory make its modules and tensors anew each time it is called"
-
-
-@frozen(kw_only=True)
 class StateNotKept(Diagnostic):
     """A tensor of a model's state cannot be written to a checkpoint, or not be read back into the model.
 
@@ -229,7 +206,6 @@ class NotItself(Diagnostic):
 
 TRYING = (
     BuildsDiffer,
-    BuildsShare,
     StateNotKept,
     StateElsewhere,
     NotTrainable,
