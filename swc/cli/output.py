@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import click
-
 from swc.cli import console
 from swc.diagnostics import DiagnosticError
 from swc.diagnostics.catalogue.files import OutputUnwritable
@@ -53,12 +51,12 @@ def deliver(text: str, output: Path | None) -> None:
     Where the system refuses that, what was long in the making is printed, and then DiagnosticError raised.
     """
     if output is None:
-        click.echo(text, nl=False)
+        console.emit(text)
         return
     try:
         write_file(output, text.encode())
     except DiagnosticError:
-        click.echo(text, nl=False)
+        console.emit(text)
         raise
     console.say(f"wrote {output}")
 

@@ -90,20 +90,30 @@ def changed(file: str, old: str, new: str) -> str:
         ("spec.json", Spec, '"name": "main"', r'"name": "\u001b[2J"'),
         ("spec.json", Spec, '"policy": "superweights"', '"policy": "other"'),
         ("spec.json", Spec, '"batch": ', '"batch": -'),
-        ("spec.json", Spec, '"lr": 0.1', '"lr": 1e999'),
         ("tables.json", tuple[LayerTable, ...], '"member": "deep"', '"member": "a/b"'),
         ("origin.json", Origin, '"name": "tiny.sw"', '"name": "../tiny.sw"'),
         ("revisions/0/program.json", Program, '"ensemble": "tiny"', r'"ensemble": "x\ny"'),
         ("revisions/0/program.json", Program, '"name": "wrn"', '"name": "os"'),
         ("revisions/0/program.json", Program, '"num_templates": ', '"num_templates": -'),
         ("revisions/0/feedback.json", ClusterFeedback, '"revision": 0', '"revision": -1'),
-        ("revisions/0/feedback.json", ClusterFeedback, '"first": "deep.', r'"first": "\ud800'),
     ],
 )
 def test_decoders_refuse_what_the_grammar_does_not_allow(file: str, cls: object, old: str, new: str) -> None:
     with pytest.raises(DiagnosticError, match="SW653: `a file` has 1 entry") as told:
         decode(changed(file, old, new), cls, "a file")
     assert told.value.diagnostics[0].notes()[0].startswith("$")
+
+
+@pytest.mark.parametrize(
+    ("file", "cls", "old", "new"),
+    [
+        ("spec.json", Spec, '"lr": 0.1', '"lr": 1e999'),
+        ("revisions/0/feedback.json", ClusterFeedback, '"first": "deep.', r'"first": "\ud800'),
+    ],
+)
+def test_what_is_no_number_and_no_text_is_refused_as_json(file: str, cls: object, old: str, new: str) -> None:
+    with pytest.raises(DiagnosticError, match="SW650: `a file` is damaged"):
+        decode(changed(file, old, new), cls, "a file")
 
 
 def test_the_text_of_a_graph_is_held_to_the_same_rules() -> None:
