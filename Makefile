@@ -44,7 +44,7 @@ test-peers: $(PEERS)/.ready  ## our networks against those of other libraries, i
 	$(PEERS)/bin/python -m pytest -m peers tests/runtime tests/unit  # the other folders need more than is installed there
 
 fuzz: $(VENV)/.fuzz  ## try what nobody writes on all that reads text and files: make fuzz SECONDS=3600 SEED=1
-	$(BIN)/python -m fuzzing --seconds $(SECONDS) $(if $(SEED),--seed $(SEED)) -o build/fuzz
+	PYTHONPATH=tests $(BIN)/python -m fuzzing --seconds $(SECONDS) $(if $(SEED),--seed $(SEED)) -o build/fuzz
 
 $(VENV)/.fuzz: $(READY)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[fuzz]'

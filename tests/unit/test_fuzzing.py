@@ -6,11 +6,12 @@ from pathlib import Path
 from random import Random
 
 import pytest
+
 from fuzzing.judge import judge
 from fuzzing.mutate import mutated
 from fuzzing.targets import LARGEST, TARGETS
 
-CORPUS = Path(__file__).parents[2] / "fuzzing" / "corpus"
+CORPUS = Path(__file__).parents[2] / "tests" / "fuzzing" / "corpus"
 FILES = sorted(path for path in CORPUS.glob("*/*"))
 
 
