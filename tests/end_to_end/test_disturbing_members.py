@@ -42,8 +42,12 @@ def masked(num_classes):
 
 
 @functools.lru_cache
-def cached(num_classes):
+def _made(num_classes):
     return Net(num_classes)
+
+
+def cached(num_classes):
+    return _made(num_classes)
 """
 
 SPEC = """
