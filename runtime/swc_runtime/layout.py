@@ -55,9 +55,9 @@ def is_unsafe(layer: nn.Module) -> bool:
 def lies_plainly(shape: tuple[int, ...]) -> bool:
     """Whether a weight of this shape gets plain strides, whatever layer reads it: it is 1x1 and its channels are few.
 
-    Channels-last it would lie in the same order, so that nothing else changes.
+    Channels-last it would lie in the same order, so that nothing else changes, with any version of torch.
     """
-    return len(shape) > 2 and shape[1] < NARROW and all(size == 1 for size in shape[2:]) and not is_known_safe()
+    return len(shape) > 2 and shape[1] < NARROW and all(size == 1 for size in shape[2:])
 
 
 def unsafe_layers(module: nn.Module) -> tuple[str, ...]:

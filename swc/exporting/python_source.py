@@ -23,6 +23,7 @@ from swc.show.wording import several
 from swc_runtime.compose import block_view
 from swc_runtime.expressions.evaluate import RESIZING, mixed, scaled, softmaxed
 from swc_runtime.init import RELEASE_FAN_IN
+from swc_runtime.layout import NARROW, lies_plainly
 
 OWN_IMPORTS = (
     ("collections.abc", "Callable", ""),
@@ -163,7 +164,10 @@ def _helpers(used: frozenset[str]) -> str:
     """The functions that the weights call; those that compute are the runtime's own."""
     own = [text for name, text in HELPERS.items() if name in used]
     if "block" in used:
-        own.insert(0, _source(block_view).replace("def block_view(", "def block(", 1))
+        own[:0] = [
+            _source(lies_plainly).replace("NARROW", str(NARROW)),
+            _source(block_view).replace("def block_view(", "def block(", 1),
+        ]
     if "scaled" in used:
         own.append(_source(scaled))
     if "softmaxed" in used:

@@ -32,6 +32,7 @@ def table_of(model: nn.Module, num_classes: int, member: str = "", outputs: int 
         if not isinstance(module, ParametrizationList)  # it belongs to the layer it stands in
     )
     roles = {id(p): _role(path, module, name, heads) for path, module in owners for name, p in _own(module)}
+    roles |= dict.fromkeys(_held_twice(model), "weight")  # no norm's or head's own, to be shared as such
     parameters = tuple(ParameterRow(name, tuple(p.shape), roles[id(p)]) for name, p in model.named_parameters())
     return LayerTable(member, layers, parameters)
 
@@ -86,12 +87,12 @@ def _unsharable_kind(kind: Kind) -> str:
 
 
 def _obstacle(module: nn.Module, is_head: bool, is_tied: bool) -> str:
-    if not isinstance(module, (_ConvNd, nn.Linear)):
-        return ""
     if is_head:
         return "classifier"
     if is_tied:
         return "tied to another module"
+    if not isinstance(module, (_ConvNd, nn.Linear)):
+        return ""
     if module._parameters.get("weight") is None:
         return "weight is parametrised"
     if not module.weight.requires_grad:
@@ -110,10 +111,15 @@ def _conv_obstacle(module: _ConvNd) -> str:
 def _tied_modules(model: nn.Module) -> set[int]:
     """The modules that stand at two paths, or hold a parameter that another holds too, by identity."""
     places = Counter(id(m) for _, m in model.named_modules(remove_duplicate=False))
-    holders = [(id(m), id(p)) for m in model.modules() for _, p in _own(m)]
-    uses = Counter(parameter for _, parameter in holders)
     twice = {module for module, count in places.items() if count > 1}
-    return twice | {module for module, parameter in holders if uses[parameter] > 1}
+    held = _held_twice(model)
+    return twice | {id(m) for m in model.modules() if any(id(p) in held for _, p in _own(m))}
+
+
+def _held_twice(model: nn.Module) -> set[int]:
+    """The parameters that several modules hold, by identity."""
+    uses = Counter(id(p) for m in model.modules() for _, p in _own(m))
+    return {parameter for parameter, count in uses.items() if count > 1}
 
 
 def _role(path: str, module: nn.Module, name: str, heads: frozenset[str]) -> Role:

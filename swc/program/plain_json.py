@@ -14,7 +14,7 @@ from typing import Any
 
 LEVELS = 800  # of objects and lists in each other; the longest chain of shapes takes most of them
 SHOWN = 60  # characters of a value that an error quotes
-_TEXT = re.compile(r'"(?:[^"\\]|\\.)*+"', re.DOTALL)
+_TEXT = re.compile(r'"(?:[^"\\]|\\.)*+(?:"|\Z)', re.DOTALL)  # one that does not end takes the rest
 _MARKS = re.compile(r"[\[\]{}]")
 _HALF = re.compile(r"\\u[dD][89a-fA-F]")  # the escape of half a character; two of them can be one
 

@@ -53,7 +53,10 @@ def begin() -> Iterator[Begin]:
 
     def start(code: str, **options: object) -> subprocess.Popen[str]:
         # what runs in the background ignores interrupts and hands that on: a terminal's child does not
-        listen = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+        def listen() -> None:
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                signal.signal(number, signal.SIG_DFL)
+
         given = {"stderr": subprocess.PIPE, "text": True, "start_new_session": True, "preexec_fn": listen, **options}
         begun.append(subprocess.Popen([sys.executable, "-c", code], **given))  # type: ignore[call-overload]
         return begun[-1]

@@ -385,6 +385,7 @@ def test_processes_that_are_started_do_not_look_into_the_folder_first(
     assert str(shadows) not in found.stdout
     monkeypatch.delenv("PYTHONSAFEPATH", raising=False)
     monkeypatch.setattr(sys, "argv", ["swc", "--version"])
+    monkeypatch.setattr(main.stopping, "listen", lambda: None)  # or this process would answer signals so ever after
     with pytest.raises(SystemExit):
         main.main()
     assert os.environ.pop("PYTHONSAFEPATH") == "1", "also for processes that libraries start"
