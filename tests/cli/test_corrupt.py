@@ -21,6 +21,7 @@ from swc.corruptions.make import Asked, make_arrays
 from swc.corruptions.published import SEVERITIES, STANDARD, TYPES
 from swc.corruptions.source import SplitSource
 from swc.diagnostics import DiagnosticError
+from swc.program.files import write_kept
 from swc.report.robustness import corruptions as figure
 
 from runs import Place, place, spec_text
@@ -369,7 +370,7 @@ def test_images_are_read_where_they_are_looked_at(run: Place, whole: Path) -> No
 
 
 def test_the_heat_map_shows_every_number(run: Place, scored: dict, capsys: pytest.CaptureFixture[str]) -> None:
-    (run.run / "eval/evaluation.json").write_text(scored["evaluation.json"], encoding="utf-8")
+    write_kept(run.run / "eval/evaluation.json", scored["evaluation.json"])
     assert evaluated(run)["corruptions"] == scored["corruptions"]  # kept from before
     (run.run / "eval/evaluation.json").unlink()
     evaluated(run)

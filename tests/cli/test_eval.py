@@ -9,12 +9,14 @@ import os
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from attrs import evolve
 from PIL import Image
+from swc import session
 from swc.diagnostics import DiagnosticError, Sink
 from swc.diagnostics.catalogue.evaluation import TooManySubsets
 from swc.diagnostics.catalogue.files import OutputUnwritable
@@ -139,11 +141,18 @@ def test_what_would_end_an_evaluation_is_told_before_anything_is_predicted(
 
 
 def test_a_run_that_is_not_finished_is_evaluated_and_told(
-    tmp_path_factory: pytest.TempPathFactory, capsys: pytest.CaptureFixture[str]
+    tmp_path_factory: pytest.TempPathFactory, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made = trained(tmp_path_factory, batch=256)
-    previous = made.checkpoint.with_name(made.checkpoint.name + ".previous")
-    previous.replace(made.checkpoint)  # as if it had been stopped an epoch before the end
+    made, train = place(tmp_path_factory, batch=256), session.train_epoch
+
+    def stopped(*given: Any, **options: Any) -> Any:
+        epoch = given[4]
+        if (epoch.phase.name, epoch.number) == ("main", 1):
+            raise KeyboardInterrupt
+        return train(*given, **options)
+
+    monkeypatch.setattr(session, "train_epoch", stopped)
+    assert made.train() == 130
     assert made.swc("eval", "--time-batch", "0") == 0
     told = capsys.readouterr().err
     assert "warning[SW641]" in told and "after epoch 1 of main" in told
