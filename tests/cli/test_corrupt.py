@@ -376,7 +376,7 @@ def test_the_heat_map_shows_every_number(run: Place, scored: dict, capsys: pytes
     evaluated(run)
     assert run.swc("plot", "corruptions") == 1
     assert "has no corruptions evaluated" in capsys.readouterr().err
-    (run.run / "eval/evaluation.json").write_text(scored["evaluation.json"], encoding="utf-8")
+    write_kept(run.run / "eval/evaluation.json", scored["evaluation.json"])
     found = scored["corruptions"]
     drawn = figure(run.build())
     standard, others = drawn.axes[:2]
