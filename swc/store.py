@@ -48,7 +48,7 @@ from swc.program.program import Program
 from swc.program.references import dangling
 from swc.program.stages import scale_epochs, stages
 from swc.semantics.origin import Origin
-from swc.semantics.spec import Spec
+from swc.semantics.spec import Member, Spec
 from swc.show.revision import Revision
 
 BUILD = "build"
@@ -214,7 +214,21 @@ def read_spec(folder: Path) -> tuple[Spec, tuple[LayerTable, ...]]:
     found: Spec = decode(text_of(spec), Spec, str(spec))
     layers: tuple[LayerTable, ...] = decode(text_of(tables), tuple[LayerTable, ...], str(tables))
     check_tables(tables, layers, found)
-    return found, layers
+    return evolve(found, members=tuple(_placed(member, folder) for member in found.members)), layers
+
+
+def _placed(member: Member, folder: Path) -> Member:
+    """A member of code of one's own, with its spec where it lies, from wherever the command is called.
+
+    A spec was named as seen from the folder that `build/` lies in, unless `--root` said otherwise.
+    """
+    if member.source.kind != "python" or member.span is None:
+        return member
+    places = (parent / member.span.file for parent in folder.resolve().parents)
+    found = next((place for place in places if place.is_file()), None)
+    if found is None or found == Path(member.span.file).resolve():
+        return member
+    return evolve(member, span=evolve(member.span, file=str(found)))
 
 
 def spec_hash_of(folder: Path) -> str:

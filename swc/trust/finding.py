@@ -114,10 +114,15 @@ def _stems(folder: Path) -> list[str]:
     """The names that something in a folder can be imported by."""
     try:
         with os.scandir(folder) as entries:
-            stems = {entry.name.partition(".")[0] for entry in entries}
+            stems = {entry.name.partition(".")[0] for entry in entries if _may_be_module(entry)}
     except OSError as error:
         raise DiagnosticError(FileUnreadable(path=str(folder), reason=reason_of(error))) from error
     return sorted(stem for stem in stems - {"__init__", "__pycache__"} if stem.isidentifier())
+
+
+def _may_be_module(entry: os.DirEntry[str]) -> bool:
+    """Folders of a hundred thousand images lie beside code: most of what is in them is not asked for any further."""
+    return entry.name.endswith((*EXTENSION_SUFFIXES, *SOURCE_SUFFIXES)) or entry.is_dir()
 
 
 def _bytes(file: Path) -> bytes:

@@ -15,7 +15,7 @@ from swc.cli import launch, main
 from swc.processes import child_command
 from swc.program.codec import hash_of_text
 from swc.program.files import write_kept
-from swc.trust import consent
+from swc.trust import consent, finding
 
 from own_code import SPEC, marks, write_nets
 from runs import Place
@@ -389,3 +389,24 @@ def test_processes_that_are_started_do_not_look_into_the_folder_first(
     with pytest.raises(SystemExit):
         main.main()
     assert os.environ.pop("PYTHONSAFEPATH") == "1", "also for processes that libraries start"
+
+
+def test_code_beside_the_spec_is_found_from_any_folder(
+    own: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert own.swc("compile", "tiny.sw", "--quiet") == 0
+    assert own.train() == 0
+    monkeypatch.chdir(tmp_path)
+    build = str(own.folder / "build/tiny")
+    for command in (("train", build), ("eval", build, "--time-batch", "0"), ("export", build, "-o", "exported")):
+        assert main.run(command) == 0
+
+
+def test_a_folder_of_many_files_beside_the_code_costs_little(own: Place) -> None:
+    """Only what could be a module is asked for: beside ten thousand images as many files are opened as without them."""
+    images = own.folder / "images"
+    images.mkdir()
+    for number in range(10_000):
+        (images / f"image_{number}.png").touch()
+    assert finding.module_names(images) == []
+    assert finding._stems(images) == []
