@@ -376,3 +376,43 @@ class Unused(Wrapped):
     def __init__(self) -> None:
         super().__init__()
         self.auxiliary = nn.Linear(6, 6)
+
+
+class Normalising(Wrapped):
+    """Works on its images in place, not the same way twice."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.net(x.sub_(0.5).div_(0.25))
+
+
+class Silent(Wrapped):
+    """Its own `train` gives nothing back."""
+
+    def train(self, mode: bool = True) -> None:  # type: ignore[override]
+        super().train(mode)
+
+
+class NoGradientsInEval(Wrapped):
+    def forward(self, x: Tensor) -> Tensor:
+        with torch.set_grad_enabled(self.training and torch.is_grad_enabled()):
+            return self.net(x)
+
+
+def scripted() -> nn.Module:
+    return torch.jit.script(nn.Sequential(nn.Flatten(), nn.Linear(64, 10)))
+
+
+def compiled() -> nn.Module:
+    return torch.compile(Unused())  # type: ignore[return-value]
+
+
+class OfDoubles(Wrapped):
+    """Changes what torch makes of numbers, for everybody."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.set_default_dtype(torch.float64)
+        self.last = nn.Linear(10, 10)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.last(self.net(x))

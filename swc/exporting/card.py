@@ -52,7 +52,8 @@ def load(name):
     for buffer in member.buffers():
         buffer.data = buffer.clone()  # one made by `expand` has no memory of its own to load into
     member.load_state_dict(torch.load(Path(__file__).with_name(f"{{name}}.pt"), weights_only=True))
-    return member.eval()
+    member.eval()
+    return member
 
 
 @lru_cache(maxsize=None)

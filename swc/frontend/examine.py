@@ -22,6 +22,7 @@ from typing import Any, Literal, NoReturn, TextIO, TypeVar
 import torch
 from attrs import evolve, frozen
 from torch import nn
+from torch._dynamo.eval_frame import OptimizedModule
 from torch.nn.parameter import is_lazy
 
 from swc.diagnostics import Diagnostic, DiagnosticError
@@ -52,10 +53,12 @@ def examine(
     data: DataFacts,
     recipe: Recipe | None = None,
     warn: Callable[[Diagnostic], None] = lambda _: None,
+    *,
+    is_measured: bool = False,
 ) -> LayerTable:
     """The layer table of a source; `DiagnosticError` where a run could not build, train, keep or export it.
 
-    `warn` is told of what may not be meant.
+    `warn` is told of what may not be meant; `is_measured` says that gradients will be taken in eval mode too.
     """
     _check_source(source, data)
     settled = recipe or Recipe("none")
@@ -64,7 +67,7 @@ def examine(
     except _NeedsNumbersError as error:
         asked = dict.fromkeys((*batches(settled, data, is_dear=True), *error.asked))
         table = _examine_on("cpu", source, data, settled, tuple(asked))
-    return _tried(source, data, settled, table, warn) if source.kind == "python" else table
+    return _tried(source, data, settled, table, warn, is_measured) if source.kind == "python" else table
 
 
 class _NeedsNumbersError(Exception):
@@ -84,6 +87,7 @@ def _examine_on(
     with _quiet(), seeded(recipe.seed), torch.device(device), torch.no_grad():
         with bounded_size():
             model = _built(source, data)
+        _check_kind(source, model)
         _check_parameters(source, model)
         _check_state(source, model)
         for asked in batches:
@@ -122,7 +126,12 @@ def batches(recipe: Recipe, data: DataFacts, *, is_dear: bool) -> tuple[Asked, .
 
 
 def _tried(
-    source: ModelSource, data: DataFacts, recipe: Recipe, table: LayerTable, warn: Callable[[Diagnostic], None]
+    source: ModelSource,
+    data: DataFacts,
+    recipe: Recipe,
+    table: LayerTable,
+    warn: Callable[[Diagnostic], None],
+    is_measured: bool,
 ) -> LayerTable:
     """The table once the model was tried; layers whose weight is read in ways of its own are no longer sharable."""
     from swc_runtime.trial import ActFailedError, Trial, try_member
@@ -131,7 +140,7 @@ def _tried(
     weights = {f"{row.path}.weight".lstrip("."): row.path for row in table.layers if row.sharable}
     try:
         with _quiet():
-            found = try_member(Trial(source, data, shapes, tuple(weights), recipe))
+            found = try_member(Trial(source, data, shapes, tuple(weights), recipe, is_measured))
     except ActFailedError as failed:
         error, name = failed.error, source.name
         told = NotTrainable(name=name, act=failed.act, error=_text(error), place=_own_place(error))
@@ -245,6 +254,14 @@ def _check_parameters(source: ModelSource, model: nn.Module) -> None:
     lazy = tuple(name for name, tensor in (*parameters.items(), *model.named_buffers()) if is_lazy(tensor))
     if lazy:
         _refuse(catalogue.LazyParameters(name=source.name, parameters=lazy))
+
+
+def _check_kind(source: ModelSource, model: nn.Module) -> None:
+    """Refuse what torch has made of a module: its layers are no longer those that it was written with."""
+    made = (torch.jit.ScriptModule, OptimizedModule)
+    own = tuple(path or "the model itself" for path, m in model.named_modules() if isinstance(m, made))
+    if own:
+        _refuse(catalogue.CompiledModel(name=source.name, modules=own))
 
 
 def _check_state(source: ModelSource, model: nn.Module) -> None:

@@ -94,9 +94,15 @@ def _examined(member: Member, spec: Spec, sink: Sink) -> Outcome:
 
     try:
         recipe = spec.training.recipe if spec.training else None
-        return examine(member.source, spec.data, recipe, warn)
+        return examine(member.source, spec.data, recipe, warn, is_measured=_is_measured(spec))
     except DiagnosticError as error:
         return error.diagnostics
+
+
+def _is_measured(spec: Spec) -> bool:
+    """Whether a split or an untying will ask for gradients."""
+    phases = spec.training.phases if spec.training else ()
+    return any(phase.is_search or phase.untie for phase in phases)
 
 
 # --- members whose code is not ours -----------------------------------------------------------------------------------

@@ -83,6 +83,7 @@ TRIGGERED = {
     "SW768": "cli/test_trust.py",
     "SW769": "cli/test_trust.py",
     "SW312": "unit/test_trial.py",
+    "SW313": "unit/test_trial.py",
     "SW314": "unit/test_trial.py",
     "SW315": "unit/test_trial.py",
     "SW316": "unit/test_trial.py",

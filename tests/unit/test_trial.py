@@ -27,7 +27,8 @@ def look(name: str) -> tuple[LayerTable, list[Diagnostic]]:
     "name",
     [
         "old_weight_norm", "old_spectral_norm", "new_weight_norm", "new_spectral_norm", "pruned", "Attached", "Drawn",
-        "Expanded", "Overlapping", "Parts", "Kinds", "Tied", "FrozenNorms",
+        "Expanded", "Overlapping", "Parts", "Kinds", "Tied", "FrozenNorms", "Normalising", "Silent",
+        "NoGradientsInEval",
     ],
 )  # fmt: skip
 def test_what_can_be_trained_and_kept_is_taken(name: str) -> None:
@@ -84,6 +85,22 @@ def test_what_would_fail_in_a_run_is_refused(name: str, code: str, words: str) -
         look(name)
     (told,) = refused.value.diagnostics
     assert (told.code, words in told.message()) == (code, True), told.message()
+
+
+def test_gradients_are_asked_for_in_eval_mode_where_they_will_be_measured() -> None:
+    source = ModelSource("python", "trial_nets:NoGradientsInEval")
+    with pytest.raises(
+        DiagnosticError, match="SW317: `trial_nets:NoGradientsInEval` gives logits without gradients in"
+    ):
+        examine(source, DIGITS, RECIPE, is_measured=True)
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit:FutureWarning", "ignore:.*jit.script:FutureWarning")
+@pytest.mark.parametrize(("name", "code"), [("scripted", "SW313"), ("compiled", "SW313"), ("OfDoubles", "SW316")])
+def test_what_cannot_be_read_is_refused_and_changes_nothing(name: str, code: str) -> None:
+    with pytest.raises(DiagnosticError, match=code):
+        look(name)
+    assert torch.get_default_dtype() is torch.float32
 
 
 def test_a_layer_that_gets_no_gradient_is_told() -> None:

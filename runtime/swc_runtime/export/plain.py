@@ -29,4 +29,5 @@ def plain_member(ensemble: Ensemble, number: int) -> nn.Module:
             made = nn.Parameter(weight.detach().clone(memory_format=torch.contiguous_format))
             setattr(member.get_submodule(owner), parameter, made)
     unprotect(member)  # what the project added is no part of it
-    return member.cpu().eval()
+    member.cpu().eval()  # which gives nothing back where a model's own `train` does not
+    return member

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from inspect import Parameter, signature
 from typing import Any
 
+import torch
 from torch import nn
 
 from swc_runtime.models.factories import find_factory
@@ -49,8 +50,17 @@ def build_model(
 
     `kind` is "family", "torchvision" or "python" (`name` is then "package.module:factory"); `image_shape` is
     (channels, height, width). ValueError for an unknown kind or family and for values a family cannot take;
-    NoModuleError where a factory returns no module; whatever a factory itself raises passes through.
+    NoModuleError where a factory returns no module; whatever a factory itself raises passes through. Torch's default
+    dtype is afterwards what it was.
     """
+    before = torch.get_default_dtype()
+    try:
+        return _built(kind, name, arguments, num_classes, image_shape)
+    finally:
+        torch.set_default_dtype(before)
+
+
+def _built(kind: str, name: str, arguments: Mapping[str, Any], num_classes: int, image_shape: ImageShape) -> nn.Module:
     match kind:
         case "family":
             return _family(name)(num_classes, image_shape, **arguments)

@@ -61,6 +61,7 @@ class Trial:
     shapes: Mapping[str, tuple[int, ...]]
     sharable: tuple[str, ...]
     recipe: Recipe = field(factory=lambda: Recipe("trial"))
+    is_measured: bool = False  # in eval mode, by its gradients, as before a split or an untying
 
     def program(self, composed: tuple[str, ...]) -> Program:
         """The program of an ensemble of this member alone, in which some weights are stored tensors."""
@@ -144,13 +145,18 @@ class Subject:
         with asked_to_be("evaluated"):
             seed(2)
             asked = ask(self.ensemble, images, self.arithmetic)
+            if self.trial.is_measured:
+                self._check_gradients_flow(self.ensemble.eval()(images), "eval")
         with asked_to_be("run in training mode"), self.arithmetic.autocast():
             seed(3)
             trained = self.ensemble.train()(images)
-        if not trained.requires_grad:
-            found = "logits without gradients"
-            refuse(catalogue.UnusableLogits(name=self.trial.source.name, found=found, mode="training"))
+        self._check_gradients_flow(trained, "training")
         return {"in eval mode": asked, "in training mode": trained.detach()}
+
+    def _check_gradients_flow(self, logits: Tensor, mode: str) -> None:
+        if not logits.requires_grad:
+            found = "logits without gradients"
+            refuse(catalogue.UnusableLogits(name=self.trial.source.name, found=found, mode=mode))
 
     def step(self) -> Seen:
         """Answer, then take a step of training."""

@@ -149,11 +149,12 @@ def _check_taken_out(trial: Trial, pair: Pair) -> None:
     with torch.no_grad(), asked_to_be("exported"):
         module = plain_member(ensemble, 0)
         own_memory(other)  # as the loader does that is exported beside
-        other.eval().load_state_dict(module.state_dict())
+        other.eval()  # alone, as a model's own `eval` may give nothing back
+        other.load_state_dict(module.state_dict())
         found = []
         for ask in (partial(_unseeded, ensemble.eval()), module, other):
             seed(2)
-            found.append(ask(images))
+            found.append(ask(images.clone()))  # which it may work on in place
     if not all(are_near(found[0], logits) for logits in found[1:]):
         refuse(catalogue.StateElsewhere(name=trial.source.name, when="once exported"))
 

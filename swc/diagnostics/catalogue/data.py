@@ -68,7 +68,7 @@ class DataDamaged(Diagnostic):
     def help(self) -> str:
         """Get it again, or do without."""
         if self.is_own:
-            return "mend or replace the image, or take it out of the folder"
+            return "mend, convert or replace the image and those like it, or take them out of the folder"
         return "delete it and download or copy it again"
 
 

@@ -284,6 +284,28 @@ class ExtraState(Diagnostic):
         return "keep that state in a buffer (`register_buffer`) instead of `get_extra_state`"
 
 
+@frozen(kw_only=True)
+class CompiledModel(Diagnostic):
+    """A factory returns a model that `torch.compile` or `torch.jit` has made something else of.
+
+    Members are read, shared and exported layer by layer, and a compiled or scripted module hides its layers. Return the
+    module as it was written.
+    """
+
+    code: ClassVar[str] = "SW313"
+    name: str
+    modules: tuple[str, ...]
+
+    def message(self) -> str:
+        """Which modules."""
+        listed = ", ".join(f"`{module}`" for module in self.modules[:5])
+        return f"`{self.name}` has modules that torch has compiled or scripted: {listed}"
+
+    def help(self) -> str:
+        """Return what it was made of."""
+        return "return the module itself, without `torch.compile`, `torch.jit.script` and `torch.jit.trace`"
+
+
 MEMBERS = (
     UnknownTorchvisionModel,
     FactoryNotFound,
@@ -296,4 +318,5 @@ MEMBERS = (
     WrongOutput,
     ForwardFailed,
     ExtraState,
+    CompiledModel,
 )

@@ -45,7 +45,10 @@ class NonFiniteLoss(Diagnostic):
 
     def help(self) -> str | None:
         """The three usual causes."""
-        return "lower the learning rate, add a warm-up, or set `precision float32`; the last checkpoint is kept"
+        return (
+            "lower the learning rate, add a warm-up, or set `precision float32`; at the very first steps look whether "
+            "the model's logits are finite; the last checkpoint is kept"
+        )
 
 
 @frozen(kw_only=True)
@@ -69,7 +72,10 @@ class NonFiniteState(Diagnostic):
 
     def help(self) -> str | None:
         """The usual causes."""
-        return "lower the learning rate, add a warm-up, or set `precision float32`; the last checkpoint is kept"
+        return (
+            "lower the learning rate, add a warm-up, or set `precision float32`; at the very first steps look whether "
+            "the model's logits are finite; the last checkpoint is kept"
+        )
 
 
 @frozen(kw_only=True)

@@ -149,7 +149,10 @@ class UnusableLogits(Diagnostic):
 
     def help(self) -> str:
         """What is needed."""
-        return "let the model return floating-point logits, and in training mode ones that gradients flow through"
+        return (
+            "let the model return floating-point logits that gradients flow through: in training mode, and in eval "
+            "mode too where clusters are split or coefficients untied"
+        )
 
 
 @frozen(kw_only=True)
