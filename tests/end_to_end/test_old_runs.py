@@ -170,7 +170,7 @@ OTHER_DEFAULT = (SMOOTHING, "    label_smoothing: float = 0.5\n", "label_smoothi
     ("name", "change"),
     [
         ("killed", FIELD_MORE),
-        ("finished", OTHER_DEFAULT),
+        pytest.param("finished", OTHER_DEFAULT, marks=pytest.mark.slow),
         pytest.param("killed", OTHER_DEFAULT, marks=pytest.mark.slow),
         pytest.param("finished", FIELD_MORE, marks=pytest.mark.slow),
     ],
