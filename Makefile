@@ -35,7 +35,7 @@ check: setup  ## style, types, layers
 	$(BIN)/swc fmt --check specs/*.sw specs/recipes/*.sw specs/sweeps/*.sw specs/baselines/*.sw
 
 test: check  ## the checks, then the tests (under ten minutes on two cores)
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"  # several threads in each of two processes wait for each other
 
 slow: setup  ## the tests that take minutes
 	$(BIN)/python -m pytest -m slow
