@@ -34,8 +34,9 @@ check: setup  ## style, types, layers
 	$(BIN)/lint-imports
 	$(BIN)/swc fmt --check specs/*.sw specs/recipes/*.sw specs/sweeps/*.sw specs/baselines/*.sw
 
+# one thread each: with several, two processes wait for each other
 test: check  ## the checks, then the tests (under ten minutes on two cores)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"  # several threads in each of two processes wait for each other
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
 
 slow: setup  ## the tests that take minutes
 	$(BIN)/python -m pytest -m slow
