@@ -15,6 +15,7 @@ import torch
 from swc.program.datasets import DataFacts
 from swc.program.model_source import ModelSource
 from swc_runtime.evaluate.cost import multiply_adds
+from swc_runtime.init import seeded
 from swc_runtime.models import build_model
 
 
@@ -30,6 +31,7 @@ def multiply_adds_of(source: ModelSource, data: DataFacts) -> int | None:
 
 def _counted(device: str, source: ModelSource, data: DataFacts) -> int:
     quiet = redirect_stdout(sys.stderr)
-    with quiet, torch.random.fork_rng(devices=[]), torch.device(device), torch.no_grad():
+    with quiet, seeded(0), torch.device(device), torch.no_grad():
         model = build_model(source.kind, source.name, source.given(), data.num_classes, data.image_shape)
-        return multiply_adds(model.eval(), torch.zeros(1, *data.image_shape))
+        model.eval()  # alone, as a model's own `eval` may give nothing back
+        return multiply_adds(model, torch.zeros(1, *data.image_shape))

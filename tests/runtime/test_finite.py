@@ -81,7 +81,13 @@ def told(act: Callable[[], object]) -> Diagnostic:
 
 
 def test_a_mask_of_minus_infinities_trains() -> None:
-    trained(ensemble_with())
+    ensemble = ensemble_with()
+    before = ensemble.members[1].state_dict()["head.bias"].clone()
+    trained(ensemble)
+    state = ensemble.members[1].state_dict()
+    assert state["mask"].isinf().any()
+    assert not torch.equal(state["head.bias"], before)
+    assert state["head.bias"].isfinite().all()
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import torch
 from swc.diagnostics import Diagnostic, DiagnosticError
 from swc.diagnostics.catalogue.trying import TRYING
 from swc.frontend import LayerTable
+from swc.frontend.costs import multiply_adds_of
 from swc.frontend.examine import PAST, Asked, batches, examine
 from swc.program.datasets import DATASETS
 from swc.program.model_source import ModelSource
@@ -101,6 +102,13 @@ def test_what_cannot_be_read_is_refused_and_changes_nothing(name: str, code: str
     with pytest.raises(DiagnosticError, match=code):
         look(name)
     assert torch.get_default_dtype() is torch.float32
+
+
+@pytest.mark.parametrize("name", ["FrozenNorms", "Silent"])
+def test_costs_are_counted_of_whatever_is_taken(name: str) -> None:
+    state = np.random.get_state()[1]
+    assert multiply_adds_of(ModelSource("python", f"trial_nets:{name}"), DIGITS) == 5820
+    assert np.array_equal(np.random.get_state()[1], state)
 
 
 def test_a_layer_that_gets_no_gradient_is_told() -> None:
