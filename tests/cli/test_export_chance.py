@@ -169,7 +169,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Place:
     members = "\n".join(f'  member {name.lower()} = python("chance_nets:{name}")' for name in NAMES)
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(examine, "batches", lambda *_, **__: (examine.Asked(2, "eval"),))
-        patched.setattr(examine, "_tried", lambda source, data, recipe, table, warn: table)
+        patched.setattr(examine, "_tried", lambda source, data, recipe, table, warn, is_measured: table)
         assert made.compile(SPEC.format(members=members)) == 0
     assert made.train() == 0
     return made

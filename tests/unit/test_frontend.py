@@ -96,6 +96,7 @@ def listed(): return Listed()
 class Counting(nn.Flatten):
     def get_extra_state(self): return 1
 def counting(num_classes): return nn.Sequential(Counting(), nn.Linear(3072, num_classes))
+def compiled(num_classes): return torch.compile(nn.Sequential(nn.Flatten(), nn.Linear(3072, num_classes)))
 def flat(num_classes): return nn.Sequential(nn.Flatten(), nn.Linear(12, num_classes))
 not_callable = 5
 def chatty(num_classes):
@@ -262,6 +263,7 @@ def test_reading_leaves_torchs_random_numbers_alone(nets: Path) -> None:
         ("SW308", python("frontend_nets:pair"), "a tuple"),
         ("SW309", python("frontend_nets:flat"), "3x32x32"),
         ("SW310", python("frontend_nets:counting"), "0"),
+        ("SW313", python("frontend_nets:compiled"), "the model itself"),
     ],
 )
 def test_mistakes_have_codes(nets: Path, code: str, source: ModelSource, words: str) -> None:
