@@ -20,16 +20,16 @@ from math import log
 from pathlib import Path
 
 from matplotlib.figure import Figure
-from swc import resources
-from swc.driver import compile_spec, recompile
-from swc.frontend.table import LayerTable
-from swc.ir.counts import count
-from swc.ir.text import print_graph
+from swc.compiler.driver import compile_spec, recompile
+from swc.compiler.frontend.table import LayerTable
+from swc.compiler.ir.counts import count
+from swc.compiler.ir.text import print_graph
+from swc.compiler.solvers.exact import solve_optimal
+from swc.language.semantics.spec import Spec
 from swc.program.codec import encode
-from swc.semantics.spec import Spec
 from swc.show.plain import plain
 from swc.show.report import compile_report
-from swc.solvers.exact import solve_optimal
+from swc.system import resources
 
 from benchmarks.synthetic import LEVELS, NETS, SPLIT, allocation, ensemble, many_shapes, statistics
 from benchmarks.table import Row, arguments, give
@@ -41,7 +41,7 @@ REPEATS = 5
 READING = """
 import sys, time
 import torch, torchvision
-from swc.driver import compile_file
+from swc.compiler.driver import compile_file
 for path in sys.argv[1:]:
     start = time.process_time()
     compile_file(path)

@@ -12,20 +12,20 @@ from __future__ import annotations
 from itertools import islice
 
 import torch
-from swc.driver import compile_file
+from swc.compiler.driver import compile_file
 from swc.program.program import Program
 from swc.program.training import Phase
-from swc.resources import specs
+from swc.system.resources import specs
 
 from benchmarks.device import DEVICE
 from benchmarks.table import Row, arguments, give
 from swc_runtime.data import epoch_batches, num_batches
 from swc_runtime.data.splits import MemorySplit
 from swc_runtime.ensemble import build
-from swc_runtime.optimiser import make_optimiser
 from swc_runtime.precision import choose_arithmetic
-from swc_runtime.reduction import traffic_of
-from swc_runtime.trainer import Epoch, train_epoch
+from swc_runtime.training.optimiser import make_optimiser
+from swc_runtime.training.reduction import traffic_of
+from swc_runtime.training.trainer import Epoch, train_epoch
 
 MOST = 0.01  # of an epoch's time
 NUM_IMAGES = {"cifar100": 50_000, "digits": 1_437}

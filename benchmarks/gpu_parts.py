@@ -23,10 +23,10 @@ from typing import Any
 
 import torch
 from attrs import asdict, evolve
-from swc.driver import Compiled, compile_file, compile_spec
+from swc.compiler.driver import Compiled, compile_file, compile_spec
+from swc.language.semantics.spec import Budget
 from swc.program.program import Program
-from swc.resources import specs
-from swc.semantics.spec import Budget
+from swc.system.resources import specs
 from torch import Tensor
 
 from benchmarks.gpu import SEED
@@ -35,11 +35,11 @@ from benchmarks.paired import paired
 from benchmarks.table import Row, seen
 from swc_runtime import build
 from swc_runtime.ensemble import Ensemble
-from swc_runtime.kernels.choose import Name, choose_kernels, cupy_kernels, equip, why_not_cupy
-from swc_runtime.kernels.reference import Kernels
-from swc_runtime.optimiser import make_optimiser
 from swc_runtime.precision import choose_arithmetic, laid_out
-from swc_runtime.steps import STEPS, Batch, StepOptions
+from swc_runtime.training.kernel_choice import Name, choose_kernels, cupy_kernels, equip, why_not_cupy
+from swc_runtime.training.optimiser import make_optimiser
+from swc_runtime.training.steps import STEPS, Batch, StepOptions
+from swc_runtime.weights.kernels.reference import Kernels
 
 SHIPPED = ("multi_width", "multi_depth_width", "heterogeneous")
 SMALL = ("quickstart",)

@@ -9,7 +9,7 @@ import os
 import platform
 from importlib.metadata import version
 
-from swc.machine import cpu_name
+from swc.running.machine import cpu_name
 
 DISTRIBUTIONS = ("torch", "numpy", "scipy", "lark", "swc")
 

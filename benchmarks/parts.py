@@ -22,8 +22,8 @@ from benchmarks.device import DEVICE, settled
 from benchmarks.step import program
 from benchmarks.table import Row, arguments, give
 from swc_runtime import build
-from swc_runtime.optimiser import make_optimiser
 from swc_runtime.precision import choose_arithmetic, laid_out
+from swc_runtime.training.optimiser import make_optimiser
 
 SIDES = ("shared", "plain")
 PARTS = ("clear gradients", "compose", "members", "settle gradients", "carry to the banks", "update")

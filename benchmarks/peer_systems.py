@@ -18,7 +18,7 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 from attrs import field, frozen
-from swc.driver import compile_file
+from swc.compiler.driver import compile_file
 from swc.program.program import Program
 from swc.program.training import Optimiser, Recipe
 from torch import Tensor, nn
@@ -26,9 +26,9 @@ from torch import Tensor, nn
 from benchmarks.device import DEVICE
 from swc_runtime import build
 from swc_runtime.models.wrn import wrn
-from swc_runtime.optimiser import make_optimiser
 from swc_runtime.precision import choose_arithmetic
-from swc_runtime.steps import STEPS, Batch, StepOptions
+from swc_runtime.training.optimiser import make_optimiser
+from swc_runtime.training.steps import STEPS, Batch, StepOptions
 
 SPEC = Path(__file__).parent / "specs" / "peers.sw"
 NUM_MEMBERS, DEPTH, WIDTH, NUM_CLASSES = 4, 16, 2, 100

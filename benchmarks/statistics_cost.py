@@ -12,19 +12,17 @@ from collections.abc import Callable
 from functools import partial
 
 import torch
-from swc.driver import compile_file
+from swc.compiler.driver import compile_file
 from swc.program.program import Program
 from swc.program.training import Phase, Recipe
-from swc.resources import specs
+from swc.system.resources import specs
 from torch import Tensor
 
 from benchmarks.device import DEVICE, settled
 from benchmarks.paired import paired
 from benchmarks.table import Row, arguments, give, seen
 from swc_runtime.ensemble import Ensemble, build
-from swc_runtime.optimiser import make_optimiser
-from swc_runtime.precision import Arithmetic, choose_arithmetic, laid_out
-from swc_runtime.probe import (
+from swc_runtime.measure.probe import (
     NUM_GROUPS,
     clusters_of,
     measure_clusters,
@@ -32,8 +30,10 @@ from swc_runtime.probe import (
     shapes_of,
     sketch_clusters,
 )
-from swc_runtime.sketch import BUCKETS, Sketch, statistics_bytes
-from swc_runtime.trainer import Epoch, train_epoch
+from swc_runtime.measure.sketch import BUCKETS, Sketch, statistics_bytes
+from swc_runtime.precision import Arithmetic, choose_arithmetic, laid_out
+from swc_runtime.training.optimiser import make_optimiser
+from swc_runtime.training.trainer import Epoch, train_epoch
 
 GOAL = 1.01 if DEVICE == "cpu" else 1.02
 NUM_BATCHES = 23  # as many as an epoch of the digits has

@@ -19,10 +19,10 @@ from math import prod
 from pathlib import Path
 
 import torch
-from swc.driver import compile_file
+from swc.compiler.driver import compile_file
 from swc.program.program import Program
 from swc.program.training import Recipe
-from swc.resources import specs
+from swc.system.resources import specs
 from torch import Tensor
 
 from benchmarks.device import DEVICE, settled
@@ -31,10 +31,10 @@ from benchmarks.paired import paired
 from benchmarks.table import Row, arguments, give, seen
 from swc_runtime import build
 from swc_runtime.ensemble import Ensemble
-from swc_runtime.optimiser import make_optimiser
 from swc_runtime.precision import choose_arithmetic, laid_out
-from swc_runtime.step_weights import StepWeights
-from swc_runtime.steps import STEPS, Batch, StepOptions
+from swc_runtime.training.optimiser import make_optimiser
+from swc_runtime.training.steps import STEPS, Batch, StepOptions
+from swc_runtime.weights.step_weights import StepWeights
 
 HALF = Path(__file__).parent / "specs" / "half.sw"
 MEMBERS = Path(__file__).parent / "specs" / "members.sw"

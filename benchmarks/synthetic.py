@@ -10,15 +10,15 @@ from collections.abc import Iterator, Sequence
 from itertools import combinations
 from random import Random
 
-from swc.driver import Compiled
-from swc.frontend.table import LayerRow, LayerTable, ParameterRow
+from swc.compiler.driver import Compiled
+from swc.compiler.frontend.table import LayerRow, LayerTable, ParameterRow
+from swc.compiler.solvers.objectives import coverage, profiled
+from swc.compiler.solvers.problem import AllocationProblem, BankProblem
+from swc.language.semantics.spec import Budget, Clusters, Member, Selector, Share, Spec
 from swc.program.datasets import DATASETS
 from swc.program.feedback import ClusterFeedback, Similarity
 from swc.program.model_source import ModelSource
 from swc.program.training import Phase, Recipe, SplitClusters, Training
-from swc.semantics.spec import Budget, Clusters, Member, Selector, Share, Spec
-from swc.solvers.objectives import coverage, profiled
-from swc.solvers.problem import AllocationProblem, BankProblem
 
 LEVELS = 5  # of a cluster, in allocations
 NETS = ((16, 2), (22, 4), (28, 7))  # depth, width: a hundred layers have all of them

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from swc.driver import Compiled, compile_file
+    from swc.compiler.driver import Compiled, compile_file
 
 __version__ = "0.1.0"
 __all__ = ["Compiled", "__version__", "compile_file"]
@@ -18,7 +18,7 @@ def __getattr__(name: str) -> object:
     """Import the compiler when it is asked for, so that `import swc` stays light."""
     if name not in __all__:
         raise AttributeError(f"module `swc` has no attribute `{name}`")
-    from swc import driver
+    from swc.compiler import driver
 
     return getattr(driver, name)
 

@@ -17,17 +17,17 @@ from swc.program.program import Program
 from swc.program.vocabulary import JOINT_FAMILIES
 from torch import Tensor, nn
 
-from swc_runtime.bank import Parts, initial_parts
-from swc_runtime.compose import Stored
-from swc_runtime.expressions.evaluate import weight_of
 from swc_runtime.finite import Watch
-from swc_runtime.kernels.reference import Kernels, TorchKernels
-from swc_runtime.layout import guarded_calls, lay_weights, protect
-from swc_runtime.logits import check_logits
-from swc_runtime.noise import Noise
-from swc_runtime.plan import plan_composition
-from swc_runtime.reading import Readers
-from swc_runtime.step_weights import Sources, StepWeights
+from swc_runtime.members.logits import check_logits
+from swc_runtime.members.noise import Noise
+from swc_runtime.members.reading import Readers
+from swc_runtime.weights.bank import Parts, initial_parts
+from swc_runtime.weights.compose import Stored
+from swc_runtime.weights.expressions.evaluate import weight_of
+from swc_runtime.weights.kernels.reference import Kernels, TorchKernels
+from swc_runtime.weights.layout import guarded_calls, lay_weights, protect
+from swc_runtime.weights.plan import plan_composition
+from swc_runtime.weights.step_weights import Sources, StepWeights
 
 
 @frozen

@@ -35,7 +35,7 @@ def check_one(path: Path, ensemble: str | None, overrides: Mapping[str, str], si
 
     Of a whole file the recipes and policies are checked too, whether an ensemble uses them or not.
     """
-    from swc.semantics import check
+    from swc.language.semantics import check
 
     if ensemble is None:
         check.check_whole(path, overrides, sink)

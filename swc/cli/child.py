@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from threading import Thread
 
-from swc.processes import end_with
+from swc.system.processes import end_with
 
 INPUT = 0  # the file descriptor; a stream of Python's would be locked when the process ends
 

@@ -71,7 +71,7 @@ def command(
 def _give(found: Comparison, form: str, output: Path | None) -> None:
     from swc.cli.rendering import give
     from swc.compare.record import as_csv, as_json
-    from swc.compare.shown import comparison_shown
+    from swc.compare.tables import comparison_shown
     from swc.show.plain import plain
 
     if form == "text" and output is None:

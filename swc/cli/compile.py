@@ -27,11 +27,11 @@ def command(
     overrides = console.overrides(settings)
     with console.reporting(form) as sink, consent.by_naming(sink) as announce:
         from swc.cli.rendering import give
-        from swc.driver import compile_file
-        from swc.ir.counts import count
-        from swc.semantics.origin import origin_of
+        from swc.compiler.driver import compile_file
+        from swc.compiler.ir.counts import count
+        from swc.folders.store import write_build
+        from swc.language.semantics.origin import origin_of
         from swc.show.report import compile_report
-        from swc.store import write_build
 
         compiled = compile_file(spec, overrides, ensemble, announce)
         for warning in compiled.warnings:

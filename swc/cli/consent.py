@@ -16,7 +16,7 @@ from swc.cli import console
 
 if TYPE_CHECKING:
     from swc.diagnostics import Diagnostic, Sink
-    from swc.store import Build
+    from swc.folders.store import Build
     from swc.trust.code import Code
 
 # `--trust` for commands that run the code which a build or a run names

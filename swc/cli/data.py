@@ -46,8 +46,8 @@ def corrupt(
     DATASET is the name of a data set, or a spec, build or run whose images are meant. The folder is marked as
     generated. A command that was stopped goes on where it was.
     """
-    from swc.corruptions.make import Asked, check, make_arrays
-    from swc.corruptions.source import SplitSource
+    from swc.corrupt.make import Asked, check, make_arrays
+    from swc.corrupt.source import SplitSource
     from swc.show.wording import several
     from swc_runtime.data import open_data
 
@@ -81,7 +81,7 @@ def _facts(dataset: str) -> DataFacts:
 
 
 def _types(given: str | None) -> tuple[str, ...]:
-    from swc.corruptions.published import TYPES
+    from swc.corrupt.published import TYPES
     from swc.diagnostics import DiagnosticError
     from swc.diagnostics.catalogue.corrupting import UnknownCorruption
     from swc.diagnostics.suggest import closest

@@ -12,9 +12,9 @@ from swc.diagnostics import DiagnosticError
 
 if TYPE_CHECKING:
     from swc.diagnostics import Diagnostic, Sink
-    from swc.evaluation.measure import Asked
-    from swc.evaluation.record import Evaluation
-    from swc.store import Build
+    from swc.evaluate.measure import Asked
+    from swc.evaluate.record import Evaluation
+    from swc.folders.store import Build
 
 FORMATS = ("table", "json", "csv")
 
@@ -50,7 +50,7 @@ def command(places: tuple[str, ...], form: str | None, output: Path | None, trus
     """
     from swc.cli.output import check_writable, form_of
     from swc.cli.places import open_place
-    from swc.evaluation.measure import Asked
+    from swc.evaluate.measure import Asked
 
     check_writable(output)
     with console.reporting() as sink:
@@ -70,8 +70,8 @@ def _file(build: Build, name: str) -> Path:
 
 
 def _evaluated(build: Build, asked: Asked, sink: Sink, is_trusted: bool) -> Evaluation:
-    from swc.evaluation.earlier import with_earlier
-    from swc.evaluation.measure import evaluate_build
+    from swc.evaluate.measure import evaluate_build
+    from swc.evaluate.merge import with_earlier
 
     with consent.asked(build, is_trusted, sink):
         measured = evaluate_build(build, asked, sink, console.say)
@@ -80,7 +80,7 @@ def _evaluated(build: Build, asked: Asked, sink: Sink, is_trusted: bool) -> Eval
 
 def _unwritten(build: Build, found: Evaluation) -> tuple[Diagnostic, ...]:
     """Write the numbers into the run's folder; gives what the system refused."""
-    from swc.evaluation.record import as_csv, as_json
+    from swc.evaluate.record import as_csv, as_json
     from swc.program.files import write_kept
 
     try:
@@ -97,8 +97,8 @@ def _give(found: tuple[Evaluation, ...], form: str, output: Path | None) -> None
 
     from swc.cli.output import deliver
     from swc.cli.rendering import give
-    from swc.evaluation.record import as_csv, as_json
-    from swc.evaluation.shown import evaluation_shown
+    from swc.evaluate.record import as_csv, as_json
+    from swc.evaluate.tables import evaluation_shown
     from swc.show.plain import plain
 
     shown = Group(*[part for one in found for part in (evaluation_shown(one), Text())][:-1])

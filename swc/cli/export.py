@@ -26,7 +26,7 @@ def command(place: str | None, form: str, members: str | None, output: Path | No
     build folder or the name of a compiled ensemble; without it, what was compiled last.
     """
     from swc.cli.places import open_place
-    from swc.exporting.export import export_build
+    from swc.export.export import export_build
 
     wanted = () if members is None else tuple(name.strip() for name in members.split(","))
     if members is not None and not all(wanted):

@@ -40,7 +40,7 @@ def _format_one(path: Path, only_check: bool, sink: Sink) -> None:
 
 def _format_stream(only_check: bool, sink: Sink) -> None:
     from swc.diagnostics.sources import decode
-    from swc.syntax.printer import format_text
+    from swc.language.syntax.printer import format_text
 
     text = decode(sys.stdin.buffer.read(), "<stdin>")
     formatted = format_text(text, file="<stdin>")
@@ -52,7 +52,7 @@ def _format_stream(only_check: bool, sink: Sink) -> None:
 
 def _format_file(path: Path, only_check: bool, sink: Sink) -> None:
     from swc.diagnostics.sources import read_source, write_whole
-    from swc.syntax.printer import format_text
+    from swc.language.syntax.printer import format_text
 
     formatted = format_text(read_source(path), file=str(path))
     if formatted.encode() == path.read_bytes():

@@ -22,7 +22,7 @@ from attrs import frozen
 from swc.cli import stopping
 from swc.diagnostics import DiagnosticError
 from swc.diagnostics.catalogue.ranks import OtherRanks, RankLost
-from swc.processes import child_command, end, end_with_parent, tied
+from swc.system.processes import child_command, end, end_with_parent, tied
 
 LOOK = 0.1  # seconds between two looks at the processes
 GRACE = 20.0  # seconds: the others are stopped at once when the first has ended, which may be slower to come there
@@ -128,7 +128,7 @@ def among_others() -> Iterator[None]:
 
 def _leave(together: bool) -> None:
     if "torch" in sys.modules:
-        from swc_runtime.ranks import leave_ranks
+        from swc_runtime.ranks.ranks import leave_ranks
 
         leave_ranks(together)
 

@@ -114,7 +114,7 @@ def run(arguments: Sequence[str]) -> int:
 
 def _tell_refused() -> None:
     """Say once which parts of the cache were not read."""
-    from swc.cache import refused
+    from swc.system.cache import refused
 
     for path in refused:
         console.say(f"the cache {path} is not read: other users own it or may write to it")

@@ -19,10 +19,10 @@ from swc.diagnostics.catalogue.structure import SeveralEnsembles
 from swc.diagnostics.catalogue.training import PartMissing
 
 if TYPE_CHECKING:
+    from swc.folders.store import Build
     from swc.program.feedback import Feedback
     from swc.program.training import Training
     from swc.show.diff import Side
-    from swc.store import Build
 
 
 @frozen
@@ -41,7 +41,7 @@ def open_place(place: str | None, overrides: Mapping[str, str], ensemble: str | 
     No code of `python(...)` members runs: the layers of a `.sw` file's are those kept when it was compiled.
     DiagnosticError for "", which a script has where a variable of it is not set.
     """
-    from swc.store import open_build
+    from swc.folders.store import open_build
 
     if place is None:
         return _with_revisions(open_build(None))
@@ -92,7 +92,7 @@ def open_compared(places: Sequence[str], overrides: Mapping[str, str]) -> tuple[
 
 
 def _all_of(place: str, overrides: Mapping[str, str]) -> list[Build]:
-    from swc.semantics.check import ensembles_in
+    from swc.language.semantics.check import ensembles_in
 
     file, named = _parted(place)
     if file.endswith(".sw"):
@@ -109,9 +109,9 @@ def _with_revisions(build: Build) -> Build:
 
 
 def _compiled(place: str, overrides: Mapping[str, str], ensemble: str | None) -> Build:
-    from swc.driver import compile_file
+    from swc.compiler.driver import compile_file
+    from swc.folders.store import Build
     from swc.show.revision import Revision
-    from swc.store import Build
 
     try:
         compiled = compile_file(place, overrides, ensemble, announce=None)  # to look at a spec runs nobody's code
@@ -169,9 +169,9 @@ def _own_number(place: str) -> str | None:
 
 
 def _program(path: Path) -> Found:
+    from swc.folders.store import read_program
     from swc.program.files import is_there
     from swc.show.diff import Side
-    from swc.store import read_program
 
     if not is_there(path):
         raise DiagnosticError(FileMissing(path=str(path)))

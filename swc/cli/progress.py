@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
     from swc.diagnostics import Diagnostic
-    from swc_runtime.metrics import Evaluation, Scores
-    from swc_runtime.progress import Progress
-    from swc_runtime.trainer import EpochResult, OnStep, Tally
+    from swc_runtime.evaluate.metrics import Evaluation, Scores
+    from swc_runtime.records.progress import Progress
+    from swc_runtime.training.trainer import EpochResult, OnStep, Tally
 
 REFRESH = 0.2  # seconds between two looks at the loss, which on CUDA waits for the device
 

@@ -13,8 +13,8 @@ from swc.diagnostics import DiagnosticError
 from swc.diagnostics.catalogue.show import LayerNeedsText
 
 if TYPE_CHECKING:
+    from swc.folders.store import Build
     from swc.show.revision import Revision
-    from swc.store import Build
 
 FORMATS = ("text", "json", "svg", "png", "dot", "graphml")
 
@@ -66,10 +66,10 @@ def _chosen(build: Build, phase: str | None) -> Revision:
 
 def _say(build: Build, phase: str | None, layer: str | None, output: Path | None) -> None:
     from swc.cli.rendering import give, terminal_width
+    from swc.folders.store import read_machine
     from swc.show.layer import layer_report
     from swc.show.plain import WIDTH, plain
     from swc.show.text import overview
-    from swc.store import read_machine
 
     revision = _chosen(build, phase)
     width = WIDTH if output else terminal_width()

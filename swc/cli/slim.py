@@ -10,7 +10,7 @@ import click
 from swc.cli import console
 
 if TYPE_CHECKING:
-    from swc.slimming.slim import Slimming
+    from swc.slim.slim import Slimming
 
 POLICIES = ("none", "slices")
 
@@ -40,8 +40,8 @@ def command(place: str | None, policy: str, output: Path | None, **given: object
     """
     from swc.cli.output import check_writable, write_file
     from swc.cli.places import open_place
-    from swc.slimming.slim import Asked, slim_build
-    from swc.slimming.written import written
+    from swc.slim.slim import Asked, slim_build
+    from swc.slim.spec_text import written
 
     with console.reporting() as sink:
         build = open_place(place, {})

@@ -10,8 +10,8 @@ import click
 from swc.cli import consent, console
 
 if TYPE_CHECKING:
-    from swc.sweep.cells import Done
     from swc.sweep.plan import Sweep
+    from swc.sweep.runner import Done
 
 
 @click.command("sweep")
@@ -46,8 +46,8 @@ def command(
     run that fails does not stop the others.
     """
     from swc.diagnostics import Sink
-    from swc.sweep.beginning import check_beginning
-    from swc.sweep.cells import run_sweep, threads_each
+    from swc.sweep.preflight import check_beginning
+    from swc.sweep.runner import run_sweep, threads_each
 
     sweep = _sweep(spec, varied, given)
     folder = output or Path("build") / "sweeps" / sweep.name
@@ -103,8 +103,8 @@ def _conclude(sweep: Sweep, found: tuple[Done, ...], folder: Path) -> None:
     from swc.cli.rendering import give
     from swc.diagnostics import Diagnostic, DiagnosticError
     from swc.diagnostics.catalogue.sweeps import CellsElsewhere, CellsFailed
+    from swc.folders.store import write_whole
     from swc.show.images import house_style, image_of
-    from swc.store import write_whole
     from swc.sweep.summary import as_csv, as_json, figure, shown, summaries
 
     summary = summaries(sweep, found)

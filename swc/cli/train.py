@@ -13,9 +13,9 @@ from swc.cli import consent, console
 
 if TYPE_CHECKING:
     from swc.diagnostics import Sink
-    from swc.options import Options
-    from swc.run import Run
-    from swc_runtime.metrics import Evaluation
+    from swc.running.options import Options
+    from swc.running.run import Run
+    from swc_runtime.evaluate.metrics import Evaluation
 
 
 def _number(context: click.Context, parameter: click.Parameter, value: float | None) -> float | None:
@@ -71,7 +71,7 @@ def command(place: str | None, nproc: int, trust: bool, **given: object) -> None
     share each batch.
     """
     from swc.cli import launch
-    from swc.options import Options
+    from swc.running.options import Options
 
     if given["sync_norms"] and given["placement"] == "members":
         raise click.UsageError("with --placement members every member sees whole batches: leave --sync-norms away")
@@ -87,7 +87,7 @@ def _together(nproc: int, place: str | None, is_trusted: bool) -> None:
     """Start the processes, which inherit the consent that is asked for here, once."""
     from swc.cli import launch
     from swc.diagnostics import Sink
-    from swc.store import open_build
+    from swc.folders.store import open_build
 
     sink = Sink()
     with consent.asked(open_build(place, prefer_run=False), is_trusted, sink):
@@ -96,9 +96,9 @@ def _together(nproc: int, place: str | None, is_trusted: bool) -> None:
 
 
 def _train(place: str | None, options: Options, sink: Sink, is_trusted: bool) -> None:
-    from swc.run import open_run
-    from swc.store import open_build
-    from swc_runtime.ranks import ranks_announced
+    from swc.folders.store import open_build
+    from swc.running.run import open_run
+    from swc_runtime.ranks.ranks import ranks_announced
 
     is_first = ranks_announced()[0] == 0
     build = open_build(place, prefer_run=False)
@@ -117,7 +117,7 @@ def _say_nothing(line: str) -> None:
 
 def _trained(run: Run) -> Evaluation:
     from swc.cli.progress import progress_for
-    from swc.session import train
+    from swc.running.session import train
     from swc_runtime.data import num_batches
 
     if not run.machine.ranks.is_first:
@@ -129,7 +129,7 @@ def _trained(run: Run) -> Evaluation:
 
 def _conclude(run: Run, found: Evaluation) -> None:
     from swc.cli.rendering import give
-    from swc.results import results_of, results_shown, write_results
+    from swc.running.results import results_of, results_shown, write_results
 
     results = results_of(run, found)
     give(results_shown(results))

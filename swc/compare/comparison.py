@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 
 from attrs import frozen
 
-from swc.compare.planned import Planned, planned_of
+from swc.compare.costs import Planned, planned_of
 from swc.compare.scores import Scores, scores_of
 from swc.compare.systems import System, systems_of
 from swc.diagnostics import DiagnosticError, Sink
 from swc.diagnostics.catalogue.comparing import DifferentData, LeftOut, NothingToPlot
 from swc.diagnostics.catalogue.trust import CostsUnknown
+from swc.folders.store import Build
 from swc.report.anytime import figure
-from swc.store import Build
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -17,13 +17,13 @@ from attrs import frozen
 from swc.compare.systems import System
 from swc.diagnostics import Sink
 from swc.diagnostics.catalogue.comparing import SameSeed
+from swc.language.semantics.spec import Spec
 from swc.program.codec import decode
 from swc.program.files import text_of
 from swc.program.stages import stages
 from swc.report.anytime import Line, Point, points_of
-from swc.report.scored import Scored, scored_of
-from swc.results import read_results
-from swc.semantics.spec import Spec
+from swc.report.scores import Scored, scored_of
+from swc.running.results import read_results
 from swc.show.wording import scale_text
 from swc.sweep.summary import Value, measured, value_of
 

@@ -14,12 +14,12 @@ from attrs import frozen
 
 from swc.diagnostics import DiagnosticError
 from swc.diagnostics.catalogue.comparing import NotTimed
+from swc.folders.store import Build
 from swc.report.curves import GREY, INK, LINES
-from swc.report.evaluated import evaluation_of
+from swc.report.evaluation_figures import evaluation_of
 from swc.report.names import run_names
-from swc.report.scored import PredictorFacts, Scored
+from swc.report.scores import PredictorFacts, Scored
 from swc.show.wording import scale_text
-from swc.store import Build
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from swc.report.measured import ENSEMBLE, Curves, Points, curves_of
+from swc.folders.store import Build
+from swc.report.measurements import ENSEMBLE, Curves, Points, curves_of
 from swc.show.palette import HUES
 from swc.show.wording import scale_text
-from swc.store import Build
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

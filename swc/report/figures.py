@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from swc.folders.store import Build
 from swc.report.anytime import anytime
 from swc.report.curves import curves
-from swc.report.evaluated import diversity, interpolation, reliability
+from swc.report.evaluation_figures import diversity, interpolation, reliability
 from swc.report.robustness import corruptions
 from swc.report.similarities import similarities
 from swc.show.images import ImageFormat, house_style, image_of
-from swc.store import Build
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

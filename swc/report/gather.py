@@ -13,17 +13,17 @@ from attrs import asdict, frozen
 
 from swc.diagnostics import DiagnosticError
 from swc.diagnostics.catalogue.show import NothingMeasured
+from swc.folders.store import Build
 from swc.program.codec import finite_json
 from swc.program.stages import stages
-from swc.report.measured import Curves, curves_of, recompiles_of
+from swc.report.measurements import Curves, curves_of, recompiles_of
 from swc.report.names import run_names
 from swc.report.pairs import PairFacts, pairs_of
-from swc.report.repeat import Repeat, repeat_of
-from swc.report.scored import Scored, scored_of
+from swc.report.provenance import Repeat, repeat_of
+from swc.report.scores import Scored, scored_of
 from swc.report.sharing import LayerFacts, RevisionFacts, layers_of, revisions_of
 from swc.show.text import action_text
 from swc.show.wording import budget_text, scale_text
-from swc.store import Build
 
 
 @frozen

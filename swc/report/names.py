@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from swc.store import Build
+from swc.folders.store import Build
 
 
 def run_names(builds: Sequence[Build]) -> tuple[str, ...]:

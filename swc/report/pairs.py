@@ -12,7 +12,7 @@ import numpy as np
 from attrs import frozen
 from numpy.typing import NDArray
 
-from swc.report.measured import Recompile
+from swc.report.measurements import Recompile
 from swc.report.similarities import BINS, bin_errors
 
 MOST_LISTED = 2000  # points that a browser draws at once

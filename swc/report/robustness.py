@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from swc.diagnostics import DiagnosticError
 from swc.diagnostics.catalogue.show import NothingEvaluated
-from swc.report.evaluated import BRIGHT, evaluation_of, numbers
-from swc.report.scored import CorruptionFacts, Scored
+from swc.folders.store import Build
+from swc.report.evaluation_figures import BRIGHT, evaluation_of, numbers
+from swc.report.scores import CorruptionFacts, Scored
 from swc.show.wording import decimal, per_cent, scale_text
-from swc.store import Build
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

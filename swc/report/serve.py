@@ -18,9 +18,9 @@ from attrs import define, field
 from swc.diagnostics import DiagnosticError
 from swc.diagnostics.catalogue.reports import PortTaken
 from swc.diagnostics.sources import reason_of
+from swc.folders.store import Build
 from swc.report.document import page_of
 from swc.report.gather import Report, as_json, report_of
-from swc.store import Build
 
 HOST = "127.0.0.1"
 WATCHED = ("*.json", "metrics.jsonl", "eval/*.json", "revisions/*/*")

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from swc.folders.store import Build
 from swc.program.feedback import UNKNOWN_ERROR
-from swc.report.measured import Recompile, recompiles_of
+from swc.report.measurements import Recompile, recompiles_of
 from swc.show.wording import exact, several
-from swc.store import Build
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -13,8 +13,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from swc.passes.grouping import sizes_over_threshold
-from swc.passes.split import RANGE
+from swc.compiler.passes.grouping import sizes_over_threshold
+from swc.compiler.passes.split import RANGE
 from swc.program.diff import ProgramDiff, SplitCluster, clusters_of, diff_programs
 from swc.program.feedback import (
     ClusterFeedback,

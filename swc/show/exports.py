@@ -10,11 +10,11 @@ import json
 from io import BytesIO
 from typing import Any
 
+from swc.compiler.ir.counts import count
+from swc.compiler.ir.graph import Graph
+from swc.compiler.ir.view import view
 from swc.diagnostics.printable import escaped, on_one_line, printable
-from swc.ir.counts import count
-from swc.ir.graph import Graph
-from swc.ir.view import view
-from swc.semantics.spec import Budget, Spec
+from swc.language.semantics.spec import Budget, Spec
 from swc.show.index import Index, index_of
 from swc.show.revision import Revision
 

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from attrs import frozen
 
-from swc.ir.graph import Bank, Cluster, Graph, Layer, Level, Slot
+from swc.compiler.ir.graph import Bank, Cluster, Graph, Layer, Level, Slot
 from swc.program.expressions import Expression
 
 T = TypeVar("T")

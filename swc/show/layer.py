@@ -11,11 +11,11 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from swc.compiler.ir.counts import discarded
+from swc.compiler.ir.graph import Graph, Layer, Piece, Private, Slot
 from swc.diagnostics import DiagnosticError
 from swc.diagnostics.catalogue.show import NoSuchLayer
 from swc.diagnostics.suggest import closest
-from swc.ir.counts import discarded
-from swc.ir.graph import Graph, Layer, Piece, Private, Slot
 from swc.program.expressions import Expression, Placement, num_scalars, placements, slots_of, tensors_of, text_of
 from swc.show.index import Index, index_of
 from swc.show.plain import table

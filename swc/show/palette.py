@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from attrs import frozen
 
-from swc.ir.graph import Cluster, Graph
+from swc.compiler.ir.graph import Cluster, Graph
 
 
 @frozen

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from attrs import evolve, frozen
 
-from swc.ir.counts import count
-from swc.ir.graph import Cluster, Layer
-from swc.semantics.spec import Spec
+from swc.compiler.ir.counts import count
+from swc.compiler.ir.graph import Cluster, Layer
+from swc.language.semantics.spec import Spec
 from swc.show.images import house_style, image_of
 from swc.show.index import Index, index_of
 from swc.show.palette import ALONE, Look, looks, number_of

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from attrs import evolve
 
-from swc.ir.graph import Cluster, Graph
+from swc.compiler.ir.graph import Cluster, Graph
 from swc.program.expressions import tensors_of
 
 

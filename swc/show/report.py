@@ -1,7 +1,7 @@
 """What `swc compile` prints before anything trains: every bank, both totals, and what the compiler decided.
 
 Takes a graph, its counts and the spec, gives a rich renderable. Guarantees: every number is exact, and the totals are
-those of `swc.ir.counts`.
+those of `swc.compiler.ir.counts`.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from swc.ir.counts import Counts, Row, rows
-from swc.ir.graph import Graph
+from swc.compiler.ir.counts import Counts, Row, rows
+from swc.compiler.ir.graph import Graph
+from swc.language.semantics.spec import Spec
 from swc.program.expressions import num_scalars
-from swc.semantics.spec import Spec
 from swc.show.index import grouped
 from swc.show.plain import table
 from swc.show.wording import budget_limit, budget_text, decimal, exact, several, share_of

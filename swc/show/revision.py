@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from attrs import frozen
 
-from swc.ir.graph import Graph
+from swc.compiler.ir.graph import Graph
 from swc.program.feedback import Feedback
 from swc.program.program import Program
 

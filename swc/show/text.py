@@ -13,11 +13,11 @@ from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
-from swc.ir.counts import count
-from swc.ir.graph import Layer
+from swc.compiler.ir.counts import count
+from swc.compiler.ir.graph import Layer
+from swc.language.semantics.spec import Spec
 from swc.program.stages import Stage, stages
 from swc.program.training import Action, GroupLayers, SplitClusters
-from swc.semantics.spec import Spec
 from swc.show.index import Index, grouped, index_of
 from swc.show.palette import ALONE, Look, looks, number_of
 from swc.show.plain import WIDTH, table

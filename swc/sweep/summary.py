@@ -17,8 +17,8 @@ from attrs import asdict, frozen
 from swc.program.csv_text import csv_text
 from swc.show.plain import table
 from swc.show.wording import decimal, per_cent, scale_text
-from swc.sweep.cells import Done, Results
 from swc.sweep.plan import ENSEMBLE, SPEC, Setting, Sweep
+from swc.sweep.runner import Done, Results
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

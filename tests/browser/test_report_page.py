@@ -17,12 +17,12 @@ from selenium.webdriver import ActionChains, Keys
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.wait import WebDriverWait
+from swc.folders.store import open_build
 from swc.report.document import page_of
 from swc.report.gather import report_of
 from swc.report.serve import Follower, server_of
-from swc.store import open_build
 
-from reports import EVIL, add_epochs, begin, compiled, evaluate, split, whole_run, without_rules
+from support.reports import EVIL, add_epochs, begin, compiled, evaluate, split, whole_run, without_rules
 
 CHROMIUM, CHROMEDRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 pytestmark = pytest.mark.skipif(

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from swc.cli.main import run
 from swc.diagnostics import DiagnosticError
-from swc.semantics.check import check_text
+from swc.language.semantics.check import check_text
 
 GOOD = """\
 ensemble small {

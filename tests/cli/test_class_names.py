@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 from safetensors import safe_open
 
-from runs import Place, spec_text
+from support.runs import Place, spec_text
 
 CLASSES = ("10", "9", 'a "quoted" \\ one', "braces {0} and `ticks`", "Grün 🙂")
 SPEC = """

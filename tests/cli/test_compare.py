@@ -17,14 +17,14 @@ from swc.cli import main
 from swc.cli.places import open_place
 from swc.compare.comparison import anytime_of, comparison_of
 from swc.compare.systems import are_alike, systems_of
+from swc.compiler.driver import Compiled, compile_file, compile_spec
+from swc.compiler.ir.counts import composed, count
 from swc.diagnostics import Sink
-from swc.driver import Compiled, compile_file, compile_spec
-from swc.ir.counts import composed, count
+from swc.folders.store import open_build, write_revision
 from swc.program.stages import scale_epochs
-from swc.store import open_build, write_revision
 
-from reports import begin, evaluate
-from runs import spec_text
+from support.reports import begin, evaluate
+from support.runs import spec_text
 
 GAINS = (0.0, 0.02, 0.07)  # of the ensemble's top-1, by seed
 APART = """

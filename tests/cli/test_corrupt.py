@@ -15,16 +15,16 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from swc.corruptions import arrays, make, official
-from swc.corruptions.corrupt import corrupted_images
-from swc.corruptions.make import Asked, make_arrays
-from swc.corruptions.published import SEVERITIES, STANDARD, TYPES
-from swc.corruptions.source import SplitSource
+from swc.corrupt import arrays, make, official
+from swc.corrupt.corrupt import corrupted_images
+from swc.corrupt.make import Asked, make_arrays
+from swc.corrupt.published import SEVERITIES, STANDARD, TYPES
+from swc.corrupt.source import SplitSource
 from swc.diagnostics import DiagnosticError
 from swc.program.files import write_kept
 from swc.report.robustness import corruptions as figure
 
-from runs import Place, place, spec_text
+from support.runs import Place, place, spec_text
 from swc_runtime.data import open_data
 from swc_runtime.data.arrays import ArraySplit
 from swc_runtime.data.digits import read_digits
@@ -147,7 +147,7 @@ def test_a_killed_command_goes_on_and_comes_to_the_same(digits: Place) -> None:
     """Killed while it writes a type: that one is not there, the one before is kept, and no process stays behind."""
     folder = digits.folder / "killed"
     code = (
-        "import os, signal, swc.corruptions.make as make\n"
+        "import os, signal, swc.corrupt.make as make\n"
         "whole = make._write_head\n"
         "def head(file, shape):\n"
         "    whole(file, shape)\n"
@@ -203,7 +203,7 @@ def refused(name: str, done: int, total: int) -> None:
 
 
 def test_two_commands_do_not_write_to_one_folder(digits: Place, capsys: pytest.CaptureFixture[str]) -> None:
-    from swc.store import held
+    from swc.folders.store import held
 
     with held(digits.folder / "busy"):
         assert corrupt(digits, "digits", "--types", "contrast", "-o", "busy") == 1
@@ -231,7 +231,7 @@ def test_wrong_questions_are_told(
     assert corrupt(digits, "digits", "--severities", "0,1") == 2
     assert digits.swc("data", "corrupt", "digts") == 1
     assert "did you mean `digits`?" in capsys.readouterr().err
-    monkeypatch.setattr("swc.corruptions.pictures.find_spec", lambda name: None)
+    monkeypatch.setattr("swc.corrupt.pictures.find_spec", lambda name: None)
     assert corrupt(digits, "digits", "-o", "without") == 1
     told = capsys.readouterr().err
     assert "error[SW680]: `frost` needs the package imagecorruptions-imaug, `spatter` needs" in told

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 from swc.diagnostics import DiagnosticError
-from swc.store import open_build
+from swc.folders.store import open_build
 
-from damage import CHANGES, GONE, OLD, RUIN, Damage, looked, with_checksums
+from support.damage import CHANGES, GONE, OLD, RUIN, Damage, looked, with_checksums
 
 SPEC = ("spec.json", "tables.json", "origin.json")
 MEASURED = ("machine.json", "metrics.jsonl", "results.json", "eval/evaluation.json")

@@ -7,14 +7,14 @@ from pathlib import Path
 import networkx as nx
 from hypothesis import given
 from hypothesis import strategies as st
-from swc.lowering.lower import lower
+from swc.compiler.lowering.lower import lower
 from swc.program.feedback import ClusterFeedback, CoefficientFeedback, Similarity
 from swc.show.diff import diff_report, measured_between, side_of, sizes_table
 from swc.show.links import close_calls, parts_of
 from swc.show.plain import plain
 from swc.show.revision import Revision
 
-from graphs import small_graph, small_spec
+from support.graphs import small_graph, small_spec
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "show"
 

@@ -16,20 +16,20 @@ import pytest
 import torch
 from attrs import evolve
 from PIL import Image
-from swc import session
+from swc.compiler.ir.counts import count
 from swc.diagnostics import DiagnosticError, Sink
 from swc.diagnostics.catalogue.evaluation import TooManySubsets
 from swc.diagnostics.catalogue.files import OutputUnwritable
-from swc.evaluation import measure
-from swc.evaluation.measure import _subsets
-from swc.evaluation.shelf import Shelf, facts_of, read_predictions
-from swc.ir.counts import count
+from swc.evaluate import measure
+from swc.evaluate.measure import _subsets
+from swc.evaluate.prediction_cache import Shelf, facts_of, read_predictions
 from swc.program import files
 from swc.program.datasets import DATASETS
-from swc.trained import kept_of
+from swc.running import session
+from swc.running.trained import kept_of
 from swc.trust.importing import digest_of_own
 
-from runs import Place, place, trained
+from support.runs import Place, place, trained
 from swc_runtime.data import read_images
 from swc_runtime.data.splits import MemorySplit
 from swc_runtime.precision import Arithmetic

@@ -10,18 +10,18 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from swc.evaluation import measure
+from swc.evaluate import measure
 from swc.program.feedback import Similarity, unknown_errors
 from swc.report.anytime import Line, Point
 from swc.report.anytime import figure as anytime_figure
-from swc.report.scored import scored_of
+from swc.report.scores import scored_of
 from swc.show.diff import psi_text
 
-from runs import Place, trained
+from support.runs import Place, trained
+from swc_runtime.evaluate.metrics import nll
 from swc_runtime.evaluate.outliers import detect
 from swc_runtime.evaluate.temperature import Temperature, at_temperature, choose_temperature, fit_temperature
-from swc_runtime.metrics import nll
-from swc_runtime.similarity import UNKNOWN
+from swc_runtime.measure.similarity import UNKNOWN
 
 
 @pytest.fixture(scope="module")

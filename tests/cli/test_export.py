@@ -10,13 +10,13 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from swc.cli import export as cli
-from swc.exporting import export
-from swc.exporting.export import FORMATS
-from swc.ir.counts import count
-from swc.trained import kept_of, restored
+from swc.compiler.ir.counts import count
+from swc.export import export
+from swc.export.export import FORMATS
+from swc.running.trained import kept_of, restored
 from torch import nn
 
-from runs import Place, place, trained
+from support.runs import Place, place, trained
 from swc_runtime.export import onnx_files
 from swc_runtime.export.onnx_files import OPSET
 

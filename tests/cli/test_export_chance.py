@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
-from swc.exporting import export
-from swc.exporting.job import reason_of, traits_of
-from swc.frontend import examine
-from swc.trained import kept_of, restored
+from swc.compiler.frontend import examine
+from swc.export import export
+from swc.export.job import reason_of, traits_of
+from swc.running.trained import kept_of, restored
 from swc.trust.importing import own_code
 
-from runs import Place
+from support.runs import Place
 from swc_runtime.evaluate import predict
 from swc_runtime.evaluate.chance import Dependence
 from swc_runtime.precision import Arithmetic

@@ -12,22 +12,22 @@ import pytest
 import torch
 from attrs import evolve
 from safetensors.torch import load_file, save_file
-from swc.driver import Compiled, compile_file
-from swc.exporting import python_file
-from swc.exporting.families import FILES, family_code, family_files, import_lines
-from swc.exporting.python_names import file_stem, names_of
-from swc.exporting.python_source import python_source
-from swc.exporting.python_weights import WIDTH, called, code_of, laid_out
+from swc.compiler.driver import Compiled, compile_file
+from swc.export import python_file
+from swc.export.families import FILES, family_code, family_files, import_lines
+from swc.export.python_names import file_stem, names_of
+from swc.export.python_source import python_source
+from swc.export.python_weights import WIDTH, called, code_of, laid_out
 from swc.program.expressions import Combine, Concat, Mix, Resize, Scale, Slice, Stored
 from swc.program.program import SlotPlan, TensorPlan
 from swc.program.vocabulary import FAMILIES, JOINT_FAMILIES
-from swc.trained import kept_of, restored
+from swc.running.trained import kept_of, restored
 
-from runs import Place, trained
-from swc_runtime.expressions import evaluate
+from support.runs import Place, trained
 from swc_runtime.precision import Arithmetic
-from swc_runtime.steps import Batch, StepOptions
-from swc_runtime.steps.independent import independent
+from swc_runtime.training.steps import Batch, StepOptions
+from swc_runtime.training.steps.independent import independent
+from swc_runtime.weights.expressions import evaluate
 
 ROOT = Path(__file__).parents[2]
 RULES = "E,F,W,I,UP,B,A,C4,SIM,RET,RUF100"

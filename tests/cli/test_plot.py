@@ -8,18 +8,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 from swc.cli import main, plot
+from swc.folders.store import open_build
 from swc.program.feedback import ClusterFeedback
 from swc.program.files import CHECKSUMS
 from swc.report.anytime import COSTS, anytime, front
 from swc.report.curves import curves
-from swc.report.evaluated import interpolation, reliability
+from swc.report.evaluation_figures import interpolation, reliability
 from swc.report.figures import FIGURES, figure_of
-from swc.report.measured import curves_of, recompiles_of
+from swc.report.measurements import curves_of, recompiles_of
 from swc.report.similarities import bin_errors, similarities
-from swc.store import open_build
 
-from reports import begin, compiled, evaluate
-from runs import Place, place, spec_text, trained
+from support.reports import begin, compiled, evaluate
+from support.runs import Place, place, spec_text, trained
 
 
 @pytest.fixture(scope="module")

@@ -9,9 +9,9 @@ from swc.diagnostics.catalogue.clusters import NothingSplit
 from swc.program.stages import stages
 from swc.program.training import Phase, Recipe, SplitClusters, Training, UntieCoefficients
 
-from swc_runtime.metrics import Evaluation, Scores
-from swc_runtime.progress import Silent
-from swc_runtime.trainer import EpochResult, Tally
+from swc_runtime.evaluate.metrics import Evaluation, Scores
+from swc_runtime.records.progress import Silent
+from swc_runtime.training.trainer import EpochResult, Tally
 
 TRAINING = Training(
     Recipe("r"),

@@ -17,11 +17,11 @@ from threading import Thread
 import pytest
 from swc.cli import main
 from swc.diagnostics import DiagnosticError
+from swc.folders.store import open_build
 from swc.report.serve import Follower, Server, server_of
-from swc.store import open_build
 
-from reports import add_epochs, begin, compiled, split, whole_run
-from runs import Place, place
+from support.reports import add_epochs, begin, compiled, split, whole_run
+from support.runs import Place, place
 
 
 @pytest.fixture(scope="module")

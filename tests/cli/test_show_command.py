@@ -8,16 +8,16 @@ from pathlib import Path
 import pytest
 from attrs import evolve
 from swc.cli.main import run
-from swc.driver import compile_spec, recompile
-from swc.ir.counts import rows
+from swc.compiler.driver import compile_spec, recompile
+from swc.compiler.ir.counts import rows
+from swc.folders.store import RUN, revision_folder, write_build, write_feedback, write_revision, write_spec
+from swc.language.semantics.spec import Budget
 from swc.program.feedback import ClusterFeedback, Similarity
 from swc.program.training import Phase, Recipe, SplitClusters, Training
-from swc.semantics.spec import Budget
 from swc.show.plain import plain
 from swc.show.report import bank_table
-from swc.store import RUN, revision_folder, write_build, write_feedback, write_revision, write_spec
 
-from wrn_shapes import CONVOLUTIONS, tables_of, wrn_spec
+from support.wrn_shapes import CONVOLUTIONS, tables_of, wrn_spec
 
 TRAINING = Training(Recipe("plain"), (Phase("search", 2, lr=0.1, split=SplitClusters(0.1)), Phase("main", 4)))
 NETS = [(10, 2), (10, 1)]

@@ -11,15 +11,15 @@ from typing import Any
 import networkx as nx
 import pytest
 from attrs import evolve
-from swc.driver import compile_spec
-from swc.ir.view import view
+from swc.compiler.driver import compile_spec
+from swc.compiler.ir.view import view
+from swc.language.semantics.spec import Budget
 from swc.program.model_source import ModelSource
-from swc.semantics.spec import Budget
 from swc.show.exports import as_dot, as_graphml, as_json, as_object
 from swc.show.revision import Revision
 
-from graphs import small_graph, small_spec
-from wrn_shapes import tables_of, wrn_spec
+from support.graphs import small_graph, small_spec
+from support.wrn_shapes import tables_of, wrn_spec
 
 ALLOCATION = json.loads((Path(__file__).parents[1] / "golden" / "allocation.json").read_text("utf-8"))
 DOT_NODE = re.compile(r'^  "((?:[^"\\]|\\.)*)" \[(.*)\];$', re.M)

@@ -13,12 +13,12 @@ from swc.show.palette import ALONE, HUES, LOOKS, looks
 from swc.show.picture import draw, panels_of, picture
 from swc.show.revision import Revision
 
-from graphs import small_graph, small_spec, striped_graph
+from support.graphs import small_graph, small_spec, striped_graph
 
 SMALL = (Revision(0, "search", small_graph()), Revision(1, "main", small_graph(tied=False, revision=1)))
 DRAW = """
 import hashlib
-from graphs import small_graph, small_spec
+from support.graphs import small_graph, small_spec
 from swc.show.picture import picture
 from swc.show.revision import Revision
 print(hashlib.sha256(picture((Revision(0, "search", small_graph()),), small_spec(), "svg")).hexdigest())

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 from attrs import evolve
+from swc.compiler.ir.counts import count
+from swc.compiler.ir.verify import verify
 from swc.diagnostics import DiagnosticError
-from swc.ir.counts import count
-from swc.ir.verify import verify
+from swc.language.semantics.spec import Budget
 from swc.program.expressions import Combine, Slice, Stored
 from swc.program.training import SplitClusters
-from swc.semantics.spec import Budget
 from swc.show.choose import choose
 from swc.show.index import index_of
 from swc.show.layer import layer_report
@@ -22,7 +22,7 @@ from swc.show.text import action_text, overview
 from swc.show.ties import is_tied_throughout, letter_of, tie_groups
 from swc.show.wording import budget_text, runs, short
 
-from graphs import small_graph, small_spec, striped_graph
+from support.graphs import small_graph, small_spec, striped_graph
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "show"
 

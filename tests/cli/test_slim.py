@@ -7,21 +7,21 @@ from pathlib import Path
 import pytest
 from attrs import evolve
 from swc.cli.check import check_one
+from swc.compiler.driver import compile_file
 from swc.diagnostics import DiagnosticError, Sink
-from swc.driver import compile_file
+from swc.folders.store import Build, open_build
+from swc.language.semantics.check import check_file
+from swc.language.semantics.spec import Budget, Member, Selector, Share, Spec
+from swc.language.syntax.printer import format_text
 from swc.program.datasets import DATASETS
 from swc.program.model_source import ModelSource
 from swc.program.training import Augmentation, Optimiser, Phase, Recipe, Schedule, SplitClusters, Training
-from swc.semantics.check import check_file
-from swc.semantics.spec import Budget, Member, Selector, Share, Spec
-from swc.slimming.slim import Asked, Slimming, slim_build, widest
-from swc.slimming.targets import read_targets
-from swc.slimming.written import written
-from swc.store import Build, open_build
-from swc.syntax.printer import format_text
+from swc.slim.slim import Asked, Slimming, slim_build, widest
+from swc.slim.spec_text import written
+from swc.slim.targets import read_targets
 
-from runs import Place, spec_text
-from swc_runtime.slimming import Slimmed
+from support.runs import Place, spec_text
+from swc_runtime.training.channel_search import Slimmed
 
 SLIMMABLE = """
 import "digits.sw"

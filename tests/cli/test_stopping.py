@@ -12,10 +12,10 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from swc.exporting.python_file import ASK
-from swc.processes import child_command, tied
+from swc.export.python_file import ASK
+from swc.system.processes import child_command, tied
 
-from groups import is_left_alone, members
+from support.groups import is_left_alone, members
 
 pytestmark = pytest.mark.skipif(not Path("/proc").is_dir(), reason="finds processes in /proc")
 
@@ -24,7 +24,7 @@ TOGETHER = """
 import sys
 from contextlib import nullcontext
 from functools import partial
-from swc import processes
+from swc.system import processes
 from swc.cli import launch
 from swc.cli.main import cli, main
 launch.end = partial(processes.end, grace=0.3)
@@ -190,7 +190,7 @@ def test_what_torchrun_has_begun_ends_when_that_is_killed(begin: Begin) -> None:
 import os, subprocess, sys, time
 code = '''
 import sys, time
-from swc import processes
+from swc.system import processes
 from swc.cli.launch import among_others
 with among_others():
     print("ready", file=sys.stderr, flush=True)
@@ -219,7 +219,7 @@ CORRUPT = """
 import sys
 import numpy as np
 from swc.cli import main
-from swc.corruptions.workers import Batch, ProcessPoolExecutor, in_order, workers
+from swc.corrupt.workers import Batch, ProcessPoolExecutor, in_order, workers
 submit = ProcessPoolExecutor.submit
 def told(*given):
     print("now", file=sys.stderr, flush=True)

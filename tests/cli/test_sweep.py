@@ -17,15 +17,15 @@ from subprocess import PIPE
 
 import pytest
 from attrs import evolve
+from swc.compiler.driver import compile_file
 from swc.diagnostics import DiagnosticError
-from swc.driver import compile_file
-from swc.store import held, write_spec
-from swc.sweep.beginning import check_beginning, scaled, seeded
-from swc.sweep.cells import Done
+from swc.folders.store import held, write_spec
 from swc.sweep.plan import Cell, Sweep, read_sweep
+from swc.sweep.preflight import check_beginning, scaled, seeded
+from swc.sweep.runner import Done
 from swc.sweep.summary import figure, summaries
 
-from runs import Place, spec_text
+from support.runs import Place, spec_text
 
 ROOT = Path(__file__).parents[2]
 FAST = ("--device", "cpu", "--threads", "1", "--jobs", "2", "--epochs-scale", "0.5")

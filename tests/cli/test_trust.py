@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 from swc.cli import launch, main
-from swc.processes import child_command
 from swc.program.codec import hash_of_text
 from swc.program.files import write_kept
+from swc.system.processes import child_command
 from swc.trust import consent, finding
 
-from own_code import SPEC, marks, write_nets
-from runs import Place
+from support.own_code import SPEC, marks, write_nets
+from support.runs import Place
 
 EVIL = "from pathlib import Path\nPath(__file__).with_name('marks').write_text('EVIL')\n"
 TEXT = SPEC.format(module="nets")

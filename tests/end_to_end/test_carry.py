@@ -7,10 +7,10 @@ import torch
 from attrs import evolve
 from swc.program.feedback import ClusterFeedback
 
-from revisions import keep_revisions
-from runs import Place, place, trained
-from swc_runtime.checkpoint import load_checkpoint, under_prefix
+from support.revisions import keep_revisions
+from support.runs import Place, place, trained
 from swc_runtime.ensemble import build
+from swc_runtime.records.checkpoint import load_checkpoint, under_prefix
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +76,7 @@ def test_optimal_allocation_in_a_run(tmp_path_factory: pytest.TempPathFactory, r
 
 def test_spectra_steer_the_allocation(tmp_path_factory: pytest.TempPathFactory) -> None:
     """A bank whose gradients hold more energy gets no fewer templates."""
-    from swc.driver import compile_spec
+    from swc.compiler.driver import compile_spec
 
     made = trained(tmp_path_factory, templates="optimal(profiled)")
     build_ = made.build()

@@ -6,15 +6,15 @@ import json
 
 import pytest
 import torch
-from swc.ir.counts import count
-from swc.ir.text import print_graph
+from swc.compiler.ir.counts import count
+from swc.compiler.ir.text import print_graph
+from swc.folders.store import read_compiled
 from swc.program.feedback import ClusterFeedback, CoefficientFeedback
-from swc.store import read_compiled
 
-from runs import Place, place, spec_text, trained
+from support.runs import Place, place, spec_text, trained
 from swc_runtime import build
-from swc_runtime.checkpoint import load_checkpoint, under_prefix
 from swc_runtime.ensemble import load_state_tensors
+from swc_runtime.records.checkpoint import load_checkpoint, under_prefix
 
 
 @pytest.fixture(scope="module")

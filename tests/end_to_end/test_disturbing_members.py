@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from runs import Place
+from support.runs import Place
 
 NETS = """
 import functools

@@ -13,14 +13,14 @@ import pytest
 import torch
 from swc import resharing, session
 
-from runs import Place, place
-from swc_runtime.checkpoint import load_checkpoint
+from support.runs import Place, place
+from swc_runtime.records.checkpoint import load_checkpoint
 
 # kills its own process at a chosen moment of the nth checkpoint
 SABOTAGE = """
 import os, signal
 from pathlib import Path
-from swc_runtime import checkpoint
+from swc_runtime.records.records import checkpoint
 
 def die():
     os.kill(os.getpid(), signal.SIGKILL)

@@ -10,11 +10,11 @@ import pytest
 import swc
 import torch
 from sklearn.datasets import load_digits
-from swc.ir.counts import count
+from swc.compiler.ir.counts import count
 from torch.nn import functional as F
 
 import swc_runtime
-from runs import spec_text
+from support.runs import spec_text
 
 
 @pytest.fixture(scope="module")

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from revisions import keep_revisions
-from runs import Place
-from swc_runtime.checkpoint import load_checkpoint
+from support.revisions import keep_revisions
+from support.runs import Place
+from swc_runtime.records.checkpoint import load_checkpoint
 
 NETS = """
 import threading

@@ -16,11 +16,11 @@ from typing import Any
 
 import pytest
 import torch
-from swc.machine import LIBRARIES, cpu_name
 from swc.program.codec import hash_of_text
+from swc.running.machine import LIBRARIES, cpu_name
 
-from runs import Place
-from swc_runtime.checkpoint import load_checkpoint
+from support.runs import Place
+from swc_runtime.records.checkpoint import load_checkpoint
 
 ROOT = Path(__file__).resolve().parents[2]
 OLD = ROOT / "tests/old_runs"

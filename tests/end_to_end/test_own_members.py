@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from revisions import keep_revisions
-from runs import Place
-from swc_runtime.checkpoint import load_checkpoint
+from support.revisions import keep_revisions
+from support.runs import Place
+from swc_runtime.records.checkpoint import load_checkpoint
 
 NET = """
 from torch import nn
@@ -155,7 +155,7 @@ def test_a_model_that_fails_in_training_mode_is_its_authors(
 def test_what_our_own_code_raises_is_not_the_authors(
     made: Place, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from swc import session
+    from swc.running import session
 
     def broken(*_: object) -> None:
         raise KeyError("ours")

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
-from swc import session
+from swc.folders.store import read_feedback
 from swc.program.feedback import GroupFeedback
-from swc.store import read_feedback
+from swc.running import session
 
-from runs import Place
+from support.runs import Place
 
 SPEC = """
 import "digits.sw"

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from runs import Place, place
-from swc_runtime.checkpoint import load_checkpoint
+from support.runs import Place, place
+from swc_runtime.records.checkpoint import load_checkpoint
 
 TOGETHER = ("--nproc", "2")
 

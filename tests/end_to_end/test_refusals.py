@@ -23,12 +23,12 @@ from swc.diagnostics.catalogue.training import (
     RunOfAnotherSpec,
     SurroundingsChanged,
 )
+from swc.folders.store import held
 from swc.program.codec import hash_of
 from swc.program.files import write_kept
-from swc.store import held
 
-from runs import Place, place, spec_text, trained
-from swc_runtime.checkpoint import Meta, Position, load_checkpoint, previous_of, save_checkpoint
+from support.runs import Place, place, spec_text, trained
+from swc_runtime.records.checkpoint import Meta, Position, load_checkpoint, previous_of, save_checkpoint
 
 Capture = pytest.CaptureFixture[str]
 

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
-from swc import session
+from swc.running import session
 
-from runs import Place
+from support.runs import Place
 
 SPEC = """
 import "digits.sw"

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 from swc.diagnostics import Sink
-from swc.options import Options
-from swc.run import open_run
-from swc.store import open_build
+from swc.folders.store import open_build
+from swc.running.options import Options
+from swc.running.run import open_run
 
-from runs import Place, place, spec_text, trained
+from support.runs import Place, place, spec_text, trained
 
 
 @pytest.fixture(scope="module")

@@ -59,7 +59,7 @@ def _place(error: Exception) -> str:
 def _words(name: str, corpus: Path) -> tuple[bytes, ...]:
     found = {word for path in corpus.glob("*") for word in _parts(path.read_bytes())}
     if name in targets.TEXTS:
-        from swc.syntax.scan import words
+        from swc.language.syntax.scan import words
 
         found |= {word.encode() for word in words()}
     return tuple(sorted(found))[:2_000] or (b"x",)

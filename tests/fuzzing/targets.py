@@ -49,7 +49,7 @@ def _print(diagnostics: tuple[Diagnostic, ...] | list[Diagnostic]) -> None:
 def layout(data: bytes) -> None:
     """Parse and lay out; laying out twice changes nothing more."""
     from swc.diagnostics.sources import decode
-    from swc.syntax.printer import format_text
+    from swc.language.syntax.printer import format_text
 
     def act() -> None:
         once = format_text(decode(data, "fuzz.sw"), "fuzz.sw")
@@ -60,7 +60,7 @@ def layout(data: bytes) -> None:
 
 def check(data: bytes) -> None:
     """Check all that a file defines."""
-    from swc.semantics.check import check_whole
+    from swc.language.semantics.check import check_whole
 
     sink = Sink()
     _answered(lambda: check_whole(_file("fuzz.sw", data), {}, sink))
@@ -69,7 +69,7 @@ def check(data: bytes) -> None:
 
 def settings(data: bytes) -> None:
     """Set a param from the command line."""
-    from swc.semantics.check import check_text
+    from swc.language.semantics.check import check_text
 
     spec = "ensemble e {\n data digits\n param p = 1\n param l = [1]\n member m = wrn(depth: 10, width: p)\n}\n"
     value = data.decode("utf-8", errors="replace")
@@ -79,13 +79,13 @@ def settings(data: bytes) -> None:
 
 def decoders(data: bytes) -> None:
     """Decode what the project writes as JSON, as each of its types."""
-    from swc.corruptions.arrays import Generated
-    from swc.frontend.table import LayerTable
+    from swc.compiler.frontend.table import LayerTable
+    from swc.corrupt.arrays import Generated
+    from swc.language.semantics.origin import Origin
+    from swc.language.semantics.spec import Spec
     from swc.program.codec import decode, encode
     from swc.program.feedback import ClusterFeedback, CoefficientFeedback, GroupFeedback
     from swc.program.program import Program
-    from swc.semantics.origin import Origin
-    from swc.semantics.spec import Spec
 
     text = data.decode("utf-8", errors="replace")
     kinds = (
@@ -102,10 +102,10 @@ def decoders(data: bytes) -> None:
 
 def records(data: bytes) -> None:
     """Read a run's metrics, its machine, its evaluation."""
-    from swc.report.scored import scored_of
-    from swc.store import read_machine
+    from swc.folders.store import read_machine
+    from swc.report.scores import scored_of
 
-    from swc_runtime.records import read_rows
+    from swc_runtime.records.records import read_rows
 
     run = _file("run/metrics.jsonl", data).parent
     _file("run/machine.json", data)
@@ -117,7 +117,7 @@ def records(data: bytes) -> None:
 
 def graph(data: bytes) -> None:
     """Parse the text of a share graph; what is read prints, and reads as the same."""
-    from swc.ir.text import parse_graph, print_graph
+    from swc.compiler.ir.text import parse_graph, print_graph
 
     def act() -> None:
         found = parse_graph(data.decode("utf-8", errors="replace"), "graph.txt")
@@ -141,9 +141,9 @@ def tensors(data: bytes) -> None:
     """Load a checkpoint and kept predictions."""
     from contextlib import suppress
 
-    from swc.evaluation.shelf import read_predictions
+    from swc.evaluate.prediction_cache import read_predictions
 
-    from swc_runtime.checkpoint import load_checkpoint
+    from swc_runtime.records.checkpoint import load_checkpoint
 
     path = _file("last.safetensors", data)
     _answered(lambda: load_checkpoint(path))
@@ -153,13 +153,13 @@ def tensors(data: bytes) -> None:
 
 def compiling(data: bytes) -> None:
     """Compile a spec whose members are small, and read back what was compiled."""
+    from swc.compiler.driver import compile_spec
+    from swc.compiler.frontend import read_members
+    from swc.compiler.ir.text import parse_graph, print_graph
     from swc.diagnostics.sources import decode as text_of
-    from swc.driver import compile_spec
-    from swc.frontend import read_members
-    from swc.ir.text import parse_graph, print_graph
+    from swc.language.semantics.check import check_text
     from swc.program.codec import decode, encode
     from swc.program.program import Program
-    from swc.semantics.check import check_text
 
     def act() -> None:
         sink = Sink()
@@ -177,7 +177,7 @@ def compiling(data: bytes) -> None:
 
 
 def _is_small(spec: object) -> bool:
-    from swc.semantics.spec import Spec
+    from swc.language.semantics.spec import Spec
 
     assert isinstance(spec, Spec)
     small = {"depth": 28, "width": 4.0, "growth": 12, "channels": 16, "base": 4, "step": 2, "alpha": 2, "gamma": 2}

@@ -18,7 +18,6 @@ from swc.solvers.check import checked
 from swc.solvers.even import solve_even
 from swc.solvers.objectives import coverage
 from swc.solvers.problem import AllocationProblem, BankProblem
-
 from wrn_shapes import name_of, wrn_context, wrn_shapes
 
 GOLDEN: dict[str, dict[str, Any]] = json.loads(Path(__file__).with_name("allocation.json").read_text())

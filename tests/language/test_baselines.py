@@ -5,12 +5,12 @@ from __future__ import annotations
 from functools import cache
 
 import pytest
+from swc.compiler.driver import Compiled, compile_file
+from swc.compiler.ir.counts import count
+from swc.compiler.ir.text import parse_graph, print_graph
 from swc.diagnostics import Sink
-from swc.driver import Compiled, compile_file
-from swc.ir.counts import count
-from swc.ir.text import parse_graph, print_graph
-from swc.resources import specs
-from swc.semantics.check import check_file, ensembles_in
+from swc.language.semantics.check import check_file, ensembles_in
+from swc.system.resources import specs
 
 FILES = sorted((specs() / "baselines").glob("*.sw"))
 ENSEMBLES = [(path.stem, name) for path in FILES for name in ensembles_in(path)]

@@ -6,16 +6,16 @@ from pathlib import Path
 
 import pytest
 from swc.cli.check import check_one
+from swc.compiler.passes.globs import matcher
 from swc.diagnostics import Diagnostic, DiagnosticError, Sink
 from swc.diagnostics.diagnostic import SHOWN
 from swc.diagnostics.render import SHOWN_AS_JSON, render, render_json
 from swc.diagnostics.span import WIDEST
 from swc.diagnostics.suggest import closest
-from swc.passes.globs import matcher
+from swc.language.semantics.check import check_text
+from swc.language.syntax.parser import parse_text
+from swc.language.syntax.scan import number_value
 from swc.program import limits
-from swc.semantics.check import check_text
-from swc.syntax.parser import parse_text
-from swc.syntax.scan import number_value
 
 HEAD = "ensemble e {\n data digits\n member a = wrn(depth: 10, width: 1)\n"
 TAIL = " budget unlimited\n share conv\n}\n"
@@ -103,7 +103,7 @@ def test_files_that_import_the_next_twice_are_read_once(tmp_path: Path) -> None:
 
 
 def test_too_many_files_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("swc.semantics.library.FILES", 3)
+    monkeypatch.setattr("swc.language.semantics.library.FILES", 3)
     for number in range(4):
         (tmp_path / f"f{number}.sw").write_text("")
     imports = "".join(f'import "f{number}.sw"\n' for number in range(4))

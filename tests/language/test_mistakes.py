@@ -27,7 +27,7 @@ def told(path: Path) -> tuple[Diagnostic, ...]:
 
 
 def compiled(path: Path) -> tuple[Diagnostic, ...]:
-    from swc.driver import compile_file
+    from swc.compiler.driver import compile_file
 
     try:
         return compile_file(path).warnings

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 from swc.diagnostics import DiagnosticError, Sink
-from swc.semantics.check import check_definitions, check_file, check_text, ensembles_in
-from swc.semantics.spec import Budget
+from swc.language.semantics.check import check_definitions, check_file, check_text, ensembles_in
+from swc.language.semantics.spec import Budget
 
 BASE = """
 ensemble base {

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 from swc.diagnostics import Diagnostic, DiagnosticError
-from swc.syntax import tree
-from swc.syntax.parser import parse_text
-from swc.syntax.scan import number_value
+from swc.language.syntax import tree
+from swc.language.syntax.parser import parse_text
+from swc.language.syntax.scan import number_value
 
 
 def mistakes(text: str) -> tuple[Diagnostic, ...]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from swc import resources
-from swc.syntax.parser import parse_text, parse_tokens
-from swc.syntax.printer import WIDTH, format_text
+from swc.language.syntax.parser import parse_text, parse_tokens
+from swc.language.syntax.printer import WIDTH, format_text
+from swc.system import resources
 
-from examples import percent
+from support.examples import percent
 
 SPECS = sorted(resources.specs().rglob("*.sw"))
 UNTIDY = """import "b"   # b

@@ -9,9 +9,9 @@ import pytest
 from swc.cli.check import check_one
 from swc.diagnostics import Sink
 from swc.diagnostics.render import render
+from swc.language.syntax.printer import format_text
 from swc.program import vocabulary
 from swc.program.datasets import DATASETS
-from swc.syntax.printer import format_text
 
 PAGE = (Path(__file__).parents[2] / "docs/reference/language.md").read_text(encoding="utf-8")
 FENCED = re.findall(r"^```sw(?P<codes>(?: SW\d{3})*)\n(?P<text>.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)

@@ -7,6 +7,8 @@ import sys
 
 import pytest
 from swc.diagnostics import Diagnostic, DiagnosticError, Sink
+from swc.language.semantics.check import check_text
+from swc.language.semantics.spec import Budget, Spec
 from swc.program.training import (
     Augmentation,
     Optimiser,
@@ -15,8 +17,6 @@ from swc.program.training import (
     SplitClusters,
     UntieCoefficients,
 )
-from swc.semantics.check import check_text
-from swc.semantics.spec import Budget, Spec
 
 MEMBER = "member a = wrn(depth: 10, width: 1)"
 
@@ -276,7 +276,7 @@ def test_spans_do_not_count() -> None:
 
 def test_checking_imports_neither_torch_nor_numpy() -> None:
     code = (
-        "import sys, swc.semantics.check as c; from swc import resources; "
+        "import sys, swc.language.semantics.check as c; from swc import resources; "
         "c.check_file(resources.specs() / 'quickstart.sw'); "
         "print([m for m in ('torch', 'numpy', 'scipy', 'networkx') if m in sys.modules])"
     )

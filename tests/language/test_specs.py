@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from swc import resources
 from swc.diagnostics import Sink
-from swc.semantics.check import check_definitions, check_file, ensembles_in
-from swc.semantics.spec import Spec
+from swc.language.semantics.check import check_definitions, check_file, ensembles_in
+from swc.language.semantics.spec import Spec
+from swc.system import resources
 
 SPECS = sorted(resources.specs().glob("*.sw"))
 RECIPES = sorted(resources.recipes().glob("*.sw"))

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 from lark import Lark, Token, Tree
-from swc import resources
-from swc.cache import keep, kept
-from swc.syntax import tables as module
-from swc.syntax.parser import parse_tokens
-from swc.syntax.stack import Node
-from swc.syntax.tables import tables
+from swc.language.syntax import tables as module
+from swc.language.syntax.parser import parse_tokens
+from swc.language.syntax.stack import Node
+from swc.language.syntax.tables import tables
+from swc.system import resources
+from swc.system.cache import keep, kept
 
 ROOT = Path(__file__).parents[2]
 SPECS = sorted(ROOT.glob("specs/**/*.sw"))

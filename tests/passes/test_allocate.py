@@ -6,18 +6,18 @@ import pytest
 from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
+from swc.compiler.ir.counts import count
+from swc.compiler.ir.graph import Graph
+from swc.compiler.passes.allocate import Allocate, bank_rules, problem_of
+from swc.compiler.passes.context import Context
+from swc.compiler.passes.pipeline import run_pipeline
+from swc.compiler.solvers.problem import value_of
 from swc.diagnostics import Severity
-from swc.ir.counts import count
-from swc.ir.graph import Graph
-from swc.passes.allocate import Allocate, bank_rules, problem_of
-from swc.passes.context import Context
-from swc.passes.pipeline import run_pipeline
+from swc.language.semantics.spec import Budget, Clusters, Selector, Share, Spec, Templates
 from swc.program.feedback import ClusterFeedback, CoefficientFeedback, Spectrum
-from swc.semantics.spec import Budget, Clusters, Selector, Share, Spec, Templates
-from swc.solvers.problem import value_of
 
-from examples import percent
-from wrn_shapes import wrn_context
+from support.examples import percent
+from support.wrn_shapes import wrn_context
 
 NETS = ((16, 2), (16, 1))
 EVEN = Templates()

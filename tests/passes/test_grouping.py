@@ -5,7 +5,7 @@ from __future__ import annotations
 import networkx as nx
 from hypothesis import given
 from hypothesis import strategies as st
-from swc.passes.grouping import average, connected, release, sizes_over_threshold, union
+from swc.compiler.passes.grouping import average, connected, release, sizes_over_threshold, union
 from swc.program.feedback import Similarity
 
 IDS = [f"n{number}" for number in range(12)]

@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from swc.compiler.passes.blocks import BLOCKS, chain, grid
+from swc.compiler.passes.levels import MOST_SHAPES
+from swc.compiler.passes.pipeline import run_pipeline
 from swc.diagnostics import DiagnosticError
 from swc.diagnostics.catalogue.clusters import TooManyShapes
-from swc.passes.blocks import BLOCKS, chain, grid
-from swc.passes.levels import MOST_SHAPES
-from swc.passes.pipeline import run_pipeline
+from swc.language.semantics.spec import Clusters, Selector, Share
 from swc.program.expressions import num_scalars, placements, shape_of
-from swc.semantics.spec import Clusters, Selector, Share
 
-from examples import percent
-from wrn_shapes import wrn_context
+from support.examples import percent
+from support.wrn_shapes import wrn_context
 
 
 def test_an_l_is_one_level():

@@ -7,11 +7,11 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from swc.ir.graph import Graph
-from swc.passes.pipeline import run_pipeline
-from swc.semantics.spec import Budget, Clusters, Selector, Share
+from swc.compiler.ir.graph import Graph
+from swc.compiler.passes.pipeline import run_pipeline
+from swc.language.semantics.spec import Budget, Clusters, Selector, Share
 
-from wrn_shapes import Net, wrn_context
+from support.wrn_shapes import Net, wrn_context
 
 MINIMUM_BANKS = {  # millions of scalars, for 1, 2, 3 and 4 bins
     ((28, 10),): (3.89, 4.81, 5.04, 8.73),
@@ -41,7 +41,7 @@ def test_minimum_banks(nets, bins):
 
 
 def minimum_of(nets, bins):
-    from swc.passes.cluster import minimum_cost
+    from swc.compiler.passes.cluster import minimum_cost
 
     context = wrn_context(nets)
     graph = compiled(nets, bins)

@@ -10,16 +10,16 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from swc.compiler.ir.graph import Graph
+from swc.compiler.ir.verify import verify
+from swc.compiler.passes.budget import budget_scalars, native_scalars
+from swc.compiler.passes.pipeline import PIPELINE, run_pipeline
+from swc.compiler.passes.select import Select
 from swc.diagnostics import DiagnosticError
-from swc.ir.graph import Graph
-from swc.ir.verify import verify
-from swc.passes.budget import budget_scalars, native_scalars
-from swc.passes.pipeline import PIPELINE, run_pipeline
-from swc.passes.select import Select
-from swc.semantics.spec import Budget, Clusters, Selector, Share
+from swc.language.semantics.spec import Budget, Clusters, Selector, Share
 
-from examples import percent
-from wrn_shapes import wrn_context
+from support.examples import percent
+from support.wrn_shapes import wrn_context
 
 NETS = st.lists(st.tuples(st.sampled_from([10, 16, 22]), st.integers(1, 6)), min_size=1, max_size=3)
 BUDGETS = st.one_of(
@@ -80,9 +80,9 @@ def test_a_layer_larger_than_the_budget_is_named():
 
 
 SCRIPT = """
-from wrn_shapes import wrn_context
-from swc.ir.text import print_graph
-from swc.passes.pipeline import run_pipeline
+from support.wrn_shapes import wrn_context
+from swc.compiler.ir.text import print_graph
+from swc.compiler.passes.pipeline import run_pipeline
 print(print_graph(run_pipeline(wrn_context([(16, 4), (16, 2), (10, 4)]))))
 """
 

@@ -10,18 +10,18 @@ from typing import Any
 
 import pytest
 from attrs import evolve
+from swc.compiler.ir.counts import count
+from swc.compiler.ir.graph import Graph
+from swc.compiler.ir.text import parse_graph, print_graph
+from swc.compiler.ir.verify import verify
+from swc.compiler.passes.pipeline import run_pipeline
+from swc.compiler.passes.policies import POLICIES
 from swc.diagnostics import DiagnosticError, Sink
-from swc.ir.counts import count
-from swc.ir.graph import Graph
-from swc.ir.text import parse_graph, print_graph
-from swc.ir.verify import verify
-from swc.passes.pipeline import run_pipeline
-from swc.passes.policies import POLICIES
+from swc.language.semantics.spec import Budget, Selector, Share
 from swc.program import vocabulary
 from swc.program.expressions import Scale, Slice, Stored, num_scalars
-from swc.semantics.spec import Budget, Selector, Share
 
-from wrn_shapes import Net, wrn_context
+from support.wrn_shapes import Net, wrn_context
 
 RATE = (("rate", 0.5),)
 

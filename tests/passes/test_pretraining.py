@@ -6,22 +6,22 @@ from math import prod
 
 import pytest
 from attrs import evolve
+from swc.compiler.ir.counts import count
+from swc.compiler.ir.graph import Graph
+from swc.compiler.ir.text import parse_graph, print_graph
+from swc.compiler.ir.verify import verify
+from swc.compiler.passes.context import Context
+from swc.compiler.passes.pipeline import run_pipeline
+from swc.compiler.passes.policies.pretraining import NUM_TEMPLATES
+from swc.compiler.passes.regroup import groups_of
 from swc.diagnostics import DiagnosticError
-from swc.ir.counts import count
-from swc.ir.graph import Graph
-from swc.ir.text import parse_graph, print_graph
-from swc.ir.verify import verify
-from swc.passes.context import Context
-from swc.passes.pipeline import run_pipeline
-from swc.passes.policies.pretraining import NUM_TEMPLATES
-from swc.passes.regroup import groups_of
+from swc.language.semantics.spec import Budget, Selector, Share
 from swc.program.expressions import Mix, Resize, num_scalars
 from swc.program.feedback import Feedback, GroupFeedback, Mixture
 from swc.program.stages import stages
 from swc.program.training import GroupLayers, Phase, Recipe, Training
-from swc.semantics.spec import Budget, Selector, Share
 
-from wrn_shapes import wrn_context
+from support.wrn_shapes import wrn_context
 
 TRAINING = Training(Recipe("plain"), (Phase("pretrain", 2, split=GroupLayers(2)), Phase("main", 2)))
 SHARED = Share(Selector("conv", ""), "shapeshifter", arguments=(("upsample", "bilinear"),))

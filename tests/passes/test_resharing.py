@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import pytest
 from attrs import evolve
+from swc.compiler.ir.graph import Graph
+from swc.compiler.ir.verify import verify
+from swc.compiler.passes.pipeline import run_pipeline
+from swc.compiler.passes.split import Split
+from swc.compiler.passes.untie import Untie
 from swc.diagnostics import DiagnosticError
-from swc.ir.graph import Graph
-from swc.ir.verify import verify
-from swc.passes.pipeline import run_pipeline
-from swc.passes.split import Split
-from swc.passes.untie import Untie
+from swc.language.semantics.spec import Budget, Clusters, Selector, Share
 from swc.program.feedback import ClusterFeedback, CoefficientFeedback, Similarity
 from swc.program.training import Phase, Recipe, SplitClusters, Training, UntieCoefficients
-from swc.semantics.spec import Budget, Clusters, Selector, Share
 
-from wrn_shapes import UNLIMITED, wrn_context
+from support.wrn_shapes import UNLIMITED, wrn_context
 
 NETS = [(16, 2), (16, 1), (10, 2), (10, 1)]
 SPLIT = SplitClusters(0.1)
@@ -105,7 +105,7 @@ def test_a_split_makes_the_connected_components():
 
 
 def test_a_split_that_does_not_fit_lowers_the_threshold():
-    from swc.passes.cluster import minimum_cost
+    from swc.compiler.passes.cluster import minimum_cost
 
     before = searched()
     feedback = ClusterFeedback(0, pairs_of(before, same_stage))

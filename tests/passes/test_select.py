@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import pytest
 from attrs import evolve
+from swc.compiler.frontend.table import LayerRow, LayerTable, ParameterRow
+from swc.compiler.passes.context import Context
+from swc.compiler.passes.globs import matcher
+from swc.compiler.passes.pipeline import run_pipeline
+from swc.compiler.passes.policies import POLICIES
+from swc.compiler.passes.policies.hard import Hard
 from swc.diagnostics import DiagnosticError, Sink
-from swc.frontend.table import LayerRow, LayerTable, ParameterRow
-from swc.passes.context import Context
-from swc.passes.globs import matcher
-from swc.passes.pipeline import run_pipeline
-from swc.passes.policies import POLICIES
-from swc.passes.policies.hard import Hard
+from swc.language.semantics.spec import Budget, Clusters, Selector, Share, Spec
 from swc.program import vocabulary
 from swc.program.expressions import Stored
-from swc.semantics.spec import Budget, Clusters, Selector, Share, Spec
 
-from wrn_shapes import wrn_context
+from support.wrn_shapes import wrn_context
 
 NETS = [(16, 2), (16, 1)]
 

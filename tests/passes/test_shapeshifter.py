@@ -6,19 +6,19 @@ from typing import Any
 
 import pytest
 from attrs import evolve
+from swc.compiler.ir.counts import count
+from swc.compiler.ir.graph import Graph
+from swc.compiler.ir.text import parse_graph, print_graph
+from swc.compiler.ir.verify import InvariantError, verify
+from swc.compiler.passes.budget import apportioned
+from swc.compiler.passes.context import Context
+from swc.compiler.passes.pipeline import run_pipeline
+from swc.compiler.passes.policies.shapeshifter import MOST_TEMPLATES, largest_within
 from swc.diagnostics import DiagnosticError
-from swc.ir.counts import count
-from swc.ir.graph import Graph
-from swc.ir.text import parse_graph, print_graph
-from swc.ir.verify import InvariantError, verify
-from swc.passes.budget import apportioned
-from swc.passes.context import Context
-from swc.passes.pipeline import run_pipeline
-from swc.passes.policies.shapeshifter import MOST_TEMPLATES, largest_within
+from swc.language.semantics.spec import Budget, Clusters, Selector, Share
 from swc.program.expressions import Expression, Mix, Resize, Stored, num_scalars, shape_of, tensors_of, text_of
-from swc.semantics.spec import Budget, Clusters, Selector, Share
 
-from wrn_shapes import UNLIMITED, Net, wrn_context
+from support.wrn_shapes import UNLIMITED, Net, wrn_context
 
 ONE = Clusters("one")
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from programs import ensemble_of, images, tiny_program
-from swc_runtime.anytime import AnytimePredictor, Choice
+from support.programs import ensemble_of, images, tiny_program
+from swc_runtime.evaluate.anytime import AnytimePredictor, Choice
 from swc_runtime.precision import Arithmetic
 
 FULL = Arithmetic("cpu", torch.float32, "tests")

@@ -13,8 +13,7 @@ from safetensors.torch import save_file
 from swc.diagnostics import DiagnosticError
 from torch import Tensor
 
-from swc_runtime import checkpoint as module
-from swc_runtime.checkpoint import (
+from swc_runtime.records.checkpoint import (
     Meta,
     Position,
     check_belongs,
@@ -26,6 +25,7 @@ from swc_runtime.checkpoint import (
     under_prefix,
     with_prefix,
 )
+from swc_runtime.records.records import checkpoint as module
 
 META = Meta(Position(1, 0, 3, 7), "spec", "program", {"metrics.jsonl": 120}, {"precision": "float32", "scaled": False})
 
@@ -71,7 +71,7 @@ def test_equal_content_gives_equal_bytes_in_any_order_and_process() -> None:
     data = encode_checkpoint(tensors(), META)
     assert data == encode_checkpoint(dict(reversed(tensors().items())), META)
     code = (
-        "import sys, torch; from swc_runtime.checkpoint import *; "
+        "import sys, torch; from swc_runtime.records.checkpoint import *; "
         "sys.stdout.buffer.write(encode_checkpoint({'x': torch.ones(2), 'a': torch.zeros(1)}, "
         "Meta(Position(0, 0, 0), 's', 'p', {'b': 1, 'a': 2}, {'z': 1, 'y': 2})))"
     )

@@ -5,10 +5,10 @@ import torch
 from attrs import evolve
 from swc.program.expressions import Combine, Resize, Scale, Stored
 
-from programs import ensemble_of, hard_program, naive_weights, tiny_program
-from swc_runtime.compose import Compose
-from swc_runtime.expressions.evaluate import evaluate, resize
-from swc_runtime.plan import plan_composition
+from support.programs import ensemble_of, hard_program, naive_weights, tiny_program
+from swc_runtime.weights.compose import Compose
+from swc_runtime.weights.expressions.evaluate import evaluate, resize
+from swc_runtime.weights.plan import plan_composition
 
 PROGRAMS = {
     "own": tiny_program(),

@@ -13,9 +13,9 @@ import pytest
 import torch
 from torch import nn
 
-from swc_runtime import layout
+from swc_runtime.weights import layout
 
-WORKER = Path(__file__).parents[1] / "layout_worker.py"
+WORKER = Path(__file__).parents[1] / "support" / "layout_worker.py"
 CASES = [("layer", *case) for case in product(range(1, 17), (1, 2, 3), (1, 3))]
 WORST = [("layer", 2, 2, 1), ("layer", 4, 2, 1), ("layer", 5, 3, 1), ("layer", 7, 2, 1), ("layer", 4, 2, 3)]
 SISTERS = [(kind, 4, stride, 1) for kind in ("called", "permuted", "transposed", "parametrised") for stride in (2, 3)]

@@ -13,7 +13,7 @@ from swc.program.datasets import DATASETS, DataFacts
 from swc.program.training import Augmentation
 from torch import Tensor
 
-from examples import percent
+from support.examples import percent
 from swc_runtime.data import epoch_batches, keys, num_batches
 from swc_runtime.data import test_batches as in_order
 from swc_runtime.data.boxes import crop_boxes

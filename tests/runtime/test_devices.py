@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import pytest
 import torch
-from swc.driver import compile_file
+from swc.compiler.driver import compile_file
 from swc.program.program import Program
 from swc.program.training import Phase, Recipe
-from swc.resources import specs
+from swc.system.resources import specs
 
 from swc_runtime import build
-from swc_runtime.optimiser import make_optimiser
+from swc_runtime.measure.probe import measure_clusters
 from swc_runtime.precision import choose_arithmetic
-from swc_runtime.probe import measure_clusters
-from swc_runtime.trainer import Epoch, EpochResult, train_epoch
+from swc_runtime.training.optimiser import make_optimiser
+from swc_runtime.training.trainer import Epoch, EpochResult, train_epoch
 
 NO_CUDA = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device, and torch sees none")
 DEVICES = ("cpu", pytest.param("cuda", marks=(pytest.mark.cuda, NO_CUDA)))

@@ -10,9 +10,9 @@ from attrs import evolve
 from swc.program.expressions import Scale
 from swc.program.program import TensorPlan
 
-from programs import Tiny, channels_of, ensemble_of, hard_program, images, tiny_program
-from swc_runtime.bank import initial_parts
+from support.programs import Tiny, channels_of, ensemble_of, hard_program, images, tiny_program
 from swc_runtime.ensemble import load_state_tensors, state_parameters, state_tensors
+from swc_runtime.weights.bank import initial_parts
 
 LABELS = torch.tensor([0, 1, 1, 0, 1])
 

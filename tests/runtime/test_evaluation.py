@@ -12,12 +12,12 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_score, top_k_accuracy_score
-from swc.driver import compile_file
-from swc.ir.counts import Composed, composed
+from swc.compiler.driver import compile_file
+from swc.compiler.ir.counts import Composed, composed
 from swc.trust.importing import own_code
 
-from examples import percent
-from programs import ensemble_of, hard_program, images, tiny_program
+from support.examples import percent
+from support.programs import ensemble_of, hard_program, images, tiny_program
 from swc_runtime.ensemble import build
 from swc_runtime.evaluate.cost import (
     Cost,
@@ -28,10 +28,10 @@ from swc_runtime.evaluate.cost import (
     stored_scalars,
 )
 from swc_runtime.evaluate.diversity import diversity, mean_diversity
+from swc_runtime.evaluate.metrics import aurc, nll, reliability, score
 from swc_runtime.evaluate.outliers import MEASURES, detect, uncertainty
 from swc_runtime.evaluate.subsets import score_subsets, subsets, together
 from swc_runtime.evaluate.temperature import at_temperature, fit_temperature
-from swc_runtime.metrics import aurc, nll, reliability, score
 from swc_runtime.precision import Arithmetic
 
 FULL = Arithmetic("cpu", torch.float32, "tests")

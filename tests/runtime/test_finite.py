@@ -14,18 +14,18 @@ from swc.program.program import PrivatePlan
 from swc.program.training import Optimiser, Phase, Recipe
 from torch import Tensor, nn
 
-from programs import Tiny, ensemble_of, images, tiny_program
-from swc_runtime.anytime import AnytimePredictor, Choice
-from swc_runtime.bank import initial_parts
+from support.programs import Tiny, ensemble_of, images, tiny_program
 from swc_runtime.ensemble import Ensemble
 from swc_runtime.evaluate import evaluate, predict, predict_logits
+from swc_runtime.evaluate.anytime import AnytimePredictor, Choice
 from swc_runtime.export.formats import difference
 from swc_runtime.finite import Watch, check_predictions
-from swc_runtime.optimiser import make_optimiser
+from swc_runtime.measure.probe import measure_clusters, measure_coefficients, sketch_clusters
+from swc_runtime.measure.sketch import Sketch
 from swc_runtime.precision import Arithmetic
-from swc_runtime.probe import measure_clusters, measure_coefficients, sketch_clusters
-from swc_runtime.sketch import Sketch
-from swc_runtime.trainer import Epoch, train_epoch
+from swc_runtime.training.optimiser import make_optimiser
+from swc_runtime.training.trainer import Epoch, train_epoch
+from swc_runtime.weights.bank import initial_parts
 
 FULL = Arithmetic("cpu", torch.float32, "tests")
 CHANNELS = ((1, 4, 4, 6), (1, 6, 6, 5))

@@ -6,7 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from swc_runtime.steps.hierarchical import distillation, hierarchical_loss, label_losses, nested_ensembles
+from swc_runtime.training.steps.hierarchical import distillation, hierarchical_loss, label_losses, nested_ensembles
 
 
 def case(num_members: int = 8) -> tuple[torch.Tensor, torch.Tensor]:

@@ -6,8 +6,8 @@ from attrs import evolve
 from swc.program.program import BankPlan, TensorPlan
 from swc.program.training import Recipe, Training
 
-from programs import tiny_program
-from swc_runtime.init import (
+from support.programs import tiny_program
+from swc_runtime.members.init import (
     derived_seed,
     initial_tables,
     initial_templates,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from programs import ensemble_of, images, tiny_program
+from support.programs import ensemble_of, images, tiny_program
 from swc_runtime.evaluate.interpolate import alike, along, mix
 from swc_runtime.export import plain_member
 from swc_runtime.precision import Arithmetic

@@ -11,10 +11,10 @@ from attrs import evolve
 from swc.diagnostics import DiagnosticError
 from swc.diagnostics.catalogue.training import NoKernels
 
-from programs import tiny_program
-from swc_runtime.kernels import choose
-from swc_runtime.kernels.choose import Choice, choose_kernels, measured, why_not_cupy
-from swc_runtime.kernels.reference import TorchKernels
+from support.programs import tiny_program
+from swc_runtime.training.kernel_choice import Choice, choose_kernels, measured, why_not_cupy
+from swc_runtime.weights.kernels import choose
+from swc_runtime.weights.kernels.reference import TorchKernels
 
 CPU = torch.device("cpu")
 

@@ -11,24 +11,24 @@ import torch
 from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
-from swc.driver import compile_file
+from swc.compiler.driver import compile_file
 from swc.program.expressions import Scale
 from swc.program.program import Program, TensorPlan
-from swc.resources import specs
+from swc.system.resources import specs
 
-from examples import percent
-from launchers import HostLauncher, PlainLauncher
-from nvrtc import compiled
-from programs import ensemble_of, images, of_a_family, tiny_program
-from swc_runtime.compose import Stored
+from support.examples import percent
+from support.launchers import HostLauncher, PlainLauncher
+from support.nvrtc import compiled
+from support.programs import ensemble_of, images, of_a_family, tiny_program
 from swc_runtime.ensemble import Ensemble, build
-from swc_runtime.kernels.choose import SMALL, equip
-from swc_runtime.kernels.cupy_launcher import ITEMS, KERNELS, THREADS, options
-from swc_runtime.kernels.launched import SOURCE, LaunchedKernels
-from swc_runtime.kernels.reference import TorchKernels
-from swc_runtime.kernels.tables import MAX_TEMPLATES, launch_tables
-from swc_runtime.plan import BankRows, Block, CompositionPlan, Output, plan_composition
-from swc_runtime.probe import measure_coefficients, sum_gradients
+from swc_runtime.measure.probe import measure_coefficients, sum_gradients
+from swc_runtime.training.kernel_choice import SMALL, equip
+from swc_runtime.weights.compose import Stored
+from swc_runtime.weights.kernels.cupy_launcher import ITEMS, KERNELS, THREADS, options
+from swc_runtime.weights.kernels.launched import SOURCE, LaunchedKernels
+from swc_runtime.weights.kernels.reference import TorchKernels
+from swc_runtime.weights.kernels.tables import MAX_TEMPLATES, launch_tables
+from swc_runtime.weights.plan import BankRows, Block, CompositionPlan, Output, plan_composition
 
 COMPILER = pytest.mark.skipif(shutil.which("g++") is None, reason="needs g++ to run the kernels' source on the CPU")
 LAUNCHERS = (pytest.param(PlainLauncher, id="tables"), pytest.param(HostLauncher, id="source", marks=COMPILER))

@@ -9,15 +9,15 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from examples import percent
-from programs import ensemble_of, images, tiny_program
-from swc_runtime.compose import Stored
+from support.examples import percent
+from support.programs import ensemble_of, images, tiny_program
 from swc_runtime.ensemble import Ensemble
-from swc_runtime.kernels.choose import choose_kernels, cupy_kernels, equip
-from swc_runtime.kernels.cupy_launcher import CupyLauncher
-from swc_runtime.kernels.launched import LaunchedKernels
-from swc_runtime.plan import plan_composition
-from swc_runtime.probe import measure_coefficients, sum_gradients
+from swc_runtime.measure.probe import measure_coefficients, sum_gradients
+from swc_runtime.training.kernel_choice import choose_kernels, cupy_kernels, equip
+from swc_runtime.weights.compose import Stored
+from swc_runtime.weights.kernels.cupy_launcher import CupyLauncher
+from swc_runtime.weights.kernels.launched import LaunchedKernels
+from swc_runtime.weights.plan import plan_composition
 
 CUDA = torch.device("cuda")
 READY = torch.cuda.is_available() and find_spec("cupy") is not None

@@ -17,21 +17,21 @@ from swc.program.steps import StepPlan
 from swc.program.training import Optimiser, Phase, Recipe
 from torch import Tensor, nn
 
-from programs import Tiny, channels_of, images, tiny_program
-from swc_runtime.anytime import AnytimePredictor, Choice
-from swc_runtime.apart import set_apart, shared_between
-from swc_runtime.bank import initial_parts
+from support.programs import Tiny, channels_of, images, tiny_program
 from swc_runtime.ensemble import Ensemble, state_parameters, state_tensors
 from swc_runtime.evaluate import predict, predict_logits
+from swc_runtime.evaluate.anytime import AnytimePredictor, Choice
 from swc_runtime.evaluate.cost import member_costs
 from swc_runtime.evaluate.interpolate import along
-from swc_runtime.noise import Noise
-from swc_runtime.norms import reestimate
-from swc_runtime.optimiser import make_optimiser
+from swc_runtime.measure.probe import measure_clusters
+from swc_runtime.members.apart import set_apart, shared_between
+from swc_runtime.members.noise import Noise
 from swc_runtime.precision import Arithmetic
-from swc_runtime.probe import measure_clusters
-from swc_runtime.steps import STEPS, Batch, StepOptions
-from swc_runtime.trainer import Epoch, train_epoch
+from swc_runtime.training.norm_statistics import reestimate
+from swc_runtime.training.optimiser import make_optimiser
+from swc_runtime.training.steps import STEPS, Batch, StepOptions
+from swc_runtime.training.trainer import Epoch, train_epoch
+from swc_runtime.weights.bank import initial_parts
 
 FULL = Arithmetic("cpu", torch.float32, "tests")
 CHANNELS = ((1, 4, 4, 6), (1, 6, 6, 5), (1, 4, 4, 6), (1, 3, 8, 8))

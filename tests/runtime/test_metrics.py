@@ -6,10 +6,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from examples import percent
-from programs import ensemble_of, images, tiny_program
+from support.examples import percent
+from support.programs import ensemble_of, images, tiny_program
 from swc_runtime.evaluate import evaluate, predict
-from swc_runtime.metrics import score, score_ensemble
+from swc_runtime.evaluate.metrics import score, score_ensemble
 from swc_runtime.precision import Arithmetic
 
 FULL = Arithmetic("cpu", torch.float32, "tests")

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from swc_runtime.steps.joint import mixed
+from swc_runtime.training.steps.joint import mixed
 
 SIZES = {"num_images": st.integers(1, 9), "num_members": st.integers(1, 5), "repetitions": st.integers(1, 4)}
 SHARES, SEEDS = st.sampled_from([0, 0.1, 0.3, 0.5, 0.6, 0.7, 0.8, 0.9, 1]), st.integers(0, 2**63 - 1)

@@ -5,9 +5,9 @@ import torch
 from attrs import evolve
 from swc.program.training import Optimiser, Recipe
 
-from programs import ensemble_of, images, tiny_program
+from support.programs import ensemble_of, images, tiny_program
 from swc_runtime.ensemble import Ensemble, state_parameters
-from swc_runtime.optimiser import load_momentum, make_optimiser, momentum_tensors, roles_of, set_learning_rate
+from swc_runtime.training.optimiser import load_momentum, make_optimiser, momentum_tensors, roles_of, set_learning_rate
 
 PROGRAM = tiny_program(((1, 3, 3), (1, 4, 4)), (("0",), ("1",)))
 

@@ -10,11 +10,11 @@ from attrs import evolve
 from swc.program.expressions import Scale
 from swc.program.training import Recipe, Training
 
-from programs import by_slot, ensemble_of, images, naive_weights, tiny_program
-from swc_runtime import similarity
+from support.programs import by_slot, ensemble_of, images, naive_weights, tiny_program
 from swc_runtime.ensemble import state_tensors
-from swc_runtime.probe import clusters_of, layer_of, measure_clusters, measure_coefficients
-from swc_runtime.spectra import measure_spectra
+from swc_runtime.measure import similarity
+from swc_runtime.measure.probe import clusters_of, layer_of, measure_clusters, measure_coefficients
+from swc_runtime.measure.spectra import measure_spectra
 
 
 def batches_of(num=5, sizes=(4, 4, 4, 4, 3)):

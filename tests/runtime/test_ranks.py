@@ -19,12 +19,12 @@ from swc.diagnostics.catalogue.ranks import LastBatchTooSmall
 from swc.program.training import Recipe
 from torch import Tensor
 
-import ranks_worker
-from programs import ensemble_of, images, tiny_program
-from swc_runtime.dealing import Deal, check_last, deal_of, part_sizes
+from support import ranks_worker
+from support.programs import ensemble_of, images, tiny_program
+from swc_runtime.data.shares import Deal, check_last, deal_of, part_sizes
 from swc_runtime.ensemble import state_parameters
-from swc_runtime.ranks import ALONE, Ranks, join_ranks
-from swc_runtime.reduction import traffic_of
+from swc_runtime.ranks.ranks import ALONE, Ranks, join_ranks
+from swc_runtime.training.reduction import traffic_of
 
 NUM_RANKS = 2
 Tensors = dict[str, Tensor]
@@ -127,7 +127,7 @@ def test_predictions_are_those_of_one_process(several: list[Tensors], alone: Ten
 def test_a_rank_draws_noise_of_its_own() -> None:
     from swc.program.training import Phase
 
-    from swc_runtime.trainer import Epoch, noise_of
+    from swc_runtime.training.trainer import Epoch, noise_of
 
     epoch = Epoch(Phase("main", 1), 0, 4)
     drawn = {noise_of(Recipe("r"), epoch, Ranks(rank, 8)) + step for rank in range(8) for step in range(1000)}

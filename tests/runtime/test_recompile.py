@@ -5,21 +5,21 @@ from __future__ import annotations
 import pytest
 import torch
 from attrs import evolve
+from swc.compiler.driver import compile_spec, recompile
+from swc.compiler.frontend import read_members
+from swc.compiler.ir.counts import count
 from swc.diagnostics import Sink
-from swc.driver import compile_spec, recompile
-from swc.frontend import read_members
-from swc.ir.counts import count
+from swc.language.semantics.spec import Budget, Clusters, Member, Selector, Share, Spec
 from swc.program.datasets import DATASETS
 from swc.program.model_source import ModelSource
 from swc.program.training import Phase, Recipe, SplitClusters, Training, UntieCoefficients
-from swc.semantics.spec import Budget, Clusters, Member, Selector, Share, Spec
 
-from programs import naive_weights
+from support.programs import naive_weights
 from swc_runtime import build
-from swc_runtime.init import initial_member
-from swc_runtime.probe import clusters_of, measure_clusters, measure_coefficients
-from swc_runtime.spectra import measure_spectra
-from swc_runtime.transfer import carry_weights, untie
+from swc_runtime.carry.transfer import carry_weights, untie
+from swc_runtime.measure.probe import clusters_of, measure_clusters, measure_coefficients
+from swc_runtime.measure.spectra import measure_spectra
+from swc_runtime.members.init import initial_member
 
 TRAINING = Training(
     Recipe("r"),

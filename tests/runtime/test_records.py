@@ -9,9 +9,9 @@ from swc.program.stages import Stage
 from swc.program.training import Phase
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from swc_runtime.metrics import Evaluation, Scores
-from swc_runtime.records import METRICS, Records, cut_back, read_rows
-from swc_runtime.trainer import EpochResult
+from swc_runtime.evaluate.metrics import Evaluation, Scores
+from swc_runtime.records.records import METRICS, Records, cut_back, read_rows
+from swc_runtime.training.trainer import EpochResult
 
 STAGE = Stage(0, Phase("main", 5), 0, 5, None)
 

@@ -6,10 +6,10 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from lockstep import Lockstep, together
-from programs import ensemble_of, images, tiny_program
-from swc_runtime.reduction import Seen, combine
-from swc_runtime.steps import Batch
+from support.lockstep import Lockstep, together
+from support.programs import ensemble_of, images, tiny_program
+from swc_runtime.training.reduction import Seen, combine
+from swc_runtime.training.steps import Batch
 
 LABELS = torch.tensor([0, 1, 1, 0])
 MASK = torch.tensor([0.0, -torch.inf, 0.25])

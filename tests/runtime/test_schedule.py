@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from swc.program.stages import scale_epochs
 from swc.program.training import Optimiser, Phase, Recipe, Schedule, Training
 
-from swc_runtime.schedule import learning_rate
+from swc_runtime.training.schedule import learning_rate
 
 MAIN = Phase("main", 200)
 

@@ -9,14 +9,14 @@ import pytest
 import torch
 import torch.nn.functional as F
 from attrs import evolve
-from swc.driver import compile_file
+from swc.compiler.driver import compile_file
 from swc.program.expressions import Mix, Resize, Stored, num_scalars, tensors_of
 from swc.program.program import Program, TensorPlan
 
+from swc_runtime.carry.transfer import carry_weights
 from swc_runtime.ensemble import Ensemble, build, state_parameters
-from swc_runtime.expressions.evaluate import evaluate
-from swc_runtime.init import initial_tensor
-from swc_runtime.transfer import carry_weights
+from swc_runtime.members.init import initial_tensor
+from swc_runtime.weights.expressions.evaluate import evaluate
 
 SPEC = """
 ensemble shifted {{

@@ -7,17 +7,17 @@ from math import prod
 
 import pytest
 import torch
+from swc.compiler.driver import compile_spec
+from swc.compiler.frontend import read_members
 from swc.diagnostics import Sink
-from swc.driver import compile_spec
-from swc.frontend import read_members
+from swc.language.semantics.spec import Budget, Clusters, Member, Selector, Share, Spec
 from swc.program.datasets import DATASETS
 from swc.program.model_source import ModelSource
-from swc.semantics.spec import Budget, Clusters, Member, Selector, Share, Spec
 
-from programs import ensemble_of, images, tiny_program
+from support.programs import ensemble_of, images, tiny_program
 from swc_runtime import build
 from swc_runtime.data.digits import read_digits
-from swc_runtime.probe import (
+from swc_runtime.measure.probe import (
     cluster_feedback,
     clusters_of,
     measure_clusters,
@@ -25,8 +25,8 @@ from swc_runtime.probe import (
     sketch_clusters,
     sum_gradients,
 )
-from swc_runtime.similarity import Cosine, common_block, cosines
-from swc_runtime.sketch import Folder, Sketch, cluster_blocks, fold_table, statistics_bytes, with_sketch_error
+from swc_runtime.measure.similarity import Cosine, common_block, cosines
+from swc_runtime.measure.sketch import Folder, Sketch, cluster_blocks, fold_table, statistics_bytes, with_sketch_error
 
 CPU = torch.device("cpu")
 FEW = Sketch(1, 64)

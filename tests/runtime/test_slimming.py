@@ -10,7 +10,16 @@ from torch.nn import functional as F
 from swc_runtime.evaluate.cost import multiply_adds
 from swc_runtime.models import build_model
 from swc_runtime.precision import choose_arithmetic
-from swc_runtime.slimming import Group, Measures, OutOfReachError, Slimmer, cut, groups_of, search, smallest
+from swc_runtime.training.channel_search import (
+    Group,
+    Measures,
+    OutOfReachError,
+    Slimmer,
+    cut,
+    groups_of,
+    search,
+    smallest,
+)
 
 WIDE = (16, 24, 24, 32, 32, 64, 64)
 

@@ -11,11 +11,11 @@ from swc.program.program import Program
 from swc.program.steps import StepPlan
 from torch import Tensor
 
-from programs import ensemble_of, images, tiny_program
+from support.programs import ensemble_of, images, tiny_program
 from swc_runtime.ensemble import Ensemble, state_parameters
 from swc_runtime.precision import Arithmetic
-from swc_runtime.steps import LEAVES_NORMS, STEPS, Batch, Outcome, StepOptions
-from swc_runtime.steps.sandwich import drawn
+from swc_runtime.training.steps import LEAVES_NORMS, STEPS, Batch, Outcome, StepOptions
+from swc_runtime.training.steps.sandwich import drawn
 
 DOUBLE = Arithmetic("cpu", torch.float64, "tests")
 NARROW, MIDDLE, WIDE = (1, 4, 4, 6), (1, 5, 5, 6), (1, 6, 6, 7)

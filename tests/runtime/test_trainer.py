@@ -12,15 +12,15 @@ from swc.program.program import Program
 from swc.program.training import Optimiser, Phase, Recipe, Schedule
 from torch import Tensor, nn
 
-from programs import ensemble_of, hard_program, images, of_a_family, tiny_program
-from swc_runtime.checkpoint import Meta, Position, load_checkpoint, save_checkpoint, under_prefix, with_prefix
-from swc_runtime.dealing import part_sizes
+from support.programs import ensemble_of, hard_program, images, of_a_family, tiny_program
+from swc_runtime.data.shares import part_sizes
 from swc_runtime.ensemble import Ensemble, load_state_tensors, state_parameters, state_tensors
-from swc_runtime.optimiser import load_momentum, make_optimiser, momentum_tensors
 from swc_runtime.precision import Arithmetic, choose_arithmetic, laid_out, make_deterministic
-from swc_runtime.schedule import learning_rate
-from swc_runtime.steps import STEPS, Batch, StepOptions
-from swc_runtime.trainer import Epoch, EpochResult, Tally, noise_of, train_epoch
+from swc_runtime.records.checkpoint import Meta, Position, load_checkpoint, save_checkpoint, under_prefix, with_prefix
+from swc_runtime.training.optimiser import load_momentum, make_optimiser, momentum_tensors
+from swc_runtime.training.schedule import learning_rate
+from swc_runtime.training.steps import STEPS, Batch, StepOptions
+from swc_runtime.training.trainer import Epoch, EpochResult, Tally, noise_of, train_epoch
 
 FULL = Arithmetic("cpu", torch.float32, "tests")
 PROGRAM = tiny_program(((1, 4, 4, 6), (1, 6, 6, 5)))

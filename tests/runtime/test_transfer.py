@@ -7,11 +7,11 @@ import torch
 from attrs import evolve
 from swc.program.program import CoefficientPlan
 
-from programs import by_slot, ensemble_of, hard_program, images, naive_weights, tiny_program
-from swc_runtime.compose import gather_rows
+from support.programs import by_slot, ensemble_of, hard_program, images, naive_weights, tiny_program
+from swc_runtime.carry.fit import Factors, fit, fit_momentum, squared_error, targets_of
+from swc_runtime.carry.transfer import carry_weights, untie
 from swc_runtime.ensemble import state_parameters, state_tensors
-from swc_runtime.fit import Factors, fit, fit_momentum, squared_error, targets_of
-from swc_runtime.transfer import carry_weights, untie
+from swc_runtime.weights.compose import gather_rows
 
 
 def random_momentum(ensemble, seed=3):

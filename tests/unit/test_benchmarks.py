@@ -14,7 +14,7 @@ from benchmarks.naive import as_product, naive_weights, written_out
 from benchmarks.paired import _rank, paired
 from benchmarks.table import Row, give, table_text
 
-from programs import ensemble_of, tiny_program
+from support.programs import ensemble_of, tiny_program
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,10 @@ import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from swc.compiler.frontend.table import LayerRow, LayerTable, ParameterRow
+from swc.compiler.ir.graph import Graph
 from swc.diagnostics import DiagnosticError, Span
-from swc.frontend.table import LayerRow, LayerTable, ParameterRow
-from swc.ir.graph import Graph
+from swc.language.semantics.spec import Budget, Member, Selector, Share, Spec
 from swc.program.codec import decode, encode, hash_of
 from swc.program.datasets import DATASETS
 from swc.program.expressions import Combine, Concat, Expression, Mix, Resize, Scale, Slice, Stored
@@ -21,7 +22,6 @@ from swc.program.schemas import OLDEST
 from swc.program.stages import stages
 from swc.program.training import Phase, Recipe, SplitClusters, Training, UntieCoefficients
 from swc.program.vocabulary import UPSAMPLINGS
-from swc.semantics.spec import Budget, Member, Selector, Share, Spec
 
 TRAINING = Training(
     Recipe("cifar"),

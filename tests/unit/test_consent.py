@@ -10,7 +10,7 @@ import pytest
 from swc.trust import consent
 from swc.trust.code import Code, code_of
 
-from own_code import spec_of, write_nets
+from support.own_code import spec_of, write_nets
 
 
 @pytest.fixture(autouse=True)

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from PIL import Image
 from scipy.ndimage import convolve, zoom
-from swc.corruptions import blur, noise, weather
-from swc.corruptions.corrupt import corrupted, corrupted_images, generator_of
-from swc.corruptions.filters import LUMA, magnified, smoothed, streaked
-from swc.corruptions.pictures import FILES, frost_pictures
-from swc.corruptions.published import CORRUPTIONS, SEVERITIES, STANDARD, TYPES
-from swc.corruptions.spatter import MUD, spatter
+from swc.corrupt import blur, noise, weather
+from swc.corrupt.corrupt import corrupted, corrupted_images, generator_of
+from swc.corrupt.filters import LUMA, magnified, smoothed, streaked
+from swc.corrupt.pictures import FILES, frost_pictures
+from swc.corrupt.published import CORRUPTIONS, SEVERITIES, STANDARD, TYPES
+from swc.corrupt.spatter import MUD, spatter
 
 # where a higher severity is no larger distance, by the published constants themselves
 NOT_MONOTONE = {"glass_blur", "frost", "elastic_transform", "spatter", "saturate"}
@@ -135,7 +135,7 @@ def test_jpeg_is_pillows(severity: int, quality: int) -> None:
 
 def test_pixelate_takes_means_over_boxes() -> None:
     """A quarter of the size and back: every 4 x 4 box its mean."""
-    from swc.corruptions.digital import pixelate
+    from swc.corrupt.digital import pixelate
 
     image = scenes(1)[0]
     made = pixelate(image, np.random.default_rng(0), 0.25)

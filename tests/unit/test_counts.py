@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import pytest
 from attrs import evolve
-from swc.ir.counts import Composed, Counts, Row, composed, count, discarded, rows
-from swc.ir.graph import Graph, Tensor, Weight
-from swc.ir.verify import verify
-from swc.ir.view import view
-from swc.passes.pipeline import run_pipeline
+from swc.compiler.ir.counts import Composed, Counts, Row, composed, count, discarded, rows
+from swc.compiler.ir.graph import Graph, Tensor, Weight
+from swc.compiler.ir.verify import verify
+from swc.compiler.ir.view import view
+from swc.compiler.passes.pipeline import run_pipeline
+from swc.language.semantics.spec import Budget, Selector, Share
 from swc.program.expressions import Combine, Scale, Slice, Stored, placements
-from swc.semantics.spec import Budget, Selector, Share
 
-from graphs import small_graph
-from wrn_shapes import wrn_context
+from support.graphs import small_graph
+from support.wrn_shapes import wrn_context
 
 
 def test_by_hand() -> None:

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 from swc.cli.check import check_one
+from swc.compiler.driver import compile_file
 from swc.diagnostics import Sink
 from swc.diagnostics.codes import CATALOGUE
-from swc.driver import compile_file
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted(ROOT.glob("docs/how-to/*.md"))

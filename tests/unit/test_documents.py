@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from swc.cli.main import COMMANDS
 from swc.diagnostics import Sink
-from swc.semantics.check import check_text
-from swc.syntax.printer import format_text
+from swc.language.semantics.check import check_text
+from swc.language.syntax.printer import format_text
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = (*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md")))

@@ -5,17 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from swc.compiler.driver import compile_file
+from swc.compiler.ir.text import parse_graph, print_graph
 from swc.diagnostics import DiagnosticError
-from swc.driver import compile_file
-from swc.ir.text import parse_graph, print_graph
+from swc.language.semantics.check import check_file
+from swc.language.semantics.spec import Spec
 from swc.program.codec import decode, encode, hash_of
 from swc.program.model_source import ModelSource
-from swc.semantics.check import check_file
-from swc.semantics.spec import Spec
 from swc.sweep.plan import _as_written, values_in
 from swc.trust.importing import own_code
 
-from runs import Place
+from support.runs import Place
 from swc_runtime import build
 
 NET = """

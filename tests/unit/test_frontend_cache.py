@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 from attrs import evolve
-from swc.cache import cache_folder
+from swc.compiler.frontend import LayerTable, cache, read_members
 from swc.diagnostics import Sink
-from swc.frontend import LayerTable, cache, read_members
+from swc.language.semantics.spec import Budget, Member, Spec
 from swc.program.datasets import DATASETS
 from swc.program.model_source import ModelSource
-from swc.semantics.spec import Budget, Member, Spec
+from swc.system.cache import cache_folder
 
 WRN = ModelSource("family", "wrn", (("depth", 10), ("width", 1)))
 DIGITS = DATASETS["digits"]
@@ -37,8 +37,8 @@ def entries(folder: Path) -> list[Path]:
 def test_a_second_reading_imports_no_torch() -> None:
     tables = read()
     code = (
-        "import sys; from swc.diagnostics import Sink; from swc.frontend import read_members;"
-        "from swc.semantics.spec import *; from swc.program.datasets import DATASETS;"
+        "import sys; from swc.diagnostics import Sink; from swc.compiler.frontend import read_members;"
+        "from swc.language.semantics.spec import *; from swc.program.datasets import DATASETS;"
         "from swc.program.model_source import ModelSource;"
         "source = ModelSource('family', 'wrn', (('depth', 10), ('width', 1)));"
         "spec = Spec('test', DATASETS['digits'], (Member('m', source),), Budget('unlimited'), (), None);"
@@ -116,8 +116,8 @@ def test_where_entries_lie(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_others_own_or_may_write_to_is_not_read_and_told_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from swc import cache as kept_texts
     from swc.cli import main
+    from swc.system import cache as kept_texts
 
     monkeypatch.setenv("SWC_CACHE", str(tmp_path / "cache"))
     kept_texts.keep("tables", "key", "text")

@@ -13,8 +13,8 @@ from benchmarks import gpu, gpu_page, gpu_parts
 from benchmarks.gpu import Outcome, Part, main, missing, run, write
 from benchmarks.table import Row
 
-from groups import is_left_alone
-from programs import ensemble_of, tiny_program
+from support.groups import is_left_alone
+from support.programs import ensemble_of, tiny_program
 from swc_runtime.ensemble import Ensemble
 
 ROOT = Path(__file__).parents[2]

@@ -9,13 +9,13 @@ from attrs import evolve
 from benchmarks.compiler import compile_whole
 from benchmarks.machine import machine_lines
 from benchmarks.synthetic import SPLIT, allocation, ensemble, statistics
-from swc.driver import compile_spec, recompile
-from swc.passes.grouping import sizes_over_threshold, union
+from swc.compiler.driver import compile_spec, recompile
+from swc.compiler.passes.grouping import sizes_over_threshold, union
+from swc.compiler.solvers.exact import solve_optimal
 from swc.program.expressions import Combine, Concat, Expression, placements, slots_of
 from swc.program.feedback import Similarity
-from swc.solvers.exact import solve_optimal
 
-from counting import calls
+from support.counting import calls
 
 
 def test_four_times_the_layers_are_little_more_than_four_times_the_work() -> None:

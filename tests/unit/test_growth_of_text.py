@@ -9,10 +9,10 @@ from time import process_time
 import pytest
 from swc.diagnostics import DiagnosticError, Sink
 from swc.diagnostics.render import render
-from swc.semantics.check import check_whole
-from swc.syntax.printer import format_text
+from swc.language.semantics.check import check_whole
+from swc.language.syntax.printer import format_text
 
-from counting import calls
+from support.counting import calls
 
 HEAD = "ensemble e {\n data digits\n member a = wrn(depth: 10, width: 1)\n"
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from attrs import evolve
+from swc.compiler.ir.counts import count
+from swc.compiler.lowering.lower import lower
 from swc.diagnostics import Span
-from swc.ir.counts import count
-from swc.lowering.lower import lower
+from swc.language.semantics.spec import Selector, Share
 from swc.program.codec import decode, encode, hash_of
 from swc.program.diff import (
     ChangedBank,
@@ -18,10 +19,9 @@ from swc.program.diff import (
 )
 from swc.program.expressions import slots_of
 from swc.program.program import BankPlan, Program, SlotPlan
-from swc.semantics.spec import Selector, Share
 
-from graphs import small_graph, small_spec
-from swc_runtime.probe import layer_of
+from support.graphs import small_graph, small_spec
+from swc_runtime.measure.probe import layer_of
 
 
 def test_a_program_holds_what_the_graph_says() -> None:

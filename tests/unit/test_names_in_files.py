@@ -9,23 +9,23 @@ from pathlib import Path
 
 import attrs
 import pytest
-from swc.corruptions.arrays import Generated
+from swc.compiler.frontend.table import LayerTable
+from swc.compiler.ir.graph import Graph
+from swc.compiler.ir.text import parse_graph
+from swc.corrupt.arrays import Generated
 from swc.diagnostics import DiagnosticError
 from swc.diagnostics.printable import on_one_line, printable
-from swc.exporting.card import inside_docstring, quoted
-from swc.frontend.table import LayerTable
-from swc.ir.graph import Graph
-from swc.ir.text import parse_graph
+from swc.export.card import inside_docstring, quoted
+from swc.language.semantics.origin import Origin, SourceFile
+from swc.language.semantics.spec import Member, Spec
 from swc.program.codec import decode
 from swc.program.csv_text import csv_text
 from swc.program.feedback import ClusterFeedback, CoefficientFeedback, GroupFeedback
 from swc.program.model_source import ModelSource
 from swc.program.names import RULES, fault_of
 from swc.program.program import Program
-from swc.semantics.origin import Origin, SourceFile
-from swc.semantics.spec import Member, Spec
 
-from damage import OLD
+from support.damage import OLD
 
 DECODED = (Spec, Program, Graph, LayerTable, ClusterFeedback, CoefficientFeedback, GroupFeedback, Origin, Generated)
 RUN = OLD / "finished/tiny/run"
@@ -65,7 +65,7 @@ def test_names_of_the_grammar_are_names(name: str) -> None:
 
 @pytest.mark.parametrize("path", ["conv1", "block1.0.conv1.weight", "a b.c-d/e", 'x"y', "1x1", ""])
 def test_paths_may_hold_what_torch_lets_modules_be_called(path: str) -> None:
-    from swc.frontend.table import LayerRow
+    from swc.compiler.frontend.table import LayerRow
 
     assert fault_of(LayerRow(path, "conv", (1, 2))) is None
 

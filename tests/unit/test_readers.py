@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from attrs import evolve
-from swc.ir.graph import Graph
-from swc.passes.pipeline import run_pipeline
-from swc.semantics.spec import Budget, Clusters, Selector, Share
+from swc.compiler.ir.graph import Graph
+from swc.compiler.passes.pipeline import run_pipeline
+from swc.language.semantics.spec import Budget, Clusters, Selector, Share
 from swc.show.readers import readers_of, with_readers
 
-from wrn_shapes import UNLIMITED, wrn_context
+from support.wrn_shapes import UNLIMITED, wrn_context
 
 CONV = Selector("conv", "")
 

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 from attrs import evolve
+from swc.compiler.frontend import read_members
+from swc.compiler.ir.text import parse_graph
 from swc.diagnostics import DiagnosticError, Sink
-from swc.frontend import read_members
-from swc.ir.text import parse_graph
+from swc.language.semantics.spec import Member, Spec
 from swc.program.codec import MOST_DETAILS, decode, encode
 from swc.program.expressions import Combine, Concat, Expression
 from swc.program.feedback import ClusterFeedback
@@ -17,11 +18,10 @@ from swc.program.limits import CELLS
 from swc.program.model_source import ModelSource
 from swc.program.plain_json import LEVELS, read_json
 from swc.program.program import SCHEMA, Program
-from swc.semantics.spec import Member, Spec
 from swc.sweep.plan import Sweep, read_sweep
 
-from counting import calls
-from graphs import small_spec
+from support.counting import calls
+from support.graphs import small_spec
 
 
 @pytest.mark.parametrize(

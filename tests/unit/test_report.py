@@ -10,21 +10,21 @@ from pathlib import Path
 
 import pytest
 from swc.diagnostics import DiagnosticError
+from swc.folders.store import open_build
+from swc.language.semantics.origin import origin_of
 from swc.program.feedback import ClusterFeedback, Similarity
 from swc.report.document import embedded, page_of
 from swc.report.figures import figure_of
 from swc.report.gather import RunFacts, as_json, report_of, run_names
-from swc.report.measured import Recompile
+from swc.report.measurements import Recompile
 from swc.report.pairs import MOST_LISTED, pairs_of
-from swc.report.scored import scored_of
+from swc.report.scores import scored_of
 from swc.report.sharing import layers_of, revisions_of
-from swc.semantics.origin import origin_of
 from swc.show.palette import looks
 from swc.show.revision import Revision
-from swc.store import open_build
 
-from graphs import small_graph, small_spec
-from reports import EVIL, begin, compiled, evaluate, whole_run, without_rules
+from support.graphs import small_graph, small_spec
+from support.reports import EVIL, begin, compiled, evaluate, whole_run, without_rules
 
 
 @pytest.fixture(scope="module")

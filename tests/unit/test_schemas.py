@@ -9,15 +9,15 @@ from typing import Any, get_args, get_type_hints
 
 import attrs
 import pytest
-from swc.corruptions.arrays import Generated
-from swc.frontend.table import LayerTable
+from swc.compiler.frontend.table import LayerTable
+from swc.corrupt.arrays import Generated
+from swc.language.semantics.origin import Origin
+from swc.language.semantics.spec import Spec
 from swc.program import codec, schemas
 from swc.program.codec import decode, encode, hash_of, hash_of_text
 from swc.program.feedback import ClusterFeedback, CoefficientFeedback, GroupFeedback
 from swc.program.program import SCHEMA, Program
 from swc.program.training import Recipe
-from swc.semantics.origin import Origin
-from swc.semantics.spec import Spec
 
 FILES = (Spec, LayerTable, Program, ClusterFeedback, CoefficientFeedback, GroupFeedback, Origin, Generated)
 ADVICE = f"the classes of files have changed: raise SCHEMA to {SCHEMA + 1}, then SWC_UPDATE=1 pytest tests/unit"

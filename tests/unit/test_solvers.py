@@ -12,12 +12,12 @@ import pytest
 from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
-from swc.solvers.check import checked, faults
-from swc.solvers.even import solve_even
-from swc.solvers.exact import solve_exact, solve_optimal
-from swc.solvers.greedy import solve_greedy
-from swc.solvers.objectives import coverage, profiled, running
-from swc.solvers.problem import AllocationProblem, BankProblem, Solution, everything, value_of
+from swc.compiler.solvers.check import checked, faults
+from swc.compiler.solvers.even import solve_even
+from swc.compiler.solvers.exact import solve_exact, solve_optimal
+from swc.compiler.solvers.greedy import solve_greedy
+from swc.compiler.solvers.objectives import coverage, profiled, running
+from swc.compiler.solvers.problem import AllocationProblem, BankProblem, Solution, everything, value_of
 
 
 def bank(number: int, cost: int, num_slots: int, values: tuple[float, ...], cap: int = 8) -> BankProblem:
@@ -206,7 +206,7 @@ def test_a_thousand_clusters_exactly_and_ten_thousand_greedily_in_time() -> None
 
 def test_the_library_prints_nothing_and_output_around_it_is_kept() -> None:
     program = (
-        "from swc.solvers.quiet import quiet_library\n"
+        "from swc.compiler.solvers.quiet import quiet_library\n"
         "import ctypes\n"
         "print('before')\n"
         "with quiet_library():\n"

@@ -7,20 +7,12 @@ from pathlib import Path
 
 import pytest
 from attrs import evolve
+from swc.compiler.driver import Compiled, compile_spec, recompile
+from swc.compiler.frontend import read_members
 from swc.diagnostics import DiagnosticError, Sink
 from swc.diagnostics.catalogue.files import NoBuild, OutputUnwritable, UnknownBuild
 from swc.diagnostics.catalogue.formats import DamagedFile
-from swc.driver import Compiled, compile_spec, recompile
-from swc.frontend import read_members
-from swc.program import files
-from swc.program.datasets import DATASETS
-from swc.program.feedback import ClusterFeedback, Similarity
-from swc.program.files import CHECKSUMS
-from swc.program.model_source import ModelSource
-from swc.program.stages import scale_epochs
-from swc.program.training import Phase, Recipe, SplitClusters, Training, UntieCoefficients
-from swc.semantics.spec import Budget, Clusters, Member, Selector, Share, Spec
-from swc.store import (
+from swc.folders.store import (
     RUN,
     held,
     open_build,
@@ -35,6 +27,14 @@ from swc.store import (
     write_spec,
     write_whole,
 )
+from swc.language.semantics.spec import Budget, Clusters, Member, Selector, Share, Spec
+from swc.program import files
+from swc.program.datasets import DATASETS
+from swc.program.feedback import ClusterFeedback, Similarity
+from swc.program.files import CHECKSUMS
+from swc.program.model_source import ModelSource
+from swc.program.stages import scale_epochs
+from swc.program.training import Phase, Recipe, SplitClusters, Training, UntieCoefficients
 
 TRAINING = Training(
     Recipe("digits"),

@@ -8,8 +8,7 @@ import pytest
 from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
-from swc.diagnostics import DiagnosticError
-from swc.ir.graph import (
+from swc.compiler.ir.graph import (
     Bank,
     Cluster,
     Coefficient,
@@ -23,12 +22,13 @@ from swc.ir.graph import (
     Tensor,
     Weight,
 )
-from swc.ir.text import parse_graph, print_graph
+from swc.compiler.ir.text import parse_graph, print_graph
+from swc.diagnostics import DiagnosticError
 from swc.program.expressions import Combine, Concat, Expression, Mix, Resize, Scale, Slice, Stored
 from swc.program.model_source import ModelSource
 from swc.program.vocabulary import FAMILIES, UPSAMPLINGS
 
-from graphs import small_graph
+from support.graphs import small_graph
 
 names = st.text(min_size=1, max_size=8) | st.sampled_from(
     ["m[0].block1.0.conv1#0", "all", "true", "1x", "a b", '"', "c0.0"]

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from swc.compiler.frontend import LayerTable
+from swc.compiler.frontend.costs import multiply_adds_of
+from swc.compiler.frontend.examine import PAST, Asked, batches, examine
 from swc.diagnostics import Diagnostic, DiagnosticError
 from swc.diagnostics.catalogue.trying import TRYING
-from swc.frontend import LayerTable
-from swc.frontend.costs import multiply_adds_of
-from swc.frontend.examine import PAST, Asked, batches, examine
 from swc.program.datasets import DATASETS
 from swc.program.model_source import ModelSource
 from swc.program.training import Recipe
@@ -20,7 +20,7 @@ RECIPE = Recipe("tests", precision="float32")
 
 def look(name: str) -> tuple[LayerTable, list[Diagnostic]]:
     warnings: list[Diagnostic] = []
-    return examine(ModelSource("python", f"trial_nets:{name}"), DIGITS, RECIPE, warnings.append), warnings
+    return examine(ModelSource("python", f"support.trial_nets:{name}"), DIGITS, RECIPE, warnings.append), warnings
 
 
 @pytest.mark.filterwarnings("ignore:.*weight_norm:FutureWarning")
@@ -89,9 +89,9 @@ def test_what_would_fail_in_a_run_is_refused(name: str, code: str, words: str) -
 
 
 def test_gradients_are_asked_for_in_eval_mode_where_they_will_be_measured() -> None:
-    source = ModelSource("python", "trial_nets:NoGradientsInEval")
+    source = ModelSource("python", "support.trial_nets:NoGradientsInEval")
     with pytest.raises(
-        DiagnosticError, match="SW317: `trial_nets:NoGradientsInEval` gives logits without gradients in"
+        DiagnosticError, match=r"SW317: `support\.trial_nets:NoGradientsInEval` gives logits without gradients in"
     ):
         examine(source, DIGITS, RECIPE, is_measured=True)
 
@@ -107,7 +107,7 @@ def test_what_cannot_be_read_is_refused_and_changes_nothing(name: str, code: str
 @pytest.mark.parametrize("name", ["FrozenNorms", "Silent"])
 def test_costs_are_counted_of_whatever_is_taken(name: str) -> None:
     state = np.random.get_state()[1]
-    assert multiply_adds_of(ModelSource("python", f"trial_nets:{name}"), DIGITS) == 5820
+    assert multiply_adds_of(ModelSource("python", f"support.trial_nets:{name}"), DIGITS) == 5820
     assert np.array_equal(np.random.get_state()[1], state)
 
 

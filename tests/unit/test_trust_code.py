@@ -13,7 +13,7 @@ from swc.diagnostics import DiagnosticError
 from swc.trust.code import Code, code_of, described
 from swc.trust.importing import importable, own_code
 
-from own_code import spec_of
+from support.own_code import spec_of
 
 
 def write(folder: Path, **files: str) -> None:

@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 import pytest
 from attrs import evolve
-from swc.ir.graph import Bank, Coefficient, Graph, Level, Piece, Tensor, Weight
-from swc.ir.verify import INVARIANTS, InvariantError, verify
+from swc.compiler.ir.graph import Bank, Coefficient, Graph, Level, Piece, Tensor, Weight
+from swc.compiler.ir.verify import INVARIANTS, InvariantError, verify
 from swc.program.expressions import Combine, Concat, Mix, Scale, Slice, Stored
 
-from graphs import small_graph
+from support.graphs import small_graph
 
 HALF = (8, 4, 3, 3)
 FULL = (8, 8, 3, 3)
@@ -108,7 +108,7 @@ def alone(name: str, graph: Graph) -> list[str]:
 
 
 def test_holes_overlaps_and_what_stands_outside() -> None:
-    from swc.ir.verify import _faults
+    from swc.compiler.ir.verify import _faults
     from swc.program.expressions import Placement
 
     whole = Placement("a", 0, HALF, HALF, (0, 0))

@@ -9,7 +9,7 @@ import pytest
 import torch
 from swc.show.wording import decimal, per_cent
 
-from swc_runtime.metrics import score
+from swc_runtime.evaluate.metrics import score
 
 ROOT = Path(__file__).parents[2]
 

@@ -17,8 +17,8 @@ from torch import Tensor
 from swc_runtime.data import keys
 from swc_runtime.data.augment import Draw, augmented, normalised
 from swc_runtime.data.keys import Hashes, Integers
+from swc_runtime.data.shares import SMALLEST, WHOLE, Deal
 from swc_runtime.data.splits import Split
-from swc_runtime.dealing import SMALLEST, WHOLE, Deal
 
 Batch = tuple[Tensor, Tensor]
 

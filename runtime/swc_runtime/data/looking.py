@@ -13,9 +13,9 @@ from pathlib import Path
 from threading import Event, Lock, Thread
 
 from attrs import define, field, frozen
-from swc.cache import digest, keep, kept
 from swc.diagnostics import DiagnosticError
 from swc.diagnostics.catalogue.data import DataTooSmall, ImagesUnreadable, LabelsOutOfRange
+from swc.system.cache import digest, keep, kept
 
 from swc_runtime.data.readers import readers
 from swc_runtime.data.splits import Dataset, FolderSplit, Split

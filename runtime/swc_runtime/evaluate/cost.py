@@ -17,11 +17,11 @@ from swc.program.expressions import num_scalars, slots_of, tensors_of
 from swc.program.program import Program
 from torch import Tensor
 
-from swc_runtime.bank import empty_parts
 from swc_runtime.ensemble import Ensemble, Network, host_of, networks_of
 from swc_runtime.evaluate.chance import chance_kept
 from swc_runtime.evaluate.predict import evaluating
 from swc_runtime.precision import Arithmetic, laid_out
+from swc_runtime.weights.bank import empty_parts
 
 Runs = Callable[[Tensor], Tensor]
 

@@ -12,9 +12,9 @@ from itertools import combinations
 import torch
 from torch import Tensor, nn
 
+from swc_runtime.carry.plain import plain_member
 from swc_runtime.ensemble import Ensemble
 from swc_runtime.evaluate.chance import chance_kept, draw_from
-from swc_runtime.export.plain import plain_member
 from swc_runtime.precision import Arithmetic, laid_out
 
 Batches = Sequence[tuple[Tensor, Tensor]]

@@ -17,12 +17,12 @@ from torch import Tensor
 
 from swc_runtime.ensemble import Ensemble, Network
 from swc_runtime.evaluate.chance import Dependence, buffers_kept, dependence
+from swc_runtime.evaluate.metrics import Evaluation, score_ensemble
 from swc_runtime.finite import check_predictions
-from swc_runtime.init import derived_seed, seed_of
-from swc_runtime.metrics import Evaluation, score_ensemble
+from swc_runtime.members.init import derived_seed, seed_of
 from swc_runtime.precision import Arithmetic, laid_out
-from swc_runtime.ranks import ALONE, Ranks
-from swc_runtime.steps.losses import widened
+from swc_runtime.ranks.ranks import ALONE, Ranks
+from swc_runtime.training.steps.losses import widened
 
 ROUNDING, ROUNDING_TO_BFLOAT16 = 1e-3, 5e-2  # how far batches of other sizes may be off, of the largest output
 

@@ -11,7 +11,7 @@ from itertools import chain, combinations
 
 from torch import Tensor
 
-from swc_runtime.metrics import Scores, score
+from swc_runtime.evaluate.metrics import Scores, score
 
 Subset = tuple[int, ...]
 

@@ -14,10 +14,10 @@ from attrs import frozen
 from swc.diagnostics.catalogue import trying as catalogue
 from torch import Tensor
 
-from swc_runtime.builds import same_bits
+from swc_runtime.carry.rebuild import take_state
 from swc_runtime.ensemble import Ensemble, build
-from swc_runtime.memory import shared_memory, tensors_of, twice_named
-from swc_runtime.rebuild import take_state
+from swc_runtime.members.builds import same_bits
+from swc_runtime.members.memory import shared_memory, tensors_of, twice_named
 from swc_runtime.trial.subject import (
     NUDGE,
     ActFailedError,

@@ -25,15 +25,15 @@ from swc.program.program import SCHEMA, MemberPlan, PrivatePlan, Program, Tensor
 from swc.program.training import Recipe, Training
 from torch import Tensor
 
-from swc_runtime.bank import Parts
 from swc_runtime.ensemble import Ensemble, placed
 from swc_runtime.evaluate.predict import ask
-from swc_runtime.init import as_written, seed_of
-from swc_runtime.memory import has_storage, spread
-from swc_runtime.optimiser import make_optimiser, set_learning_rate
+from swc_runtime.members.init import as_written, seed_of
+from swc_runtime.members.memory import has_storage, spread
 from swc_runtime.precision import Arithmetic, laid_out
-from swc_runtime.steps.independent import independent
-from swc_runtime.steps.step import Batch, StepOptions
+from swc_runtime.training.optimiser import make_optimiser, set_learning_rate
+from swc_runtime.training.steps.independent import independent
+from swc_runtime.training.steps.step import Batch, StepOptions
+from swc_runtime.weights.bank import Parts
 
 NUM_IMAGES = 2  # one image would be too few for BatchNorm
 MEMBER = "member"

@@ -17,14 +17,14 @@ from swc.diagnostics import DiagnosticError
 from swc.diagnostics.catalogue import trying as catalogue
 from torch import Tensor
 
-from swc_runtime.builds import constants_of, differences, same_bits, share_memory
-from swc_runtime.checkpoint import Meta, Position, decode_checkpoint, encode_checkpoint
+from swc_runtime.carry.plain import plain_member
+from swc_runtime.carry.transfer import untie
 from swc_runtime.ensemble import Ensemble, build, load_state_tensors, state_tensors
-from swc_runtime.export.plain import plain_member
-from swc_runtime.init import as_written, seed_of, seeded
-from swc_runtime.memory import own_memory
+from swc_runtime.members.builds import constants_of, differences, same_bits, share_memory
+from swc_runtime.members.init import as_written, seed_of, seeded
+from swc_runtime.members.memory import own_memory
 from swc_runtime.precision import choose_arithmetic
-from swc_runtime.transfer import untie
+from swc_runtime.records.checkpoint import Meta, Position, decode_checkpoint, encode_checkpoint
 from swc_runtime.trial.pair import Pair, check_itself, paired
 from swc_runtime.trial.subject import (
     FULL,

@@ -1,0 +1,1 @@
+"""Carrying weights and optimiser state from one compiled program to the next."""

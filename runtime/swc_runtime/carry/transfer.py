@@ -1,0 +1,308 @@
+"""Weights and momentum across a recompile.
+
+Takes a trained ensemble, its momentum by state id, and the next program; gives the next ensemble and momentum. The
+old ensemble stays as it is. Guarantees: `untie` keeps every output to the bit; `carry_weights` keeps the members' own
+parameters and buffers to the bit and fits the composed weights as closely as the new banks allow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from attrs import frozen
+from swc.program.expressions import Combine, Concat, Expression, Slice, Stored, combines_of, tensors_of
+from swc.program.program import Program, WeightPlan
+from torch import Tensor, nn
+
+from swc_runtime.carry.fit import Factors, balanced, fit, fit_momentum, padded, targets_of
+from swc_runtime.carry.rebuild import rebuilt_member
+from swc_runtime.ensemble import Ensemble
+from swc_runtime.members.init import initial_templates, initial_tensor, seed_of
+from swc_runtime.weights.bank import Parts
+from swc_runtime.weights.compose import gather_rows, place_blocks
+from swc_runtime.weights.expressions.evaluate import evaluate
+from swc_runtime.weights.plan import CompositionPlan, plan_composition
+
+Momentum = Mapping[str, Tensor]
+"""The optimiser's velocity by state id, of the parameter's shape; an id that is missing has none yet."""
+
+
+@frozen
+class Residual:
+    """How far a new bank stays from what it should make: relative Frobenius norm over the entries that are seen."""
+
+    bank: str
+    relative: float
+    num_seen: int
+
+
+@frozen(eq=False)
+class Carried:
+    """An ensemble of the next program, its momentum by state id, and per bank what the fit could not keep."""
+
+    ensemble: Ensemble
+    momentum: dict[str, Tensor]
+    residuals: tuple[Residual, ...]
+
+
+def untie(ensemble: Ensemble, momentum: Momentum, program: Program) -> tuple[Ensemble, dict[str, Tensor]]:
+    """Give each new coefficient vector a copy of the values its slots used so far.
+
+    Everything else stays, momentum too; a new vector starts with none (zeros). ValueError where the program differs
+    in more than in how its slots share coefficients.
+    """
+    _check_untied(ensemble.program, program)
+    sources = _sources(ensemble.program, program)
+    tables = tuple(table.detach()[rows] for table, rows in zip(ensemble.coefficients, sources, strict=True))
+    parts = Parts(_copies(ensemble.banks), tables, _copies(ensemble.tensors), _members(ensemble, program))
+    made = Ensemble(program, parts, ensemble.own).to(_device(ensemble))
+    made.train(ensemble.training)
+    return made, _untied_momentum(ensemble, momentum, program, sources)
+
+
+def _check_untied(old: Program, new: Program) -> None:
+    for name in ("members", "banks", "tensors", "weights", "private"):
+        if getattr(old, name) != getattr(new, name):
+            raise ValueError(f"untying changes coefficients alone, but the {name} differ")
+    if [(s.id, s.bank) for s in old.slots] != [(s.id, s.bank) for s in new.slots]:
+        raise ValueError("untying changes coefficients alone, but the slots differ")
+
+
+def _sources(old: Program, new: Program) -> list[list[int]]:
+    """Per bank, for each new coefficient vector the row of the old one that its slots used."""
+    used = {slot.id: slot.coefficient for slot in old.slots}
+    source: dict[str, str] = {}
+    for slot in new.slots:
+        if source.setdefault(slot.coefficient, used[slot.id]) != used[slot.id]:
+            raise ValueError(f"coefficient `{slot.coefficient}` joins slots that were not tied")
+    plans = zip(plan_composition(old).banks, plan_composition(new).banks, strict=True)
+    return [[was.coefficients.index(source[name]) for name in now.coefficients] for was, now in plans]
+
+
+def _untied_momentum(
+    ensemble: Ensemble, momentum: Momentum, program: Program, sources: list[list[int]]
+) -> dict[str, Tensor]:
+    kept = {name: velocity.clone() for name, velocity in momentum.items()}
+    plans = zip(ensemble.plan.banks, plan_composition(program).banks, sources, strict=True)
+    for was, now, rows in plans:
+        name = f"coefficient/{now.id}"
+        if name in kept:
+            known = torch.tensor([c in was.coefficients for c in now.coefficients], device=kept[name].device)
+            kept[name] = torch.where(known[:, None], kept[name][rows], 0)
+    return kept
+
+
+def _copies(parameters: nn.ParameterList) -> tuple[Tensor, ...]:
+    return tuple(parameter.detach().clone() for parameter in parameters)
+
+
+def _members(ensemble: Ensemble, program: Program) -> tuple[nn.Module, ...]:
+    if ensemble.is_composed:
+        raise ValueError("weights are carried between steps, not while the members hold composed weights")
+    return tuple(rebuilt_member(ensemble, number, program) for number in range(len(ensemble.members)))
+
+
+def _device(ensemble: Ensemble) -> torch.device:
+    return next(ensemble.parameters()).device
+
+
+def carry_weights(ensemble: Ensemble, momentum: Momentum, program: Program) -> Carried:
+    """Fit what every layer weighs and how it moves into the banks of another sharing graph.
+
+    Velocities are lifted to the weights as A m_T + m_A T before they are fitted. Slots that the new graph ties want
+    one coefficient vector to make several rows: the fit is then to their mean, weighted by how many they are, which
+    has the same optimum. Stored tensors that nothing changed about stay as they are, whatever is made of them.
+    ValueError where the programs' members or shared layers differ.
+    """
+    _check_carried(ensemble.program, program)
+    members = _members(ensemble, program)
+    plan = plan_composition(program)
+    weights = _wanted(ensemble, program, _rows(ensemble), list(ensemble.tensors))
+    moved = _tensor_momentum(ensemble, momentum)
+    moves = _wanted(ensemble, program, _lifted(ensemble, momentum), moved)
+    fits = _fit_banks(plan, program, weights, moves)
+    tensors = _fit_tensors(program, weights) | _kept(ensemble.program, program, list(ensemble.tensors))
+    velocities = _fit_tensors(program, moves, start_at_zero=True) | _kept(ensemble.program, program, moved)
+    made = _assembled(ensemble, program, members, [f.now for f in fits], tensors)
+    return Carried(made, _carried_momentum(made, momentum, fits, velocities), tuple(f.residual for f in fits))
+
+
+def _check_carried(old: Program, new: Program) -> None:
+    if old.members != new.members or old.private != new.private:
+        raise ValueError("weights can be carried between programs of the same members and private parameters alone")
+    if {(w.member, w.path, w.shape) for w in old.weights} != {(w.member, w.path, w.shape) for w in new.weights}:
+        raise ValueError("weights can be carried between programs that share the same layers alone")
+    kept = _unchanged(old, new)
+    for weight in (*old.weights, *new.weights):
+        if not _is_linear(weight.expression) and not _reads_only(weight.expression, kept):
+            raise ValueError(f"`{weight.member}.{weight.path}` is modulated, mixed or resized and cannot be carried")
+
+
+def _unchanged(old: Program, new: Program) -> frozenset[str]:
+    """The stored tensors that both programs have and that are read in the same ways."""
+    before, after = _readers(old), _readers(new)
+    return frozenset(t.id for t in set(old.tensors) & set(new.tensors) if before.get(t.id) == after.get(t.id))
+
+
+def _readers(program: Program) -> dict[str, list[WeightPlan]]:
+    found: dict[str, list[WeightPlan]] = {}
+    for weight in program.weights:
+        for tensor in tensors_of(weight.expression):
+            found.setdefault(tensor, []).append(weight)
+    return found
+
+
+def _reads_only(expression: Expression, kept: frozenset[str]) -> bool:
+    return not combines_of(expression) and kept.issuperset(tensors_of(expression))
+
+
+def _kept(old: Program, new: Program, tensors: list[Tensor]) -> dict[str, Tensor]:
+    """Copies of the stored tensors, or of their velocities, that nothing changed about."""
+    kept = _unchanged(old, new)
+    named = zip(old.tensors, tensors, strict=True)
+    return {plan.id: tensor.detach().clone() for plan, tensor in named if plan.id in kept}
+
+
+def _is_linear(expression: Expression) -> bool:
+    match expression:
+        case Stored() | Combine():
+            return True
+        case Slice(of, _):
+            return _is_linear(of)
+        case Concat(_, parts):
+            return all(_is_linear(part) for part in parts)
+        case _:
+            return False
+
+
+def _rows(ensemble: Ensemble) -> list[Tensor]:
+    tables = zip(ensemble.plan.banks, ensemble.coefficients, ensemble.banks, strict=True)
+    return [(table.detach().double() @ bank.detach().double())[list(plan.index)] for plan, table, bank in tables]
+
+
+def _lifted(ensemble: Ensemble, momentum: Momentum) -> list[Tensor]:
+    rows = []
+    for plan, table, bank in zip(ensemble.plan.banks, ensemble.coefficients, ensemble.banks, strict=True):
+        moved_table = momentum.get(f"coefficient/{plan.id}", torch.zeros_like(table)).double()
+        moved_bank = momentum.get(f"bank/{plan.id}", torch.zeros_like(bank)).double()
+        move = table.detach().double() @ moved_bank + moved_table @ bank.detach().double()
+        rows.append(move[list(plan.index)])
+    return rows
+
+
+def _tensor_momentum(ensemble: Ensemble, momentum: Momentum) -> list[Tensor]:
+    named = zip(ensemble.program.tensors, ensemble.tensors, strict=True)
+    return [momentum.get(f"tensor/{plan.id}", torch.zeros_like(tensor)) for plan, tensor in named]
+
+
+def _wanted(ensemble: Ensemble, program: Program, rows: list[Tensor], tensors: list[Tensor]) -> list[Tensor]:
+    """What the old rows and stored tensors make of each weight, in the order of the new program's weights."""
+    old = ensemble.program
+    plan = plan_composition(old)  # of all members, whichever of them run here
+    placed = [place_blocks(rows, output) for output in plan.outputs]
+    by_slot = dict(zip(plan.rows, placed[len(plan.direct) :], strict=True))
+    by_tensor = {t.id: value.detach().double() for t, value in zip(old.tensors, tensors, strict=True)}
+    direct = dict(zip(plan.direct, placed, strict=False))
+    made = {
+        (w.member, w.path): direct[n] if n in direct else evaluate(w.expression, by_slot, by_tensor)
+        for n, w in enumerate(old.weights)
+    }
+    return [made[w.member, w.path] for w in program.weights]
+
+
+@frozen(eq=False)
+class _Fit:
+    bank: str
+    now: Factors
+    move: Factors
+    residual: Residual
+
+
+def _fit_banks(plan: CompositionPlan, program: Program, weights: list[Tensor], moves: list[Tensor]) -> list[_Fit]:
+    if plan.rows:
+        raise ValueError("templates inside another expression cannot be fitted")
+    if not plan.outputs:
+        return []
+    wanted, seen, moving = (
+        gather_rows(plan, [values[n] for n in plan.direct], values[0])
+        for values in (weights, [torch.ones_like(w) for w in weights], moves)
+    )
+    return [_fit_bank(plan, program, number, wanted, seen, moving) for number in range(len(plan.banks))]
+
+
+def _fit_bank(
+    plan: CompositionPlan, program: Program, number: int, wanted: list[Tensor], seen: list[Tensor], moving: list[Tensor]
+) -> _Fit:
+    bank, rows_ST, seen_ST = plan.banks[number], wanted[number], seen[number]
+    index_S = torch.tensor(bank.index, device=rows_ST.device)
+    num_coefficients = len(bank.coefficients)
+    fresh = initial_templates(program.banks[number], seed_of(program)).to(rows_ST)
+    now = balanced(fit(targets_of(rows_ST, seen_ST, index_S, num_coefficients), len(fresh)))
+    gap = (now.table @ now.templates)[index_S] - rows_ST
+    relative = float((gap * seen_ST).norm() / rows_ST.norm().clamp(min=torch.finfo(torch.float64).tiny))
+    move = fit_momentum(targets_of(moving[number], seen_ST, index_S, num_coefficients), now)
+    residual = Residual(bank.id, relative, int(seen_ST.sum()))
+    return _Fit(bank.id, padded(now, fresh), padded(move, torch.zeros_like(fresh)), residual)
+
+
+def _fit_tensors(program: Program, wanted: list[Tensor], *, start_at_zero: bool = False) -> dict[str, Tensor]:
+    """Each stored tensor as the mean of the weights that read an entry; what nobody reads starts afresh."""
+    made = {}
+    for plan in program.tensors:
+        readers = [w for w, weight in zip(wanted, program.weights, strict=True) if _reads(weight.expression, plan.id)]
+        if not readers:  # a part of other expressions, and so the same as before
+            continue
+        fresh = torch.zeros(plan.shape) if start_at_zero else initial_tensor(plan, seed_of(program))
+        made[plan.id] = _mean_of_leading(readers, fresh.to(readers[0]))
+    return made
+
+
+def _reads(expression: Expression, tensor: str) -> bool:
+    match expression:
+        case Stored(name, _):
+            return name == tensor
+        case Slice(of, _):
+            return _reads(of, tensor)
+        case _:
+            return False
+
+
+def _mean_of_leading(readers: list[Tensor], fresh: Tensor) -> Tensor:
+    total, count = torch.zeros_like(fresh), torch.zeros_like(fresh)
+    for weight in readers:
+        leading = tuple(slice(size) for size in weight.shape)
+        total[leading] += weight
+        count[leading] += 1
+    return torch.where(count > 0, total / count.clamp(min=1), fresh)
+
+
+def _assembled(
+    ensemble: Ensemble,
+    program: Program,
+    members: tuple[nn.Module, ...],
+    fits: list[Factors],
+    tensors: dict[str, Tensor],
+) -> Ensemble:
+    dtype = next(ensemble.parameters()).dtype
+    parts = Parts(
+        tuple(factors.templates.to(dtype) for factors in fits),
+        tuple(factors.table.to(dtype) for factors in fits),
+        tuple(tensors[plan.id].to(dtype) for plan in program.tensors),
+        members,
+    )
+    made = Ensemble(program, parts, ensemble.own).to(_device(ensemble))
+    made.train(ensemble.training)
+    return made
+
+
+def _carried_momentum(
+    made: Ensemble, momentum: Momentum, fits: list[_Fit], tensors: dict[str, Tensor]
+) -> dict[str, Tensor]:
+    if not momentum:
+        return {}
+    dtype = next(made.parameters()).dtype
+    kept = {name: velocity.clone() for name, velocity in momentum.items() if name.startswith("member/")}
+    kept |= {f"bank/{fitted.bank}": fitted.move.templates.to(dtype) for fitted in fits}
+    kept |= {f"coefficient/{fitted.bank}": fitted.move.table.to(dtype) for fitted in fits}
+    return kept | {f"tensor/{name}": velocity.to(dtype) for name, velocity in tensors.items()}

@@ -1,0 +1,196 @@
+"""Anytime inference: the best answer within a budget of time or of multiply-adds, and better ones while there is time.
+
+Takes a trained ensemble and a calibration split; gives `AnytimePredictor`. Guarantees: weights are composed once, when
+it is entered; a subset is chosen by its accuracy on the calibration split alone; an answer is the mean of the members
+that ran. Source: paper, section 4 (anytime inference).
+Suffixes: M members, B images, C classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from time import perf_counter
+from types import TracebackType
+from typing import Self
+
+import torch
+from attrs import frozen
+from torch import Tensor
+
+from swc_runtime.ensemble import Ensemble
+from swc_runtime.evaluate.cost import member_costs, subset_cost
+from swc_runtime.evaluate.metrics import nll, top1
+from swc_runtime.evaluate.predict import evaluating, predict
+from swc_runtime.evaluate.subsets import Subset, subsets, together
+from swc_runtime.finite import check_predictions
+from swc_runtime.precision import Arithmetic, laid_out
+from swc_runtime.training.steps.losses import widened
+
+MOST_MEMBERS = 12  # of which all subsets are looked at
+
+
+@frozen
+class Choice:
+    """A subset of the members by number, what an image costs, and how good it was on the calibration split."""
+
+    members: Subset
+    milliseconds: float
+    multiply_adds: int
+    top1: float
+    nll: float
+
+
+@frozen(eq=False)
+class Answer:
+    """Probabilities [B, C], the members whose mean they are, and the seconds since the question."""
+
+    probabilities: Tensor
+    members: Subset
+    seconds: float
+
+
+class AnytimePredictor:
+    """Answers within a budget; use it as a context manager, inside of which the weights stay composed.
+
+    ```python
+    with AnytimePredictor.calibrated(ensemble, batches, arithmetic) as predictor:
+        answer = predictor.predict(images, milliseconds=5)
+    ```
+    """
+
+    def __init__(self, ensemble: Ensemble, choices: Iterable[Choice], arithmetic: Arithmetic) -> None:
+        """`choices` must hold every single member; ValueError where one is missing."""
+        self.ensemble, self.arithmetic = ensemble, arithmetic
+        self.choices = tuple(choices)
+        self._single = {choice.members[0]: choice for choice in self.choices if len(choice.members) == 1}
+        if set(self._single) != set(range(len(ensemble.members))):
+            raise ValueError("every single member must be among the choices")
+        self._inside = ExitStack()
+
+    @classmethod
+    def calibrated(
+        cls, ensemble: Ensemble, batches: Iterable[tuple[Tensor, Tensor]], arithmetic: Arithmetic
+    ) -> AnytimePredictor:
+        """Look at every subset on a calibration split, which must not be the one that is reported on.
+
+        Times are those of batches as large as the split's first; ValueError for more than 12 members or no images.
+        """
+        if len(ensemble.members) > MOST_MEMBERS:
+            raise ValueError(f"of more than {MOST_MEMBERS} members not all subsets are looked at")
+        held = list(batches)
+        probabilities, labels = predict(ensemble, held, arithmetic)
+        device = next(ensemble.parameters()).device
+        costs = member_costs(ensemble, held[0][0].to(device), arithmetic)
+        choices = []
+        for subset in subsets(len(ensemble.members)):
+            mean = together(probabilities, subset)
+            cost = subset_cost(ensemble.program, subset, costs)
+            choices.append(
+                Choice(subset, cost.milliseconds or 0.0, cost.multiply_adds, top1(mean, labels), nll(mean, labels))
+            )
+        return cls(ensemble, choices, arithmetic)
+
+    def __enter__(self) -> Self:
+        """Compose the weights and put the members into eval mode; ValueError where they are composed already."""
+        if self.ensemble.is_composed:
+            raise ValueError("the ensemble holds composed weights already: leave what composed them first")
+        with ExitStack() as stack:
+            stack.enter_context(evaluating(self.ensemble))
+            with torch.no_grad():
+                self.ensemble.install(self.ensemble.compose())
+            stack.callback(self.ensemble.uninstall)
+            self._inside = stack.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Leave the ensemble as it was."""
+        self._inside.close()
+
+    def best(self, *, milliseconds: float | None = None, multiply_adds: int | None = None) -> Choice:
+        """The subset with the best accuracy whose image costs no more (None: no limit), of equals the cheapest.
+
+        ValueError where even the cheapest member costs more.
+        """
+        fitting = [
+            choice
+            for choice in self.choices
+            if (milliseconds is None or choice.milliseconds <= milliseconds)
+            and (multiply_adds is None or choice.multiply_adds <= multiply_adds)
+        ]
+        if not fitting:
+            least = min(self._single.values(), key=lambda choice: choice.multiply_adds)
+            raise ValueError(
+                f"no member fits the budget: the cheapest takes {least.milliseconds:.3g} ms and "
+                f"{least.multiply_adds:,} multiply-adds an image"
+            )
+        return max(fitting, key=lambda choice: (choice.top1, -choice.nll, -choice.multiply_adds))
+
+    def predict(self, images: Tensor, *, milliseconds: float | None = None, multiply_adds: int | None = None) -> Answer:
+        """Ask the best subset within a budget for each image, and stop early where it would take too long after all.
+
+        The budget of time is for each image of the batch. At least one member answers.
+        """
+        choice = self.best(milliseconds=milliseconds, multiply_adds=multiply_adds)
+        seconds = None if milliseconds is None else milliseconds * len(images) / 1e3
+        *_, last = self._run(images, self._order(choice.members), seconds)
+        return last
+
+    def improve(self, images: Tensor, *, seconds: float | None = None) -> Iterator[Answer]:
+        """An answer after each member, each better on the calibration split than the one before, while there is time.
+
+        `seconds` are for the whole batch (None: until all members that help have run).
+        """
+        return self._run(images, self._growing(), seconds)
+
+    def _order(self, members: Subset) -> Subset:
+        """The best single member first: it answers if the others are not asked any more."""
+        return tuple(sorted(members, key=lambda number: (-self._single[number].top1, number)))
+
+    def _growing(self) -> Subset:
+        """Members one after another, each the one that helps most, as long as one does."""
+        known = {frozenset(choice.members): choice for choice in self.choices}
+        order: list[int] = []
+        best = (-1.0, 0.0)
+        while True:
+            rest = [number for number in self._single if number not in order]
+            grown = {number: known.get(frozenset((*order, number))) for number in rest}
+            scored = {number: (c.top1, -c.nll) for number, c in grown.items() if c is not None}
+            if not scored or max(scored.values()) <= best:
+                return tuple(order)
+            best = max(scored.values())
+            order.append(min(number for number, value in scored.items() if value == best))
+
+    def _run(self, images: Tensor, order: Subset, seconds: float | None) -> Iterator[Answer]:
+        if not self.ensemble.is_composed:
+            raise ValueError("the predictor must be entered first: `with predictor: ...`")
+        if images.dim() != 4:
+            shape = list(images.shape)
+            raise ValueError(
+                f"images must be [B, C, H, W], found {shape}: one image alone is a batch of one, `x[None]`"
+            )
+        started = perf_counter()
+        total: Tensor | None = None
+        known: dict[int, Tensor] = {}
+        for count, number in enumerate(order, 1):
+            expected = 0.0 if number in known else self._single[number].milliseconds * len(images) / 1e3
+            if count > 1 and seconds is not None and perf_counter() - started + expected > seconds:
+                return
+            if number not in known:
+                known |= self._asked(number, images)
+            probabilities = known[number]
+            total = probabilities if total is None else total + probabilities
+            yield Answer(total / count, order[:count], perf_counter() - started)
+
+    def _asked(self, number: int, images: Tensor) -> dict[int, Tensor]:
+        """The probabilities of a member, and of all others that its network gives with it."""
+        network = next(one for one in self.ensemble.networks if number in one.members)
+        with torch.no_grad(), self.arithmetic.autocast():
+            logits = self.ensemble.run(network, laid_out(images), until=network.members.index(number))
+        made: Tensor = widened(logits).softmax(-1)
+        if made.is_cuda:
+            torch.cuda.synchronize(made.device)
+        check_predictions(made, [self.ensemble.program.members[served].name for served in network.members])
+        return dict(zip(network.members, made, strict=False))

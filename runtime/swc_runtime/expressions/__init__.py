@@ -1,5 +1,0 @@
-"""Weight expressions: how a weight is made of stored tensors and SuperWeights."""
-
-from swc_runtime.expressions.evaluate import evaluate
-
-__all__ = ["evaluate"]

@@ -1,0 +1,1 @@
+"""Measuring gradients for the compiler."""

@@ -1,0 +1,133 @@
+"""How an ensemble begins: templates, coefficients and each member's own parameters.
+
+Takes a `Program` and its seed, gives tensors on the CPU in float32. Guarantees: what is drawn for an id depends on
+the seed and that id alone, so that one bank's start does not depend on the others.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from hashlib import sha256
+from math import sqrt
+
+import numpy as np
+import torch
+from swc.program.program import BankPlan, MemberPlan, Program, SlotPlan, TensorPlan
+from torch import Tensor, nn
+
+from swc_runtime.members.memory import own_memory
+
+RELEASE_FAN_IN = 9  # the authors' release draws every template as for one 3x3 filter
+
+
+def seed_of(program: Program) -> int:
+    """The seed that fixes an ensemble's start: its recipe's, 0 without a recipe."""
+    return program.training.recipe.seed if program.training else 0
+
+
+def derived_seed(seed: int, name: str) -> int:
+    """A seed of 63 bits for a name, the same on every machine."""
+    return int.from_bytes(sha256(f"{seed}/{name}".encode()).digest()[:8], "big") >> 1
+
+
+def _generator(seed: int, name: str) -> torch.Generator:
+    return torch.Generator().manual_seed(derived_seed(seed, name))
+
+
+def initial_templates(bank: BankPlan, seed: int) -> Tensor:
+    """Templates [num_templates, template_size], Kaiming-normal for ReLU with the bank's fan-in.
+
+    `release` takes a fan-in of 9 for every bank, as the authors' release does.
+    """
+    fan_in = RELEASE_FAN_IN if bank.initialisation == "release" else bank.fan_in
+    drawn = torch.randn(bank.num_templates, bank.template_size, generator=_generator(seed, f"bank/{bank.id}"))
+    return drawn * sqrt(2 / fan_in)
+
+
+def initial_tensor(tensor: TensorPlan, seed: int) -> Tensor:
+    """A stored tensor as its plan says: Kaiming-normal for ReLU, or random signs, a random direction, ones or zeros."""
+    generator = _generator(seed, f"tensor/{tensor.id}")
+    match tensor.start:
+        case "kaiming":
+            return torch.randn(tensor.shape, generator=generator) * sqrt(2 / tensor.fan_in)
+        case "signs":
+            return torch.randint(2, tensor.shape, generator=generator).float() * 2 - 1
+        case "direction":
+            return nn.functional.normalize(torch.randn(tensor.shape, generator=generator), dim=0)
+        case "ones":
+            return torch.ones(tensor.shape)
+        case "zeros":
+            return torch.zeros(tensor.shape)
+
+
+def initial_tables(program: Program, seed: int) -> list[Tensor]:
+    """Per bank the coefficients [num_coefficients, num_templates], rows in program order, each of norm one.
+
+    For each (member, bank) the slots take the rows of an orthogonal matrix (paper, supplementary section 1); a
+    coefficient vector that several slots share takes the row of its first slot.
+    """
+    return [_table(program, bank, seed) for bank in program.banks]
+
+
+def _table(program: Program, bank: BankPlan, seed: int) -> Tensor:
+    slots = [slot for slot in program.slots if slot.bank == bank.id]
+    rows = _slot_rows(slots, bank, seed)
+    first = {slot.coefficient: slot.id for slot in reversed(slots)}
+    names = [c.id for c in program.coefficients if c.bank == bank.id]
+    return torch.stack([rows[first[name]] for name in names])
+
+
+def _slot_rows(slots: list[SlotPlan], bank: BankPlan, seed: int) -> dict[str, Tensor]:
+    rows: dict[str, Tensor] = {}
+    for member in dict.fromkeys(slot.member for slot in slots):
+        own = [slot.id for slot in slots if slot.member == member]
+        matrix = torch.empty(len(own), bank.num_templates)
+        nn.init.orthogonal_(matrix, generator=_generator(seed, f"coefficient/{member}/{bank.id}"))
+        rows |= dict(zip(own, matrix / matrix.norm(dim=1, keepdim=True), strict=True))
+    return rows
+
+
+def initial_member(program: Program, member: MemberPlan, seed: int) -> nn.Module:
+    """A member's torch module with its own default initialisation, seeded by its name; empty where it has a host.
+
+    Each of its tensors has memory of its own, or is one tensor under several names.
+    """
+    if member.host:
+        return nn.Module()
+    module = as_written(program, member, seed)
+    own_memory(module)
+    return module
+
+
+def as_written(program: Program, member: MemberPlan, seed: int) -> nn.Module:
+    """A member's module just as its source makes it, seeded by the member's name."""
+    from swc_runtime.models import build_model
+
+    source = member.source
+    with seeded(derived_seed(seed, f"member/{member.name}")):
+        return build_model(source.kind, source.name, source.given(), program.data.num_classes, program.data.image_shape)
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Draw from generators of one's own on the CPU, and leave the global ones as they were: torch's, numpy's, Python's.
+
+    The last two are for models that draw their first weights, or their wiring, with them.
+    """
+    before = random.getstate(), np.random.get_state()
+    with torch.random.fork_rng(devices=[]):
+        seed_all(seed)
+        try:
+            yield
+        finally:
+            random.setstate(before[0])
+            np.random.set_state(before[1])
+
+
+def seed_all(seed: int) -> None:
+    """Seed the global generators of torch, numpy and Python."""
+    torch.manual_seed(seed)
+    np.random.seed(seed % 2**32)
+    random.seed(seed)

@@ -1,0 +1,1 @@
+"""Training: steps, optimiser, schedule, and one epoch of them."""

@@ -1,0 +1,44 @@
+"""Running statistics of BatchNorm, estimated again after weights have changed under them.
+
+Takes an ensemble and batches; changes buffers alone. Guarantees: parameters, modes and momenta are as they were.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor, nn
+
+from swc_runtime.ensemble import Ensemble
+from swc_runtime.members.init import derived_seed, seed_of
+from swc_runtime.precision import Arithmetic, laid_out
+from swc_runtime.ranks.ranks import ALONE, Ranks
+from swc_runtime.training.reduction import average_statistics
+
+
+def reestimate(
+    ensemble: Ensemble, batches: Iterable[tuple[Tensor, Tensor]], arithmetic: Arithmetic, ranks: Ranks = ALONE
+) -> None:
+    """Give every BatchNorm the plain mean over the batches (images [B, C, H, W], labels [B]) as running statistics.
+
+    With several ranks each sees its shares, and the statistics are the mean of theirs.
+    """
+    norms = [module for module in ensemble.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
+    before = [(norm, norm.momentum, norm.training) for norm in norms]
+    device = next(ensemble.parameters()).device
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # a cumulative mean
+        norm.train()
+    with torch.no_grad(), ensemble.composed():
+        for number, (images, _) in enumerate(batches):
+            if len(images) == 0:
+                continue
+            seed = derived_seed(seed_of(ensemble.program), f"norms/{number}")
+            with ensemble.noise.seeded(seed, device), arithmetic.autocast():
+                ensemble(laid_out(images.to(device)))
+    average_statistics(ensemble, ranks)
+    for norm, momentum, training in before:
+        norm.momentum = momentum
+        norm.train(training)

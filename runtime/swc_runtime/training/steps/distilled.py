@@ -1,0 +1,24 @@
+"""Hierarchical distillation: the members of a network learn the labels, and its whole ensemble teaches its parts.
+
+Source: Ruiz and Verbeek, Anytime Inference with Distilled Hierarchical Neural Ensembles, 2021; paper, supplementary
+section 1.1.1. See `hierarchical` for the loss.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from swc_runtime.ensemble import Ensemble
+from swc_runtime.training.steps.hierarchical import hierarchical_loss
+from swc_runtime.training.steps.independent import all_on_all
+from swc_runtime.training.steps.step import Batch, Outcome, StepOptions
+
+
+def distilled(ensemble: Ensemble, batch: Batch, options: StepOptions) -> Outcome:
+    """Gradients of the hierarchical losses of all networks; the recipe's label smoothing has no part in it."""
+    weight, temperature = (float(ensemble.program.step[name]) for name in ("weight", "temperature"))
+
+    def losses(logits_MBC: Tensor, labels_B: Tensor, _: StepOptions) -> Tensor:
+        return hierarchical_loss(logits_MBC, labels_B, weight, temperature) * len(labels_B)
+
+    return all_on_all(ensemble, batch, options, losses)

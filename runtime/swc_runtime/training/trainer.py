@@ -1,0 +1,228 @@
+"""One epoch of training, and the tally of what it saw.
+
+Takes an ensemble, its optimiser and an epoch's batches; gives `EpochResult`. Guarantees: the parameters after an epoch
+depend on those before it, the momentum, the batches and the recipe alone; a loss that is not finite stops training
+before it reaches a parameter (on CUDA within `CHECK_EVERY` steps, so that the device need not wait each step).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import closing
+from math import isnan
+from time import perf_counter
+from zlib import crc32
+
+import torch
+from attrs import define, frozen
+from swc.diagnostics import DiagnosticError
+from swc.diagnostics.catalogue.run import NonFiniteLoss, NonFiniteState
+from swc.program.training import Phase, Recipe
+from torch import Tensor
+
+from swc_runtime.data import keys
+from swc_runtime.data.ahead import DEPTH, Ahead
+from swc_runtime.ensemble import Ensemble, state_tensors
+from swc_runtime.precision import Arithmetic, laid_out
+from swc_runtime.ranks.ranks import ALONE, Ranks
+from swc_runtime.training.optimiser import set_learning_rate
+from swc_runtime.training.reduction import Seen, combine
+from swc_runtime.training.schedule import learning_rate
+from swc_runtime.training.steps import STEPS, Batch, StepOptions
+
+CHECK_EVERY = 20  # steps
+RANK_BITS = 40  # more steps than that has no epoch
+
+
+@frozen
+class Epoch:
+    """Epoch `number` (from 0) of a phase, of `steps` optimiser steps.
+
+    It is entered at step `start`, after which `seen` holds what was counted. `num_images` says how many images there
+    are for all ranks (None: as many as the batches hold).
+    """
+
+    phase: Phase
+    number: int
+    steps: int
+    start: int = 0
+    seen: Tally | None = None
+    num_images: int | None = None
+
+
+@frozen
+class EpochResult:
+    """What an epoch saw on its training batches: means over images, per member, and `ensemble` for the mean softmax.
+
+    `ensemble` is None where the members saw different images.
+
+    `seconds` are those of this process, `waited` those in which a step waited for its batch; `images` counts the whole
+    epoch.
+    """
+
+    losses: tuple[float, ...]
+    accuracies: tuple[float, ...]
+    ensemble: float | None
+    seconds: float
+    images: int
+    waited: float = 0.0
+
+    @property
+    def loss(self) -> float:
+        """The loss that is minimised: the sum over members."""
+        return sum(self.losses)
+
+
+@define(eq=False)
+class Tally:
+    """Running sums over an epoch, on the device, as float64 [4, M].
+
+    Losses, hits, hits of the ensemble (in [2, 0]) and images, of each member; `images` counts what was seen in all.
+    Saved with a checkpoint inside an epoch, it makes the epoch's result whole.
+    """
+
+    sums: Tensor
+    images: int = 0
+
+    @classmethod
+    def empty(cls, num_members: int, device: torch.device | str = "cpu") -> Tally:
+        """Nothing seen yet."""
+        return cls(torch.zeros(4, num_members, dtype=torch.float64, device=device))
+
+    def add(self, seen: Seen) -> None:
+        """Count a step; no value leaves the device."""
+        self.images += seen.images
+        self.sums[0] += seen.losses.double() * seen.images
+        self.sums[1] += seen.hits
+        self.sums[2, 0] += seen.together
+        self.sums[3] += seen.seen
+
+    def result(self, seconds: float = 0.0, waited: float = 0.0) -> EpochResult:
+        """The means so far; waits for the device. ValueError before the first image."""
+        if self.images == 0:
+            raise ValueError("nothing was counted yet")
+        images = self.sums[3].clamp(min=1)  # a member that was never drawn has seen none
+        losses, hits = (self.sums[:2] / images).tolist()
+        share = float(self.sums[2, 0] / self.images)
+        together = None if isnan(share) else share
+        return EpochResult(tuple(losses), tuple(hits), together, seconds, self.images, waited)
+
+    def state(self) -> dict[str, Tensor]:
+        """As tensors, for a checkpoint."""
+        return {"tally/sums": self.sums, "tally/images": torch.tensor(self.images)}
+
+    @classmethod
+    def of_state(cls, state: Mapping[str, Tensor], device: torch.device | str = "cpu") -> Tally:
+        """The way back from `state`."""
+        return cls(state["tally/sums"].to(device).clone(), int(state["tally/images"]))
+
+
+OnStep = Callable[[int, Tally], None]
+
+
+def train_epoch(
+    ensemble: Ensemble,
+    optimiser: torch.optim.Optimizer,
+    batches: Iterable[tuple[Tensor, Tensor]],
+    recipe: Recipe,
+    epoch: Epoch,
+    arithmetic: Arithmetic,
+    on_step: OnStep | None = None,
+    ranks: Ranks = ALONE,
+) -> EpochResult:
+    """Train on an epoch's batches (images [B, C, H, W], labels [B]), from step `epoch.start` on.
+
+    With several ranks `batches` are this one's shares, which may be empty. `on_step(steps_done, tally)` is called
+    after every step: the place for progress and checkpoints. DiagnosticError where a loss, or at the end a number of
+    the state, is not finite. Source: paper, section 4 and supplementary section 1.
+    """
+    started = perf_counter()
+    tally = epoch.seen or Tally.empty(len(ensemble.members), next(ensemble.parameters()).device)
+    options = StepOptions(arithmetic, recipe.label_smoothing, recipe.norm_batch)
+    steps = _Steps(ensemble, optimiser, recipe, epoch, options, ranks)
+    done, source = epoch.start, Ahead(batches, depth=0 if tally.sums.device.type == "cpu" else DEPTH)
+    ensemble.watch_buffers()
+    ensemble.train()
+    with closing(iter(source)) as made:
+        for images, labels in made:
+            steps.take(done, images, labels, tally)
+            done += 1
+            if on_step is not None:
+                on_step(done, tally)
+    if done != epoch.steps:
+        raise ValueError(f"an epoch of {epoch.steps} steps ended after {done}")
+    check_finite(ensemble, tally, epoch, done)
+    return tally.result(perf_counter() - started, source.waited)
+
+
+@frozen(eq=False)
+class _Steps:
+    """What stays the same through an epoch."""
+
+    ensemble: Ensemble
+    optimiser: torch.optim.Optimizer
+    recipe: Recipe
+    epoch: Epoch
+    options: StepOptions
+    ranks: Ranks
+
+    def take(self, step: int, images: Tensor, labels: Tensor, tally: Tally) -> None:
+        """Step number `step` (from 0): gradients, what the ranks add up, a look at the losses, the update."""
+        device = tally.sums.device
+        seed = noise_of(self.recipe, self.epoch) + step
+        rate = learning_rate(self.recipe, self.epoch.phase, self.epoch.number, step, self.epoch.steps)
+        set_learning_rate(self.optimiser, rate)
+        self.optimiser.zero_grad(set_to_none=True)
+        batch = Batch(laid_out(images.to(device)), labels.to(device), self._num_images(step, labels), seed)
+        with self.ensemble.noise.seeded(noise_of(self.recipe, self.epoch, self.ranks) + step, device):
+            seen = _stepped(self.ensemble, batch, self.options)
+        tally.add(combine(self.ensemble, seen, batch, self.ranks))
+        if device.type == "cpu" or (step + 1) % CHECK_EVERY == 0:
+            check_losses(self.ensemble, tally, self.epoch, step + 1)
+        self.optimiser.step()
+
+    def _num_images(self, step: int, labels: Tensor) -> int:
+        """The images of all ranks in a step."""
+        if self.epoch.num_images is None:
+            return len(labels)
+        return min(self.recipe.batch, self.epoch.num_images - step * self.recipe.batch)
+
+
+def _stepped(ensemble: Ensemble, batch: Batch, options: StepOptions) -> Seen:
+    """Run a step and count what it saw; a rank whose share is empty sees nothing."""
+    if len(batch.labels) == 0:
+        return Seen.nothing(ensemble)
+    return Seen.of(STEPS[ensemble.program.step.name](ensemble, batch, options), batch.labels, ensemble)
+
+
+def noise_of(recipe: Recipe, epoch: Epoch, ranks: Ranks = ALONE) -> int:
+    """What members draw from at step 0 of an epoch, each with its name; step n adds n.
+
+    So that dropout and its like, as all else, do not depend on where a run was taken up. Ranks draw differently where
+    they see different images.
+    """
+    phase = crc32(epoch.phase.name.encode())
+    rank = 0 if ranks.deals_members else ranks.rank
+    return (keys.base_of(recipe.seed, phase, epoch.number, keys.NOISE) >> 2) + (rank << RANK_BITS)
+
+
+def check_losses(ensemble: Ensemble, tally: Tally, epoch: Epoch, step: int) -> None:
+    """DiagnosticError naming the members whose summed loss is not finite after `step` steps."""
+    finite = tally.sums[0].isfinite().tolist()
+    if not all(finite):
+        plans = ensemble.program.members
+        names = tuple(plan.name for plan, good in zip(plans, finite, strict=True) if not good)
+        raise DiagnosticError(NonFiniteLoss(phase=epoch.phase.name, epoch=epoch.number + 1, step=step, members=names))
+
+
+def check_finite(ensemble: Ensemble, tally: Tally, epoch: Epoch, step: int) -> None:
+    """DiagnosticError where a loss, or a number that training changes, is not finite; before every checkpoint."""
+    check_losses(ensemble, tally, epoch, step)
+    check_state(ensemble, epoch, step)
+
+
+def check_state(ensemble: Ensemble, epoch: Epoch, step: int) -> None:
+    """DiagnosticError where a number that training changes is not finite, by the ids of the state."""
+    names = ensemble.watch.broken(state_tensors(ensemble))
+    if names:
+        raise DiagnosticError(NonFiniteState(phase=epoch.phase.name, epoch=epoch.number + 1, step=step, tensors=names))

@@ -1,0 +1,1 @@
+"""Weights: templates, coefficients, and how every composed weight is made of them."""

@@ -1,0 +1,161 @@
+"""Composition: every composed weight of an ensemble from its templates, by one matrix product per bank.
+
+Takes a plan, the templates and the coefficient tables; gives the plan's outputs. Guarantees: a bank's product always
+has one row per slot, tied or not, so that untying coefficients changes no bit; a layer of one whole block is a view of
+its row; backward takes one pair of products per bank.
+
+Tensor names: S slots of a bank, K its templates, N its coefficient vectors, T scalars of a template.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod
+from typing import Any
+
+import torch
+from attrs import frozen
+from swc.program.expressions import Shape
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from swc_runtime.weights.layout import lies_plainly
+from swc_runtime.weights.plan import Block, CompositionPlan, Output
+
+
+def block_view(row_T: Tensor, offset: int, shape: Shape) -> Tensor:
+    """Read a block out of a SuperWeight, without a copy.
+
+    Its scalars lie channels-last (outputs, kernel..., inputs); the view has torch's order of axes, and plain strides
+    where the layout is the same and torch must not take it for channels-last.
+    """
+    flat = row_T[offset : offset + prod(shape)]
+    if len(shape) == 1 or lies_plainly(shape):
+        return flat.view(shape)
+    return flat.view(shape[0], *shape[2:], shape[1]).movedim(-1, 1)
+
+
+def place_blocks(rows: Sequence[Tensor], output: Output) -> Tensor:
+    """One output from the banks' rows: a view where it can be, else assembled channels-last."""
+    if output.is_view:
+        return whole_view(rows, output)
+    made = empty_output(output, rows[output.blocks[0].bank])
+    for block in output.blocks:
+        made[standing(block)].copy_(visible(rows[block.bank], block))
+    return made
+
+
+def whole_view(rows: Sequence[Tensor], output: Output) -> Tensor:
+    """An output that is a view, in the banks' rows."""
+    block = output.blocks[0]
+    return block_view(rows[block.bank][block.row], block.offset, block.shape)
+
+
+def empty_output(output: Output, like: Tensor, dtype: torch.dtype | None = None) -> Tensor:
+    """Memory for an output that is assembled, channels-last, in `dtype` (None: that of `like`)."""
+    shape = output.shape
+    if lies_plainly(shape):
+        return like.new_empty(shape, dtype=dtype)
+    return like.new_empty((shape[0], *shape[2:], shape[1]), dtype=dtype).movedim(-1, 1)
+
+
+def visible(rows_ST: Tensor, block: Block) -> Tensor:
+    """What is visible of a block, as a view of its bank's rows."""
+    whole = block_view(rows_ST[block.row], block.offset, block.shape)
+    return whole[tuple(slice(size) for size in block.visible)]
+
+
+def standing(block: Block) -> tuple[slice, ...]:
+    """Where a block stands in its output."""
+    return tuple(slice(start, start + size) for start, size in zip(block.origin, block.visible, strict=True))
+
+
+def gather_rows(plan: CompositionPlan, gradients: Sequence[Tensor | None], like: Tensor) -> list[Tensor]:
+    """The transpose of placing: per bank the gradient of its rows [S, T], zero where nothing is visible.
+
+    `gradients` are those of the plan's outputs (None: zero); `like` gives device and dtype.
+    """
+    return [gather_bank(plan, number, gradients, like) for number in range(len(plan.banks))]
+
+
+def gather_bank(plan: CompositionPlan, number: int, gradients: Sequence[Tensor | None], like: Tensor) -> Tensor:
+    """`gather_rows` for one bank."""
+    bank = plan.banks[number]
+    rows_ST = like.new_empty((len(bank.slots), bank.size))
+    fill_rows(plan, number, gradients, rows_ST)
+    return rows_ST
+
+
+def fill_rows(plan: CompositionPlan, number: int, gradients: Sequence[Tensor | None], rows_ST: Tensor) -> None:
+    """`gather_rows` for one bank, into given rows; a gradient that is already where it belongs stays there."""
+    loose = plan.loose[number]
+    for row in loose:
+        rows_ST[row].zero_()
+    for output, block in plan.places[number]:
+        there, gradient = visible(rows_ST, block), gradients[output]
+        if block.row in loose:
+            if gradient is not None:
+                there.add_(gradient[standing(block)])
+        elif gradient is None:
+            there.zero_()
+        elif gradient.data_ptr() != there.data_ptr():
+            there.copy_(gradient[standing(block)])
+
+
+@frozen(eq=False)
+class Stored:
+    """What weights are composed from: per bank indices [S] into its table [N, K], and templates [K, T]."""
+
+    indices: tuple[Tensor, ...]
+    templates: tuple[Tensor, ...]
+    tables: tuple[Tensor, ...]
+
+    def by_bank(self) -> tuple[tuple[Tensor, Tensor, Tensor], ...]:
+        """Indices, templates and table of each bank."""
+        return tuple(zip(self.indices, self.templates, self.tables, strict=True))
+
+
+class Compose(torch.autograd.Function):
+    """All composed weights of an ensemble, as one function of its templates and coefficient tables.
+
+    `Compose.apply(plan, dtype, *indices, *templates, *tables)` gives the outputs of `plan`, in `dtype` (None: that of
+    the templates); per bank, `indices` [S] point into the table [N, K], templates are [K, T]. Products are taken in the
+    templates' dtype, and autocast does not reach inside. Memory beside what is given: one bank's rows at a time.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, plan: CompositionPlan, dtype: torch.dtype | None, *tensors: Tensor) -> tuple[Tensor, ...]:
+        """rows [S, T] = table[index] [S, K] @ templates [K, T] per bank, then placed."""
+        stored = _stored(tensors)
+        ctx.plan = plan
+        ctx.set_materialize_grads(False)
+        ctx.save_for_backward(*tensors)
+        with torch.autocast(device_type=tensors[0].device.type, enabled=False):
+            rows = [(t.index_select(0, i) @ w).to(dtype or w.dtype) for i, w, t in stored.by_bank()]
+            return tuple(place_blocks(rows, output) for output in plan.outputs)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
+        """d templates = A^T dRows; d table = the sum over its slots of dRows templates^T."""
+        plan: CompositionPlan = ctx.plan
+        stored = _stored(ctx.saved_tensors)
+        like = stored.templates[0]
+        with torch.autocast(device_type=like.device.type, enabled=False):
+            pairs = [
+                pull_rows(gather_bank(plan, number, gradients, like), *parts)
+                for number, parts in enumerate(stored.by_bank())
+            ]
+        return (None, None, *(None for _ in pairs), *(t for t, _ in pairs), *(a for _, a in pairs))
+
+
+def _stored(tensors: tuple[Tensor, ...]) -> Stored:
+    num_banks = len(tensors) // 3
+    return Stored(*(tensors[n * num_banks : (n + 1) * num_banks] for n in range(3)))
+
+
+def pull_rows(rows_ST: Tensor, index_S: Tensor, templates_KT: Tensor, table_NK: Tensor) -> tuple[Tensor, Tensor]:
+    """The gradients of a bank's templates [K, T] and table [N, K] from those of its rows."""
+    templates = table_NK.index_select(0, index_S).t() @ rows_ST
+    table = torch.zeros_like(table_NK).index_add_(0, index_S, rows_ST @ templates_KT.t())
+    return templates, table

@@ -1,0 +1,60 @@
+"""Kernels for every precision of composed weights, under one name.
+
+Takes what makes kernels for one precision; gives `KernelsByPrecision`. Guarantees: weights rounded to bfloat16 are
+written as such by the kernels themselves, and their gradients read as they are; memory is kept for one precision at a
+time; what is pulled back is what was made last.
+
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+from swc_runtime.weights.compose import Stored
+from swc_runtime.weights.kernels.reference import Kernels
+
+
+class KernelsByPrecision:
+    """See `Kernels`. `make(weights)` gives those that compose in that type (None: the templates' own).
+
+    Those of the templates' own type are made at once, so that what they cannot do is told here; the others when they
+    are first asked for.
+    """
+
+    def __init__(self, make: Callable[[torch.dtype | None], Kernels]) -> None:
+        self._make = make
+        self._made: dict[torch.dtype | None, Kernels] = {None: make(None)}
+        self._last: Kernels = self._made[None]
+
+    def _of(self, dtype: torch.dtype | None) -> Kernels:
+        weights = torch.bfloat16 if dtype is torch.bfloat16 else None
+        if weights not in self._made:
+            self._made[weights] = self._make(weights)
+        return self._made[weights]
+
+    def compose(self, stored: Stored, dtype: torch.dtype | None = None) -> tuple[Tensor, ...]:
+        """See `Kernels`."""
+        return self._of(dtype).compose(stored, dtype)
+
+    def make(self, stored: Stored, dtype: torch.dtype | None = None) -> tuple[Tensor, ...]:
+        """See `Kernels`."""
+        wanted = self._of(dtype)
+        if wanted is not self._last:
+            self._last.release()  # so that its memory is free before more is asked for
+            self._last = wanted
+        return wanted.make(stored, dtype)
+
+    def pull(self, gradients: Sequence[Tensor | None], stored: Stored) -> tuple[Tensor, ...]:
+        """See `Kernels`."""
+        return self._last.pull(gradients, stored)
+
+    def release(self) -> None:
+        """See `Kernels`."""
+        self._last.release()
+
+    def slot_gradients(self, gradients: Sequence[Tensor], templates: Sequence[Tensor]) -> list[Tensor]:
+        """See `Kernels`; by the kernels that read such gradients as they are."""
+        return self._of(gradients[0].dtype if gradients else None).slot_gradients(gradients, templates)

@@ -1,0 +1,123 @@
+"""What an ensemble stores and costs, before anything trains.
+
+Takes a system; gives `Planned`. Guarantees: numbers are exact and those of `swc.compiler.ir.counts` and of
+`swc_runtime.evaluate.cost`; they are of the first revision, whatever training made of it; no code of `python(...)`
+members runs.
+"""
+
+from __future__ import annotations
+
+from attrs import evolve, frozen
+
+from swc.compare.systems import System
+from swc.compiler.frontend.table import LayerTable
+from swc.compiler.ir.counts import Counts, composed, count
+from swc.compiler.ir.graph import Graph
+from swc.diagnostics import DiagnosticError
+from swc.diagnostics.catalogue.training import MemberChanged
+from swc.language.semantics.spec import Share, Spec
+from swc.program.program import Program
+from swc.show.wording import budget_text
+
+BYTES = 4  # parameters, their gradients and their momentum are float32 always
+
+
+@frozen
+class Memory:
+    """The bytes that weights take in a training step, all in float32.
+
+    `composed` are the weights made of what is stored, those of all members at once, and `composed_gradients` the
+    gradients on them that wait at a time. Activations, buffers and batches are left out.
+    """
+
+    parameters: int
+    gradients: int
+    momentum: int
+    composed: int
+    composed_gradients: int
+
+    @property
+    def total(self) -> int:
+        """All of it."""
+        return self.parameters + self.gradients + self.momentum + self.composed + self.composed_gradients
+
+
+@frozen
+class Planned:
+    """A system as it is compiled.
+
+    `multiply_adds` are those of a prediction of the whole ensemble, None where those of a member whose code is not ours
+    were not counted when it was compiled; `sharing` names for each share block its policy and what it selects; `memory`
+    is None without a train block.
+    """
+
+    members: int
+    budget: str
+    sharing: tuple[str, ...]
+    counts: Counts
+    multiply_adds: int | None
+    memory: Memory | None
+
+    @property
+    def stored_scalars(self) -> int:
+        """What is stored for the shared layers, without coefficients: the part that `native_scalars` became."""
+        return self.counts.template_scalars + self.counts.tensor_scalars
+
+
+def planned_of(system: System) -> Planned:
+    """Count a system; DiagnosticError where a member is no longer what was compiled."""
+    first, spec = system.build.revisions[0], system.build.spec
+    assert first.program is not None, "a build holds programs"
+    counts = count(first.graph)
+    return Planned(
+        members=len(spec.members),
+        budget=budget_text(spec.budget),
+        sharing=tuple(_sharing(share) for share in spec.shares),
+        counts=counts,
+        multiply_adds=_multiply_adds(first.program, system.build.tables),
+        memory=_memory(first.graph, counts, spec),
+    )
+
+
+def _sharing(share: Share) -> str:
+    selector = share.selector
+    return f"{share.policy} {selector.pattern if selector.kind == 'glob' else selector.kind}"
+
+
+def _memory(graph: Graph, counts: Counts, spec: Spec) -> Memory | None:
+    if spec.training is None:
+        return None
+    stored, made = BYTES * counts.parameter_scalars, composed(graph)
+    momentum = stored if spec.training.recipe.optimiser.momentum else 0
+    return Memory(stored, stored, momentum, BYTES * made.weight_scalars, BYTES * made.gradient_scalars)
+
+
+def _multiply_adds(program: Program, tables: tuple[LayerTable, ...]) -> int | None:
+    """Counted anew for our own and torchvision's families; others' as they were when they were compiled."""
+    counted = {table.member: table.multiply_adds for table in tables}
+    others = [counted.get(member.name) for member in program.members if member.source.kind == "python"]
+    if None in others:
+        return None
+    return sum(number or 0 for number in others) + _planned(_without_others(program))
+
+
+def _without_others(program: Program) -> Program:
+    """The program without the members whose code is not ours."""
+    left = {member.name for member in program.members if member.source.kind != "python"}
+    return evolve(
+        program,
+        members=tuple(member for member in program.members if member.name in left),
+        weights=tuple(weight for weight in program.weights if weight.member in left),
+        private=tuple(private for private in program.private if private.member in left),
+    )
+
+
+def _planned(program: Program) -> int:
+    from swc_runtime.evaluate.cost import planned_costs, subset_cost
+
+    if not program.members:
+        return 0
+    try:
+        return subset_cost(program, range(len(program.members)), planned_costs(program)).multiply_adds
+    except (ValueError, TypeError, ImportError, AttributeError) as error:
+        raise DiagnosticError(MemberChanged(detail=str(error))) from error

@@ -1,0 +1,98 @@
+"""A comparison as tables for a terminal or a file.
+
+Takes a `Comparison`, gives a renderable. Guarantees: below each table stands how its numbers were counted; columns in
+which every number would be nothing are left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from swc.compare.scores import METRICS, Scores
+from swc.show.plain import table
+from swc.show.wording import exact, several, share_of, short
+from swc.sweep.summary import Value, value_text
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.table import Table
+
+    from swc.compare.comparison import Comparison
+    from swc.compare.costs import Planned
+
+PARTS = (
+    ("templates", "template_scalars"),
+    ("coefficients", "coefficient_scalars"),
+    ("tensors", "tensor_scalars"),
+    ("private", "private_scalars"),
+)
+COLUMNS = ("top-1", "NLL", "ECE", "diversity", "mean member", "parameters", "ms/image")
+COUNTED = """\
+parameters: all that is stored, in templates, coefficients and stored tensors or private to members
+of native: what templates and stored tensors hold of what the layers that share would own unshared
+MAdds: multiply-adds for an image, all members, as papers count them
+memory: of weights in a training step, float32: parameters, gradients, momentum, composed weights"""
+
+
+def comparison_shown(found: Comparison) -> RenderableType:
+    """Before training, and after it where there is something."""
+    from rich.console import Group
+    from rich.text import Text
+
+    title = f"{several(len(found.systems), 'ensemble')} on {' and '.join(found.data)}, before training"
+    parts: list[RenderableType] = [Text(title, style="bold"), Text(), _before(found), Text(), Text(COUNTED)]
+    scores = [one for system in found.systems for one in system.scores]
+    if scores:
+        parts += [Text(), Text(_title(scores), style="bold"), Text(), _after(scores)]
+    return Group(*parts)
+
+
+def _before(found: Comparison) -> Table:
+    all_counts = [one.planned.counts for one in found.systems]
+    parts = [(name, of) for name, of in PARTS if any(getattr(counts, of) for counts in all_counts)]
+    made = table(
+        "", ">members", ">parameters", *(f">{name}" for name, _ in parts), ">of native", ">MAdds", ">memory", "shared"
+    )
+    made.columns[0].no_wrap = True
+    for one in found.systems:
+        planned, counts = one.planned, one.planned.counts
+        numbers = (short(getattr(counts, of)) for _, of in parts)
+        made.add_row(one.system.name, str(planned.members), exact(counts.parameter_scalars), *numbers, *_costs(planned))
+    return made
+
+
+def _costs(planned: Planned) -> tuple[str, ...]:
+    return (
+        share_of(planned.stored_scalars, planned.counts.native_scalars),
+        "-" if planned.multiply_adds is None else short(planned.multiply_adds),
+        f"{short(planned.memory.total)}B" if planned.memory else "-",
+        ", ".join(planned.sharing) or "nothing",
+    )
+
+
+def _title(scores: Sequence[Scores]) -> str:
+    images = " or ".join(exact(number) for number in dict.fromkeys(one.kind.num_images for one in scores))
+    errors = ", mean ± standard error over runs" if any(len(one.seeds) > 1 for one in scores) else ""
+    return f"after training, on {images} held-out images{errors}"
+
+
+def _after(scores: Sequence[Scores]) -> Table:
+    columns = [
+        (name, title) for name, title in zip(METRICS, COLUMNS, strict=True) if any(s.values[name] for s in scores)
+    ]
+    made = table("", ">runs", *(f">{title}" for _, title in columns))
+    made.columns[0].no_wrap = True
+    for one in scores:
+        made.add_row(one.name, str(len(one.seeds)), *(_cell(name, one.values[name]) for name, _ in columns))
+    return made
+
+
+def _cell(name: str, value: Value | None) -> str:
+    if value is None:
+        return "-"
+    if name == "parameters":
+        return exact(round(value.mean)) + (f" ± {exact(round(value.error))}" if value.error else "")
+    if name == "milliseconds":
+        return f"{value.mean:.3g}" + ("" if value.error is None else f" ± {value.error:.1g}")
+    return value_text(name, value)

@@ -1,0 +1,73 @@
+"""Graph to Program; the ids it keeps are the way back from what training measures to the nodes of the graph.
+
+Takes a graph that every pass has seen, gives plain data for the runtime. Guarantees: order is kept; every id of the
+Program is an id of the graph, so that feedback needs no matching of names.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from swc.compiler.ir.graph import Graph
+from swc.language.semantics.spec import Spec
+from swc.program.codec import hash_of
+from swc.program.program import (
+    SCHEMA,
+    BankPlan,
+    CoefficientPlan,
+    MemberPlan,
+    PrivatePlan,
+    Program,
+    SlotPlan,
+    TensorPlan,
+    WeightPlan,
+)
+
+Initialisation = Literal["kaiming", "release"]
+
+
+def lower(graph: Graph, spec: Spec, spec_hash: str = "") -> Program:
+    """The Program of a complete graph; `spec` gives data, training and the initialisation of each share block.
+
+    `spec_hash` is the hash the spec is known by ("": that of the spec as it is).
+    """
+    return Program(
+        schema=SCHEMA,
+        ensemble=graph.ensemble,
+        revision=graph.revision,
+        spec_hash=spec_hash or hash_of(spec),
+        graph_hash=hash_of(graph),
+        data=spec.data,
+        members=tuple(MemberPlan(member.name, member.source, member.host) for member in graph.members),
+        banks=_banks(graph, spec),
+        coefficients=tuple(CoefficientPlan(c.id, c.bank) for c in graph.coefficients),
+        slots=_slots(graph),
+        tensors=tuple(TensorPlan(t.id, t.shape, t.fan_in, t.start, t.role, t.rate) for t in graph.tensors),
+        weights=_weights(graph),
+        private=tuple(PrivatePlan(p.member, p.path, p.shape) for p in graph.private),
+        training=spec.training,
+        step=spec.step,
+    )
+
+
+def _banks(graph: Graph, spec: Spec) -> tuple[BankPlan, ...]:
+    draws = _initialisations(graph, spec)
+    return tuple(BankPlan(b.id, b.num_templates, b.template_size, b.fan_in, draws[b.id]) for b in graph.banks)
+
+
+def _initialisations(graph: Graph, spec: Spec) -> dict[str, Initialisation]:
+    shares = {cluster.id: spec.shares[cluster.share] for cluster in graph.clusters}
+    return {level.id: shares[level.cluster].initialisation for level in graph.levels}
+
+
+def _slots(graph: Graph) -> tuple[SlotPlan, ...]:
+    members = {layer.id: layer.member for layer in graph.layers}
+    return tuple(SlotPlan(s.id, members[s.layer], s.bank, s.coefficient) for s in graph.slots)
+
+
+def _weights(graph: Graph) -> tuple[WeightPlan, ...]:
+    layers = {layer.id: layer for layer in graph.layers}
+    return tuple(
+        WeightPlan(layers[w.layer].member, layers[w.layer].parameter, layers[w.layer].shape, w.expression)
+        for w in graph.weights
+    )

@@ -1,0 +1,160 @@
+"""Cutting a cluster's shapes into levels: pure geometry, before any node exists.
+
+Takes distinct weight shapes (outputs, inputs, kernel...) of one kernel; gives a `Plan`: the levels, and for each
+shape the levels it uses and the weight expression over them. Guarantees: a shape's blocks cover its weight exactly
+once; a level is never empty; the order is settled by element count, then outputs, then inputs.
+Source: authors' release for `chain`; `grid` is this project's. See docs/explanation/method.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from itertools import pairwise
+
+from attrs import frozen
+
+from swc.compiler.ir.graph import Piece
+from swc.program.expressions import Combine, Concat, Expression, Shape, Slice, num_scalars
+
+
+@frozen
+class Cut:
+    """One level: its pieces, and the leading part of earlier levels that survives it (None: all of it)."""
+
+    pieces: tuple[Piece, ...]
+    keep: tuple[int, int] | None = None
+
+    @property
+    def size(self) -> int:
+        """The scalars of one template of this level."""
+        return sum(num_scalars(piece.shape) for piece in self.pieces)
+
+
+@frozen
+class Plan:
+    """The levels of a cluster, and for each of its shapes the numbers of the levels it uses, rising."""
+
+    blocks: str
+    cuts: tuple[Cut, ...]
+    uses: tuple[tuple[Shape, tuple[int, ...]], ...]
+
+    @property
+    def minimum(self) -> int:
+        """The scalars of one template for each level."""
+        return sum(cut.size for cut in self.cuts)
+
+    def levels_by_shape(self) -> dict[Shape, tuple[int, ...]]:
+        """The uses as a mapping."""
+        return dict(self.uses)
+
+
+def in_order(shapes: Iterable[Shape]) -> tuple[Shape, ...]:
+    """The distinct shapes by element count, then outputs, then inputs."""
+    return tuple(sorted(set(shapes), key=lambda shape: (num_scalars(shape), shape)))
+
+
+def chain(shapes: Iterable[Shape]) -> Plan:
+    """Each shape appends to the one before it what it needs beyond it, after a crop where it is narrower."""
+    ordered = in_order(shapes)
+    first = Cut((Piece(ordered[0], (0, 0)),))
+    cuts = (first, *(_appended(built, wanted) for built, wanted in pairwise(ordered)))
+    uses = tuple((shape, tuple(range(place + 1))) for place, shape in enumerate(ordered))
+    return Plan("chain", cuts, uses)
+
+
+def _appended(built: Shape, wanted: Shape) -> Cut:
+    """What `wanted` adds to a tensor of shape `built` of the same kernel, along inputs first, then along outputs."""
+    (old_outputs, old_inputs), (outputs, inputs, *kernel) = built[:2], wanted
+    kept = (min(old_outputs, outputs), min(old_inputs, inputs))
+    pieces: list[Piece] = []
+    if inputs > old_inputs:
+        pieces.append(Piece((kept[0], inputs - old_inputs, *kernel), (0, old_inputs)))
+    if outputs > old_outputs:
+        pieces.append(Piece((outputs - old_outputs, inputs, *kernel), (old_outputs, 0)))
+    return Cut(tuple(pieces), None if kept == (old_outputs, old_inputs) else kept)
+
+
+def grid(shapes: Iterable[Shape]) -> Plan:
+    """Cut the union of the shapes at all their edges; a level is a cell, and a shape uses the cells inside it."""
+    ordered = in_order(shapes)
+    cells = _cells(ordered)
+    places: dict[tuple[int, int], int] = {}
+    for shape in ordered:
+        for corner in _inside(cells, shape):
+            places.setdefault(corner, len(places))
+    cuts = tuple(Cut((cells[corner],)) for corner in places)
+    uses = tuple((shape, tuple(sorted(places[corner] for corner in _inside(cells, shape)))) for shape in ordered)
+    return Plan("grid", cuts, uses)
+
+
+_Cells = dict[tuple[int, int], Piece]
+
+
+def _cells(shapes: Sequence[Shape]) -> _Cells:
+    """All cells of the bounding grid by their far corner (outputs, inputs), in the order of the corners."""
+    kernel = shapes[0][2:]
+    rows = [0, *sorted({shape[0] for shape in shapes})]
+    columns = [0, *sorted({shape[1] for shape in shapes})]
+    return {
+        (bottom, right): Piece((bottom - top, right - left, *kernel), (top, left))
+        for top, bottom in pairwise(rows)
+        for left, right in pairwise(columns)
+    }
+
+
+def _inside(cells: _Cells, shape: Shape) -> list[tuple[int, int]]:
+    return [corner for corner in cells if corner[0] <= shape[0] and corner[1] <= shape[1]]
+
+
+BLOCKS: dict[str, Callable[[Iterable[Shape]], Plan]] = {"chain": chain, "grid": grid}
+
+
+@frozen
+class SlotBlocks:
+    """A slot with the blocks of its level, ready to be placed in a layer's weight."""
+
+    slot: str
+    pieces: tuple[Piece, ...]
+    keep: tuple[int, int] | None
+
+
+def chain_expression(slots: Sequence[SlotBlocks]) -> Expression:
+    """The weight of a layer that uses these levels of a chain, from the innermost out."""
+    built: Expression | None = None
+    for slot in slots:
+        built = _append(built, slot)
+    assert built is not None, "a layer uses at least one level"
+    return built
+
+
+def _append(built: Expression | None, slot: SlotBlocks) -> Expression:
+    kernel, offset = slot.pieces[0].shape[2:], 0
+    if built is not None and slot.keep is not None:
+        built = Slice(built, (*slot.keep, *kernel))
+    for piece in slot.pieces:
+        block = Combine(slot.slot, offset, piece.shape)
+        axis = 0 if piece.origin[0] > 0 else 1
+        built = block if built is None else Concat(axis, (built, block))
+        offset += num_scalars(piece.shape)
+    assert built is not None, "a level has at least one piece"
+    return built
+
+
+def grid_expression(slots: Sequence[SlotBlocks]) -> Expression:
+    """The weight of a layer made of grid cells: rows of cells joined along the inputs, then along the outputs."""
+    rows: dict[int, list[tuple[int, Expression]]] = {}
+    for slot in slots:
+        (piece,) = slot.pieces
+        rows.setdefault(piece.origin[0], []).append((piece.origin[1], Combine(slot.slot, 0, piece.shape)))
+    strips = [_joined(1, [cell for _, cell in sorted(rows[top], key=lambda row: row[0])]) for top in sorted(rows)]
+    return _joined(0, strips)
+
+
+def _joined(axis: int, parts: Sequence[Expression]) -> Expression:
+    return parts[0] if len(parts) == 1 else Concat(axis, tuple(parts))
+
+
+EXPRESSIONS: dict[str, Callable[[Sequence[SlotBlocks]], Expression]] = {
+    "chain": chain_expression,
+    "grid": grid_expression,
+}

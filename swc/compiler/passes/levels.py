@@ -1,0 +1,87 @@
+"""The pass that cuts clusters into levels, and makes their banks and slots.
+
+Takes a graph with clusters; gives it with levels, banks of one template each, coefficients (one a slot, not tied
+yet) and slots. Guarantees: slots stand bank by bank, inside a bank in the order of the layers; a bank's id is its
+level's. Source: authors' release (`chain`); `grid` is this project's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from math import prod
+
+from attrs import evolve, field, frozen
+
+from swc.compiler.ir.graph import Bank, Cluster, Coefficient, Graph, Layer, Level, Slot
+from swc.compiler.passes.blocks import BLOCKS
+from swc.compiler.passes.context import Context
+from swc.diagnostics.catalogue.clusters import TooManyShapes
+from swc.program.expressions import Shape
+
+MOST_SHAPES = 128  # of a chain: its expressions nest as deep, and are read by recursion
+
+
+@frozen
+class CutLevels:
+    """Cut every cluster by the `blocks` of its share block."""
+
+    name: str = "levels"
+
+    def run(self, graph: Graph, context: Context) -> Graph:
+        """Give levels, banks, coefficients and slots."""
+        layers = {layer.id: layer for layer in graph.layers}
+        parts = _Parts()
+        for cluster in graph.clusters:
+            share, own = context.spec.shares[cluster.share], [layers[name] for name in cluster.layers]
+            shapes = len({layer.shape for layer in own})
+            if share.blocks == "chain" and shapes > MOST_SHAPES:
+                found = TooManyShapes(span=share.span, label=cluster.label, shapes=shapes, most=MOST_SHAPES)
+                context.sink.report(found)
+                continue
+            _add_cluster(parts, cluster, own, share.blocks)
+        context.sink.raise_errors()
+        return evolve(
+            graph,
+            levels=tuple(parts.levels),
+            banks=tuple(parts.banks),
+            slots=tuple(parts.slots),
+            coefficients=tuple(Coefficient(slot.coefficient, slot.bank) for slot in parts.slots),
+        )
+
+
+def minimum_scalars(layers: Iterable[Layer], blocks: str) -> tuple[int, int]:
+    """The least a cluster of these layers can cost: the scalars of one template a level, and its number of slots."""
+    shapes = [layer.shape for layer in layers]
+    plan = BLOCKS[blocks](shapes)
+    uses = plan.levels_by_shape()
+    return plan.minimum, sum(len(uses[shape]) for shape in shapes)
+
+
+@frozen
+class _Parts:
+    levels: list[Level] = field(factory=list)
+    banks: list[Bank] = field(factory=list)
+    slots: list[Slot] = field(factory=list)
+
+
+def _add_cluster(parts: _Parts, cluster: Cluster, layers: Sequence[Layer], blocks: str) -> None:
+    plan = BLOCKS[blocks](layer.shape for layer in layers)
+    uses = plan.levels_by_shape()
+    users: list[list[Layer]] = [[] for _ in plan.cuts]
+    for layer in layers:
+        for number in uses[layer.shape]:
+            users[number].append(layer)
+    for number, cut in enumerate(plan.cuts):
+        bank = f"{cluster.id}.{number}"
+        parts.levels.append(Level(bank, cluster.id, number, cut.pieces, cut.keep))
+        parts.banks.append(Bank(bank, cut.size, 1, max(_fan_in(layer.shape) for layer in users[number])))
+        parts.slots.extend(_slot(layer, number, bank) for layer in users[number])
+
+
+def _fan_in(shape: Shape) -> int:
+    return prod(shape[1:])
+
+
+def _slot(layer: Layer, number: int, bank: str) -> Slot:
+    name = f"{layer.id}#{number}"
+    return Slot(name, layer.id, bank, name)

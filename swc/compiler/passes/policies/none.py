@@ -1,0 +1,37 @@
+"""The policy `none`: the selected layers stay private, and are listed as such."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from attrs import frozen
+
+from swc.compiler.ir.graph import Graph, Layer, Tensor, Weight
+from swc.compiler.passes.policies.policy import Room
+from swc.diagnostics import Diagnostic
+from swc.language.semantics.spec import Share
+
+
+@frozen
+class Nothing:
+    """Share nothing."""
+
+    name: str = "none"
+    composes: bool = False
+    has_banks: bool = False
+    fills_room: bool = False
+    least_dims: int = 2
+
+    def complaints(self, layers: Sequence[Layer], share: Share, room: Room | None) -> tuple[Diagnostic, ...]:
+        """None."""
+        return ()
+
+    def tensors(self, layers: Sequence[Layer], share: Share, room: Room | None) -> tuple[Tensor, ...]:
+        """No tensors: there are no layers to compose."""
+        assert not layers, "layers of the policy `none` are private"
+        return ()
+
+    def weights(self, graph: Graph, layers: Sequence[Layer], share: Share) -> tuple[Weight, ...]:
+        """No weights: there are no layers to compose."""
+        assert not layers, "layers of the policy `none` are private"
+        return ()

@@ -1,0 +1,94 @@
+"""The policy `rank_one`: one weight for all members, times an outer product of two vectors of each member's own.
+
+BatchEnsemble (Wen, Tran and Ba, 2020); paper, section 4. The vectors, its fast weights, start as random signs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import groupby
+
+from attrs import frozen
+
+from swc.compiler.ir.graph import Graph, Layer, Tensor, Weight
+from swc.compiler.passes.policies.policy import Room
+from swc.compiler.passes.policies.stored import stored
+from swc.diagnostics import Diagnostic
+from swc.diagnostics.catalogue.policies import UnlikeMembers
+from swc.language.semantics.spec import Share
+from swc.program.expressions import Scale, Shape, Stored
+
+OUTPUTS, INPUTS = "outputs", "inputs"
+
+
+@frozen
+class RankOne:
+    """Rank-one modulations of one stored weight; `rate` scales the vectors' learning rate."""
+
+    name: str = "rank_one"
+    composes: bool = True
+    has_banks: bool = False
+    fills_room: bool = False
+    least_dims: int = 2
+
+    def complaints(self, layers: Sequence[Layer], share: Share, room: Room | None) -> tuple[Diagnostic, ...]:
+        """All members must have the same layers of the same shapes."""
+        found = _first_difference(layers)
+        if found is None:
+            return ()
+        layer, first, other = found
+        return (UnlikeMembers(span=share.span, policy=self.name, layer=layer, found=first, other=other),)
+
+    def tensors(self, layers: Sequence[Layer], share: Share, room: Room | None) -> tuple[Tensor, ...]:
+        """One weight for each path, then two vectors for each layer."""
+        rate = float(dict(share.arguments)["rate"])
+        owners = _owners(layers)
+        weights = tuple(stored(owner.id, owner, owner.shape) for owner in owners.values())
+        return (*weights, *(vector for layer in layers for vector in _vectors(layer, rate)))
+
+    def weights(self, graph: Graph, layers: Sequence[Layer], share: Share) -> tuple[Weight, ...]:
+        """The weight of the place, scaled by the layer's vectors."""
+        owners = _owners(layers)
+        return tuple(
+            Weight(
+                layer.id,
+                Scale(Stored(owners[layer.path].id, layer.shape), _id(layer, OUTPUTS), _id(layer, INPUTS)),
+            )
+            for layer in layers
+        )
+
+
+def _owners(layers: Sequence[Layer]) -> dict[str, Layer]:
+    owners: dict[str, Layer] = {}
+    for layer in layers:
+        owners.setdefault(layer.path, layer)
+    return owners
+
+
+def _id(layer: Layer, side: str) -> str:
+    return f"{layer.id}/{side}"
+
+
+def _vectors(layer: Layer, rate: float) -> tuple[Tensor, ...]:
+    sizes = ((OUTPUTS, layer.shape[0]), (INPUTS, layer.shape[1]))
+    return tuple(Tensor(_id(layer, side), (size,), 1, "signs", "fast_weights", rate) for side, size in sizes)
+
+
+def _first_difference(layers: Sequence[Layer]) -> tuple[str, str, str] | None:
+    """The first layer that the first member has otherwise, and both findings in words."""
+    members = [(name, {one.path: one for one in own}) for name, own in groupby(layers, key=lambda one: one.member)]
+    first, expected = members[0] if members else ("", {})
+    for name, own in members[1:]:
+        for path in (*own, *expected):
+            mine, theirs = own.get(path), expected.get(path)
+            if mine is None or theirs is None or mine.shape != theirs.shape:
+                return (mine or theirs or layers[0]).id, f"{_text(mine)} in `{name}`", f"{_text(theirs)} in `{first}`"
+    return None
+
+
+def _text(layer: Layer | None) -> str:
+    return "is missing" if layer is None else f"is {_dims(layer.shape)}"
+
+
+def _dims(shape: Shape) -> str:
+    return "x".join(map(str, shape))

@@ -1,0 +1,47 @@
+"""The test images of a data set as a source of corrupted ones.
+
+Takes a split of the runtime, gives numpy arrays. Guarantees: images in files are decoded when they are asked for.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from attrs import frozen
+from numpy.typing import NDArray
+
+from swc.corrupt.filters import Bytes
+
+if TYPE_CHECKING:
+    from swc_runtime.data import Split
+
+
+@frozen(eq=False)
+class SplitSource:
+    """Clean images as members would see them, channels last."""
+
+    split: Split
+
+    @property
+    def data(self) -> str:
+        """The data set's name."""
+        return self.split.facts.name
+
+    @property
+    def labels(self) -> NDArray[np.int64]:
+        """The classes [N]."""
+        found: NDArray[np.int64] = self.split.labels.cpu().numpy()
+        return found
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """[H, W, C]."""
+        channels, high, wide = self.split.facts.image_shape
+        return high, wide, channels
+
+    def images(self, start: int, stop: int) -> Bytes:
+        """Some of the images [N, H, W, C]."""
+        found = self.split.fetch(np.arange(start, stop), None)
+        images: Bytes = found.permute(0, 2, 3, 1).contiguous().cpu().numpy()
+        return images

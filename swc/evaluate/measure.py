@@ -1,0 +1,333 @@
+"""From a run to its evaluation.
+
+Takes a build and what the command line asks; gives `Evaluation`. Guarantees: the run is only read, but for what is
+written into its folder `eval`; temperatures are never fitted on images that are scored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from attrs import evolve, frozen
+
+from swc.compiler.frontend.own_code import told_to_its_author
+from swc.diagnostics import DiagnosticError, Sink
+from swc.diagnostics.catalogue.evaluation import (
+    DrawsInEval,
+    FewImages,
+    NoLines,
+    NotFinished,
+    NothingTrained,
+    OtherImages,
+    ScoredByBatch,
+    TemperatureNotUsed,
+    TooManySubsets,
+)
+from swc.evaluate.prediction_cache import Shelf, shelf_name
+from swc.evaluate.record import Evaluation, Interpolation, Outliers, Predictor
+from swc.evaluate.robustness import Wanted, arrays_for, on_corrupted
+from swc.folders.classes import check_classes
+from swc.program.datasets import DATASETS, DataFacts
+from swc.program.program import Program
+from swc.running.machine import chosen_device
+from swc.running.trained import Kept, kept_of, restored
+from swc.trust.code import folders_of
+from swc.trust.importing import digest_of_own, own_code
+from swc_runtime.data import Dataset, Split, check_readable, open_data, read_images, test_batches
+from swc_runtime.data.listing import printable
+from swc_runtime.data.shares import SMALLEST
+from swc_runtime.ensemble import Ensemble
+from swc_runtime.evaluate import dependences, predict_logits
+from swc_runtime.evaluate.chance import FEWEST
+from swc_runtime.evaluate.cost import PAIR, Cost, member_costs, stored_scalars, subset_cost
+from swc_runtime.evaluate.diversity import diversity, mean_diversity
+from swc_runtime.evaluate.interpolate import alike, along
+from swc_runtime.evaluate.metrics import Bin, Scores, reliability, score
+from swc_runtime.evaluate.outliers import MEASURES, detect
+from swc_runtime.evaluate.subsets import Subset, subsets, together
+from swc_runtime.evaluate.temperature import Temperature, at_temperature, choose_temperature
+from swc_runtime.finite import check_predictions
+from swc_runtime.precision import Arithmetic, choose_arithmetic
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from swc.folders.store import Build
+
+PREDICTIONS = "predictions"  # the name of the file with those for held-out images
+ASKED = 8  # images, to see what outputs depend on
+MOST_SUBSETS = 4095  # of 12 members
+FEW = 150  # images, ten for each bin of the ECE: with less its value is mostly chance
+FEW_OUTLIERS = 20  # images: of less, 95% are all of them
+CALIBRATION = 5  # one in so many held-out images, where temperatures are asked for
+
+Costs = tuple[Cost, ...]
+
+
+@frozen
+class Asked:
+    """What the command line says about an evaluation.
+
+    `outliers` are names of data sets or folders of images; `time_batch` 0 leaves out the times; `interpolate` asks for
+    the line between members of one architecture; `keep` writes the predictions beside the numbers; `corruptions` is a
+    folder of corrupted test images.
+    """
+
+    data: Path | None = None
+    offline: bool = False
+    device: str = "auto"
+    temperature: bool = False
+    outliers: tuple[str, ...] = ()
+    time_batch: int = 128
+    interpolate: bool = False
+    keep: bool = False
+    corruptions: Path | None = None
+
+
+@frozen(eq=False)
+class _Opened:
+    """A trained ensemble with its data, ready to be asked."""
+
+    build: Build
+    kept: Kept
+    ensemble: Ensemble
+    dataset: Dataset
+    arithmetic: Arithmetic
+    device: str
+    batch: int
+    shelf: Shelf
+
+    def predict(self, split: Split, name: str) -> tuple[Tensor, Tensor]:
+        """Probabilities [M, N, C] and labels [N] of a split, whose predictions are kept under `name`."""
+        return self._probabilities(*self.shelf.predictions(name, split, lambda: self._logits(split)))
+
+    def predict_anew(self, split: Split) -> tuple[Tensor, Tensor]:
+        """As `predict`, of which nothing is kept."""
+        return self._probabilities(*self._logits(split))
+
+    def _probabilities(self, logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        probabilities = logits.to(self.device).softmax(-1)
+        names = [member.name for member in self.kept.compiled.program.members]
+        check_predictions(probabilities, names)  # those that were kept are looked at too
+        return probabilities, labels.to(self.device)
+
+    def _logits(self, split: Split) -> tuple[Tensor, Tensor]:
+        return predict_logits(self.ensemble, test_batches(split, self.batch, device=self.device), self.arithmetic)
+
+
+@frozen(eq=False)
+class _Seen:
+    """What the ensemble was asked for: probabilities [M, N, C], labels [N], and what else was measured."""
+
+    probabilities: Tensor
+    labels: Tensor
+    costs: Costs
+    outliers: tuple[Outliers, ...]
+    interpolations: tuple[Interpolation, ...]
+
+
+def evaluate_build(build: Build, asked: Asked, sink: Sink, announce: Callable[[str], None]) -> Evaluation:
+    """Evaluate the latest weights of a run; DiagnosticError where it has none, or its data are not there."""
+    with own_code(build.spec), told_to_its_author(folders_of(build.spec)):
+        opened = _open(build, asked, sink, announce)
+        test = opened.dataset.test
+        others = tuple((name, _other_split(opened, name, asked, announce)) for name in asked.outliers)
+        arrays = arrays_for(asked.corruptions, test, sink) if asked.corruptions else None
+        _tell_dependence(opened, sink)
+        probabilities, labels = opened.predict(test, PREDICTIONS)
+        outliers = tuple(_outliers(opened, probabilities, name, split) for name, split in others)
+        lines = _interpolations(opened, sink) if asked.interpolate else ()
+        seen = _Seen(probabilities, labels, _costs(opened, asked), outliers, lines)
+        found = _evaluated(opened, seen, asked, sink)
+        _tell_numbers(found, sink)
+        if arrays is None:
+            return found
+        wanted = _wanted(found, _parts(len(labels), asked.temperature)[0])
+        return evolve(found, corruptions=on_corrupted(arrays, test, opened.predict_anew, wanted, announce))
+
+
+def _open(build: Build, asked: Asked, sink: Sink, announce: Callable[[str], None]) -> _Opened:
+    spec = build.spec
+    kept = kept_of(build.folder) if build.is_run else None
+    if kept is None or spec.training is None:
+        raise DiagnosticError(NothingTrained(place=str(build.folder)))
+    if not kept.is_finished(spec.training):
+        sink.report(NotFinished(place=str(build.folder), stage=kept.where(spec.training)))
+    device = chosen_device(asked.device)
+    dataset = open_data(spec.data, asked.data, asked.offline, announce).to(device)
+    check_classes(build.folder, dataset)
+    dataset.report(sink)
+    recipe = spec.training.recipe
+    arithmetic = choose_arithmetic(recipe.precision, device)
+    shelf = Shelf(build.folder / "eval", kept, arithmetic, digest_of_own(spec), asked.keep, announce)
+    return _Opened(build, kept, restored(kept, device), dataset, arithmetic, device, recipe.batch, shelf)
+
+
+def _tell_dependence(opened: _Opened, sink: Sink) -> None:
+    """Warn of members whose outputs are no functions of an image alone, by their answers to a few."""
+    images, _ = next(iter(test_batches(opened.dataset.test, ASKED, device=opened.device)))
+    if len(images) < FEWEST:
+        return
+    found = dependences(opened.ensemble, images, opened.arithmetic)
+    names = [member.name for member in opened.kept.compiled.program.members]
+    drawing = tuple(names[host] for host, own in found.items() if own.is_random or not own.is_repeatable)
+    batched = tuple(names[host] for host, own in found.items() if own.depends_on_batch)
+    if drawing:
+        sink.report(DrawsInEval(members=drawing))
+    if batched:
+        sink.report(ScoredByBatch(members=batched, batch=opened.batch))
+
+
+def _costs(opened: _Opened, asked: Asked) -> tuple[Cost, ...]:
+    batch = max(PAIR, asked.time_batch)
+    images, _ = next(iter(test_batches(opened.dataset.test, batch, device=opened.device)))
+    timed = asked.time_batch > 0
+    return member_costs(opened.ensemble, images, opened.arithmetic, timed=timed, time_batch=asked.time_batch)
+
+
+def _outliers(opened: _Opened, familiar: Tensor, name: str, split: Split) -> Outliers:
+    theirs, _ = opened.predict(split.to(opened.device), shelf_name(name))
+    # between one member's prediction and which member it is of there is no information
+    measures = MEASURES if len(familiar) > 1 else tuple(name for name in MEASURES if name != "information")
+    found = tuple((measure, detect(familiar, theirs, measure)) for measure in measures)
+    return Outliers(printable(name), theirs.shape[1], found)
+
+
+def _other_split(opened: _Opened, name: str, asked: Asked, announce: Callable[[str], None]) -> Split:
+    """The test images of a data set by name, or those below a folder, to be normalised as the members' own.
+
+    Each was read once, so that a damaged one is told before minutes of predictions, and not after.
+    """
+    split = _opened_split(opened.dataset.facts, name, asked, announce)
+    check_readable(split)
+    return split
+
+
+def _opened_split(own: DataFacts, name: str, asked: Asked, announce: Callable[[str], None]) -> Split:
+    if name not in DATASETS:
+        return read_images(own, Path(name), announce)
+    other = DATASETS[name]
+    if other.image_shape != own.image_shape:
+        raise DiagnosticError(OtherImages(name=name, found=other.image_shape, needed=own.image_shape))
+    split = open_data(other, asked.data, asked.offline, announce).test
+    return split.known_as(evolve(other, mean=own.mean, deviation=own.deviation))
+
+
+def _interpolations(opened: _Opened, sink: Sink) -> tuple[Interpolation, ...]:
+    """The line between every two members of one architecture, on all held-out images but a last single one."""
+    pairs = alike(opened.ensemble)
+    if not pairs or len(opened.dataset.test) < SMALLEST:
+        reason = "there is but one held-out image" if pairs else "no two members have one architecture"
+        sink.report(NoLines(reason=reason))
+        return ()
+    batches = list(test_batches(opened.dataset.test, opened.batch, device=opened.device))
+    batches = [batch for batch in batches if len(batch[1]) > 1]  # BatchNorm has no variance of one image
+    names = [member.name for member in opened.kept.compiled.program.members]
+    return tuple(
+        Interpolation(names[pair[0]], names[pair[1]], along(opened.ensemble, pair, batches, opened.arithmetic))
+        for pair in pairs
+    )
+
+
+def _evaluated(opened: _Opened, seen: _Seen, asked: Asked, sink: Sink) -> Evaluation:
+    spec = opened.build.spec
+    assert spec.training is not None
+    probabilities, labels = seen.probabilities, seen.labels
+    scored, fitted = _parts(len(labels), asked.temperature)
+    program = opened.kept.compiled.program
+    predictors: list[Predictor] = []
+    bins: list[tuple[Bin, ...]] = []
+    for subset in _subsets(len(probabilities), sink):
+        final, temperature = _calibrated(together(probabilities, subset), labels, fitted, asked.temperature)
+        scores = score(final[scored], labels[scored])
+        predictors.append(_predictor(program, subset, scores, temperature, seen.costs))
+        if len(subset) in (1, len(probabilities)):
+            bins.append(reliability(final[scored], labels[scored]))
+    matrix = diversity(probabilities[:, scored], labels[scored])
+    return Evaluation(
+        run=str(opened.build.folder),
+        ensemble=spec.name,
+        data=spec.data.name,
+        stage=opened.kept.where(spec.training),
+        epochs_scale=spec.training.epochs_scale,
+        machine=f"{opened.device}, {opened.arithmetic}",
+        num_images=len(scored),
+        num_calibration=len(fitted),
+        time_batch=min(asked.time_batch, len(labels)),  # of fewer images no larger batch can be made
+        predictors=tuple(predictors),
+        reliability=tuple(bins),
+        diversity=tuple(tuple(row) for row in matrix.tolist()),
+        mean_diversity=mean_diversity(matrix),
+        mean_top1=sum(p.scores.top1 for p in predictors[: len(probabilities)]) / len(probabilities),
+        outliers=seen.outliers,
+        interpolations=seen.interpolations,
+        num_classes=probabilities.shape[-1],
+    )
+
+
+def _wanted(found: Evaluation, scored: Tensor) -> Wanted:
+    """Corrupted images are scored as the clean ones: the same of them, at the temperatures that those gave."""
+    num_members = len(found.diversity)
+    members = found.predictors[:num_members]
+    names = tuple(predictor.members[0] for predictor in members)
+    temperatures = tuple(predictor.temperature for predictor in members)
+    if num_members == 1:
+        return Wanted(scored, names, temperatures)
+    return Wanted(scored, (*names, "ensemble"), (*temperatures, found.predictors[-1].temperature))
+
+
+def _parts(num_images: int, calibrate: bool) -> tuple[Tensor, Tensor]:
+    """The images that are scored, and those that temperatures are fitted on: every fifth of a settled shuffle.
+
+    Of fewer than five all are scored, and no temperature is fitted.
+    """
+    if not calibrate or num_images < CALIBRATION:
+        return torch.arange(num_images), torch.arange(0)
+    order = torch.randperm(num_images, generator=torch.Generator().manual_seed(0))
+    is_fitted = torch.arange(num_images) % CALIBRATION == 0
+    return order[~is_fitted].sort().values, order[is_fitted].sort().values
+
+
+def _subsets(num_members: int, sink: Sink) -> tuple[Subset, ...]:
+    if 2**num_members - 1 <= MOST_SUBSETS:
+        return subsets(num_members)
+    sink.report(TooManySubsets(num_members=num_members, most=MOST_SUBSETS))
+    singles = tuple((number,) for number in range(num_members))
+    return (*singles, *(tuple(range(size)) for size in range(2, num_members + 1)))
+
+
+def _calibrated(
+    predicted: Tensor, labels: Tensor, fitted: Tensor, calibrate: bool
+) -> tuple[Tensor, Temperature | None]:
+    """The probabilities that are scored, and their temperature where one was asked for."""
+    if not calibrate:
+        return predicted, None
+    chosen = choose_temperature(predicted[fitted], labels[fitted])
+    return predicted if chosen.unused else at_temperature(predicted, chosen.value), chosen
+
+
+def _tell_numbers(found: Evaluation, sink: Sink) -> None:
+    """Warn of what was not fitted, and of numbers that too few images speak of."""
+    reasons = dict.fromkeys(one.uncalibrated for one in found.predictors if one.uncalibrated)
+    for reason in reasons:
+        named = tuple(" + ".join(one.members) for one in found.predictors if one.uncalibrated == reason)
+        sink.report(TemperatureNotUsed(predictors=named, reason=reason))
+    if found.num_images < FEW:
+        sink.report(FewImages(data=found.data, num_images=found.num_images, few=FEW, about="ECE in 15 bins and top-1"))
+    for other in found.outliers:
+        if other.num_images < FEW_OUTLIERS:
+            told = FewImages(data=other.data, num_images=other.num_images, few=FEW_OUTLIERS, about="FPR95")
+            sink.report(told)
+
+
+def _predictor(
+    program: Program, subset: Subset, scores: Scores, temperature: Temperature | None, costs: Costs
+) -> Predictor:
+    names = tuple(program.members[number].name for number in subset)
+    cost = subset_cost(program, subset, costs)
+    stored = stored_scalars(program, names)
+    value, unused = (temperature.value, temperature.unused) if temperature else (None, "")
+    return Predictor(names, scores, stored, cost.multiply_adds, cost.milliseconds, value, unused)

@@ -1,0 +1,176 @@
+"""Predictions that are kept, so that metrics never need a second pass.
+
+Takes what predicts and a split; gives logits and labels, from a file where it holds just these. Guarantees: what is
+used was made of the same weights, code, images, normalisation, precision and libraries, and it is said that it is used;
+a file of anything else, or a damaged one, is not used, and it is said why.
+
+Shapes: M members, N images, C classes.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from hashlib import sha256
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from attrs import define
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+import swc
+from swc.diagnostics import DiagnosticError
+from swc.diagnostics.catalogue.files import OutputUnwritable
+from swc.diagnostics.sources import reason_of
+from swc.program.datasets import DATASETS
+from swc.program.files import is_there
+from swc.program.plain_json import read_json
+from swc.running.trained import Kept
+from swc_runtime.data import Split
+from swc_runtime.data.splits import FolderSplit
+from swc_runtime.export.whole import write_file_whole
+from swc_runtime.precision import Arithmetic
+from swc_runtime.records.checkpoint import under_prefix
+
+SCHEMA = "swc predictions 1"
+KEY = "swc"  # the one key of the file's metadata: several would stand in no settled order
+READING = 2  # how files are decoded; before, EXIF orientation was left aside
+CHUNK = 1024  # images that are hashed at a time
+LIBRARIES = ("torch", "torchvision", "pillow")
+
+Predicted = tuple[Tensor, Tensor]
+Facts = dict[str, str]
+
+
+@define(eq=False)
+class Shelf:
+    """The kept predictions of a run: files in `folder`, used where they fit, and written where `keeps` says so.
+
+    `code` is the digest of the code of members that is not ours; `announce` is told what is used, and what is not.
+    """
+
+    folder: Path
+    kept: Kept
+    arithmetic: Arithmetic
+    code: str
+    keeps: bool
+    announce: Callable[[str], None]
+
+    def predictions(self, name: str, split: Split, compute: Callable[[], Predicted]) -> Predicted:
+        """Logits [M, N, C] and labels [N] of a split, kept under `name` or computed."""
+        path = self.folder / f"{name}.safetensors"
+        is_kept = is_there(path)
+        if not (self.keeps or is_kept):
+            return compute()
+        facts = {**self._facts, **facts_of(split)}
+        found = self._found(path, facts) if is_kept else None
+        if found is not None:
+            return found
+        logits, labels = compute()
+        if self.keeps:
+            self._keep(path, logits, labels, facts)
+        return logits, labels
+
+    @cached_property
+    def _facts(self) -> Facts:
+        """What predictions depend on beside the images."""
+        return {
+            "weights": digest_of(under_prefix("state", self.kept.tensors)),
+            "program": self.kept.meta.program_hash,
+            "code of members": self.code,
+            "precision": f"{str(self.arithmetic.dtype).removeprefix('torch.')} on {self.arithmetic.device}",
+            "libraries": ", ".join([f"swc {swc.__version__}", *(f"{name} {version(name)}" for name in LIBRARIES)]),
+        }
+
+    def _found(self, path: Path, facts: Facts) -> Predicted | None:
+        try:
+            kept, tensors = read_predictions(path)
+        except (OSError, ValueError) as error:
+            self.announce(f"{path} is damaged ({error}): predictions are computed anew")
+            return None
+        other = next((what for what, value in facts.items() if kept.get(what) != value), None)
+        if other is not None:
+            self.announce(f"{path} is of other {other}: predictions are computed anew")
+            return None
+        self.announce(f"predictions are those kept in {path}")
+        return tensors
+
+    def _keep(self, path: Path, logits: Tensor, labels: Tensor, facts: Facts) -> None:
+        position = self.kept.meta.position
+        trained = {"revision": position.revision, "epoch": position.epoch, "step": position.step}
+        tensors = {"logits": logits.cpu().contiguous(), "labels": labels.cpu().contiguous()}
+        described = {"schema": SCHEMA, "facts": facts, "trained": trained, "sha256": digest_of(tensors)}
+        metadata = {KEY: json.dumps(described, sort_keys=True)}
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            write_file_whole(path, lambda partial: save_file(tensors, partial, metadata))
+        except OSError as error:
+            raise DiagnosticError(OutputUnwritable(path=str(path), reason=reason_of(error))) from error
+        self.announce(f"kept the predictions in {path}")
+
+
+def read_predictions(path: Path) -> tuple[Mapping[str, str], Predicted]:
+    """What predictions depend on, and the logits and labels themselves; ValueError where the file is damaged."""
+    try:
+        with safe_open(path, "pt") as file:
+            described = read_json((file.metadata() or {})[KEY])
+            tensors = {name: file.get_tensor(name) for name in ("logits", "labels")}
+    except (SafetensorError, KeyError, TypeError, RecursionError) as error:
+        raise ValueError(f"it holds no predictions: {error}") from error
+    if not isinstance(described, dict) or described.get("schema") != SCHEMA:
+        raise ValueError("it has another layout")
+    if described.get("sha256") != digest_of(tensors):
+        raise ValueError("its checksum does not match")
+    facts, logits, labels = described.get("facts"), tensors["logits"], tensors["labels"]
+    if not isinstance(facts, dict) or logits.dim() != 3 or labels.shape != logits.shape[1:2]:
+        raise ValueError("its parts do not fit together")
+    return facts, (logits, labels)
+
+
+def shelf_name(outliers: str) -> str:
+    """Under which name predictions for another data set, or a folder of images, are kept."""
+    if outliers in DATASETS:
+        return f"predictions_{outliers}"
+    place = Path(outliers).resolve()
+    return f"predictions_{re.sub(r'[^A-Za-z0-9_]', '_', place.name)}_{sha256(os.fsencode(place)).hexdigest()[:8]}"
+
+
+def facts_of(split: Split) -> Facts:
+    """What predictions depend on of a split: the images, and how they are normalised."""
+    facts = split.facts
+    shaped: dict[str, Any] = {"mean": facts.mean, "deviation": facts.deviation, "shape": facts.image_shape}
+    if isinstance(split, FolderSplit):
+        shaped["reading"] = READING
+    return {"images": _images_digest(split), "preprocessing": json.dumps(shaped, sort_keys=True)}
+
+
+def _images_digest(split: Split) -> str:
+    """Of files their names, sizes and times of change; of what is held in memory every pixel; and all labels."""
+    digest = sha256(split.labels.cpu().numpy().tobytes())
+    if isinstance(split, FolderSplit):
+        for name in split.files:
+            state = Path(name).stat()
+            digest.update(os.fsencode(f"{name}\0{state.st_size}\0{state.st_mtime_ns}\0"))
+        return digest.hexdigest()
+    for start in range(0, len(split), CHUNK):
+        samples = np.arange(start, min(start + CHUNK, len(split)), dtype=np.int64)
+        digest.update(split.fetch(samples, None).cpu().contiguous().numpy().data)
+    return digest.hexdigest()
+
+
+def digest_of(tensors: Mapping[str, Tensor]) -> str:
+    """The SHA-256 of tensors by name, with their types and shapes."""
+    digest = sha256()
+    for name in sorted(tensors):
+        tensor = tensors[name].detach().cpu().contiguous()
+        digest.update(f"{name}\0{tensor.dtype}\0{tuple(tensor.shape)}\0".encode())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()

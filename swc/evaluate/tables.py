@@ -1,0 +1,137 @@
+"""An evaluation as tables for a terminal or a file.
+
+Takes an `Evaluation`, gives a renderable. Guarantees: what was scaled down, calibrated or left out is said beside it.
+"""
+
+from __future__ import annotations
+
+from math import isnan
+from typing import TYPE_CHECKING
+
+from swc.evaluate.corruption_tables import corruptions_shown
+from swc.show.plain import table
+from swc.show.wording import decimal, exact, per_cent, scale_text, several, short
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.table import Table
+
+    from swc.evaluate.record import Evaluation, Outliers, Predictor
+
+SCORED = 7  # columns of a name and its scores
+TOP = 5  # classes that top-5 accuracy looks at
+MOST = 31  # subsets in the table; all are in the files
+
+
+def evaluation_shown(found: Evaluation) -> RenderableType:
+    """Members, subsets and ensemble with scores and costs; diversity; outliers; corrupted images."""
+    from rich.console import Group
+    from rich.text import Text
+
+    parts: list[RenderableType] = [Text(_title(found), style="bold"), Text(), _predictors(found), Text()]
+    parts += [Text(line) for line in _remarks(found)]
+    if len(found.diversity) > 1:
+        parts += [Text(), Text("diversity: disagreement over the error rate of the row's member"), _diversity(found)]
+    for other in found.outliers:
+        parts += [Text(), _outliers(other)]
+    if found.interpolations:
+        parts += [Text(), Text("top-1 on the line between two members, BatchNorm by batches"), _interpolations(found)]
+    if found.corruptions:
+        parts += [Text(), *corruptions_shown(found.corruptions)]
+    return Group(*parts)
+
+
+def _title(found: Evaluation) -> str:
+    images = several(found.num_images, "held-out image")
+    return f"{found.ensemble} on {found.data}, after {found.stage}, {images}{scale_text(found.epochs_scale)}"
+
+
+def _predictors(found: Evaluation) -> Table:
+    made = table("", *(f">{name}" for name in ("top-1", "top-5", "NLL", "ECE", "Brier", "AURC")))
+    calibrated = any(one.temperature is not None for one in found.predictors)
+    for name in (*(("T",) if calibrated else ()), "parameters", "MAdds", "ms/image"):
+        made.add_column(name, justify="right", no_wrap=True)
+    for predictor in _chosen(found):
+        whole = len(predictor.members) == len(found.diversity)
+        row = _row(predictor, whole, found.num_classes)
+        made.add_row(
+            *row[:SCORED],
+            *((_temperature(predictor),) if calibrated else ()),
+            *row[SCORED:],
+            style="bold" if whole else "",
+        )
+    return made
+
+
+def _chosen(found: Evaluation) -> tuple[Predictor, ...]:
+    """All, or of each size the one with the best accuracy besides the members themselves."""
+    if len(found.predictors) <= MOST:
+        return found.predictors
+    best: dict[int, Predictor] = {}
+    for predictor in found.predictors:
+        size = len(predictor.members)
+        if size not in best or predictor.scores.top1 > best[size].scores.top1:
+            best[size] = predictor
+    members = [predictor for predictor in found.predictors if len(predictor.members) == 1]
+    return (*members, *(best[size] for size in sorted(best) if size > 1))
+
+
+def _temperature(predictor: Predictor) -> str:
+    return "1 (none)" if predictor.uncalibrated else f"{predictor.temperature:.3f}"
+
+
+def _row(predictor: Predictor, is_whole: bool, num_classes: int) -> tuple[str, ...]:
+    scores = predictor.scores
+    name = "ensemble" if is_whole and len(predictor.members) > 1 else " + ".join(predictor.members)
+    time = "-" if predictor.milliseconds is None else f"{predictor.milliseconds:.3g}"
+    return (
+        name,
+        per_cent(scores.top1),
+        "-" if 0 < num_classes <= TOP else per_cent(scores.top5),  # of so few classes it is always 100%
+        decimal(scores.nll),
+        per_cent(scores.ece),
+        decimal(scores.brier),
+        decimal(scores.aurc),
+        exact(predictor.parameters),
+        short(predictor.multiply_adds),
+        time,
+    )
+
+
+def _remarks(found: Evaluation) -> list[str]:
+    said = [f"mean member top-1 {per_cent(found.mean_top1)}"]
+    if not isnan(found.mean_diversity):
+        said[0] += f", mean diversity {decimal(found.mean_diversity)}"
+    if len(_chosen(found)) < len(found.predictors):
+        said.append(f"of {exact(len(found.predictors))} subsets the best of each size; all are in the files")
+    if found.num_calibration:
+        fitted = exact(found.num_calibration)
+        said.append(f"temperatures were fitted on {fitted} other held-out images; the scores are not of the whole set")
+    if unused := sum(1 for one in found.predictors if one.uncalibrated):
+        said.append(f"T = 1 where none is used: {exact(unused)} of {exact(len(found.predictors))} predictors")
+    timed = f", times in batches of {found.time_batch}, weights composed before" if found.time_batch else ""
+    return [*said, f"on {found.machine}{timed}"]
+
+
+def _diversity(found: Evaluation) -> Table:
+    names = [predictor.members[0] for predictor in found.predictors[: len(found.diversity)]]
+    made = table("", *(f">{name}" for name in names))
+    for name, row in zip(names, found.diversity, strict=True):
+        made.add_row(name, *("-" if isnan(value) else decimal(value, 3) for value in row))
+    return made
+
+
+def _outliers(other: Outliers) -> Table:
+    made = table(f"{other.data} ({several(other.num_images, 'image')}) by", ">AUROC", ">AUPR", ">FPR95")
+    for measure, found in other.by_measure:
+        made.add_row(measure, decimal(found.auroc), decimal(found.aupr), decimal(found.fpr95))
+    return made
+
+
+def _interpolations(found: Evaluation) -> Table:
+    """Each line at its ends, in the middle, and where it is lowest."""
+    made = table("from", "to", ">start", ">middle", ">end", ">lowest")
+    for line in found.interpolations:
+        places = (line.top1[0], line.top1[len(line.top1) // 2], line.top1[-1], min(line.top1))
+        made.add_row(line.first, line.second, *(per_cent(value) for value in places))
+    return made

@@ -1,0 +1,192 @@
+"""What stands beside exported members: a model card, and the code that loads them.
+
+Takes a build and what was exported; gives text. Guarantees: the code needs torch, and torchvision where a member comes
+from there, alone; a number on the card was measured, or is not there.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from swc.compiler.ir.counts import count
+from swc.diagnostics.printable import on_one_line
+from swc.program.model_source import ModelSource
+from swc.running.results import read_results
+from swc.show.wording import budget_text, decimal, exact, per_cent, scale_text
+
+if TYPE_CHECKING:
+    from swc.folders.store import Build
+    from swc.program.datasets import DataFacts
+    from swc.program.program import MemberPlan, Program
+
+LOADER = """\"\"\"The members of {ensemble} as plain torch modules.
+
+    from members import load, normalised, predict
+
+    probabilities = predict(normalised(images))  # images [B, {channels}, {height}, {width}] in [0, 1]
+\"\"\"
+
+from functools import lru_cache
+from pathlib import Path
+
+import torch
+{imports}
+MEAN = torch.tensor({mean}).view(1, -1, 1, 1)
+DEVIATION = torch.tensor({deviation}).view(1, -1, 1, 1)
+CLASSES = {classes}  # what the outputs stand for, in their order
+MEMBERS = {{
+{members}}}
+
+
+def normalised(images):
+    \"\"\"Images as the members were trained on.\"\"\"
+    return (images - MEAN.to(images.device)) / DEVIATION.to(images.device)
+
+
+def load(name):
+    \"\"\"A member with its weights, in eval mode.\"\"\"
+    member = MEMBERS[name]()
+    for buffer in member.buffers():
+        buffer.data = buffer.clone()  # one made by `expand` has no memory of its own to load into
+    member.load_state_dict(torch.load(Path(__file__).with_name(f"{{name}}.pt"), weights_only=True))
+    member.eval()
+    return member
+
+
+@lru_cache(maxsize=None)
+def _kept(name, device):
+    return load(name).to(device)
+
+
+@torch.no_grad()
+def predict(images, names=tuple(MEMBERS)):
+    \"\"\"The mean of the members' probabilities for normalised images, on their device.
+
+    Each member is loaded once for a device, and kept.
+    \"\"\"
+    return torch.stack([_kept(name, images.device)(images).softmax(-1) for name in names]).mean(0)
+"""
+
+
+def loader(program: Program, members: Sequence[MemberPlan], classes: Sequence[str] | None) -> str:
+    """A Python file that builds the members and loads their state."""
+    facts = program.data
+    channels, height, width = facts.image_shape
+    return LOADER.format(
+        ensemble=inside_docstring(program.ensemble),
+        channels=channels,
+        height=height,
+        width=width,
+        imports="".join(sorted({"from {} import {}\n".format(*import_of(member.source)) for member in members})),
+        mean=list(facts.mean),
+        deviation=list(facts.deviation),
+        classes=None if classes is None else ascii(list(classes)),
+        members="".join(
+            f"    {quoted(member.name)}: lambda: {call_of(member.source, program)},\n" for member in members
+        ),
+    )
+
+
+def quoted(text: str) -> str:
+    """A text as a literal of Python, in double quotes: whatever it holds, it ends where the literal does."""
+    return json.dumps(text)
+
+
+def inside_docstring(text: str) -> str:
+    """A text for the inside of a docstring or a comment, which it can't end."""
+    return on_one_line(text).replace("\\", "/").replace('"', "'")
+
+
+def import_of(source: ModelSource) -> tuple[str, str, str]:
+    """What must be imported to build a member: module, name, and no alias."""
+    match source.kind:
+        case "family":
+            return (source.name, source.name, "")
+        case "torchvision":
+            return ("torchvision.models", "get_model", "")
+        case "python":
+            module, _, path = source.name.partition(":")
+            return (module, path.partition(".")[0], "")
+
+
+def call_of(source: ModelSource, program: Program) -> str:
+    """The call that builds a member."""
+    given = "".join(f", {name}={value!r}" for name, value in source.given().items())
+    classes = program.data.num_classes
+    match source.kind:
+        case "family":
+            return f"{source.name}({classes}, {program.data.image_shape}{given})"
+        case "torchvision":
+            return f"get_model({quoted(source.name)}, weights=None, num_classes={classes}{given})"
+        case "python":
+            return f"{source.name.partition(':')[2]}({', '.join(_offered(source, classes))})"
+
+
+def _offered(source: ModelSource, classes: int) -> list[str]:
+    """The arguments that a factory of one's own is called with, the number of classes where it takes that."""
+    from swc_runtime.models import find_factory, offered_arguments
+
+    offered = offered_arguments(find_factory(source.name), source.given(), classes)
+    return [f"{name}={value!r}" for name, value in offered.items()]
+
+
+def card(
+    build: Build,
+    stage: str,
+    members: Sequence[str],
+    files: Sequence[str],
+    what: str,
+    classes: Sequence[str] | None,
+) -> str:
+    """The model card: what it is, what it was trained on, budget, scores, and the files."""
+    spec, counts = build.spec, count(build.revisions[-1].graph)
+    data = spec.data
+    scale = scale_text(spec.training.epochs_scale) if spec.training else ""
+    shared = (
+        f"{budget_text(spec.budget)}; all members together store {exact(counts.parameter_scalars)} parameters, "
+        f"{exact(counts.template_scalars)} of them in templates; the shared layers would own "
+        f"{exact(counts.native_scalars)} unshared"
+    )
+    facts = {
+        "Data": f"{data.name}, {data.num_classes} classes, images {data.image_shape}",
+        "Images": _reading(data),
+        "Classes": _classes(classes),
+        "Normalised": f"mean {list(data.mean)}, deviation {list(data.deviation)}, for pixels in [0, 1]",
+        "Trained": f"to {stage}{scale}",
+        "Budget": shared,
+        "Files": ", ".join(f"`{name}`" for name in files),
+    }
+    head = [f"# {spec.name}", "", f"{what}: {', '.join(members)}.", ""]
+    return "\n".join([*head, *(f"- {name}: {said}" for name, said in facts.items()), "", *_scores(build.folder)]) + "\n"
+
+
+def _classes(names: Sequence[str] | None) -> str:
+    """What the outputs stand for, in their order; as JSON, since the names are those of somebody's folders."""
+    if names is None:
+        return "names are not known; outputs are numbered in the order of the class folders' names"
+    return f"`{json.dumps(list(names), ensure_ascii=False)}`, in the order of the outputs"
+
+
+def _reading(data: DataFacts) -> str:
+    """How an image must be brought to the members' size."""
+    channels, height, width = data.image_shape
+    kind = "grey" if channels == 1 else "RGB"
+    if data.folder is None and data.name != "imagenet":
+        return f"{kind}, as they are"
+    turned = "" if data.folder is None else "turned upright by their EXIF orientation, "
+    return f"{kind}, {turned}the shorter side resized to 8/7 of {height} x {width} pixels, the middle cut out"
+
+
+def _scores(folder: Path) -> list[str]:
+    """The scores that the run came to, where it is finished."""
+    found = read_results(folder)
+    if found is None:
+        return ["Scores: the run has not come to its end."]
+    rows = [*found["members"], {"name": "ensemble", **found["together"]}]
+    scores = [(row["name"], per_cent(row["top1"]), decimal(row["nll"]), per_cent(row["ece"])) for row in rows]
+    table = [f"| {' | '.join(cells)} |" for cells in scores]
+    head = f"On {exact(found['together']['num_images'])} held-out images:"
+    return [head, "", "| | top-1 | NLL | ECE |", "|---|---|---|---|", *table]

@@ -1,0 +1,184 @@
+"""What an export starts from, and how its files are held against it.
+
+Takes a trained ensemble; gives images and the outputs that every file must give for them. Guarantees: a file is asked
+for the same images in the same batches as the ensemble, from the same random numbers on; what a member's outputs depend
+on beside that is looked for only where a file gives others.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from functools import cached_property
+from math import inf, isnan
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from attrs import define, field
+from torch import Tensor
+
+from swc.diagnostics import DiagnosticError
+from swc.diagnostics.catalogue.exporting import BatchNotKept, BatchRefused, ChanceNotKept, ExportDiffers
+from swc.running.trained import Kept, restored
+from swc_runtime.evaluate.chance import Dependence, buffers_kept, chance_kept, dependence, draw_from
+from swc_runtime.export.formats import TOLERANCE, difference
+from swc_runtime.finite import check_predictions
+
+if TYPE_CHECKING:
+    from swc.program.program import MemberPlan, Program
+    from swc_runtime.ensemble import Ensemble
+
+BATCHES = (3, 1, 8)  # images that a file is asked for at a time; it was traced with the first
+DRAWS = "torch-export"  # the format whose programs draw torch's random numbers as the members do
+SEED = 3  # of the random numbers that files are asked with: another than they were written with
+
+Keeps = Callable[[], bool] | None
+
+
+@define(eq=False)
+class Job:
+    """Members of a trained ensemble, by number; their files are made in `stage` and will be found in `folder`.
+
+    `classes` are the names of what their outputs stand for (None: they are not known).
+    """
+
+    kept: Kept
+    chosen: tuple[int, ...]
+    stage: Path
+    folder: Path
+    classes: tuple[str, ...] | None
+    _expected: dict[tuple[int, int], Tensor | None] = field(factory=dict, init=False)
+
+    @property
+    def program(self) -> Program:
+        """The program that was trained last."""
+        return self.kept.compiled.program
+
+    @property
+    def members(self) -> tuple[MemberPlan, ...]:
+        """The chosen members."""
+        return tuple(self.program.members[number] for number in self.chosen)
+
+    @cached_property
+    def ensemble(self) -> Ensemble:
+        """All members, trained, in eval mode on the CPU."""
+        made = restored(self.kept, "cpu")
+        made.eval()
+        return made
+
+    @cached_property
+    def images(self) -> Tensor:
+        """Random images [B, C, H, W], as if they were normalised."""
+        shape = (max(BATCHES), *self.program.data.image_shape)
+        return torch.randn(shape, generator=torch.Generator().manual_seed(0))
+
+    def expected(self, number: int, size: int) -> Tensor | None:
+        """Logits [B, classes] of member `number` for the first images, of a joint network [M, B, classes].
+
+        None where the member takes no batch of that size; where it takes none at all, its error passes through.
+        DiagnosticError where a member's predictions are not finite.
+        """
+        if (number, size) not in self._expected:
+            self._expected[number, size] = self._asked(number, size)
+        return self._expected[number, size]
+
+    def _asked(self, number: int, size: int) -> Tensor | None:
+        try:
+            with torch.no_grad():
+                found = again(lambda images: self._run(number, images), self.images[:size])
+        except (RuntimeError, ValueError):  # BatchNorm by the batch's statistics takes no single image, for instance
+            if size == BATCHES[0]:
+                raise
+            return None
+        network = next(one for one in self.ensemble.networks if one.host == number)
+        names = [self.program.members[member].name for member in network.members]
+        check_predictions((found if network.is_joint else found[None]).softmax(-1), names)
+        return found
+
+    def _run(self, number: int, images: Tensor) -> Tensor:
+        network = next(one for one in self.ensemble.networks if one.host == number)
+        with self.ensemble.composed(), buffers_kept(self.ensemble):
+            logits = self.ensemble.run(network, images)
+        return logits if network.is_joint else logits[0]
+
+    def dependence(self, number: int) -> Dependence:
+        """What the outputs of member `number` depend on beside each image."""
+        with torch.no_grad():
+            return dependence(lambda images: self._run(number, images), self.images, TOLERANCE)
+
+    def notes(self, member: MemberPlan) -> dict[str, str]:
+        """What a file says of itself, where its format has a place for that."""
+        data = self.program.data
+        named = {} if self.classes is None else {"class_names": json.dumps(list(self.classes), ensure_ascii=False)}
+        normalised = {"mean": json.dumps(list(data.mean)), "deviation": json.dumps(list(data.deviation))}
+        return {"ensemble": self.program.ensemble, "member": member.name, **normalised, **named}
+
+    def check(self, file: str, number: int, form: str, ask: Callable[[Tensor], Tensor], keeps: Keeps) -> float:
+        """How far a file's outputs are from those of member `number`; DiagnosticError where that is too far.
+
+        `keeps` says whether the file holds the member's whole state, in the formats that hold nothing else (None: in
+        the others). Such a file is as it should be also where the outputs cannot be had twice.
+        """
+        name = self.program.members[number].name
+        if keeps is None and _is_lost(found := self.dependence(number), form):
+            raise DiagnosticError(ChanceNotKept(member=name, form=form, is_random=found.is_random))
+        gaps = [self._gap(number, form, size, ask) for size in BATCHES]
+        worst = max(gaps, key=lambda gap: inf if isnan(gap) else gap)
+        if worst <= TOLERANCE:
+            return worst
+        found = self.dependence(number)
+        if keeps is None and not found.is_by_image:
+            raise DiagnosticError(_not_kept(name, form, found))
+        if keeps is None or not keeps() or (found.is_repeatable and not found.is_random):
+            raise DiagnosticError(ExportDiffers(path=str(self.folder / file), member=name, difference=worst))
+        return 0.0
+
+    def _gap(self, number: int, form: str, size: int, ask: Callable[[Tensor], Tensor]) -> float:
+        expected = self.expected(number, size)
+        if expected is None:
+            return 0.0
+        try:
+            found = again(ask, self.images[:size])
+        except (RuntimeError, ValueError, AssertionError) as error:  # what programs raise of sizes they do not take
+            name = self.program.members[number].name
+            raise DiagnosticError(BatchRefused(member=name, form=form, size=size, reason=reason_of(error))) from error
+        if found.shape != expected.shape:
+            return inf
+        return difference(found, expected)
+
+
+def reason_of(error: BaseException) -> str:
+    """What went wrong in the first place, in one plain line; exporters wrap it in advice, and colour that."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    first = str(error).strip().partition("\n")[0]
+    return re.sub(r"\x1b\[[0-9;]*m", "", first) or type(error).__name__
+
+
+def traits_of(found: Dependence) -> str:
+    """What a program may not be able to follow of a member whose outputs are no functions of one image alone."""
+    if not found.is_repeatable:
+        return "it gives the same images other outputs each time"
+    if found.is_random:
+        return "it draws random numbers in eval mode"
+    return "its outputs depend on the other images of the batch" if found.depends_on_batch else ""
+
+
+def again(ask: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
+    """What something gives for images, from the random numbers on that all are asked with."""
+    with chance_kept():
+        draw_from(SEED)
+        return ask(images.clone())  # which it may work on in place
+
+
+def _is_lost(found: Dependence, form: str) -> bool:
+    """Whether a program cannot draw what a member draws; that would not always show in a few outputs."""
+    return not found.is_repeatable or found.is_untraceable or (found.is_random and form != DRAWS)
+
+
+def _not_kept(member: str, form: str, found: Dependence) -> ChanceNotKept | BatchNotKept:
+    if found.depends_on_batch:
+        return BatchNotKept(member=member, form=form)
+    return ChanceNotKept(member=member, form=form, is_random=found.is_random)

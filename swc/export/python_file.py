@@ -1,0 +1,116 @@
+"""The Python file of an ensemble and its tensors, written and tried.
+
+Takes a job; writes two files. Guarantees: the Python file was run in a process of its own, where this project cannot be
+imported, and gave the members' outputs for the tensors beside it.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from swc.diagnostics import DiagnosticError
+from swc.diagnostics.catalogue.exporting import ExportDoesNotRun, JointNetwork, OwnFactory
+from swc.export.job import BATCHES, Job
+from swc.export.python_names import Names, file_stem, names_of
+from swc.export.python_source import python_source
+from swc.folders.store import write_whole
+from swc.program.program import MemberPlan
+from swc.system.processes import end, tied
+from swc_runtime.export.whole import write_file_whole
+
+PYTHON = "python"  # the format's name
+ASK = """
+import os, sys, threading
+
+# input is a pipe that the export holds open: this process ends when that is gone
+threading.Thread(target=lambda: os.read(0, 1) or os._exit(1), daemon=True).start()
+sys.modules.update(swc=None, swc_runtime=None)  # as if this project were not there
+sys.path.insert(0, sys.argv[1])
+from importlib import import_module
+
+import torch
+from safetensors.torch import load_file, save_file
+
+ensemble = import_module(sys.argv[2]).load()
+images = load_file(sys.argv[3])
+with torch.no_grad():
+    save_file({name: ensemble(batch) for name, batch in images.items()}, sys.argv[4])
+"""
+
+
+def python_file(job: Job) -> dict[str, float]:
+    """Write and try both files; how far the outputs were off, by file."""
+    for member in job.members:
+        if member.source.kind == "python":
+            raise DiagnosticError(OwnFactory(member=member.name, factory=member.source.name))
+    joint = tuple(job.program.members[network.host].name for network in job.ensemble.networks if network.is_joint)
+    if joint:
+        raise DiagnosticError(JointNetwork(members=joint))
+    stem = file_stem(job.program.ensemble)
+    names = names_of(job.program, job.members)
+    text = python_source(job.program, job.kept.compiled.graph, job.members, job.classes)
+    state = _state(job, names)
+    write_file_whole(job.stage / f"{stem}.safetensors", lambda partial: save_file(state, partial))
+    write_whole(job.stage / f"{stem}.py", text)
+    outputs = _tried(job, stem)
+    gaps = [
+        job.check(f"{stem}.py", number, PYTHON, lambda images, place=place: outputs[len(images)][place], None)  # type: ignore[misc]
+        for place, number in enumerate(job.chosen)
+    ]
+    return {f"{stem}.py": max(gaps), f"{stem}.safetensors": 0.0}
+
+
+def _state(job: Job, names: Names) -> dict[str, Tensor]:
+    """The tensors by the names that the file's module has for them."""
+    program, ensemble = job.program, job.ensemble
+    state: dict[str, Tensor] = {}
+    for number, bank in enumerate(program.banks):
+        if bank.id in names.banks:
+            rows = [c.id for c in program.coefficients if c.bank == bank.id]
+            kept = torch.tensor([row for row, name in enumerate(rows) if name in names.vectors[bank.id]])
+            state[f"templates.{names.banks[bank.id]}"] = ensemble.banks[number]
+            state[f"coefficients.{names.banks[bank.id]}"] = ensemble.coefficients[number][kept]
+    for plan, tensor in zip(program.tensors, ensemble.tensors, strict=True):
+        if plan.id in names.tensors:
+            state[f"tensors.{names.tensors[plan.id]}"] = tensor
+    for number, member in zip(job.chosen, job.members, strict=True):
+        state |= _own(job, number, member, names)
+    return {name: tensor.detach().clone(memory_format=torch.contiguous_format) for name, tensor in state.items()}
+
+
+def _own(job: Job, number: int, member: MemberPlan, names: Names) -> dict[str, Tensor]:
+    start = f"members.{names.members[member.name]}"
+    return {f"{start}.{path}": tensor for path, tensor in job.ensemble.members[number].state_dict().items()}
+
+
+def _tried(job: Job, stem: str) -> dict[int, Tensor]:
+    """What the file gives for batches of several sizes, by size."""
+    asked, found = job.stage / "asked.safetensors", job.stage / "found.safetensors"
+    save_file({str(size): job.images[:size].clone() for size in BATCHES}, asked)
+    try:
+        _run(job, stem, asked, found)
+        return {int(size): logits for size, logits in load_file(found).items()}
+    finally:
+        asked.unlink()
+        found.unlink(missing_ok=True)
+
+
+def _run(job: Job, stem: str, asked: Path, found: Path) -> None:
+    # -B: no bytecode is left beside the file; -P: the current folder's files are not taken for modules
+    command = [sys.executable, "-B", "-P", "-c", ASK, str(job.stage), stem, str(asked), str(found)]
+    process = tied(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    try:
+        assert process.stderr is not None
+        said = process.stderr.read().decode(errors="replace").strip().splitlines()
+        status = process.wait()
+    finally:
+        end([process])
+    if status != 0:
+        reason = said[-1] if said else f"it ended with status {status}"
+        raise DiagnosticError(ExportDoesNotRun(path=str(job.folder / f"{stem}.py"), reason=reason))

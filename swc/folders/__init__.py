@@ -1,0 +1,1 @@
+"""Build and run folders: what the commands leave for each other."""

@@ -1,0 +1,75 @@
+"""What the outputs of a run's members stand for: the names of the classes, in the order of their numbers.
+
+Takes a run's folder and its data set; gives names. Guarantees: a folder of images whose classes are not those that the
+run was trained on is refused before anything is made of it; a run that was begun without a record has none until it is
+trained on.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from swc.diagnostics import DiagnosticError
+from swc.diagnostics.catalogue.data import OtherClasses
+from swc.diagnostics.catalogue.formats import DamagedFile
+from swc.folders.store import write_whole
+from swc.program.class_names import CLASS_NAMES
+
+if TYPE_CHECKING:
+    from swc.program.datasets import DataFacts
+    from swc_runtime.data import Dataset
+
+FILE = "classes.json"
+SCHEMA = 1
+
+
+def names_of(folder: Path, data: DataFacts) -> tuple[str, ...] | None:
+    """The names of the classes of a run in `folder`; None where they were not recorded."""
+    return CLASS_NAMES.get(data.name) or _recorded(folder, data.num_classes)
+
+
+def check_classes(folder: Path, dataset: Dataset) -> None:
+    """DiagnosticError where a data set's classes are not those that the run in `folder` was trained on."""
+    from swc_runtime.data.listing import printable
+
+    trained = _recorded(folder, dataset.facts.num_classes)
+    if trained is None or not dataset.classes:
+        return
+    for number, (found, before) in enumerate(zip(dataset.classes, trained, strict=True)):
+        if found != before:
+            raise DiagnosticError(
+                OtherClasses(
+                    folder=printable(str(dataset.folder)),
+                    number=number,
+                    found=printable(found),
+                    trained=printable(before),
+                )
+            )
+
+
+def write_classes(folder: Path, dataset: Dataset) -> None:
+    """Record the classes of a folder of images in the run's folder, where that is not done."""
+    path = folder / FILE
+    if dataset.facts.name in CLASS_NAMES or not dataset.classes or path.is_file():
+        return
+    write_whole(path, json.dumps({"schema": SCHEMA, "classes": list(dataset.classes)}, indent=1) + "\n")
+
+
+def _recorded(folder: Path, num_classes: int) -> tuple[str, ...] | None:
+    path = folder / FILE
+    if not path.is_file():
+        return None
+    try:
+        found = json.loads(path.read_text("utf-8"))
+        names, schema = found["classes"], found["schema"]
+        "".join(names).encode()
+    except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
+        raise DiagnosticError(DamagedFile(origin=str(path), detail="it holds no names of classes")) from error
+    if schema != SCHEMA or not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise DiagnosticError(DamagedFile(origin=str(path), detail="it holds no names of classes"))
+    if len(names) != num_classes:
+        detail = f"it names {len(names)} classes where the spec says {num_classes}"
+        raise DiagnosticError(DamagedFile(origin=str(path), detail=detail))
+    return tuple(names)

@@ -1,0 +1,343 @@
+"""Build and run folders: what the commands leave for each other.
+
+Takes compiled revisions, gives them back. Guarantees: a file is written whole or not at all; what is read is checked
+by the strict decoders, and nothing is unpickled.
+
+    build/.last                         the name of the ensemble compiled last
+    build/<ensemble>/                   spec.json tables.json origin.json program.json graph.txt notes.txt
+    build/<ensemble>/run/               spec.json tables.json origin.json machine.json, and what the runtime writes
+    build/<ensemble>/run/revisions/<n>/ program.json graph.txt notes.txt feedback.json
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO
+
+from attrs import evolve, frozen
+
+from swc.compiler.driver import Compiled, stage_of
+from swc.compiler.frontend.table import LayerTable
+from swc.compiler.ir.text import parse_graph, print_graph
+from swc.diagnostics import Diagnostic, DiagnosticError
+from swc.diagnostics.catalogue.files import NoBuild, OutputUnwritable, UnknownBuild
+from swc.diagnostics.catalogue.formats import DamagedFile
+from swc.diagnostics.catalogue.training import PartMissing, RunBusy
+from swc.diagnostics.sources import reason_of
+from swc.folders.consistency import (
+    check_feedback,
+    check_graph,
+    check_measured,
+    check_parameters,
+    check_program,
+    check_tables,
+    numbers_of,
+)
+from swc.language.semantics.origin import Origin
+from swc.language.semantics.spec import Member, Spec
+from swc.program.checkpoint_head import head_of
+from swc.program.codec import decode, encode, hash_of_text
+from swc.program.feedback import ClusterFeedback, CoefficientFeedback, Feedback, GroupFeedback
+from swc.program.files import check_owner, has_checksum, is_there, json_of, text_of, write_kept
+from swc.program.files import write_whole as write_whole  # noqa: PLC0414 - for those who write beside a build
+from swc.program.names import NAME
+from swc.program.program import Program
+from swc.program.references import dangling
+from swc.program.stages import scale_epochs, stages
+from swc.show.revision import Revision
+
+BUILD = "build"
+RUN = "run"
+LAST = ".last"  # a name that no ensemble can have
+LOCK = "lock"
+ORIGIN = "origin.json"
+MACHINE = "machine.json"
+NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
+
+
+@frozen
+class Build:
+    """What a build or run folder holds: the spec, the layer tables and every revision so far."""
+
+    folder: Path
+    spec: Spec
+    tables: tuple[LayerTable, ...]
+    revisions: tuple[Revision, ...]
+
+    @property
+    def is_run(self) -> bool:
+        """Whether this is the folder of a run, and not of what was compiled."""
+        return not (self.folder / "program.json").is_file()
+
+
+@contextmanager
+def held(run: Path, busy: Callable[..., Diagnostic] = RunBusy) -> Iterator[bool]:
+    """Keep a folder, a run's if nothing else is said, to this process; DiagnosticError where another one has it.
+
+    Gives whether the file system can lock at all. The system lets go when the process ends, in whatever way.
+    """
+    with _lock_file(run) as file:
+        is_locked = _locked(file, run, busy)
+        try:
+            if is_locked:
+                _sign(file, str(os.getpid()))
+            yield is_locked
+        finally:
+            if is_locked:
+                _sign(file, "")
+
+
+def _sign(file: IO[str], text: str) -> None:
+    """Write into a lock who has it; a disk that is full must not end what holds it."""
+    with suppress(OSError):
+        file.truncate(0)
+        file.write(text)
+        file.flush()
+
+
+def _holder(lock: Path) -> int | None:
+    """The number of the process that has a lock; None where it did not say."""
+    with suppress(OSError, ValueError):
+        return int(lock.read_text("ascii"))
+    return None
+
+
+def _lock_file(run: Path) -> IO[str]:
+    try:
+        run.mkdir(parents=True, exist_ok=True)
+        return os.fdopen(os.open(run / LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666), "r+")
+    except OSError as error:
+        raise DiagnosticError(OutputUnwritable(path=str(run / LOCK), reason=reason_of(error))) from error
+
+
+def _locked(file: IO[str], run: Path, busy: Callable[..., Diagnostic]) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise DiagnosticError(busy(folder=str(run), process=_holder(run / LOCK))) from error
+    except OSError as error:
+        if error.errno not in NO_LOCKS:
+            raise
+        return False
+    return True
+
+
+def write_build(compiled: Compiled, root: Path, origin: Origin | None = None) -> Path:
+    """Write `build/<ensemble>/` below `root`, note it as the last one, and give its folder."""
+    folder = root / BUILD / compiled.spec.name
+    write_origin(folder, origin)
+    write_spec(folder, compiled)
+    write_revision(folder, compiled)
+    write_whole(root / BUILD / LAST, compiled.spec.name + "\n")
+    return folder
+
+
+def write_spec(folder: Path, compiled: Compiled) -> None:
+    """Write what every revision is compiled from: the tables, then the spec, by which a folder is known."""
+    write_kept(folder / "tables.json", encode(compiled.tables))
+    write_kept(folder / "spec.json", encode(compiled.spec))
+
+
+def write_origin(folder: Path, origin: Origin | None) -> None:
+    """Write what the spec was read from; where that is not known, nothing older may stay in its place."""
+    if origin is not None:
+        write_kept(folder / ORIGIN, encode(origin))
+    else:
+        (folder / ORIGIN).unlink(missing_ok=True)
+
+
+def read_origin(folder: Path) -> Origin | None:
+    """The source that a spec was compiled from; None where it was compiled without one, or before it was kept."""
+    path = folder / ORIGIN
+    return decode(text_of(path), Origin, str(path)) if is_there(path) or has_checksum(path) else None
+
+
+def write_revision(folder: Path, compiled: Compiled) -> None:
+    """Write one revision: the graph, the notes and, last, the program, by which a revision is known."""
+    write_kept(folder / "graph.txt", print_graph(compiled.graph))
+    write_kept(folder / "notes.txt", "".join(f"{remark}\n" for remark in compiled.remarks))
+    write_kept(folder / "program.json", encode(compiled.program))
+
+
+def revision_folder(run: Path, number: int) -> Path:
+    """Where a run keeps a revision."""
+    return run / "revisions" / str(number)
+
+
+def checkpoint_path(run: Path) -> Path:
+    """Where a run can be taken up."""
+    return run / "checkpoints" / "last.safetensors"
+
+
+def write_feedback(run: Path, feedback: Feedback) -> None:
+    """Write what training a revision measured."""
+    write_kept(revision_folder(run, feedback.revision) / "feedback.json", encode(feedback))
+
+
+def read_feedback(run: Path, number: int) -> Feedback | None:
+    """What training a revision measured; None where it has not come to that."""
+    path = revision_folder(run, number) / "feedback.json"
+    return _measured(path) if is_there(path) else None
+
+
+def _measured(path: Path) -> Feedback:
+    found: Feedback = decode(text_of(path), ClusterFeedback | CoefficientFeedback | GroupFeedback, str(path))
+    check_feedback(path, found, read_program(path.with_name("program.json")))
+    return found
+
+
+def read_machine(folder: Path) -> dict[str, str] | None:
+    """What a run was last trained on, as `Machine.facts`; None where nothing was trained."""
+    path = folder / MACHINE
+    if folder.is_file():  # a spec that was compiled in memory
+        return None
+    if not is_there(path):
+        if head_of(folder / "checkpoints") is not None:
+            raise DiagnosticError(PartMissing(path=str(path)))
+        return None
+    found = json_of(path)
+    if not isinstance(found, dict) or not all(isinstance(value, str) for value in found.values()):
+        raise DiagnosticError(
+            DamagedFile(origin=str(path), detail="it does not say by name what the run is trained on")
+        )
+    return {"kernels": "torch", **found}  # runs begun before there was a choice had torch's
+
+
+def read_spec(folder: Path) -> tuple[Spec, tuple[LayerTable, ...]]:
+    """The spec and the layer tables of a build or run folder."""
+    spec, tables = folder / "spec.json", folder / "tables.json"
+    found: Spec = decode(text_of(spec), Spec, str(spec))
+    layers: tuple[LayerTable, ...] = decode(text_of(tables), tuple[LayerTable, ...], str(tables))
+    check_tables(tables, layers, found)
+    return evolve(found, members=tuple(_placed(member, folder) for member in found.members)), layers
+
+
+def _placed(member: Member, folder: Path) -> Member:
+    """A member of code of one's own, with its spec where it lies, from wherever the command is called.
+
+    A spec was named as seen from the folder that `build/` lies in, unless `--root` said otherwise.
+    """
+    if member.source.kind != "python" or member.span is None:
+        return member
+    places = (parent / member.span.file for parent in folder.resolve().parents)
+    found = next((place for place in places if place.is_file()), None)
+    if found is None or found == Path(member.span.file).resolve():
+        return member
+    return evolve(member, span=evolve(member.span, file=str(found)))
+
+
+def spec_hash_of(folder: Path) -> str:
+    """The hash of the spec that a build or run was begun with, as it was written then: by it a run is known."""
+    path = folder / "spec.json"
+    return hash_of_text(text_of(path), str(path))
+
+
+def read_compiled(run: Path, number: int) -> Compiled:
+    """A run's revision as it was compiled then, whatever the compiler would make of it now."""
+    spec, tables = read_spec(run)
+    earlier = () if spec.training is None else stages(spec.training)[:number]
+    asked = (stage.revision for stage in earlier if stage.action is not None)
+    feedback = tuple(_measured(revision_folder(run, n) / "feedback.json") for n in asked)
+    folder = revision_folder(run, number)
+    kept = _revision(folder, number, spec, None)
+    assert kept.program is not None
+    program_hash = hash_of_text(text_of(folder / "program.json"))
+    return Compiled(spec, tables, kept.graph, kept.program, program_hash, feedback, kept.notes)
+
+
+def open_build(place: Path | str | None = None, *, prefer_run: bool = True) -> Build:
+    """Open a build folder, a run folder or the ensemble compiled last.
+
+    With `prefer_run`, a build that has been trained as it is now gives its run. `place` may be a folder, or the name of
+    a compiled ensemble. Raises DiagnosticError where nothing is compiled.
+    """
+    folder = _folder(place)
+    spec, tables = read_spec(folder)
+    run = folder / RUN
+    begun = read_spec(run) if prefer_run and is_there(run / "spec.json") else None
+    if begun is not None and trains(begun[0], spec) and numbers_of(run, begun[0]):
+        folder, (spec, tables) = run, begun
+    found = Build(folder, spec, tables, _revisions(folder, spec))
+    for revision in found.revisions:
+        if revision.program is not None:
+            check_parameters(folder / "tables.json", revision.program, tables)
+    return found
+
+
+def trains(begun: Spec, compiled: Spec) -> bool:
+    """Whether the spec of a run is the compiled one, its epochs scaled or not."""
+    if begun.training is None or compiled.training is None:
+        return False
+    return is_same(begun, evolve(compiled, training=scale_epochs(compiled.training, begun.training.epochs_scale)))
+
+
+def is_same(begun: Spec, spec: Spec) -> bool:
+    """Whether two specs ask for the same; what was said of defaults is words, and later versions may choose others."""
+    return begun == evolve(spec, defaults=begun.defaults)
+
+
+def _folder(place: Path | str | None) -> Path:
+    if place is not None and _is_build(Path(place)):
+        return Path(place)
+    build = nearest_build(Path.cwd())
+    name = str(place) if place is not None else _last(build)
+    if not _is_build(build / name):
+        known = tuple(sorted(found.parent.name for found in build.glob("*/spec.json")))
+        raise DiagnosticError(UnknownBuild(name=name, known=known))
+    return build / name
+
+
+def _is_build(folder: Path) -> bool:
+    """Whether a folder is of a build or a run; the spec may be missing, which is told by the one who reads it."""
+    return folder.is_dir() and any(is_there(folder / name) for name in ("spec.json", "tables.json", "program.json"))
+
+
+def _last(build: Path) -> str:
+    """The name of the ensemble compiled last; a name alone, so that it leads nowhere else."""
+    path = build / LAST
+    name = text_of(path).strip()
+    if not NAME.fullmatch(name):
+        raise DiagnosticError(DamagedFile(origin=str(path), detail="it does not hold the name of an ensemble"))
+    return name
+
+
+def nearest_build(start: Path) -> Path:
+    """The `build/` folder nearest to `start`, going up; raises DiagnosticError where there is none."""
+    for folder in (start, *start.parents):
+        if is_there(folder / BUILD / LAST):
+            check_owner(folder / BUILD / LAST, start)
+            return folder / BUILD
+    raise DiagnosticError(NoBuild(folder=str(start)))
+
+
+def _revisions(folder: Path, spec: Spec) -> tuple[Revision, ...]:
+    if is_there(folder / "program.json"):
+        return (_revision(folder, 0, spec, None),)
+    numbers = numbers_of(folder, spec)
+    check_measured(folder, numbers, spec)
+    return tuple(_revision(revision_folder(folder, n), n, spec, read_feedback(folder, n)) for n in numbers)
+
+
+def _revision(folder: Path, number: int, spec: Spec, feedback: Feedback | None) -> Revision:
+    path = folder / "program.json"
+    program, graph = read_program(path), parse_graph(text_of(folder / "graph.txt"), str(folder / "graph.txt"))
+    notes = tuple(text_of(folder / "notes.txt").splitlines())
+    whole = folder.parent.parent if folder.parent.name == "revisions" else folder
+    check_program(path, program, number, spec, hash_of_text(text_of(whole / "spec.json")))
+    check_graph(folder / "graph.txt", graph, program)
+    stage = stage_of(spec, number)
+    return Revision(number, stage.label if stage else "", graph, program, feedback, notes)
+
+
+def read_program(path: Path) -> Program:
+    """A program by itself; DiagnosticError where it is damaged."""
+    found: Program = decode(text_of(path), Program, str(path))
+    problem = dangling(found)
+    if problem:
+        raise DiagnosticError(DamagedFile(origin=str(path), detail=problem))
+    return found

@@ -1,0 +1,1 @@
+"""The language: its text (syntax) and what it means (semantics)."""

@@ -1,0 +1,335 @@
+"""From a file to the typed spec of one ensemble.
+
+Takes a path or a text, an ensemble's name and settings of params, gives a `Spec`. Guarantees: every mistake that can
+be seen without building a network is reported at once; nothing is left open that a later stage would have to guess.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+from swc.diagnostics import Diagnostic, DiagnosticError, Sink, catalogue
+from swc.diagnostics.sources import read_source
+from swc.language.semantics.inherit import all_items
+from swc.language.semantics.library import Library, read_library, warn_unused_imports
+from swc.language.semantics.members import read_budget, read_data, read_members, read_step
+from swc.language.semantics.scope import Scope, scalar, settle_params
+from swc.language.semantics.settings import apply_settings
+from swc.language.semantics.sharing import check_policy, defaults_of, read_share
+from swc.language.semantics.spec import Budget, Member, Share, Spec
+from swc.language.semantics.training import check_recipe, read_training
+from swc.language.syntax import tree
+from swc.program.datasets import DATASETS, DataFacts
+from swc.program.steps import StepPlan
+from swc.program.training import Training
+from swc.program.vocabulary import STEP_FAMILIES, STEPS_NEEDED
+
+Item = TypeVar("Item")
+Items = tuple[tree.EnsembleItem, ...]
+
+
+def check_file(
+    path: Path | str, ensemble: str | None = None, overrides: Mapping[str, str] | None = None, sink: Sink | None = None
+) -> Spec:
+    """The spec of an ensemble of a file; `ensemble` may be left out where there is only one.
+
+    `overrides` maps params to source text. Raises `DiagnosticError` with every mistake; warnings go to `sink`.
+    """
+    return check_text(read_source(Path(path)), str(path), ensemble, overrides, sink)
+
+
+def check_text(
+    text: str,
+    file: str,
+    ensemble: str | None = None,
+    overrides: Mapping[str, str] | None = None,
+    sink: Sink | None = None,
+) -> Spec:
+    """The spec of an ensemble of a text; imports are looked for beside `file`. Raises as `check_file` does."""
+    sink = Sink() if sink is None else sink
+    library = read_library(text, file, sink)
+    if library is None:
+        sink.raise_errors()
+    assert library is not None, "a text without mistakes of form has a library"
+    chosen = _choose(library, file, ensemble, sink)
+    spec = _spec(chosen, library, overrides or {}, sink) if chosen is not None else None
+    warn_unused_imports(library, sink)
+    sink.raise_errors()
+    assert spec is not None, "an ensemble that was not found has been reported"
+    return spec
+
+
+def ensembles_in(path: Path | str) -> tuple[str, ...]:
+    """The names of a file's own ensembles, in order; raises `DiagnosticError` where it has mistakes of form."""
+    from swc.language.syntax.parser import parse_text
+
+    definitions = parse_text(read_source(Path(path)), str(path)).definitions
+    return tuple(d.name.text for d in definitions if isinstance(d, tree.Ensemble))
+
+
+def check_definitions(path: Path | str, sink: Sink | None = None) -> None:
+    """Check a file's recipes and policies with the defaults of their parameters; raises as `check_file` does."""
+    sink = Sink() if sink is None else sink
+    library = read_library(read_source(Path(path)), str(path), sink)
+    if library is not None:
+        _check_definitions(library, sink)
+    sink.raise_errors()
+
+
+def _check_definitions(library: Library, sink: Sink) -> None:
+    for definition in library.root.definitions:
+        if isinstance(definition, tree.Recipe) and _has_defaults(definition):
+            check_recipe(definition, _scope_of(definition, library, sink))
+        if isinstance(definition, tree.Policy) and _has_defaults(definition):
+            check_policy(definition, library.policies, _scope_of(definition, library, sink))
+    if not library.own_ensembles:
+        warn_unused_imports(library, sink)
+
+
+def _scope_of(definition: tree.Recipe | tree.Policy, library: Library, sink: Sink) -> Scope:
+    return Scope(sink, defaults_of(definition.parameters), extent=library.extent)
+
+
+def check_whole(path: Path | str, overrides: Mapping[str, str], sink: Sink) -> None:
+    """Check all that a file defines, and put what is found into the sink; the file and its imports are read once."""
+    with collected(sink):
+        library = read_library(read_source(Path(path)), str(path), sink)
+        if library is None:
+            return
+        broken = sink.errors[:1]  # beside a mistake of the library, some others are consequences
+        _part(broken, sink, partial(_check_definitions, library))
+        for one in library.own_ensembles:
+            _part(broken, sink, partial(_check_ensemble, one, library, overrides))
+
+
+def _check_ensemble(one: tree.Ensemble, library: Library, overrides: Mapping[str, str], sink: Sink) -> None:
+    _spec(one, library, overrides, sink)
+    warn_unused_imports(library, sink)
+
+
+def _part(broken: tuple[Diagnostic, ...], sink: Sink, act: Callable[[Sink], None]) -> None:
+    """Check one definition with a sink of its own, which begins with what is broken already."""
+    inner = Sink()
+    for diagnostic in broken:
+        inner.report(diagnostic)
+    with collected(sink):
+        act(inner)
+    for diagnostic in inner.diagnostics:
+        sink.report(diagnostic)
+
+
+@contextmanager
+def collected(sink: Sink) -> Iterator[None]:
+    """Put what is raised inside into a sink."""
+    try:
+        yield
+    except DiagnosticError as found:
+        for diagnostic in found.diagnostics:
+            sink.report(diagnostic)
+
+
+def _has_defaults(definition: tree.Recipe | tree.Policy) -> bool:
+    return all(parameter.default is not None for parameter in definition.parameters)
+
+
+def _choose(library: Library, file: str, name: str | None, sink: Sink) -> tree.Ensemble | None:
+    own = {ensemble.name.text: ensemble for ensemble in library.own_ensembles}
+    if name is not None and name in own:
+        return own[name]
+    if name is not None and own:
+        sink.report(catalogue.UnknownEnsemble(span=library.root.span, name=name, ensembles=tuple(own)))
+    elif not own:
+        sink.report(catalogue.NoEnsemble(span=library.root.span, file=file))
+    elif len(own) > 1:
+        sink.report(catalogue.SeveralEnsembles(span=library.root.span, file=file, ensembles=tuple(own)))
+    return next(iter(own.values())) if len(own) == 1 and name is None else None
+
+
+def _spec(ensemble: tree.Ensemble, library: Library, settings: Mapping[str, str], sink: Sink) -> Spec:
+    items = all_items(ensemble, library.ensembles, sink, library.extent)
+    written = {param.name.text: param.value for param in _of(items, tree.Param)}
+    scope = settle_params(apply_settings(written, settings, ensemble.name.span, sink), sink, library.extent)
+    data = _data(items, scope, ensemble)
+    members = _members(items, scope, ensemble)
+    step = _step(items, scope)
+    shares = tuple(read_share(item, library.policies, scope) for item in _of(items, tree.Share))
+    budget = _budget(items, scope, ensemble, bool(shares))
+    training = _training(items, library, scope)
+    _check_step(items, step, members, scope)
+    _check_together(items, shares, training, scope)
+    _check_split_batch(items, step, members, training, scope)
+    _check_image_sizes(items, data, training, scope)
+    _warn_unused(ensemble, scope)
+    train = next(iter(_of(items, tree.Train)), None)
+    return Spec(
+        name=ensemble.name.text,
+        data=data,
+        members=members,
+        budget=budget,
+        shares=shares,
+        training=training,
+        step=step,
+        params=tuple((name, scalar(value)) for name, value in sorted(scope.values.items())),
+        defaults=tuple(dict.fromkeys(scope.defaults)),
+        span=ensemble.span,
+        train_span=train.span if train is not None else None,
+    )
+
+
+def _of(items: Items, kind: type[Item]) -> tuple[Item, ...]:
+    return tuple(item for item in items if isinstance(item, kind))
+
+
+def _missing(ensemble: tree.Ensemble, what: str, example: str, sink: Sink) -> None:
+    if ensemble.base is not None and sink.errors:
+        return  # the base that could not be found may have it
+    inside = f"ensemble `{ensemble.name.text}`"
+    sink.report(catalogue.MissingItem(span=ensemble.name.span, what=what, inside=inside, example=example))
+
+
+def _data(items: Items, scope: Scope, ensemble: tree.Ensemble) -> DataFacts:
+    found = _of(items, tree.Data)
+    if found:
+        return read_data(found[0], scope)
+    _missing(ensemble, "data", "data cifar100", scope.sink)
+    return DATASETS["cifar100"]
+
+
+def _members(items: Items, scope: Scope, ensemble: tree.Ensemble) -> tuple[Member, ...]:
+    found = _of(items, tree.Member)
+    if not found:
+        _missing(ensemble, "member", "member wide = wrn(depth: 28, width: 10)", scope.sink)
+    return read_members(found, scope)
+
+
+def _step(items: Items, scope: Scope) -> StepPlan:
+    found = _of(items, tree.Step)
+    return read_step(found[0], scope) if found else StepPlan()
+
+
+def _check_step(items: Items, step: StepPlan, members: tuple[Member, ...], scope: Scope) -> None:
+    """Some strategies are for the members of one family alone."""
+    family = STEP_FAMILIES.get(step.name)
+    if family is not None and all(member.source.name != family for member in members):
+        span = _of(items, tree.Step)[0].span
+        scope.sink.report(catalogue.StepWithoutMembers(span=span, step=step.name, family=family))
+    for member in members:
+        if member.source.name in STEPS_NEEDED and step.name != (needed := STEPS_NEEDED[member.source.name]):
+            scope.sink.report(catalogue.MembersWithoutStep(span=member.span, family=member.source.name, step=needed))
+            break
+    num_networks = sum(not member.host for member in members)
+    if step.name == "sandwich" and _of(items, tree.Step)[0].call.arguments:
+        drawn, others = int(step["random"]), max(0, num_networks - 2)
+        if drawn > others:
+            scope.sink.report(catalogue.FewerToDraw(span=_of(items, tree.Step)[0].span, drawn=drawn, others=others))
+
+
+def _budget(items: Items, scope: Scope, ensemble: tree.Ensemble, shares: bool) -> Budget:
+    found = _of(items, tree.Budget)
+    if found:
+        return read_budget(found[0], scope)
+    if shares:
+        _missing(ensemble, "budget", "budget 50% of native", scope.sink)
+    scope.defaults.append("budget: unlimited, as nothing is shared")
+    return Budget("unlimited")
+
+
+def _training(items: Items, library: Library, scope: Scope) -> Training | None:
+    found = _of(items, tree.Train)
+    if found:
+        return read_training(found[0], library.recipes, scope)
+    scope.defaults.append("train: there is no train block, so this can be compiled and not trained")
+    return None
+
+
+def _check_together(items: Items, shares: tuple[Share, ...], training: Training | None, scope: Scope) -> None:
+    """What concerns sharing and training at once."""
+    phases = training.phases if training is not None else ()
+    for share in shares:
+        if share.templates.is_profiled and not any(phase.is_search for phase in phases):
+            scope.sink.report(catalogue.ProfiledWithoutSplit(span=share.templates.span))
+    _check_profiles(items, shares, scope)
+    _check_groups(items, shares, scope)
+    _check_splits(items, shares, scope)
+    tied = any(share.coefficients != "slot" and share.policy == "superweights" for share in shares)
+    if tied:
+        return
+    for clause in _clauses(items):
+        if isinstance(clause, tree.Untie):
+            scope.sink.report(catalogue.NothingToUntie(span=clause.span))
+
+
+def _check_splits(items: Items, shares: tuple[Share, ...], scope: Scope) -> None:
+    """Clusters are those of `superweights`; other policies have none that could be split."""
+    if any(share.policy == "superweights" for share in shares):
+        return
+    for clause in _clauses(items):
+        if isinstance(clause, tree.Split):
+            scope.sink.report(catalogue.NothingToSplit(span=clause.span))
+
+
+def _check_split_batch(
+    items: Items, step: StepPlan, members: tuple[Member, ...], training: Training | None, scope: Scope
+) -> None:
+    """Every network gets an image of each batch."""
+    num_networks = sum(not member.host for member in members)
+    if step.name == "split" and training is not None and training.recipe.batch < num_networks:
+        span = _of(items, tree.Step)[0].span
+        batch = training.recipe.batch
+        scope.sink.report(catalogue.BatchTooSmallToSplit(span=span, batch=batch, networks=num_networks))
+
+
+def _check_groups(items: Items, shares: tuple[Share, ...], scope: Scope) -> None:
+    """Layers are put in groups by what `shapeshifter` learned, or not at all."""
+    if any(share.policy == "shapeshifter" for share in shares):
+        return
+    for clause in _clauses(items):
+        if isinstance(clause, tree.GroupLayers):
+            scope.sink.report(catalogue.NothingToGroup(span=clause.span))
+
+
+def _check_profiles(items: Items, shares: tuple[Share, ...], scope: Scope) -> None:
+    """Profiles are read off the summed gradients themselves, of which a sketch keeps dot products alone."""
+    if not any(share.templates.is_profiled for share in shares):
+        return
+    for clause in _clauses(items):
+        if isinstance(clause, tree.Split) and clause.sketch is not None:
+            scope.sink.report(catalogue.SketchedProfile(span=clause.sketch.span))
+
+
+def _clauses(items: Items) -> Iterator[tree.Clause]:
+    """What happens in and after the phases."""
+    for train in _of(items, tree.Train):
+        for phase in train.items:
+            if isinstance(phase, tree.Phase):
+                yield from phase.clauses
+
+
+def _check_image_sizes(items: Items, data: DataFacts, training: Training | None, scope: Scope) -> None:
+    """What an augmentation cuts and pads must leave something of the images."""
+    if training is None:
+        return
+    side, augmentation = min(data.image_shape[1:]), training.recipe.augmentation
+    train = _of(items, tree.Train)[0]
+    own = (item.span for item in train.items if isinstance(item, tree.Augment))
+    span = next(own, train.recipe.span if train.recipe is not None else train.span)
+    for what, size in (("`pad` of `crop`", augmentation.pad), ("`size` of `cutout`", augmentation.cutout)):
+        if size >= side:
+            wanted = f"below the {side} pixels of an image"
+            scope.sink.report(catalogue.OutOfRange(span=span, what=what, wanted=wanted, found=str(size)))
+
+
+def _warn_unused(ensemble: tree.Ensemble, scope: Scope) -> None:
+    """An inherited param may have lost its use to an item that was replaced: only own ones are named.
+
+    Beside a mistake nothing is said: a misspelt name makes the param that was meant look unused.
+    """
+    if scope.sink.errors:
+        return
+    for param in _of(ensemble.items, tree.Param):
+        if param.name.text not in scope.used:
+            scope.sink.report(catalogue.UnusedParam(span=param.name.span, name=param.name.text))

@@ -1,0 +1,76 @@
+"""`extends`: the items of an ensemble with those of the ensembles it extends.
+
+Takes an ensemble and all that can be named, gives its items. Guarantees: an item of the same kind and name stands in
+the place of the one it replaces; others follow in order.
+"""
+
+from __future__ import annotations
+
+from swc.diagnostics import Sink, Span, catalogue
+from swc.language.semantics.extent import Extent
+from swc.language.semantics.library import Table
+from swc.language.semantics.scope import show
+from swc.language.syntax.tree import Budget, Data, Ensemble, EnsembleItem, Member, Param, Share, Step, Train
+from swc.program.limits import LEVELS
+
+Key = tuple[str, str]
+
+
+def all_items(ensemble: Ensemble, ensembles: Table[Ensemble], sink: Sink, extent: Extent) -> tuple[EnsembleItem, ...]:
+    """Own and inherited items; unknown bases, cycles and doubled items are reported."""
+    merged: dict[Key, EnsembleItem] = {}
+    for one in reversed(_lineage(ensemble, ensembles, sink)):
+        extent.take(1 + len(one.items), ensemble.name.span, sink)
+        merged.update(_keyed(one, sink))
+    return tuple(merged.values())
+
+
+def _lineage(ensemble: Ensemble, ensembles: Table[Ensemble], sink: Sink) -> list[Ensemble]:
+    lineage = [ensemble]
+    names = {ensemble.name.text: 0}
+    while lineage[-1].base is not None:
+        base = lineage[-1].base
+        if len(lineage) > LEVELS:
+            found = catalogue.TooDeep(span=ensemble.name.span, what="ensembles that extend others", most=LEVELS)
+            sink.report(found)
+            break
+        if base.text in names:
+            sink.report(catalogue.ExtendsCycle(span=base.span, chain=(*list(names)[names[base.text] :], base.text)))
+            break
+        if base.text not in ensembles:
+            unknown = catalogue.UnknownEnsemble(
+                span=base.span, name=base.text, ensembles=ensembles.names, itself=lineage[-1].name.text
+            )
+            sink.report(unknown)
+            break
+        names[base.text] = len(lineage)
+        lineage.append(ensembles[base.text])
+    return lineage
+
+
+def _keyed(ensemble: Ensemble, sink: Sink) -> dict[Key, EnsembleItem]:
+    keyed: dict[Key, EnsembleItem] = {}
+    for item in ensemble.items:
+        key, span = _key(item)
+        if key in keyed:
+            sink.report(catalogue.DuplicateItem(span=span, what=_words(key), first=str(_key(keyed[key])[1])))
+        else:
+            keyed[key] = item
+    return keyed
+
+
+def _key(item: EnsembleItem) -> tuple[Key, Span]:
+    match item:
+        case Param():
+            return ("param", item.name.text), item.name.span
+        case Member():
+            return ("member", item.name.text), item.name.span
+        case Share():
+            return ("share", show(item.selector)), item.span
+        case Data() | Step() | Budget() | Train():
+            return (type(item).__name__.lower(), ""), item.span
+
+
+def _words(key: Key) -> str:
+    kind, name = key
+    return f"{kind} `{name}`" if name else f"`{kind}`"

@@ -1,0 +1,223 @@
+"""Members, data and budget: what is trained, on what, in how many scalars.
+
+Takes items of an ensemble and its scope, gives the types of the spec. Guarantees: member names are unique.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator
+
+from attrs import evolve
+
+from swc.diagnostics import Diagnostic, Span, catalogue
+from swc.language.semantics import values
+from swc.language.semantics.calls import Signature, bind, bind_declared
+from swc.language.semantics.scope import Scope, scalar
+from swc.language.semantics.spec import Budget, Member
+from swc.language.syntax import tree
+from swc.program.datasets import DATASETS, DataFacts
+from swc.program.limits import CLASSES, MEMBERS, PIXELS
+from swc.program.model_source import Argument, ModelSource
+from swc.program.steps import StepPlan
+from swc.program.vocabulary import FAMILIES, JOINT_FAMILIES, STEPS
+
+TOGETHER = "ensemble"  # what tables and records call all members together
+FOLDER = Signature(("path", "classes", "size"), required=("path", "classes", "size"), num_plain=1)
+FOLDER_LIMITS = {"classes": values.Range(least=1, most=CLASSES), "size": values.Range(least=1, most=PIXELS)}
+_FACTORY = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
+
+STANDARD = sys.stdlib_module_names | frozenset(sys.builtin_module_names) | {"__main__"}
+
+
+def read_data(item: tree.Data, scope: Scope) -> DataFacts:
+    """The data set of an ensemble; a param may stand for its name."""
+    call = item.source
+    found = scope.settle(call.name)
+    name = scalar(found)
+    if name == "folder":
+        return _folder(call, scope)
+    if not isinstance(name, str) or name not in DATASETS:
+        scope.sink.report(
+            catalogue.UnknownData(span=found.span, name=str(name), datasets=(*sorted(DATASETS), "folder"))
+        )
+        return DATASETS["cifar10"]
+    bind(call, scope, Signature())
+    return DATASETS[name]
+
+
+def _folder(call: tree.Call, scope: Scope) -> DataFacts:
+    """Images of the author's own, as colours, normalised like ImageNet's; how many there are is seen in training."""
+    given = bind(call, scope, FOLDER)
+    path = values.text(given["path"], scope, "`path` of `folder`") if "path" in given else ""
+    numbers = {
+        name: values.whole(given[name], scope, f"`{name}` of `folder`", limits) if name in given else 1
+        for name, limits in FOLDER_LIMITS.items()
+    }
+    like = DATASETS["imagenet"]
+    scope.defaults.append("data: mean and deviation those of imagenet")
+    shape = (3, numbers["size"], numbers["size"])
+    return DataFacts("folder", numbers["classes"], shape, 0, 0, like.mean, like.deviation, path)
+
+
+def read_members(items: tuple[tree.Member, ...], scope: Scope) -> tuple[Member, ...]:
+    """All members, arrays spelled out; names that stand twice are reported."""
+    first: dict[str, Span] = {}
+    members: list[Member] = []
+    for item in items:
+        name = item.name.text
+        if name == TOGETHER:
+            scope.sink.report(catalogue.ReservedName(span=item.name.span, name=name))
+        if name in first:
+            what = f"member `{name}`"
+            scope.sink.report(catalogue.DuplicateItem(span=item.name.span, what=what, first=str(first[name])))
+            continue
+        first[name] = item.name.span
+        members += _members(item, scope, MEMBERS - len(members))
+    return tuple(members)
+
+
+def _members(item: tree.Member, scope: Scope, left: int) -> Iterator[Member]:
+    source = _source(item.source, scope, f"member {item.name.text}")
+    is_joint = source.kind == "family" and source.name in JOINT_FAMILIES
+    count = 1 if item.count is None else values.whole(item.count, scope, "a number of members", values.FEW)
+    scope.extent.take(count, item.span, scope.sink)
+    if count > left:
+        scope.sink.report(catalogue.TooManyMembers(span=item.span, most=MEMBERS))
+        scope.sink.raise_errors()
+    if item.count is None:
+        yield Member(item.name.text, _giving(source, 1) if is_joint else source, span=item.span)
+        return
+    if is_joint:
+        source = _giving(source, count)
+    for number in range(count):
+        host = f"{item.name.text}[0]" if is_joint and number else ""
+        yield Member(f"{item.name.text}[{number}]", source, item.span, host)
+
+
+def _giving(source: ModelSource, outputs: int) -> ModelSource:
+    """A joint family's network with as many predictions as the array has members."""
+    return evolve(source, arguments=tuple(sorted((*source.arguments, ("outputs", outputs)))))
+
+
+def read_step(item: tree.Step, scope: Scope) -> StepPlan:
+    """The step strategy that an ensemble states; an unknown one is reported."""
+    name = item.call.name.text
+    if name not in STEPS:
+        scope.sink.report(catalogue.UnknownStep(span=item.call.name.span, name=name, steps=tuple(STEPS)))
+        return StepPlan()
+    return StepPlan(name, tuple(sorted(bind_declared(item.call, scope, STEPS[name], f"step {name}").items())))
+
+
+def _source(call: tree.Call, scope: Scope, where: str) -> ModelSource:
+    name = call.name.text
+    if name == "torchvision":
+        return _named_model(call, scope, "torchvision", "name")
+    if name == "python":
+        return _named_model(call, scope, "python", "factory")
+    if name not in FAMILIES:
+        families = (*FAMILIES, "python", "torchvision")
+        scope.sink.report(catalogue.UnknownFamily(span=call.name.span, name=name, families=families))
+        return ModelSource("family", "wrn")
+    arguments = bind_declared(call, scope, FAMILIES[name], where)
+    return ModelSource("family", name, tuple(sorted(arguments.items())))
+
+
+def _named_model(call: tree.Call, scope: Scope, kind: str, key: str) -> ModelSource:
+    given = bind(call, scope, Signature((key,), required=(key,), num_plain=1, is_open=True))
+    named = given.pop(key, None)
+    name = values.text(named, scope, f"the model of `{kind}`") if named is not None else ""
+    arguments = tuple(sorted((k, _argument(value, scope, k)) for k, value in given.items()))
+    if kind == "torchvision":
+        return ModelSource("torchvision", name, arguments)
+    if named is not None and name:
+        _check_factory(name, scope.settle(named).span, scope)
+    return ModelSource("python", name, arguments)
+
+
+def _check_factory(name: str, span: Span, scope: Scope) -> None:
+    if not is_factory_name(name):
+        scope.sink.report(catalogue.MalformedFactory(span=span, found=name))
+    elif is_standard(name):
+        scope.sink.report(catalogue.StandardLibraryFactory(span=span, name=name))
+
+
+def is_factory_name(text: str) -> bool:
+    """Whether a text has the form "package.module:factory"."""
+    return _FACTORY.fullmatch(text) is not None
+
+
+def is_standard(name: str) -> bool:
+    """Whether a module, or the module of a factory, is Python's own."""
+    return top_of(name) in STANDARD
+
+
+def top_of(name: str) -> str:
+    """The outermost package of a module's name, or of a factory's."""
+    return name.partition(":")[0].partition(".")[0]
+
+
+def _argument(value: tree.Value, scope: Scope, name: str) -> Argument:
+    """An argument of somebody else's factory: a number, a text, yes or no, or a list of such."""
+    found = scope.settle(value)
+    if isinstance(found, tree.ListOf):
+        return tuple(_argument(item, scope, name) for item in found.items)
+    plain = scalar(found)
+    if isinstance(found, tree.Name) and not isinstance(plain, bool):
+        scope.sink.report(catalogue.UnknownParam(span=found.span, name=found.text, params=scope.names))
+    elif isinstance(found, tree.Amount):
+        wanted, what = "a number, a text, `yes` or `no`, or a list of such", f"`{name}`"
+        scope.sink.report(catalogue.WrongType(span=found.span, what=what, wanted=wanted, found=values.kind_of(found)))
+    return plain
+
+
+def read_budget(item: tree.Budget, scope: Scope) -> Budget:
+    """The budget, stated in place or held by a param."""
+    amount = scope.settle(item.amount) if isinstance(item.amount, tree.Name) else item.amount
+    if isinstance(amount, tree.Amount):
+        return _amount(amount, scope, item.span)
+    if isinstance(amount, tree.Number) and amount.is_percent:
+        return _amount(tree.Amount("native", amount, amount.span), scope, item.span)
+    scope.sink.report(_no_amount(item, amount, scope))
+    return Budget("unlimited", span=item.span)
+
+
+def _no_amount(item: tree.Budget, found: tree.Value, scope: Scope) -> Diagnostic:
+    if isinstance(found, tree.Number):
+        name = item.amount.text if isinstance(item.amount, tree.Name) else found.text
+        return catalogue.BudgetWithoutUnit(span=item.span, found=name)
+    if found is item.amount and isinstance(found, tree.Name):
+        return catalogue.UnknownParam(span=found.span, name=found.text, params=scope.names)
+    return catalogue.WrongType(span=found.span, what="a budget", wanted="an amount", found=values.kind_of(found))
+
+
+def _amount(amount: tree.Amount, scope: Scope, span: Span) -> Budget:
+    if amount.value is None:
+        return Budget("unlimited", span=span)
+    if amount.kind == "native":
+        return Budget("native", _share_of_native(amount.value, scope), span)
+    advice_for = scope.settle(amount.value)
+    if isinstance(advice_for, tree.Number) and advice_for.is_percent:
+        advice = f"a share of the native size is written `{advice_for.text} of native`"
+        scope.sink.report(
+            catalogue.WrongUnit(span=advice_for.span, what=amount.kind, found=advice_for.text, advice=advice)
+        )
+        return Budget(amount.kind, 1, span)
+    return Budget(amount.kind, values.whole(amount.value, scope, "a budget"), span)
+
+
+def _in_per_cent(found: tree.Number) -> str:
+    """The number as a share: 0.5 was most likely meant as a half."""
+    return f"`{100 * found.value:g}% of native`" if 0 < found.value <= 2 else "`50% of native`"
+
+
+def _share_of_native(value: tree.Value, scope: Scope) -> float:
+    found = scope.settle(value)
+    if isinstance(found, tree.Number) and not found.is_percent:
+        count = f", or say `{found.text} templates`" if found.value >= 1 else ""
+        advice = f"write it in per cent: {_in_per_cent(found)}{count}"
+        what = "a share of the native size"
+        scope.sink.report(catalogue.WrongUnit(span=found.span, what=what, found=found.text, advice=advice))
+        return 1
+    return values.number(value, scope, "a budget", values.POSITIVE)

@@ -1,0 +1,210 @@
+"""Recipes: how members are trained.
+
+Takes the items of a recipe and of the train block that overrides it, each with its scope, gives `Recipe`. Guarantees:
+every value is settled and in its range; every default that the compiler chose is noted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from itertools import pairwise
+from typing import Any, cast
+
+from attrs import define, evolve, field
+
+from swc.diagnostics import Span, catalogue
+from swc.language.semantics import values
+from swc.language.semantics.calls import Signature, bind, bind_known
+from swc.language.semantics.scope import Scope, show
+from swc.language.semantics.values import NOT_NEGATIVE, POSITIVE, Range
+from swc.language.syntax import tree
+from swc.program.limits import IMAGES
+from swc.program.training import Augmentation, Precision, Recipe, Schedule
+from swc.program.vocabulary import NO_DECAY, PRECISIONS
+
+SCHEDULES = ("constant", "cosine", "steps")
+STEPS = ("crop", "cutout", "flip", "resized_crop")
+OPTIMISERS = ("sgd",)
+SGD = ("lr", "momentum", "nesterov", "weight_decay")
+BELOW_ONE = Range(least=0, below=1)
+PAIR = Range(least=2, most=IMAGES)  # BatchNorm has no variance of a single image
+ORDER = ["batch", "optimiser", "no_decay", "schedule", "augment", "label_smoothing", "norm_batch", "precision", "seed"]
+
+
+@define
+class Draft:
+    """A recipe in the making, and the keys that were stated so far."""
+
+    recipe: Recipe
+    stated: set[str] = field(factory=set)
+    norm_span: Span | None = None
+
+    def set(self, **changes: Any) -> None:
+        """Settle parts of the recipe."""
+        self.recipe = evolve(self.recipe, **changes)
+
+
+def add_items(draft: Draft, items: Iterable[tree.RecipeItem], scope: Scope) -> None:
+    """Settle the items of one block over what the draft holds already."""
+    seen: dict[str, Span] = {}
+    for item in items:
+        scope.extent.take(1, item.span, scope.sink)
+        key = _key(item)
+        if key in seen:
+            scope.sink.report(catalogue.DuplicateItem(span=item.span, what=f"`{key}`", first=str(seen[key])))
+        seen.setdefault(key, item.span)
+        draft.stated.add(key)
+        READERS[key](draft, item, scope)
+
+
+def finish(draft: Draft, scope: Scope, where: str) -> Recipe:
+    """The recipe; notes what nobody stated."""
+    recipe = draft.recipe
+    left_open = {
+        "batch": f"batch {recipe.batch}",
+        "optimiser": "optimiser sgd",
+        "no_decay": f"no_decay {', '.join(recipe.optimiser.no_decay)}",
+        "schedule": f"schedule {recipe.schedule.kind}",
+        "augment": "augment none",
+        "label_smoothing": f"label_smoothing {recipe.label_smoothing:g}",
+        "norm_batch": "norm_batch none (BatchNorm over the whole batch)",
+        "precision": f"precision {recipe.precision}",
+        "seed": f"seed {recipe.seed}",
+    }
+    if recipe.norm_batch is not None and recipe.norm_batch > recipe.batch and draft.norm_span is not None:
+        found = str(recipe.norm_batch)
+        wanted = f"at most the batch of {recipe.batch}"
+        scope.sink.report(
+            catalogue.OutOfRange(span=draft.norm_span, what="a batch of BatchNorm", wanted=wanted, found=found)
+        )
+    scope.defaults.extend(f"{where}: {left_open[key]}" for key in ORDER if key not in draft.stated)
+    optimiser = recipe.optimiser
+    numbers = {"lr": optimiser.lr, "momentum": optimiser.momentum, "weight_decay": optimiser.weight_decay}
+    lines = {**{key: f"{value:g}" for key, value in numbers.items()}, "nesterov": _yes(optimiser.nesterov)}
+    scope.defaults.extend(f"{where}: sgd {key} {lines[key]}" for key in SGD if f"sgd {key}" not in draft.stated)
+    return recipe
+
+
+def _yes(value: bool) -> str:
+    return "yes" if value else "no"
+
+
+def _key(item: tree.RecipeItem) -> str:
+    names = {tree.Optimiser: "optimiser", tree.NoDecay: "no_decay", tree.Schedule: "schedule", tree.Augment: "augment"}
+    return item.key if isinstance(item, tree.Setting) else names[type(item)]
+
+
+def _batch(draft: Draft, item: tree.Setting, scope: Scope) -> None:
+    draft.set(batch=values.whole(item.value, scope, "a batch", PAIR, fallback=2))
+
+
+def _label_smoothing(draft: Draft, item: tree.Setting, scope: Scope) -> None:
+    draft.set(label_smoothing=float(values.number(item.value, scope, "label smoothing", BELOW_ONE, fallback=0)))
+
+
+def _norm_batch(draft: Draft, item: tree.Setting, scope: Scope) -> None:
+    found = scope.settle(item.value)
+    draft.norm_span = item.span
+    is_none = isinstance(found, tree.Name) and found.text == "none"
+    draft.set(norm_batch=None if is_none else values.whole(item.value, scope, "a batch of BatchNorm", PAIR))
+
+
+def _precision(draft: Draft, item: tree.Setting, scope: Scope) -> None:
+    draft.set(precision=cast(Precision, values.choice(item.value, scope, "precision", PRECISIONS)))
+
+
+def _seed(draft: Draft, item: tree.Setting, scope: Scope) -> None:
+    draft.set(seed=values.whole(item.value, scope, "a seed", NOT_NEGATIVE))
+
+
+def _optimiser(draft: Draft, item: tree.Optimiser, scope: Scope) -> None:
+    """Arguments that are left out keep the recipe's value."""
+    values.choice(item.call.name, scope, "optimiser", OPTIMISERS)
+    given = bind_known(item.call, scope, values.is_choice(item.call.name, scope, OPTIMISERS), Signature(SGD))
+    changes: dict[str, Any] = {name: _sgd_argument(name, value, scope) for name, value in given.items()}
+    draft.stated |= {f"sgd {name}" for name in given}
+    optimiser = evolve(draft.recipe.optimiser, **changes)
+    if optimiser.nesterov and optimiser.momentum == 0:
+        wrong = catalogue.OutOfRange(span=item.span, what="momentum with `nesterov: yes`", wanted="above 0", found="0")
+        scope.sink.report(wrong)
+    draft.set(optimiser=optimiser)
+
+
+def _sgd_argument(name: str, value: tree.Value, scope: Scope) -> Any:
+    if name == "nesterov":
+        return values.yes_no(value, scope, "`nesterov`")
+    limits = {"lr": POSITIVE, "momentum": BELOW_ONE, "weight_decay": NOT_NEGATIVE}
+    what = {"lr": "a learning rate", "momentum": "momentum", "weight_decay": "weight decay"}
+    return float(values.number(value, scope, what[name], limits[name], fallback=0.1))
+
+
+def _no_decay(draft: Draft, item: tree.NoDecay, scope: Scope) -> None:
+    what = "kind of parameter without weight decay"
+    words = {values.choice(name, scope, what, (*NO_DECAY, "none")) for name in item.names}
+    names = tuple(sorted(words - {"none"}))
+    draft.set(optimiser=evolve(draft.recipe.optimiser, no_decay=names))
+
+
+def _schedule(draft: Draft, item: tree.Schedule, scope: Scope) -> None:
+    kind: Any = values.choice(item.call.name, scope, "schedule", SCHEDULES)
+    required = ("at",) if kind == "steps" else ()
+    signature = Signature((*required, "factor") if required else (), required)
+    given = bind_known(item.call, scope, values.is_choice(item.call.name, scope, SCHEDULES), signature)
+    warmup = values.number(item.warmup, scope, "a warm-up", NOT_NEGATIVE) if item.warmup is not None else 0
+    milestones = _milestones(given["at"], scope) if "at" in given else ()
+    factor = values.number(given["factor"], scope, "a factor", POSITIVE) if "factor" in given else 0.2
+    if kind == "steps" and "factor" not in given:
+        scope.defaults.append("schedule steps: factor 0.2")
+    draft.set(schedule=Schedule(kind, milestones, float(factor), float(warmup)))
+
+
+def _milestones(value: tree.Value, scope: Scope) -> tuple[float, ...]:
+    found = values.items(value, scope, "`at` of `steps`")
+    epochs = tuple(float(values.number(item, scope, "a milestone", POSITIVE)) for item in found)
+    if any(later <= earlier for earlier, later in pairwise(epochs)):
+        settled = scope.settle(value)
+        scope.sink.report(catalogue.UnorderedMilestones(span=settled.span, found=show(settled)))
+    return epochs
+
+
+def _augment(draft: Draft, item: tree.Augment, scope: Scope) -> None:
+    changes: dict[str, Any] = {}
+    for step in item.steps:
+        name = step.name.text
+        if name == "none" and len(item.steps) == 1:
+            bind(step, scope, Signature())
+        elif name not in STEPS:
+            choices = STEPS if name == "none" else (*STEPS, "none")
+            scope.sink.report(
+                catalogue.UnknownChoice(span=step.name.span, name=name, what="augmentation", choices=choices)
+            )
+        else:
+            changes.update(_step(step, scope, changes))
+    draft.set(augmentation=Augmentation(**changes))
+
+
+def _step(step: tree.Call, scope: Scope, so_far: dict[str, Any]) -> dict[str, Any]:
+    name = step.name.text
+    field_of = {"crop": "pad", "cutout": "cutout", "flip": "flip", "resized_crop": "resized_crop"}[name]
+    if field_of in so_far:
+        scope.sink.report(catalogue.DuplicateItem(span=step.span, what=f"`{name}`", first="the same line"))
+    sizes = {"crop": ("pad",), "cutout": ("size",)}.get(name, ())
+    given = bind(step, scope, Signature(sizes, required=sizes))
+    if not sizes:
+        return {field_of: True}
+    (size,) = sizes
+    found = values.whole(given[size], scope, f"`{size}` of `{name}`", NOT_NEGATIVE) if size in given else 0
+    return {field_of: found}
+
+
+READERS: dict[str, Callable[[Draft, Any, Scope], None]] = {
+    "batch": _batch,
+    "optimiser": _optimiser,
+    "no_decay": _no_decay,
+    "schedule": _schedule,
+    "augment": _augment,
+    "label_smoothing": _label_smoothing,
+    "norm_batch": _norm_batch,
+    "precision": _precision,
+    "seed": _seed,
+}

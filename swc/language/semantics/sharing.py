@@ -1,0 +1,242 @@
+"""Share blocks: what may be shared, and how.
+
+Takes share blocks, the policies that can be named and a scope, gives `Share`s. Guarantees: every default that the
+compiler chose is noted; a bundle's items stand before the block's own, which replace them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from attrs import define, field
+
+from swc.diagnostics import Span, catalogue
+from swc.language.semantics import values
+from swc.language.semantics.calls import Signature, bind, bind_declared, bind_known, settle_all
+from swc.language.semantics.library import Table
+from swc.language.semantics.scope import Scope
+from swc.language.semantics.spec import Clusters, Selector, Share, Templates
+from swc.language.syntax import tree
+from swc.program.limits import LEVELS
+from swc.program.model_source import Scalar
+from swc.program.vocabulary import (
+    BLOCKS,
+    COEFFICIENTS,
+    INITIALISATIONS,
+    OBJECTIVES,
+    POLICIES,
+    POLICY_ARGUMENTS,
+    POLICY_ITEMS,
+    POLICY_SELECTORS,
+    SELECTORS,
+)
+
+RULES = ("even", "optimal")
+
+
+@define
+class _Stated:
+    """The items of a block and of the bundles it names, each with its scope; a later one replaces an earlier."""
+
+    policy: str = "superweights"
+    arguments: dict[str, Scalar] = field(factory=dict)
+    items: dict[type, tuple[Any, Scope]] = field(factory=dict)
+
+
+def read_share(item: tree.Share, policies: Table[tree.Policy], scope: Scope) -> Share:
+    """A share block with everything that its policy brings and everything left open."""
+    stated = _Stated()
+    if item.policy is not None:
+        _add_policy(item.policy, policies, scope, stated, ())
+    _add_items(item.items, scope, stated)
+    selector = _selector(item.selector, scope)
+    return _share(stated, selector, scope, item.span)
+
+
+def check_policy(item: tree.Policy, policies: Table[tree.Policy], scope: Scope) -> None:
+    """Report the mistakes of a policy that no share block uses."""
+    stated = _Stated()
+    if item.base is not None:
+        _add_policy(item.base, policies, scope, stated, (item.name.text,))
+    _add_items(item.items, scope, stated)
+    _share(stated, Selector("conv"), scope, item.span)
+
+
+def _add_policy(
+    call: tree.Call, policies: Table[tree.Policy], scope: Scope, stated: _Stated, chain: tuple[str, ...]
+) -> None:
+    name = call.name.text
+    if name in chain:
+        circle = (*chain[chain.index(name) :], name)
+        scope.sink.report(catalogue.ExtendsCycle(span=call.span, word="as", chain=circle))
+    elif name in POLICIES:
+        stated.policy = name
+        stated.arguments = bind_declared(call, scope, POLICY_ARGUMENTS.get(name, ()), f"share as {name}")
+    elif len(chain) > LEVELS:
+        scope.sink.report(catalogue.TooDeep(span=call.span, what="policies that use others", most=LEVELS))
+    elif name not in policies:
+        span = call.name.span
+        scope.sink.report(catalogue.UnknownPolicy(span=span, name=name, policies=POLICIES, own=policies.names))
+    else:
+        _add_bundle(call, policies, scope, stated, chain)
+
+
+def _add_bundle(
+    call: tree.Call, policies: Table[tree.Policy], scope: Scope, stated: _Stated, chain: tuple[str, ...]
+) -> None:
+    policy = policies[call.name.text]
+    inner = enter(call, policy.parameters, scope)
+    if policy.base is not None:
+        _add_policy(policy.base, policies, inner, stated, (*chain, call.name.text))
+    _add_items(policy.items, inner, stated)
+
+
+def enter(call: tree.Call, parameters: tuple[tree.Parameter, ...], scope: Scope) -> Scope:
+    """The scope inside a recipe or policy: its parameters, with the call's arguments or their defaults."""
+    scope.extent.take(1 + len(parameters) + len(call.arguments), call.span, scope.sink)
+    names = tuple(p.name.text for p in parameters)
+    required = tuple(p.name.text for p in parameters if p.default is None)
+    given = settle_all(bind(call, scope, Signature(names, required)), scope)
+    return scope.inner({**defaults_of(parameters), **given})
+
+
+def defaults_of(parameters: tuple[tree.Parameter, ...]) -> dict[str, tree.Value | tree.Amount]:
+    """The parameters with their defaults; one without a default is taken for 2, its absence having been reported."""
+    return {p.name.text: p.default or tree.Number("2", 2, p.span) for p in parameters}
+
+
+def _add_items(items: tuple[tree.ShareItem, ...], scope: Scope, stated: _Stated) -> None:
+    seen: dict[type, Span] = {}
+    for item in items:
+        scope.extent.take(1, item.span, scope.sink)
+        kind = type(item)
+        if kind in seen:
+            what = f"`{kind.__name__.lower()}`"
+            scope.sink.report(catalogue.DuplicateItem(span=item.span, what=what, first=str(seen[kind])))
+        seen.setdefault(kind, item.span)
+        stated.items[kind] = (item, scope)
+
+
+def _selector(item: tree.Name | tree.Text, scope: Scope) -> Selector:
+    found = scope.settle(item)
+    if isinstance(found, tree.Text):
+        return Selector("glob", found.value, item.span)
+    word = found.text if isinstance(found, tree.Name) else ""
+    kinds: dict[str, Any] = {name: name for name in SELECTORS}
+    if word not in kinds:
+        name = word or values.kind_of(found)
+        scope.sink.report(catalogue.UnknownSelector(span=found.span, name=name, selectors=SELECTORS))
+    return Selector(kinds.get(word, "all"), span=item.span)
+
+
+def _share(stated: _Stated, selector: Selector, scope: Scope, span: Span) -> Share:
+    _note_defaults(stated, f"share {selector.pattern or selector.kind}", scope)
+    _warn_without_effect(stated, scope)
+    _check_selector(stated, selector, scope)
+    return Share(
+        selector=selector,
+        policy=stated.policy,
+        clusters=_clusters(stated),
+        coefficients=_word(stated, tree.Coefficients, "way to share coefficients", COEFFICIENTS, "partner"),
+        templates=_templates(stated),
+        blocks=_word(stated, tree.Blocks, "way to cut blocks", BLOCKS, "chain"),
+        initialisation=_word(stated, tree.Initialisation, "initialisation", INITIALISATIONS, "kaiming"),
+        arguments=tuple(sorted(stated.arguments.items())),
+        span=span,
+    )
+
+
+def _check_selector(stated: _Stated, selector: Selector, scope: Scope) -> None:
+    """Norms and heads are not for every policy."""
+    if selector.kind in ("norms", "heads") and selector.kind not in POLICY_SELECTORS.get(stated.policy, ()):
+        able = tuple(policy for policy, kinds in POLICY_SELECTORS.items() if selector.kind in kinds)
+        found = catalogue.SelectorNotForPolicy(
+            span=selector.span, selector=selector.kind, policy=stated.policy, able=able
+        )
+        scope.sink.report(found)
+
+
+def _note_defaults(stated: _Stated, where: str, scope: Scope) -> None:
+    left_open = {
+        tree.Clusters: "clusters by depth in 4 bins",
+        tree.Coefficients: "coefficients by partner",
+        tree.Templates: "templates even up to 8",
+        tree.Blocks: "blocks chain",
+        tree.Initialisation: "initialisation kaiming",
+    }
+    scope.defaults.extend(
+        f"{where}: {line}"
+        for kind, line in left_open.items()
+        if kind not in stated.items and _matters(kind, stated.policy)
+    )
+    if tree.Clusters in stated.items and _lacks(stated.items[tree.Clusters][0], "depth", "bins"):
+        scope.defaults.append(f"{where}: clusters by depth in 4 bins")
+    if tree.Templates in stated.items and stated.items[tree.Templates][0].cap is None:
+        scope.defaults.append(f"{where}: templates up to 8")
+
+
+def _matters(kind: type, policy: str) -> bool:
+    return kind.__name__.lower() in POLICY_ITEMS[policy]
+
+
+def _warn_without_effect(stated: _Stated, scope: Scope) -> None:
+    for kind, (item, _) in stated.items.items():
+        if not _matters(kind, stated.policy):
+            name = kind.__name__.lower()
+            scope.sink.report(catalogue.ItemWithoutEffect(span=item.span, item=name, policy=stated.policy))
+
+
+def _lacks(item: Any, kind: str, part: str) -> bool:
+    return item.kind == kind and getattr(item, part) is None
+
+
+def _word(stated: _Stated, kind: type, what: str, choices: tuple[str, ...], default: str) -> Any:
+    if kind not in stated.items:
+        return default
+    item, scope = stated.items[kind]
+    return values.choice(item.by, scope, what, choices, fallback=default)
+
+
+def _clusters(stated: _Stated) -> Clusters:
+    if tree.Clusters not in stated.items:
+        return Clusters()
+    item, scope = stated.items[tree.Clusters]
+    bins = values.whole(item.bins, scope, "a number of bins", values.FEW) if item.bins is not None else 4
+    groups = _groups(item.groups, scope) if item.groups is not None else ()
+    return Clusters(item.kind, bins, groups, item.span)
+
+
+def _groups(item: tree.ListOf, scope: Scope) -> tuple[tuple[str, ...], ...]:
+    groups = tuple(_group(scope.settle(inner), scope) for inner in values.items(item, scope, "a clustering"))
+    if not groups:
+        scope.sink.report(catalogue.MalformedGroups(span=item.span, found="an empty list"))
+    return groups
+
+
+def _group(value: tree.Value | tree.Amount, scope: Scope) -> tuple[str, ...]:
+    if not isinstance(value, tree.ListOf):
+        scope.sink.report(catalogue.MalformedGroups(span=value.span, found=values.kind_of(value)))
+        return ()
+    if not value.items:
+        scope.sink.report(catalogue.MalformedGroups(span=value.span, found="an empty list"))
+    return tuple(values.text(item, scope, "a pattern of a cluster") for item in value.items)
+
+
+def _templates(stated: _Stated) -> Templates:
+    if tree.Templates not in stated.items:
+        return Templates()
+    item, scope = stated.items[tree.Templates]
+    rule: Any = values.choice(item.rule.name, scope, "rule of allocation", RULES)
+    cap = values.whole(item.cap, scope, "a number of templates", values.SOME) if item.cap is not None else 8
+    return Templates(rule, _objective(item.rule, rule, scope), cap, item.span)
+
+
+def _objective(call: tree.Call, rule: str, scope: Scope) -> Any:
+    names = ("objective",) if rule == "optimal" else ()
+    is_known = values.is_choice(call.name, scope, RULES)
+    given = bind_known(call, scope, is_known, Signature(names, num_plain=len(names)))
+    if "objective" in given:
+        return values.choice(given["objective"], scope, "objective", OBJECTIVES)
+    if rule == "optimal":
+        scope.defaults.append("templates optimal: objective coverage")
+    return "coverage"

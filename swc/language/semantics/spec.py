@@ -1,0 +1,117 @@
+"""The typed spec: one ensemble with every name resolved, every param settled and every unit checked.
+
+What `swc.language.semantics.check` gives and the compiler takes. Spans are kept beside every item that a later stage
+may have to complain about; they do not count in comparisons nor in the spec's hash.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from attrs import field, frozen
+
+from swc.diagnostics import Span
+from swc.program.datasets import DataFacts
+from swc.program.model_source import ModelSource, Scalar
+from swc.program.steps import StepPlan
+from swc.program.training import Training
+
+
+@frozen
+class Member:
+    """An ensemble member; those of an array are named `m[0]`, `m[1]`, ...
+
+    `host` names the first member of an array whose predictions come from one network, for all but that first.
+    """
+
+    name: str
+    source: ModelSource
+    span: Span | None = field(default=None, eq=False)
+    host: str = ""
+
+
+@frozen
+class Budget:
+    """How many scalars may be stored.
+
+    `templates` and `parameters` count `amount` scalars; `native` is the fraction `amount` of what the selected layers
+    would own unshared (0.5 for 50%), counted in templates; `unlimited` ignores `amount`.
+    """
+
+    kind: Literal["templates", "parameters", "native", "unlimited"]
+    amount: float = 0.0
+    span: Span | None = field(default=None, eq=False)
+
+
+@frozen
+class Selector:
+    """Which layers a share block takes.
+
+    Every `conv`, every `linear`, `all` of both, a glob over layer paths, the parameters of `norms` or of the `heads`.
+    """
+
+    kind: Literal["conv", "linear", "all", "glob", "norms", "heads"]
+    pattern: str = ""
+    span: Span | None = field(default=None, eq=False)
+
+
+@frozen
+class Clusters:
+    """The initial clustering: depth bins, one cluster, one per layer place, by shape, or a list.
+
+    `pretraining` is no choice of the author's: layers of `shapeshifter` are not in groups yet
+    (`swc.compiler.passes.regroup`).
+    `groups` (for `explicit`): one tuple of globs over `member.path` for each cluster.
+    """
+
+    kind: Literal["depth", "one", "per_layer", "by_shape", "explicit", "pretraining"] = "depth"
+    bins: int = 4
+    groups: tuple[tuple[str, ...], ...] = ()
+    span: Span | None = field(default=None, eq=False)
+
+
+@frozen
+class Templates:
+    """The allocation rule: `even` or `optimal` with an objective, at most `cap` templates a bank."""
+
+    rule: Literal["even", "optimal"] = "even"
+    objective: Literal["coverage", "profiled"] = "coverage"
+    cap: int = 8
+    span: Span | None = field(default=None, eq=False)
+
+    @property
+    def is_profiled(self) -> bool:
+        """Whether measured gradients decide."""
+        return self.rule == "optimal" and self.objective == "profiled"
+
+
+@frozen
+class Share:
+    """A share block with its sharing policy and everything that steers it."""
+
+    selector: Selector
+    policy: str = "superweights"
+    clusters: Clusters = Clusters()
+    coefficients: Literal["level", "partner", "slot"] = "partner"
+    templates: Templates = Templates()
+    blocks: Literal["chain", "grid"] = "chain"
+    initialisation: Literal["kaiming", "release"] = "kaiming"
+    arguments: tuple[tuple[str, Scalar], ...] = ()
+    span: Span | None = field(default=None, eq=False)
+
+
+@frozen
+class Spec:
+    """One ensemble. `defaults` says, a line each, what the author left open and what was chosen."""
+
+    name: str
+    data: DataFacts
+    members: tuple[Member, ...]
+    budget: Budget
+    shares: tuple[Share, ...]
+    training: Training | None
+    params: tuple[tuple[str, Scalar], ...] = ()
+    defaults: tuple[str, ...] = ()
+    span: Span | None = field(default=None, eq=False)
+    train_span: Span | None = field(default=None, eq=False)
+    step: StepPlan = StepPlan()

@@ -1,0 +1,147 @@
+"""The train block: its recipe and its phases.
+
+Takes a train block, the recipes that can be named and a scope, gives `Training`. Guarantees: a split is followed by a
+phase, unties lie inside theirs, in order.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from swc.diagnostics import Span, catalogue
+from swc.language.semantics import values
+from swc.language.semantics.library import Table
+from swc.language.semantics.recipes import Draft, add_items, finish
+from swc.language.semantics.scope import Scope
+from swc.language.semantics.sharing import enter
+from swc.language.semantics.values import COSINE, POSITIVE, SKETCH
+from swc.language.syntax import tree
+from swc.program.training import GroupLayers, Phase, Recipe, SplitClusters, Training, UntieCoefficients
+from swc.program.vocabulary import ACROSS, LINKAGES
+
+
+def read_training(item: tree.Train, recipes: Table[tree.Recipe], scope: Scope) -> Training:
+    """The recipe with the block's own settings over it, and the phases."""
+    recipe = _recipe(item, recipes, scope)
+    phases = tuple(part for part in item.items if isinstance(part, tree.Phase))
+    if not phases:
+        example = "phase main: 200 epochs"
+        scope.sink.report(
+            catalogue.MissingItem(span=item.span, what="phase", inside="the train block", example=example)
+        )
+    read = _phases(phases, scope)
+    _check_schedule(recipe, read, item, scope)
+    return Training(recipe, read)
+
+
+def _recipe(item: tree.Train, recipes: Table[tree.Recipe], scope: Scope) -> Recipe:
+    name = item.recipe.name.text if item.recipe is not None else "default"
+    draft = Draft(Recipe(name))
+    if item.recipe is not None and name not in recipes:
+        scope.sink.report(catalogue.UnknownRecipe(span=item.recipe.name.span, name=name, recipes=recipes.names))
+    elif item.recipe is not None:
+        found = recipes[name]
+        add_items(draft, found.items, enter(item.recipe, found.parameters, scope))
+    settings = tuple(part for part in item.items if not isinstance(part, tree.Phase))
+    add_items(draft, settings, scope)
+    return finish(draft, scope, f"train {name}")
+
+
+def check_recipe(item: tree.Recipe, scope: Scope) -> None:
+    """Report the mistakes of a recipe that no train block uses."""
+    add_items(Draft(Recipe(item.name.text)), item.items, scope)
+
+
+def _check_schedule(recipe: Recipe, phases: tuple[Phase, ...], item: tree.Train, scope: Scope) -> None:
+    scheduled = [phase.epochs for phase in phases if phase.lr is None]
+    latest = max((*recipe.schedule.milestones, recipe.schedule.warmup))
+    if scheduled and latest and latest >= max(scheduled):
+        own = (part.span for part in item.items if isinstance(part, tree.Schedule))
+        span = next(own, item.recipe.span if item.recipe is not None else item.span)
+        scope.sink.report(catalogue.MilestoneNeverReached(span=span, milestone=f"{latest:g}", epochs=max(scheduled)))
+
+
+def _phases(items: tuple[tree.Phase, ...], scope: Scope) -> tuple[Phase, ...]:
+    seen: dict[str, Span] = {}
+    for item in items:
+        name = item.name.text
+        if name in seen:
+            what = f"phase `{name}`"
+            scope.sink.report(catalogue.DuplicateItem(span=item.name.span, what=what, first=str(seen[name])))
+        seen.setdefault(name, item.name.span)
+    phases = tuple(_phase(item, scope) for item in items)
+    if phases and phases[-1].split is not None:
+        does = "splits the clusters" if phases[-1].is_search else "puts layers in groups"
+        scope.sink.report(catalogue.SplitAtTheEnd(span=items[-1].span, phase=phases[-1].name, does=does))
+    return phases
+
+
+def _phase(item: tree.Phase, scope: Scope) -> Phase:
+    epochs = values.whole(item.epochs, scope, "a number of epochs", values.EPOCHS)
+    lr = float(values.number(item.lr, scope, "a learning rate", POSITIVE)) if item.lr is not None else None
+    split = _only(item, tree.Split | tree.GroupLayers, "what ends the phase", scope)
+    carry = _only(item, tree.Carry, "what follows the split", scope)
+    if carry is not None and split is None:
+        scope.sink.report(catalogue.CarryWithoutSplit(span=carry.span, carry=carry.kind))
+    if isinstance(split, tree.GroupLayers) and carry is not None and carry.kind == "continue":
+        scope.sink.report(catalogue.GroupsCannotContinue(span=carry.span))
+    if isinstance(split, tree.Split) and carry is None:
+        scope.defaults.append(f"phase {item.name.text}: then restart")
+    return Phase(
+        name=item.name.text,
+        epochs=epochs,
+        lr=lr,
+        untie=_unties(item, epochs, scope),
+        split=_ending(split, item.name.text, scope),
+        carry=carry.kind if carry is not None else "restart",
+    )
+
+
+def _only(item: tree.Phase, kind: Any, what: str, scope: Scope) -> Any:
+    """The one clause of a kind, or None; a second one is reported."""
+    found = [clause for clause in item.clauses if isinstance(clause, kind)]
+    for again in found[1:]:
+        scope.sink.report(catalogue.DuplicateItem(span=again.span, what=what, first=str(found[0].span)))
+    return found[0] if found else None
+
+
+def _ending(item: tree.Split | tree.GroupLayers | None, phase: str, scope: Scope) -> SplitClusters | GroupLayers | None:
+    match item:
+        case tree.Split():
+            return _split(item, phase, scope)
+        case tree.GroupLayers():
+            return GroupLayers(values.whole(item.number, scope, "a number of clusters", values.FEW))
+        case None:
+            return None
+
+
+def _split(item: tree.Split, phase: str, scope: Scope) -> SplitClusters:
+    threshold = float(values.number(item.threshold, scope, "a cluster similarity", COSINE))
+    linkage: Any = values.choice(item.linkage, scope, "linkage", LINKAGES) if item.linkage else "union"
+    across: Any = values.choice(item.across, scope, "extent of a split", ACROSS) if item.across else "members"
+    stated = (item.linkage, item.across)
+    lines = ("linkage union", "across members")
+    scope.defaults.extend(f"phase {phase}: {line}" for line, name in zip(lines, stated, strict=True) if name is None)
+    return SplitClusters(threshold, linkage, across, _batches(item.batches, scope), _sketch(item.sketch, scope))
+
+
+def _sketch(value: tree.Value | None, scope: Scope) -> int | None:
+    return values.whole(value, scope, "the size of a sketch", SKETCH, fallback=4096) if value is not None else None
+
+
+def _batches(value: tree.Value | None, scope: Scope) -> int | None:
+    return values.whole(value, scope, "a number of batches") if value is not None else None
+
+
+def _unties(item: tree.Phase, epochs: int, scope: Scope) -> tuple[UntieCoefficients, ...]:
+    unties: list[UntieCoefficients] = []
+    for clause in item.clauses:
+        if not isinstance(clause, tree.Untie):
+            continue
+        after = values.whole(clause.after, scope, "the epoch to untie after")
+        if after >= epochs or (unties and after <= unties[-1].after):
+            wrong = catalogue.UntieOutsidePhase(span=clause.span, after=after, epochs=epochs, phase=item.name.text)
+            scope.sink.report(wrong)
+        threshold = float(values.number(clause.threshold, scope, "a coefficient similarity", COSINE))
+        unties.append(UntieCoefficients(after, threshold, _batches(clause.batches, scope)))
+    return tuple(unties)

@@ -1,0 +1,145 @@
+"""The parser's nodes to the syntax tree of this language.
+
+Takes a tree of nodes without mistakes and its source, gives a `File`. Guarantees: every node has a span.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, cast
+
+from attrs import frozen
+
+from swc.diagnostics import Span
+from swc.language.syntax import tree as t
+from swc.language.syntax.scan import Source, number_value
+from swc.language.syntax.stack import Node
+
+
+def build_file(tree: Node, source: Source) -> t.File:
+    """The whole file."""
+    builder = _Builder(source)
+    definitions = tuple(builder.build(child) for child in tree.children)
+    return t.File(definitions, source.span(0, 1))
+
+
+@frozen
+class _Builder:
+    source: Source
+
+    def build(self, node: Any) -> Any:
+        """A node of the syntax tree; None stays None."""
+        if node is None:
+            return None
+        span = self.source.span(node.start, node.end)
+        if node.kind in LEAVES:
+            return LEAVES[node.kind](node.children[0].text, span)
+        if node.kind in ("linkage", "across", "over", "sketch"):
+            return _Option(node.kind, self.build(node.children[0]))
+        return FORMS[node.kind]([self.build(child) for child in node.children], span)
+
+
+@frozen
+class _Option:
+    """An optional part of a clause, until the clause takes it."""
+
+    key: str
+    value: Any
+
+
+def _number(text: str, span: Span) -> t.Number:
+    value = number_value(text)
+    assert value is not None, "the scanner has reported what is no number"
+    return t.Number(text, value, span)
+
+
+def _options(parts: list[Any], key: str) -> Any:
+    return next((part.value for part in parts if isinstance(part, _Option) and part.key == key), None)
+
+
+def _rest(parts: list[Any]) -> tuple[Any, ...]:
+    return tuple(part for part in parts if part is not None)
+
+
+def _call(parts: list[Any], span: Span) -> t.Call:
+    return t.Call(parts[0], _rest(parts[1:]), span)
+
+
+def _amount(kind: str) -> Callable[[list[Any], Span], t.Amount]:
+    return lambda parts, span: t.Amount(cast(Any, kind), parts[0] if parts else None, span)
+
+
+def _setting(key: str) -> Callable[[list[Any], Span], t.Setting]:
+    return lambda parts, span: t.Setting(cast(Any, key), parts[0], span)
+
+
+def _share(parts: list[Any], span: Span) -> t.Share:
+    return t.Share(parts[0], parts[1], _rest(parts[2:]), span)
+
+
+def _policy(parts: list[Any], span: Span) -> t.Policy:
+    return t.Policy(parts[0], parts[1] or (), parts[2], _rest(parts[3:]), span)
+
+
+def _recipe(parts: list[Any], span: Span) -> t.Recipe:
+    return t.Recipe(parts[0], parts[1] or (), _rest(parts[2:]), span)
+
+
+def _split(parts: list[Any], span: Span) -> t.Split:
+    linkage, across, over, sketch = (_options(parts, key) for key in ("linkage", "across", "over", "sketch"))
+    return t.Split(parts[0], linkage, across, over, sketch, span)
+
+
+LEAVES: dict[str, Callable[[str, Span], t.Value]] = {
+    "number": _number,
+    "text": lambda text, span: t.Text(text[1:-1], span),
+    "name": t.Name,
+}
+FORMS: dict[str, Callable[[list[Any], Span], Any]] = {
+    "list": lambda p, s: t.ListOf(_rest(p), s),
+    "named_argument": lambda p, s: t.Argument(p[0], p[1], s),
+    "plain_argument": lambda p, s: t.Argument(None, p[0], s),
+    "call": _call,
+    "parameter": lambda p, s: t.Parameter(p[0], p[1], s),
+    "parameters": lambda p, s: _rest(p),
+    "import_file": lambda p, s: t.Import(p[0], s),
+    "ensemble": lambda p, s: t.Ensemble(p[0], p[1], _rest(p[2:]), s),
+    "data": lambda p, s: t.Data(p[0], s),
+    "param": lambda p, s: t.Param(p[0], p[1], s),
+    "member": lambda p, s: t.Member(p[0], p[1], p[2], s),
+    "step": lambda p, s: t.Step(p[0], s),
+    "budget": lambda p, s: t.Budget(p[0], s),
+    "templates_amount": _amount("templates"),
+    "parameters_amount": _amount("parameters"),
+    "native_amount": _amount("native"),
+    "unlimited_amount": _amount("unlimited"),
+    "share": _share,
+    "policy": _policy,
+    "clusters": lambda p, s: p[0],
+    "by_depth": lambda p, s: t.Clusters("depth", p[0], None, s),
+    "by_shape": lambda p, s: t.Clusters("by_shape", None, None, s),
+    "one_cluster": lambda p, s: t.Clusters("one", None, None, s),
+    "per_layer": lambda p, s: t.Clusters("per_layer", None, None, s),
+    "explicit": lambda p, s: t.Clusters("explicit", None, p[0], s),
+    "coefficients": lambda p, s: t.Coefficients(p[0], s),
+    "templates": lambda p, s: t.Templates(p[0], p[1], s),
+    "blocks": lambda p, s: t.Blocks(p[0], s),
+    "initialisation": lambda p, s: t.Initialisation(p[0], s),
+    "recipe": _recipe,
+    "train": lambda p, s: t.Train(p[0], _rest(p[1:]), s),
+    "batch": _setting("batch"),
+    "label_smoothing": _setting("label_smoothing"),
+    "norm_batch": _setting("norm_batch"),
+    "precision": _setting("precision"),
+    "seed": _setting("seed"),
+    "optimiser": lambda p, s: t.Optimiser(p[0], s),
+    "no_decay": lambda p, s: t.NoDecay(_rest(p), s),
+    "schedule": lambda p, s: t.Schedule(p[0], p[1], s),
+    "augment": lambda p, s: t.Augment(_rest(p), s),
+    "phase": lambda p, s: t.Phase(p[0], p[1], p[2], _rest(p[3:]), s),
+    "split": _split,
+    "group_layers": lambda p, s: t.GroupLayers(p[0], s),
+    "restart": lambda p, s: t.Carry("restart", s),
+    "carry_on": lambda p, s: t.Carry("continue", s),
+    "untie": lambda p, s: t.Untie(p[0], p[1], _options(p[2:], "over"), s),
+}

@@ -1,0 +1,156 @@
+"""What a run wrote down while it trained, by epoch and by recompile, ready to draw.
+
+Takes a run's folder and spec; gives `Curves` and `Recompile`s. Guarantees: epochs are counted over all phases.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from itertools import accumulate
+from typing import Any
+
+from attrs import frozen
+
+from swc.diagnostics import DiagnosticError
+from swc.diagnostics.catalogue.formats import DamagedFile
+from swc.diagnostics.catalogue.show import NothingMeasured
+from swc.folders.store import Build
+from swc.program.feedback import GroupFeedback, SimilarityFeedback
+from swc.program.stages import Stage, stages
+from swc.program.training import Action, GroupLayers, SplitClusters, Training, UntieCoefficients
+from swc.show.wording import several
+
+ENSEMBLE = "ensemble"
+Points = tuple[tuple[int, float], ...]  # epoch over all phases, from 1; value
+
+
+@frozen
+class Curves:
+    """By member (and `ensemble`): the training loss after each epoch, top-1 on held-out images where it was scored.
+
+    A loss that is no finite number is None.
+
+    `cuts` are the epochs after which the graph or the phase changed, with what was done there.
+    """
+
+    losses: Mapping[str, Points]
+    top1: Mapping[str, Points]
+    cuts: tuple[tuple[int, str], ...]
+
+
+@frozen
+class Recompile:
+    """The similarities that a recompile went by and the threshold it held them against."""
+
+    title: str
+    feedback: SimilarityFeedback
+    threshold: float
+
+
+def curves_of(build: Build) -> Curves:
+    """The curves of a run; DiagnosticError where it has not trained an epoch."""
+    from swc_runtime.records.records import METRICS, read_rows
+
+    rows: list[dict[str, Any]] = read_rows(build.folder) if build.is_run else []
+    if not any(row["kind"] == "epoch" for row in rows):
+        raise DiagnosticError(NothingMeasured(place=str(build.folder), wanted="curves"))
+    try:
+        _check_rows(build, rows)
+        return _drawn(build, rows)
+    except (LookupError, TypeError, ValueError) as error:
+        path = str(build.folder / METRICS)
+        raise DiagnosticError(DamagedFile(origin=path, detail="a line is not of this run")) from error
+
+
+def _check_rows(build: Build, rows: list[dict[str, Any]]) -> None:
+    """ValueError where a row is not of this run: each epoch and each score of it is there once."""
+    training = _training(build)
+    ends = {phase.name: phase.epochs for phase in training.phases}
+    of_phase = {stage.revision: stage.phase.name for stage in stages(training)}
+    names = {*(member.name for member in build.spec.members), ENSEMBLE}
+    seen: set[tuple[Any, ...]] = set()
+    for row in rows:
+        place = (row["kind"], row["phase"], row["epoch"], row.get("of"))
+        is_own = row["kind"] == "epoch" or row["of"] in names
+        if place in seen or not is_own or not 1 <= row["epoch"] <= ends[row["phase"]]:
+            raise ValueError(place)
+        if of_phase[row["revision"]] != row["phase"]:
+            raise ValueError(place)
+        seen.add(place)
+
+
+def _drawn(build: Build, rows: list[dict[str, Any]]) -> Curves:
+    """The curves; what Python raises where a row lacks something or holds another type passes through."""
+    training = _training(build)
+    before = _epochs_before(training)
+    members = [member.name for member in build.spec.members]
+    scored = [
+        (row["of"], before[row["phase"]] + row["epoch"], _number(row["top1"]))
+        for row in rows
+        if row["kind"] == "scores"
+    ]
+    lost = [
+        (name, before[row["phase"]] + row["epoch"], _number(loss))
+        for row in rows
+        if row["kind"] == "epoch"
+        for name, loss in zip(members, row["losses"], strict=True)
+    ]
+    return Curves(_by_name(lost, members), _by_name(scored, [*members, ENSEMBLE]), _cuts(training))
+
+
+def _number(value: Any) -> Any:
+    """A number, or None for one that is not finite; TypeError for anything else."""
+    if value is not None and not isinstance(value, int | float):
+        raise TypeError(f"{value!r} is no number")
+    return value
+
+
+def recompiles_of(build: Build) -> tuple[Recompile, ...]:
+    """What was measured so far; DiagnosticError where nothing was."""
+    known = stages(_training(build)) if build.spec.training else ()
+    found = tuple(
+        Recompile(_title(known[revision.number]), revision.feedback, action.threshold)
+        for revision in build.revisions
+        if revision.feedback is not None and not isinstance(revision.feedback, GroupFeedback)
+        if isinstance(action := known[revision.number].action, SplitClusters | UntieCoefficients)
+    )
+    if not found:
+        raise DiagnosticError(NothingMeasured(place=str(build.folder), wanted="similarities"))
+    return found
+
+
+def _training(build: Build) -> Training:
+    assert build.spec.training is not None, "what was trained has something to train"
+    return build.spec.training
+
+
+def _epochs_before(training: Training) -> dict[str, int]:
+    ends = accumulate((phase.epochs for phase in training.phases), initial=0)
+    return {phase.name: end for phase, end in zip(training.phases, ends, strict=False)}
+
+
+def _by_name(entries: Iterable[tuple[str, int, float]], names: list[str]) -> dict[str, Points]:
+    known = list(entries)
+    return {name: tuple((epoch, value) for of, epoch, value in known if of == name) for name in names}
+
+
+def _cuts(training: Training) -> tuple[tuple[int, str], ...]:
+    before = _epochs_before(training)
+    return tuple((before[stage.phase.name] + stage.stop, _done(stage.action)) for stage in stages(training)[:-1])
+
+
+def _done(action: Action | None) -> str:
+    match action:
+        case SplitClusters():
+            return "split"
+        case GroupLayers():
+            return "group"
+        case UntieCoefficients():
+            return "untie"
+        case None:
+            return "next phase"
+
+
+def _title(stage: Stage) -> str:
+    what = "Cluster" if isinstance(stage.action, SplitClusters) else "Coefficient"
+    return f"{what} similarity after {several(stage.stop, 'epoch')} of {stage.phase.name}"

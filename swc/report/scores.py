@@ -1,0 +1,223 @@
+"""What `swc eval` wrote of a run, read for figures, tables and the page.
+
+Takes a run's folder; gives `Scored`, or None where nothing was evaluated. Guarantees: a file that is not what
+`swc eval` writes is a DiagnosticError, also where its parts do not fit together; what this version does not know is
+left out, folders among it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from attrs import field, frozen
+
+from swc.diagnostics import DiagnosticError
+from swc.diagnostics.catalogue.evaluation import DamagedEvaluation
+from swc.folders.store import read_spec
+from swc.language.semantics.spec import Spec
+from swc.program.files import is_there, text_of
+from swc.program.plain_json import read_json
+
+LEAST, MOST = 0.0505, 19.8  # temperatures within which none is one that a search ended at
+
+Grid = tuple[tuple[float | None, ...], ...]
+
+
+@frozen
+class ScoreFacts:
+    """Scores of a predictor; fractions, and nats for `nll`."""
+
+    top1: float
+    nll: float | None
+    ece: float | None
+
+
+@frozen
+class PredictorFacts:
+    """A subset of the members: its scores and what it costs for an image."""
+
+    members: tuple[str, ...]
+    scores: ScoreFacts
+    parameters: int
+    multiply_adds: int
+    milliseconds: float | None
+    temperature: float | None = None
+    uncalibrated: str = ""
+
+    @property
+    def is_calibrated(self) -> bool:
+        """Whether a temperature was fitted, and neither left unused nor, as older versions did, taken at a bound."""
+        known = self.temperature is not None and not self.uncalibrated
+        return known and LEAST < (self.temperature or 0.0) < MOST
+
+
+@frozen
+class BinFacts:
+    """One bin of a reliability diagram."""
+
+    num_images: int
+    confidence: float | None
+    accuracy: float | None
+
+
+@frozen
+class LineFacts:
+    """Top-1 on the line between two members."""
+
+    first: str
+    second: str
+    top1: tuple[float | None, ...]
+
+
+@frozen
+class DetectionFacts:
+    """How well a measure of uncertainty tells other images."""
+
+    auroc: float
+    aupr: float
+    fpr95: float
+
+
+def _last_part(place: str) -> str:
+    """A data set's name, or of a folder of images its last part."""
+    return Path(place).name
+
+
+@frozen
+class OutlierFacts:
+    """The images of another data set, or those below a folder, by measure."""
+
+    data: str = field(converter=_last_part)
+    num_images: int
+    by_measure: tuple[tuple[str, DetectionFacts], ...]
+
+
+@frozen
+class CorruptedFacts:
+    """A predictor on corrupted images: a row for each type, a column for each severity."""
+
+    name: str
+    top1: Grid
+    nll: Grid
+    ece: Grid
+
+
+@frozen
+class CorruptionFacts:
+    """All predictors on all corruptions; `generated` says that the images were made here, `standard` names types.
+
+    `mean_standard` has the scores by predictor, and nothing where not all of those types are there.
+    """
+
+    generated: bool
+    types: tuple[str, ...]
+    severities: tuple[int, ...]
+    standard: tuple[str, ...]
+    predictors: tuple[CorruptedFacts, ...]
+    official: bool = False
+    mean_standard: dict[str, dict[str, float | None]] | None = None
+
+
+@frozen
+class Scored:
+    """An evaluation, so far as the page shows it."""
+
+    data: str
+    stage: str
+    epochs_scale: float
+    machine: str
+    num_images: int
+    num_calibration: int
+    time_batch: int
+    predictors: tuple[PredictorFacts, ...]
+    reliability: tuple[tuple[BinFacts, ...], ...]
+    diversity: Grid
+    outliers: tuple[OutlierFacts, ...] = ()
+    interpolations: tuple[LineFacts, ...] = ()
+    corruptions: CorruptionFacts | None = None
+    mean_diversity: float | None = None
+    mean_top1: float | None = None
+
+    @property
+    def calibration(self) -> str:
+        """At what temperatures the scores are, in the words of a title; nothing where none were asked for."""
+        if not self.num_calibration:
+            return ""
+        left = sum(1 for one in self.predictors if not one.is_calibrated)
+        if left == len(self.predictors):
+            return ", at T = 1: no temperature could be fitted"
+        return ", at fitted temperatures" + (f", {left} of {len(self.predictors)} at T = 1 or a bound" if left else "")
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The members in order and, where there are several, the ensemble: what each reliability diagram is of."""
+        single = tuple(one.members[0] for one in self.predictors if len(one.members) == 1)
+        return single if len(single) == 1 else (*single, "ensemble")
+
+
+def scored_of(folder: Path) -> Scored | None:
+    """The evaluation in a run's folder; DiagnosticError where the file is damaged."""
+    path = folder / "eval" / "evaluation.json"
+    if folder.is_file():  # a spec that was compiled in memory
+        return None
+    if not is_there(path):
+        if is_there(path.with_suffix(".csv")):
+            raise DiagnosticError(DamagedEvaluation(origin=str(path), detail="it is missing beside evaluation.csv"))
+        return None
+    text = text_of(path, DamagedEvaluation)
+    try:
+        (found,) = read_json(text, finite=False)["evaluations"]
+        scored = _structured(found)
+    except (ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError) as error:
+        detail = "it holds no evaluation of one run"
+        raise DiagnosticError(DamagedEvaluation(origin=str(path), detail=detail)) from error
+    problem = _misfit(scored) or _misfit_of_run(scored, found, read_spec(folder)[0])
+    if problem is not None:
+        raise DiagnosticError(DamagedEvaluation(origin=str(path), detail=f"its {problem}"))
+    return scored
+
+
+def _structured(found: object) -> Scored:
+    from cattrs import Converter
+
+    return Converter(detailed_validation=False).structure(found, Scored)
+
+
+def _misfit(scored: Scored) -> str | None:
+    """Which part of an evaluation does not fit the others."""
+    members = [one.members for one in scored.predictors if len(one.members) == 1]
+    if not members or not all(one.members for one in scored.predictors):
+        return "predictors do not begin with the members"
+    if len(scored.reliability) != len(scored.names):
+        return "reliability is not of the members and the ensemble"
+    if not _has_shape(scored.diversity, len(members), len(members)):
+        return "diversity is no matrix over the members"
+    if any(len(line.top1) < 2 for line in scored.interpolations):
+        return "interpolations have less than two points"
+    return "corruptions are no matrices of types and severities" if _is_misfit(scored.corruptions) else None
+
+
+def _misfit_of_run(scored: Scored, found: Mapping[str, object], spec: Spec) -> str | None:
+    """Which part of an evaluation does not fit the spec of the run it lies in."""
+    known = [member.name for member in spec.members]
+    named = {name for one in scored.predictors for name in one.members}
+    named |= {name for line in scored.interpolations for name in (line.first, line.second)}
+    if not named <= set(known):
+        return "members are not those of the run"
+    if found.get("ensemble", spec.name) != spec.name or scored.data != spec.data.name:
+        return "ensemble or data is not that of the run"
+    scale = spec.training.epochs_scale if spec.training else 1.0
+    return None if scored.epochs_scale == scale else "epochs are not scaled like those of the run"
+
+
+def _is_misfit(found: CorruptionFacts | None) -> bool:
+    if found is None:
+        return False
+    size = (len(found.types), len(found.severities))
+    grids = [grid for one in found.predictors for grid in (one.top1, one.nll, one.ece)]
+    return not grids or 0 in size or not all(_has_shape(grid, *size) for grid in grids)
+
+
+def _has_shape(grid: Grid, num_rows: int, num_columns: int) -> bool:
+    return len(grid) == num_rows and all(len(row) == num_columns for row in grid)
