@@ -11,7 +11,7 @@ from types import ModuleType
 
 import pytest
 import torch
-from swc import resharing, session
+from swc.running import resharing, session
 
 from support.runs import Place, place
 from swc_runtime.records.checkpoint import load_checkpoint
@@ -20,7 +20,7 @@ from swc_runtime.records.checkpoint import load_checkpoint
 SABOTAGE = """
 import os, signal
 from pathlib import Path
-from swc_runtime.records.records import checkpoint
+from swc_runtime.records import checkpoint
 
 def die():
     os.kill(os.getpid(), signal.SIGKILL)

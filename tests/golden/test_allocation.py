@@ -8,17 +8,18 @@ from typing import Any
 
 import pytest
 from attrs import evolve
-from swc.ir.counts import count
-from swc.ir.graph import Graph
-from swc.ir.text import parse_graph, print_graph
-from swc.ir.verify import verify
-from swc.passes.pipeline import run_pipeline
-from swc.semantics.spec import Budget, Clusters, Selector, Share
-from swc.solvers.check import checked
-from swc.solvers.even import solve_even
-from swc.solvers.objectives import coverage
-from swc.solvers.problem import AllocationProblem, BankProblem
-from wrn_shapes import name_of, wrn_context, wrn_shapes
+from swc.compiler.ir.counts import count
+from swc.compiler.ir.graph import Graph
+from swc.compiler.ir.text import parse_graph, print_graph
+from swc.compiler.ir.verify import verify
+from swc.compiler.passes.pipeline import run_pipeline
+from swc.compiler.solvers.check import checked
+from swc.compiler.solvers.even import solve_even
+from swc.compiler.solvers.objectives import coverage
+from swc.compiler.solvers.problem import AllocationProblem, BankProblem
+from swc.language.semantics.spec import Budget, Clusters, Selector, Share
+
+from support.wrn_shapes import name_of, wrn_context, wrn_shapes
 
 GOLDEN: dict[str, dict[str, Any]] = json.loads(Path(__file__).with_name("allocation.json").read_text())
 Bank = tuple[int, int, frozenset[tuple[int, int]]]

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from swc.compiler.driver import Compiled, compile_file
+from swc.compiler.ir.counts import count
 from swc.diagnostics import DiagnosticError
-from swc.driver import Compiled, compile_file
-from swc.ir.counts import count
-from swc.resources import specs
+from swc.system.resources import specs
 
 # spec, params set, scalars in templates, all parameters, native scalars
 COUNTS = (

@@ -276,7 +276,7 @@ def test_spans_do_not_count() -> None:
 
 def test_checking_imports_neither_torch_nor_numpy() -> None:
     code = (
-        "import sys, swc.language.semantics.check as c; from swc import resources; "
+        "import sys, swc.language.semantics.check as c; from swc.system import resources; "
         "c.check_file(resources.specs() / 'quickstart.sw'); "
         "print([m for m in ('torch', 'numpy', 'scipy', 'networkx') if m in sys.modules])"
     )

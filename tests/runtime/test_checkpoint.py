@@ -13,6 +13,7 @@ from safetensors.torch import save_file
 from swc.diagnostics import DiagnosticError
 from torch import Tensor
 
+from swc_runtime.records import checkpoint as module
 from swc_runtime.records.checkpoint import (
     Meta,
     Position,
@@ -25,7 +26,6 @@ from swc_runtime.records.checkpoint import (
     under_prefix,
     with_prefix,
 )
-from swc_runtime.records.records import checkpoint as module
 
 META = Meta(Position(1, 0, 3, 7), "spec", "program", {"metrics.jsonl": 120}, {"precision": "float32", "scaled": False})
 

@@ -12,8 +12,8 @@ from swc.diagnostics import DiagnosticError
 from swc.diagnostics.catalogue.training import NoKernels
 
 from support.programs import tiny_program
+from swc_runtime.training import kernel_choice as choose
 from swc_runtime.training.kernel_choice import Choice, choose_kernels, measured, why_not_cupy
-from swc_runtime.weights.kernels import choose
 from swc_runtime.weights.kernels.reference import TorchKernels
 
 CPU = torch.device("cpu")
