@@ -41,7 +41,7 @@ def command(place: str | None, policy: str, output: Path | None, **given: object
     from swc.cli.output import check_writable, write_file
     from swc.cli.places import open_place
     from swc.slim.slim import Asked, slim_build
-    from swc.slim.spec_text import written
+    from swc.slim.spec_text import spec_text
 
     with console.reporting() as sink:
         build = open_place(place, {})
@@ -49,7 +49,7 @@ def command(place: str | None, policy: str, output: Path | None, **given: object
         check_writable(target)
         found = slim_build(build, Asked(**given), sink, console.say)  # type: ignore[arg-type]
     _tell(found)
-    write_file(target, written(found, policy).encode())
+    write_file(target, spec_text(found, policy).encode())
     console.say(f"wrote {target}")
 
 

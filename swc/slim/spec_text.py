@@ -6,127 +6,145 @@ file, and trains the members as the slimmable network was trained, with every va
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from swc.language.syntax.printer import format_text
-from swc.program.training import Augmentation, Phase, Recipe, Schedule, Training
+from swc.language.syntax import tree
+from swc.language.syntax.nodes import NOWHERE, call_node, name_node, value_node
+from swc.language.syntax.unparse import Remark, Remarks, print_tree
+from swc.program.training import Augmentation, Optimiser, Phase, Recipe, Schedule, Training
 from swc.show.wording import decimal, exact, scale_text, several, share_of
 
 if TYPE_CHECKING:
+    from swc.language.semantics.spec import Share
     from swc.program.datasets import DataFacts
     from swc.slim.slim import Slimming
 
 
-def written(slimming: Slimming, policy: str) -> str:
+def spec_text(slimming: Slimming, policy: str) -> str:
     """The text; the members share as `policy`, `none` or `slices`."""
     spec, training = slimming.spec, slimming.spec.training
     assert training is not None, "what has been trained has a train block"
-    lines = [
-        *_found_by(slimming),
-        f"ensemble {spec.name}_slim {{",
-        f"data {_data(spec.data)}",
-        "",
-        *_members(slimming),
-        "",
-        *([f"step {spec.step}"] if policy == "slices" else []),
-        "budget unlimited",
-        "",
-        *_shares(slimming, policy),
-        "",
-        *_training(training),
-        "}",
-    ]
-    return format_text("\n".join(lines) + "\n", f"{spec.name}_slim")
+    members, train = _members(slimming), _train(training)
+    step = tree.Step(call_node(spec.step.name, dict(spec.step.arguments)), NOWHERE)
+    steps = (step,) if policy == "slices" else ()
+    budget = tree.Budget(tree.Amount("unlimited", None, NOWHERE), NOWHERE)
+    shares = tuple(_shares(slimming, policy))
+    items = (_data(spec.data), *members, *steps, budget, *shares, train)
+    ensemble = tree.Ensemble(name_node(f"{spec.name}_slim"), None, items, NOWHERE)
+    remarks: Remarks = {**dict(zip(members, _costs(slimming), strict=True)), **_phase_remarks(train)}
+    remarks |= {ensemble: Remark(tuple(_origin(slimming))), train: Remark((), _scale(training), has_blank=True)}
+    remarks |= {(*steps, budget)[0]: Remark(has_blank=True), shares[0]: Remark(has_blank=True)}
+    return print_tree(tree.File((ensemble,), NOWHERE), remarks)
 
 
-def _found_by(slimming: Slimming) -> Iterator[str]:
+def _origin(slimming: Slimming) -> Iterator[str]:
     uncut = slimming.uncut
     images = several(slimming.num_images, "training image")
-    yield f"# Found by `swc slim` for `{slimming.member.name}` of {slimming.spec.name}, which takes"
+    yield f"Found by `swc slim` for `{slimming.member.name}` of {slimming.spec.name}, which takes"
     cost, loss = exact(uncut.multiply_adds), decimal(uncut.loss)
-    yield f"# {cost} multiply-adds for an image, with a loss of {loss} on {images}."
-    yield "# Losses below are those that the cut left, before the members are trained anew."
+    yield f"{cost} multiply-adds for an image, with a loss of {loss} on {images}."
+    yield "Losses below are those that the cut left, before the members are trained anew."
 
 
-def _members(slimming: Slimming) -> Iterator[str]:
-    given = dict(slimming.member.source.arguments)
-    for target, found in slimming.found:
-        part = share_of(found.multiply_adds, slimming.uncut.multiply_adds)
-        numbers = " ".join(map(str, found.numbers))
-        yield f"# {exact(found.multiply_adds)} multiply-adds, {part} of the uncut; loss {decimal(found.loss)}"
-        yield f'member {target.member} = wrn(depth: {given["depth"]}, width: {given["width"]}, channels: "{numbers}")'
+def _members(slimming: Slimming) -> tuple[tree.Member, ...]:
+    uncut = dict(slimming.member.source.arguments)
+    return tuple(
+        tree.Member(
+            name_node(target.member),
+            None,
+            call_node(
+                "wrn", {**{k: uncut[k] for k in ("depth", "width")}, "channels": " ".join(map(str, cut.numbers))}
+            ),
+            NOWHERE,
+        )
+        for target, cut in slimming.found
+    )
 
 
-def _shares(slimming: Slimming, policy: str) -> Iterator[str]:
+def _costs(slimming: Slimming) -> Iterator[Remark]:
+    """What each member costs, above its line."""
+    for number, (_, cut) in enumerate(slimming.found):
+        part = share_of(cut.multiply_adds, slimming.uncut.multiply_adds)
+        cost = f"{exact(cut.multiply_adds)} multiply-adds, {part} of the uncut; loss {decimal(cut.loss)}"
+        yield Remark((cost,), has_blank=number == 0)
+
+
+def _shares(slimming: Slimming, policy: str) -> Iterator[tree.Share]:
     if policy == "none":
-        yield "share conv as none"
+        yield _share(name_node("conv"), "none")
         return
     for share in slimming.spec.shares:
         if share.policy == policy:
-            selector = share.selector
-            yield f"share {selector.kind if selector.kind != 'glob' else _quoted(selector.pattern)} as {policy}"
+            yield _share(_selector(share), policy)
 
 
-def _data(data: DataFacts) -> str:
+def _selector(share: Share) -> tree.Name | tree.Text:
+    if share.selector.kind == "glob":
+        return tree.Text(share.selector.pattern, NOWHERE)
+    return name_node(share.selector.kind)
+
+
+def _share(selector: tree.Name | tree.Text, policy: str) -> tree.Share:
+    return tree.Share(selector, call_node(policy), (), NOWHERE)
+
+
+def _data(data: DataFacts) -> tree.Data:
     if data.folder is None:
-        return data.name
-    return f"folder({_quoted(os.fspath(data.folder))}, classes: {data.num_classes}, size: {data.image_shape[1]})"
+        return tree.Data(call_node(data.name), NOWHERE)
+    size = data.image_shape[1]
+    return tree.Data(call_node("folder", {"classes": data.num_classes, "size": size}, (data.folder,)), NOWHERE)
 
 
-def _quoted(text: str) -> str:
-    return f'"{text}"'
+def _scale(training: Training) -> str:
+    return scale_text(training.epochs_scale).removeprefix(", ")
 
 
-def _training(training: Training) -> Iterator[str]:
+def _train(training: Training) -> tree.Train:
     """The train block; phases whose weights were thrown away are left out, and with them what they measured."""
-    scaled = scale_text(training.epochs_scale).removeprefix(", ")
-    yield f"train {{{f'  # {scaled}' if scaled else ''}"
-    yield from _recipe(training.recipe)
-    yield ""
-    for phase in training.phases:
-        if phase.split is None or phase.carry == "continue":
-            yield _phase(phase)
-    yield "}"
+    phases = (phase for phase in training.phases if phase.split is None or phase.carry == "continue")
+    return tree.Train(None, (*_recipe(training.recipe), *map(_phase, phases)), NOWHERE)
 
 
-def _recipe(recipe: Recipe) -> Iterator[str]:
-    sgd = recipe.optimiser
-    yield f"batch {recipe.batch}"
-    yield (
-        f"optimiser sgd(lr: {sgd.lr!r}, momentum: {sgd.momentum!r}, nesterov: {_yes(sgd.nesterov)}, "
-        f"weight_decay: {sgd.weight_decay!r})"
-    )
-    yield f"no_decay {', '.join(sgd.no_decay) or 'none'}"
-    yield f"schedule {_schedule(recipe.schedule)}"
-    yield f"augment {_augmentation(recipe.augmentation)}"
-    yield f"label_smoothing {recipe.label_smoothing!r}"
-    yield f"norm_batch {'none' if recipe.norm_batch is None else recipe.norm_batch}"
-    yield f"precision {recipe.precision}"
-    yield f"seed {recipe.seed}"
+def _phase_remarks(train: tree.Train) -> Remarks:
+    first = next(item for item in train.items if isinstance(item, tree.Phase))
+    return {first: Remark(has_blank=True)}
 
 
-def _schedule(schedule: Schedule) -> str:
-    at = ", ".join(map(repr, schedule.milestones))
-    steps = f"(at: [{at}], factor: {schedule.factor!r})" if schedule.kind == "steps" else ""
-    return f"{schedule.kind}{steps}" + (f", warmup {schedule.warmup!r} epochs" if schedule.warmup else "")
+def _recipe(recipe: Recipe) -> Iterator[tree.RecipeItem]:
+    yield tree.Setting("batch", value_node(recipe.batch), NOWHERE)
+    yield tree.Optimiser(_optimiser(recipe.optimiser), NOWHERE)
+    yield tree.NoDecay(tuple(map(name_node, recipe.optimiser.no_decay or ("none",))), NOWHERE)
+    yield _schedule(recipe.schedule)
+    yield tree.Augment(tuple(_augmentation(recipe.augmentation)) or (call_node("none"),), NOWHERE)
+    yield tree.Setting("label_smoothing", value_node(recipe.label_smoothing), NOWHERE)
+    norm_batch = name_node("none") if recipe.norm_batch is None else recipe.norm_batch
+    yield tree.Setting("norm_batch", value_node(norm_batch), NOWHERE)
+    yield tree.Setting("precision", name_node(recipe.precision), NOWHERE)
+    yield tree.Setting("seed", value_node(recipe.seed), NOWHERE)
 
 
-def _augmentation(augmentation: Augmentation) -> str:
-    steps = [
-        *(["resized_crop"] if augmentation.resized_crop else []),
-        *([f"crop(pad: {augmentation.pad})"] if augmentation.pad else []),
-        *(["flip"] if augmentation.flip else []),
-        *([f"cutout(size: {augmentation.cutout})"] if augmentation.cutout else []),
-    ]
-    return ", ".join(steps) or "none"
+def _optimiser(sgd: Optimiser) -> tree.Call:
+    return call_node("sgd", {name: getattr(sgd, name) for name in ("lr", "momentum", "nesterov", "weight_decay")})
 
 
-def _phase(phase: Phase) -> str:
-    rate = "" if phase.lr is None else f" at lr {phase.lr!r}"
-    return f"phase {phase.name}: {phase.epochs} epochs{rate}"
+def _schedule(schedule: Schedule) -> tree.Schedule:
+    arguments = {"at": schedule.milestones, "factor": schedule.factor} if schedule.kind == "steps" else {}
+    warmup = value_node(schedule.warmup) if schedule.warmup else None
+    return tree.Schedule(call_node(schedule.kind, arguments), warmup, NOWHERE)
 
 
-def _yes(value: bool) -> str:
-    return "yes" if value else "no"
+def _augmentation(augmentation: Augmentation) -> Iterator[tree.Call]:
+    if augmentation.resized_crop:
+        yield call_node("resized_crop")
+    if augmentation.pad:
+        yield call_node("crop", {"pad": augmentation.pad})
+    if augmentation.flip:
+        yield call_node("flip")
+    if augmentation.cutout:
+        yield call_node("cutout", {"size": augmentation.cutout})
+
+
+def _phase(phase: Phase) -> tree.Phase:
+    rate = None if phase.lr is None else value_node(phase.lr)
+    return tree.Phase(name_node(phase.name), value_node(phase.epochs), rate, (), NOWHERE)

@@ -17,7 +17,7 @@ from swc.program.datasets import DATASETS
 from swc.program.model_source import ModelSource
 from swc.program.training import Augmentation, Optimiser, Phase, Recipe, Schedule, SplitClusters, Training
 from swc.slim.slim import Asked, Slimming, slim_build, widest
-from swc.slim.spec_text import written
+from swc.slim.spec_text import spec_text as slim_text
 from swc.slim.targets import read_targets
 
 from support.runs import Place, spec_text
@@ -113,20 +113,20 @@ def test_what_cannot_be_met_is_refused(place: Place, capsys: pytest.CaptureFixtu
 
 @pytest.mark.parametrize("training", TRAININGS)
 def test_the_text_trains_as_the_run_did(training: Training, tmp_path: Path) -> None:
-    spec = spec_of(written(slimming(training), "none"), tmp_path)
+    spec = spec_of(slim_text(slimming(training), "none"), tmp_path)
     assert spec.training == training
     assert [share.policy for share in spec.shares] == ["none"]
     assert [dict(member.source.arguments)["channels"] for member in spec.members] == [" ".join(map(str, NUMBERS))] * 2
 
 
 def test_members_may_share_slices(tmp_path: Path) -> None:
-    spec = spec_of(written(slimming(), "slices"), tmp_path)
+    spec = spec_of(slim_text(slimming(), "slices"), tmp_path)
     assert [(share.selector.kind, share.policy) for share in spec.shares] == [("conv", "slices"), ("norms", "slices")]
 
 
 def test_a_folder_of_images_is_named_again(tmp_path: Path) -> None:
     data = evolve(DATASETS["imagenet"], name="folder", num_classes=5, image_shape=(3, 64, 64), folder="my images")
-    found = spec_of(written(slimming(data=data), "none"), tmp_path).data
+    found = spec_of(slim_text(slimming(data=data), "none"), tmp_path).data
     assert (found.folder, found.num_classes, found.image_shape) == ("my images", 5, (3, 64, 64))
 
 
@@ -134,7 +134,7 @@ def test_phases_that_were_thrown_away_are_left_out(tmp_path: Path) -> None:
     search = Phase("search", 2, 0.1, split=SplitClusters(0.1))
     kept = evolve(search, name="kept", carry="continue")
     training = Training(Recipe("default"), (search, kept, Phase("main", 4)))
-    spec = spec_of(written(slimming(training), "none"), tmp_path)
+    spec = spec_of(slim_text(slimming(training), "none"), tmp_path)
     assert spec.training is not None
     assert [(phase.name, phase.is_search) for phase in spec.training.phases] == [("kept", False), ("main", False)]
 
@@ -178,3 +178,9 @@ def test_the_widest_member_must_be_one() -> None:
         widest(("a", "b", "c"), (5, 3, 5))
     assert [found.message() for found in caught.value.diagnostics] == ["several members are the widest: `a`, `c`"]
     assert [found.code for found in caught.value.diagnostics] == ["SW702"]
+
+
+def test_the_text_is_that_of_the_golden_file() -> None:
+    golden = Path(__file__).parents[1] / "golden" / "slim.sw"
+    scaled = evolve(TRAININGS[1], epochs_scale=0.25)
+    assert slim_text(slimming(scaled), "slices") == golden.read_text(encoding="utf-8")
