@@ -21,12 +21,12 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 from swc.compiler.driver import compile_spec, recompile
-from swc.compiler.frontend.table import LayerTable
 from swc.compiler.ir.counts import count
 from swc.compiler.ir.text import print_graph
 from swc.compiler.solvers.exact import solve_optimal
-from swc.language.semantics.spec import Spec
-from swc.program.codec import encode
+from swc.files.codec import encode
+from swc.program.layer_table import LayerTable
+from swc.program.spec import Spec
 from swc.show.plain import plain
 from swc.show.report import compile_report
 from swc.system import resources

@@ -24,8 +24,8 @@ from typing import Any
 import torch
 from attrs import asdict, evolve
 from swc.compiler.driver import Compiled, compile_file, compile_spec
-from swc.language.semantics.spec import Budget
 from swc.program.program import Program
+from swc.program.spec import Budget
 from swc.system.resources import specs
 from torch import Tensor
 

@@ -11,13 +11,13 @@ from itertools import combinations
 from random import Random
 
 from swc.compiler.driver import Compiled
-from swc.compiler.frontend.table import LayerRow, LayerTable, ParameterRow
 from swc.compiler.solvers.objectives import coverage, profiled
 from swc.compiler.solvers.problem import AllocationProblem, BankProblem
-from swc.language.semantics.spec import Budget, Clusters, Member, Selector, Share, Spec
 from swc.program.datasets import DATASETS
 from swc.program.feedback import ClusterFeedback, Similarity
+from swc.program.layer_table import LayerRow, LayerTable, ParameterRow
 from swc.program.model_source import ModelSource
+from swc.program.spec import Budget, Clusters, Member, Selector, Share, Spec
 from swc.program.training import Phase, Recipe, SplitClusters, Training
 
 LEVELS = 5  # of a cluster, in allocations

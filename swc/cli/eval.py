@@ -81,7 +81,7 @@ def _evaluated(build: Build, asked: Asked, sink: Sink, is_trusted: bool) -> Eval
 def _unwritten(build: Build, found: Evaluation) -> tuple[Diagnostic, ...]:
     """Write the numbers into the run's folder; gives what the system refused."""
     from swc.evaluate.record import as_csv, as_json
-    from swc.program.files import write_kept
+    from swc.files.checksums import write_kept
 
     try:
         write_kept(_file(build, "evaluation.csv"), as_csv((found,)))

@@ -169,8 +169,8 @@ def _own_number(place: str) -> str | None:
 
 
 def _program(path: Path) -> Found:
+    from swc.files.checksums import is_there
     from swc.folders.store import read_program
-    from swc.program.files import is_there
     from swc.show.diff import Side
 
     if not is_there(path):

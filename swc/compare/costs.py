@@ -10,13 +10,13 @@ from __future__ import annotations
 from attrs import evolve, frozen
 
 from swc.compare.systems import System
-from swc.compiler.frontend.table import LayerTable
 from swc.compiler.ir.counts import Counts, composed, count
 from swc.compiler.ir.graph import Graph
 from swc.diagnostics import DiagnosticError
 from swc.diagnostics.catalogue.training import MemberChanged
-from swc.language.semantics.spec import Share, Spec
+from swc.program.layer_table import LayerTable
 from swc.program.program import Program
+from swc.program.spec import Share, Spec
 from swc.show.wording import budget_text
 
 BYTES = 4  # parameters, their gradients and their momentum are float32 always

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from attrs import asdict
 
 from swc.compare.scores import METRICS, Scores
-from swc.program.codec import finite_json
-from swc.program.csv_text import csv_text
+from swc.files.codec import finite_json
+from swc.files.csv_text import csv_text
 
 if TYPE_CHECKING:
     from swc.compare.comparison import Compared, Comparison

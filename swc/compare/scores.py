@@ -17,9 +17,9 @@ from attrs import frozen
 from swc.compare.systems import System
 from swc.diagnostics import Sink
 from swc.diagnostics.catalogue.comparing import SameSeed
-from swc.language.semantics.spec import Spec
-from swc.program.codec import decode
-from swc.program.files import text_of
+from swc.files.checksums import text_of
+from swc.files.codec import decode
+from swc.program.spec import Spec
 from swc.program.stages import stages
 from swc.report.anytime import Line, Point, points_of
 from swc.report.scores import Scored, scored_of

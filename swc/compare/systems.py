@@ -17,10 +17,10 @@ from attrs import define, evolve, frozen
 from swc.diagnostics import DiagnosticError, Sink
 from swc.diagnostics.catalogue.comparing import OtherVersion
 from swc.diagnostics.catalogue.formats import UnknownSchema
+from swc.files.checksums import is_there, text_of
+from swc.files.codec import decode
 from swc.folders.store import BUILD, RUN, Build, is_same, trains
-from swc.language.semantics.spec import Spec
-from swc.program.codec import decode
-from swc.program.files import is_there, text_of
+from swc.program.spec import Spec
 from swc.report.names import names_of
 from swc.sweep.plan import SEED
 

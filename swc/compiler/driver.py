@@ -12,17 +12,17 @@ from pathlib import Path
 from attrs import frozen
 
 from swc.compiler.frontend.read import Announce, read_members, unannounced
-from swc.compiler.frontend.table import LayerTable
 from swc.compiler.ir.graph import Graph
 from swc.compiler.ir.verify import verify
 from swc.compiler.lowering.lower import lower
 from swc.compiler.passes.context import Context
 from swc.compiler.passes.pipeline import run_pipeline
 from swc.diagnostics import Diagnostic, Sink
-from swc.language.semantics.spec import Spec
-from swc.program.codec import hash_of
+from swc.files.codec import hash_of
 from swc.program.feedback import Feedback
+from swc.program.layer_table import LayerTable
 from swc.program.program import Program
+from swc.program.spec import Spec
 from swc.program.stages import Stage, stages
 
 

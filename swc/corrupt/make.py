@@ -21,7 +21,7 @@ import numpy as np
 from attrs import evolve, fields, frozen
 from numpy.typing import NDArray
 
-from swc.corrupt.arrays import LABELS, MARK, Generated, Made, Settings, read_mark
+from swc.corrupt.arrays import LABELS, MARK, read_mark
 from swc.corrupt.filters import Bytes
 from swc.corrupt.pictures import missing_packages
 from swc.corrupt.published import CORRUPTIONS, LEAST_SIDE, SIDE, TYPES
@@ -37,8 +37,9 @@ from swc.diagnostics.catalogue.corrupting import (
 )
 from swc.diagnostics.catalogue.files import OutputUnwritable
 from swc.diagnostics.sources import reason_of
+from swc.files.codec import encode
+from swc.files.generated import Generated, Made, Settings
 from swc.folders.store import held, write_whole
-from swc.program.codec import encode
 
 BATCH = 250  # images, of half a second or so
 PACKAGES = ("swc", "numpy", "scipy", "pillow", "matplotlib", "opencv-python-headless", "imagecorruptions-imaug")

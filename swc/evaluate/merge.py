@@ -17,8 +17,8 @@ from attrs import asdict, evolve
 
 from swc.diagnostics import DiagnosticError
 from swc.evaluate.record import Corrupted, Corruptions, Evaluation, Interpolation, Outliers
-from swc.program.files import is_there, text_of
-from swc.program.plain_json import read_json
+from swc.files.checksums import is_there, text_of
+from swc.files.plain_json import read_json
 
 KEPT = ("outliers", "interpolations", "corruptions")
 

@@ -30,9 +30,9 @@ import swc
 from swc.diagnostics import DiagnosticError
 from swc.diagnostics.catalogue.files import OutputUnwritable
 from swc.diagnostics.sources import reason_of
+from swc.files.checksums import is_there
+from swc.files.plain_json import read_json
 from swc.program.datasets import DATASETS
-from swc.program.files import is_there
-from swc.program.plain_json import read_json
 from swc.running.trained import Kept
 from swc_runtime.data import Split
 from swc_runtime.data.splits import FolderSplit

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from attrs import asdict, frozen
 
-from swc.program.codec import finite_json
-from swc.program.csv_text import csv_text
+from swc.files.codec import finite_json
+from swc.files.csv_text import csv_text
 
 if TYPE_CHECKING:
     from swc_runtime.evaluate.metrics import Bin, Scores

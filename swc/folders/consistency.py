@@ -11,18 +11,18 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from swc.compiler.frontend.table import LayerTable
 from swc.compiler.ir.graph import Graph
 from swc.compiler.ir.verify import InvariantError, verify
 from swc.diagnostics import DiagnosticError
 from swc.diagnostics.catalogue.formats import ForeignFile
 from swc.diagnostics.catalogue.training import PartMissing
-from swc.language.semantics.spec import Spec
-from swc.program.checkpoint_head import head_of
-from swc.program.codec import hash_of
+from swc.files.checkpoint_head import head_of
+from swc.files.checksums import has_checksum, is_there
+from swc.files.codec import hash_of
 from swc.program.feedback import ClusterFeedback, CoefficientFeedback, Feedback, GroupFeedback
-from swc.program.files import has_checksum, is_there
+from swc.program.layer_table import LayerTable
 from swc.program.program import Program
+from swc.program.spec import Spec
 from swc.program.stages import stages
 from swc.program.training import GroupLayers, SplitClusters, UntieCoefficients
 

@@ -22,13 +22,18 @@ from typing import IO
 from attrs import evolve, frozen
 
 from swc.compiler.driver import Compiled, stage_of
-from swc.compiler.frontend.table import LayerTable
 from swc.compiler.ir.text import parse_graph, print_graph
 from swc.diagnostics import Diagnostic, DiagnosticError
 from swc.diagnostics.catalogue.files import NoBuild, OutputUnwritable, UnknownBuild
 from swc.diagnostics.catalogue.formats import DamagedFile
 from swc.diagnostics.catalogue.training import PartMissing, RunBusy
 from swc.diagnostics.sources import reason_of
+from swc.files.checkpoint_head import head_of
+from swc.files.checksums import check_owner, has_checksum, is_there, json_of, text_of, write_kept
+from swc.files.checksums import write_whole as write_whole  # noqa: PLC0414 - for those who write beside a build
+from swc.files.codec import decode, encode, hash_of_text
+from swc.files.names import NAME
+from swc.files.origin import Origin
 from swc.folders.consistency import (
     check_feedback,
     check_graph,
@@ -38,16 +43,11 @@ from swc.folders.consistency import (
     check_tables,
     numbers_of,
 )
-from swc.language.semantics.origin import Origin
-from swc.language.semantics.spec import Member, Spec
-from swc.program.checkpoint_head import head_of
-from swc.program.codec import decode, encode, hash_of_text
 from swc.program.feedback import ClusterFeedback, CoefficientFeedback, Feedback, GroupFeedback
-from swc.program.files import check_owner, has_checksum, is_there, json_of, text_of, write_kept
-from swc.program.files import write_whole as write_whole  # noqa: PLC0414 - for those who write beside a build
-from swc.program.names import NAME
+from swc.program.layer_table import LayerTable
 from swc.program.program import Program
 from swc.program.references import dangling
+from swc.program.spec import Member, Spec
 from swc.program.stages import scale_epochs, stages
 from swc.show.revision import Revision
 

@@ -16,7 +16,7 @@ from swc.program.model_source import ModelSource
 from swc.program.steps import StepPlan
 from swc.program.training import Training
 
-SCHEMA = 3  # of every file that `swc.program.codec` writes; raised where a class gets a field or another default
+SCHEMA = 3  # of every file that `swc.files.codec` writes; raised where a class gets a field or another default
 
 Start = Literal["kaiming", "signs", "direction", "ones", "zeros"]
 TensorRole = Literal["tensors", "norms", "biases", "fast_weights", "coefficients"]

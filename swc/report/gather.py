@@ -13,8 +13,8 @@ from attrs import asdict, frozen
 
 from swc.diagnostics import DiagnosticError
 from swc.diagnostics.catalogue.show import NothingMeasured
+from swc.files.codec import finite_json
 from swc.folders.store import Build
-from swc.program.codec import finite_json
 from swc.program.stages import stages
 from swc.report.measurements import Curves, curves_of, recompiles_of
 from swc.report.names import run_names

@@ -12,9 +12,10 @@ from typing import Any
 from attrs import asdict, frozen
 
 import swc
+from swc.files.codec import hash_of
+from swc.files.origin import Origin, SourceFile
 from swc.folders.store import Build, read_machine, read_origin, spec_hash_of
-from swc.language.semantics.origin import Origin, SourceFile, origin_of
-from swc.program.codec import hash_of
+from swc.language.semantics.origin import origin_of
 from swc.report.scores import Scored
 
 Pairs = tuple[tuple[str, str], ...]

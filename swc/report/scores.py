@@ -14,10 +14,10 @@ from attrs import field, frozen
 
 from swc.diagnostics import DiagnosticError
 from swc.diagnostics.catalogue.evaluation import DamagedEvaluation
+from swc.files.checksums import is_there, text_of
+from swc.files.plain_json import read_json
 from swc.folders.store import read_spec
-from swc.language.semantics.spec import Spec
-from swc.program.files import is_there, text_of
-from swc.program.plain_json import read_json
+from swc.program.spec import Spec
 
 LEAST, MOST = 0.0505, 19.8  # temperatures within which none is one that a search ended at
 

@@ -10,8 +10,8 @@ from attrs import evolve, frozen
 
 from swc.compiler.ir.counts import Counts, Row, count, discarded, rows
 from swc.compiler.ir.graph import Cluster, Graph, Layer
-from swc.language.semantics.spec import Spec
 from swc.program.expressions import Expression, num_scalars, placements, slots_of, text_of
+from swc.program.spec import Spec
 from swc.show.index import Index, index_of
 from swc.show.layer import is_of_blocks
 from swc.show.palette import ALONE, Look, looks, number_of

@@ -17,7 +17,7 @@ from attrs import frozen
 from swc.diagnostics import DiagnosticError
 from swc.diagnostics.catalogue.ranks import IdleRanks
 from swc.diagnostics.catalogue.training import NoDevice
-from swc.language.semantics.spec import Spec
+from swc.program.spec import Spec
 from swc.program.training import Recipe
 from swc.running.options import Options
 

@@ -16,9 +16,9 @@ from attrs import asdict, frozen
 from swc.compiler.ir.counts import Counts, count
 from swc.diagnostics import DiagnosticError
 from swc.diagnostics.catalogue.formats import DamagedFile, ForeignFile
+from swc.files.checksums import is_there, json_of, write_kept
 from swc.folders.store import read_compiled, read_spec
-from swc.language.semantics.spec import Spec
-from swc.program.files import is_there, json_of, write_kept
+from swc.program.spec import Spec
 from swc.program.stages import stages
 from swc.show.plain import table
 from swc.show.wording import budget_text, decimal, exact, per_cent, scale_text, several

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 from attrs import evolve, frozen
 
 from swc.compiler.driver import compile_spec
-from swc.compiler.frontend.table import LayerTable
 from swc.diagnostics import DiagnosticError
 from swc.diagnostics.catalogue.training import (
     NotARun,
@@ -23,6 +22,7 @@ from swc.diagnostics.catalogue.training import (
     ScaledAlready,
     SurroundingsChanged,
 )
+from swc.files.checksums import CHECKSUMS, write_kept
 from swc.folders.classes import check_classes, write_classes
 from swc.folders.store import (
     MACHINE,
@@ -39,8 +39,8 @@ from swc.folders.store import (
     write_origin,
     write_spec,
 )
-from swc.language.semantics.spec import Spec
-from swc.program.files import CHECKSUMS, write_kept
+from swc.program.layer_table import LayerTable
+from swc.program.spec import Spec
 from swc.program.stages import scale_epochs
 from swc.program.training import Recipe, Training
 from swc.running.machine import Machine, settle_machine

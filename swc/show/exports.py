@@ -14,7 +14,7 @@ from swc.compiler.ir.counts import count
 from swc.compiler.ir.graph import Graph
 from swc.compiler.ir.view import view
 from swc.diagnostics.printable import escaped, on_one_line, printable
-from swc.language.semantics.spec import Budget, Spec
+from swc.program.spec import Budget, Spec
 from swc.show.index import Index, index_of
 from swc.show.revision import Revision
 

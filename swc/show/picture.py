@@ -14,7 +14,7 @@ from attrs import evolve, frozen
 
 from swc.compiler.ir.counts import count
 from swc.compiler.ir.graph import Cluster, Layer
-from swc.language.semantics.spec import Spec
+from swc.program.spec import Spec
 from swc.show.images import house_style, image_of
 from swc.show.index import Index, index_of
 from swc.show.palette import ALONE, Look, looks, number_of

@@ -14,8 +14,8 @@ from rich.text import Text
 
 from swc.compiler.ir.counts import Counts, Row, rows
 from swc.compiler.ir.graph import Graph
-from swc.language.semantics.spec import Spec
 from swc.program.expressions import num_scalars
+from swc.program.spec import Spec
 from swc.show.index import grouped
 from swc.show.plain import table
 from swc.show.wording import budget_limit, budget_text, decimal, exact, several, share_of

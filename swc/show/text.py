@@ -15,7 +15,7 @@ from rich.text import Text
 
 from swc.compiler.ir.counts import count
 from swc.compiler.ir.graph import Layer
-from swc.language.semantics.spec import Spec
+from swc.program.spec import Spec
 from swc.program.stages import Stage, stages
 from swc.program.training import Action, GroupLayers, SplitClusters
 from swc.show.index import Index, grouped, index_of

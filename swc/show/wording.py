@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from swc.language.semantics.spec import Budget
 from swc.program.expressions import Shape
+from swc.program.spec import Budget
 
 
 def exact(number: int) -> str:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     import torch
 
     from swc.folders.store import Build
-    from swc.language.semantics.spec import Member, Spec
+    from swc.program.spec import Member, Spec
 
 Batches = list[tuple["torch.Tensor", "torch.Tensor"]]
 

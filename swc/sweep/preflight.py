@@ -26,7 +26,7 @@ from swc.diagnostics.catalogue.training import NothingToTrain
 from swc.folders.store import RUN, is_same, read_spec
 from swc.language.semantics.check import check_file
 from swc.language.semantics.settings import SETTING
-from swc.language.semantics.spec import Spec
+from swc.program.spec import Spec
 from swc.program.stages import scale_epochs
 from swc.sweep.plan import Setting, Sweep
 

@@ -21,9 +21,9 @@ from swc.compiler.driver import Compiled, compile_file, compile_spec
 from swc.compiler.frontend.read import Announce, unannounced
 from swc.diagnostics import DiagnosticError
 from swc.diagnostics.catalogue.training import RunBusy
+from swc.files.checksums import is_there
 from swc.folders.store import RUN, is_same, read_spec, write_origin, write_revision, write_spec
 from swc.language.semantics.origin import origin_of
-from swc.program.files import is_there
 from swc.running.results import RESULTS, read_results
 from swc.sweep.plan import Cell, Sweep
 from swc.sweep.preflight import scaled, seeded

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import asdict, frozen
 
-from swc.program.csv_text import csv_text
+from swc.files.csv_text import csv_text
 from swc.show.plain import table
 from swc.show.wording import decimal, per_cent, scale_text
 from swc.sweep.plan import ENSEMBLE, SPEC, Setting, Sweep

@@ -22,8 +22,8 @@ from swc.diagnostics import DiagnosticError
 from swc.diagnostics.catalogue import trust as catalogue
 from swc.diagnostics.catalogue.values import MalformedFactory
 from swc.language.semantics.members import is_factory_name, is_standard, top_of
-from swc.language.semantics.spec import Member, Spec
 from swc.program.model_source import ModelSource
+from swc.program.spec import Member, Spec
 from swc.trust.finding import Folders, Module, installed, is_library, linked_modules, module_names, own_modules
 
 Home = Literal["own", "installed", "missing"]

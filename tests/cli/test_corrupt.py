@@ -21,7 +21,7 @@ from swc.corrupt.make import Asked, make_arrays
 from swc.corrupt.published import SEVERITIES, STANDARD, TYPES
 from swc.corrupt.source import SplitSource
 from swc.diagnostics import DiagnosticError
-from swc.program.files import write_kept
+from swc.files.checksums import write_kept
 from swc.report.robustness import corruptions as figure
 
 from support.runs import Place, place, spec_text

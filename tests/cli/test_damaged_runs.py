@@ -112,11 +112,11 @@ def test_a_file_in_place_of_a_folder_is_told(runs: dict[str, Path], tmp_path: Pa
 def test_a_process_that_ends_while_a_file_is_replaced_leaves_nothing_damaged(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from swc.program import files
+    from swc.files import checksums
 
     path = tmp_path / "notes.txt"
-    files.write_kept(path, "before\n")
-    whole = files.write_whole
+    checksums.write_kept(path, "before\n")
+    whole = checksums.write_whole
 
     def killed(at: Path, text: str) -> None:
         if at == path:
@@ -124,11 +124,11 @@ def test_a_process_that_ends_while_a_file_is_replaced_leaves_nothing_damaged(
         whole(at, text)
 
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
-        patched.setattr(files, "write_whole", killed)
-        files.write_kept(path, "after\n")
-    assert files.text_of(path) == "before\n"
-    files.write_kept(path, "after\n")
-    assert files.text_of(path) == "after\n"
+        patched.setattr(checksums, "write_whole", killed)
+        checksums.write_kept(path, "after\n")
+    assert checksums.text_of(path) == "before\n"
+    checksums.write_kept(path, "after\n")
+    assert checksums.text_of(path) == "after\n"
     path.write_text("before\n", "utf-8")
     with pytest.raises(DiagnosticError, match="its checksum is not the one that it was written with"):
-        files.text_of(path)
+        checksums.text_of(path)

@@ -23,7 +23,7 @@ from swc.diagnostics.catalogue.files import OutputUnwritable
 from swc.evaluate import measure
 from swc.evaluate.measure import _subsets
 from swc.evaluate.prediction_cache import Shelf, facts_of, read_predictions
-from swc.program import files
+from swc.files import checksums
 from swc.program.datasets import DATASETS
 from swc.running import session
 from swc.running.trained import kept_of
@@ -332,7 +332,7 @@ def test_what_was_measured_is_printed_where_the_run_cannot_be_written_to(
     def read_only(path: Path) -> None:
         raise OSError(errno.EROFS, "Read-only file system")
 
-    monkeypatch.setattr(files, "write_kept", refuse)
+    monkeypatch.setattr(checksums, "write_kept", refuse)
     monkeypatch.setattr(Path, "touch", read_only)
     assert run.swc("eval", "--time-batch", "0") == 1
     shown = capfd.readouterr()

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from swc.cli import main, plot
+from swc.files.checksums import CHECKSUMS
 from swc.folders.store import open_build
 from swc.program.feedback import ClusterFeedback
-from swc.program.files import CHECKSUMS
 from swc.report.anytime import COSTS, anytime, front
 from swc.report.curves import curves
 from swc.report.evaluation_figures import interpolation, reliability

@@ -11,8 +11,8 @@ from swc.cli.main import run
 from swc.compiler.driver import compile_spec, recompile
 from swc.compiler.ir.counts import rows
 from swc.folders.store import RUN, revision_folder, write_build, write_feedback, write_revision, write_spec
-from swc.language.semantics.spec import Budget
 from swc.program.feedback import ClusterFeedback, Similarity
+from swc.program.spec import Budget
 from swc.program.training import Phase, Recipe, SplitClusters, Training
 from swc.show.plain import plain
 from swc.show.report import bank_table

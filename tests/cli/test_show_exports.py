@@ -13,8 +13,8 @@ import pytest
 from attrs import evolve
 from swc.compiler.driver import compile_spec
 from swc.compiler.ir.view import view
-from swc.language.semantics.spec import Budget
 from swc.program.model_source import ModelSource
+from swc.program.spec import Budget
 from swc.show.exports import as_dot, as_graphml, as_json, as_object
 from swc.show.revision import Revision
 

@@ -9,8 +9,8 @@ from attrs import evolve
 from swc.compiler.ir.counts import count
 from swc.compiler.ir.verify import verify
 from swc.diagnostics import DiagnosticError
-from swc.language.semantics.spec import Budget
 from swc.program.expressions import Combine, Slice, Stored
+from swc.program.spec import Budget
 from swc.program.training import SplitClusters
 from swc.show.choose import choose
 from swc.show.index import index_of

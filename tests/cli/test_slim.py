@@ -11,10 +11,10 @@ from swc.compiler.driver import compile_file
 from swc.diagnostics import DiagnosticError, Sink
 from swc.folders.store import Build, open_build
 from swc.language.semantics.check import check_file
-from swc.language.semantics.spec import Budget, Member, Selector, Share, Spec
 from swc.language.syntax.printer import format_text
 from swc.program.datasets import DATASETS
 from swc.program.model_source import ModelSource
+from swc.program.spec import Budget, Member, Selector, Share, Spec
 from swc.program.training import Augmentation, Optimiser, Phase, Recipe, Schedule, SplitClusters, Training
 from swc.slim.slim import Asked, Slimming, slim_build, widest
 from swc.slim.spec_text import spec_text as slim_text

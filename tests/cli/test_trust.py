@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 from swc.cli import launch, main
-from swc.program.codec import hash_of_text
-from swc.program.files import write_kept
+from swc.files.checksums import write_kept
+from swc.files.codec import hash_of_text
 from swc.system.processes import child_command
 from swc.trust import consent, finding
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 import torch
-from swc.program.codec import hash_of_text
+from swc.files.codec import hash_of_text
 from swc.running.machine import LIBRARIES, cpu_name
 
 from support.runs import Place

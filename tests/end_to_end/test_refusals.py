@@ -23,9 +23,9 @@ from swc.diagnostics.catalogue.training import (
     RunOfAnotherSpec,
     SurroundingsChanged,
 )
+from swc.files.checksums import write_kept
+from swc.files.codec import hash_of
 from swc.folders.store import held
-from swc.program.codec import hash_of
-from swc.program.files import write_kept
 
 from support.runs import Place, place, spec_text, trained
 from swc_runtime.records.checkpoint import Meta, Position, load_checkpoint, previous_of, save_checkpoint

@@ -79,13 +79,13 @@ def settings(data: bytes) -> None:
 
 def decoders(data: bytes) -> None:
     """Decode what the project writes as JSON, as each of its types."""
-    from swc.compiler.frontend.table import LayerTable
-    from swc.corrupt.arrays import Generated
-    from swc.language.semantics.origin import Origin
-    from swc.language.semantics.spec import Spec
-    from swc.program.codec import decode, encode
+    from swc.files.codec import decode, encode
+    from swc.files.generated import Generated
+    from swc.files.origin import Origin
     from swc.program.feedback import ClusterFeedback, CoefficientFeedback, GroupFeedback
+    from swc.program.layer_table import LayerTable
     from swc.program.program import Program
+    from swc.program.spec import Spec
 
     text = data.decode("utf-8", errors="replace")
     kinds = (
@@ -157,8 +157,8 @@ def compiling(data: bytes) -> None:
     from swc.compiler.frontend import read_members
     from swc.compiler.ir.text import parse_graph, print_graph
     from swc.diagnostics.sources import decode as text_of
+    from swc.files.codec import decode, encode
     from swc.language.semantics.check import check_text
-    from swc.program.codec import decode, encode
     from swc.program.program import Program
 
     def act() -> None:
@@ -177,7 +177,7 @@ def compiling(data: bytes) -> None:
 
 
 def _is_small(spec: object) -> bool:
-    from swc.language.semantics.spec import Spec
+    from swc.program.spec import Spec
 
     assert isinstance(spec, Spec)
     small = {"depth": 28, "width": 4.0, "growth": 12, "channels": 16, "base": 4, "step": 2, "alpha": 2, "gamma": 2}

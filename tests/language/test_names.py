@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from swc.diagnostics import DiagnosticError, Sink
 from swc.language.semantics.check import check_definitions, check_file, check_text, ensembles_in
-from swc.language.semantics.spec import Budget
+from swc.program.spec import Budget
 
 BASE = """
 ensemble base {

@@ -8,7 +8,7 @@ import sys
 import pytest
 from swc.diagnostics import Diagnostic, DiagnosticError, Sink
 from swc.language.semantics.check import check_text
-from swc.language.semantics.spec import Budget, Spec
+from swc.program.spec import Budget, Spec
 from swc.program.training import (
     Augmentation,
     Optimiser,

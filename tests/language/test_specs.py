@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from swc.diagnostics import Sink
 from swc.language.semantics.check import check_definitions, check_file, ensembles_in
-from swc.language.semantics.spec import Spec
+from swc.program.spec import Spec
 from swc.system import resources
 
 SPECS = sorted(resources.specs().glob("*.sw"))

@@ -13,8 +13,8 @@ from swc.compiler.passes.context import Context
 from swc.compiler.passes.pipeline import run_pipeline
 from swc.compiler.solvers.problem import value_of
 from swc.diagnostics import Severity
-from swc.language.semantics.spec import Budget, Clusters, Selector, Share, Spec, Templates
 from swc.program.feedback import ClusterFeedback, CoefficientFeedback, Spectrum
+from swc.program.spec import Budget, Clusters, Selector, Share, Spec, Templates
 
 from support.examples import percent
 from support.wrn_shapes import wrn_context

@@ -11,8 +11,8 @@ from swc.compiler.passes.levels import MOST_SHAPES
 from swc.compiler.passes.pipeline import run_pipeline
 from swc.diagnostics import DiagnosticError
 from swc.diagnostics.catalogue.clusters import TooManyShapes
-from swc.language.semantics.spec import Clusters, Selector, Share
 from swc.program.expressions import num_scalars, placements, shape_of
+from swc.program.spec import Clusters, Selector, Share
 
 from support.examples import percent
 from support.wrn_shapes import wrn_context

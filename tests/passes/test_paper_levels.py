@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from swc.compiler.ir.graph import Graph
 from swc.compiler.passes.pipeline import run_pipeline
-from swc.language.semantics.spec import Budget, Clusters, Selector, Share
+from swc.program.spec import Budget, Clusters, Selector, Share
 
 from support.wrn_shapes import Net, wrn_context
 

@@ -16,7 +16,7 @@ from swc.compiler.passes.budget import budget_scalars, native_scalars
 from swc.compiler.passes.pipeline import PIPELINE, run_pipeline
 from swc.compiler.passes.select import Select
 from swc.diagnostics import DiagnosticError
-from swc.language.semantics.spec import Budget, Clusters, Selector, Share
+from swc.program.spec import Budget, Clusters, Selector, Share
 
 from support.examples import percent
 from support.wrn_shapes import wrn_context

@@ -17,9 +17,9 @@ from swc.compiler.ir.verify import verify
 from swc.compiler.passes.pipeline import run_pipeline
 from swc.compiler.passes.policies import POLICIES
 from swc.diagnostics import DiagnosticError, Sink
-from swc.language.semantics.spec import Budget, Selector, Share
 from swc.program import vocabulary
 from swc.program.expressions import Scale, Slice, Stored, num_scalars
+from swc.program.spec import Budget, Selector, Share
 
 from support.wrn_shapes import Net, wrn_context
 

@@ -15,9 +15,9 @@ from swc.compiler.passes.pipeline import run_pipeline
 from swc.compiler.passes.policies.pretraining import NUM_TEMPLATES
 from swc.compiler.passes.regroup import groups_of
 from swc.diagnostics import DiagnosticError
-from swc.language.semantics.spec import Budget, Selector, Share
 from swc.program.expressions import Mix, Resize, num_scalars
 from swc.program.feedback import Feedback, GroupFeedback, Mixture
+from swc.program.spec import Budget, Selector, Share
 from swc.program.stages import stages
 from swc.program.training import GroupLayers, Phase, Recipe, Training
 

@@ -10,8 +10,8 @@ from swc.compiler.passes.pipeline import run_pipeline
 from swc.compiler.passes.split import Split
 from swc.compiler.passes.untie import Untie
 from swc.diagnostics import DiagnosticError
-from swc.language.semantics.spec import Budget, Clusters, Selector, Share
 from swc.program.feedback import ClusterFeedback, CoefficientFeedback, Similarity
+from swc.program.spec import Budget, Clusters, Selector, Share
 from swc.program.training import Phase, Recipe, SplitClusters, Training, UntieCoefficients
 
 from support.wrn_shapes import UNLIMITED, wrn_context

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import pytest
 from attrs import evolve
-from swc.compiler.frontend.table import LayerRow, LayerTable, ParameterRow
 from swc.compiler.passes.context import Context
 from swc.compiler.passes.globs import matcher
 from swc.compiler.passes.pipeline import run_pipeline
 from swc.compiler.passes.policies import POLICIES
 from swc.compiler.passes.policies.hard import Hard
 from swc.diagnostics import DiagnosticError, Sink
-from swc.language.semantics.spec import Budget, Clusters, Selector, Share, Spec
 from swc.program import vocabulary
 from swc.program.expressions import Stored
+from swc.program.layer_table import LayerRow, LayerTable, ParameterRow
+from swc.program.spec import Budget, Clusters, Selector, Share, Spec
 
 from support.wrn_shapes import wrn_context
 

@@ -15,8 +15,8 @@ from swc.compiler.passes.context import Context
 from swc.compiler.passes.pipeline import run_pipeline
 from swc.compiler.passes.policies.shapeshifter import MOST_TEMPLATES, largest_within
 from swc.diagnostics import DiagnosticError
-from swc.language.semantics.spec import Budget, Clusters, Selector, Share
 from swc.program.expressions import Expression, Mix, Resize, Stored, num_scalars, shape_of, tensors_of, text_of
+from swc.program.spec import Budget, Clusters, Selector, Share
 
 from support.wrn_shapes import UNLIMITED, Net, wrn_context
 

@@ -9,9 +9,9 @@ from swc.compiler.driver import compile_spec, recompile
 from swc.compiler.frontend import read_members
 from swc.compiler.ir.counts import count
 from swc.diagnostics import Sink
-from swc.language.semantics.spec import Budget, Clusters, Member, Selector, Share, Spec
 from swc.program.datasets import DATASETS
 from swc.program.model_source import ModelSource
+from swc.program.spec import Budget, Clusters, Member, Selector, Share, Spec
 from swc.program.training import Phase, Recipe, SplitClusters, Training, UntieCoefficients
 
 from support.programs import naive_weights

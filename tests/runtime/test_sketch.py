@@ -10,9 +10,9 @@ import torch
 from swc.compiler.driver import compile_spec
 from swc.compiler.frontend import read_members
 from swc.diagnostics import Sink
-from swc.language.semantics.spec import Budget, Clusters, Member, Selector, Share, Spec
 from swc.program.datasets import DATASETS
 from swc.program.model_source import ModelSource
+from swc.program.spec import Budget, Clusters, Member, Selector, Share, Spec
 
 from support.programs import ensemble_of, images, tiny_program
 from swc_runtime import build

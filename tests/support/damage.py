@@ -17,8 +17,8 @@ from random import Random
 from swc.compare.comparison import comparison_of
 from swc.compare.record import as_json as compared
 from swc.diagnostics import Sink
+from swc.files.checksums import CHECKSUMS
 from swc.folders.store import open_build, read_machine
-from swc.program.files import CHECKSUMS
 from swc.report.gather import as_json as reported
 from swc.report.gather import report_of
 from swc.show.exports import as_json as exported

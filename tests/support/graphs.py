@@ -16,11 +16,11 @@ from swc.compiler.ir.graph import (
     Slot,
     Weight,
 )
-from swc.language.semantics.spec import Budget, Selector, Share, Spec
-from swc.language.semantics.spec import Member as SpecMember
 from swc.program.datasets import DATASETS
 from swc.program.expressions import Combine, Concat, Expression
 from swc.program.model_source import ModelSource
+from swc.program.spec import Budget, Selector, Share, Spec
+from swc.program.spec import Member as SpecMember
 from swc.program.training import Phase, Recipe, SplitClusters, Training, UntieCoefficients
 
 KERNEL = (3, 3)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from swc.diagnostics import Span
-from swc.language.semantics.spec import Budget, Member, Spec
 from swc.program.datasets import DATASETS
 from swc.program.model_source import ModelSource
+from swc.program.spec import Budget, Member, Spec
 
 NETS = """
 from pathlib import Path

@@ -12,8 +12,8 @@ from unittest.mock import patch
 from attrs import evolve
 from benchmarks.synthetic import SPLIT, ensemble, statistics
 from swc.compiler.driver import Compiled, compile_spec, recompile
+from swc.files.origin import Origin, SourceFile
 from swc.folders.store import revision_folder, write_feedback, write_origin, write_revision, write_spec
-from swc.language.semantics.origin import Origin, SourceFile
 
 EVIL = "</script><img src=x onerror=hacked=1><a href=javascript:hacked=1>%{x}"
 TYPES = ("gaussian_noise", "fog", "spatter")
@@ -30,7 +30,7 @@ def compiled(num_layers: int = 60, *, name: str = "synthetic", first_member: str
 @contextmanager
 def without_rules() -> Iterator[None]:
     """Let decoders take any name, so that what comes behind them is seen to hold by itself."""
-    with patch("swc.program.codec.fault_of", lambda found: None):
+    with patch("swc.files.codec.fault_of", lambda found: None):
         yield
 
 

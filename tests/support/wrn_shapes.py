@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from swc.compiler.frontend.table import LayerRow, LayerTable, ParameterRow
 from swc.compiler.passes.context import Context
-from swc.language.semantics.spec import Budget, Member, Selector, Share, Spec
 from swc.program.datasets import DATASETS
 from swc.program.feedback import Feedback
+from swc.program.layer_table import LayerRow, LayerTable, ParameterRow
 from swc.program.model_source import ModelSource
+from swc.program.spec import Budget, Member, Selector, Share, Spec
 from swc.program.stages import stages
 from swc.program.training import Training
 

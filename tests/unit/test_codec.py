@@ -8,17 +8,17 @@ import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from swc.compiler.frontend.table import LayerRow, LayerTable, ParameterRow
 from swc.compiler.ir.graph import Graph
 from swc.diagnostics import DiagnosticError, Span
-from swc.language.semantics.spec import Budget, Member, Selector, Share, Spec
-from swc.program.codec import decode, encode, hash_of
+from swc.files.codec import decode, encode, hash_of
+from swc.files.schemas import OLDEST
 from swc.program.datasets import DATASETS
 from swc.program.expressions import Combine, Concat, Expression, Mix, Resize, Scale, Slice, Stored
 from swc.program.feedback import ClusterFeedback, CoefficientFeedback, Feedback, Similarity, Spectrum
+from swc.program.layer_table import LayerRow, LayerTable, ParameterRow
 from swc.program.model_source import ModelSource
 from swc.program.program import SCHEMA, BankPlan, MemberPlan, PrivatePlan, Program, SlotPlan, TensorPlan, WeightPlan
-from swc.program.schemas import OLDEST
+from swc.program.spec import Budget, Member, Selector, Share, Spec
 from swc.program.stages import stages
 from swc.program.training import Phase, Recipe, SplitClusters, Training, UntieCoefficients
 from swc.program.vocabulary import UPSAMPLINGS

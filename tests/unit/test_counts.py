@@ -9,8 +9,8 @@ from swc.compiler.ir.graph import Graph, Tensor, Weight
 from swc.compiler.ir.verify import verify
 from swc.compiler.ir.view import view
 from swc.compiler.passes.pipeline import run_pipeline
-from swc.language.semantics.spec import Budget, Selector, Share
 from swc.program.expressions import Combine, Scale, Slice, Stored, placements
+from swc.program.spec import Budget, Selector, Share
 
 from support.graphs import small_graph
 from support.wrn_shapes import wrn_context

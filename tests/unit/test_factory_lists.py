@@ -8,10 +8,10 @@ import pytest
 from swc.compiler.driver import compile_file
 from swc.compiler.ir.text import parse_graph, print_graph
 from swc.diagnostics import DiagnosticError
+from swc.files.codec import decode, encode, hash_of
 from swc.language.semantics.check import check_file
-from swc.language.semantics.spec import Spec
-from swc.program.codec import decode, encode, hash_of
 from swc.program.model_source import ModelSource
+from swc.program.spec import Spec
 from swc.sweep.plan import _as_written, values_in
 from swc.trust.importing import own_code
 

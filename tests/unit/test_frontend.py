@@ -10,9 +10,9 @@ from swc.compiler.frontend import LayerTable, read_members
 from swc.compiler.frontend.examine import examine
 from swc.diagnostics import Diagnostic, DiagnosticError, Sink, Span
 from swc.diagnostics.catalogue.members import MEMBERS
-from swc.language.semantics.spec import Budget, Member, Spec
 from swc.program.datasets import DATASETS
 from swc.program.model_source import ModelSource
+from swc.program.spec import Budget, Member, Spec
 
 NETS = '''
 import torch

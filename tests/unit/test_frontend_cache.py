@@ -10,9 +10,9 @@ import pytest
 from attrs import evolve
 from swc.compiler.frontend import LayerTable, cache, read_members
 from swc.diagnostics import Sink
-from swc.language.semantics.spec import Budget, Member, Spec
 from swc.program.datasets import DATASETS
 from swc.program.model_source import ModelSource
+from swc.program.spec import Budget, Member, Spec
 from swc.system.cache import cache_folder
 
 WRN = ModelSource("family", "wrn", (("depth", 10), ("width", 1)))
@@ -38,7 +38,7 @@ def test_a_second_reading_imports_no_torch() -> None:
     tables = read()
     code = (
         "import sys; from swc.diagnostics import Sink; from swc.compiler.frontend import read_members;"
-        "from swc.language.semantics.spec import *; from swc.program.datasets import DATASETS;"
+        "from swc.program.spec import *; from swc.program.datasets import DATASETS;"
         "from swc.program.model_source import ModelSource;"
         "source = ModelSource('family', 'wrn', (('depth', 10), ('width', 1)));"
         "spec = Spec('test', DATASETS['digits'], (Member('m', source),), Budget('unlimited'), (), None);"

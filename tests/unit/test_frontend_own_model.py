@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from swc.compiler.frontend import read_members
 from swc.diagnostics import Sink, Span
-from swc.language.semantics.spec import Budget, Member, Spec
 from swc.program.datasets import DATASETS
 from swc.program.model_source import ModelSource
+from swc.program.spec import Budget, Member, Spec
 
 GUIDE = (Path(__file__).parents[2] / "docs" / "how-to" / "own_model.md").read_text()
 

@@ -6,8 +6,7 @@ from attrs import evolve
 from swc.compiler.ir.counts import count
 from swc.compiler.lowering.lower import lower
 from swc.diagnostics import Span
-from swc.language.semantics.spec import Selector, Share
-from swc.program.codec import decode, encode, hash_of
+from swc.files.codec import decode, encode, hash_of
 from swc.program.diff import (
     ChangedBank,
     MovedLayer,
@@ -19,6 +18,7 @@ from swc.program.diff import (
 )
 from swc.program.expressions import slots_of
 from swc.program.program import BankPlan, Program, SlotPlan
+from swc.program.spec import Selector, Share
 
 from support.graphs import small_graph, small_spec
 from swc_runtime.measure.probe import layer_of

@@ -9,21 +9,21 @@ from pathlib import Path
 
 import attrs
 import pytest
-from swc.compiler.frontend.table import LayerTable
 from swc.compiler.ir.graph import Graph
 from swc.compiler.ir.text import parse_graph
-from swc.corrupt.arrays import Generated
 from swc.diagnostics import DiagnosticError
 from swc.diagnostics.printable import on_one_line, printable
 from swc.export.card import inside_docstring, quoted
-from swc.language.semantics.origin import Origin, SourceFile
-from swc.language.semantics.spec import Member, Spec
-from swc.program.codec import decode
-from swc.program.csv_text import csv_text
+from swc.files.codec import decode
+from swc.files.csv_text import csv_text
+from swc.files.generated import Generated
+from swc.files.names import RULES, fault_of
+from swc.files.origin import Origin, SourceFile
 from swc.program.feedback import ClusterFeedback, CoefficientFeedback, GroupFeedback
+from swc.program.layer_table import LayerTable
 from swc.program.model_source import ModelSource
-from swc.program.names import RULES, fault_of
 from swc.program.program import Program
+from swc.program.spec import Member, Spec
 
 from support.damage import OLD
 
@@ -65,7 +65,7 @@ def test_names_of_the_grammar_are_names(name: str) -> None:
 
 @pytest.mark.parametrize("path", ["conv1", "block1.0.conv1.weight", "a b.c-d/e", 'x"y', "1x1", ""])
 def test_paths_may_hold_what_torch_lets_modules_be_called(path: str) -> None:
-    from swc.compiler.frontend.table import LayerRow
+    from swc.program.layer_table import LayerRow
 
     assert fault_of(LayerRow(path, "conv", (1, 2))) is None
 

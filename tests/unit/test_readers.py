@@ -5,7 +5,7 @@ from __future__ import annotations
 from attrs import evolve
 from swc.compiler.ir.graph import Graph
 from swc.compiler.passes.pipeline import run_pipeline
-from swc.language.semantics.spec import Budget, Clusters, Selector, Share
+from swc.program.spec import Budget, Clusters, Selector, Share
 from swc.show.readers import readers_of, with_readers
 
 from support.wrn_shapes import UNLIMITED, wrn_context

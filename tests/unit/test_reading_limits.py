@@ -10,14 +10,14 @@ from attrs import evolve
 from swc.compiler.frontend import read_members
 from swc.compiler.ir.text import parse_graph
 from swc.diagnostics import DiagnosticError, Sink
-from swc.language.semantics.spec import Member, Spec
-from swc.program.codec import MOST_DETAILS, decode, encode
+from swc.files.codec import MOST_DETAILS, decode, encode
+from swc.files.plain_json import LEVELS, read_json
 from swc.program.expressions import Combine, Concat, Expression
 from swc.program.feedback import ClusterFeedback
 from swc.program.limits import CELLS
 from swc.program.model_source import ModelSource
-from swc.program.plain_json import LEVELS, read_json
 from swc.program.program import SCHEMA, Program
+from swc.program.spec import Member, Spec
 from swc.sweep.plan import Sweep, read_sweep
 
 from support.counting import calls

@@ -9,14 +9,14 @@ from typing import Any, get_args, get_type_hints
 
 import attrs
 import pytest
-from swc.compiler.frontend.table import LayerTable
-from swc.corrupt.arrays import Generated
-from swc.language.semantics.origin import Origin
-from swc.language.semantics.spec import Spec
-from swc.program import codec, schemas
-from swc.program.codec import decode, encode, hash_of, hash_of_text
+from swc.files import codec, schemas
+from swc.files.codec import decode, encode, hash_of, hash_of_text
+from swc.files.generated import Generated
+from swc.files.origin import Origin
 from swc.program.feedback import ClusterFeedback, CoefficientFeedback, GroupFeedback
+from swc.program.layer_table import LayerTable
 from swc.program.program import SCHEMA, Program
+from swc.program.spec import Spec
 from swc.program.training import Recipe
 
 FILES = (Spec, LayerTable, Program, ClusterFeedback, CoefficientFeedback, GroupFeedback, Origin, Generated)

@@ -12,6 +12,8 @@ from swc.compiler.frontend import read_members
 from swc.diagnostics import DiagnosticError, Sink
 from swc.diagnostics.catalogue.files import NoBuild, OutputUnwritable, UnknownBuild
 from swc.diagnostics.catalogue.formats import DamagedFile
+from swc.files import checksums
+from swc.files.checksums import CHECKSUMS
 from swc.folders.store import (
     RUN,
     held,
@@ -27,12 +29,10 @@ from swc.folders.store import (
     write_spec,
     write_whole,
 )
-from swc.language.semantics.spec import Budget, Clusters, Member, Selector, Share, Spec
-from swc.program import files
 from swc.program.datasets import DATASETS
 from swc.program.feedback import ClusterFeedback, Similarity
-from swc.program.files import CHECKSUMS
 from swc.program.model_source import ModelSource
+from swc.program.spec import Budget, Clusters, Member, Selector, Share, Spec
 from swc.program.stages import scale_epochs
 from swc.program.training import Phase, Recipe, SplitClusters, Training, UntieCoefficients
 
@@ -239,7 +239,7 @@ def test_a_build_of_another_user_is_not_taken_unasked(
 ) -> None:
     folder = write_build(compiled, tmp_path)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(files, "_owner", lambda path: 4242 if path.name == ".last" else os.geteuid())
+    monkeypatch.setattr(checksums, "_owner", lambda path: 4242 if path.name == ".last" else os.geteuid())
     with pytest.raises(DiagnosticError, match=r"SW781.*belongs to another user"):
         open_build()
     assert open_build(folder).spec == compiled.spec

@@ -25,8 +25,8 @@ from swc.diagnostics.catalogue.run import (
     CheckpointNotWritten,
     CheckpointSchema,
 )
-from swc.program.files import is_there
-from swc.program.plain_json import read_json
+from swc.files.checksums import is_there
+from swc.files.plain_json import read_json
 from torch import Tensor
 
 SCHEMA = "swc checkpoint 1"

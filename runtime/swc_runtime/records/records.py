@@ -19,9 +19,9 @@ from attrs import asdict
 from swc.diagnostics import DiagnosticError
 from swc.diagnostics.catalogue.formats import DamagedFile
 from swc.diagnostics.catalogue.run import RecordsCutShort
-from swc.program.checkpoint_head import head_of
-from swc.program.files import is_there
-from swc.program.plain_json import read_json
+from swc.files.checkpoint_head import head_of
+from swc.files.checksums import is_there
+from swc.files.plain_json import read_json
 from swc.program.stages import Stage
 
 from swc_runtime.evaluate.metrics import Evaluation

@@ -15,8 +15,8 @@ from attrs import evolve
 from torch import nn
 
 from swc.diagnostics import DiagnosticError
-from swc.language.semantics.spec import Member
 from swc.program.datasets import DataFacts
+from swc.program.spec import Member
 from swc_runtime.members.apart import check_apart
 from swc_runtime.members.init import seeded
 from swc_runtime.models import build_model

@@ -16,10 +16,10 @@ from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
-from swc.compiler.frontend.table import LayerTable
 from swc.diagnostics import DiagnosticError
-from swc.program.codec import decode, encode
+from swc.files.codec import decode, encode
 from swc.program.datasets import DataFacts
+from swc.program.layer_table import LayerTable
 from swc.program.model_source import ModelSource
 from swc.system.cache import keep, kept
 

@@ -28,12 +28,12 @@ from torch.nn.parameter import is_lazy
 from swc.compiler.frontend.factories import refusal_of
 from swc.compiler.frontend.layers import table_of
 from swc.compiler.frontend.size import bounded_size
-from swc.compiler.frontend.table import LayerTable
 from swc.diagnostics import Diagnostic, DiagnosticError
 from swc.diagnostics.catalogue import members as catalogue
 from swc.diagnostics.catalogue.trying import NoGradient, NotTrainable
 from swc.diagnostics.suggest import closest
 from swc.program.datasets import DataFacts
+from swc.program.layer_table import LayerTable
 from swc.program.model_source import ModelSource
 from swc.program.training import Recipe
 from swc.program.vocabulary import JOINT_FAMILIES

@@ -14,7 +14,7 @@ from torch.nn.modules.batchnorm import _NormBase
 from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 from torch.nn.utils.parametrize import ParametrizationList, is_parametrized
 
-from swc.compiler.frontend.table import Kind, LayerRow, LayerTable, ParameterRow
+from swc.program.layer_table import Kind, LayerRow, LayerTable, ParameterRow
 
 NORMS = (_NormBase, nn.GroupNorm, nn.LayerNorm, nn.RMSNorm)
 Role = Literal["weight", "bias", "norm", "head"]

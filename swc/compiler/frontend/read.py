@@ -13,13 +13,13 @@ from math import prod
 from attrs import evolve
 
 from swc.compiler.frontend import cache
-from swc.compiler.frontend.table import LayerTable
 from swc.diagnostics import Diagnostic, DiagnosticError, Sink
 from swc.diagnostics.catalogue.limits import TooManyParameters
 from swc.diagnostics.catalogue.trust import ModuleHidden, NotCompiledYet
-from swc.language.semantics.spec import Member, Spec
+from swc.program.layer_table import LayerTable
 from swc.program.limits import LAYERS, SCALARS
 from swc.program.model_source import ModelSource
+from swc.program.spec import Member, Spec
 from swc.trust.code import Code, code_of, shown, sources_of
 from swc.trust.importing import importable
 

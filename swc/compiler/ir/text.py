@@ -18,7 +18,7 @@ from swc.compiler.ir.tokens import Tokens
 from swc.diagnostics import DiagnosticError
 from swc.diagnostics.catalogue.formats import DamagedGraph
 from swc.diagnostics.span import span_on
-from swc.program.codec import held_to_rules
+from swc.files.codec import held_to_rules
 from swc.program.expressions import Expression, Shape, text_of
 from swc.program.model_source import Argument, ModelSource
 from swc.program.words import word

@@ -9,8 +9,7 @@ from __future__ import annotations
 from typing import Literal
 
 from swc.compiler.ir.graph import Graph
-from swc.language.semantics.spec import Spec
-from swc.program.codec import hash_of
+from swc.files.codec import hash_of
 from swc.program.program import (
     SCHEMA,
     BankPlan,
@@ -22,6 +21,7 @@ from swc.program.program import (
     TensorPlan,
     WeightPlan,
 )
+from swc.program.spec import Spec
 
 Initialisation = Literal["kaiming", "release"]
 

@@ -22,9 +22,9 @@ from swc.compiler.solvers.objectives import coverage, profiled
 from swc.compiler.solvers.problem import AllocationProblem, BankProblem, Solution
 from swc.diagnostics.catalogue.budget import BudgetNotUsed, BudgetTooSmall, MixedRules, NoSpectraYet
 from swc.diagnostics.catalogue.limits import TooManyParameters
-from swc.language.semantics.spec import Spec, Templates
 from swc.program.feedback import ClusterFeedback
 from swc.program.limits import SCALARS
+from swc.program.spec import Spec, Templates
 
 _MANY = 3  # how many of the costliest banks an error names
 _LEFT_OVER = 0.01  # a smaller part of the budget may be left over without a word

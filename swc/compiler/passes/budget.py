@@ -12,8 +12,8 @@ from fractions import Fraction
 from math import floor
 
 from swc.compiler.ir.graph import Graph
-from swc.language.semantics.spec import Spec
 from swc.program.expressions import num_scalars
+from swc.program.spec import Spec
 
 
 def native_scalars(graph: Graph) -> int:

@@ -26,8 +26,8 @@ from swc.compiler.passes.levels import minimum_scalars
 from swc.compiler.passes.policies import POLICIES
 from swc.compiler.passes.select import layers_by_share
 from swc.diagnostics.catalogue.clusters import BudgetBelowMinimum
-from swc.language.semantics.spec import Share, Spec
 from swc.program.expressions import num_scalars
+from swc.program.spec import Share, Spec
 
 Block = tuple[int, Share, tuple[Layer, ...]]  # number of the share block, the block, its layers
 

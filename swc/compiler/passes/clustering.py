@@ -19,8 +19,8 @@ from swc.compiler.passes.globs import matcher
 from swc.compiler.passes.members import layers_by_member, reference_member
 from swc.diagnostics import Sink
 from swc.diagnostics.catalogue.clusters import BinWithoutLayers, EmptyList, ListedTwice, UnlistedLayers
-from swc.language.semantics.spec import Clusters
 from swc.program.expressions import num_scalars
+from swc.program.spec import Clusters
 
 
 @frozen

@@ -6,11 +6,11 @@ from typing import Protocol
 
 from attrs import Factory, field, frozen
 
-from swc.compiler.frontend.table import LayerTable
 from swc.compiler.ir.graph import Graph
 from swc.diagnostics import Sink
-from swc.language.semantics.spec import Spec
 from swc.program.feedback import Feedback
+from swc.program.layer_table import LayerTable
+from swc.program.spec import Spec
 from swc.program.stages import Stage
 
 

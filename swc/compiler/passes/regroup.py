@@ -15,8 +15,8 @@ from attrs import evolve
 from swc.compiler.passes.context import Context
 from swc.compiler.passes.grouping import collect
 from swc.compiler.passes.policies.pretraining import bank_id
-from swc.language.semantics.spec import Clusters, Share
 from swc.program.feedback import GroupFeedback, Mixture
+from swc.program.spec import Clusters, Share
 from swc.program.stages import stages
 from swc.program.training import GroupLayers
 

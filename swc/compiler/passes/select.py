@@ -11,14 +11,14 @@ from typing import Literal
 
 from attrs import evolve, frozen
 
-from swc.compiler.frontend.table import LayerRow, LayerTable, ParameterRow
 from swc.compiler.ir.graph import Graph, Layer, Member, Private
 from swc.compiler.passes.context import Context
 from swc.compiler.passes.globs import matcher
 from swc.compiler.passes.policies import POLICIES
 from swc.diagnostics import Sink
 from swc.diagnostics.catalogue.clusters import NothingSelected, NothingSharable, SelectedTwice
-from swc.language.semantics.spec import Selector, Share, Spec
+from swc.program.layer_table import LayerRow, LayerTable, ParameterRow
+from swc.program.spec import Selector, Share, Spec
 
 Owners = dict[str, int]  # layer id -> number of the share block that took it
 ROLES = {"norms": "norm", "heads": "head"}  # the selectors of single parameters, and the role of those they take

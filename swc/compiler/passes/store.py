@@ -17,8 +17,8 @@ from swc.compiler.passes.context import Context
 from swc.compiler.passes.policies import POLICIES, Policy, Room
 from swc.compiler.passes.select import layers_by_share
 from swc.diagnostics import Severity
-from swc.language.semantics.spec import Share, Spec
 from swc.program.expressions import num_scalars
+from swc.program.spec import Share, Spec
 
 Block = tuple[Share, tuple[Layer, ...]]
 

@@ -20,10 +20,10 @@ from swc.language.semantics.members import read_budget, read_data, read_members,
 from swc.language.semantics.scope import Scope, scalar, settle_params
 from swc.language.semantics.settings import apply_settings
 from swc.language.semantics.sharing import check_policy, defaults_of, read_share
-from swc.language.semantics.spec import Budget, Member, Share, Spec
 from swc.language.semantics.training import check_recipe, read_training
 from swc.language.syntax import tree
 from swc.program.datasets import DATASETS, DataFacts
+from swc.program.spec import Budget, Member, Share, Spec
 from swc.program.steps import StepPlan
 from swc.program.training import Training
 from swc.program.vocabulary import STEP_FAMILIES, STEPS_NEEDED

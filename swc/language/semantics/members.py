@@ -15,11 +15,11 @@ from swc.diagnostics import Diagnostic, Span, catalogue
 from swc.language.semantics import values
 from swc.language.semantics.calls import Signature, bind, bind_declared
 from swc.language.semantics.scope import Scope, scalar
-from swc.language.semantics.spec import Budget, Member
 from swc.language.syntax import tree
 from swc.program.datasets import DATASETS, DataFacts
 from swc.program.limits import CLASSES, MEMBERS, PIXELS
 from swc.program.model_source import Argument, ModelSource
+from swc.program.spec import Budget, Member
 from swc.program.steps import StepPlan
 from swc.program.vocabulary import FAMILIES, JOINT_FAMILIES, STEPS
 

@@ -9,38 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from attrs import frozen
-
 from swc.diagnostics import Sink
 from swc.diagnostics.sources import read_source
+from swc.files.origin import Origin, SourceFile
 from swc.language.semantics.library import read_library
 from swc.system import resources
-
-
-@frozen
-class SourceFile:
-    """A `.sw` file by its name; for a shipped recipe that by which one imports it."""
-
-    name: str
-    text: str
-
-
-@frozen
-class Origin:
-    """Everything that a spec was read from: `files` begin with its own; `settings` are params by name.
-
-    `swept` says that a sweep compiled it, which sets the seed too.
-    """
-
-    files: tuple[SourceFile, ...]
-    settings: tuple[tuple[str, str], ...] = ()
-    ensemble: str | None = None
-    swept: bool = False
-
-    @property
-    def file(self) -> str:
-        """The name of the spec's own file."""
-        return self.files[0].name
 
 
 def origin_of(path: Path, settings: Mapping[str, str], ensemble: str | None = None, *, swept: bool = False) -> Origin:

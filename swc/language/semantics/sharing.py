@@ -15,10 +15,10 @@ from swc.language.semantics import values
 from swc.language.semantics.calls import Signature, bind, bind_declared, bind_known, settle_all
 from swc.language.semantics.library import Table
 from swc.language.semantics.scope import Scope
-from swc.language.semantics.spec import Clusters, Selector, Share, Templates
 from swc.language.syntax import tree
 from swc.program.limits import LEVELS
 from swc.program.model_source import Scalar
+from swc.program.spec import Clusters, Selector, Share, Templates
 from swc.program.vocabulary import (
     BLOCKS,
     COEFFICIENTS,

@@ -10,8 +10,8 @@ from swc.compiler.ir.graph import Graph, Layer, Tensor, Weight
 from swc.compiler.passes.policies.policy import Room
 from swc.compiler.passes.policies.stored import stored
 from swc.diagnostics import Diagnostic
-from swc.language.semantics.spec import Share
 from swc.program.expressions import Shape, Stored
+from swc.program.spec import Share
 
 
 @frozen

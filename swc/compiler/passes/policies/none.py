@@ -9,7 +9,7 @@ from attrs import frozen
 from swc.compiler.ir.graph import Graph, Layer, Tensor, Weight
 from swc.compiler.passes.policies.policy import Room
 from swc.diagnostics import Diagnostic
-from swc.language.semantics.spec import Share
+from swc.program.spec import Share
 
 
 @frozen

@@ -13,7 +13,7 @@ from attrs import frozen
 
 from swc.compiler.ir.graph import Graph, Layer, Tensor, Weight
 from swc.diagnostics import Diagnostic
-from swc.language.semantics.spec import Share
+from swc.program.spec import Share
 
 
 @frozen

@@ -18,8 +18,8 @@ from attrs import frozen
 from swc.compiler.ir.graph import Layer, Tensor, Weight
 from swc.compiler.passes.policies.policy import Room
 from swc.diagnostics.catalogue.policies import BankTooSmall
-from swc.language.semantics.spec import Share
 from swc.program.expressions import Mix, Resize, Shape, Stored, num_scalars
+from swc.program.spec import Share
 
 NUM_TEMPLATES = 4
 

@@ -15,8 +15,8 @@ from swc.compiler.passes.policies.policy import Room
 from swc.compiler.passes.policies.stored import stored
 from swc.diagnostics import Diagnostic
 from swc.diagnostics.catalogue.policies import UnlikeMembers
-from swc.language.semantics.spec import Share
 from swc.program.expressions import Scale, Shape, Stored
+from swc.program.spec import Share
 
 OUTPUTS, INPUTS = "outputs", "inputs"
 

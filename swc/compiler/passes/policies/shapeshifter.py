@@ -21,8 +21,8 @@ from swc.compiler.passes.policies.policy import Room
 from swc.compiler.passes.policies.pretraining import bank_id, coefficients_id
 from swc.diagnostics import Diagnostic, Sink
 from swc.diagnostics.catalogue.policies import BanksTooLarge, BankTooSmall
-from swc.language.semantics.spec import Share
 from swc.program.expressions import Expression, Mix, Resize, Shape, Stored, num_scalars
+from swc.program.spec import Share
 
 MOST_TEMPLATES = 8
 LEFT_OVER = 0.01  # a smaller part of the room may be left over without a word

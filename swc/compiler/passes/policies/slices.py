@@ -14,8 +14,8 @@ from swc.compiler.ir.graph import Graph, Layer, Tensor, Weight
 from swc.compiler.passes.policies.policy import Room
 from swc.compiler.passes.policies.stored import stored
 from swc.diagnostics import Diagnostic
-from swc.language.semantics.spec import Share
 from swc.program.expressions import Expression, Shape, Slice, Stored
+from swc.program.spec import Share
 
 Place = tuple[str, Shape]  # path and kernel
 

@@ -22,7 +22,7 @@ from swc.diagnostics.catalogue.files import FileUnreadable, ForeignOwner, Output
 from swc.diagnostics.catalogue.formats import DamagedFile
 from swc.diagnostics.catalogue.training import PartMissing
 from swc.diagnostics.sources import reason_of
-from swc.program.plain_json import read_json
+from swc.files.plain_json import read_json
 
 CHECKSUMS = "checksums.txt"
 OTHER_TEXT = "its checksum is not the one that it was written with"

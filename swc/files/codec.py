@@ -21,10 +21,10 @@ import attrs
 
 from swc.diagnostics import DiagnosticError
 from swc.diagnostics.catalogue.formats import DamagedFile, UnknownSchema, WrongContent, WrongFileType
-from swc.program.names import fault_of
-from swc.program.plain_json import compact, read_json
+from swc.files.names import fault_of
+from swc.files.plain_json import compact, read_json
+from swc.files.schemas import OLDEST, missing_fields
 from swc.program.program import SCHEMA
-from swc.program.schemas import OLDEST, missing_fields
 
 if TYPE_CHECKING:
     from cattrs import Converter
@@ -94,7 +94,7 @@ def decode(text: str, cls: object, origin: str = "") -> Any:
 
 
 def held_to_rules(found: T, origin: str = "") -> T:
-    """What was decoded; DiagnosticError where a name or a number in it is none (`swc.program.names`)."""
+    """What was decoded; DiagnosticError where a name or a number in it is none (`swc.files.names`)."""
     fault = fault_of(found)
     if fault is not None:
         raise DiagnosticError(WrongContent(origin=origin, details=(f"${fault}",)))

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from attrs import frozen
 
-from swc.program.files import is_there
+from swc.files.checksums import is_there
 
 NEWEST = "last.safetensors"
 NAMES = (NEWEST, f"{NEWEST}.previous")
