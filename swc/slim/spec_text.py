@@ -16,8 +16,8 @@ from swc.program.training import Augmentation, Optimiser, Phase, Recipe, Schedul
 from swc.show.wording import decimal, exact, scale_text, several, share_of
 
 if TYPE_CHECKING:
-    from swc.language.semantics.spec import Share
     from swc.program.datasets import DataFacts
+    from swc.program.spec import Share
     from swc.slim.slim import Slimming
 
 

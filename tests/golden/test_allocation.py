@@ -17,7 +17,7 @@ from swc.compiler.solvers.check import checked
 from swc.compiler.solvers.even import solve_even
 from swc.compiler.solvers.objectives import coverage
 from swc.compiler.solvers.problem import AllocationProblem, BankProblem
-from swc.language.semantics.spec import Budget, Clusters, Selector, Share
+from swc.program.spec import Budget, Clusters, Selector, Share
 
 from support.wrn_shapes import name_of, wrn_context, wrn_shapes
 
