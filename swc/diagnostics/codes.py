@@ -6,6 +6,7 @@ that list the catalogue do.
 
 from __future__ import annotations
 
+from swc.diagnostics.catalogue.arguments import ARGUMENTS
 from swc.diagnostics.catalogue.budget import BUDGET
 from swc.diagnostics.catalogue.clusters import CLUSTERS
 from swc.diagnostics.catalogue.comparing import COMPARING
@@ -19,6 +20,7 @@ from swc.diagnostics.catalogue.formats import FORMATS
 from swc.diagnostics.catalogue.limits import LIMITS
 from swc.diagnostics.catalogue.members import MEMBERS
 from swc.diagnostics.catalogue.names import NAMES
+from swc.diagnostics.catalogue.plugins import PLUGINS
 from swc.diagnostics.catalogue.policies import POLICIES
 from swc.diagnostics.catalogue.ranks import RANKS
 from swc.diagnostics.catalogue.reports import REPORTS
@@ -38,7 +40,7 @@ from swc.diagnostics.diagnostic import Diagnostic
 
 AREAS: tuple[tuple[str, tuple[type[Diagnostic], ...]], ...] = (
     ("Syntax", SYNTAX_ERRORS),
-    ("Names and structure", (*NAMES, *STEPS, *STRUCTURE, *UNUSED, *LIMITS)),
+    ("Names and structure", (*NAMES, *STEPS, *STRUCTURE, *UNUSED, *LIMITS, *ARGUMENTS, *PLUGINS)),
     ("Values, units and ranges", VALUES),
     ("Members and layers", (*MEMBERS, *TRYING)),
     ("Selection and clusters", CLUSTERS),

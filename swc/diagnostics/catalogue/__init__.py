@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from swc.diagnostics.catalogue.arguments import *  # noqa: F403
     from swc.diagnostics.catalogue.limits import *  # noqa: F403
     from swc.diagnostics.catalogue.names import *  # noqa: F403
     from swc.diagnostics.catalogue.steps import *  # noqa: F403
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from swc.diagnostics.catalogue.values import *  # noqa: F403
 
 # what reading a spec can come upon; other stages name the module they need
-AREAS = ("syntax_errors", "names", "steps", "structure", "values", "unused", "limits", "trust")
+AREAS = ("syntax_errors", "names", "steps", "structure", "values", "unused", "limits", "arguments", "trust")
 
 
 def __getattr__(name: str) -> object:

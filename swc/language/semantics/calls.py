@@ -7,17 +7,19 @@ are reported; the mapping follows the signature's order.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from itertools import islice
+from itertools import islice, pairwise
+from typing import Any, TypeVar
 
-from attrs import frozen
+from attrs import evolve, frozen
 
-from swc.diagnostics import catalogue
+from swc.diagnostics import DiagnosticError, catalogue
 from swc.language.semantics import values
 from swc.language.semantics.scope import Scope, show
-from swc.language.syntax.tree import Amount, Argument, Call, Value
-from swc.program.model_source import Scalar
-from swc.program.vocabulary import Argument as Declared
+from swc.language.syntax.tree import Amount, Argument, Call, ListOf, Value
+from swc.registry.registry import Registry
+from swc.registry.row import ArgumentRow, ArgumentValue, RegistryRow
 
+R = TypeVar("R", bound=RegistryRow)
 FEW = 20  # arguments that are named where one has no name
 
 
@@ -70,37 +72,91 @@ def _name_of(argument: Argument, position: int, signature: Signature) -> str | N
     return signature.names[position] if position < signature.num_plain else None
 
 
-def bind_declared(call: Call, scope: Scope, declared: tuple[Declared, ...], where: str) -> dict[str, Scalar]:
-    """The arguments of a call with the types, ranges and defaults of the vocabulary."""
-    required = tuple(d.name for d in declared if d.default is None)
-    given = bind(call, scope, Signature(tuple(d.name for d in declared), required))
-    settled: dict[str, Scalar] = {}
+def bind_declared(call: Call, scope: Scope, declared: tuple[ArgumentRow, ...], where: str) -> dict[str, Any]:
+    """The arguments of a call with their declared types, ranges and defaults; those are noted for `where`."""
+    settled = bind_given(call, scope, declared)
     for one in declared:
-        if one.name in given:
-            settled[one.name] = _read(given[one.name], scope, one, call.name.text)
-        elif one.default not in (None, ""):
+        if one.name not in settled and one.default not in (None, ""):
             assert one.default is not None
             settled[one.name] = one.default
-            scope.defaults.append(f"{where}: {one.name} {_shown_default(one.default)}")
-    return settled
+            scope.defaults.append(f"{where}: {one.name} {shown_value(one.default)}")
+    return {one.name: settled[one.name] for one in declared if one.name in settled}
 
 
-def _shown_default(value: Scalar) -> str:
+def bind_given(call: Call, scope: Scope, declared: tuple[ArgumentRow, ...]) -> dict[str, ArgumentValue]:
+    """The arguments that a call states, each with its declared type and range; what must be stated is asked for."""
+    required = tuple(one.name for one in declared if one.default is None)
+    given = bind(call, scope, Signature(tuple(one.name for one in declared), required))
+    return {one.name: _read(given[one.name], scope, one, call.name.text) for one in declared if one.name in given}
+
+
+def row_of(name: Value, registry: Registry[R], scope: Scope) -> R | None:
+    """The row that a name stands for, ours or a plug-in's; None where there is none, which is reported.
+
+    A name that comes from a plug-in is noted among what the spec needs.
+    """
+    word = values.word_of(scope.settle(name)) or ""
+    try:
+        row, origin = registry.find(word), registry.origin(word)
+        choices = registry.choices() if row is None else ()
+    except DiagnosticError as error:
+        scope.sink.report(evolve(error.diagnostics[0], span=name.span))
+        return None
+    if row is None:
+        values.choice(name, scope, registry.kind, choices)  # which says why
+    elif origin is not None:
+        scope.plug_ins[origin.kind, origin.name] = origin
+    return row
+
+
+def shown_value(value: ArgumentValue) -> str:
+    """A value as one writes it, in the fewest digits."""
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(shown_value, value))}]"
     return value if isinstance(value, str) else f"{value:g}"
 
 
-def _read(value: Value, scope: Scope, declared: Declared, of: str) -> Scalar:
-    what = f"`{declared.name}` of `{of}`"
-    limits = values.Range(least=declared.least, most=declared.most, among=declared.among, every=declared.every)
-    if declared.type == "whole number":
-        return values.whole(value, scope, what, limits)
+def _read(value: Value, scope: Scope, declared: ArgumentRow, of: str) -> ArgumentValue:
+    what = declared.what or f"`{declared.name}` of `{of}`"
+    match declared.type:
+        case "whole number":
+            return values.whole(value, scope, what, declared.range, fallback=_fallback(declared))
+        case "number":
+            return values.number(value, scope, what, declared.range, fallback=_fallback(declared))
+        case "numbers":
+            return _numbers(value, scope, declared, of)
+        case "yes or no":
+            return values.yes_no(value, scope, what)
     if declared.words:
         return values.choice(value, scope, f"way to {declared.name}", declared.words, fallback=str(declared.default))
-    if declared.type == "number":
-        return values.number(value, scope, what, limits)
-    return values.yes_no(value, scope, what) if declared.type == "yes or no" else values.text(value, scope, what)
+    return values.text(value, scope, what)
+
+
+def _fallback(declared: ArgumentRow) -> Any:
+    """What checking goes on with after a mistake: the default, which is in the range."""
+    return 1 if declared.default is None else declared.default
+
+
+def _numbers(value: Value, scope: Scope, declared: ArgumentRow, of: str) -> tuple[float, ...]:
+    items = values.items(value, scope, f"`{declared.name}` of `{of}`")
+    what = declared.what or f"a number in `{declared.name}` of `{of}`"
+    fallback = _fallback(declared)
+    numbers = tuple(
+        float(values.number(item, scope, what, declared.range, fallback=fallback[0] if fallback != 1 else 1))
+        for item in items
+    )
+    settled = scope.settle(value)
+    if declared.length not in (None, len(numbers)) and isinstance(settled, ListOf):
+        wrong = catalogue.WrongLength(
+            span=settled.span, what=f"`{declared.name}` of `{of}`", wanted=declared.length or 0, found=len(numbers)
+        )
+        scope.sink.report(wrong)
+        return fallback if isinstance(fallback, tuple) else numbers
+    if declared.rises and any(later <= earlier for earlier, later in pairwise(numbers)):
+        scope.sink.report(catalogue.UnorderedMilestones(span=settled.span, found=show(settled)))
+    return numbers
 
 
 def settle_all(bound: Mapping[str, Value], scope: Scope) -> dict[str, Value | Amount]:

@@ -22,10 +22,11 @@ from swc.program.model_source import Argument, ModelSource
 from swc.program.spec import Budget, Member
 from swc.program.steps import StepPlan
 from swc.program.vocabulary import FAMILIES, JOINT_FAMILIES, STEPS
+from swc.registry.ranges import Range
 
 TOGETHER = "ensemble"  # what tables and records call all members together
 FOLDER = Signature(("path", "classes", "size"), required=("path", "classes", "size"), num_plain=1)
-FOLDER_LIMITS = {"classes": values.Range(least=1, most=CLASSES), "size": values.Range(least=1, most=PIXELS)}
+FOLDER_LIMITS = {"classes": Range(least=1, most=CLASSES), "size": Range(least=1, most=PIXELS)}
 _FACTORY = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
 
 STANDARD = sys.stdlib_module_names | frozenset(sys.builtin_module_names) | {"__main__"}

@@ -16,11 +16,12 @@ from swc.diagnostics import Span, catalogue
 from swc.language.semantics import values
 from swc.language.semantics.calls import Signature, bind, bind_known
 from swc.language.semantics.scope import Scope, show
-from swc.language.semantics.values import NOT_NEGATIVE, POSITIVE, Range
+from swc.language.semantics.values import NOT_NEGATIVE, POSITIVE
 from swc.language.syntax import tree
 from swc.program.limits import IMAGES
 from swc.program.training import Augmentation, Precision, Recipe, Schedule
 from swc.program.vocabulary import NO_DECAY, PRECISIONS
+from swc.registry.ranges import Range
 
 SCHEDULES = ("constant", "cosine", "steps")
 STEPS = ("crop", "cutout", "flip", "resized_crop")

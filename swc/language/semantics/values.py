@@ -9,51 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TypeVar
 
-from attrs import frozen
-
 from swc.diagnostics import Diagnostic, catalogue
 from swc.language.semantics.scope import YES_NO, Scope, show
 from swc.language.syntax.tree import Amount, ListOf, Name, Number, Text, Value
 from swc.program import limits as most
-
-
-@frozen
-class Range:
-    """What a number may be: from `least` to `most`, or strictly between `above` and `below`."""
-
-    least: float | None = None
-    most: float | None = None
-    above: float | None = None
-    below: float | None = None
-    among: tuple[int, ...] = ()
-    every: int | None = None  # from `least` to `most` in steps of so many
-
-    def holds(self, value: float) -> bool:
-        """Whether a value lies in the range."""
-        return (
-            (self.least is None or value >= self.least)
-            and (self.most is None or value <= self.most)
-            and (self.above is None or value > self.above)
-            and (self.below is None or value < self.below)
-            and (not self.among or value in self.among)
-            and (self.every is None or (value - (self.least or 0)) % self.every == 0)
-        )
-
-    def __str__(self) -> str:
-        sides = (("at least", self.least), ("above", self.above), ("at most", self.most), ("below", self.below))
-        if self.among:
-            return f"one of {', '.join(map(str, self.among))}"
-        if self.every:
-            first = self.least or 0
-            some = ", ".join(_plain(first + times * self.every) for times in range(3))
-            return f"one of {some} ... {_plain(self.most or 0)}"
-        return " and ".join(f"{word} {_plain(bound)}" for word, bound in sides if bound is not None)
-
-
-def _plain(value: float) -> str:
-    """A bound as a user would write it: 1048576 and not 1.04858e+06."""
-    return str(int(value)) if float(value).is_integer() else f"{value:g}"
-
+from swc.registry.ranges import Range
 
 T = TypeVar("T")
 
@@ -126,7 +86,7 @@ def yes_no(value: Value, scope: Scope, what: str) -> bool:
 def choice(value: Value, scope: Scope, what: str, choices: Sequence[str], *, fallback: str | None = None) -> str:
     """One of a few words; the fallback is the first of them."""
     found = scope.settle(value)
-    word = _word(found)
+    word = word_of(found)
     if word is not None and word in choices:
         return word
     fallback = choices[0] if fallback is None else fallback
@@ -142,10 +102,11 @@ def choice(value: Value, scope: Scope, what: str, choices: Sequence[str], *, fal
 
 def is_choice(value: Value, scope: Scope, choices: Sequence[str]) -> bool:
     """Whether a value is one of a few words."""
-    return _word(scope.settle(value)) in choices
+    return word_of(scope.settle(value)) in choices
 
 
-def _word(value: Value | Amount) -> str | None:
+def word_of(value: Value | Amount) -> str | None:
+    """The word or text that a settled value is; None for any other."""
     match value:
         case Name(word) | Text(word):
             return word

@@ -1,0 +1,64 @@
+"""Diagnostics of plug-ins: SW170 to SW179.
+
+Guarantees: `PLUGINS` lists every class of this module.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from attrs import frozen
+
+from swc.diagnostics.diagnostic import Diagnostic
+
+
+@frozen(kw_only=True)
+class BrokenPlugIn(Diagnostic):
+    """An installed package offers a name that the spec uses, but what it offers cannot be read.
+
+    Packages offer optimisers, families and the like through entry points. The entry point must lead to a row of the
+    right class, under its own name, and the row to an implementation that can be imported. The message says what went
+    wrong first. Ask the package's authors, or install a version that goes with this one of swc.
+    """
+
+    code: ClassVar[str] = "SW170"
+    kind: str
+    name: str
+    distribution: str
+    version: str
+    reason: str
+
+    def message(self) -> str:
+        """The plug-in, and what is wrong with it."""
+        return (
+            f"the {self.kind} `{self.name}` of the plug-in {self.distribution} {self.version} is broken: {self.reason}"
+        )
+
+    def help(self) -> str:
+        """The way out."""
+        return f"install another version of {self.distribution}, or name another {self.kind}"
+
+
+@frozen(kw_only=True)
+class AmbiguousPlugIn(Diagnostic):
+    """Two installed packages offer the same name, and nothing says which one is meant.
+
+    A run must mean the same wherever it is opened, so none of them is preferred. Keep the one that is meant, and
+    uninstall the others.
+    """
+
+    code: ClassVar[str] = "SW171"
+    kind: str
+    name: str
+    distributions: tuple[str, ...]
+
+    def message(self) -> str:
+        """Who offers the name."""
+        return f"the {self.kind} `{self.name}` is offered by several plug-ins: {', '.join(self.distributions)}"
+
+    def help(self) -> str:
+        """The way out."""
+        return "uninstall all of them but one"
+
+
+PLUGINS: tuple[type[Diagnostic], ...] = (BrokenPlugIn, AmbiguousPlugIn)

@@ -1,0 +1,119 @@
+"""A row of a registry: what something that a spec can name is called, what it takes, and where its code is.
+
+Guarantees: plain frozen data; reading a row imports nothing; only `RegistryRow.load` imports the implementation.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from importlib import import_module
+from operator import attrgetter
+from typing import Any, Literal
+
+from attrs import frozen
+
+from swc.registry.ranges import Range
+
+ArgumentValue = int | float | str | bool | tuple[Any, ...]  # of an argument; a tuple holds the numbers of a list
+Type = Literal["whole number", "number", "numbers", "text", "yes or no"]
+NAME = re.compile(r"[^\W\d]\w*")
+IMPLEMENTATION = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
+
+
+@frozen
+class ArgumentRow:
+    """A named argument: its type in the language's words, its range, and its default (None: it must be given).
+
+    A number lies between `least` and `most`, or strictly between `above` and `below`; `among` are the only values there
+    are, `words` the only texts; with `every` the values go from `least` to `most` in such steps. `numbers` is a list of
+    numbers, each in the range: `length` of them (None: any), and with `rises` each larger than the one before. An
+    argument that counts epochs (`in_epochs`) is scaled with `--epochs-scale`. `what` is what messages call the
+    value ("": the argument's and the row's name). An argument whose default is the empty text is left out where it is
+    not given.
+    """
+
+    name: str
+    type: Type
+    least: float | None = None
+    most: float | None = None
+    default: ArgumentValue | None = None
+    among: tuple[int, ...] = ()
+    every: int | None = None
+    words: tuple[str, ...] = ()
+    above: float | None = None
+    below: float | None = None
+    length: int | None = None
+    rises: bool = False
+    in_epochs: bool = False
+    what: str = ""
+
+    @property
+    def range(self) -> Range:
+        """What a number may be."""
+        return Range(self.least, self.most, self.above, self.below, self.among, self.every)
+
+    def fault(self) -> str:
+        """What is wrong with the declaration, in words; "" where nothing is."""
+        if NAME.fullmatch(self.name) is None:
+            return f"the argument {self.name!r} has no plain name"
+        if self.default in (None, "") or self._takes(self.default):
+            return ""
+        return f"the default {self.default!r} of `{self.name}` is no {self.type} in its range"
+
+    def _takes(self, value: ArgumentValue | None) -> bool:
+        match self.type, value:
+            case "yes or no", bool():
+                return True
+            case "text", str():
+                return not self.words or value in self.words
+            case "numbers", tuple():
+                return self.length in (None, len(value)) and all(map(self._is_number, value))
+            case "whole number", int():
+                return self._is_number(value)
+            case "number", int() | float():
+                return self._is_number(value)
+        return False
+
+    def _is_number(self, value: object) -> bool:
+        return isinstance(value, int | float) and not isinstance(value, bool) and self.range.holds(value)
+
+
+@frozen(kw_only=True)
+class RegistryRow:
+    """One thing of a kind, by its name in the language.
+
+    `words` says in a line what it is, for the docs and for `swc show`. `implementation` is "package.module:attribute";
+    what the attribute is, the kind's own row class says.
+    """
+
+    name: str
+    words: str
+    implementation: str
+    arguments: tuple[ArgumentRow, ...] = ()
+
+    def load(self) -> Any:
+        """The implementation, imported now; ImportError or AttributeError where it is not there."""
+        module, _, attribute = self.implementation.partition(":")
+        return attrgetter(attribute)(import_module(module))
+
+    def defaults(self) -> dict[str, ArgumentValue]:
+        """The defaults of all arguments that have one, by name."""
+        return {one.name: one.default for one in self.arguments if one.default not in (None, "")}
+
+    def fault(self) -> str:
+        """What is wrong with the row, in words; "" where nothing is. Rows of plug-ins are held to it when read."""
+        return next((said for said in self.faults() if said), "")
+
+    def faults(self) -> Iterator[str]:
+        """Each check of `fault` in turn; a kind's own row class adds to them."""
+        yield "" if NAME.fullmatch(self.name) else f"{self.name!r} is no plain name"
+        yield "" if self.words.strip() else "its `words` are empty"
+        yield (
+            ""
+            if IMPLEMENTATION.fullmatch(self.implementation)
+            else (f"its implementation {self.implementation!r} is not of the form `package.module:attribute`")
+        )
+        yield from (one.fault() for one in self.arguments)
+        names = [one.name for one in self.arguments]
+        yield "" if len(set(names)) == len(names) else "it declares an argument twice"
