@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from lark import Lark, Token, Tree
 from swc.language.syntax import tables as module
+from swc.language.syntax.generate import generate
 from swc.language.syntax.parser import parse_tokens
 from swc.language.syntax.stack import Node
 from swc.language.syntax.tables import tables
@@ -47,6 +48,44 @@ def larks(node: Any) -> Any:
     return node and (str(node) if isinstance(node, Token) else node)
 
 
+SMALL = """
+start: _item*
+_item: pair | word
+pair: "pair" NAME ["of" NAME NAME] ["," last]
+?word: NAME | "say" NAME -> say
+last: "last" NUMBER
+NAME: /[a-z]+/
+NUMBER: /[0-9]+/
+%ignore " "
+"""
+
+
+def test_what_a_rule_drops_and_what_is_absent_shows_in_the_tree_of_an_example() -> None:
+    found = [
+        (rule.kind, rule.size, rule.children, rule.absent) for rule in generate(SMALL).rules if rule.kind == "pair"
+    ]
+    name, names = (1, False, 0), ((3, False, 0), (4, False, 0))
+    assert sorted(found) == [
+        ("pair", 2, (name,), 3),
+        ("pair", 4, (name, (3, False, 2)), 0),
+        ("pair", 5, (name, *names), 1),
+        ("pair", 7, (name, *names, (6, False, 0)), 0),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("rule", "reason"),
+    [
+        ('?word: "say" NAME', "is left out of the tree, and its signs with it"),
+        ('word: "say" gap "so"\ngap: NAME?', "can be empty, and has no place then"),
+        ("word: _gap\n_gap: NAME [NUMBER]", "has optional parts, and is spliced"),
+    ],
+)
+def test_a_grammar_that_needs_more_of_lark_is_refused(rule: str, reason: str) -> None:
+    with pytest.raises(AssertionError, match=reason):
+        generate(f'start: word*\n{rule}\nNAME: /[a-z]+/\nNUMBER: /[0-9]+/\n%ignore " "\n')
+
+
 def modules_of(*arguments: str) -> set[str]:
     done = subprocess.run([sys.executable, "-c", RUN, *arguments], capture_output=True, text=True, check=True)
     return set(done.stdout.splitlines()[-1].split())
@@ -80,7 +119,7 @@ def test_damaged_tables_are_made_again(damage: str, folder: Path) -> None:
 
 def test_another_grammar_or_lark_has_tables_of_its_own(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tables.__wrapped__()
-    monkeypatch.setattr(module, "_makers", lambda: ["another lark"])
+    monkeypatch.setattr(module, "_generators", lambda: ["another lark"])
     tables.__wrapped__()
     assert len(list((folder / "grammar").iterdir())) == 2
 

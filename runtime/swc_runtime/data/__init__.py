@@ -1,4 +1,4 @@
-"""Data sets and batches."""
+"""Data sets of images: opened, split, checked, and cut into augmented batches."""
 
 from swc_runtime.data.batches import epoch_batches, num_batches, test_batches
 from swc_runtime.data.folder import read_images

@@ -1,1 +1,4 @@
-"""The processes that train one ensemble together."""
+"""The processes (ranks) that train one ensemble together.
+
+- `ranks` starts them and sums over them; `synced_norms` gives BatchNorm the statistics of all of them.
+"""

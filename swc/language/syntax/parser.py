@@ -16,9 +16,10 @@ from swc.diagnostics import Sink, Span, catalogue
 from swc.diagnostics.suggest import closest
 from swc.language.syntax.build import build_file
 from swc.language.syntax.expected import phrases
+from swc.language.syntax.lalr import END
 from swc.language.syntax.scan import SCALES, Source, Token, read_source, scan, stop_at_many, words
 from swc.language.syntax.stack import Node, Stack
-from swc.language.syntax.tables import END, tables
+from swc.language.syntax.tables import tables
 from swc.language.syntax.tree import File
 
 HEADS = ("ensemble", "share", "policy", "recipe", "train")  # the words that open blocks

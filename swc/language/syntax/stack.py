@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from attrs import Factory, define, field
 
-from swc.language.syntax.tables import END, Rule, Tables, tables
+from swc.language.syntax.lalr import END, Rule, Tables
+from swc.language.syntax.tables import tables
 
 if TYPE_CHECKING:
     from swc.language.syntax.scan import Token
@@ -89,7 +90,7 @@ class Stack:
 def _node(rule: Rule, values: list[Node | Token]) -> Node | Token:
     """What a rule makes of the values it takes."""
     children: list[Node | Token | None] = []
-    for place, is_helper, absent in rule.kept:
+    for place, is_helper, absent in rule.children:
         value = values[place]
         children.extend([None] * absent)
         if not is_helper:
