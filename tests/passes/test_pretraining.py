@@ -94,7 +94,7 @@ def test_each_block_has_groups_of_its_own() -> None:
 
 
 def test_groups_do_not_outnumber_the_mixtures() -> None:
-    mixtures = [Mixture(f"l{n}", "bank/0", SHARP[n % 2]) for n in range(6)]
+    mixtures = tuple(Mixture(f"l{n}", "bank/0", SHARP[n % 2]) for n in range(6))
     assert groups_of(mixtures, 5) == (("l0", "l2", "l4"), ("l1", "l3", "l5"))
     assert groups_of(mixtures, 1) == (tuple(f"l{n}" for n in range(6)),)
 

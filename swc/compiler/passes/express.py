@@ -10,6 +10,7 @@ from attrs import evolve, frozen
 from swc.compiler.ir.graph import Graph
 from swc.compiler.passes.context import Context
 from swc.compiler.passes.policies import POLICIES
+from swc.compiler.passes.regroup import spec_of_revision
 from swc.compiler.passes.select import layers_by_share
 
 
@@ -23,7 +24,7 @@ class Express:
         """Give the graph with one weight for each layer."""
         weights = {
             weight.layer: weight
-            for share, layers in layers_by_share(graph, context.spec)
+            for share, layers in layers_by_share(graph, spec_of_revision(context))
             if layers
             for weight in POLICIES[share.policy].weights(graph, layers, share)
         }

@@ -14,7 +14,6 @@ from swc.compiler.passes.cluster import MakeClusters
 from swc.compiler.passes.context import Context, Pass
 from swc.compiler.passes.express import Express
 from swc.compiler.passes.levels import CutLevels
-from swc.compiler.passes.regroup import regrouped
 from swc.compiler.passes.select import Select
 from swc.compiler.passes.split import Split
 from swc.compiler.passes.store import Store
@@ -39,7 +38,7 @@ def run_pipeline(context: Context, after: Callable[[Pass, Graph], None] | None =
 
     Raises DiagnosticError for what the author must mend.
     """
-    stage, context = context.stage, regrouped(context)
+    stage = context.stage
     graph = Graph(context.spec.name, stage.revision if stage else 0, stage.phase.name if stage else "")
     for step in PIPELINE:
         graph = step.run(graph, context)

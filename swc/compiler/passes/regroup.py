@@ -1,63 +1,82 @@
 """Which groups the layers of `shapeshifter` blocks are in at a revision.
 
-Takes a context; gives it with the clusters of those blocks as pretraining has them or has left them: one bank while a
-phase pretrains, then the groups that k-means finds among what layers took of its templates. Guarantees: the same
-mixtures give the same groups, in the order of their first layers. Source: paper, supplementary section 1.1.1.
+Takes a context; gives the spec with the clusters of those blocks as this revision has them: one bank while a phase
+pretrains, then the groups that k-means makes of the layers by how they mixed its templates. The passes that ask a
+policy for tensors and weights (`store`, `express`) give it the share blocks of this spec. Guarantees: the same mixtures
+give the same groups, in the order of their first layers. Source: paper, supplementary section 1.1.1.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
 
 import numpy as np
 from attrs import evolve
 
 from swc.compiler.passes.context import Context
-from swc.compiler.passes.grouping import collect
+from swc.compiler.passes.grouping import Groups, collect
 from swc.compiler.passes.policies.pretraining import bank_id
+from swc.compiler.solvers.kmeans import kmeans
 from swc.program.feedback import GroupFeedback, Mixture
-from swc.program.spec import Clusters, Share
+from swc.program.spec import Clusters, Share, Spec
 from swc.program.stages import stages
 from swc.program.training import GroupLayers
 
-SEEDINGS = 10  # of k-means, of which the tightest counts
+PRETRAINING = Clusters("pretraining")
 
 
-def regrouped(context: Context) -> Context:
-    """The context with the clusters of this revision; ValueError for feedback of a stage that did not ask for it."""
+def spec_of_revision(context: Context) -> Spec:
+    """The spec with the groups of this revision; ValueError for feedback of a stage that did not ask for any."""
     if context.stage is not None and context.stage.phase.is_pretraining:
-        return _with_shares(context, tuple(_clustered(share, Clusters("pretraining")) for share in context.spec.shares))
-    found = [feedback for feedback in context.feedback if isinstance(feedback, GroupFeedback)]
-    if not found:
-        return context
-    last = max(found, key=lambda feedback: feedback.revision)
-    number = _number(context, last.revision)
-    shares = enumerate(context.spec.shares)
-    return _with_shares(context, tuple(_grouped(share, bank_id(n), last, number, context) for n, share in shares))
+        shares = tuple(_clustered(share, PRETRAINING) for share in context.spec.shares)
+        return evolve(context.spec, shares=shares)
+    groups = dict(_groups_by_share(context))
+    numbered = enumerate(context.spec.shares)
+    shares = tuple(_clustered(share, _listed(groups[n])) if n in groups else share for n, share in numbered)
+    return evolve(context.spec, shares=shares)
 
 
-def _grouped(share: Share, bank: str, feedback: GroupFeedback, number: int, context: Context) -> Share:
-    """A share block in the groups that its layers found; it stays as it is where none of them was pretrained."""
-    mixtures = [mixture for mixture in feedback.mixtures if mixture.bank == bank]
-    if not mixtures:
-        return share
-    groups = groups_of(mixtures, number)
-    sizes = ", ".join(str(len(group)) for group in groups)
-    fewer = f"; {number} groups were asked for, but they took no more than {len(groups)} different mixtures"
-    told = fewer if len(groups) < number else ""
-    context.notes.append(f"put {len(mixtures)} layers in groups of {sizes} by what they took of the templates{told}")
-    return _clustered(share, Clusters("explicit", groups=groups))
+def group_lines(context: Context) -> tuple[str, ...]:
+    """A line on each share block whose layers are in groups of their own from this revision on, or were before."""
+    if context.stage is not None and context.stage.phase.is_pretraining:
+        return ()
+    return tuple(_line(groups, context) for _, groups in _groups_by_share(context))
 
 
-def groups_of(mixtures: Sequence[Mixture], number: int) -> tuple[tuple[str, ...], ...]:
+def _line(groups: Groups, context: Context) -> str:
+    sizes = [len(group) for group in groups]
+    wanted = _number(context, _last(context).revision)
+    line = f"put {sum(sizes)} layers in groups of {', '.join(map(str, sizes))} by what they took of the templates"
+    if len(groups) == wanted:
+        return line
+    return f"{line}; {wanted} groups were asked for, but they took no more than {len(groups)} different mixtures"
+
+
+def _last(context: Context) -> GroupFeedback:
+    """The mixtures measured last."""
+    every = [feedback for feedback in context.feedback if isinstance(feedback, GroupFeedback)]
+    return max(every, key=lambda feedback: feedback.revision, default=GroupFeedback(0, ()))
+
+
+def _groups_by_share(context: Context) -> Iterator[tuple[int, Groups]]:
+    """The groups of each block that was pretrained, by the block's number."""
+    last = _last(context)
+    number = _number(context, last.revision) if last.mixtures else 0
+    for place, _ in enumerate(context.spec.shares):
+        mixtures = tuple(mixture for mixture in last.mixtures if mixture.bank == bank_id(place))
+        if mixtures:
+            yield place, groups_of(mixtures, number)
+
+
+@lru_cache(maxsize=8)  # the passes `store` and `express` ask for the same
+def groups_of(mixtures: Sequence[Mixture], number: int) -> Groups:
     """Layers that mixed alike, in `number` groups, or as many as there are different mixtures."""
-    from sklearn.cluster import KMeans
-
     points = np.array([mixture.weights for mixture in mixtures])
     different = len(np.unique(points, axis=0))
-    means = KMeans(min(number, different), n_init=SEEDINGS, random_state=0).fit(points)
+    labels = kmeans(points, min(number, different))
     ids = [mixture.layer for mixture in mixtures]
-    return collect(ids, dict(zip(ids, map(str, means.labels_), strict=True)))
+    return collect(ids, dict(zip(ids, map(str, labels), strict=True)))
 
 
 def _number(context: Context, revision: int) -> int:
@@ -69,8 +88,8 @@ def _number(context: Context, revision: int) -> int:
     return action.number
 
 
-def _with_shares(context: Context, shares: tuple[Share, ...]) -> Context:
-    return evolve(context, spec=evolve(context.spec, shares=shares))
+def _listed(groups: Groups) -> Clusters:
+    return Clusters("explicit", groups=groups)
 
 
 def _clustered(share: Share, clusters: Clusters) -> Share:

@@ -15,6 +15,7 @@ from swc.compiler.ir.graph import Graph, Layer, Tensor
 from swc.compiler.passes.budget import apportioned, template_allowance
 from swc.compiler.passes.context import Context
 from swc.compiler.passes.policies import POLICIES, Policy, Room
+from swc.compiler.passes.regroup import group_lines, spec_of_revision
 from swc.compiler.passes.select import layers_by_share
 from swc.diagnostics import Severity
 from swc.program.expressions import num_scalars
@@ -31,7 +32,8 @@ class Store:
 
     def run(self, graph: Graph, context: Context) -> Graph:
         """Give the graph with the stored tensors, in the order of the share blocks; report what cannot be shared so."""
-        blocks = {n: block for n, block in enumerate(layers_by_share(graph, context.spec)) if block[1]}
+        context.notes.extend(group_lines(context))
+        blocks = {n: block for n, block in enumerate(layers_by_share(graph, spec_of_revision(context))) if block[1]}
         fillers = {number for number, (share, _) in blocks.items() if POLICIES[share.policy].fills_room}
         made = {n: _tensors(block, None, context) for n, block in blocks.items() if n not in fillers}
         fixed = evolve(graph, tensors=_in_order(made))
