@@ -18,9 +18,9 @@ from swc.program.vocabulary import JOINT_FAMILIES
 from torch import Tensor, nn
 
 from swc_runtime.finite import Watch
+from swc_runtime.members.in_place import Readers
 from swc_runtime.members.logits import check_logits
 from swc_runtime.members.noise import Noise
-from swc_runtime.members.reading import Readers
 from swc_runtime.weights.bank import Parts, initial_parts
 from swc_runtime.weights.compose import Stored
 from swc_runtime.weights.expressions.evaluate import weight_of

@@ -20,9 +20,9 @@ from swc.export.python_text import BANK, ENSEMBLE, HEAD, HELPERS, RULE, STORED, 
 from swc.export.python_weights import INDENT, WIDTH, Call, Layouts, called, code_of, laid_out, tuple_text
 from swc.program.program import BankPlan, MemberPlan, Program
 from swc.show.wording import several
-from swc_runtime.members.init import RELEASE_FAN_IN
 from swc_runtime.weights.compose import block_view
 from swc_runtime.weights.expressions.evaluate import RESIZING, mixed, scaled, softmaxed
+from swc_runtime.weights.init import RELEASE_FAN_IN
 from swc_runtime.weights.layout import NARROW, lies_plainly
 
 OWN_IMPORTS = (

@@ -7,14 +7,8 @@ from swc.program.program import BankPlan, TensorPlan
 from swc.program.training import Recipe, Training
 
 from support.programs import tiny_program
-from swc_runtime.members.init import (
-    derived_seed,
-    initial_tables,
-    initial_templates,
-    initial_tensor,
-    seed_of,
-    seeded,
-)
+from swc_runtime.members.seeds import derived_seed, seed_of, seeded
+from swc_runtime.weights.init import initial_tables, initial_templates, initial_tensor
 
 
 def test_coefficients_of_a_member_and_bank_are_orthonormal_rows():

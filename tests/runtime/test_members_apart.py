@@ -24,8 +24,8 @@ from swc_runtime.evaluate.anytime import AnytimePredictor, Choice
 from swc_runtime.evaluate.cost import member_costs
 from swc_runtime.evaluate.interpolate import along
 from swc_runtime.measure.probe import measure_clusters
-from swc_runtime.members.apart import set_apart, shared_between
 from swc_runtime.members.noise import Noise
+from swc_runtime.members.shared_state import set_apart, shared_between
 from swc_runtime.precision import Arithmetic
 from swc_runtime.training.norm_statistics import reestimate
 from swc_runtime.training.optimiser import make_optimiser

@@ -19,7 +19,7 @@ from swc_runtime import build
 from swc_runtime.carry.transfer import carry_weights, untie
 from swc_runtime.measure.probe import clusters_of, measure_clusters, measure_coefficients
 from swc_runtime.measure.spectra import measure_spectra
-from swc_runtime.members.init import initial_member
+from swc_runtime.members.build import initial_member
 
 TRAINING = Training(
     Recipe("r"),

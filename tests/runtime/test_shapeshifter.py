@@ -15,8 +15,8 @@ from swc.program.program import Program, TensorPlan
 
 from swc_runtime.carry.transfer import carry_weights
 from swc_runtime.ensemble import Ensemble, build, state_parameters
-from swc_runtime.members.init import initial_tensor
 from swc_runtime.weights.expressions.evaluate import evaluate
+from swc_runtime.weights.init import initial_tensor
 
 SPEC = """
 ensemble shifted {{

@@ -17,8 +17,9 @@ from swc.program.program import Program
 from torch import Tensor, nn
 
 from swc_runtime.ensemble import Ensemble
-from swc_runtime.members.init import initial_member, seed_of
+from swc_runtime.members.build import initial_member
 from swc_runtime.members.memory import tensors_of
+from swc_runtime.members.seeds import seed_of
 from swc_runtime.weights.bank import stripped
 
 

@@ -18,10 +18,11 @@ from torch import Tensor, nn
 from swc_runtime.carry.fit import Factors, balanced, fit, fit_momentum, padded, targets_of
 from swc_runtime.carry.rebuild import rebuilt_member
 from swc_runtime.ensemble import Ensemble
-from swc_runtime.members.init import initial_templates, initial_tensor, seed_of
+from swc_runtime.members.seeds import seed_of
 from swc_runtime.weights.bank import Parts
 from swc_runtime.weights.compose import gather_rows, place_blocks
 from swc_runtime.weights.expressions.evaluate import evaluate
+from swc_runtime.weights.init import initial_templates, initial_tensor
 from swc_runtime.weights.plan import CompositionPlan, plan_composition
 
 Momentum = Mapping[str, Tensor]

@@ -19,7 +19,7 @@ from swc_runtime.ensemble import Ensemble, Network
 from swc_runtime.evaluate.chance import Dependence, buffers_kept, dependence
 from swc_runtime.evaluate.metrics import Evaluation, score_ensemble
 from swc_runtime.finite import check_predictions
-from swc_runtime.members.init import derived_seed, seed_of
+from swc_runtime.members.seeds import derived_seed, seed_of
 from swc_runtime.precision import Arithmetic, laid_out
 from swc_runtime.ranks.ranks import ALONE, Ranks
 from swc_runtime.training.steps.losses import widened

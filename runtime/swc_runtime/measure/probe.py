@@ -25,7 +25,7 @@ from swc_runtime.ensemble import Ensemble
 from swc_runtime.finite import check_gradients
 from swc_runtime.measure.similarity import Cosine, Shape, common_block, cosines, cosines_on
 from swc_runtime.measure.sketch import Folder, Sketch, Sketches, is_folded, with_sketch_error
-from swc_runtime.members.init import derived_seed, seed_of
+from swc_runtime.members.seeds import derived_seed, seed_of
 from swc_runtime.ranks.ranks import ALONE, Ranks
 
 Batches = Iterable[tuple[Tensor, Tensor]]

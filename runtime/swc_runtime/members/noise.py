@@ -17,7 +17,7 @@ from hashlib import sha256
 import numpy as np
 import torch
 
-from swc_runtime.members.init import derived_seed
+from swc_runtime.members.seeds import derived_seed
 
 
 class Noise:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from swc_runtime.ensemble import Ensemble
-from swc_runtime.members.init import derived_seed, seed_of
+from swc_runtime.members.seeds import derived_seed, seed_of
 from swc_runtime.precision import Arithmetic, laid_out
 from swc_runtime.ranks.ranks import ALONE, Ranks
 from swc_runtime.training.reduction import average_statistics

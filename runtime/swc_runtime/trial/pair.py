@@ -16,8 +16,8 @@ from torch import Tensor
 
 from swc_runtime.carry.rebuild import take_state
 from swc_runtime.ensemble import Ensemble, build
-from swc_runtime.members.builds import same_bits
 from swc_runtime.members.memory import shared_memory, tensors_of, twice_named
+from swc_runtime.members.same_build import same_bits
 from swc_runtime.trial.subject import (
     NUDGE,
     ActFailedError,

@@ -27,8 +27,9 @@ from torch import Tensor
 
 from swc_runtime.ensemble import Ensemble, placed
 from swc_runtime.evaluate.predict import ask
-from swc_runtime.members.init import as_written, seed_of
+from swc_runtime.members.build import as_written
 from swc_runtime.members.memory import has_storage, spread
+from swc_runtime.members.seeds import seed_of
 from swc_runtime.precision import Arithmetic, laid_out
 from swc_runtime.training.optimiser import make_optimiser, set_learning_rate
 from swc_runtime.training.steps.independent import independent

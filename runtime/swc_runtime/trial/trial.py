@@ -20,9 +20,10 @@ from torch import Tensor
 from swc_runtime.carry.plain import plain_member
 from swc_runtime.carry.transfer import untie
 from swc_runtime.ensemble import Ensemble, build, load_state_tensors, state_tensors
-from swc_runtime.members.builds import constants_of, differences, same_bits, share_memory
-from swc_runtime.members.init import as_written, seed_of, seeded
+from swc_runtime.members.build import as_written
 from swc_runtime.members.memory import own_memory
+from swc_runtime.members.same_build import constants_of, differences, same_bits, share_memory
+from swc_runtime.members.seeds import seed_of, seeded
 from swc_runtime.precision import choose_arithmetic
 from swc_runtime.records.checkpoint import Meta, Position, decode_checkpoint, encode_checkpoint
 from swc_runtime.trial.pair import Pair, check_itself, paired

@@ -14,8 +14,10 @@ from attrs import frozen
 from swc.program.program import MemberPlan, Program
 from torch import Tensor, nn
 
-from swc_runtime.members.apart import set_apart
-from swc_runtime.members.init import initial_member, initial_tables, initial_templates, initial_tensor, seed_of
+from swc_runtime.members.build import initial_member
+from swc_runtime.members.seeds import seed_of
+from swc_runtime.members.shared_state import set_apart
+from swc_runtime.weights.init import initial_tables, initial_templates, initial_tensor
 from swc_runtime.weights.layout import lies_plainly
 
 

@@ -15,7 +15,7 @@ import torch
 from swc.program.datasets import DataFacts
 from swc.program.model_source import ModelSource
 from swc_runtime.evaluate.cost import multiply_adds
-from swc_runtime.members.init import seeded
+from swc_runtime.members.seeds import seeded
 from swc_runtime.models import build_model
 
 

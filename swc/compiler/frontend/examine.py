@@ -38,8 +38,8 @@ from swc.program.model_source import ModelSource
 from swc.program.training import Recipe
 from swc.program.vocabulary import JOINT_FAMILIES
 from swc_runtime.data.shares import SMALLEST, part_sizes
-from swc_runtime.members.init import seeded
 from swc_runtime.members.logits import check_logits
+from swc_runtime.members.seeds import seeded
 from swc_runtime.models import NoModuleError, build_model, find_factory, offered_arguments
 
 T = TypeVar("T")

@@ -130,7 +130,7 @@ def _own_outcomes(spec: Spec, sink: Sink, announce: Announce | None) -> Outcomes
 
 def _check_apart(spec: Spec, sink: Sink) -> None:
     """Report members whose code shares tensors between them, at the line of the second; only factories can do so."""
-    from swc.compiler.frontend.apart import check_builds_apart
+    from swc.compiler.frontend.shared_state import check_builds_apart
 
     own = [member for member in spec.members if member.source.kind == "python" and not member.host]
     try:

@@ -4,7 +4,7 @@ Takes points and a number of groups, gives the group of each point. Guarantees: 
 once (`math.fsum`), so that no order of summation, vector unit or thread count shows; products and differences are
 single IEEE operations of float64; random numbers come from numpy's Mersenne twister, whose stream is frozen.
 
-The seeding is the greedy k-means++ of Arthur and Vassilvitskii (2007), then Lloyd's iterations, as in scikit-learn, whose
+The seeding is the greedy k-means++ of Arthur and Vassilvitskii (2007), then Lloyd iterates, as in scikit-learn, whose
 matrix products differ from one BLAS to another.
 
 Array names: P points, K centres, D coordinates.
@@ -74,7 +74,7 @@ def _lloyd(points_PD: Array, centres_KD: Array) -> tuple[float, tuple[int, ...]]
 def _nearest(points_PD: Array, centres_KD: Array) -> NDArray[np.int64]:
     """The first of the nearest centres of each point; a centre that is left without takes the point farthest off."""
     distances_PK = _squared_distances(points_PD, centres_KD)
-    labels_P = distances_PK.argmin(axis=1)
+    labels_P: NDArray[np.int64] = distances_PK.argmin(axis=1)
     for empty in sorted(set(range(len(centres_KD))) - set(labels_P.tolist())):
         own_P = distances_PK[np.arange(len(points_PD)), labels_P]
         alone_P = np.bincount(labels_P, minlength=len(centres_KD))[labels_P] == 1

@@ -1,4 +1,4 @@
-"""How an ensemble begins: templates, coefficients and each member's own parameters.
+"""How templates, coefficients and stored tensors begin.
 
 Takes a `Program` and its seed, gives tensors on the CPU in float32. Guarantees: what is drawn for an id depends on
 the seed and that id alone, so that one bank's start does not depend on the others.
@@ -6,30 +6,15 @@ the seed and that id alone, so that one bank's start does not depend on the othe
 
 from __future__ import annotations
 
-import random
-from collections.abc import Iterator
-from contextlib import contextmanager
-from hashlib import sha256
 from math import sqrt
 
-import numpy as np
 import torch
-from swc.program.program import BankPlan, MemberPlan, Program, SlotPlan, TensorPlan
+from swc.program.program import BankPlan, Program, SlotPlan, TensorPlan
 from torch import Tensor, nn
 
-from swc_runtime.members.memory import own_memory
+from swc_runtime.members.seeds import derived_seed
 
 RELEASE_FAN_IN = 9  # the authors' release draws every template as for one 3x3 filter
-
-
-def seed_of(program: Program) -> int:
-    """The seed that fixes an ensemble's start: its recipe's, 0 without a recipe."""
-    return program.training.recipe.seed if program.training else 0
-
-
-def derived_seed(seed: int, name: str) -> int:
-    """A seed of 63 bits for a name, the same on every machine."""
-    return int.from_bytes(sha256(f"{seed}/{name}".encode()).digest()[:8], "big") >> 1
 
 
 def _generator(seed: int, name: str) -> torch.Generator:
@@ -87,47 +72,3 @@ def _slot_rows(slots: list[SlotPlan], bank: BankPlan, seed: int) -> dict[str, Te
         nn.init.orthogonal_(matrix, generator=_generator(seed, f"coefficient/{member}/{bank.id}"))
         rows |= dict(zip(own, matrix / matrix.norm(dim=1, keepdim=True), strict=True))
     return rows
-
-
-def initial_member(program: Program, member: MemberPlan, seed: int) -> nn.Module:
-    """A member's torch module with its own default initialisation, seeded by its name; empty where it has a host.
-
-    Each of its tensors has memory of its own, or is one tensor under several names.
-    """
-    if member.host:
-        return nn.Module()
-    module = as_written(program, member, seed)
-    own_memory(module)
-    return module
-
-
-def as_written(program: Program, member: MemberPlan, seed: int) -> nn.Module:
-    """A member's module just as its source makes it, seeded by the member's name."""
-    from swc_runtime.models import build_model
-
-    source = member.source
-    with seeded(derived_seed(seed, f"member/{member.name}")):
-        return build_model(source.kind, source.name, source.given(), program.data.num_classes, program.data.image_shape)
-
-
-@contextmanager
-def seeded(seed: int) -> Iterator[None]:
-    """Draw from generators of one's own on the CPU, and leave the global ones as they were: torch's, numpy's, Python's.
-
-    The last two are for models that draw their first weights, or their wiring, with them.
-    """
-    before = random.getstate(), np.random.get_state()
-    with torch.random.fork_rng(devices=[]):
-        seed_all(seed)
-        try:
-            yield
-        finally:
-            random.setstate(before[0])
-            np.random.set_state(before[1])
-
-
-def seed_all(seed: int) -> None:
-    """Seed the global generators of torch, numpy and Python."""
-    torch.manual_seed(seed)
-    np.random.seed(seed % 2**32)
-    random.seed(seed)

@@ -17,8 +17,8 @@ from torch import nn
 from swc.diagnostics import DiagnosticError
 from swc.program.datasets import DataFacts
 from swc.program.spec import Member
-from swc_runtime.members.apart import check_apart
-from swc_runtime.members.init import seeded
+from swc_runtime.members.seeds import seeded
+from swc_runtime.members.shared_state import check_apart
 from swc_runtime.models import build_model
 
 
