@@ -11,22 +11,10 @@ from typing import Any, Generic, TypeVar
 
 from attrs import frozen
 
+from swc.registry.offers import PlugIn
 from swc.registry.row import RegistryRow
 
 R = TypeVar("R", bound=RegistryRow)
-
-
-@frozen
-class PlugIn:
-    """Where a name of a spec comes from that is not ours: an installed distribution, by name and version."""
-
-    kind: str
-    name: str
-    distribution: str
-    version: str
-
-    def __str__(self) -> str:
-        return f"{self.kind} {self.name} comes from the plug-in {self.distribution} {self.version}"
 
 
 @frozen
