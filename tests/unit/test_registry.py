@@ -9,7 +9,8 @@ import pytest
 from attrs import evolve
 from swc.diagnostics import DiagnosticError
 from swc.diagnostics.catalogue.plugins import AmbiguousPlugIn, BrokenPlugIn
-from swc.registry.registry import PlugIn, Registry
+from swc.registry.offers import PlugIn
+from swc.registry.registry import Registry
 from swc.registry.row import ArgumentRow, RegistryRow
 
 from support.plug_ins import install

@@ -14,7 +14,7 @@ from swc.diagnostics import Sink, catalogue
 from swc.language.semantics.extent import Extent
 from swc.language.syntax.tree import Amount, ListOf, Name, Number, Text, Value
 from swc.program.limits import LEVELS, LIST_VALUES
-from swc.registry.registry import PlugIn
+from swc.registry.offers import PlugIn
 
 YES_NO = {"yes": True, "no": False}
 
