@@ -7,24 +7,26 @@ from pathlib import Path
 import click
 
 from swc.cli import consent, console
+from swc.cli.choices import metavar, name_in, paragraph
+from swc.registry.exporters import EXPORTERS
 
-FORMATS = ("torch", "safetensors", "torch-export", "onnx", "python")
+HELP = f"""Write the members of a run as plain files, with their weights generated once.
+
+{paragraph(EXPORTERS)} A model card stands beside them. RUN is a run, a build folder or the name of a compiled ensemble;
+without it, what was compiled last.
+"""
 
 
-@click.command("export")
+@click.command("export", help=HELP)
 @click.argument("place", metavar="[RUN]", required=False)
-@click.option("--format", "form", type=click.Choice(FORMATS), default="torch", show_default=True)
+@click.option(
+    "--format", "form", metavar=metavar(EXPORTERS), callback=name_in(EXPORTERS), default="torch", show_default=True
+)
 @click.option("--members", metavar="NAME,...", help="Write these members alone [all].")
 @click.option("-o", "--output", type=click.Path(file_okay=False, path_type=Path), help="The folder [ENSEMBLE_FORMAT].")
 @consent.option
 def command(place: str | None, form: str, members: str | None, output: Path | None, trust: bool) -> None:
-    """Write the members of a run as plain files, with their weights generated once.
-
-    torch: their state, and a Python file that loads them with torch alone. safetensors: their state. torch-export:
-    programs that run without any Python code of the members. onnx: models for onnxruntime and others. python: one
-    readable file that shows how each weight is composed, and trains. A model card stands beside them. RUN is a run, a
-    build folder or the name of a compiled ensemble; without it, what was compiled last.
-    """
+    """Write members in a format of `swc.registry.exporters`."""
     from swc.cli.places import open_place
     from swc.export.export import export_build
 

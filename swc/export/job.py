@@ -21,6 +21,7 @@ from torch import Tensor
 
 from swc.diagnostics import DiagnosticError
 from swc.diagnostics.catalogue.exporting import BatchNotKept, BatchRefused, ChanceNotKept, ExportDiffers
+from swc.registry.exporters import states_alone
 from swc.running.trained import Kept, restored
 from swc_runtime.evaluate.chance import Dependence, buffers_kept, chance_kept, dependence, draw_from
 from swc_runtime.export.formats import TOLERANCE, difference
@@ -28,10 +29,10 @@ from swc_runtime.finite import check_predictions
 
 if TYPE_CHECKING:
     from swc.program.program import MemberPlan, Program
+    from swc.registry.exporters import ExporterRow
     from swc_runtime.ensemble import Ensemble
 
 BATCHES = (3, 1, 8)  # images that a file is asked for at a time; it was traced with the first
-DRAWS = "torch-export"  # the format whose programs draw torch's random numbers as the members do
 SEED = 3  # of the random numbers that files are asked with: another than they were written with
 
 Keeps = Callable[[], bool] | None
@@ -39,8 +40,9 @@ Keeps = Callable[[], bool] | None
 
 @define(eq=False)
 class Job:
-    """Members of a trained ensemble, by number; their files are made in `stage` and will be found in `folder`.
+    """Members of a trained ensemble, by number, to be written in `form`.
 
+    Their files are made in `stage` and will be found in `folder`;
     `classes` are the names of what their outputs stand for (None: they are not known).
     """
 
@@ -48,6 +50,7 @@ class Job:
     chosen: tuple[int, ...]
     stage: Path
     folder: Path
+    form: ExporterRow
     classes: tuple[str, ...] | None
     _expected: dict[tuple[int, int], Tensor | None] = field(factory=dict, init=False)
 
@@ -115,38 +118,41 @@ class Job:
         normalised = {"mean": json.dumps(list(data.mean)), "deviation": json.dumps(list(data.deviation))}
         return {"ensemble": self.program.ensemble, "member": member.name, **normalised, **named}
 
-    def check(self, file: str, number: int, form: str, ask: Callable[[Tensor], Tensor], keeps: Keeps) -> float:
+    def check(self, file: str, number: int, ask: Callable[[Tensor], Tensor], keeps: Keeps) -> float:
         """How far a file's outputs are from those of member `number`; DiagnosticError where that is too far.
 
         `keeps` says whether the file holds the member's whole state, in the formats that hold nothing else (None: in
         the others). Such a file is as it should be also where the outputs cannot be had twice.
         """
         name = self.program.members[number].name
-        if keeps is None and _is_lost(found := self.dependence(number), form):
-            raise DiagnosticError(ChanceNotKept(member=name, form=form, is_random=found.is_random))
-        gaps = [self._gap(number, form, size, ask) for size in BATCHES]
+        if keeps is None and _is_lost(found := self.dependence(number), self.form):
+            raise DiagnosticError(_chance_not_kept(name, self.form, found))
+        gaps = [self._gap(number, size, ask) for size in BATCHES]
         worst = max(gaps, key=lambda gap: inf if isnan(gap) else gap)
         if worst <= TOLERANCE:
             return worst
         found = self.dependence(number)
         if keeps is None and not found.is_by_image:
-            raise DiagnosticError(_not_kept(name, form, found))
+            raise DiagnosticError(_not_kept(name, self.form, found))
         if keeps is None or not keeps() or (found.is_repeatable and not found.is_random):
             raise DiagnosticError(ExportDiffers(path=str(self.folder / file), member=name, difference=worst))
         return 0.0
 
-    def _gap(self, number: int, form: str, size: int, ask: Callable[[Tensor], Tensor]) -> float:
+    def _gap(self, number: int, size: int, ask: Callable[[Tensor], Tensor]) -> float:
         expected = self.expected(number, size)
         if expected is None:
             return 0.0
         try:
             found = again(ask, self.images[:size])
         except (RuntimeError, ValueError, AssertionError) as error:  # what programs raise of sizes they do not take
-            name = self.program.members[number].name
-            raise DiagnosticError(BatchRefused(member=name, form=form, size=size, reason=reason_of(error))) from error
+            raise DiagnosticError(self._batch_refused(number, size, reason_of(error))) from error
         if found.shape != expected.shape:
             return inf
         return difference(found, expected)
+
+    def _batch_refused(self, number: int, size: int, reason: str) -> BatchRefused:
+        name, others = self.program.members[number].name, states_alone()
+        return BatchRefused(member=name, form=self.form.name, size=size, reason=reason, others=others)
 
 
 def reason_of(error: BaseException) -> str:
@@ -173,12 +179,16 @@ def again(ask: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
         return ask(images.clone())  # which it may work on in place
 
 
-def _is_lost(found: Dependence, form: str) -> bool:
+def _is_lost(found: Dependence, form: ExporterRow) -> bool:
     """Whether a program cannot draw what a member draws; that would not always show in a few outputs."""
-    return not found.is_repeatable or found.is_untraceable or (found.is_random and form != DRAWS)
+    return not found.is_repeatable or found.is_untraceable or (found.is_random and not form.keeps_draws)
 
 
-def _not_kept(member: str, form: str, found: Dependence) -> ChanceNotKept | BatchNotKept:
+def _not_kept(member: str, form: ExporterRow, found: Dependence) -> ChanceNotKept | BatchNotKept:
     if found.depends_on_batch:
-        return BatchNotKept(member=member, form=form)
-    return ChanceNotKept(member=member, form=form, is_random=found.is_random)
+        return BatchNotKept(member=member, form=form.name, others=states_alone())
+    return _chance_not_kept(member, form, found)
+
+
+def _chance_not_kept(member: str, form: ExporterRow, found: Dependence) -> ChanceNotKept:
+    return ChanceNotKept(member=member, form=form.name, is_random=found.is_random, others=states_alone())

@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import torch
+from attrs import frozen
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -21,10 +22,10 @@ from swc.export.python_names import Names, file_stem, names_of
 from swc.export.python_source import python_source
 from swc.folders.store import write_whole
 from swc.program.program import MemberPlan
+from swc.registry.exporters import EXPORTERS
 from swc.system.processes import end, tied
 from swc_runtime.export.whole import write_file_whole
 
-PYTHON = "python"  # the format's name
 ASK = """
 import os, sys, threading
 
@@ -35,6 +36,7 @@ sys.path.insert(0, sys.argv[1])
 from importlib import import_module
 
 import torch
+from attrs import frozen
 from safetensors.torch import load_file, save_file
 
 ensemble = import_module(sys.argv[2]).load()
@@ -44,6 +46,18 @@ with torch.no_grad():
 """
 
 
+@frozen
+class PythonFile:
+    """The format of one readable file for all members."""
+
+    def export(self, job: Job) -> dict[str, float]:
+        """Write and try the Python file and its tensors; how far the outputs were off, by file."""
+        return python_file(job)
+
+
+PYTHON = PythonFile()
+
+
 def python_file(job: Job) -> dict[str, float]:
     """Write and try both files; how far the outputs were off, by file."""
     for member in job.members:
@@ -51,7 +65,8 @@ def python_file(job: Job) -> dict[str, float]:
             raise DiagnosticError(OwnFactory(member=member.name, factory=member.source.name))
     joint = tuple(job.program.members[network.host].name for network in job.ensemble.networks if network.is_joint)
     if joint:
-        raise DiagnosticError(JointNetwork(members=joint))
+        others = tuple(row.name for row in EXPORTERS.rows if row.takes_joint)
+        raise DiagnosticError(JointNetwork(members=joint, others=others))
     stem = file_stem(job.program.ensemble)
     names = names_of(job.program, job.members)
     text = python_source(job.program, job.kept.compiled.graph, job.members, job.classes)
@@ -60,7 +75,7 @@ def python_file(job: Job) -> dict[str, float]:
     write_whole(job.stage / f"{stem}.py", text)
     outputs = _tried(job, stem)
     gaps = [
-        job.check(f"{stem}.py", number, PYTHON, lambda images, place=place: outputs[len(images)][place], None)  # type: ignore[misc]
+        job.check(f"{stem}.py", number, lambda images, place=place: outputs[len(images)][place], None)  # type: ignore[misc]
         for place, number in enumerate(job.chosen)
     ]
     return {f"{stem}.py": max(gaps), f"{stem}.safetensors": 0.0}

@@ -8,18 +8,20 @@ from pathlib import Path
 
 import pytest
 import torch
+from click.testing import CliRunner
 from safetensors.torch import load_file
-from swc.cli import export as cli
+from swc.cli.export import command
 from swc.compiler.ir.counts import count
-from swc.export import export
-from swc.export.export import FORMATS
+from swc.export import export, formats
+from swc.export.member_files import MemberFiles
+from swc.registry.exporters import EXPORTERS
 from swc.running.trained import kept_of, restored
 from torch import nn
 
 from support.runs import Place, place, trained
-from swc_runtime.export import onnx_files
 from swc_runtime.export.onnx_files import OPSET
 
+ROOT = Path(__file__).parents[2]
 ALONE = """
 import sys
 sys.path.insert(0, {folder!r})
@@ -51,8 +53,19 @@ def outputs(run: Place) -> tuple[torch.Tensor, torch.Tensor]:
         return images, restored(kept, "cpu").eval()(images)
 
 
-def test_the_command_knows_every_format() -> None:
-    assert (*FORMATS, export.PYTHON) == cli.FORMATS
+def test_command_and_reference_know_every_format() -> None:
+    shown = CliRunner().invoke(command, ["--help"]).output
+    reference = (ROOT / "docs/reference/export.md").read_text("utf-8")
+    for row in EXPORTERS.rows:
+        assert f"{row.name}: {row.words}." in " ".join(shown.split())
+        assert f"\n| `{row.name}` | " in reference
+        assert hasattr(row.load(), "export")
+    assert f"[{'|'.join(EXPORTERS.names)}]" in shown
+
+
+def test_an_unknown_format_is_told_all_there_are(run: Place, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run.swc("export", "--format", "onyx") == 2
+    assert "'onyx' is not one of 'torch', 'safetensors', 'torch-export', 'onnx', 'python'." in capsys.readouterr().err
 
 
 def test_torch_members_load_and_predict_without_this_project(
@@ -121,7 +134,7 @@ def test_what_cannot_be_exported_is_told(
     def fails(*_: object) -> None:
         raise RuntimeError("this way depends on the images\nand more")
 
-    monkeypatch.setattr(export, "FORMATS", {"torch": export.Format(".pt", fails, FORMATS["torch"].reread)})
+    monkeypatch.setattr(formats, "TORCH", MemberFiles(".pt", fails, formats.TORCH.reread))
     assert run.swc("export", "-o", "failed") == 1
     assert "as torch: this way depends on the images" in capsys.readouterr().err  # SW661
 
@@ -133,7 +146,7 @@ def test_a_file_that_gives_other_outputs_is_removed(
         state = module.state_dict()
         torch.save({**state, "fc.bias": state["fc.bias"] + 1}, path)
 
-    monkeypatch.setattr(export, "FORMATS", {"torch": export.Format(".pt", forgets, FORMATS["torch"].reread)})
+    monkeypatch.setattr(formats, "TORCH", MemberFiles(".pt", forgets, formats.TORCH.reread))
     assert run.swc("export", "-o", "wrong") == 1
     assert "error[SW662]" in capsys.readouterr().err
     assert [path.name for path in run.folder.iterdir() if path.name.startswith("wrong")] == []
@@ -146,10 +159,10 @@ def test_a_failed_export_leaves_an_older_one_as_it_was(run: Place, monkeypatch: 
     def forgets(module: nn.Module, path: Path, *rest: object) -> None:
         if "deep" not in path.name:  # so that the first member's file is good
             raise ValueError("no more")
-        FORMATS["safetensors"].write(module, path, {}, torch.zeros(0))
+        right.write(module, path, {}, torch.zeros(0))
 
-    wrong = {"safetensors": export.Format(".safetensors", forgets, FORMATS["safetensors"].reread)}
-    monkeypatch.setattr(export, "FORMATS", wrong)
+    right = formats.SAFETENSORS
+    monkeypatch.setattr(formats, "SAFETENSORS", MemberFiles(".safetensors", forgets, right.reread))
     assert run.swc("export", "--format", "safetensors", "-o", "older") == 1
     assert {path.name: path.read_bytes() for path in (run.folder / "older").iterdir()} == before
 
@@ -192,7 +205,7 @@ def test_onnx_files_say_what_they_are_and_run_in_onnxruntime(
 def test_a_format_without_its_packages_names_the_extra(
     run: Place, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(onnx_files, "find_spec", lambda name: None if name == "onnxscript" else name)
+    monkeypatch.setattr(export, "find_spec", lambda name: None if name == "onnxscript" else name)
     assert run.swc("export", "--format", "onnx", "-o", "never") == 1
     told = capsys.readouterr().err
     assert "error[SW663]" in told and "`onnxscript`" in told and "pip install 'swc[onnx]'" in told

@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from attrs import evolve
 from safetensors.torch import load_file
 from swc.compiler.frontend import examine
-from swc.export import export
+from swc.export import formats
 from swc.export.job import reason_of, traits_of
+from swc.export.member_files import MemberFiles, nothing_beside
 from swc.running.trained import kept_of, restored
 from swc.trust.importing import own_code
 
@@ -241,15 +243,12 @@ def test_onnx_refuses_chance_by_name_and_keeps_what_depends_on_the_batch(
 def test_a_file_that_lacks_part_of_a_random_members_state_is_refused(
     run: Place, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    right = export.FORMATS["safetensors"]
-
     def forgets(module: torch.nn.Module, path: Path, *rest: object) -> None:
         state = module.state_dict()
         torch.save({**state, "head.bias": state["head.bias"] + 1}, path)
 
-    torch_format = export.FORMATS["torch"]
-    wrong = export.Format(".pt", forgets, torch_format.reread, state=torch_format.state)
-    monkeypatch.setattr(export, "FORMATS", {"torch": wrong, "safetensors": right})
+    right = formats.TORCH
+    monkeypatch.setattr(formats, "TORCH", evolve(right, write=forgets, beside=nothing_beside))
     assert run.swc("export", "--members", "counting", "-o", "wrong") == 1
     assert "error[SW662]" in capsys.readouterr().err
 
@@ -257,14 +256,14 @@ def test_a_file_that_lacks_part_of_a_random_members_state_is_refused(
 def test_a_program_that_refuses_a_size_of_batch_is_refused(
     run: Place, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    right = export.FORMATS["safetensors"]
+    right = formats.SAFETENSORS
 
     def asked(module: torch.nn.Module, path: Path, images: torch.Tensor) -> torch.Tensor:
         if len(images) == 1:
             raise RuntimeError("expected 3 images")
         return right.reread(module, path, images)
 
-    monkeypatch.setattr(export, "FORMATS", {"torch": export.Format(".pt", right.write, asked)})
+    monkeypatch.setattr(formats, "TORCH", MemberFiles(".pt", right.write, asked))
     assert run.swc("export", "--members", "centred", "-o", "wrong") == 1
     told = capsys.readouterr().err
     assert "error[SW672]" in told and "takes no batch of one image: expected 3 images" in told

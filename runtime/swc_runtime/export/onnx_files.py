@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,12 +24,6 @@ INPUT = "images"
 OUTPUT = "logits"
 BATCH = "batch"
 OPSET = 20
-PACKAGES = ("onnx", "onnxscript", "onnxruntime")
-
-
-def missing_packages() -> tuple[str, ...]:
-    """The packages that ONNX needs and that are not installed."""
-    return tuple(name for name in PACKAGES if find_spec(name) is None)
 
 
 def write_onnx(module: nn.Module, path: Path, notes: Mapping[str, str], images: Tensor) -> None:

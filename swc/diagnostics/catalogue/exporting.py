@@ -50,6 +50,7 @@ class NotExportable(Diagnostic):
     form: str
     reason: str
     because: str = ""
+    others: tuple[str, ...]
 
     def message(self) -> str:
         """Which member, and what the writer said."""
@@ -58,7 +59,7 @@ class NotExportable(Diagnostic):
 
     def help(self) -> str:
         """The ways out."""
-        return "change the member's code as it says, or use `--format torch`"
+        return f"change the member's code as it says, or use {_formats(self.others)}"
 
 
 @frozen(kw_only=True)
@@ -159,6 +160,7 @@ class JointNetwork(Diagnostic):
 
     code: ClassVar[str] = "SW666"
     members: tuple[str, ...]
+    others: tuple[str, ...]
 
     def message(self) -> str:
         """Which."""
@@ -166,7 +168,7 @@ class JointNetwork(Diagnostic):
 
     def help(self) -> str:
         """The way out."""
-        return "take `--format torch`, `torch-export`, `onnx` or `safetensors`"
+        return f"take {_formats(self.others)}"
 
 
 @frozen(kw_only=True)
@@ -206,6 +208,7 @@ class ChanceNotKept(Diagnostic):
     member: str
     form: str
     is_random: bool
+    others: tuple[str, ...]
 
     def message(self) -> str:
         """Which member, and what it does."""
@@ -217,7 +220,7 @@ class ChanceNotKept(Diagnostic):
     def help(self) -> str:
         """The ways out."""
         return (
-            "use `--format torch` or `--format safetensors`, which hold its state alone, or let chance end with "
+            f"use {_formats(self.others)}, which hold its state alone, or let chance end with "
             "training: `F.dropout(x, training=self.training)`"
         )
 
@@ -235,6 +238,7 @@ class BatchNotKept(Diagnostic):
     code: ClassVar[str] = "SW669"
     member: str
     form: str
+    others: tuple[str, ...]
 
     def message(self) -> str:
         """Which member."""
@@ -245,9 +249,7 @@ class BatchNotKept(Diagnostic):
 
     def help(self) -> str:
         """The ways out."""
-        return (
-            "use `--format torch` or `--format safetensors`, which hold its state alone, or let it treat images singly"
-        )
+        return f"use {_formats(self.others)}, which hold its state alone, or let it treat images singly"
 
 
 @frozen(kw_only=True)
@@ -264,6 +266,7 @@ class BatchRefused(Diagnostic):
     form: str
     size: int
     reason: str
+    others: tuple[str, ...]
 
     def message(self) -> str:
         """Which member, and the size."""
@@ -272,7 +275,12 @@ class BatchRefused(Diagnostic):
 
     def help(self) -> str:
         """The ways out."""
-        return "use `--format torch` or `--format safetensors`, or let the member treat every size of batch alike"
+        return f"use {_formats(self.others)}, or let the member treat every size of batch alike"
+
+
+def _formats(names: tuple[str, ...]) -> str:
+    """Formats as one would ask for them."""
+    return " or ".join(f"`--format {name}`" for name in names)
 
 
 EXPORTING = (

@@ -1,0 +1,75 @@
+"""Exports of one file for each member.
+
+Takes a job; writes a file for each chosen member. Guarantees: every file was read back and gave the member's outputs,
+or holds its whole state where the format holds nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from attrs import frozen
+from torch import Tensor, nn
+
+from swc.diagnostics import DiagnosticError
+from swc.diagnostics.catalogue.exporting import NotExportable
+from swc.export.job import BATCHES, reason_of, traits_of
+from swc.registry.exporters import states_alone
+from swc_runtime.carry.plain import plain_member
+
+if TYPE_CHECKING:
+    from swc.export.job import Job
+    from swc.program.program import MemberPlan
+
+
+def nothing_beside(job: Job) -> dict[str, float]:
+    """No further files."""
+    return {}
+
+
+@frozen
+class MemberFiles:
+    """A format in which each member is a file with this ending.
+
+    `write(module, path, notes, images)` writes one, `reread(module, path, images)` asks it, given another build of the
+    module. `state` reads the state of a file that holds nothing else; `beside` writes what the files are loaded with.
+    """
+
+    ending: str
+    write: Callable[[nn.Module, Path, Mapping[str, str], Tensor], None]
+    reread: Callable[[nn.Module, Path, Tensor], Tensor]
+    state: Callable[[Path], Mapping[str, Tensor]] | None = None
+    beside: Callable[[Job], dict[str, float]] = nothing_beside
+
+    def export(self, job: Job) -> dict[str, float]:
+        """Write each member and ask its file; how far its outputs are off, by file."""
+        members = zip(job.chosen, job.members, strict=True)
+        return dict(self._member(job, number, member) for number, member in members) | self.beside(job)
+
+    def _member(self, job: Job, number: int, member: MemberPlan) -> tuple[str, float]:
+        module = plain_member(job.ensemble, number)
+        path = job.stage / f"{member.name}{self.ending}"
+        self._write(job, member, module, path)
+        keeps = partial(_has_state, module, self.state, path) if self.state else None
+        another = plain_member(job.ensemble, number)  # its state is overwritten by the file's
+        return path.name, job.check(path.name, number, partial(self.reread, another, path), keeps)
+
+    def _write(self, job: Job, member: MemberPlan, module: nn.Module, path: Path) -> None:
+        try:
+            self.write(module, path, job.notes(member), job.images[: BATCHES[0]].clone())
+        except (RuntimeError, TypeError, ValueError) as error:  # what torch raises of code it cannot follow
+            because = traits_of(job.dependence(job.program.members.index(member)))
+            reason, others = reason_of(error), states_alone()
+            refused = NotExportable(
+                member=member.name, form=job.form.name, reason=reason, because=because, others=others
+            )
+            raise DiagnosticError(refused) from error
+
+
+def _has_state(module: nn.Module, read: Callable[[Path], Mapping[str, Tensor]], path: Path) -> bool:
+    state, kept = module.state_dict(), read(path)
+    return state.keys() == kept.keys() and all(torch.equal(state[name], tensor) for name, tensor in kept.items())
