@@ -55,7 +55,7 @@ def stepper(system: System, num_images: int = BATCH) -> Callable[[], None]:
 
 
 def predictor(system: System) -> Callable[[], None]:
-    """Logits of all members for a batch; ours are composed anew at every call."""
+    """Logits of all members for a batch; ours are composed again at every call."""
     images, _ = batch()
 
     def predict() -> None:

@@ -34,9 +34,9 @@ def command(place: str | None, policy: str, output: Path | None, **given: object
     """Search how many channels each layer of a slimmable network needs (AutoSlim), and write a spec of what is found.
 
     The widest member is cut an eighth of a layer at a time, always where the loss on training images rises least for
-    the multiply-adds that are saved. The members of the spec are to be trained anew; --share says whether they share
-    slices. RUN is a run with `share conv as slices`, its build folder or the name of its ensemble; without it, what
-    was compiled last.
+    the multiply-adds that are saved. The members of the spec are to be trained from scratch; --share says whether they
+    share slices. RUN is a run with `share conv as slices`, its build folder or the name of its ensemble; without it,
+    what was compiled last.
     """
     from swc.cli.output import check_writable, write_file
     from swc.cli.places import open_place

@@ -93,7 +93,7 @@ def _memory(graph: Graph, counts: Counts, spec: Spec) -> Memory | None:
 
 
 def _multiply_adds(program: Program, tables: tuple[LayerTable, ...]) -> int | None:
-    """Counted anew for our own and torchvision's families; others' as they were when they were compiled."""
+    """Recounted for our own families and torchvision's; for other members, the counts from when they were compiled."""
     counted = {table.member: table.multiply_adds for table in tables}
     others = [counted.get(member.name) for member in program.members if member.source.kind == "python"]
     if None in others:

@@ -104,7 +104,7 @@ class _Opened:
         """Probabilities [M, N, C] and labels [N] of a split, whose predictions are kept under `name`."""
         return self._probabilities(*self.shelf.predictions(name, split, lambda: self._logits(split)))
 
-    def predict_anew(self, split: Split) -> tuple[Tensor, Tensor]:
+    def predict_again(self, split: Split) -> tuple[Tensor, Tensor]:
         """As `predict`, of which nothing is kept."""
         return self._probabilities(*self._logits(split))
 
@@ -146,7 +146,7 @@ def evaluate_build(build: Build, asked: Asked, sink: Sink, announce: Callable[[s
         if arrays is None:
             return found
         wanted = _wanted(found, _parts(len(labels), asked.temperature)[0])
-        return evolve(found, corruptions=on_corrupted(arrays, test, opened.predict_anew, wanted, announce))
+        return evolve(found, corruptions=on_corrupted(arrays, test, opened.predict_again, wanted, announce))
 
 
 def _open(build: Build, asked: Asked, sink: Sink, announce: Callable[[str], None]) -> _Opened:

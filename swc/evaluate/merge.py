@@ -33,7 +33,7 @@ def with_earlier(found: Evaluation, path: Path, announce: Callable[[str], None])
         same = _scores(old["predictors"]) == _scores(json.loads(json.dumps([asdict(one) for one in found.predictors])))
         parts = {name: READ[name](old[name]) for name in wanted} if same else {}
     except (DiagnosticError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
-        announce(f"{path} is damaged: it is written anew, and holds what was asked for now")
+        announce(f"{path} is damaged: it is rewritten, and holds the scores of this call alone")
         return found
     if wanted:
         what = ", ".join(wanted)

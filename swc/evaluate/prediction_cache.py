@@ -94,11 +94,11 @@ class Shelf:
         try:
             kept, tensors = read_predictions(path)
         except (OSError, ValueError) as error:
-            self.announce(f"{path} is damaged ({error}): predictions are computed anew")
+            self.announce(f"{path} is damaged ({error}): predictions are recomputed")
             return None
         other = next((what for what, value in facts.items() if kept.get(what) != value), None)
         if other is not None:
-            self.announce(f"{path} is of other {other}: predictions are computed anew")
+            self.announce(f"{path} is of other {other}: predictions are recomputed")
             return None
         self.announce(f"predictions are those kept in {path}")
         return tensors

@@ -1,7 +1,7 @@
 """What a recompile changed: two Programs compared by their ids.
 
 Takes two Programs of one ensemble, gives a `ProgramDiff`. Guarantees: changes stand in the order of the Programs;
-clusters are compared by the layers they hold, not by their names, which a split may give anew.
+clusters are compared by the layers they hold, not by their names, which a split may reuse.
 """
 
 from __future__ import annotations

@@ -88,7 +88,7 @@ class Handler(BaseHTTPRequestHandler):
     server: Server
 
     def do_GET(self) -> None:
-        """Give the page or the data; both are made anew where files have changed."""
+        """Give the page or the data; both are rebuilt where files have changed."""
         known = {f"{name}:{self.server.server_port}" for name in (HOST, "localhost")}
         if self.headers.get("Host") not in known:  # a page of elsewhere, whose name was made to lead here
             self._give(HTTPStatus.FORBIDDEN, TEXT, "this server answers to its own address alone\n")

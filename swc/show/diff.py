@@ -93,7 +93,7 @@ def diff_report(before: Side, after: Side, measured: tuple[Measured, ...] = ()) 
 def _reclustered(
     before: Side, after: Side, change: ProgramDiff, measured: Sequence[Measured]
 ) -> Iterable[RenderableType]:
-    """New clusters have new banks and are tied anew: their names would only seem to be those of before."""
+    """New clusters have new banks and new ties: a name that stands in both revisions names different things."""
     old, new = before.program, after.program
     yield from _section("clusters")
     yield cluster_table(before, after, change, measured)

@@ -222,7 +222,7 @@ def test_predictions_of_something_else_are_not_used(shelf: Shelf, change: Callab
     told: list[str] = []
     shelf.announce = told.append
     shelf.predictions("some", split(0), lambda: (torch.zeros(2, 3, 4), torch.zeros(3)))
-    assert told == [f"{shelf.folder}/some.safetensors is of other {what}: predictions are computed anew"]
+    assert told == [f"{shelf.folder}/some.safetensors is of other {what}: predictions are recomputed"]
 
 
 def split(seed: int, **facts: object) -> MemorySplit:

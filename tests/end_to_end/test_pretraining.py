@@ -1,4 +1,4 @@
-"""A shapeshifter ensemble is pretrained, its layers are put in groups, and it is trained anew."""
+"""A shapeshifter ensemble is pretrained, its layers are put in groups, and it is trained from scratch."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Every program in `mistakes/` is wrong; the snapshot beside it holds what its author is told.
 
 A program whose first line is `# compile` is compiled too, for what shows only then. With SWC_UPDATE=1 the snapshots
-are written anew: read the difference before committing it.
+are rewritten: read the difference before committing it.
 """
 
 from __future__ import annotations

@@ -215,7 +215,7 @@ def test_without_gradients_weights_are_the_same_in_kept_memory(name):
         with torch.no_grad(), ensemble.composed():
             assert torch.equal(ensemble(images()), expected)
             seen.append([weight.data_ptr() for weight in weights_of(ensemble)])
-    assert seen[0] == seen[1] or name == "scaled"  # what is scaled is made anew
+    assert seen[0] == seen[1] or name == "scaled"  # a scaled weight is recomputed
     run_step(ensemble, images())
     with torch.no_grad():
         assert torch.equal(ensemble(images()), expected)  # nothing of the gradients is left

@@ -1,7 +1,7 @@
 """Spectra of summed gradients: how much each further template of a bank could take up.
 
 Takes the sums that `probe` made and a program; gives energies by bank, for the allocation `optimal(profiled)`.
-Guarantees: nothing is measured anew.
+Guarantees: it only reads what `probe` summed.
 """
 
 from __future__ import annotations

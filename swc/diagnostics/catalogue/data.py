@@ -227,7 +227,7 @@ class SharedImages(Diagnostic):
     """Images that are trained on are also tested with.
 
     Files in `train` and in `val` have the same bytes. Scores on them say what was learned by heart. Copies that were
-    saved anew, or cut, are not noticed; of folders with more than 20,000 images none are looked for.
+    saved again, or cropped, are not noticed; of folders with more than 20,000 images none are looked for.
     """
 
     code: ClassVar[str] = "SW508"

@@ -45,7 +45,7 @@ class MembersShareState(Diagnostic):
         return f"members `{self.member}` and `{self.other}` share a tensor: `{self.path}` and `{self.other_path}`"
 
     def help(self) -> str:
-        """Make it anew."""
+        """Build the tensor inside the factory."""
         return "let the factory make a new module at each call, and give buffers a `.clone()` of what lies outside"
 
     def notes(self) -> tuple[str, ...]:

@@ -108,7 +108,7 @@ class DamagedEvaluation(Diagnostic):
 
     `eval/evaluation.json` in the run's folder is cut short, was edited by hand, or lacks something that every
     evaluation holds. The weights are not touched by this, and no training is lost: `swc eval` measures the same again
-    and writes the file anew.
+    and rewrites the file.
     """
 
     code: ClassVar[str] = "SW740"
@@ -121,7 +121,7 @@ class DamagedEvaluation(Diagnostic):
 
     def help(self) -> str:
         """Measure again."""
-        return "run `swc eval` again, which writes it anew: the weights are still there"
+        return "run `swc eval` again, which rewrites it: the weights are still there"
 
 
 @frozen(kw_only=True)

@@ -176,7 +176,7 @@ class ForeignFiles(Diagnostic):
     """An export would replace files that no earlier export wrote.
 
     An export has a README.md and files named after members; in a folder with other work it could overwrite what is
-    yours. A folder with an earlier export, known by its model card, is written anew.
+    yours. A folder with an earlier export, known by its model card, is rewritten.
     """
 
     code: ClassVar[str] = "SW667"

@@ -22,7 +22,7 @@ class DamagedFile(Diagnostic):
 
     Programs, feedback and specs are kept as JSON text. This one is cut short, was edited into something that is no
     JSON, or is another file altogether. Such files are results and can be made again: run `swc compile` for a
-    program, or copy the file anew from where it came.
+    program, or copy the file again from where it came.
     """
 
     code: ClassVar[str] = "SW650"
@@ -137,7 +137,7 @@ class ForeignFile(Diagnostic):
     The files of a build or a run are of one piece: a program is compiled from the spec of its folder, the graph's text
     is that of the program, feedback names the layers of its revision, an evaluation the members of its run. Here one
     was changed, or comes from another revision, build or run. What it says would be taken for something that it is
-    not, so it is not shown. Copy the folder anew from where it came; a build is made again by `swc compile`, an
+    not, so it is not shown. Copy the folder again from where it came; a build is made again by `swc compile`, an
     evaluation by `swc eval`.
     """
 

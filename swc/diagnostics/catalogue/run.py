@@ -98,7 +98,7 @@ class CheckpointDamaged(Diagnostic):
 
     def help(self) -> str | None:
         """The way back to the one before."""
-        return f"remove `{self.path}` to go on from `{self.path}.previous`, or copy the file anew"
+        return f"remove `{self.path}` to go on from `{self.path}.previous`, or copy the file again"
 
 
 @frozen(kw_only=True)
@@ -125,7 +125,7 @@ class CheckpointForeign(Diagnostic):
 
     def help(self) -> str | None:
         """Undo the change, or train elsewhere."""
-        return "undo the change since the training began, or begin anew with `swc train --fresh`"
+        return "undo the change since the training began, or start from scratch with `swc train --fresh`"
 
 
 @frozen(kw_only=True)
@@ -195,8 +195,8 @@ class RecordsCutShort(Diagnostic):
     """The metrics of a run are shorter than its checkpoint says they were.
 
     When a run goes on, metrics and event files are cut back to the length they had at the checkpoint. A file that is
-    missing or shorter was removed or edited since, and numbers that belong to the run would be lost without a word.
-    Put the file back; or, if the numbers do not matter, set the run aside and train anew with `swc train --fresh`.
+    missing or shorter was removed or edited since, and numbers that belong to the run would be lost without a word. Put
+    the file back; or, if the numbers do not matter, set the run aside and train from scratch with `swc train --fresh`.
     """
 
     code: ClassVar[str] = "SW527"
@@ -210,7 +210,7 @@ class RecordsCutShort(Diagnostic):
 
     def help(self) -> str | None:
         """Put it back."""
-        return "put the file back, or begin anew with `swc train --fresh`"
+        return "put the file back, or start from scratch with `swc train --fresh`"
 
 
 RUN: tuple[type[Diagnostic], ...] = (

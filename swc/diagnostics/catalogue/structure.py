@@ -351,7 +351,7 @@ class GroupsCannotContinue(Diagnostic):
     """Weights are to go on after layers were put in groups, where nothing can be carried over.
 
     Pretraining mixes four templates of one bank for all layers. What follows has a bank for each group, so training
-    begins anew. Write `then restart`, or leave it out.
+    starts from scratch. Write `then restart`, or leave it out.
     """
 
     code: ClassVar[str] = "SW135"
@@ -361,7 +361,7 @@ class GroupsCannotContinue(Diagnostic):
         return "after `then group layers` there are other banks: weights cannot continue"
 
     def help(self) -> str:
-        """Begin anew."""
+        """Start the next phase from scratch."""
         return "write `then restart`"
 
 

@@ -138,7 +138,7 @@ class PartMissing(Diagnostic):
 
     What swc writes belongs together: a revision cannot be compiled again, nor shown, without the spec, the layer tables
     and the feedback that led to it. Copy the file back from where the folder came; a build is made again by
-    `swc compile`, and `swc train --fresh` begins the run anew, setting aside what is there.
+    `swc compile`, and `swc train --fresh` starts the run from scratch, setting aside what is there.
     """
 
     code: ClassVar[str] = "SW545"
@@ -177,8 +177,8 @@ class NotARun(Diagnostic):
 class CheckpointsLost(Diagnostic):
     """A run has been trained, but its checkpoints are gone.
 
-    Its records and feedback are still there, and beginning anew in the same folder would overwrite them. Copy the
-    checkpoints back, or set the whole run aside with `swc train --fresh`.
+    Its records and feedback are still there, and starting from scratch in the same folder would overwrite them. Copy
+    the checkpoints back, or set the whole run aside with `swc train --fresh`.
     """
 
     code: ClassVar[str] = "SW547"
@@ -189,7 +189,7 @@ class CheckpointsLost(Diagnostic):
         return f"the run in `{self.folder}` has records but no checkpoint"
 
     def help(self) -> str:
-        """Restore, or begin anew."""
+        """Restore the checkpoint, or start from scratch."""
         return "copy its checkpoints back, or use `--fresh` to set the run aside and begin a new one"
 
 
@@ -211,7 +211,7 @@ class MemberChanged(Diagnostic):
         return f"a member has changed since it was compiled: {self.detail}"
 
     def help(self) -> str:
-        """The way on, and the way anew."""
+        """How to go on, and how to start from scratch."""
         return "bring the old code back to go on, or compile the spec again and begin a new run with `--fresh`"
 
 

@@ -1,8 +1,8 @@
 """The canonical form of a text.
 
-Takes a text without mistakes of form, gives it laid out anew. Guarantees: the same syntax tree and the same comments;
-laying out twice changes nothing more. One item a line, two spaces for each block; a block that its author wrote on
-one line around a single item stays there; a blank line between items stays one.
+Takes a text without mistakes of form, gives its canonical layout. Guarantees: the same syntax tree and the same
+comments; laying out twice changes nothing more. One item a line, two spaces for each block; a block that its author
+wrote on one line around a single item stays there; a blank line between items stays one.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ const line = (number) => { const lines = isDark() ? DARK_LINES : LIGHT_LINES; re
 const mark = (number) => MARKS[number % MARKS.length];
 
 // an element with a chart in it; `builder` gives traces, what differs from the common layout, and a description
-// a chart that is there already is kept and drawn anew, so that following a run does not flicker
+// a chart that is there already is kept and redrawn, so that following a run does not flicker
 function chart(id, builder, least = 310) {
   const known = by(id);
   const element = known === null ? make("div", { class: "plot", id }) : known;

@@ -47,7 +47,7 @@ function take(found, newTag) {
   if (again !== null && again !== document.activeElement) again.focus({ preventScroll: true });
 }
 
-// how to find the focused element again after its part of the page was made anew
+// how to find the focused element again after its part of the page was rebuilt
 function keyOf(element) {
   if (element === null || element === document.body) return null;
   if (element.id) return `#${element.id}`;

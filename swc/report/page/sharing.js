@@ -1,5 +1,5 @@
 // The sharing graph: members as rows, layers as cells, depth from left to right. Cells are made once for a run and
-// painted anew for each revision, so that a thousand of them stay quick.
+// repainted for each revision, so that a thousand of them stay quick.
 
 const ROW = 44, AXIS = 20, HIGH = 34, LOW = 25;
 const MANY = 600; // cells: more change their colour at once, not gradually, to stay quick

@@ -31,7 +31,7 @@ class Kernels(Protocol):
         ...
 
     def release(self) -> None:
-        """Give up the memory that `make` keeps; it asks for it anew when it needs it."""
+        """Free the memory that `make` keeps; the next call allocates it again."""
         ...
 
     def pull(self, gradients: Sequence[Tensor | None], stored: Stored) -> tuple[Tensor, ...]:
