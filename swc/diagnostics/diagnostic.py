@@ -12,7 +12,7 @@ from attrs import Factory, define, field, frozen
 
 from swc.diagnostics.span import Span
 
-SHOWN = 100  # mistakes that are printed; of any more their number is told
+SHOWN = 100  # mistakes that are printed; of any more, only their number
 
 
 class Severity(Enum):
@@ -25,7 +25,7 @@ class Severity(Enum):
 
 @frozen(kw_only=True)
 class Diagnostic:
-    """One thing to tell the author; subclasses are the catalogue, one class per code.
+    """One mistake or warning, as its author reads it; the subclasses are the catalogue, one class for each code.
 
     A subclass sets `code` and, where it is no error, `severity`; its docstring is what `swc explain CODE` prints.
     """

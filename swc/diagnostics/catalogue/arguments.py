@@ -26,11 +26,9 @@ class WrongLength(Diagnostic):
     found: int
 
     def message(self) -> str:
-        """How many there are."""
         return f"{self.what} takes {self.wanted} values, not {self.found}"
 
     def help(self) -> str:
-        """The way out."""
         return f"give {self.wanted} values in brackets"
 
 

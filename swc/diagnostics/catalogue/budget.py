@@ -30,15 +30,12 @@ class BudgetTooSmall(Diagnostic):
     forced_by: tuple[str, ...] = ()
 
     def message(self) -> str:
-        """The budget, and the smallest that would do."""
         return f"a budget of {self.budget:,} {self.unit} is too small: these clusters need {self.smallest:,}"
 
     def help(self) -> str:
-        """The ways out."""
         return f"give a budget of at least {self.smallest} {self.unit}, or use fewer clusters, or `blocks grid`"
 
     def notes(self) -> tuple[str, ...]:
-        """The layers whose shapes force it."""
         return self.forced_by
 
 
@@ -56,11 +53,9 @@ class MixedRules(Diagnostic):
     second: str
 
     def message(self) -> str:
-        """The two rules."""
         return f"one budget cannot be shared out both by `{self.first}` and by `{self.second}`"
 
     def help(self) -> str:
-        """Agree on one."""
         return f"write `templates {self.first}` in every share block"
 
 
@@ -80,11 +75,9 @@ class NoSpectraYet(Diagnostic):
     banks: int
 
     def message(self) -> str:
-        """How many banks it concerns."""
         return f"{self.missing} of {self.banks} banks have no measured spectrum: valued by `coverage`"
 
     def help(self) -> str:
-        """When it goes away."""
         return "spectra are measured at the end of a search phase"
 
 
@@ -104,11 +97,9 @@ class BudgetNotUsed(Diagnostic):
     unit: str
 
     def message(self) -> str:
-        """What is used of the budget."""
         return f"only {self.used:,} of {self.budget:,} {self.unit} can be used: no bank has a use for one more"
 
     def help(self) -> str:
-        """The ways out."""
         return "raise the cap (`up to N`), use more clusters, or lower the budget"
 
 

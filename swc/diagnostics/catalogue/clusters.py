@@ -32,11 +32,9 @@ class NothingSelected(Diagnostic):
     inside: str = ""
 
     def message(self) -> str:
-        """The selector."""
         return f"the selector `{self.selector}` matches no layer"
 
     def help(self) -> str:
-        """The layers inside of what was named, or where to find paths."""
         if self.inside:
             return f"that is a module which holds layers; to take those write `{self.inside}`"
         return "compare the paths of the members' layers: a glob is held against `member.path` and against `path`"
@@ -59,15 +57,12 @@ class NothingSharable(Diagnostic):
     obstacles: tuple[str, ...]
 
     def message(self) -> str:
-        """The selector."""
         return f"the selector `{self.selector}` matches only layers that cannot be shared"
 
     def help(self) -> str:
-        """The way out."""
         return "take the share block away, or select other layers; these stay private without it"
 
     def notes(self) -> tuple[str, ...]:
-        """The layers and what stands in the way."""
         more = len(self.obstacles) - SHOWN
         return (*self.obstacles[:SHOWN], *([f"and {more} more"] if more > 0 else []))
 
@@ -84,11 +79,9 @@ class SelectedTwice(Diagnostic):
     layers: tuple[str, ...]
 
     def message(self) -> str:
-        """The layers."""
         return f"an earlier share block already takes {listed(self.layers)}"
 
     def help(self) -> str:
-        """The way out."""
         return "narrow one of the selectors, so that every layer is taken by one block at most"
 
 
@@ -104,11 +97,9 @@ class UnlistedLayers(Diagnostic):
     layers: tuple[str, ...]
 
     def message(self) -> str:
-        """The layers."""
         return f"no list of the clustering has {listed(self.layers)}"
 
     def help(self) -> str:
-        """The way out."""
         return "add a glob for them to a list, or narrow the selector so that they stay private"
 
 
@@ -123,11 +114,9 @@ class ListedTwice(Diagnostic):
     layers: tuple[str, ...]
 
     def message(self) -> str:
-        """The layers."""
         return f"two lists of the clustering have {listed(self.layers)}"
 
     def help(self) -> str:
-        """The way out."""
         return "make the globs narrower, so that every layer stands in one list"
 
 
@@ -143,11 +132,9 @@ class EmptyList(Diagnostic):
     number: int
 
     def message(self) -> str:
-        """Which list."""
         return f"list {self.number} of the clustering matches no selected layer"
 
     def help(self) -> str:
-        """The way out."""
         return "compare its globs with the layers' names, `member.path`"
 
 
@@ -166,11 +153,9 @@ class BinWithoutLayers(Diagnostic):
     kernel: str
 
     def message(self) -> str:
-        """How many of each."""
         return f"{self.bins} bins for {self.kernel} layers, but no member has more than {self.most} of them"
 
     def help(self) -> str:
-        """The way out."""
         return "ask for fewer bins; the empty ones are left out"
 
 
@@ -192,11 +177,9 @@ class BudgetBelowMinimum(Diagnostic):
     layers: tuple[str, ...] = ()
 
     def message(self) -> str:
-        """What is stated, and what is needed."""
         return f"the budget of {self.stated:,} {self.unit} is below the minimum of {self.smallest:,}"
 
     def help(self) -> str:
-        """The smallest budget that works, and whether grid does."""
         way = f"the smallest feasible budget is {self.smallest} {self.unit}"
         if self.grid is None:
             return way
@@ -204,7 +187,6 @@ class BudgetBelowMinimum(Diagnostic):
         return f"{way}; with `blocks grid` the minimum is {self.grid}, which {fits}"
 
     def notes(self) -> tuple[str, ...]:
-        """The layers that force it."""
         return self.layers
 
 
@@ -221,11 +203,9 @@ class SplitOverBudget(Diagnostic):
     smallest: int
 
     def message(self) -> str:
-        """The two numbers."""
         return f"no split fits the budget: {self.stated:,} scalars, and the least is {self.smallest:,}"
 
     def help(self) -> str:
-        """The way out."""
         return "raise the budget, or start from fewer clusters"
 
 
@@ -246,15 +226,12 @@ class MostlySingletons(Diagnostic):
     sizes: tuple[str, ...]
 
     def message(self) -> str:
-        """How many."""
         return f"splitting below {self.threshold:g} leaves {self.num_alone} of {self.num_layers} layers alone"
 
     def help(self) -> str:
-        """The way out."""
         return "lower the threshold, or try `linkage average`"
 
     def notes(self) -> tuple[str, ...]:
-        """The sizes over a range of thresholds."""
         return self.sizes
 
 
@@ -272,15 +249,12 @@ class NothingSplit(Diagnostic):
     sizes: tuple[str, ...]
 
     def message(self) -> str:
-        """The threshold."""
         return f"splitting below {self.threshold:g} leaves every cluster whole"
 
     def help(self) -> str:
-        """The way out."""
         return "raise the threshold, or try `linkage average`"
 
     def notes(self) -> tuple[str, ...]:
-        """The sizes over a range of thresholds."""
         return self.sizes
 
 
@@ -297,11 +271,9 @@ class SilentLayers(Diagnostic):
     layers: tuple[str, ...]
 
     def message(self) -> str:
-        """The layers."""
         return f"no gradient reached {listed(self.layers)}, so nothing was compared with them"
 
     def help(self) -> str:
-        """The way out."""
         return "see whether these layers take part in the members' output"
 
 
@@ -320,11 +292,9 @@ class TooManyShapes(Diagnostic):
     most: int
 
     def message(self) -> str:
-        """The cluster, its shapes and the limit."""
         return f"the cluster {self.label} has {self.shapes} shapes: a chain takes at most {self.most}"
 
     def help(self) -> str:
-        """The way out."""
         return "write `blocks grid`, more depth bins, or `clusters by shape`"
 
 

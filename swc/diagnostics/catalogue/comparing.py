@@ -24,11 +24,9 @@ class NotTimed(Diagnostic):
     place: str
 
     def message(self) -> str:
-        """Which run."""
         return f"`{self.place}` was evaluated without times"
 
     def help(self) -> str:
-        """The ways out."""
         return "run `swc eval` without `--time-batch 0`, or take `--against multiply-adds`"
 
 
@@ -45,11 +43,9 @@ class DifferentData(Diagnostic):
     data: tuple[str, ...]
 
     def message(self) -> str:
-        """Which data sets."""
         return f"the ensembles are of different data: {', '.join(self.data)}"
 
     def help(self) -> str:
-        """What to make of it."""
         return "compare what they store and cost, and not their scores"
 
 
@@ -65,11 +61,9 @@ class NothingToPlot(Diagnostic):
     names: tuple[str, ...]
 
     def message(self) -> str:
-        """Which ensembles."""
         return f"nothing to draw: no run of {', '.join(f'`{name}`' for name in self.names)} was evaluated"
 
     def help(self) -> str:
-        """How to."""
         return "run `swc train` and `swc eval` first"
 
 
@@ -86,11 +80,9 @@ class LeftOut(Diagnostic):
     name: str
 
     def message(self) -> str:
-        """Which ensemble."""
         return f"the figure leaves out `{self.name}`: no run of it was evaluated"
 
     def help(self) -> str:
-        """How to."""
         return "run `swc eval` on its run"
 
 
@@ -110,11 +102,9 @@ class SameSeed(Diagnostic):
     place: str
 
     def message(self) -> str:
-        """Which run is left out."""
         return f"`{self.place}` is left out: another run of `{self.name}` has the seed {self.seed} too"
 
     def help(self) -> str:
-        """Where other seeds come from."""
         return "train with other seeds: `swc sweep --seeds N`, or `seed` in the recipe"
 
 
@@ -132,11 +122,9 @@ class OtherVersion(Diagnostic):
     place: str
 
     def message(self) -> str:
-        """Which run."""
         return f"`{self.place}` is left out: another version of swc wrote it"
 
     def help(self) -> str:
-        """The ways out."""
         return "train it again with this version, or compare with the one that wrote it"
 
 

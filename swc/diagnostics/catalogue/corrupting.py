@@ -26,12 +26,10 @@ class PackageMissing(Diagnostic):
     missing: tuple[tuple[str, str], ...]
 
     def message(self) -> str:
-        """Which types, and which packages."""
         needed = ", ".join(f"`{name}` needs the package {package}" for name, package in self.missing)
         return f"{needed}, which cannot be imported"
 
     def help(self) -> str:
-        """Install them, or do without."""
         return (
             "`pip install 'swc[corruptions]'` for OpenCV, `pip install --no-deps imagecorruptions-imaug` for the "
             "pictures; or name other types with `--types`"
@@ -52,11 +50,9 @@ class OtherArrays(Diagnostic):
     reason: str
 
     def message(self) -> str:
-        """The folder, and what differs."""
         return f"`{self.folder}` holds other arrays: {self.reason}"
 
     def help(self) -> str:
-        """Go elsewhere."""
         return "write to another folder with `-o`, or repeat the command that made these"
 
 
@@ -73,11 +69,9 @@ class NoCorruptedImages(Diagnostic):
     lacking: str
 
     def message(self) -> str:
-        """What is not there."""
         return f"`{self.folder}` holds no corrupted images: there is no {self.lacking}"
 
     def help(self) -> str:
-        """How to get some."""
         return "unpack the official arrays there, or make some with `swc data corrupt`"
 
 
@@ -95,11 +89,9 @@ class UnfitArray(Diagnostic):
     reason: str
 
     def message(self) -> str:
-        """The file, and what is wrong with it."""
         return f"`{self.path}` does not fit: {self.reason}"
 
     def help(self) -> str:
-        """Get the right one."""
         return "name the folder for the data set of the run, or copy or make the file again"
 
 
@@ -117,11 +109,9 @@ class TypesMissing(Diagnostic):
     missing: tuple[str, ...]
 
     def message(self) -> str:
-        """Which."""
         return f"`{self.folder}` lacks {', '.join(self.missing)}"
 
     def help(self) -> str:
-        """What follows."""
         return "means over types that are not all there are left out"
 
 
@@ -140,11 +130,9 @@ class OtherSize(Diagnostic):
     shape: tuple[int, int]
 
     def message(self) -> str:
-        """Which size."""
         return f"images of `{self.name}` have {self.shape[0]}x{self.shape[1]} pixels; the constants are made for 32x32"
 
     def help(self) -> str:
-        """What it means."""
         return "compare such scores with each other, not with published ones"
 
 
@@ -161,11 +149,9 @@ class ImagesTooSmall(Diagnostic):
     shape: tuple[int, int]
 
     def message(self) -> str:
-        """Which size."""
         return f"images of `{self.name}` have {self.shape[0]}x{self.shape[1]} pixels: too small to be corrupted"
 
     def help(self) -> str:
-        """What is needed."""
         return "it takes 8 pixels in each direction"
 
 
@@ -183,11 +169,9 @@ class UnknownCorruption(Diagnostic):
     known: tuple[str, ...] = ()
 
     def message(self) -> str:
-        """The name."""
         return f"there is no corruption `{self.name}`"
 
     def help(self) -> str:
-        """Those there are."""
         return f"did you mean `{self.suggestion}`?" if self.suggestion else f"choose of {', '.join(self.known)}"
 
 
@@ -204,12 +188,10 @@ class FolderBusy(Diagnostic):
     process: int | None = None
 
     def message(self) -> str:
-        """Which folder, and which process where it said so."""
         number = "" if self.process is None else f" ({self.process})"
         return f"another process{number} is writing to `{self.folder}`"
 
     def help(self) -> str:
-        """Wait, or go elsewhere."""
         return "wait for it or stop it, or write to another folder with `-o`"
 
 
@@ -225,11 +207,9 @@ class WorkerLost(Diagnostic):
     name: str
 
     def message(self) -> str:
-        """At which type."""
         return f"a process that made `{self.name}` was ended"
 
     def help(self) -> str:
-        """Go on, with fewer."""
         return "repeat the command, with a smaller `--jobs`"
 
 

@@ -32,13 +32,11 @@ class DataMissing(Diagnostic):
     is_own: bool = False
 
     def message(self) -> str:
-        """The set, where it was looked for, and why it was not downloaded."""
         if self.is_own:
             return f"there is no folder `{self.folder}`, {self.reason}"
         return f"the data set `{self.name}` is not in `{self.folder}`, and {self.reason}"
 
     def help(self) -> str:
-        """What to put where."""
         if self.is_own:
             return f"its path counts from the current folder, or from `--data FOLDER`; in it must be {self.wanted}"
         return f"put {self.wanted} into `{self.folder}`, or name another folder with `--data`"
@@ -62,11 +60,9 @@ class DataDamaged(Diagnostic):
     is_own: bool = False
 
     def message(self) -> str:
-        """The file, and what is wrong with it."""
         return f"`{self.file}` of the data set `{self.name}` is damaged: {self.reason}"
 
     def help(self) -> str:
-        """Get it again, or do without."""
         if self.is_own:
             return "mend, convert or replace the image and those like it, or take them out of the folder"
         return "delete it and download or copy it again"
@@ -89,11 +85,9 @@ class NotAnImageFolder(Diagnostic):
     is_flat: bool = False
 
     def message(self) -> str:
-        """The folder, and what it lacks."""
         return f"`{self.folder}` is no folder of images: {self.reason}"
 
     def help(self) -> str:
-        """The layout."""
         if self.is_flat:
             return f"put images into it; read are {READ}"
         return "arrange it as `train/CLASS/IMAGE` and `val/CLASS/IMAGE`"
@@ -113,11 +107,9 @@ class WrongNumberOfClasses(Diagnostic):
     stated: int
 
     def message(self) -> str:
-        """Both numbers."""
         return f"`{self.folder}` has {self.found} classes where the spec says {self.stated}"
 
     def help(self) -> str:
-        """Correct either."""
         return "correct the number of classes in the spec, or the folders"
 
 
@@ -136,12 +128,10 @@ class LabelsOutOfRange(Diagnostic):
     num_classes: int
 
     def message(self) -> str:
-        """The label and the classes."""
         last = self.num_classes - 1
         return f"the {self.part} images of `{self.name}` have a label {self.label}, where classes are 0 to {last}"
 
     def help(self) -> str:
-        """Correct either."""
         return "correct the number of classes in the spec, or the labels"
 
 
@@ -159,18 +149,15 @@ class ImagesUnreadable(Diagnostic):
     broken: tuple[tuple[str, str], ...]
 
     def message(self) -> str:
-        """How many, and the first."""
         count = len(self.broken)
         start = "a file of" if count == 1 else f"{count} files of"
         what = "an image" if count == 1 else "images, the first"
         return f"{start} `{self.name}` cannot be read as {what}: `{self.broken[0][0]}`"
 
     def help(self) -> str:
-        """Remove or replace them."""
         return "remove these files, or copy them again"
 
     def notes(self) -> tuple[str, ...]:
-        """What is wrong with the first ones."""
         return tuple(f"`{file}`: {reason}" for file, reason in self.broken[:8])
 
 
@@ -189,11 +176,9 @@ class DataTooSmall(Diagnostic):
     least: int
 
     def message(self) -> str:
-        """How many there are."""
         return f"`{self.name}` has {self.found} {self.part} images, where {self.least} are the least"
 
     def help(self) -> str:
-        """Add some."""
         return "add images, or name other data"
 
 
@@ -213,12 +198,10 @@ class ImagesPassedOver(Diagnostic):
     endings: str
 
     def message(self) -> str:
-        """How many, by their ending."""
         images = "one image" if self.num_images == 1 else f"{self.num_images:,} images"
         return f"`{self.folder}` holds {images} in formats that are not read: {self.endings}"
 
     def help(self) -> str:
-        """What is read."""
         return f"save them as one of {READ}, or take them out of the folder"
 
 
@@ -239,7 +222,6 @@ class SharedImages(Diagnostic):
     second: str
 
     def message(self) -> str:
-        """How many, and the first of them."""
         count = "one image" if self.num_images == 1 else f"{self.num_images:,} images"
         at_least = " at least" if self.is_more else ""
         are = "is" if self.num_images == 1 else "are"
@@ -247,7 +229,6 @@ class SharedImages(Diagnostic):
         return f"{count}{at_least} of `val` in `{self.folder}` {are} in `train` too: {same}"
 
     def help(self) -> str:
-        """Take them out of one."""
         return "take them out of one of the two, or scores will be too good"
 
 
@@ -267,13 +248,11 @@ class OtherClasses(Diagnostic):
     trained: str
 
     def message(self) -> str:
-        """The first class that is another."""
         return (
             f"class {self.number} in `{self.folder}` is `{self.found}`, where the run was trained with `{self.trained}`"
         )
 
     def help(self) -> str:
-        """Name the folders as they were."""
         return "name the class folders as they were, or point `--data` at the folder that the run was trained on"
 
 

@@ -39,17 +39,14 @@ class MembersShareState(Diagnostic):
     more: tuple[str, ...] = ()
 
     def message(self) -> str:
-        """Who holds what."""
         if self.member == self.other:
             return f"two builds of member `{self.member}` share `{self.path}`"
         return f"members `{self.member}` and `{self.other}` share a tensor: `{self.path}` and `{self.other_path}`"
 
     def help(self) -> str:
-        """Build the tensor inside the factory."""
         return "let the factory make a new module at each call, and give buffers a `.clone()` of what lies outside"
 
     def notes(self) -> tuple[str, ...]:
-        """The other tensors."""
         return (f"shared too: {', '.join(self.more[:SHOWN])}",) if self.more else ()
 
 
@@ -66,11 +63,9 @@ class ImagesChanged(Diagnostic):
     member: str
 
     def message(self) -> str:
-        """Who did it."""
         return f"member `{self.member}` changed the images that all members read"
 
     def help(self) -> str:
-        """Copy, or work out of place."""
         return "let its `forward` begin with `images = images.clone()`, or use operations that are not in place"
 
 
@@ -89,11 +84,9 @@ class WeightsChanged(Diagnostic):
     layers: tuple[str, ...]
 
     def message(self) -> str:
-        """Who, and which weights."""
         return f"member `{self.member}` changed shared weights in place: {_listed(self.layers)}"
 
     def help(self) -> str:
-        """Compute another tensor."""
         return "compute another tensor from the weight, or leave the layer out of the `share` block"
 
 
@@ -115,12 +108,10 @@ class NonFinitePredictions(Diagnostic):
     total: int
 
     def message(self) -> str:
-        """Who, and for how many images."""
         counted = ", ".join(f"{count} of {self.total} images" for count in self.num_images[:SHOWN])
         return f"the predictions of {_listed(self.members)} are not finite: {counted}"
 
     def help(self) -> str:
-        """What to look at."""
         return "look at the member in eval mode; lower the learning rate, or set `precision float32` in the recipe"
 
 
@@ -139,14 +130,12 @@ class ScoresLeftOut(Diagnostic):
     members: tuple[str, ...]
 
     def message(self) -> str:
-        """Who, and when."""
         return (
             f"no scores in phase `{self.phase}` after epoch {self.epoch}: the predictions of {_listed(self.members)} "
             f"are not finite"
         )
 
     def help(self) -> str:
-        """What it may be."""
         return "training goes on; if it stays so, lower the learning rate, or set `precision float32`"
 
 
@@ -163,11 +152,9 @@ class NonFiniteGradients(Diagnostic):
     layers: tuple[str, ...]
 
     def message(self) -> str:
-        """Of which layers."""
         return f"the gradients measured of {_listed(self.layers)} are not finite"
 
     def help(self) -> str:
-        """What to look at."""
         return "look at the member in eval mode; lower the learning rate, or set `precision float32`"
 
 

@@ -26,11 +26,9 @@ class NothingTrained(Diagnostic):
     place: str
 
     def message(self) -> str:
-        """Where there is none."""
         return f"`{self.place}` holds no trained weights"
 
     def help(self) -> str:
-        """How they come to be."""
         return "train it with `swc train`, or name the folder of a run"
 
 
@@ -47,11 +45,9 @@ class NotFinished(Diagnostic):
     stage: str
 
     def message(self) -> str:
-        """How far it has come."""
         return f"`{self.place}` is not finished: these are the weights after {self.stage}"
 
     def help(self) -> str:
-        """How to finish it."""
         return "`swc train` goes on where it was"
 
 
@@ -69,13 +65,11 @@ class TooManySubsets(Diagnostic):
     most: int
 
     def message(self) -> str:
-        """How many there would be."""
         return (
             f"{self.num_members} members have {2**self.num_members - 1:,} subsets: more than {self.most:,} are too many"
         )
 
     def help(self) -> str:
-        """What is done."""
         return "scored are single members, the first 2, 3, ... members, and all of them"
 
 
@@ -93,12 +87,10 @@ class OtherImages(Diagnostic):
     needed: tuple[int, ...]
 
     def message(self) -> str:
-        """Both shapes."""
         found, needed = ("x".join(map(str, shape)) for shape in (self.found, self.needed))
         return f"images of `{self.name}` are {found}, the members take {needed}"
 
     def help(self) -> str:
-        """What fits."""
         return "choose a data set of that shape, or name a folder of images, which are resized"
 
 
@@ -116,11 +108,9 @@ class DamagedEvaluation(Diagnostic):
     detail: str
 
     def message(self) -> str:
-        """The file, and what is wrong with it."""
         return f"`{self.origin}` is damaged: {self.detail}"
 
     def help(self) -> str:
-        """Measure again."""
         return "run `swc eval` again, which rewrites it: the weights are still there"
 
 
@@ -138,12 +128,10 @@ class DrawsInEval(Diagnostic):
     members: tuple[str, ...]
 
     def message(self) -> str:
-        """Which."""
         named = ", ".join(f"`{name}`" for name in self.members)
         return f"scores of {named} depend on chance: the same image gets other outputs when it is asked for again"
 
     def help(self) -> str:
-        """How it ends."""
         return "where that is not meant, let chance end with training: `F.dropout(x, training=self.training)`"
 
 
@@ -162,12 +150,10 @@ class ScoredByBatch(Diagnostic):
     batch: int
 
     def message(self) -> str:
-        """Which, and of what batches the scores are."""
         named = ", ".join(f"`{name}`" for name in self.members)
         return f"scores of {named} depend on how images lie in batches: these are of {self.batch} in order"
 
     def help(self) -> str:
-        """How it ends."""
         return "where that is not meant, let the members keep running statistics and treat images singly in eval mode"
 
 
@@ -187,13 +173,11 @@ class TemperatureNotUsed(Diagnostic):
     reason: str
 
     def message(self) -> str:
-        """Of which predictors, and why."""
         named = ", ".join(f"`{name}`" for name in self.predictors[:MOST_NAMED])
         more = len(self.predictors) - MOST_NAMED
         return f"no temperature is used for {named}{f' and {more:,} more' if more > 0 else ''}: {self.reason}"
 
     def help(self) -> str:
-        """What the scores are then."""
         return "their scores are those of T = 1; more held-out images may give a temperature"
 
 
@@ -214,12 +198,10 @@ class FewImages(Diagnostic):
     about: str
 
     def message(self) -> str:
-        """How many, and what they say little of."""
         images = "one image" if self.num_images == 1 else f"{self.num_images:,} images"
         return f"{images} of `{self.data}` are few for {self.about}: chance has a large part in it"
 
     def help(self) -> str:
-        """How many are enough to speak of."""
         return f"take {self.few} images or more, or do not rely on these numbers"
 
 
@@ -236,11 +218,9 @@ class NoLines(Diagnostic):
     reason: str
 
     def message(self) -> str:
-        """What there is not."""
         return f"nothing is interpolated: {self.reason}"
 
     def help(self) -> str:
-        """When there is something."""
         return "leave `--interpolate` out, or give the ensemble two members of one architecture"
 
 

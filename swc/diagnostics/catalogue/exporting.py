@@ -26,11 +26,9 @@ class NoSuchMember(Diagnostic):
     suggestion: str | None = None
 
     def message(self) -> str:
-        """Which name."""
         return f"`{self.ensemble}` has no member `{self.name}`"
 
     def help(self) -> str:
-        """The nearest name, or all."""
         if self.suggestion:
             return f"did you mean `{self.suggestion}`?"
         return f"its members are {', '.join(f'`{name}`' for name in self.known)}"
@@ -53,12 +51,10 @@ class NotExportable(Diagnostic):
     others: tuple[str, ...]
 
     def message(self) -> str:
-        """Which member, and what the writer said."""
         because = f", and {self.because}" if self.because else ""
         return f"member `{self.member}` cannot be written as {self.form}{because}: {self.reason}"
 
     def help(self) -> str:
-        """The ways out."""
         return f"change the member's code as it says, or use {_formats(self.others)}"
 
 
@@ -76,11 +72,9 @@ class ExportDiffers(Diagnostic):
     difference: float
 
     def message(self) -> str:
-        """By how much."""
         return f"`{self.path}` gives other outputs than member `{self.member}`: they differ by {self.difference:.2g}"
 
     def help(self) -> str:
-        """What can be done."""
         return "keep everything the member computes with in parameters or buffers"
 
 
@@ -98,12 +92,10 @@ class PackagesMissing(Diagnostic):
     extra: str
 
     def message(self) -> str:
-        """Which ones."""
         named = ", ".join(f"`{name}`" for name in self.packages)
         return f"the format {self.form} needs packages that are not installed: {named}"
 
     def help(self) -> str:
-        """How to have them."""
         return f"install the extra `{self.extra}`: pip install 'swc[{self.extra}]'"
 
 
@@ -120,11 +112,9 @@ class OwnFactory(Diagnostic):
     factory: str
 
     def message(self) -> str:
-        """Which member, and who makes it."""
         return f"member `{self.member}` is made by your own factory `{self.factory}`, which no single file can hold"
 
     def help(self) -> str:
-        """The ways out."""
         return "name the other members with `--members`, or use `--format torch`, whose loader imports the factory"
 
 
@@ -141,11 +131,9 @@ class ExportDoesNotRun(Diagnostic):
     reason: str
 
     def message(self) -> str:
-        """What it said."""
         return f"`{self.path}` does not run by itself: {self.reason}"
 
     def help(self) -> str:
-        """What can be done."""
         return "see that this Python imports torch, torchvision and safetensors, or use `--format torch`"
 
 
@@ -163,11 +151,9 @@ class JointNetwork(Diagnostic):
     others: tuple[str, ...]
 
     def message(self) -> str:
-        """Which."""
         return f"`--format python` does not write joint networks: {', '.join(f'`{name}`' for name in self.members)}"
 
     def help(self) -> str:
-        """The way out."""
         return f"take {_formats(self.others)}"
 
 
@@ -184,11 +170,9 @@ class ForeignFiles(Diagnostic):
     files: tuple[str, ...]
 
     def message(self) -> str:
-        """Which files."""
         return f"`{self.folder}` holds {', '.join(f'`{name}`' for name in self.files)}, which no export wrote"
 
     def help(self) -> str:
-        """Another folder."""
         return "name another folder: `-o FOLDER`"
 
 
@@ -211,14 +195,12 @@ class ChanceNotKept(Diagnostic):
     others: tuple[str, ...]
 
     def message(self) -> str:
-        """Which member, and what it does."""
         does = (
             "draws random numbers in eval mode" if self.is_random else "gives the same images other outputs each time"
         )
         return f"member `{self.member}` {does}, which the format {self.form} cannot keep"
 
     def help(self) -> str:
-        """The ways out."""
         return (
             f"use {_formats(self.others)}, which hold its state alone, or let chance end with "
             "training: `F.dropout(x, training=self.training)`"
@@ -241,14 +223,12 @@ class BatchNotKept(Diagnostic):
     others: tuple[str, ...]
 
     def message(self) -> str:
-        """Which member."""
         return (
             f"member `{self.member}` makes an image's output depend on the other images of its batch, in a way that "
             f"the format {self.form} does not keep"
         )
 
     def help(self) -> str:
-        """The ways out."""
         return f"use {_formats(self.others)}, which hold its state alone, or let it treat images singly"
 
 
@@ -269,12 +249,10 @@ class BatchRefused(Diagnostic):
     others: tuple[str, ...]
 
     def message(self) -> str:
-        """Which member, and the size."""
         images = "one image" if self.size == 1 else f"{self.size} images"
         return f"as {self.form}, member `{self.member}` takes no batch of {images}: {self.reason}"
 
     def help(self) -> str:
-        """The ways out."""
         return f"use {_formats(self.others)}, or let the member treat every size of batch alike"
 
 

@@ -26,11 +26,9 @@ class FileMissing(Diagnostic):
     suggestion: str | None = None
 
     def message(self) -> str:
-        """Which file."""
         return f"there is no file `{self.path}`"
 
     def help(self) -> str:
-        """The file nearby that may be meant."""
         if self.suggestion:
             return f"did you mean `{self.suggestion}`?"
         return "correct the path, or run the command from the folder it starts from"
@@ -49,11 +47,9 @@ class FileUnreadable(Diagnostic):
     reason: str
 
     def message(self) -> str:
-        """Which file, and the system's reason."""
         return f"cannot read `{self.path}`: {self.reason}"
 
     def help(self) -> str:
-        """What to look at."""
         return "name a file that you may read, not a folder"
 
 
@@ -71,11 +67,9 @@ class FileNotText(Diagnostic):
     line: int
 
     def message(self) -> str:
-        """Which file, and the first line that cannot be decoded."""
         return f"`{self.path}` is not UTF-8 text (first seen on line {self.line})"
 
     def help(self) -> str:
-        """Save it as UTF-8."""
         return "save the file as UTF-8"
 
 
@@ -92,11 +86,9 @@ class OutputUnwritable(Diagnostic):
     reason: str
 
     def message(self) -> str:
-        """Which path, and the system's reason."""
         return f"cannot write `{self.path}`: {self.reason}"
 
     def help(self) -> str:
-        """Where to write instead."""
         return "write to a folder that exists, that is yours, and that has room"
 
 
@@ -113,11 +105,9 @@ class SystemRefused(Diagnostic):
     reason: str
 
     def message(self) -> str:
-        """The system's reason, and the path if it named one."""
         return f"the system refuses to use `{self.path}`: {self.reason}" if self.path else f"the system: {self.reason}"
 
     def help(self) -> str:
-        """Run it again."""
         return "put the cause right, then run the command again"
 
 
@@ -134,11 +124,9 @@ class NoBuild(Diagnostic):
     folder: str
 
     def message(self) -> str:
-        """Where swc has looked."""
         return f"nothing is compiled in `{self.folder}` or any folder above it"
 
     def help(self) -> str:
-        """Compile first."""
         return "compile a spec first: `swc compile SPEC.sw`"
 
 
@@ -155,15 +143,12 @@ class UnknownBuild(Diagnostic):
     known: tuple[str, ...] = ()
 
     def message(self) -> str:
-        """Which name."""
         return f"the ensemble `{self.name}` is not compiled here"
 
     def help(self) -> str:
-        """Compile it."""
         return f"compile the spec that defines `{self.name}`: `swc compile SPEC.sw`"
 
     def notes(self) -> tuple[str, ...]:
-        """What is compiled here."""
         return (f"compiled here: {', '.join(f'`{name}`' for name in self.known)}",) if self.known else ()
 
 
@@ -179,11 +164,9 @@ class EmptyPlace(Diagnostic):
     code: ClassVar[str] = "SW742"
 
     def message(self) -> str:
-        """That it is empty."""
         return "the name of the run is empty"
 
     def help(self) -> str:
-        """The ways out."""
         return "name a run, or leave the argument out for what was compiled last"
 
 
@@ -201,11 +184,9 @@ class ForeignOwner(Diagnostic):
     folder: str
 
     def message(self) -> str:
-        """Which file."""
         return f"`{self.path}` belongs to another user"
 
     def help(self) -> str:
-        """How to mean it."""
         return f"name the build where you mean it, as in `swc show {self.folder}/NAME`, or work in a folder of your own"
 
 
@@ -222,11 +203,9 @@ class UnknownCode(Diagnostic):
     suggestion: str | None = None
 
     def message(self) -> str:
-        """What was asked."""
         return f"there is no diagnostic `{self.asked}`"
 
     def help(self) -> str:
-        """The nearest code, or the list."""
         return f"did you mean `{self.suggestion}`?" if self.suggestion else "`swc explain` lists all codes"
 
 
@@ -242,11 +221,9 @@ class NotFormatted(Diagnostic):
     path: str
 
     def message(self) -> str:
-        """Which file."""
         return f"`{self.path}` is not formatted"
 
     def help(self) -> str:
-        """Format it."""
         return f"run `swc fmt {self.path}`"
 
 

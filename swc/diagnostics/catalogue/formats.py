@@ -30,11 +30,9 @@ class DamagedFile(Diagnostic):
     detail: str = ""
 
     def message(self) -> str:
-        """The file, and where it stops making sense."""
         return f"{_named(self.origin)} is damaged: {self.detail}"
 
     def help(self) -> str:
-        """Make it again."""
         return "copy it again from where it came; a build is made again by `swc compile`, a run by `swc train --fresh`"
 
 
@@ -52,11 +50,9 @@ class WrongFileType(Diagnostic):
     wanted: str
 
     def message(self) -> str:
-        """What was found and what is needed."""
         return f"{_named(self.origin)} holds `{self.found}` where `{self.wanted}` is needed"
 
     def help(self) -> str:
-        """Which file is meant."""
         return f"give a file whose `type` is `{self.wanted}`"
 
 
@@ -74,11 +70,9 @@ class UnknownSchema(Diagnostic):
     wanted: int
 
     def message(self) -> str:
-        """The schema found, and the one this version reads."""
         return f"{_named(self.origin)} has schema `{self.found}`; this version reads schema {self.wanted}"
 
     def help(self) -> str:
-        """Compile again."""
         return "compile the spec again with this version, or use the version that wrote the file"
 
 
@@ -96,16 +90,13 @@ class WrongContent(Diagnostic):
     details: tuple[str, ...] = field(default=())
 
     def message(self) -> str:
-        """How many entries are wrong."""
         count = len(self.details)
         return f"{_named(self.origin)} has {count} {'entry' if count == 1 else 'entries'} that cannot be used"
 
     def help(self) -> str:
-        """Correct or rewrite."""
         return "correct the entries named here, or write the file again with `swc compile`"
 
     def notes(self) -> tuple[str, ...]:
-        """The first entries, by their paths."""
         return self.details[:8]
 
 
@@ -122,11 +113,9 @@ class DamagedGraph(Diagnostic):
     detail: str
 
     def message(self) -> str:
-        """What the line should have held."""
         return f"this line of the graph's text cannot be read: {self.detail}"
 
     def help(self) -> str:
-        """Print it again."""
         return "undo the edit, or print the graph again with `swc compile`"
 
 
@@ -146,11 +135,9 @@ class ForeignFile(Diagnostic):
     detail: str
 
     def message(self) -> str:
-        """The file, and what does not fit."""
         return f"`{self.path}` does not belong to the files around it: {self.detail}"
 
     def help(self) -> str:
-        """Where to get the right one."""
         return "copy the folder again from where it came; a build is made again by `swc compile`, a run by `--fresh`"
 
 

@@ -24,11 +24,9 @@ class ListTooLong(Diagnostic):
     most: int
 
     def message(self) -> str:
-        """How long a list may be."""
         return f"this list holds more than {self.most:,} values"
 
     def help(self) -> str:
-        """Shorter lists."""
         return "shorten it; a glob such as `*.block1.*` names many layers at once"
 
 
@@ -45,11 +43,9 @@ class WrittenOutTooLong(Diagnostic):
     most: int
 
     def message(self) -> str:
-        """How much a file may stand for."""
         return f"this file stands for more than {self.most:,} items, once what it names is written out"
 
     def help(self) -> str:
-        """Where they come from."""
         return "split the file; inherited items, uses of policies and recipes, lists and members of arrays all count"
 
 
@@ -65,11 +61,9 @@ class TooManyMembers(Diagnostic):
     most: int
 
     def message(self) -> str:
-        """How many members there may be."""
         return f"the ensemble has more than {self.most:,} members"
 
     def help(self) -> str:
-        """Fewer."""
         return "make the arrays of members shorter"
 
 
@@ -85,11 +79,9 @@ class TooManyImports(Diagnostic):
     limit: str
 
     def message(self) -> str:
-        """What is too much."""
         return f"the imports of this file lead to more than {self.limit}"
 
     def help(self) -> str:
-        """Fewer."""
         return "import the files that define what is needed, and no others"
 
 
@@ -108,11 +100,9 @@ class TooManyParameters(Diagnostic):
     unit: str = "parameters"
 
     def message(self) -> str:
-        """What is too large."""
         return f"{self.what} more than {self.most:,} {self.unit}"
 
     def help(self) -> str:
-        """Smaller ones."""
         return "make members narrower, shallower or fewer, or lower the budget"
 
 
@@ -129,11 +119,9 @@ class TooManyCells(Diagnostic):
     most: int
 
     def message(self) -> str:
-        """How many runs it stands for."""
         return f"the sweep stands for {self.cells:.4g} runs: at most {self.most:,} are taken"
 
     def help(self) -> str:
-        """Fewer of them."""
         return "vary fewer params, or fewer values of each, or lower `seeds`"
 
 

@@ -31,11 +31,9 @@ class UnknownTorchvisionModel(Diagnostic):
     meant: str | None = None
 
     def message(self) -> str:
-        """The name nobody knows."""
         return f"torchvision has no model named `{self.name}`"
 
     def help(self) -> str:
-        """The nearest name, or where the names are."""
         if self.meant is not None:
             return f"did you mean `{self.meant}`?"
         return "`torchvision.models.list_models()` lists the names"
@@ -55,11 +53,9 @@ class FactoryNotFound(Diagnostic):
     reason: str
 
     def message(self) -> str:
-        """What was not found."""
         return f"the factory `{self.name}` cannot be imported: {self.reason}"
 
     def help(self) -> str:
-        """How a factory is named."""
         return 'write `python("package.module:factory")` with the module beside the spec, in this folder, or installed'
 
 
@@ -78,15 +74,12 @@ class FactoryFailed(Diagnostic):
     place: str = ""
 
     def message(self) -> str:
-        """Which model, and the exception."""
         return f"building `{self.name}` failed: {self.error}"
 
     def help(self) -> str:
-        """Where to look."""
         return "call the factory with these arguments in Python, and correct what it raises"
 
     def notes(self) -> tuple[str, ...]:
-        """The line of code that raised."""
         return (f"raised at {self.place}",) if self.place else ()
 
 
@@ -103,11 +96,9 @@ class NoModule(Diagnostic):
     found: str
 
     def message(self) -> str:
-        """What came back instead."""
         return f"the factory `{self.name}` returned `{self.found}`, which is no torch.nn.Module"
 
     def help(self) -> str:
-        """What to return."""
         return "let the factory return the model itself"
 
 
@@ -124,11 +115,9 @@ class WrongArguments(Diagnostic):
     detail: str
 
     def message(self) -> str:
-        """What does not fit."""
         return f"`{self.name}` does not take these arguments: {self.detail}"
 
     def help(self) -> str:
-        """Look at the signature."""
         return "give the arguments its signature names; `num_classes` is passed for you"
 
 
@@ -146,11 +135,9 @@ class UnbuildableFamily(Diagnostic):
     detail: str
 
     def message(self) -> str:
-        """The source, and why there is no such network."""
         return f"`{self.source}` cannot be built: {self.detail}"
 
     def help(self) -> str:
-        """Choose another."""
         return "choose values that the family has"
 
 
@@ -168,15 +155,12 @@ class LazyParameters(Diagnostic):
     parameters: tuple[str, ...]
 
     def message(self) -> str:
-        """The model, and the first such parameter."""
         return f"`{self.name}` has parameters without a shape: `{self.parameters[0]}`"
 
     def help(self) -> str:
-        """Give the sizes."""
         return "replace lazy modules by ones whose sizes are given"
 
     def notes(self) -> tuple[str, ...]:
-        """The other parameters."""
         return tuple(f"also `{name}`" for name in self.parameters[1:8])
 
 
@@ -192,11 +176,9 @@ class NoParameters(Diagnostic):
     name: str
 
     def message(self) -> str:
-        """The model without parameters."""
         return f"`{self.name}` has no parameters"
 
     def help(self) -> str:
-        """The usual reason."""
         return "keep layers in attributes or in torch.nn.ModuleList, where torch finds them"
 
 
@@ -218,14 +200,12 @@ class WrongOutput(Diagnostic):
     mode: str = "training"
 
     def message(self) -> str:
-        """What some images gave."""
         return (
             f"`{self.name}` gives {self.found} for {_images(self.num_images)} in {self.mode} mode, "
             f"where [{self.num_images}, {self.num_classes}] is needed"
         )
 
     def help(self) -> str:
-        """One logit per class."""
         return f"let the model return a tensor with {self.num_classes} logits for each image"
 
 
@@ -249,16 +229,13 @@ class ForwardFailed(Diagnostic):
     place: str = ""
 
     def message(self) -> str:
-        """The model, the images and the exception."""
         shape = "x".join(str(size) for size in self.image_shape)
         return f"`{self.name}` cannot take {_images(self.num_images)} of {shape} in {self.mode} mode: {self.error}"
 
     def help(self) -> str:
-        """Change either."""
         return "choose a model for such batches of images (channels x height x width), or other data"
 
     def notes(self) -> tuple[str, ...]:
-        """The line of code that raised."""
         return (f"raised at {self.place}",) if self.place else ()
 
 
@@ -275,12 +252,10 @@ class ExtraState(Diagnostic):
     modules: tuple[str, ...]
 
     def message(self) -> str:
-        """Which modules."""
         listed = ", ".join(f"`{module}`" for module in self.modules[:5])
         return f"`{self.name}` has modules with extra state, which no checkpoint can keep: {listed}"
 
     def help(self) -> str:
-        """Use a buffer."""
         return "keep that state in a buffer (`register_buffer`) instead of `get_extra_state`"
 
 
@@ -297,12 +272,10 @@ class CompiledModel(Diagnostic):
     modules: tuple[str, ...]
 
     def message(self) -> str:
-        """Which modules."""
         listed = ", ".join(f"`{module}`" for module in self.modules[:5])
         return f"`{self.name}` has modules that torch has compiled or scripted: {listed}"
 
     def help(self) -> str:
-        """Return what it was made of."""
         return "return the module itself, without `torch.compile`, `torch.jit.script` and `torch.jit.trace`"
 
 

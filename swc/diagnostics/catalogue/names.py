@@ -41,11 +41,9 @@ class UnknownParam(Diagnostic):
     params: tuple[str, ...]
 
     def message(self) -> str:
-        """The name."""
         return f"there is no param `{self.name}` here"
 
     def help(self) -> str:
-        """A param that exists, or how to make one."""
         return offer(self.name, self.params) if self.params else f"declare it: `param {self.name} = ...`"
 
 
@@ -62,11 +60,9 @@ class UnknownFamily(Diagnostic):
     families: tuple[str, ...]
 
     def message(self) -> str:
-        """The name."""
         return f"there is no family `{self.name}`"
 
     def help(self) -> str:
-        """A family that exists."""
         return offer(self.name, self.families)
 
 
@@ -83,11 +79,9 @@ class UnknownData(Diagnostic):
     datasets: tuple[str, ...]
 
     def message(self) -> str:
-        """The name."""
         return f"there is no data set `{self.name}`"
 
     def help(self) -> str:
-        """A data set that exists."""
         return offer(self.name, self.datasets)
 
 
@@ -104,11 +98,9 @@ class UnknownRecipe(Diagnostic):
     recipes: tuple[str, ...]
 
     def message(self) -> str:
-        """The name."""
         return f"there is no recipe `{self.name}`"
 
     def help(self) -> str:
-        """A recipe that exists, or where to get one."""
         return offer(self.name, self.recipes) if self.recipes else f'import it, say with `import "{self.name}.sw"`'
 
 
@@ -126,11 +118,9 @@ class UnknownPolicy(Diagnostic):
     own: tuple[str, ...] = ()
 
     def message(self) -> str:
-        """The name."""
         return f"there is no sharing policy `{self.name}`"
 
     def help(self) -> str:
-        """A policy that exists."""
         return offer(self.name, (*self.policies, *self.own))
 
 
@@ -148,11 +138,9 @@ class UnknownArgument(Diagnostic):
     arguments: tuple[str, ...]
 
     def message(self) -> str:
-        """The argument, and what was called."""
         return f"`{self.of}` takes no argument `{self.name}`"
 
     def help(self) -> str:
-        """An argument that exists."""
         return offer(self.name, self.arguments) if self.arguments else f"`{self.of}` takes no arguments: leave it out"
 
 
@@ -169,11 +157,9 @@ class UnknownSelector(Diagnostic):
     selectors: tuple[str, ...]
 
     def message(self) -> str:
-        """The word."""
         return f"`{self.name}` selects no layers"
 
     def help(self) -> str:
-        """A selector that exists, or a pattern."""
         return f"{offer(self.name, self.selectors)} (a pattern over layer paths stands in quotes)"
 
 
@@ -191,11 +177,9 @@ class UnknownChoice(Diagnostic):
     choices: tuple[str, ...]
 
     def message(self) -> str:
-        """The word, and what it should be."""
         return f"`{self.name}` is no {self.what}"
 
     def help(self) -> str:
-        """A word that is possible."""
         return offer(self.name, self.choices)
 
 
@@ -213,11 +197,9 @@ class UnknownEnsemble(Diagnostic):
     itself: str = ""  # the ensemble that names it
 
     def message(self) -> str:
-        """The name."""
         return f"there is no ensemble `{self.name}`"
 
     def help(self) -> str:
-        """An ensemble that exists."""
         return offer(self.name, tuple(name for name in self.ensembles if name != self.itself))
 
 
@@ -234,11 +216,9 @@ class UnknownSetting(Diagnostic):
     params: tuple[str, ...]
 
     def message(self) -> str:
-        """The name."""
         return f"there is no param `{self.name}` to set"
 
     def help(self) -> str:
-        """A param that exists."""
         return offer(self.name, self.params)
 
 
@@ -255,11 +235,9 @@ class ImportNotFound(Diagnostic):
     files: tuple[str, ...]
 
     def message(self) -> str:
-        """The file."""
         return f"there is no file `{self.name}` to import"
 
     def help(self) -> str:
-        """A file that exists."""
         return offer(self.name, self.files)
 
 
@@ -275,11 +253,9 @@ class ReservedName(Diagnostic):
     name: str
 
     def message(self) -> str:
-        """Which name."""
         return f"a member cannot be called `{self.name}`: scores of all members together have that name"
 
     def help(self) -> str:
-        """Rename it."""
         return "give the member another name"
 
 
@@ -299,11 +275,9 @@ class SelectorNotForPolicy(Diagnostic):
     able: tuple[str, ...]
 
     def message(self) -> str:
-        """Which, and whose."""
         return f"the policy `{self.policy}` does not share {self.selector}"
 
     def help(self) -> str:
-        """Who does."""
         able = " or ".join(f"`share {self.selector} as {policy}`" for policy in self.able)
         return f"write {able}, or take the block away to leave them each member's own"
 

@@ -29,13 +29,11 @@ class BrokenPlugIn(Diagnostic):
     reason: str
 
     def message(self) -> str:
-        """The plug-in, and what is wrong with it."""
         return (
             f"the {self.kind} `{self.name}` of the plug-in {self.distribution} {self.version} is broken: {self.reason}"
         )
 
     def help(self) -> str:
-        """The way out."""
         return f"install another version of {self.distribution}, or name another {self.kind}"
 
 
@@ -53,11 +51,9 @@ class AmbiguousPlugIn(Diagnostic):
     distributions: tuple[str, ...]
 
     def message(self) -> str:
-        """Who offers the name."""
         return f"the {self.kind} `{self.name}` is offered by several plug-ins: {', '.join(self.distributions)}"
 
     def help(self) -> str:
-        """The way out."""
         return "uninstall all of them but one"
 
 

@@ -25,11 +25,9 @@ class UnlikeMembers(Diagnostic):
     other: str
 
     def message(self) -> str:
-        """The layer and what differs."""
         return f"`{self.policy}` shares members of one architecture: `{self.layer}` {self.found}, {self.other}"
 
     def help(self) -> str:
-        """The way out."""
         return "give all members one depth and width, or share as `superweights` or `slices`"
 
 
@@ -49,11 +47,9 @@ class BankTooSmall(Diagnostic):
     needed: int
 
     def message(self) -> str:
-        """The bank, its size and what it needs."""
         return f"the bank of group `{self.group}` gets {self.size:,} scalars, but `{self.layer}` needs {self.needed:,}"
 
     def help(self) -> str:
-        """The ways out."""
         return "give a larger budget or fewer groups" + (', or `upsample: "repeat"`' if self.needed > 1 else "")
 
 
@@ -72,11 +68,9 @@ class BanksTooLarge(Diagnostic):
     size: int
 
     def message(self) -> str:
-        """What is used of the banks' part of the budget."""
         return f"only {self.used:,} of {self.size:,} scalars for banks can be used: no layer reads the others"
 
     def help(self) -> str:
-        """The ways out."""
         return "lower the budget, or put more layers in a group"
 
 

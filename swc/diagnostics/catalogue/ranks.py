@@ -28,12 +28,10 @@ class BatchNotDealt(Diagnostic):
     size: int
 
     def message(self) -> str:
-        """What does not go into what."""
         parts = "" if self.norm_batch is None else f" in parts of {self.norm_batch} (`norm_batch`)"
         return f"a batch of {self.batch} images{parts} cannot be dealt evenly to {self.size} processes"
 
     def help(self) -> str:
-        """The three ways."""
         other = "use `--sync-norms`" if self.norm_batch is None else "drop `norm_batch` and use `--sync-norms`"
         return f"take a number of processes that divides it, change the recipe's batch, or {other}"
 
@@ -50,11 +48,9 @@ class NormsTwice(Diagnostic):
     norm_batch: int
 
     def message(self) -> str:
-        """Both."""
         return f"`--sync-norms` contradicts `norm_batch {self.norm_batch}` of the recipe"
 
     def help(self) -> str:
-        """Choose."""
         return "leave `--sync-norms` away, or set `norm_batch none` in the train block"
 
 
@@ -72,16 +68,13 @@ class RankLost(Diagnostic):
     detail: str
 
     def message(self) -> str:
-        """Which one, counted from 0, where it is known."""
         which = "one" if self.rank is None else f"process {self.rank}"
         return f"{which} of the {self.size} processes was lost, and the run stopped"
 
     def help(self) -> str:
-        """Go on."""
         return "see why a process ended, then train again: the run goes on from its last checkpoint"
 
     def notes(self) -> tuple[str, ...]:
-        """What the system says."""
         return (self.detail.splitlines()[0] if self.detail else "no more is known",)
 
 
@@ -98,11 +91,9 @@ class RanksDisagree(Diagnostic):
     size: int
 
     def message(self) -> str:
-        """What differs."""
         return f"the {self.size} processes do not have the same {self.what}"
 
     def help(self) -> str:
-        """The usual cause."""
         return "let all of them see the same run folder, with the same versions installed, and train again"
 
 
@@ -118,11 +109,9 @@ class OtherRanks(Diagnostic):
     nproc: int
 
     def message(self) -> str:
-        """Both."""
         return f"`--nproc {self.nproc}` was given under torchrun"
 
     def help(self) -> str:
-        """One of them."""
         return "leave `--nproc` away"
 
 
@@ -139,11 +128,9 @@ class IdleRanks(Diagnostic):
     num_members: int
 
     def message(self) -> str:
-        """Both numbers."""
         return f"{self.size} processes cannot share {self.num_members} members"
 
     def help(self) -> str:
-        """Fewer, or the other way."""
         return f"take {self.num_members} processes at most, or `--placement images`"
 
 
@@ -160,11 +147,9 @@ class LastBatchTooSmall(Diagnostic):
     size: int
 
     def message(self) -> str:
-        """How few, for how many."""
         return f"the last batch of an epoch has {self.num_images} images for {self.size} processes with synced norms"
 
     def help(self) -> str:
-        """Change either."""
         return "take fewer processes, or another `batch` in the train block"
 
 

@@ -25,11 +25,9 @@ class PortTaken(Diagnostic):
     reason: str
 
     def message(self) -> str:
-        """Which port, and the system's reason."""
         return f"cannot listen on port {self.port}: {self.reason}"
 
     def help(self) -> str:
-        """The way out."""
         return "leave `--port` away to take any free port, or name another"
 
 
@@ -45,11 +43,9 @@ class SameRunTwice(Diagnostic):
     place: str
 
     def message(self) -> str:
-        """Which run."""
         return f"the run `{self.place}` is named twice"
 
     def help(self) -> str:
-        """The way out."""
         return "name each run once"
 
 

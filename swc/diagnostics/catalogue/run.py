@@ -37,14 +37,12 @@ class NonFiniteLoss(Diagnostic):
     members: tuple[str, ...]
 
     def message(self) -> str:
-        """Where it happened and to whom."""
         return (
             f"the loss of {_listed(self.members)} is not finite in phase `{self.phase}`, "
             f"epoch {self.epoch}, step {self.step}"
         )
 
     def help(self) -> str | None:
-        """The three usual causes."""
         return (
             "lower the learning rate, add a warm-up, or set `precision float32`; at the very first steps look whether "
             "the model's logits are finite; the last checkpoint is kept"
@@ -67,11 +65,9 @@ class NonFiniteState(Diagnostic):
     tensors: tuple[str, ...]
 
     def message(self) -> str:
-        """Where it happened and to which tensors."""
         return f"{_listed(self.tensors)} not finite in phase `{self.phase}`, epoch {self.epoch}, step {self.step}"
 
     def help(self) -> str | None:
-        """The usual causes."""
         return (
             "lower the learning rate, add a warm-up, or set `precision float32`; at the very first steps look whether "
             "the model's logits are finite; the last checkpoint is kept"
@@ -93,11 +89,9 @@ class CheckpointDamaged(Diagnostic):
     detail: str
 
     def message(self) -> str:
-        """Which file, and what is wrong with it."""
         return f"checkpoint `{self.path}` is damaged: {self.detail}"
 
     def help(self) -> str | None:
-        """The way back to the one before."""
         return f"remove `{self.path}` to go on from `{self.path}.previous`, or copy the file again"
 
 
@@ -117,14 +111,12 @@ class CheckpointForeign(Diagnostic):
     expected: str
 
     def message(self) -> str:
-        """Which file, and which of its hashes differs."""
         return (
             f"checkpoint `{self.path}` belongs to another {self.what} "
             f"(`{self.found[:12]}`, this one is `{self.expected[:12]}`)"
         )
 
     def help(self) -> str | None:
-        """Undo the change, or train elsewhere."""
         return "undo the change since the training began, or start from scratch with `swc train --fresh`"
 
 
@@ -141,11 +133,9 @@ class CheckpointSchema(Diagnostic):
     known: str
 
     def message(self) -> str:
-        """Which file, and what it says of itself."""
         return f"`{self.path}` is no checkpoint of layout {self.known}: found {self.found}"
 
     def help(self) -> str | None:
-        """Use the version that wrote it."""
         return "use the version of swc that wrote it, or train again"
 
 
@@ -161,11 +151,9 @@ class CheckpointMissing(Diagnostic):
     path: str
 
     def message(self) -> str:
-        """Where it was looked for."""
         return f"there is no checkpoint `{self.path}`"
 
     def help(self) -> str | None:
-        """Train first."""
         return "train first with `swc train`, or name the folder of a run"
 
 
@@ -182,11 +170,9 @@ class CheckpointNotWritten(Diagnostic):
     reason: str
 
     def message(self) -> str:
-        """Which file, and what the system said."""
         return f"cannot write checkpoint `{self.path}`: {self.reason}"
 
     def help(self) -> str | None:
-        """Room or permission."""
         return "make room or give permission, then run `swc train` again: it goes on from the last checkpoint"
 
 
@@ -205,11 +191,9 @@ class RecordsCutShort(Diagnostic):
     expected: int
 
     def message(self) -> str:
-        """Which file, how long it is, and how long it was."""
         return f"`{self.path}` has {self.size} bytes, but had {self.expected} at the checkpoint"
 
     def help(self) -> str | None:
-        """Put it back."""
         return "put the file back, or start from scratch with `swc train --fresh`"
 
 

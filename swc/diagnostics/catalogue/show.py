@@ -27,11 +27,9 @@ class NoSuchLayer(Diagnostic):
     suggestion: str | None = None
 
     def message(self) -> str:
-        """Which name, and where it was looked for."""
         return f"no member of `{self.ensemble}` has a layer `{self.name}`"
 
     def help(self) -> str:
-        """The nearest name, or how names are made."""
         if self.suggestion:
             return f"did you mean `{self.suggestion}`?"
         return "name a layer as MEMBER.PATH; `swc show --format json` lists them"
@@ -53,17 +51,14 @@ class NoSuchRevision(Diagnostic):
     suggestion: str | None = None
 
     def message(self) -> str:
-        """What was asked for."""
         return f"there is no revision or phase `{self.asked}`"
 
     def help(self) -> str:
-        """The nearest name, or how later revisions come to be."""
         if self.suggestion:
             return f"did you mean `{self.suggestion}`?"
         return "choose one of those that are there; `swc train` makes the later ones"
 
     def notes(self) -> tuple[str, ...]:
-        """What is there."""
         return (f"there are: {', '.join(self.known)}",)
 
 
@@ -79,11 +74,9 @@ class LayerNeedsText(Diagnostic):
     file_format: str
 
     def message(self) -> str:
-        """Which format."""
         return f"`--layer` gives text, not {self.file_format}"
 
     def help(self) -> str:
-        """What to leave out."""
         return "leave out `--format`, or leave out `--layer`"
 
 
@@ -100,11 +93,9 @@ class NothingInCommon(Diagnostic):
     second: str
 
     def message(self) -> str:
-        """Which two."""
         return f"`{self.first}` and `{self.second}` have no layer in common"
 
     def help(self) -> str:
-        """What to compare."""
         return "compare two revisions of one ensemble, such as `swc diff RUN:0 RUN:1`"
 
 
@@ -121,11 +112,9 @@ class NothingMeasured(Diagnostic):
     wanted: str
 
     def message(self) -> str:
-        """What is missing, and where."""
         return f"`{self.place}` has measured no {self.wanted} yet"
 
     def help(self) -> str:
-        """How it comes to be."""
         return "run `swc train` first, or name another run"
 
 
@@ -144,13 +133,11 @@ class NothingEvaluated(Diagnostic):
     wanted: str = ""
 
     def message(self) -> str:
-        """Where there is none."""
         return (
             f"`{self.place}` has no {self.wanted} evaluated" if self.wanted else f"`{self.place}` was not evaluated yet"
         )
 
     def help(self) -> str:
-        """How to."""
         match self.wanted:
             case "interpolation":
                 return "run `swc eval --interpolate` first; it takes two members of one architecture"
@@ -172,11 +159,9 @@ class OneRevision(Diagnostic):
     place: str
 
     def message(self) -> str:
-        """Where."""
         return f"`{self.place}` has one revision: there is nothing to compare it with"
 
     def help(self) -> str:
-        """The ways out."""
         return "name a second place, or run `swc train` up to its first recompile"
 
 

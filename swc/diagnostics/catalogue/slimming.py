@@ -25,11 +25,9 @@ class SlicesMissing(Diagnostic):
     ensemble: str
 
     def message(self) -> str:
-        """Which ensemble."""
         return f"`{self.ensemble}` shares no convolutions as `slices`"
 
     def help(self) -> str:
-        """What can be slimmed."""
         return "train members of several widths with `share conv as slices`, and slim that run"
 
 
@@ -48,11 +46,9 @@ class TargetOutOfReach(Diagnostic):
     whole: int
 
     def message(self) -> str:
-        """What was asked for, and what there is."""
         return f"no cut network keeps within {self.limit:,} multiply-adds: the smallest takes {self.least:,}"
 
     def help(self) -> str:
-        """The least that can be asked for."""
         return f"ask for at least {-(-100 * self.least // self.whole)}% of the widest member's {self.whole:,}"
 
 
@@ -68,11 +64,9 @@ class SeveralWidest(Diagnostic):
     members: tuple[str, ...]
 
     def message(self) -> str:
-        """Which ones."""
         return f"several members are the widest: {', '.join(f'`{name}`' for name in self.members)}"
 
     def help(self) -> str:
-        """The way out."""
         return "train an ensemble with one widest member"
 
 
@@ -89,11 +83,9 @@ class NotSlimmable(Diagnostic):
     family: str
 
     def message(self) -> str:
-        """Which member, and what it is."""
         return f"member `{self.member}` is a `{self.family}`, whose channels cannot be numbered by hand"
 
     def help(self) -> str:
-        """What can be slimmed."""
         return "slim an ensemble of `wrn(...)` members"
 
 
@@ -109,11 +101,9 @@ class UnreadableTarget(Diagnostic):
     found: str
 
     def message(self) -> str:
-        """What was written."""
         return f"`{self.found}` is no number of multiply-adds"
 
     def help(self) -> str:
-        """Examples."""
         return "write a part of the widest member, `--flops 50%`, or a number, `--flops 12M`"
 
 

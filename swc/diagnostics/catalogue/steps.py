@@ -27,11 +27,9 @@ class UnknownStep(Diagnostic):
     steps: tuple[str, ...]
 
     def message(self) -> str:
-        """The name nobody knows."""
         return f"there is no step strategy `{self.name}`"
 
     def help(self) -> str:
-        """The nearest name, or all."""
         return offer(self.name, self.steps)
 
 
@@ -48,11 +46,9 @@ class StepWithoutMembers(Diagnostic):
     family: str
 
     def message(self) -> str:
-        """The strategy and whom it is for."""
         return f"the step `{self.step}` is for members of the family `{self.family}`, and there are none"
 
     def help(self) -> str:
-        """The way out."""
         return f"write a member `{self.family}(...)`, or take `step {self.step}` away"
 
 
@@ -69,11 +65,9 @@ class MembersWithoutStep(Diagnostic):
     step: str
 
     def message(self) -> str:
-        """The family and its strategy."""
         return f"members of the family `{self.family}` are trained by `step {self.step}`, and by no other"
 
     def help(self) -> str:
-        """State it."""
         return f"write `step {self.step}`"
 
 
@@ -90,11 +84,9 @@ class BatchTooSmallToSplit(Diagnostic):
     networks: int
 
     def message(self) -> str:
-        """How many of each."""
         return f"`step split` parts batches of {self.batch} images among {self.networks} networks: some would see none"
 
     def help(self) -> str:
-        """The two ways out."""
         return f"write `batch {self.networks}` or more, or `step independent`"
 
 

@@ -24,11 +24,9 @@ class ImportCycle(Diagnostic):
     chain: tuple[str, ...]
 
     def message(self) -> str:
-        """The way round."""
         return f"this import goes in a circle: {' -> '.join(self.chain)}"
 
     def help(self) -> str:
-        """Break it."""
         return "move what both files need into a file of its own"
 
 
@@ -45,11 +43,9 @@ class ExtendsCycle(Diagnostic):
     word: str = "extends"
 
     def message(self) -> str:
-        """The way round."""
         return f"`{self.word}` goes in a circle: {' -> '.join(self.chain)}"
 
     def help(self) -> str:
-        """Break it."""
         return f"let one of them stand on its own, without `{self.word}`"
 
 
@@ -65,11 +61,9 @@ class ParamCycle(Diagnostic):
     chain: tuple[str, ...]
 
     def message(self) -> str:
-        """The way round."""
         return f"these params are defined by one another: {' -> '.join(self.chain)}"
 
     def help(self) -> str:
-        """Break it."""
         return "give one of them a value of its own"
 
 
@@ -87,11 +81,9 @@ class DuplicateDefinition(Diagnostic):
     first: str
 
     def message(self) -> str:
-        """The name, and where the first stands."""
         return f"{self.kind} `{self.name}` is already defined {self.first}"
 
     def help(self) -> str:
-        """Rename."""
         return f"give one {self.kind} another name"
 
 
@@ -109,11 +101,9 @@ class DuplicateItem(Diagnostic):
     first: str
 
     def message(self) -> str:
-        """What stands twice."""
         return f"{self.what} is already stated at {self.first}"
 
     def help(self) -> str:
-        """Leave one."""
         return "remove one of the two, or give it another name"
 
 
@@ -129,11 +119,9 @@ class DuplicateArgument(Diagnostic):
     of: str
 
     def message(self) -> str:
-        """The argument, and the call."""
         return f"`{self.of}` is given `{self.name}` twice"
 
     def help(self) -> str:
-        """Leave one."""
         return "remove one of the two"
 
 
@@ -151,11 +139,9 @@ class MissingItem(Diagnostic):
     example: str
 
     def message(self) -> str:
-        """What is missing."""
         return f"{self.inside} has no {self.what}"
 
     def help(self) -> str:
-        """The line to add."""
         return f"add `{self.example}`"
 
 
@@ -172,11 +158,9 @@ class MissingArgument(Diagnostic):
     of: str
 
     def message(self) -> str:
-        """The argument, and the call."""
         return f"`{self.of}` needs `{self.name}`"
 
     def help(self) -> str:
-        """Give it."""
         return f"write `{self.of}({self.name}: ...)`"
 
 
@@ -193,11 +177,9 @@ class PlainArgument(Diagnostic):
     arguments: tuple[str, ...]
 
     def message(self) -> str:
-        """The call."""
         return f"this argument of `{self.of}` has no name"
 
     def help(self) -> str:
-        """The names it may have."""
         return f"write {' or '.join(f'`{a}: ...`' for a in self.arguments)}" if self.arguments else "leave it out"
 
 
@@ -213,11 +195,9 @@ class NoEnsemble(Diagnostic):
     file: str
 
     def message(self) -> str:
-        """The file."""
         return f"`{self.file}` defines no ensemble"
 
     def help(self) -> str:
-        """Write one."""
         return "write `ensemble NAME { ... }`"
 
 
@@ -235,11 +215,9 @@ class SeveralEnsembles(Diagnostic):
     place: str = ""
 
     def message(self) -> str:
-        """The ensembles."""
         return f"`{self.file}` defines several ensembles: {', '.join(self.ensembles)}"
 
     def help(self) -> str:
-        """Choose."""
         name = self.ensembles[0]
         return f"choose one: `{self.place}:{name}`" if self.place else f"choose one, say with `--ensemble {name}`"
 
@@ -256,11 +234,9 @@ class CarryWithoutSplit(Diagnostic):
     carry: str
 
     def message(self) -> str:
-        """The clause."""
         return f"`then {self.carry}` has no `then split` before it"
 
     def help(self) -> str:
-        """Add the split."""
         return f"write `then split clusters below 0.1 then {self.carry}`"
 
 
@@ -277,11 +253,9 @@ class SplitAtTheEnd(Diagnostic):
     does: str
 
     def message(self) -> str:
-        """The phase."""
         return f"phase `{self.phase}` {self.does}, and no phase follows"
 
     def help(self) -> str:
-        """Add a phase."""
         return "add a phase after it: `phase main: 200 epochs`"
 
 
@@ -297,11 +271,9 @@ class ProfiledWithoutSplit(Diagnostic):
     code: ClassVar[str] = "SW132"
 
     def message(self) -> str:
-        """What is missing."""
         return "`optimal(profiled)` needs a phase that ends with `then split clusters`"
 
     def help(self) -> str:
-        """Add the phase, or use coverage."""
         return "add a search phase that ends with a split, or write `templates optimal(coverage)`"
 
 
@@ -317,11 +289,9 @@ class SketchedProfile(Diagnostic):
     code: ClassVar[str] = "SW133"
 
     def message(self) -> str:
-        """What excludes what."""
         return "`sketch` keeps no gradients for `optimal(profiled)` to go by"
 
     def help(self) -> str:
-        """Either of the two."""
         return "leave `sketch` out, or write `templates optimal(coverage)`"
 
 
@@ -336,11 +306,9 @@ class NothingToGroup(Diagnostic):
     code: ClassVar[str] = "SW134"
 
     def message(self) -> str:
-        """What is missing."""
         return "`then group layers` has no block that is shared as `shapeshifter`"
 
     def help(self) -> str:
-        """The two ways out."""
         return (
             "share a block `as shapeshifter`, or split the clusters of `superweights`: `then split clusters below 0.1`"
         )
@@ -357,11 +325,9 @@ class GroupsCannotContinue(Diagnostic):
     code: ClassVar[str] = "SW135"
 
     def message(self) -> str:
-        """What cannot be."""
         return "after `then group layers` there are other banks: weights cannot continue"
 
     def help(self) -> str:
-        """Start the next phase from scratch."""
         return "write `then restart`"
 
 

@@ -25,11 +25,9 @@ class NotASweep(Diagnostic):
     reason: str
 
     def message(self) -> str:
-        """Which file, and what is wrong with it."""
         return f"`{self.path}` is no sweep: {self.reason}"
 
     def help(self) -> str:
-        """What it looks like."""
         return 'write `spec = "../multi_width.sw"`, then `[vary]` and lines such as `beta = [0.1, 0.9]`'
 
 
@@ -47,11 +45,9 @@ class CellsFailed(Diagnostic):
     folder: str
 
     def message(self) -> str:
-        """How many."""
         return f"{self.failed} of {self.cells} runs failed"
 
     def help(self) -> str:
-        """Where to look, and how to go on."""
         return f"see `train.log` below {self.folder}; the same command runs only what is not done"
 
 
@@ -70,11 +66,9 @@ class SweepOfAnotherScale(Diagnostic):
     now: float
 
     def message(self) -> str:
-        """Which folder, and both scales."""
         return f"the sweep in `{self.folder}` was begun with its epochs scaled by {self.was:g}, not {self.now:g}"
 
     def help(self) -> str:
-        """The way on with it, and the way to another."""
         return f"go on with it with `--epochs-scale {self.was:g}`, or use `-o FOLDER` to begin another beside it"
 
 
@@ -92,11 +86,9 @@ class SweepOfAnotherSpec(Diagnostic):
     cell: str
 
     def message(self) -> str:
-        """Which run of which folder."""
         return f"the run `{self.cell}` in `{self.folder}` was begun with another spec"
 
     def help(self) -> str:
-        """The ways out."""
         return "use `-o FOLDER` to sweep in another folder, undo what was changed in the spec, or remove the old runs"
 
 
@@ -113,11 +105,9 @@ class CellsElsewhere(Diagnostic):
     cells: int
 
     def message(self) -> str:
-        """How many."""
         return f"{self.elsewhere} of {self.cells} runs are trained by another process"
 
     def help(self) -> str:
-        """Wait."""
         return "wait for it or stop it; then the same command puts them into the table"
 
 

@@ -39,12 +39,10 @@ class UnexpectedWord(Diagnostic):
     advice: str = ""
 
     def message(self) -> str:
-        """What may stand here, and what does."""
         where = f" in the `{self.inside}` block" if self.inside else ""
         return f"expected {either(self.expected)}{where}, found {self.found}"
 
     def help(self) -> str:
-        """The word that was probably meant, what went wrong where that is known, or how such a block looks."""
         if self.meant:
             return f"did you mean `{self.meant}`?"
         return self.advice or EXAMPLES[self.inside]
@@ -62,11 +60,9 @@ class UnclosedBlock(Diagnostic):
     inside: str
 
     def message(self) -> str:
-        """Which block is open at the end of the file."""
         return f"the `{self.inside}` block that opens here is never closed"
 
     def help(self) -> str:
-        """Close it."""
         return f"end the `{self.inside}` block with `}}`"
 
 
@@ -82,11 +78,9 @@ class StrayCharacter(Diagnostic):
     found: str
 
     def message(self) -> str:
-        """The characters that mean nothing."""
         return f"`{self.found}` means nothing in this language"
 
     def help(self) -> str:
-        """What to write instead, where that is known."""
         if "-" in self.found:
             return "a name joins its words with underscores: `deep_wide`"
         if "%" in self.found:
@@ -108,11 +102,9 @@ class MalformedNumber(Diagnostic):
     is_too_long: bool = False  # well-formed, and larger, smaller or longer than what is taken
 
     def message(self) -> str:
-        """What is no number."""
         return f"`{self.found}` is {'beyond the numbers' if self.is_too_long else 'not a number'} of the language"
 
     def help(self) -> str:
-        """The forms a number may have."""
         form = "write it like `200`, `0.1`, `5e-4`, `18M` or `50%`; the suffixes are k, M, G and %"
         return f"{form}; numbers lie between 1e-18 and 1e18" if self.is_too_long else form
 
@@ -128,11 +120,9 @@ class UnclosedText(Diagnostic):
     code: ClassVar[str] = "SW005"
 
     def message(self) -> str:
-        """Where a text is open."""
         return "this text has no closing quote on its line"
 
     def help(self) -> str:
-        """Close it."""
         return 'end the text with `"`'
 
 
@@ -156,11 +146,9 @@ class TooDeep(Diagnostic):
     most: int
 
     def message(self) -> str:
-        """What is too deep."""
         return f"{self.what} go more than {self.most} levels deep"
 
     def help(self) -> str:
-        """Fewer levels."""
         return "take levels out"
 
 
@@ -177,11 +165,9 @@ class TextTooLong(Diagnostic):
     most: int
 
     def message(self) -> str:
-        """Which file is too long."""
         return f"`{self.path}`, with all that it imports, has more than {self.most:,} bytes"
 
     def help(self) -> str:
-        """Another file, or a shorter one."""
         return "name another file, or split this one"
 
 
@@ -197,11 +183,9 @@ class TooManyMistakes(Diagnostic):
     most: int
 
     def message(self) -> str:
-        """How many there are."""
         return f"there are more than {self.most:,} mistakes: reading stops here"
 
     def help(self) -> str:
-        """The first ones first."""
         return "mend the first mistakes, or name another file"
 
 

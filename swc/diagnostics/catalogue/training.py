@@ -24,11 +24,9 @@ class NothingToTrain(Diagnostic):
     ensemble: str
 
     def message(self) -> str:
-        """Which ensemble."""
         return f"the ensemble `{self.ensemble}` has no train block"
 
     def help(self) -> str:
-        """Add one."""
         return "add a train block with a recipe and at least one phase, and compile again"
 
 
@@ -48,16 +46,13 @@ class RunOfAnotherSpec(Diagnostic):
     scale: float | None = None
 
     def message(self) -> str:
-        """Which folder."""
         return f"the run in `{self.folder}` was begun with another spec"
 
     def help(self) -> str:
-        """The way on with that run, where its scale is all that differs, and the two ways to a new one."""
         on = "" if self.scale is None else f"go on with it with `--epochs-scale {self.scale:g}`, or "
         return f"{on}use `--fresh` to set that run aside, or `--run FOLDER` to begin another beside it"
 
     def notes(self) -> tuple[str, ...]:
-        """What differs."""
         return (f"what differs: {', '.join(self.differs) or 'the name'}",)
 
 
@@ -75,11 +70,9 @@ class NoDevice(Diagnostic):
     known: tuple[str, ...] = ("cpu",)
 
     def message(self) -> str:
-        """Which device."""
         return f"there is no device `{self.device}` here"
 
     def help(self) -> str:
-        """What there is."""
         return f"use one of {', '.join(f'`{name}`' for name in self.known)}, or leave the option out"
 
 
@@ -97,15 +90,12 @@ class SurroundingsChanged(Diagnostic):
     changes: tuple[str, ...]
 
     def message(self) -> str:
-        """That bits will differ."""
         return "the run goes on under other conditions; its last bits will differ from an undisturbed run"
 
     def help(self) -> str:
-        """How to get the same bits."""
         return "for the same bits, go on with the same machine, library versions and `--threads`"
 
     def notes(self) -> tuple[str, ...]:
-        """What changed."""
         return self.changes
 
 
@@ -123,12 +113,10 @@ class RunBusy(Diagnostic):
     process: int | None = None
 
     def message(self) -> str:
-        """Which run, and which process where it said so."""
         number = "" if self.process is None else f" ({self.process})"
         return f"another process{number} is training the run in `{self.folder}`"
 
     def help(self) -> str:
-        """Wait, stop it, or train elsewhere."""
         return "wait for it or stop it, or use `--run FOLDER` to train beside it"
 
 
@@ -145,11 +133,9 @@ class PartMissing(Diagnostic):
     path: str
 
     def message(self) -> str:
-        """Which file."""
         return f"`{self.path}` is missing"
 
     def help(self) -> str:
-        """Where to get it."""
         return "copy it back; or make a build again with `swc compile`, a run with `swc train --fresh`"
 
 
@@ -165,11 +151,9 @@ class NotARun(Diagnostic):
     folder: str
 
     def message(self) -> str:
-        """Which folder."""
         return f"`{self.folder}` holds something else than a run"
 
     def help(self) -> str:
-        """Another folder."""
         return "name the folder of a run, or one that is empty or not there yet"
 
 
@@ -185,11 +169,9 @@ class CheckpointsLost(Diagnostic):
     folder: str
 
     def message(self) -> str:
-        """Which run."""
         return f"the run in `{self.folder}` has records but no checkpoint"
 
     def help(self) -> str:
-        """Restore the checkpoint, or start from scratch."""
         return "copy its checkpoints back, or use `--fresh` to set the run aside and begin a new one"
 
 
@@ -207,11 +189,9 @@ class MemberChanged(Diagnostic):
     detail: str
 
     def message(self) -> str:
-        """What does not fit."""
         return f"a member has changed since it was compiled: {self.detail}"
 
     def help(self) -> str:
-        """How to go on, and how to start from scratch."""
         return "bring the old code back to go on, or compile the spec again and begin a new run with `--fresh`"
 
 
@@ -229,11 +209,9 @@ class NoKernels(Diagnostic):
     reason: str
 
     def message(self) -> str:
-        """Why not."""
         return f"there are no CuPy kernels here: {self.reason}"
 
     def help(self) -> str:
-        """What to install, or to leave out."""
         return 'train on CUDA with `pip install "swc[cuda]"`, or leave `--kernels cupy` out'
 
 
@@ -251,15 +229,12 @@ class OwnModelFailed(Diagnostic):
     place: str
 
     def message(self) -> str:
-        """The exception."""
         return f"a member's own model failed: {self.error}"
 
     def help(self) -> str:
-        """Mend it."""
         return "mend the model and train again: the run goes on from its last checkpoint"
 
     def notes(self) -> tuple[str, ...]:
-        """The line of code that raised."""
         return (f"raised at {self.place}",)
 
 
@@ -276,11 +251,9 @@ class MemberNotFound(Diagnostic):
     detail: str
 
     def message(self) -> str:
-        """What cannot be found."""
         return f"the code of a member cannot be imported now: {self.detail}"
 
     def help(self) -> str:
-        """Bring it back."""
         return "put the file back, or install the library, and type the command again: nothing of the run is lost"
 
 
@@ -299,11 +272,9 @@ class ScaledAlready(Diagnostic):
     now: float
 
     def message(self) -> str:
-        """Both scales."""
         return f"the run in `{self.folder}` was begun with `--epochs-scale {self.was:g}`, not {self.now:g}"
 
     def help(self) -> str:
-        """The way on, and the way to another run."""
         return "leave `--epochs-scale` away to go on with it, or train its build folder with `--run FOLDER`"
 
 

@@ -25,11 +25,9 @@ class StandardLibraryFactory(Diagnostic):
     name: str
 
     def message(self) -> str:
-        """The name."""
         return f"`{self.name}` belongs to Python's own library, which makes no models"
 
     def help(self) -> str:
-        """Name one's own."""
         return 'name a function of a module of your own, as in `python("nets:small")`'
 
 
@@ -47,11 +45,9 @@ class NotAFactory(Diagnostic):
     found: str
 
     def message(self) -> str:
-        """What the name stands for."""
         return f"`{self.name}` is {self.found}, not a `torch.nn.Module` class nor a Python function"
 
     def help(self) -> str:
-        """Write a function."""
         return "write a function in that module that makes the model, and name it"
 
 
@@ -69,12 +65,10 @@ class FactoryElsewhere(Diagnostic):
     factory: str | None = None
 
     def message(self) -> str:
-        """Where it comes from."""
         module = self.name.partition(":")[0]
         return f"`{self.name}` is not defined in `{module}` but in `{self.home}`"
 
     def help(self) -> str:
-        """Its own name, or a function."""
         module = self.name.partition(":")[0]
         own = f"write a function in `{module}` that makes the model, and name it"
         return own if self.factory is None else f'write `python("{self.factory}")`, or {own}'
@@ -92,11 +86,9 @@ class FactoryHidden(Diagnostic):
     file: str
 
     def message(self) -> str:
-        """Which file."""
         return f"`{self.file}` has the name of an installed package, which is imported in its place"
 
     def help(self) -> str:
-        """Another name."""
         return "rename the file, and name it so in the spec"
 
 
@@ -113,11 +105,9 @@ class ModuleHidden(Diagnostic):
     file: str
 
     def message(self) -> str:
-        """Which file."""
         return f"`{self.file}` is not imported: an installed module has its name"
 
     def help(self) -> str:
-        """Another name."""
         return "if the members' code meant this file, rename it"
 
 
@@ -136,12 +126,10 @@ class NotCompiledYet(Diagnostic):
     members: tuple[str, ...]
 
     def message(self) -> str:
-        """Which members."""
         names = ", ".join(f"`{name}`" for name in self.members)
         return f"the layers of {names} are not known: only compiling runs the code of `python(...)` members"
 
     def help(self) -> str:
-        """The command."""
         return f"compile it first, with the same params: `swc compile {self.file}`"
 
 
@@ -160,15 +148,12 @@ class ConsentMissing(Diagnostic):
     reason: str = ""
 
     def message(self) -> str:
-        """Which folder."""
         return f"`{self.place}` runs code that you have not consented to"
 
     def help(self) -> str:
-        """Read it, then say so."""
         return "read the code; to run it, give `--trust`, or compile the spec yourself"
 
     def notes(self) -> tuple[str, ...]:
-        """What would run."""
         return (*(f"it would run {file}" for file in self.files), *((self.reason,) if self.reason else ()))
 
 
@@ -185,15 +170,12 @@ class CodeChanged(Diagnostic):
     changes: tuple[str, ...]
 
     def message(self) -> str:
-        """Which folder."""
         return f"the code of the members of `{self.place}` has changed since you compiled it"
 
     def help(self) -> str:
-        """Compile again, or trust."""
         return "compile the spec again, or give `--trust` to run the code as it is now"
 
     def notes(self) -> tuple[str, ...]:
-        """What has changed."""
         return self.changes
 
 
@@ -211,11 +193,9 @@ class ConsentNotKept(Diagnostic):
     reason: str
 
     def message(self) -> str:
-        """Where, and why not."""
         return f"your consent to the members' code cannot be kept in `{self.folder}`: {self.reason}"
 
     def help(self) -> str:
-        """Another folder."""
         return "make the folder writable, or name another in `XDG_STATE_HOME`; else later commands need `--trust`"
 
 
@@ -232,11 +212,9 @@ class CostsUnknown(Diagnostic):
     ensemble: str
 
     def message(self) -> str:
-        """Which ensemble."""
         return f"the multiply-adds of `{self.ensemble}` were not counted when it was compiled"
 
     def help(self) -> str:
-        """Compile it again."""
         return "compile its spec again"
 
 

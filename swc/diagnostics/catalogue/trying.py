@@ -35,12 +35,10 @@ class BuildsDiffer(Diagnostic):
     differs: tuple[str, ...]
 
     def message(self) -> str:
-        """The model, and what is not the same."""
         what = ", ".join(self.differs) if " " in self.differs[0] else _listed(self.differs)
         return f"two builds of `{self.name}` differ in {what}"
 
     def help(self) -> str:
-        """What a factory may depend on."""
         return "let the factory depend on its arguments alone, and keep what it draws in a buffer (`register_buffer`)"
 
 
@@ -60,12 +58,10 @@ class StateNotKept(Diagnostic):
     tensors: tuple[str, ...] = ()
 
     def message(self) -> str:
-        """The model, and why."""
         which = f" {_listed(self.tensors)}" if self.tensors else ""
         return f"the state of `{self.name}` cannot be kept in a checkpoint{':' if which else ''}{which}: {self.reason}"
 
     def help(self) -> str:
-        """What is kept."""
         return "give every buffer its shape and a dense type where the model is built, and keep both"
 
 
@@ -86,18 +82,15 @@ class StateElsewhere(Diagnostic):
     tensors: tuple[str, ...] = ()
 
     def message(self) -> str:
-        """The model, and where the difference shows."""
         return f"`{self.name}` keeps what no checkpoint holds: with its state in a second build it differs {self.when}"
 
     def help(self) -> str:
-        """Use a buffer."""
         return (
             "keep in a buffer (`register_buffer`) whatever the model changes while it runs, and draw from torch's "
             + ("global generator")
         )
 
     def notes(self) -> tuple[str, ...]:
-        """The buffers that are not kept and changed."""
         return (f"changed, and not kept: {_listed(self.tensors)}",) if self.tensors else ()
 
 
@@ -117,15 +110,12 @@ class NotTrainable(Diagnostic):
     place: str = ""
 
     def message(self) -> str:
-        """The model, what it was asked, and the exception."""
         return f"`{self.name}` cannot be {self.act}: {self.error}"
 
     def help(self) -> str:
-        """Try it by hand."""
         return "do the same with the model in Python, and correct what it raises"
 
     def notes(self) -> tuple[str, ...]:
-        """The line of code that raised."""
         return (f"raised at {self.place}",) if self.place else ()
 
 
@@ -144,11 +134,9 @@ class UnusableLogits(Diagnostic):
     mode: str
 
     def message(self) -> str:
-        """The model, the mode and the kind."""
         return f"`{self.name}` gives {self.found} in {self.mode} mode"
 
     def help(self) -> str:
-        """What is needed."""
         return (
             "let the model return floating-point logits that gradients flow through: in training mode, and in eval "
             "mode too where clusters are split or coefficients untied"
@@ -171,11 +159,9 @@ class NoGradient(Diagnostic):
     layers: tuple[str, ...]
 
     def message(self) -> str:
-        """The model and the layers."""
         return f"no gradient reaches these layers of `{self.name}`: {_listed(self.layers)}"
 
     def help(self) -> str:
-        """Look whether that is meant."""
         return "take them out of the model, or leave them out of the share blocks, unless that is meant"
 
 
@@ -195,15 +181,12 @@ class NotItself(Diagnostic):
     tensors: tuple[str, ...] = ()
 
     def message(self) -> str:
-        """The model, and where the difference shows."""
         return f"`{self.name}` does not stay itself in an ensemble: it differs from the plain model {self.when}"
 
     def help(self) -> str:
-        """What to change."""
         return "read a layer's weight as `layer.weight` where it is used, and give each buffer its own memory"
 
     def notes(self) -> tuple[str, ...]:
-        """The tensors that shared memory."""
         return (f"these shared memory with others: {_listed(self.tensors)}",) if self.tensors else ()
 
 

@@ -24,11 +24,9 @@ class UnusedParam(Diagnostic):
     name: str
 
     def message(self) -> str:
-        """The param."""
         return f"param `{self.name}` is not used"
 
     def help(self) -> str:
-        """Use or remove it."""
         return "use it, or remove it"
 
 
@@ -44,11 +42,9 @@ class UnusedImport(Diagnostic):
     name: str
 
     def message(self) -> str:
-        """The file."""
         return f"nothing of `{self.name}` is used"
 
     def help(self) -> str:
-        """Remove it."""
         return "remove the import"
 
 
@@ -64,11 +60,9 @@ class NothingToUntie(Diagnostic):
     severity: ClassVar[Severity] = Severity.WARNING
 
     def message(self) -> str:
-        """What has no effect."""
         return "no coefficients are tied: `untie` has nothing to do"
 
     def help(self) -> str:
-        """Tie or leave."""
         return "write `coefficients by partner`, or remove the clause"
 
 
@@ -87,11 +81,9 @@ class ItemWithoutEffect(Diagnostic):
     policy: str
 
     def message(self) -> str:
-        """Which item, and of which policy."""
         return f"`{self.item}` has no effect with the policy `{self.policy}`"
 
     def help(self) -> str:
-        """Remove it."""
         return f"remove `{self.item}`, or share as `superweights`"
 
 
@@ -108,11 +100,9 @@ class NothingToSplit(Diagnostic):
     severity: ClassVar[Severity] = Severity.WARNING
 
     def message(self) -> str:
-        """What has no effect."""
         return "no block is shared as `superweights`: there are no clusters to split"
 
     def help(self) -> str:
-        """Share or leave."""
         return "share a block as `superweights`, or remove the clause"
 
 
@@ -129,11 +119,9 @@ class FewerToDraw(Diagnostic):
     others: int
 
     def message(self) -> str:
-        """How many there are."""
         return f"`random: {self.drawn}` of {self.others} networks between the largest and the smallest: all are trained"
 
     def help(self) -> str:
-        """State as many."""
         return f"write `random: {self.others}`, or add members"
 
 

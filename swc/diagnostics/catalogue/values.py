@@ -26,11 +26,9 @@ class WrongType(Diagnostic):
     found: str
 
     def message(self) -> str:
-        """What is needed, and what there is."""
         return f"{self.what} is {self.wanted}, not {self.found}"
 
     def help(self) -> str:
-        """Give the right kind."""
         return f"write {self.wanted}"
 
 
@@ -48,11 +46,9 @@ class OutOfRange(Diagnostic):
     found: str
 
     def message(self) -> str:
-        """The range, and the value."""
         return f"{self.what} must be {self.wanted}, not {self.found}"
 
     def help(self) -> str:
-        """Keep to the range."""
         return f"choose a value that is {self.wanted}"
 
 
@@ -70,11 +66,9 @@ class WrongUnit(Diagnostic):
     advice: str
 
     def message(self) -> str:
-        """The value."""
         return f"`{self.found}` has the wrong unit for {self.what}"
 
     def help(self) -> str:
-        """The right unit."""
         return self.advice
 
 
@@ -91,11 +85,9 @@ class BudgetWithoutUnit(Diagnostic):
     found: str
 
     def message(self) -> str:
-        """The value."""
         return f"budget `{self.found}` does not say what it counts"
 
     def help(self) -> str:
-        """Say it."""
         return f"write `budget {self.found} templates` or `budget {self.found} parameters`"
 
 
@@ -114,11 +106,9 @@ class WrongSetting(Diagnostic):
     found: str
 
     def message(self) -> str:
-        """The kinds."""
         return f"param `{self.name}` is {self.wanted}, and cannot be set to {self.found}"
 
     def help(self) -> str:
-        """Give the right kind."""
         return f"set it to {self.wanted}"
 
 
@@ -135,11 +125,9 @@ class MalformedSetting(Diagnostic):
     found: str
 
     def message(self) -> str:
-        """The text."""
         return f"`{self.found}` is no value for param `{self.name}`"
 
     def help(self) -> str:
-        """Show some."""
         return "write it as in a file: `0.5`, `18M`, `50%`, `cifar10`, `[60, 120]`"
 
 
@@ -157,11 +145,9 @@ class UntieOutsidePhase(Diagnostic):
     phase: str
 
     def message(self) -> str:
-        """Both numbers."""
         return f"epoch {self.after} is no point to untie at, within the {self.epochs} epochs of phase `{self.phase}`"
 
     def help(self) -> str:
-        """Choose a smaller one."""
         return "choose epochs that rise from clause to clause and lie below the length of the phase"
 
 
@@ -177,11 +163,9 @@ class UnorderedMilestones(Diagnostic):
     found: str
 
     def message(self) -> str:
-        """The list."""
         return f"milestones `{self.found}` do not rise"
 
     def help(self) -> str:
-        """Sort them."""
         return "list each epoch once, smallest first"
 
 
@@ -197,11 +181,9 @@ class MalformedFactory(Diagnostic):
     found: str
 
     def message(self) -> str:
-        """The text."""
         return f"`{self.found}` does not name a factory"
 
     def help(self) -> str:
-        """Show the form."""
         return 'write `python("package.module:factory")`'
 
 
@@ -217,11 +199,9 @@ class MalformedGroups(Diagnostic):
     found: str
 
     def message(self) -> str:
-        """What there is."""
         return f"a clustering is a list of lists of texts, not {self.found}"
 
     def help(self) -> str:
-        """Show the form."""
         return 'write it like `[["*.block1.*"], ["*.block2.*"]]`'
 
 
@@ -239,11 +219,9 @@ class MilestoneNeverReached(Diagnostic):
     epochs: int
 
     def message(self) -> str:
-        """Both numbers."""
         return f"epoch {self.milestone} of the schedule is never reached: the longest phase has {self.epochs} epochs"
 
     def help(self) -> str:
-        """Move it."""
         return "choose a smaller one, or more epochs"
 
 

@@ -18,10 +18,9 @@ from swc_runtime.weights.kernels.reference import Kernels
 
 
 class KernelsByPrecision:
-    """See `Kernels`. `make(weights)` gives those that compose in that type (None: the templates' own).
+    """The kernels of each type of weights; `make(weights)` builds those of one type (None: the templates' own).
 
-    Those of the templates' own type are made at once, so that what they cannot do is told here; the others when they
-    are first asked for.
+    Those of the templates' own type are built at once, so that their errors come here; the others on first use.
     """
 
     def __init__(self, make: Callable[[torch.dtype | None], Kernels]) -> None:
@@ -36,11 +35,9 @@ class KernelsByPrecision:
         return self._made[weights]
 
     def compose(self, stored: Stored, dtype: torch.dtype | None = None) -> tuple[Tensor, ...]:
-        """See `Kernels`."""
         return self._of(dtype).compose(stored, dtype)
 
     def make(self, stored: Stored, dtype: torch.dtype | None = None) -> tuple[Tensor, ...]:
-        """See `Kernels`."""
         wanted = self._of(dtype)
         if wanted is not self._last:
             self._last.release()  # so that its memory is free before more is asked for
@@ -48,13 +45,11 @@ class KernelsByPrecision:
         return wanted.make(stored, dtype)
 
     def pull(self, gradients: Sequence[Tensor | None], stored: Stored) -> tuple[Tensor, ...]:
-        """See `Kernels`."""
         return self._last.pull(gradients, stored)
 
     def release(self) -> None:
-        """See `Kernels`."""
         self._last.release()
 
     def slot_gradients(self, gradients: Sequence[Tensor], templates: Sequence[Tensor]) -> list[Tensor]:
-        """See `Kernels`; by the kernels that read such gradients as they are."""
+        # by the kernels of the gradients' own type, which read them without a copy
         return self._of(gradients[0].dtype if gradients else None).slot_gradients(gradients, templates)

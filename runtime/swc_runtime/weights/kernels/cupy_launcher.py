@@ -42,7 +42,6 @@ class CupyLauncher:
             raise RuntimeError(str(error)) from error
 
     def launch(self, kernel: str, blocks: int, *arguments: Tensor) -> None:
-        """See `Launcher`."""
         cupy = self._cupy
         stream = cupy.cuda.Stream.from_external(torch.cuda.current_stream(self._device))
         with torch.cuda.device(self._device), cupy.cuda.Device(self._device.index), stream:

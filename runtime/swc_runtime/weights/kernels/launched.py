@@ -93,12 +93,11 @@ class LaunchedKernels:
         return self._table(sums.rows), self._table(sums.parts)
 
     def compose(self, stored: Stored, dtype: torch.dtype | None = None) -> tuple[Tensor, ...]:
-        """See `Kernels`; the indices are the plan's own, which the kernels have in their tables."""
+        # stored.indices is not needed: the kernels' tables hold the plan's own
         made: tuple[Tensor, ...] = Composed.apply(self, *stored.templates, *stored.tables)
         return made if dtype in (None, self.weights) else tuple(weight.to(dtype) for weight in made)
 
     def slot_gradients(self, gradients: Sequence[Tensor], templates: Sequence[Tensor]) -> list[Tensor]:
-        """See `Kernels`."""
         none = [None] * len(templates)
         sizes = zip(self.plan.banks, self._num_templates, strict=True)
         rows = [self._new((len(bank.slots), num)) for bank, num in sizes]
@@ -106,11 +105,9 @@ class LaunchedKernels:
         return [row.double() for row in rows]
 
     def release(self) -> None:
-        """See `Kernels`."""
         self._kept = None
 
     def make(self, stored: Stored, dtype: torch.dtype | None = None) -> tuple[Tensor, ...]:
-        """See `Kernels`."""
         if self._kept is None:
             with torch.inference_mode(False):  # training will use it too
                 self._kept = self._buffer()
@@ -118,7 +115,6 @@ class LaunchedKernels:
         return made if dtype in (None, self.weights) else tuple(weight.to(dtype) for weight in made)
 
     def pull(self, gradients: Sequence[Tensor | None], stored: Stored) -> tuple[Tensor, ...]:
-        """See `Kernels`."""
         given = stored.templates, stored.tables
         templates, tables = ([self._new(tensor.shape) for tensor in tensors] for tensors in given)
         self._pull(gradients, given, (templates, tables), self._by_coefficient)

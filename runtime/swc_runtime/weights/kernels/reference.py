@@ -58,16 +58,13 @@ class TorchKernels:
         return self.__dict__ | {"_workspace": None}
 
     def release(self) -> None:
-        """See `Kernels`."""
         self._workspace = None
 
     def compose(self, stored: Stored, dtype: torch.dtype | None = None) -> tuple[Tensor, ...]:
-        """See `Kernels`."""
         made: tuple[Tensor, ...] = Compose.apply(self.plan, dtype, *stored.indices, *stored.templates, *stored.tables)
         return made
 
     def make(self, stored: Stored, dtype: torch.dtype | None = None) -> tuple[Tensor, ...]:
-        """See `Kernels`."""
         like = stored.templates[0].detach()
         dtype = dtype or like.dtype
         if self._workspace is None or not self._workspace.suits(like, dtype):
@@ -79,14 +76,12 @@ class TorchKernels:
         return self._workspace.outputs
 
     def pull(self, gradients: Sequence[Tensor | None], stored: Stored) -> tuple[Tensor, ...]:
-        """See `Kernels`."""
         if self._workspace is None:
             raise ValueError("pull was called without make")
         with torch.no_grad(), torch.autocast(device_type=stored.templates[0].device.type, enabled=False):
             return self._workspace.pull(gradients, stored)
 
     def slot_gradients(self, gradients: Sequence[Tensor], templates: Sequence[Tensor]) -> list[Tensor]:
-        """See `Kernels`."""
         rows = gather_rows(self.plan, gradients, gradients[0])
         with torch.no_grad():
             return [(row @ bank.t()).double() for row, bank in zip(rows, templates, strict=True)]
