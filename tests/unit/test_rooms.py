@@ -5,7 +5,9 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from io import StringIO
 from pathlib import Path
+from tokenize import COMMENT, generate_tokens
 
 import networkx as nx
 import pytest
@@ -71,3 +73,29 @@ def test_the_modules_that_a_package_names_are_in_it(name: str) -> None:
 @pytest.mark.parametrize("name", MODULES)
 def test_a_module_stays_short(name: str) -> None:
     assert MODULES[name].read_text("utf-8").count("\n") < 400
+
+
+ALGORITHMS = (
+    "swc/compiler/ir",
+    "swc/compiler/passes",
+    "swc/compiler/solvers",
+    "runtime/swc_runtime/weights",
+    "runtime/swc_runtime/carry",
+)
+ORDERS = ("noqa", "type: ignore", "pragma")  # what is told to a tool and not to a reader
+
+
+def comments(text: str) -> int:
+    tokens = generate_tokens(StringIO(text).readline)
+    return sum(token.type == COMMENT and not any(order in token.string for order in ORDERS) for token in tokens)
+
+
+@pytest.mark.parametrize("folder", ALGORITHMS)
+def test_algorithms_are_explained_where_they_stand(folder: str) -> None:
+    """Three comments in a hundred lines at least: a worked example, a proof, a unit."""
+    texts = [path.read_text("utf-8") for path in sorted((ROOT / folder).rglob("*.py"))]
+    assert 100 * sum(map(comments, texts)) >= 3 * sum(text.count("\n") for text in texts)
+
+
+def test_an_order_to_a_tool_is_no_comment() -> None:
+    assert comments("a = 1  # scalars\nimport b  # noqa: E402\nc = '# no comment'\n") == 1

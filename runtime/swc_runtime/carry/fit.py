@@ -59,6 +59,8 @@ def targets_of(rows_ST: Tensor, seen_ST: Tensor, index_S: Tensor, num_coefficien
     rows, seen = rows_ST.double(), seen_ST.double()
     empty = rows.new_zeros(num_coefficients, rows.shape[1])
     weight = empty.index_add(0, index_S, seen)
+    # Two slots on one vector want 1 and 3: |x - 1|^2 + |x - 3|^2 = 2 |x - 2|^2 + 2, so the mean 2 with weight 2 has the
+    # same optimum, and the 2 that remains is what no vector could keep.
     total = empty.index_add(0, index_S, rows * seen)
     num_slots = torch.bincount(index_S, minlength=num_coefficients).double()
     return Targets(total / weight.clamp(min=1), weight, num_slots)
@@ -119,6 +121,8 @@ def _best_templates(table_NK: Tensor, wanted_NT: Tensor, patterns: Patterns, fla
     templates = wanted_NT.new_zeros(table_NK.shape[1], wanted_NT.shape[1])
     for number, columns in enumerate(patterns.columns):
         weighted = table_NK * patterns.weight[:, number, None]
+        # Normal equations of weighted least squares, (A^T W A) T = A^T W R, one for each kind of column instead of each
+        # column.
         inverse = torch.linalg.pinv(weighted.t() @ table_NK, rtol=flat, hermitian=True)
         templates[:, columns] = inverse @ (weighted.t() @ wanted_NT[:, columns])
     return templates
@@ -153,6 +157,8 @@ def fit_momentum(targets: Targets, factors: Factors) -> Factors:
 
 def balanced(factors: Factors) -> Factors:
     """The same product with coefficient vectors of norm one in the quadratic mean, as they are at the start."""
+    # A T = (A / c)(c T): the product stays, and weight decay and learning rate act on factors of the size they started
+    # with.
     norm = factors.table.square().sum(1).mean().sqrt()
     if norm == 0:
         return factors

@@ -34,6 +34,7 @@ def rebuilt_member(ensemble: Ensemble, number: int, program: Program | None = No
     wanted = program or ensemble.program
     plan = wanted.members[number]
     try:
+        # Built under the run's seed, so that constants that are drawn in `__init__` and kept nowhere come out the same.
         module = stripped(initial_member(wanted, plan, seed_of(wanted)), plan, wanted)
         take_state(module, ensemble.members[number])
     except (ValueError, ImportError, AttributeError) as error:
@@ -47,6 +48,7 @@ def take_state(module: nn.Module, source: nn.Module) -> None:
     Buffers that are not kept in checkpoints are taken over where both have them. ValueError, naming what differs.
     """
     own, given = dict(tensors_of(module)), dict(tensors_of(source))
+    # `^`: what one of the two has and the other has not
     kept = module.state_dict(keep_vars=True).keys() ^ source.state_dict(keep_vars=True).keys()
     wrong = sorted(kept | {name for name in own.keys() & given.keys() if own[name].shape != given[name].shape})
     if wrong:

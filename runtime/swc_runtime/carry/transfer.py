@@ -89,6 +89,8 @@ def _untied_momentum(
     for was, now, rows in plans:
         name = f"coefficient/{now.id}"
         if name in kept:
+            # Slots a, b, c on vector `a`; b leaves: `a` keeps its velocity, `b` starts with the value of `a` and none
+            # of its own.
             known = torch.tensor([c in was.coefficients for c in now.coefficients], device=kept[name].device)
             kept[name] = torch.where(known[:, None], kept[name][rows], 0)
     return kept
@@ -187,6 +189,7 @@ def _lifted(ensemble: Ensemble, momentum: Momentum) -> list[Tensor]:
     for plan, table, bank in zip(ensemble.plan.banks, ensemble.coefficients, ensemble.banks, strict=True):
         moved_table = momentum.get(f"coefficient/{plan.id}", torch.zeros_like(table)).double()
         moved_bank = momentum.get(f"bank/{plan.id}", torch.zeros_like(bank)).double()
+        # The first order of (A + m_A)(T + m_T) - A T: how the weights would move, whatever factors make them.
         move = table.detach().double() @ moved_bank + moved_table @ bank.detach().double()
         rows.append(move[list(plan.index)])
     return rows
@@ -225,6 +228,7 @@ def _fit_banks(plan: CompositionPlan, program: Program, weights: list[Tensor], m
         raise ValueError("templates inside another expression cannot be fitted")
     if not plan.outputs:
         return []
+    # `gather_rows` of ones says how many outputs see each scalar of a row: 0 where it is cropped.
     wanted, seen, moving = (
         gather_rows(plan, [values[n] for n in plan.direct], values[0])
         for values in (weights, [torch.ones_like(w) for w in weights], moves)
@@ -240,6 +244,7 @@ def _fit_bank(
     num_coefficients = len(bank.coefficients)
     fresh = initial_templates(program.banks[number], seed_of(program)).to(rows_ST)
     now = balanced(fit(targets_of(rows_ST, seen_ST, index_S, num_coefficients), len(fresh)))
+    # in the rows' own terms, over what is seen alone: a cropped scalar may come out as it likes
     gap = (now.table @ now.templates)[index_S] - rows_ST
     relative = float((gap * seen_ST).norm() / rows_ST.norm().clamp(min=torch.finfo(torch.float64).tiny))
     move = fit_momentum(targets_of(moving[number], seen_ST, index_S, num_coefficients), now)

@@ -64,6 +64,7 @@ def empty_parts(program: Program) -> Parts:
 
 
 def _channels_last(tensor: Tensor) -> Tensor:
+    # A channels-last weight is read by a CPU's convolutions as it is; torch would lay it out again at every call.
     if tensor.dim() != 4 or lies_plainly(tuple(tensor.shape)):
         return tensor
     return tensor.contiguous(memory_format=torch.channels_last)

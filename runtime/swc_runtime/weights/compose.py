@@ -29,6 +29,8 @@ def block_view(row_T: Tensor, offset: int, shape: Shape) -> Tensor:
     Its scalars lie channels-last (outputs, kernel..., inputs); the view has torch's order of axes, and plain strides
     where the layout is the same and torch must not take it for channels-last.
     """
+    # A block of 16x8x3x3 at offset 0 is the first 1,152 scalars, laid as [16, 3, 3, 8]; the last axis then moves to
+    # place 1. That is how torch lays a channels-last weight, so a convolution reads it without a copy.
     flat = row_T[offset : offset + prod(shape)]
     if len(shape) == 1 or lies_plainly(shape):
         return flat.view(shape)
@@ -41,6 +43,7 @@ def place_blocks(rows: Sequence[Tensor], output: Output) -> Tensor:
         return whole_view(rows, output)
     made = empty_output(output, rows[output.blocks[0].bank])
     for block in output.blocks:
+        # 48x32 of a chain: 48x16 seen of level 0's 64x16 at (0, 0), and level 1's 48x16 at (0, 16).
         made[standing(block)].copy_(visible(rows[block.bank], block))
     return made
 
@@ -89,6 +92,7 @@ def gather_bank(plan: CompositionPlan, number: int, gradients: Sequence[Tensor |
 def fill_rows(plan: CompositionPlan, number: int, gradients: Sequence[Tensor | None], rows_ST: Tensor) -> None:
     """`gather_rows` for one bank, into given rows; a gradient that is already where it belongs stays there."""
     loose = plan.loose[number]
+    # Rows whose every scalar is seen exactly once are written whole below; the others are summed into, from zero.
     for row in loose:
         rows_ST[row].zero_()
     for output, block in plan.places[number]:
@@ -126,8 +130,10 @@ class Compose(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, plan: CompositionPlan, dtype: torch.dtype | None, *tensors: Tensor) -> tuple[Tensor, ...]:
         """rows [S, T] = table[index] [S, K] @ templates [K, T] per bank, then placed."""
+        # `tensors` are all indices, then all templates, then all tables: autograd takes them flat.
         stored = _stored(tensors)
         ctx.plan = plan
+        # An output that nobody used then has no gradient, instead of zeros as large as itself.
         ctx.set_materialize_grads(False)
         ctx.save_for_backward(*tensors)
         with torch.autocast(device_type=tensors[0].device.type, enabled=False):
@@ -156,6 +162,8 @@ def _stored(tensors: tuple[Tensor, ...]) -> Stored:
 
 def pull_rows(rows_ST: Tensor, index_S: Tensor, templates_KT: Tensor, table_NK: Tensor) -> tuple[Tensor, Tensor]:
     """The gradients of a bank's templates [K, T] and table [N, K] from those of its rows."""
+    # R = A T with A [S, K] = table[index]. dT = A^T dR. dA = dR T^T, and since row s of A is row index[s] of the table,
+    # the table's gradient adds dA up over the slots that share a vector.
     templates = table_NK.index_select(0, index_S).t() @ rows_ST
     table = torch.zeros_like(table_NK).index_add_(0, index_S, rows_ST @ templates_KT.t())
     return templates, table

@@ -27,6 +27,8 @@ def initial_templates(bank: BankPlan, seed: int) -> Tensor:
     `release` takes a fan-in of 9 for every bank, as the authors' release does.
     """
     fan_in = RELEASE_FAN_IN if bank.initialisation == "release" else bank.fan_in
+    # With coefficients of norm one a weight sum_k a_k T_k has the variance of one template, 2 / fan_in (He et al.,
+    # 2015).
     drawn = torch.randn(bank.num_templates, bank.template_size, generator=_generator(seed, f"bank/{bank.id}"))
     return drawn * sqrt(2 / fan_in)
 

@@ -57,6 +57,7 @@ def lies_plainly(shape: tuple[int, ...]) -> bool:
 
     Channels-last it would lie in the same order, so that nothing else changes, with any version of torch.
     """
+    # For 64x3x1x1 both layouts put scalar (o, i) at 3 o + i; only the strides of the axes of size one differ.
     return len(shape) > 2 and shape[1] < NARROW and all(size == 1 for size in shape[2:])
 
 

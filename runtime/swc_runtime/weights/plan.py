@@ -74,6 +74,7 @@ class CompositionPlan:
     @cached_property
     def places(self) -> tuple[tuple[tuple[int, Block], ...], ...]:
         """Per bank its blocks, each with the number of the output where it stands."""
+        # Gradients go to rows, outputs are made from rows: this is the way back.
         found: list[list[tuple[int, Block]]] = [[] for _ in self.banks]
         for number, output in enumerate(self.outputs):
             for block in output.blocks:
@@ -106,12 +107,15 @@ def plan_composition(program: Program, weights: Sequence[WeightPlan] | None = No
     places = {slot: (b, row) for b, bank in enumerate(banks) for row, slot in enumerate(bank.slots)}
     whole = _plan(banks, program.weights, places)
     chosen = whole if weights is None else _plan(banks, weights, places)
+    # Ordered by all weights, not by the chosen ones: a process that runs two members of four multiplies the same rows
+    # in the same order as one that runs all, and so gets the same bits.
     return _reordered(chosen, _kept(whole))
 
 
 def _plan(
     banks: tuple[BankRows, ...], weights: Sequence[WeightPlan], places: Mapping[str, tuple[int, int]]
 ) -> CompositionPlan:
+    # `scale(combine(...) by r, s)` is no mere placing: its SuperWeight is an output of its own, which `evaluate` reads.
     direct = tuple(n for n, weight in enumerate(weights) if is_blocks(weight.expression))
     composed = [_weight_output(weights[n].expression, weights[n].shape, places) for n in direct]
     others = [weight.expression for weight in weights if not is_blocks(weight.expression)]
@@ -143,6 +147,7 @@ def _reordered(plan: CompositionPlan, kept: Sequence[frozenset[int]]) -> Composi
         )
         for bank, order, own in zip(plan.banks, orders, kept, strict=True)
     )
+    # Rows 0 to 4, of which 1 and 3 are kept: the order is 1, 3, 0, 2, 4, and row 3 stands at place 1 from now on.
     now = [{row: place for place, row in enumerate(order)} for order in orders]
     outputs = tuple(
         evolve(output, blocks=tuple(evolve(block, row=now[block.bank][block.row]) for block in output.blocks))
@@ -160,6 +165,7 @@ def _exact_rows(size: int, places: Sequence[tuple[int, Block]]) -> set[int]:
 
 
 def _is_exact(size: int, blocks: Sequence[Block]) -> bool:
+    # Blocks in the order of their offsets must follow each other without a gap from 0 to the row's end.
     end = 0
     for block in sorted(blocks, key=lambda block: block.offset):
         if block.offset != end or block.visible != block.shape:
@@ -197,6 +203,7 @@ def _weight_output(expression: Expression, shape: Shape, places: Mapping[str, tu
 
 
 def _block(placement: Placement, bank: int, row: int) -> Block:
+    # Blocks are placed on outputs and inputs; on the kernel's axes each begins at 0.
     origin = placement.origin + (0,) * (len(placement.shape) - 2)
     return Block(bank, row, placement.offset, placement.shape, placement.visible, origin)
 

@@ -47,6 +47,8 @@ class StepWeights:
         self._plan = plan
         self._made = kernels.make(sources.stored, dtype) if plan.outputs else ()
         self._gradients: list[Tensor | None] = [None] * len(self._made)
+        # Members see leaves: their backward passes end here, one member at a time, and the way to the banks is taken
+        # once.
         self._sources = [tensor.detach().requires_grad_() for tensor in self._made]
         with torch.enable_grad():
             self._carry = carried(kernels, self._gradients, sources.stored) if plan.outputs else None
@@ -76,6 +78,8 @@ class StepWeights:
         leaf = self._sources[place]
         gradient, leaf.grad = leaf.grad, None
         if gradient is not None:
+            # The weight is not read again in this step, so its memory can hold its gradient: of all gradients only
+            # those of the member that has just run need memory beside the weights.
             replaces = self._plan.replaceable[place]
             self._gradients[place] = self._made[place].copy_(gradient) if replaces else gradient
 
@@ -105,6 +109,7 @@ class _Carry(torch.autograd.Function):
         """`stored` are the templates, then the tables."""
         ctx.kernels, ctx.gradients, ctx.indices = kernels, gradients, indices
         ctx.save_for_backward(*stored)
+        # a scalar whose gradient starts `backward`; its value means nothing
         return stored[0].new_zeros(())
 
     @staticmethod

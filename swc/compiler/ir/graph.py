@@ -34,6 +34,7 @@ class Layer:
     and heads each parameter is a layer by itself, with `path` the parameter's.
     """
 
+    # `shallow.block1.0.conv1`, its weight 32x16x3x3: index 1 if one shared layer of `shallow` comes before it.
     id: str
     member: str
     path: str
@@ -75,6 +76,7 @@ class Cluster:
 class Piece:
     """A block of a level: `shape` (outputs, inputs, kernel...) placed at `origin` (output, input) of the weight."""
 
+    # The pieces of a level, one behind the other, are one template: 16x16x3x3 at (16, 0) is 2,304 scalars.
     shape: Shape
     origin: tuple[int, int]
 
@@ -91,6 +93,7 @@ class Level:
     cluster: str
     index: int
     pieces: tuple[Piece, ...]
+    # (48, 16): of what the earlier levels built, outputs from 48 on are cut off before the pieces are added.
     keep: tuple[int, int] | None = None
 
 
@@ -99,8 +102,10 @@ class Bank:
     """The templates of one level: `num_templates` of `template_size` scalars (docs/explanation/method.md)."""
 
     id: str
+    # in scalars; the bank's product is [slots, num_templates] @ [num_templates, template_size]
     template_size: int
     num_templates: int
+    # inputs times kernel of the largest layer that reads it: templates start with variance 2 / fan_in
     fan_in: int
 
 
@@ -117,6 +122,7 @@ class Slot:
     """One (member, layer, level): a row of its bank's product."""
 
     id: str
+    # `shallow.block1.0.conv1#1` is level 1 of that layer: one row of the product of its bank, here `c0.1`.
     layer: str
     bank: str
     coefficient: str
@@ -129,6 +135,7 @@ class Tensor:
     id: str
     shape: Shape
     fan_in: int
+    # `role` says whose weight decay and which line of the budget it is; `rate` multiplies its learning rate
     start: Start = "kaiming"
     role: TensorRole = "tensors"
     rate: float = 1.0

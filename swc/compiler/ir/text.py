@@ -103,6 +103,8 @@ HOST = Kind(
 NUMBER = Kind(_scalar, Tokens.scalar)
 LINES = Kind(lambda ids: "".join(f"\n  {word(id_)}" for id_ in ids).lstrip(" "), Tokens.words)
 
+# How a line comes about: the form of a slot has the parts ("", id), ("of", layer), ("in", bank), ("by", coefficient),
+# so a slot is written `slot m.conv1#0 of m.conv1 in c0.0 by m.conv1#0`.
 HEAD = (("", "ensemble", WORD), ("revision", "revision", WHOLE), ("phase", "phase", WORD))
 FORMS = (
     Form("member", "members", nodes.Member, (("", "name", WORD), ("is", "source", SOURCE), ("in", "host", HOST))),
@@ -182,6 +184,8 @@ _BY_KEYWORD = {form.keyword: form for form in FORMS}
 
 def print_graph(graph: Graph) -> str:
     """The text of a graph, ending in a newline; sections are parted by an empty line."""
+    # The order of FORMS is that of the pipeline: a diff of two revisions shows the first pass that decided otherwise
+    # first.
     sections = [[_line("graph", HEAD, graph)]]
     sections += [[_line(form.keyword, form.parts, node) for node in getattr(graph, form.section)] for form in FORMS]
     return "\n\n".join("\n".join(lines) for lines in sections if lines) + "\n"
@@ -206,6 +210,7 @@ def parse_graph(text: str, origin: str = "") -> Graph:
 
 def _logical_lines(text: str) -> list[tuple[int, str]]:
     """Lines by their numbers, with their indented continuations joined on, without the empty ones."""
+    # `cluster c0 share 0 called "3x3 bin 1"` and the indented ids of its layers below it are one logical line.
     numbered = [(number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
     starts = 0
     keyed: list[tuple[int, int, str]] = []

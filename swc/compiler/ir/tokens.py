@@ -18,6 +18,8 @@ from swc.program.words import PLAIN
 
 T = TypeVar("T")
 LEVELS = 300  # of expressions in each other: a chain of 128 shapes takes two for each
+# One group for each kind of token: `m.conv1#0` is a word, `"an odd name"` a string, `[16,3,3,3]` a shape, `2` a number,
+# and `@` a mark.
 _TOKEN = re.compile(
     rf"""\s*(?:(?P<string>"(?:[^"\\]|\\.)*")"""
     rf"""|(?P<shape>\[[\d,]*\])"""
@@ -141,10 +143,13 @@ class Tokens:
     def expression(self) -> Expression:
         """A weight expression in the form of `swc.program.expressions.text_of`."""
         name = self.choice(tuple(_READERS))
+        # counted, since each level is a call of Python's: a damaged text must not run into its limit of recursion
         self._depth += 1
         if self._depth > LEVELS:
             raise ValueError(f"an expression is nested more than {LEVELS} levels deep")
         self.take("(")
+        # `concat(0; slice(combine(a#0 @ 0 [64,16]) [48,16]), ...)`: the name chooses the reader, which calls back for
+        # its parts.
         found = _READERS[name](self)
         self.take(")")
         self._depth -= 1

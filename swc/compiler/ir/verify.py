@@ -49,6 +49,7 @@ def verify(graph: Graph) -> None:
 
 
 def _ids_are_unique(graph: Graph) -> Iterator[str]:
+    # Ids are the only references there are: two nodes of one id and kind could not be told apart.
     sections: tuple[tuple[str, Iterable[str]], ...] = (
         ("member", (member.name for member in graph.members)),
         ("layer", (layer.id for layer in graph.layers)),
@@ -81,6 +82,7 @@ def _ids_resolve(graph: Graph) -> Iterator[str]:
 
 
 def _references(graph: Graph) -> Iterator[tuple[str, str, str]]:
+    # (who refers, to which kind of node, by which id), in the order of the graph
     yield from ((layer.id, "member", layer.member) for layer in graph.layers)
     yield from ((private.path, "member", private.member) for private in graph.private)
     yield from ((cluster.id, "layer", layer) for cluster in graph.clusters for layer in cluster.layers)
@@ -161,6 +163,7 @@ def _bank_sizes_agree(graph: Graph) -> Iterator[str]:
 
 
 def _ties_lie_in_one_bank(graph: Graph) -> Iterator[str]:
+    # A coefficient vector has one number for each template of its bank: in another bank it would have another length.
     first: dict[str, str] = {}
     for slot in graph.slots:
         if first.setdefault(slot.coefficient, slot.bank) != slot.bank:
@@ -190,6 +193,7 @@ def _slots_lie_in_their_cluster(graph: Graph) -> Iterator[str]:
 
 
 def _banks_are_used(graph: Graph) -> Iterator[str]:
+    # A bank without a slot would be paid for by the budget and read by nobody.
     used = {slot.bank for slot in graph.slots}
     yield from (f"bank `{bank.id}` has no slot" for bank in graph.banks if graph.slots and bank.id not in used)
 
@@ -232,6 +236,8 @@ def _pieces_lie_in_their_bank(graph: Graph) -> Iterator[str]:
     sizes = {tensor.id: num_scalars(tensor.shape) for tensor in graph.tensors}
     for weight in graph.weights:
         for mix in _mixes(weight.expression):
+            # A bank of 10, three pieces of 3 from 8 on: 9 scalars, 8 to 9 and then 0 to 6. Four pieces would read two
+            # scalars twice.
             size, needed = num_scalars(shape_of(mix.of)), sizes[mix.by] * num_scalars(mix.shape)
             if not 0 <= mix.start < size or needed > size:
                 yield f"`{weight.layer}` mixes {needed} scalars from {mix.start} on, of a bank of {size}"
@@ -246,6 +252,8 @@ def _mixes(expression: Expression) -> Iterator[Mix]:
 
 def _layers_are_covered(graph: Graph) -> Iterator[str]:
     """The visible blocks of a weight made of SuperWeights tile it: no hole, no overlap."""
+    # Blocks inside the weight, that do not overlap, and whose sizes add up to its size, cover it exactly once: each
+    # scalar is in at most one block, and a scalar in none would leave the sum too small.
     whole: set[tuple[object, ...]] = set()  # layouts without a fault: layers of one shape and cluster have one layout
     for weight in graph.weights:
         bare = without_scales(weight.expression)
@@ -289,6 +297,7 @@ def _faults(blocks: tuple[Placement, ...], shape: tuple[int, ...]) -> Iterator[s
 
 
 def _overlap(one: Placement, other: Placement) -> bool:
+    # Rectangles overlap if their intervals do on both axes; kernels are always whole.
     return all(
         one.origin[axis] < other.origin[axis] + other.visible[axis]
         and other.origin[axis] < one.origin[axis] + one.visible[axis]
@@ -298,6 +307,7 @@ def _overlap(one: Placement, other: Placement) -> bool:
 
 def _counts_add_up(graph: Graph) -> Iterator[str]:
     """Rows and totals agree, and what is generated is what is shown plus what is discarded."""
+    # Two counts by different ways: level by level, and over the whole graph at once.
     total = count(graph)
     table = rows(graph)
     if graph.levels and sum(row.template_scalars for row in table) != total.template_scalars:
@@ -308,6 +318,8 @@ def _counts_add_up(graph: Graph) -> Iterator[str]:
         yield f"{total.discarded_scalars} of {total.generated_scalars} generated scalars are discarded"
 
 
+# In an order in which each may rely on those before it: ids resolve before anything is looked up by id, and weights
+# have the right shape before their blocks are laid into it.
 INVARIANTS: tuple[tuple[str, Callable[[Graph], Iterator[str]]], ...] = (
     ("ids are unique", _ids_are_unique),
     ("ids resolve", _ids_resolve),

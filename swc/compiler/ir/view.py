@@ -26,6 +26,7 @@ def view(graph: Graph) -> nx.DiGraph:
     for key, attributes in _nodes(graph):
         directed.add_node(key, **attributes)
     directed.add_edges_from(_edges(graph))
+    # frozen: a change here would not reach the graph it was derived from
     return nx.freeze(directed)
 
 
@@ -44,6 +45,7 @@ def _nodes(graph: Graph) -> list[Node]:
 
 
 def _edges(graph: Graph) -> list[tuple[Key, Key]]:
+    # A bank has the id of its level, so that one look-up serves both.
     levels = {level.id for level in graph.levels}
     return [
         *((("layer", x.id), ("member", x.member)) for x in graph.layers),

@@ -42,6 +42,7 @@ class Allocate:
         if not rules or _rules_differ(rules, context):
             return graph
         problem = problem_of(graph, context.spec, rules, _spectra(graph, rules, context))
+        # Every bank needs one template: without it some layer would have no weight.
         if problem.budget is not None and problem.minimum > problem.budget:
             context.sink.report(_too_small(graph, context.spec, problem))
             return graph
@@ -101,6 +102,7 @@ def _spectra(graph: Graph, rules: Mapping[str, Templates], context: Context) -> 
     rule = next(iter(rules.values()))
     if _label(rule) != "optimal(profiled)" or context.spec.budget.kind == "unlimited":
         return {}
+    # One rule for all banks from here on: `_rules_differ` has stopped any mixture.
     splits = [feedback for feedback in context.feedback if isinstance(feedback, ClusterFeedback)]
     measured = {spectrum.bank: spectrum.energies for spectrum in splits[-1].spectra} if splits else {}
     missing = sum(bank.id not in measured for bank in graph.banks)
@@ -148,6 +150,7 @@ def _tell(
     budget = budget_scalars(context.spec, graph)
     if budget is None or problem.budget is None or problem.budget - solution.cost <= _LEFT_OVER * budget:
         return
+    # More templates than slots add nothing: n rows span at most n dimensions, and n templates make any n rows.
     full = zip(problem.banks, solution.num_templates, strict=True)
     if all(count >= bank.most for bank, count in full):
         used = solution.cost + budget - problem.budget

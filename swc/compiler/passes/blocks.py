@@ -55,6 +55,8 @@ def in_order(shapes: Iterable[Shape]) -> tuple[Shape, ...]:
 
 def chain(shapes: Iterable[Shape]) -> Plan:
     """Each shape appends to the one before it what it needs beyond it, after a crop where it is narrower."""
+    # 16x16, 32x16 and 32x32 (times a kernel) give three levels: 16x16 at the origin; 16x16 below it, for outputs 16 to
+    # 31; 32x16 beside both, for inputs 16 to 31. A layer of 32x16 uses the first two.
     ordered = in_order(shapes)
     first = Cut((Piece(ordered[0], (0, 0)),))
     cuts = (first, *(_appended(built, wanted) for built, wanted in pairwise(ordered)))
@@ -65,6 +67,8 @@ def chain(shapes: Iterable[Shape]) -> Plan:
 def _appended(built: Shape, wanted: Shape) -> Cut:
     """What `wanted` adds to a tensor of shape `built` of the same kernel, along inputs first, then along outputs."""
     (old_outputs, old_inputs), (outputs, inputs, *kernel) = built[:2], wanted
+    # After 64x16 comes 48x32 (more scalars, fewer outputs): outputs 48 to 63 are cropped, so `keep` is (48, 16), and
+    # the one piece is 48x16 at input 16.
     kept = (min(old_outputs, outputs), min(old_inputs, inputs))
     pieces: list[Piece] = []
     if inputs > old_inputs:
@@ -76,6 +80,8 @@ def _appended(built: Shape, wanted: Shape) -> Cut:
 
 def grid(shapes: Iterable[Shape]) -> Plan:
     """Cut the union of the shapes at all their edges; a level is a cell, and a shape uses the cells inside it."""
+    # 2x3 and 4x1 cut the plane at outputs 2, 4 and inputs 1, 3. 4x1 uses the cells that end at (2, 1) and (4, 1), 2x3
+    # those that end at (2, 1) and (2, 3). No shape holds the fourth, at (4, 3), so it is no level.
     ordered = in_order(shapes)
     cells = _cells(ordered)
     places: dict[tuple[int, int], int] = {}
@@ -128,6 +134,8 @@ def chain_expression(slots: Sequence[SlotBlocks]) -> Expression:
 
 
 def _append(built: Expression | None, slot: SlotBlocks) -> Expression:
+    # Pieces lie one behind the other in the slot's SuperWeight; a piece whose origin has outputs goes below what is
+    # built.
     kernel, offset = slot.pieces[0].shape[2:], 0
     if built is not None and slot.keep is not None:
         built = Slice(built, (*slot.keep, *kernel))

@@ -96,6 +96,7 @@ def fits(graph: Graph, clusters: Iterable[Cluster], spec: Spec, allowance: int |
 def _fewer_bins(graph: Graph, blocks: Sequence[Block], most: int, context: Context) -> tuple[Cluster, ...]:
     """The clusters with the greatest number of bins that fits; an error where none does."""
     allowance = template_allowance(context.spec, graph)
+    # From the top: the first that fits is the most.
     for bins in range(most - 1, 0, -1):
         clusters = clusters_of(blocks, bins, context)
         if fits(graph, clusters, context.spec, allowance):
@@ -110,6 +111,8 @@ def _too_small(graph: Graph, blocks: Sequence[Block], most: int, context: Contex
     spec, fixed = context.spec, fixed_scalars(context.spec, graph)
     tried = [clusters_of(blocks, bins, context) for bins in range(1, most + 1)]
     costs = [minimum_cost(graph, clusters, spec) for clusters in tried]
+    # A chain stores again what it cropped before, a grid each cell once: it may fit where no chain does, and the error
+    # says so.
     grid = fixed + min(minimum_cost(graph, clusters, spec, "grid") for clusters in tried)
     smallest = fixed + min(costs)
     return BudgetBelowMinimum(

@@ -72,6 +72,7 @@ def bins_by_kernel(layers: Sequence[Layer], bins: int) -> dict[Kernel, int]:
 
     Halves round to the even number.
     """
+    # The largest member has 22 layers of 3x3 and 3 of 1x1; 8 bins are 8 * 22 / 25 = 7.04, so 7, and 0.96, so 1.
     members = layers_by_member(layers)
     largest = members[reference_member(members)]
     counts = {kernel_of(group[0]): len(group) for group in by_kernel(largest)}
@@ -96,6 +97,7 @@ def depth_bins(layers: Sequence[Layer], bins: int) -> tuple[Group, ...]:
 
 def _runs(layers: Sequence[Layer], count: int) -> list[Sequence[Layer]]:
     """Cut into `count` consecutive runs, the remainder going one each to the first."""
+    # Seven layers in three runs: 3, 2, 2.
     size, rest = divmod(len(layers), count)
     edges = [number * size + min(number, rest) for number in range(count + 1)]
     return [layers[start:stop] for start, stop in pairwise(edges)]
@@ -117,6 +119,7 @@ def per_layer(layers: Sequence[Layer]) -> tuple[Group, ...]:
     """The layers of one path over all members are one cluster; paths in the order of the largest member."""
     members = layers_by_member(layers)
     largest = members[reference_member(members)]
+    # Reversed, the largest member last: its first path has the greatest number, then its others, then those it has not.
     paths = {layer.path: number for number, layer in enumerate((*reversed(layers), *reversed(largest)))}
     groups: list[Group] = []
     for alike in by_kernel(layers):

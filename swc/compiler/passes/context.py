@@ -26,6 +26,7 @@ class Context:
     tables: tuple[LayerTable, ...]
     stage: Stage | None = None
     feedback: tuple[Feedback, ...] = ()
+    # the two that passes add to; all else is frozen, so that no pass can change what another one reads
     sink: Sink = Factory(Sink)
     notes: list[str] = field(default=Factory(list), eq=False)
 

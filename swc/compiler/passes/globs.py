@@ -28,6 +28,8 @@ def _expression(pattern: str) -> str:
 
     Between two stars the first place that fits is as good as any later one, so it is kept (`(?>...)`).
     """
+    # `a*b*c` becomes `a(?>.*?b).*c`: the first b after a is kept. If some later b fits, then this one does, since what
+    # follows it only has more to choose from.
     first, *parts = [_literal(part) for part in re.sub(r"\*+", "*", pattern).split("*")]
     if not parts:
         return first

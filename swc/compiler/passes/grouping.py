@@ -27,6 +27,7 @@ def connected(ids: Sequence[str], pairs: Iterable[tuple[str, str]]) -> Groups:
 
 def _root(parent: dict[str, str], name: str) -> str:
     while parent[name] != name:
+        # Path halving: every step skips a link, so that later walks are short; the root stays the same.
         parent[name] = parent[parent[name]]
         name = parent[name]
     return name
@@ -52,6 +53,7 @@ def union(ids: Sequence[str], similarities: Sequence[Similarity], threshold: flo
     The order of the pairs cannot matter, since a union once made is never undone: the groups are the connected
     components of the pairs above the threshold.
     """
+    # a-b at 0.5 and b-c at 0.3 above 0.2 make one group (a, b, c), even if a-c was measured at -1.
     return connected(ids, ((pair.first, pair.second) for pair in similarities if pair.value > threshold))
 
 
@@ -60,6 +62,7 @@ def release(ids: Sequence[str], similarities: Sequence[Similarity], threshold: f
 
     Only that one id moves, and a later pair may move it again, so the groups depend on the order of the pairs.
     """
+    # b-c at 0.5, then a-b at 0.4: c joins the group named b, then b alone joins a's. The groups are (a, b) and (c).
     group_of = {name: name for name in ids}
     for pair in falling(ids, similarities):
         if pair.value > threshold:
@@ -103,6 +106,8 @@ def _links(place: Mapping[str, int], similarities: Sequence[Similarity]) -> _Lin
 
 
 def _is_current(links: _Links, score: float, a: int, b: int) -> bool:
+    # A join leaves outdated entries in the queue; they are skipped here when their turn comes. The same sum and count
+    # give the same float, so that `==` is exact.
     total, count = links.get(a, {}).get(b, (0.0, 0))
     return count > 0 and -total / count == score
 
@@ -112,6 +117,7 @@ def _absorb(links: _Links, queue: list[tuple[float, int, int]], a: int, b: int) 
         del links[other][b]
         if other == a:
             continue
+        # The mean over the joined pairs is the sum of both sums over both counts: no pair is looked at again.
         old_total, old_count = links[a].get(other, (0.0, 0))
         merged = (old_total + total, old_count + count)
         links[a][other] = links[other][a] = merged
@@ -140,6 +146,7 @@ def sizes_over_threshold(
     size = dict.fromkeys(parent, 1)
     rows: list[tuple[float, tuple[int, ...]]] = []
     for threshold, pairs in zip(reversed(rising), reversed(_between(similarities, rising)), strict=True):
+        # The pairs above a higher threshold are joined already: they are above this one too.
         for pair in pairs:
             _merge_sizes(parent, size, pair)
         rows.append((threshold, tuple(sorted(size.values(), reverse=True))))

@@ -51,6 +51,7 @@ class CutLevels:
 
 def minimum_scalars(layers: Iterable[Layer], blocks: str) -> tuple[int, int]:
     """The least a cluster of these layers can cost: the scalars of one template a level, and its number of slots."""
+    # Two layers of 16x16x3x3 and one of 32x16x3x3: templates of 2,304 and 2,304 scalars, and 2 + 2 = 4 slots.
     shapes = [layer.shape for layer in layers]
     plan = BLOCKS[blocks](shapes)
     uses = plan.levels_by_shape()
@@ -71,6 +72,7 @@ def _add_cluster(parts: _Parts, cluster: Cluster, layers: Sequence[Layer], block
     for layer in layers:
         for number in uses[layer.shape]:
             users[number].append(layer)
+    # The fan-in is that of the largest layer that reads the level, so that no layer starts with too large a weight.
     for number, cut in enumerate(plan.cuts):
         bank = f"{cluster.id}.{number}"
         parts.levels.append(Level(bank, cluster.id, number, cut.pieces, cut.keep))

@@ -49,6 +49,7 @@ def widest_of_depth(members: ByMember) -> dict[str, str]:
     main = {name: sum(map(is_main, layers)) for name, layers in members.items()}
     heads: dict[int, list[str]] = {}
     widest: dict[str, str] = {}
+    # From the widest down (stable: equals as declared), so that the first of each depth is its widest.
     for name in sorted(members, key=lambda name: -scalars[name]):
         alike = heads.setdefault(main[name], [])
         head = next((one for one in alike if paths[name] <= paths[one] or paths[one] <= paths[name]), name)
@@ -79,6 +80,9 @@ def partners(graph: Graph, similarities: Iterable[Similarity]) -> dict[str, str]
     """
     if not graph.layers:
         return {}
+    # WRN-28-7, WRN-28-4 and WRN-16-4: the layers of 28-4 start from those of 28-7 at their paths. 28-7 is the reference
+    # and its own partner; a layer of 16-4, alone at its depth, takes the most similar of 28-7, or itself before any
+    # split.
     members = layers_by_member(graph.layers)
     widest, reference = widest_of_depth(members), reference_member(members)
     layers = {layer.id: layer for layer in graph.layers}

@@ -39,6 +39,7 @@ def run_pipeline(context: Context, after: Callable[[Pass, Graph], None] | None =
     Raises DiagnosticError for what the author must mend.
     """
     stage = context.stage
+    # From an empty graph at every revision: a pass never has to undo what an earlier revision decided.
     graph = Graph(context.spec.name, stage.revision if stage else 0, stage.phase.name if stage else "")
     for step in PIPELINE:
         graph = step.run(graph, context)

@@ -73,6 +73,7 @@ def _groups_by_share(context: Context) -> Iterator[tuple[int, Groups]]:
 def groups_of(mixtures: Sequence[Mixture], number: int) -> Groups:
     """Layers that mixed alike, in `number` groups, or as many as there are different mixtures."""
     points = np.array([mixture.weights for mixture in mixtures])
+    # k-means with more centres than different points would leave some without any.
     different = len(np.unique(points, axis=0))
     labels = kmeans(points, min(number, different))
     ids = [mixture.layer for mixture in mixtures]

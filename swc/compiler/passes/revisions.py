@@ -40,6 +40,7 @@ def unties(context: Context) -> Unties:
     another way (search and main) of other coefficients: neither applies.
     """
     split = last_split(context)
+    # Search (0), main up to the untying (1), main after it (2): revision 2 applies the split of 0 and the untying of 1.
     first = 0 if split is None else split.revision + 1
     found: list[tuple[CoefficientFeedback, UntieCoefficients]] = []
     for feedback in context.feedback:

@@ -195,4 +195,5 @@ def _reason(row: ParameterRow, reasons: dict[str, str]) -> str:
 
 def _owner(parameter: str, paths: Iterable[str]) -> str:
     """The path of the layer that a parameter lies in: the longest that leads to it (`` is the model itself)."""
+    # `block1.0.conv1.scale` lies in `block1`, `block1.0` and `block1.0.conv1`: the longest owns it.
     return max((path for path in paths if not path or parameter.startswith(f"{path}.")), key=len)

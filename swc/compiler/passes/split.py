@@ -114,6 +114,7 @@ class _Splitter:
         return tuple(evolve(part, id=f"c{number}") for number, part in enumerate(parts))
 
     def _groups(self, cluster: Cluster, threshold: float) -> Groups:
+        # A layer without a gradient has no similarity to anything; it goes where the largest group goes.
         heard = [name for name in cluster.layers if name not in self.silent]
         across = self._as_reference if self.action.across == "reference" else self._as_members
         return _with_rest(cluster.layers, across(cluster, heard, threshold))
@@ -123,6 +124,9 @@ class _Splitter:
 
     def _as_reference(self, cluster: Cluster, heard: Sequence[str], threshold: float) -> Groups:
         """Split the reference member's layers; the others follow the layer of their path, or the most similar one."""
+        # Algorithm 1 runs on the largest member alone. A layer of another member follows, in this order: the
+        # reference's layer of its path where both have one depth, the layer it is most similar to, or nothing (then
+        # `_with_rest` places it).
         own = [name for name in heard if self.layers[name].member == self.reference]
         leaders = frozenset(own)
         pairs = self.pairs.get(cluster.id, ())
@@ -156,6 +160,7 @@ def _pairs_by_cluster(graph: Graph, similarities: Iterable[Similarity]) -> dict[
 def _with_rest(ids: Sequence[str], groups: Groups) -> Groups:
     """Put the ids without a group into the largest one (the first of equals), which continues the old cluster."""
     group_of = {name: group[0] for group in groups for name in group}
+    # `max` gives the first of equals, and the name of a group is its first layer.
     main = max(groups, key=len)[0] if groups else ids[0]
     return collect(ids, {name: group_of.get(name, main) for name in ids})
 

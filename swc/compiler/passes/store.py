@@ -34,6 +34,7 @@ class Store:
         """Give the graph with the stored tensors, in the order of the share blocks; report what cannot be shared so."""
         context.notes.extend(group_lines(context))
         blocks = {n: block for n, block in enumerate(layers_by_share(graph, spec_of_revision(context))) if block[1]}
+        # Two rounds: what is left for the fillers is known only when the others' tensors are.
         fillers = {number for number, (share, _) in blocks.items() if POLICIES[share.policy].fills_room}
         made = {n: _tensors(block, None, context) for n, block in blocks.items() if n not in fillers}
         fixed = evolve(graph, tensors=_in_order(made))

@@ -33,6 +33,7 @@ class Tie:
         named: dict[str, str] = {}
         for bank, found in groupby(graph.slots, key=lambda slot: slot.bank):
             for group in _groups(mode_of[bank], list(found), partner_of):
+                # Groups keep the order of the slots, so group[0] is the first slot: its id becomes the coefficient's.
                 named |= dict.fromkeys(group, group[0])
         return with_coefficients(graph, named)
 
@@ -60,6 +61,8 @@ def _groups(mode: str, slots: Sequence[Slot], partner_of: Mapping[str, str]) -> 
         case "slot":
             return tuple((name,) for name in ids)
         case _:
+            # An edge from each slot to its partner's in this bank; a partner without a slot here ties nothing. Chains
+            # of partners end in one group, which is why the components count and not the edges.
             slot_of = {slot.layer: slot.id for slot in slots}
             pairs = [(slot_of[partner_of[slot.layer]], slot.id) for slot in slots if partner_of[slot.layer] in slot_of]
             return connected(ids, pairs)

@@ -45,6 +45,8 @@ def tied_slots(graph: Graph) -> dict[str, list[str]]:
 
 
 def _untied(graph: Graph, feedback: CoefficientFeedback, threshold: float) -> Graph:
+    # With one template a coefficient vector is one number, and the cosine of two numbers is 1 or -1: it measures
+    # nothing.
     frozen_banks = {bank.id for bank in graph.banks if bank.num_templates == 1}
     bank_of = {coefficient.id: coefficient.bank for coefficient in graph.coefficients}
     pairs = _pairs_by_coefficient(graph, feedback.similarities)
@@ -54,6 +56,7 @@ def _untied(graph: Graph, feedback: CoefficientFeedback, threshold: float) -> Gr
         if bank_of[coefficient] in frozen_banks:
             continue
         heard = [slot for slot in slots if slot not in silent]
+        # The first group goes on with the old vector; slots without a gradient stay with it too.
         for group in union(heard, pairs.get(coefficient, ()), threshold)[1:]:
             named |= dict.fromkeys(group, group[0])
     return with_coefficients(graph, named)

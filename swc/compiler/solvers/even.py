@@ -20,6 +20,8 @@ def solve_even(problem: AllocationProblem) -> Solution:
     check_feasible(problem)
     if problem.budget is None:
         return everything(problem)
+    # Banks of cost 10 with 1, 2 and 3 slots, cap 4, budget 75: (1, 1, 1) leaves 45; sweep 1 adds to the second and
+    # third, sweep 2 to the third (15 left); the last round ignores slots: the first gets one, and 5 are left.
     counts = [1] * len(problem.banks)
     excess = problem.budget - problem.minimum
     for sweep in range(1, max((bank.cap for bank in problem.banks), default=1)):
@@ -36,6 +38,8 @@ def solve_even(problem: AllocationProblem) -> Solution:
 def _sweep(problem: AllocationProblem, counts: list[int], excess: int, more_slots_than: int) -> int:
     """Add a template to each bank with enough slots, below its cap, that costs less than the excess; what is left."""
     for place, bank in enumerate(problem.banks):
+        # `<`, not `<=`: the release leaves a template out that would use the budget up exactly, and so do its
+        # allocations.
         if bank.num_slots > more_slots_than and counts[place] < bank.cap and bank.cost < excess:
             counts[place] += 1
             excess -= bank.cost

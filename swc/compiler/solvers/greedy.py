@@ -65,6 +65,8 @@ def last_density(problem: AllocationProblem) -> float:
 
 def _stretches(place: int, bank: BankProblem) -> list[Step]:
     """Templates after the first, those worth the same together, without what adds nothing."""
+    # Values (9, 4, 4, 4, 1, 0) give the steps 3 at 4 and 1 at 1: the first template is in every answer, the last is
+    # useless.
     runs = ((value, len(list(equal))) for value, equal in groupby(bank.values[1:]))
     return [Step(place, num, num * bank.cost, num * value) for value, num in runs if value > 0]
 
@@ -87,6 +89,8 @@ def _taken(problem: AllocationProblem, steps: list[Step], excess: int) -> tuple[
 
 def _bound(problem: AllocationProblem, steps: list[Step], excess: int) -> float:
     """The linear relaxation: whole stretches while they fit, then a part of the next."""
+    # Values fall within a bank and the steps by density, so this fractional filling is the best one; a whole one is a
+    # special case of it and cannot be worth more (Dantzig, 1957).
     parts = [bank.values[0] for bank in problem.banks]
     for step in steps:
         share = min(1.0, excess / step.cost)

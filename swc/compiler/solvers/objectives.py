@@ -15,6 +15,7 @@ def coverage(template_size: int, num_slots: int, cap: int) -> tuple[float, ...]:
 
     The marginal worth of a template falls linearly with K/n, so scalars go where few templates serve many slots.
     """
+    # 4 slots of 100 scalars: templates are worth 175, 125, 75 and 25, in all 400 = s n.
     size, slots = template_size, num_slots
     return tuple(size * (2 * (slots - k) + 1) / slots for k in range(1, min(cap, slots) + 1))
 
@@ -29,6 +30,8 @@ def profiled(template_size: int, num_slots: int, cap: int, energies: tuple[float
     """
     if any(not energy >= 0 for energy in energies):
         raise ValueError("energies are squared singular values; none can be negative")
+    # Energies (6, 3, 1) of 2 slots of 10 scalars: two can be followed, 6 and 3 of 9: worth 13.3 and 6.7, in all 20 = s
+    # n.
     most = min(cap, num_slots)
     falling = sorted(energies, reverse=True)[:num_slots]
     total = fsum(falling)

@@ -61,6 +61,7 @@ def softmaxed(logits: Tensor) -> Tensor:
 
 def mixed(bank: Tensor, weights: Tensor, start: int, shape: Shape) -> Tensor:
     """Consecutive pieces of a bank, one for each weight, from scalar `start` on and round its end, added up."""
+    # A bank of 10, two weights, pieces of 3 scalars from 6 on: 6, 7, 8 and 9, 0, 1.
     flat = bank.flatten()
     num_scalars = weights.numel() * torch.Size(shape).numel()
     pieces, over = flat[start : start + num_scalars], start + num_scalars - flat.numel()
@@ -91,6 +92,7 @@ def resize(tensor: Tensor, shape: Shape, mode: str) -> Tensor:
 def _over_channels(tensor: Tensor, shape: Shape, mode: str) -> Tensor:
     if tensor.shape[2:] != torch.Size(shape[2:]):
         raise ValueError(f"`{mode}` resizes outputs and inputs only, not the kernel of {tuple(tensor.shape)}")
+    # One plane [outputs, inputs] for each place of the kernel: an image of as many channels to torch.
     planes = tensor.flatten(2).permute(2, 0, 1)[None] if tensor.dim() > 2 else tensor[None, None]
     if mode == "bilinear":
         sized = F.interpolate(planes, size=shape[:2], mode="bilinear", align_corners=False)
@@ -101,6 +103,7 @@ def _over_channels(tensor: Tensor, shape: Shape, mode: str) -> Tensor:
 
 def _repeated(tensor: Tensor, shape: Shape) -> Tensor:
     num = torch.Size(shape).numel()
+    # rounded up: 10 scalars to fill 25 are repeated 3 times, and cut
     times = -(-num // tensor.numel())
     return tensor.flatten().repeat(times)[:num].view(shape)
 

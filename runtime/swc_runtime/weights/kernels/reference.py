@@ -82,6 +82,7 @@ class TorchKernels:
             return self._workspace.pull(gradients, stored)
 
     def slot_gradients(self, gradients: Sequence[Tensor], templates: Sequence[Tensor]) -> list[Tensor]:
+        # Row s is sum_k alpha_sk T_k, so dL/dalpha_sk = <dL/drow_s, T_k>, whether or not the slot's vector is tied.
         rows = gather_rows(self.plan, gradients, gradients[0])
         with torch.no_grad():
             return [(row @ bank.t()).double() for row, bank in zip(rows, templates, strict=True)]

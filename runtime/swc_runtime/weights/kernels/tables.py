@@ -148,6 +148,7 @@ def _sums(copies: Sequence[tuple[int, Block]], rows: Sequence[int], num_rows: Se
         found[block.bank, row].append(number)
     made: list[tuple[int, ...]] = []
     parts: list[int] = []
+    # Parts of one row stand behind each other, so that a row is added up in a settled order: the same bits.
     for (bank, row), own in found.items():
         made.append((bank, row, len(parts), len(parts) + len(own)))
         parts += own

@@ -46,5 +46,6 @@ def _place(layer: Layer) -> tuple[str, Shape]:
 def _owners(layers: Sequence[Layer]) -> dict[tuple[str, Shape], Layer]:
     owners: dict[tuple[str, Shape], Layer] = {}
     for layer in layers:
+        # Layers come member by member, so the owner is the first member with this path and shape.
         owners.setdefault(_place(layer), layer)
     return owners

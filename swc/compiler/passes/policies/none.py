@@ -17,6 +17,7 @@ class Nothing:
     """Share nothing."""
 
     name: str = "none"
+    # `select` leaves the layers of such a block out of the graph: they are private, and no later pass sees them
     composes: bool = False
     has_banks: bool = False
     fills_room: bool = False

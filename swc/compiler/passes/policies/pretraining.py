@@ -48,6 +48,9 @@ class Bank:
 
     def template_for(self, shape: Shape) -> Shape:
         """A template as a layer of this shape reads it: of its kernel, outputs and inputs about in its proportion."""
+        # Kernels of 3x3 and 1x1 make `kernels` 9. A 3x3 layer reads a template of side s as s x s; a 1x1 layer as 9 s^2
+        # scalars, for which 1 x 9, 3 x 3 and 9 x 1 (times s) are possible: 64x32 wants sqrt(18) = 4.2 outputs, and 3 is
+        # nearest in ratio.
         across = self.kernels // prod(shape[2:])
         divisors = [number for number in range(1, across + 1) if across % number == 0]
         wanted = log(across * shape[0] / shape[1]) / 2

@@ -42,6 +42,8 @@ class RankOne:
     def tensors(self, layers: Sequence[Layer], share: Share, room: Room | None) -> tuple[Tensor, ...]:
         """One weight for each path, then two vectors for each layer."""
         rate = float(dict(share.arguments)["rate"])
+        # Member m computes W * outer(r_m, s_m), r_m of its outputs, s_m of its inputs: one W and two vectors for each
+        # member, so 4 members of a 64x64x3x3 layer store 36,864 + 4 * 128 scalars.
         owners = _owners(layers)
         weights = tuple(stored(owner.id, owner, owner.shape) for owner in owners.values())
         return (*weights, *(vector for layer in layers for vector in _vectors(layer, rate)))

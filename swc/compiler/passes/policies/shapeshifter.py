@@ -99,6 +99,8 @@ def _most_for_banks(groups: Sequence[Group], natives: Sequence[int], room: Room)
     """All scalars of the room, or as many as leave enough to pay the coefficients: larger banks need more of them."""
     if not room.pays_coefficients:
         return room.scalars
+    # Bisection: larger banks hold more templates of a layer's size, so that coefficients grow with the banks. `low`
+    # always fits, whatever the rounding of the parts does.
     low, high = 0, room.scalars
     while low < high:
         tried = (low + high + 1) // 2
@@ -114,6 +116,8 @@ def _num_coefficients(groups: Sequence[Group], sizes: Sequence[int]) -> int:
 
 def _reached(group: Group, size: int) -> int:
     """How much of a bank of `size` its layers read when each begins where the last one ended."""
+    # A bank of 100 with layers of 9 and 6 scalars, eight templates each at most: 72 + 48 = 120 scalars reach its end.
+    # With the second layer alone 48 are read, and the other 52 would only be stored.
     if any(num_scalars(layer.shape) > size for layer in group.layers):
         return size
     return min(size, sum(num_templates(layer, size) * num_scalars(layer.shape) for layer in group.layers))
@@ -121,6 +125,8 @@ def _reached(group: Group, size: int) -> int:
 
 def _starts(group: Group, bank: int) -> Iterator[int]:
     """Where each layer's first template begins; layers that are larger than the bank read it from its beginning."""
+    # A bank of 10, layers of 4 and 3 scalars: the first mixes 2 templates from 0 on, the second 3 from 8 on, round the
+    # end to 6.
     place = 0
     for layer in group.layers:
         size = num_scalars(layer.shape)
@@ -147,6 +153,8 @@ def _weight(layer: Layer, bank: Stored, start: int, mode: str) -> Expression:
 
 def largest_within(shape: Shape, size: int) -> Shape:
     """A shape of the same kernel, and of outputs and inputs in about the same proportion, of at most `size` scalars."""
+    # 8x4x3x3 within 100 scalars: 11 kernels of 9. The proportion 2:1 wants sqrt(22) = 4 outputs, so 4x2 or 5x2:
+    # 5x2x3x3.
     pairs = size // prod(shape[2:])
     most = min(shape[0], pairs)
     outputs = min(most, max(1, isqrt(pairs * shape[0] // shape[1])))

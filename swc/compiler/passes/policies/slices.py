@@ -56,6 +56,7 @@ def _places(layers: Sequence[Layer]) -> dict[Place, list[Layer]]:
 
 
 def _largest(layers: Sequence[Layer]) -> Shape:
+    # 16x48 and 64x32 share 64x48: larger than either, since each may be the largest on one axis.
     return tuple(max(sizes) for sizes in zip(*(layer.shape for layer in layers), strict=True))
 
 

@@ -16,6 +16,7 @@ def stored(name: str, layer: Layer, shape: Shape) -> Tensor:
     """
     if len(shape) > 1:
         return Tensor(name, shape, prod(shape[1:]))
+    # One dimension: the scale or shift of a norm, or a classifier's bias. Norms then start as the identity.
     is_shift = layer.path.rpartition(".")[2] == "bias"
     role: TensorRole = "norms" if layer.kind == "norm" else "biases"
     return Tensor(name, shape, 1, "zeros" if is_shift else "ones", role)

@@ -43,4 +43,5 @@ def _blocks_by_layer(graph: Graph) -> dict[str, list[SlotBlocks]]:
     for slot in graph.slots:
         level = levels[slot.bank]
         blocks.setdefault(slot.layer, []).append((level.index, SlotBlocks(slot.id, level.pieces, level.keep)))
+    # Slots stand bank by bank over all clusters; within a layer the chain needs them from the innermost level out.
     return {layer: [block for _, block in sorted(found, key=lambda row: row[0])] for layer, found in blocks.items()}
