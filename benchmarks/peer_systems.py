@@ -32,7 +32,7 @@ from swc_runtime.training.steps import STEPS, Batch, StepOptions
 
 SPEC = Path(__file__).parent / "specs" / "peers.sw"
 NUM_MEMBERS, DEPTH, WIDTH, NUM_CLASSES = 4, 16, 2, 100
-SETTINGS = Optimiser(lr=1e-3)  # the images are noise: a small rate, so that nothing diverges
+SETTINGS = Optimiser.of(lr=1e-3)  # the images are noise: a small rate, so that nothing diverges
 ALPHA, GAMMA = 2.0, 1  # of Packed-Ensembles, its authors' usual choice
 
 
@@ -184,9 +184,9 @@ def sgd(parameters: Iterable[Tensor]) -> torch.optim.SGD:
     return torch.optim.SGD(
         list(parameters),
         lr=SETTINGS.lr,
-        momentum=SETTINGS.momentum,
-        nesterov=SETTINGS.nesterov,
-        weight_decay=SETTINGS.weight_decay,
+        momentum=SETTINGS.number("momentum"),
+        nesterov=bool(SETTINGS.values["nesterov"]),
+        weight_decay=SETTINGS.number("weight_decay"),
         **({"fused": True} if DEVICE == "cuda" else {"foreach": True}),
     )
 

@@ -19,13 +19,14 @@ from swc.program.program import Program
 from swc.program.spec import Share, Spec
 from swc.show.wording import budget_text
 
-BYTES = 4  # parameters, their gradients and their momentum are float32 always
+BYTES = 4  # parameters, their gradients and the optimiser's state are float32 always
 
 
 @frozen
 class Memory:
     """The bytes that weights take in a training step, all in float32.
 
+    `momentum` is all that the optimiser keeps in the shape of the parameters: two moments, say.
     `composed` are the weights made of what is stored, those of all members at once, and `composed_gradients` the
     gradients on them that wait at a time. Activations, buffers and batches are left out.
     """
@@ -88,8 +89,8 @@ def _memory(graph: Graph, counts: Counts, spec: Spec) -> Memory | None:
     if spec.training is None:
         return None
     stored, made = BYTES * counts.parameter_scalars, composed(graph)
-    momentum = stored if spec.training.recipe.optimiser.momentum else 0
-    return Memory(stored, stored, momentum, BYTES * made.weight_scalars, BYTES * made.gradient_scalars)
+    kept = sum(row.shape == "parameter" for row in spec.training.recipe.optimiser.state)
+    return Memory(stored, stored, kept * stored, BYTES * made.weight_scalars, BYTES * made.gradient_scalars)
 
 
 def _multiply_adds(program: Program, tables: tuple[LayerTable, ...]) -> int | None:

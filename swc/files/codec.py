@@ -21,10 +21,14 @@ import attrs
 
 from swc.diagnostics import DiagnosticError
 from swc.diagnostics.catalogue.formats import DamagedFile, UnknownSchema, WrongContent, WrongFileType
+from swc.diagnostics.catalogue.plugins import MissingPlugIn
+from swc.files.migrations import migrated
 from swc.files.names import fault_of
 from swc.files.plain_json import compact, read_json
 from swc.files.schemas import OLDEST, missing_fields
 from swc.program.program import SCHEMA
+from swc.registry.kinds import KINDS
+from swc.registry.offers import PlugIn
 
 if TYPE_CHECKING:
     from cattrs import Converter
@@ -94,11 +98,21 @@ def decode(text: str, cls: object, origin: str = "") -> Any:
 
 
 def held_to_rules(found: T, origin: str = "") -> T:
-    """What was decoded; DiagnosticError where a name or a number in it is none (`swc.files.names`)."""
+    """What was decoded; DiagnosticError where a name or a number in it is none (`swc.files.names`).
+
+    Where a name is a plug-in's that is not installed, the diagnostic says what to install.
+    """
+    missing = [one for one in getattr(found, "plug_ins", ()) if not _is_installed(one)]
+    if missing:
+        raise DiagnosticError(*(MissingPlugIn(**attrs.asdict(one), origin=origin) for one in missing))
     fault = fault_of(found)
     if fault is not None:
         raise DiagnosticError(WrongContent(origin=origin, details=(f"${fault}",)))
     return found
+
+
+def _is_installed(plug_in: PlugIn) -> bool:
+    return plug_in.kind in KINDS and KINDS[plug_in.kind].origin(plug_in.name) is not None
 
 
 def finite_json(value: Any) -> Any:
@@ -338,6 +352,8 @@ def _object_reader(cls: Any, converter: Converter, schema: int) -> Callable[[Any
     names = tuple(part.name for part in attrs.fields(cls))
 
     def read_whole(value: Any, wanted: Any) -> Any:
+        if isinstance(value, dict):
+            value = migrated(cls.__name__, value, schema)
         if isinstance(value, dict) and any(name not in value for name in names):
             value = {**missing_fields(cls.__name__, value, schema), **value}
         return read(value, wanted)

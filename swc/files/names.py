@@ -16,9 +16,11 @@ from typing import Any
 import attrs
 from attrs import frozen
 
+from swc.program.choice import Choice
 from swc.program.datasets import DATASETS
 from swc.program.model_source import ModelSource
 from swc.program.vocabulary import FAMILIES, NO_DECAY, POLICIES, STEPS, UPSAMPLINGS
+from swc.registry.registry import Registry
 
 NAME = re.compile(r"[^\W\d]\w*")
 LARGEST = 2**63  # what a count must stay below, to be one everywhere
@@ -79,6 +81,11 @@ RULES: dict[str, Rule | Pairs] = {
     "Share.arguments": ARGUMENTS,
     "Clusters.groups": WRITTEN,
     "Recipe.name": Rule("the name of a recipe", lambda text: text == "" or NAME.fullmatch(text)),
+    "Optimiser.arguments": ARGUMENTS,
+    "Schedule.arguments": ARGUMENTS,
+    "PlugIn.kind": TEXT,
+    "PlugIn.distribution": WRITTEN,
+    "PlugIn.version": WRITTEN,
     "Optimiser.no_decay": _among("what gets no weight decay", NO_DECAY),
     "Spec.params": ARGUMENTS,
     "Spec.defaults": TEXT,
@@ -210,10 +217,20 @@ def _object_fault(value: Any) -> str | None:
         found = fault_of(part, rule)
         if found is not None:
             return f".{name}{found}"
+    if isinstance(value, Choice):
+        return _choice_fault(value, value.registry)
     if isinstance(value, ModelSource):
         found = fault_of(value.name, SOURCES[value.kind])
         return None if found is None else f".name{found}"
     return None
+
+
+def _choice_fault(choice: Choice, registry: Registry[Any]) -> str | None:
+    row = registry.find(choice.name)
+    if row is None:
+        return f".name: {choice.name[:60]!a} is no {registry.kind}"
+    fault = row.fault_of(choice.values)
+    return f".arguments: {fault}" if fault else None
 
 
 @cache

@@ -15,8 +15,9 @@ from swc.program.expressions import Expression, Shape
 from swc.program.model_source import ModelSource
 from swc.program.steps import StepPlan
 from swc.program.training import Training
+from swc.registry.offers import PlugIn
 
-SCHEMA = 3  # of every file that `swc.files.codec` writes; raised where a class gets a field or another default
+SCHEMA = 4  # of every file that `swc.files.codec` writes; raised where a class gets a field or another default
 
 Start = Literal["kaiming", "signs", "direction", "ones", "zeros"]
 TensorRole = Literal["tensors", "norms", "biases", "fast_weights", "coefficients"]
@@ -102,7 +103,10 @@ class PrivatePlan:
 
 @frozen
 class Program:
-    """One compiled revision of an ensemble. `step` says by which strategy the members run."""
+    """One compiled revision of an ensemble.
+
+    `step` says by which strategy the members run, `plug_ins` where names come from that are not ours.
+    """
 
     schema: int
     ensemble: str
@@ -119,3 +123,4 @@ class Program:
     private: tuple[PrivatePlan, ...]
     training: Training | None
     step: StepPlan = StepPlan()
+    plug_ins: tuple[PlugIn, ...] = ()

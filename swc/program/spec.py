@@ -15,6 +15,7 @@ from swc.program.datasets import DataFacts
 from swc.program.model_source import ModelSource, Scalar
 from swc.program.steps import StepPlan
 from swc.program.training import Training
+from swc.registry.offers import PlugIn
 
 
 @frozen
@@ -102,7 +103,11 @@ class Share:
 
 @frozen
 class Spec:
-    """One ensemble. `defaults` says, a line each, what the author left open and what was chosen."""
+    """One ensemble.
+
+    `defaults` says, a line each, what the author left open and what was chosen, `plug_ins` where names come from that
+    are not ours.
+    """
 
     name: str
     data: DataFacts
@@ -115,3 +120,4 @@ class Spec:
     span: Span | None = field(default=None, eq=False)
     train_span: Span | None = field(default=None, eq=False)
     step: StepPlan = StepPlan()
+    plug_ins: tuple[PlugIn, ...] = ()

@@ -46,13 +46,8 @@ def _cuts(phase: Phase) -> list[tuple[Phase, int, int, Action | None]]:
 def scale_epochs(training: Training, factor: float) -> Training:
     """Shorten (or lengthen) every phase: epochs, milestones, warm-up and `after` alike, at least one epoch a stage."""
     recipe = training.recipe
-    schedule = evolve(
-        recipe.schedule,
-        milestones=tuple(m * factor for m in recipe.schedule.milestones),
-        warmup=recipe.schedule.warmup * factor,
-    )
     phases = tuple(_scale_phase(phase, factor) for phase in training.phases)
-    return Training(evolve(recipe, schedule=schedule), phases, training.epochs_scale * factor)
+    return Training(evolve(recipe, schedule=recipe.schedule.scaled(factor)), phases, training.epochs_scale * factor)
 
 
 def _scale_phase(phase: Phase, factor: float) -> Phase:

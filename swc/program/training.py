@@ -5,9 +5,15 @@ Epochs are counted within a phase. Sources: docs/explanation/method.md (paper su
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal, Self
 
-from attrs import frozen
+from attrs import evolve, frozen
+
+from swc.program.choice import Choice
+from swc.registry.optimisers import OPTIMISERS, OptimiserRow, StateRow
+from swc.registry.registry import Registry
+from swc.registry.row import ArgumentValue
+from swc.registry.schedules import SCHEDULES, ScheduleRow
 
 Linkage = Literal["union", "average", "release"]
 Across = Literal["members", "reference"]
@@ -16,30 +22,80 @@ Precision = Literal["auto", "float32", "bfloat16"]
 
 
 @frozen
-class Optimiser:
-    """Stochastic gradient descent. `no_decay` names what is left without weight decay.
+class Optimiser(Choice):
+    """A row of `swc.registry.optimisers` with its values. `no_decay` names what is left without weight decay.
 
-    `no_decay` is a sorted subset of {"biases", "coefficients", "norms"}.
+    `no_decay` is a sorted subset of `swc.program.vocabulary.NO_DECAY`.
     """
 
-    lr: float = 0.1
-    momentum: float = 0.9
-    nesterov: bool = True
-    weight_decay: float = 5e-4
+    registry: ClassVar[Registry[OptimiserRow]] = OPTIMISERS
+
+    name: str = "sgd"
+    arguments: tuple[tuple[str, ArgumentValue], ...] = OPTIMISERS["sgd"].settled({})
     no_decay: tuple[str, ...] = ("coefficients",)
+
+    @classmethod
+    def of(cls, name: str = "sgd", no_decay: tuple[str, ...] = ("coefficients",), **values: ArgumentValue) -> Self:
+        """An optimiser by name, with these values over the defaults; KeyError for a name that nothing has."""
+        return cls(name, OPTIMISERS[name].settled(values), no_decay)
+
+    @property
+    def row(self) -> OptimiserRow:
+        """What is declared of it; DiagnosticError or KeyError where it is a plug-in's that cannot be read."""
+        return OPTIMISERS[self.name]
+
+    @property
+    def state(self) -> tuple[StateRow, ...]:
+        """What it keeps for every parameter with these arguments: without momentum SGD keeps nothing."""
+        return tuple(row for row in self.row.state if not row.unless_zero or self.values[row.unless_zero])
+
+    @property
+    def lr(self) -> float:
+        """The learning rate, which every optimiser has."""
+        return self.number("lr")
 
 
 @frozen
-class Schedule:
-    """The learning rate over a phase: `steps` multiplies by `factor` at each milestone (in epochs).
+class Schedule(Choice):
+    """The learning rate over a phase: a row of `swc.registry.schedules` with its values.
 
-    `warmup` epochs rise linearly to the initial rate, step by step; `cosine` falls to zero at the phase's end.
+    Before it, the rate rises linearly over `warmup` epochs, step by step.
     """
 
-    kind: Literal["constant", "steps", "cosine"] = "constant"
-    milestones: tuple[float, ...] = ()
-    factor: float = 0.2
+    registry: ClassVar[Registry[ScheduleRow]] = SCHEDULES
+
+    name: str = "constant"
+    arguments: tuple[tuple[str, ArgumentValue], ...] = ()
     warmup: float = 0.0
+
+    @classmethod
+    def of(cls, name: str = "constant", warmup: float = 0.0, **values: ArgumentValue) -> Self:
+        """A schedule by name, with these values over the defaults; KeyError for a name that nothing has."""
+        return cls(name, SCHEDULES[name].settled(values), warmup)
+
+    @property
+    def row(self) -> ScheduleRow:
+        """What is declared of it; DiagnosticError or KeyError where it is a plug-in's that cannot be read."""
+        return SCHEDULES[self.name]
+
+    @property
+    def milestones(self) -> tuple[float, ...]:
+        """The epochs that its arguments name."""
+        named = (self.values[one.name] for one in self.row.arguments if one.in_epochs)
+        return tuple(epoch for value in named for epoch in (value if isinstance(value, tuple) else (value,)))
+
+    def scaled(self, factor: float) -> Self:
+        """The same over other epochs: its milestones and its warm-up times `factor`."""
+        counted = {one.name: self.values[one.name] for one in self.row.arguments if one.in_epochs}
+        values = {name: _times(value, factor) for name, value in counted.items()}
+        return evolve(self.with_values(**values), warmup=self.warmup * factor)
+
+
+def _times(value: ArgumentValue, factor: float) -> ArgumentValue:
+    if isinstance(value, tuple):
+        return tuple(_times(one, factor) for one in value)
+    assert isinstance(value, int | float), "epochs are numbers"
+    return value * factor
 
 
 @frozen

@@ -6,7 +6,7 @@ Guarantees: plain frozen data; reading a row imports nothing; only `RegistryRow.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib import import_module
 from operator import attrgetter
 from typing import Any, Literal
@@ -57,26 +57,52 @@ class ArgumentRow:
         """What is wrong with the declaration, in words; "" where nothing is."""
         if NAME.fullmatch(self.name) is None:
             return f"the argument {self.name!r} has no plain name"
-        if self.default in (None, "") or self._takes(self.default):
+        if self.default in (None, "") or (self.is_of_type(self.default) and self._is_in_range(self.default)):
             return ""
         return f"the default {self.default!r} of `{self.name}` is no {self.type} in its range"
 
-    def _takes(self, value: ArgumentValue | None) -> bool:
+    def is_of_type(self, value: ArgumentValue | None) -> bool:
+        """Whether a value is what the type says, in any range."""
         match self.type, value:
-            case "yes or no", bool():
+            case ("yes or no", bool()) | ("text", str()):
                 return True
-            case "text", str():
-                return not self.words or value in self.words
             case "numbers", tuple():
-                return self.length in (None, len(value)) and all(map(self._is_number, value))
+                return self.length in (None, len(value)) and all(map(_is_number, value))
             case "whole number", int():
-                return self._is_number(value)
-            case "number", int() | float():
-                return self._is_number(value)
+                return _is_number(value)
+            case "number", _:
+                return _is_number(value)
         return False
 
-    def _is_number(self, value: object) -> bool:
-        return isinstance(value, int | float) and not isinstance(value, bool) and self.range.holds(value)
+    def _is_in_range(self, value: ArgumentValue | None) -> bool:
+        match value:
+            case bool():
+                return True
+            case str():
+                return not self.words or value in self.words
+            case tuple():
+                return all(map(self.range.holds, value))
+            case int() | float():
+                return self.range.holds(value)
+        return False
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+@frozen(kw_only=True)
+class Condition:
+    """What binds two arguments: where `when` is yes, the number `argument` must be above `above`."""
+
+    when: str
+    argument: str
+    above: float
+
+    def is_met(self, values: Mapping[str, ArgumentValue]) -> bool:
+        """Whether values by name keep to it."""
+        number = values[self.argument]
+        return not values[self.when] or (isinstance(number, int | float) and number > self.above)
 
 
 @frozen(kw_only=True)
@@ -91,11 +117,32 @@ class RegistryRow:
     words: str
     implementation: str
     arguments: tuple[ArgumentRow, ...] = ()
+    conditions: tuple[Condition, ...] = ()
 
     def load(self) -> Any:
         """The implementation, imported now; ImportError or AttributeError where it is not there."""
         module, _, attribute = self.implementation.partition(":")
         return attrgetter(attribute)(import_module(module))
+
+    def fault_of(self, values: Mapping[str, ArgumentValue]) -> str:
+        """What is wrong with values for all arguments, in words; "" where nothing is. Ranges are the spec's affair."""
+        declared = {one.name: one for one in self.arguments}
+        unknown = next((name for name in values if name not in declared), None)
+        if unknown is not None:
+            return f"`{self.name}` takes no `{unknown}`"
+        missing = next((one.name for one in self.arguments if one.name not in values and one.default != ""), None)
+        if missing is not None:
+            return f"`{self.name}` has no `{missing}`"
+        wrong = next((name for name, value in values.items() if not declared[name].is_of_type(value)), None)
+        return "" if wrong is None else f"`{wrong}` of `{self.name}` is no {declared[wrong].type}"
+
+    def settled(self, values: Mapping[str, ArgumentValue]) -> tuple[tuple[str, ArgumentValue], ...]:
+        """Values over the defaults, sorted by name, as plain data keeps them; whole numbers become floats."""
+        numbers = {one.name for one in self.arguments if one.type == "number"}
+        return tuple(
+            (name, float(value) if name in numbers else value)  # type: ignore[arg-type]
+            for name, value in sorted({**self.defaults(), **values}.items())
+        )
 
     def defaults(self) -> dict[str, ArgumentValue]:
         """The defaults of all arguments that have one, by name."""

@@ -30,7 +30,7 @@ from swc_runtime.measure.spectra import measure_spectra
 from swc_runtime.precision import laid_out
 from swc_runtime.ranks.synced_norms import synchronise
 from swc_runtime.training.norm_statistics import reestimate
-from swc_runtime.training.optimiser import momentum_tensors
+from swc_runtime.training.optimiser_state import NO_STATE, optimiser_state
 
 if TYPE_CHECKING:
     from swc.running.run import Run
@@ -71,7 +71,7 @@ def _split(run: Run, trained: Trained, stage: Stage) -> Trained:
     compiled = _recompiled_by_clusters(run, trained, stage)
     if stage.phase.carry == "continue":
         return _carried(run, trained, compiled, stage)
-    return assembled(run, compiled, built(run, compiled), {}, 0)
+    return assembled(run, compiled, built(run, compiled), NO_STATE, 0)
 
 
 def _grouped(run: Run, trained: Trained) -> Trained:
@@ -79,7 +79,7 @@ def _grouped(run: Run, trained: Trained) -> Trained:
     feedback = measure_mixtures(trained.ensemble)
     _keep_feedback(run, feedback)
     compiled = recompile(trained.compiled, feedback)
-    return assembled(run, compiled, built(run, compiled), {}, 0)
+    return assembled(run, compiled, built(run, compiled), NO_STATE, 0)
 
 
 def _recompiled_by_clusters(run: Run, trained: Trained, stage: Stage) -> Compiled:
@@ -135,8 +135,8 @@ def _untied(run: Run, trained: Trained, stage: Stage) -> Trained:
         )
     _keep_feedback(run, feedback)
     compiled = recompile(trained.compiled, feedback)
-    momentum = momentum_tensors(trained.ensemble, trained.optimiser)
-    return assembled(run, compiled, *untie(trained.ensemble, momentum, compiled.program), 0)
+    state = optimiser_state(trained.ensemble, trained.optimiser, run.recipe)
+    return assembled(run, compiled, *untie(trained.ensemble, state, compiled.program), 0)
 
 
 def _measured_batches(run: Run, stage: Stage) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
@@ -151,13 +151,13 @@ def _followed(run: Run, trained: Trained, compiled: Compiled, stage: Stage) -> T
     old, new = trained.compiled.program, compiled.program
     if any(getattr(old, name) != getattr(new, name) for name in SHARING):
         return _carried(run, trained, compiled, stage)
-    momentum = momentum_tensors(trained.ensemble, trained.optimiser)
-    return assembled(run, compiled, *untie(trained.ensemble, momentum, new), 0)
+    state = optimiser_state(trained.ensemble, trained.optimiser, run.recipe)
+    return assembled(run, compiled, *untie(trained.ensemble, state, new), 0)
 
 
 def _carried(run: Run, trained: Trained, compiled: Compiled, stage: Stage) -> Trained:
-    momentum = momentum_tensors(trained.ensemble, trained.optimiser)
-    carried = carry_weights(trained.ensemble, momentum, compiled.program)
+    state = optimiser_state(trained.ensemble, trained.optimiser, run.recipe)
+    carried = carry_weights(trained.ensemble, state, compiled.program)
     worst = max((residual.relative for residual in carried.residuals), default=0.0)
     if worst <= ROUNDING:
         run.progress.say("weights carried exactly, to rounding")
@@ -169,4 +169,4 @@ def _carried(run: Run, trained: Trained, compiled: Compiled, stage: Stage) -> Tr
         if run.machine.sync_norms:
             synchronise(carried.ensemble, run.machine.ranks)
         reestimate(carried.ensemble, batches_of(run, stage, stage.stop), run.machine.arithmetic, run.machine.ranks)
-    return assembled(run, compiled, carried.ensemble, carried.momentum, 0)
+    return assembled(run, compiled, carried.ensemble, carried.state, 0)

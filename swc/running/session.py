@@ -40,10 +40,10 @@ from swc_runtime.data import PixelCheck, num_batches, test_batches
 from swc_runtime.ensemble import Ensemble, state_tensors
 from swc_runtime.evaluate import evaluate
 from swc_runtime.evaluate.predict import ask
-from swc_runtime.records.checkpoint import Meta, Position, save_checkpoint, under_prefix, with_prefix
+from swc_runtime.records.checkpoint import Meta, Position, save_checkpoint, with_prefix
 from swc_runtime.records.records import Records, Unrecorded, cut_back, read_rows
 from swc_runtime.training.norm_statistics import reestimate
-from swc_runtime.training.optimiser import momentum_tensors
+from swc_runtime.training.optimiser_state import NO_STATE, OptimiserState, optimiser_state
 from swc_runtime.training.reduction import traffic_of
 from swc_runtime.training.steps import LEAVES_NORMS
 from swc_runtime.training.trainer import Epoch, OnStep, Tally, check_finite, check_state, train_epoch
@@ -148,7 +148,7 @@ def _start(run: Run) -> Trained:
     compiled = compile_spec(*read_spec(run.folder), spec_hash=run.spec_hash)
     if run.machine.ranks.is_first:
         write_revision(revision_folder(run.folder, 0), compiled)
-    return assembled(run, compiled, built(run, compiled), {}, 0)
+    return assembled(run, compiled, built(run, compiled), NO_STATE, 0)
 
 
 def _resume(run: Run) -> tuple[Trained, dict[str, int]] | None:
@@ -157,7 +157,8 @@ def _resume(run: Run) -> tuple[Trained, dict[str, int]] | None:
         return None
     ensemble = restored(kept, run.machine.device, own_members(run, kept.compiled))
     position = kept.meta.position
-    trained = assembled(run, kept.compiled, ensemble, under_prefix("momentum", kept.tensors), position.epoch)
+    state = OptimiserState.of_named(run.recipe.optimiser.state, kept.tensors)
+    trained = assembled(run, kept.compiled, ensemble, state, position.epoch)
     if position.step:
         trained.step, trained.tally = position.step, Tally.of_state(kept.tensors, run.machine.device)
     trained.due = cast("Due", kept.meta.facts.get(DUE, ""))
@@ -182,7 +183,7 @@ def _save(session: Session, trained: Trained) -> None:
     stage = stages(run.training)[trained.compiled.revision]
     phase = run.training.phases.index(stage.phase)
     tensors = with_prefix("state", state_tensors(trained.ensemble))
-    tensors |= with_prefix("momentum", momentum_tensors(trained.ensemble, trained.optimiser))
+    tensors |= optimiser_state(trained.ensemble, trained.optimiser, run.recipe).named()
     if trained.tally is not None:
         tensors |= trained.tally.state()
     position = Position(trained.compiled.revision, phase, trained.epoch, trained.step)

@@ -26,13 +26,13 @@ from swc_runtime.ensemble import Ensemble, build, load_state_tensors, networks_o
 from swc_runtime.ranks.synced_norms import synchronise
 from swc_runtime.records.checkpoint import Meta, check_belongs, load_checkpoint, newest_checkpoint, under_prefix
 from swc_runtime.training.kernel_choice import equip
-from swc_runtime.training.optimiser import load_momentum, make_optimiser, momentum_tensors
+from swc_runtime.training.optimiser import make_optimiser
+from swc_runtime.training.optimiser_state import OptimiserState, load_optimiser_state, optimiser_state
 from swc_runtime.training.trainer import Tally
 
 if TYPE_CHECKING:
     from swc.running.run import Run
 
-Momentum = dict[str, torch.Tensor]
 Due = Literal["", "norms", "scores"]
 
 
@@ -122,12 +122,12 @@ def refusal_of_member(error: Exception) -> MemberChanged | MemberNotFound:
     return (MemberNotFound if is_missing else MemberChanged)(detail=str(error))
 
 
-def assembled(run: Run, compiled: Compiled, ensemble: Ensemble, momentum: Momentum, epoch: int) -> Trained:
-    """An ensemble with an optimiser that goes on with its momentum."""
+def assembled(run: Run, compiled: Compiled, ensemble: Ensemble, state: OptimiserState, epoch: int) -> Trained:
+    """An ensemble with an optimiser that goes on with its state."""
     if remark := equip(ensemble, run.machine.kernels.name):
         run.progress.say(remark)
     optimiser = make_optimiser(ensemble, run.recipe)
-    load_momentum(ensemble, optimiser, momentum)
+    load_optimiser_state(ensemble, optimiser, state)
     return Trained(compiled, ensemble, optimiser, epoch)
 
 
@@ -154,7 +154,7 @@ def begin_alike(run: Run, trained: Trained) -> None:
     place = (trained.compiled.program_hash, trained.epoch, trained.step)
     ranks.agree("program and checkpoint", repr(place).encode())
     ranks.take_from_first([*state_tensors(trained.ensemble).values()])
-    ranks.take_from_first([*momentum_tensors(trained.ensemble, trained.optimiser).values()])
+    ranks.take_from_first([*optimiser_state(trained.ensemble, trained.optimiser, run.recipe).named().values()])
     if run.machine.sync_norms:
         synchronise(trained.ensemble, ranks)
 

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from swc.language.syntax import tree
 from swc.language.syntax.nodes import NOWHERE, call_node, name_node, value_node
 from swc.language.syntax.unparse import Remark, Remarks, print_tree
-from swc.program.training import Augmentation, Optimiser, Phase, Recipe, Schedule, Training
+from swc.program.choice import Choice
+from swc.program.training import Augmentation, Phase, Recipe, Schedule, Training
 from swc.show.wording import decimal, exact, scale_text, several, share_of
 
 if TYPE_CHECKING:
@@ -113,7 +114,7 @@ def _phase_remarks(train: tree.Train) -> Remarks:
 
 def _recipe(recipe: Recipe) -> Iterator[tree.RecipeItem]:
     yield tree.Setting("batch", value_node(recipe.batch), NOWHERE)
-    yield tree.Optimiser(_optimiser(recipe.optimiser), NOWHERE)
+    yield tree.Optimiser(_choice(recipe.optimiser), NOWHERE)
     yield tree.NoDecay(tuple(map(name_node, recipe.optimiser.no_decay or ("none",))), NOWHERE)
     yield _schedule(recipe.schedule)
     yield tree.Augment(tuple(_augmentation(recipe.augmentation)) or (call_node("none"),), NOWHERE)
@@ -124,14 +125,15 @@ def _recipe(recipe: Recipe) -> Iterator[tree.RecipeItem]:
     yield tree.Setting("seed", value_node(recipe.seed), NOWHERE)
 
 
-def _optimiser(sgd: Optimiser) -> tree.Call:
-    return call_node("sgd", {name: getattr(sgd, name) for name in ("lr", "momentum", "nesterov", "weight_decay")})
+def _choice(choice: Choice) -> tree.Call:
+    """A row of a registry with all its arguments, in the order in which the row declares them."""
+    declared = (one.name for one in choice.registry[choice.name].arguments)
+    return call_node(choice.name, {name: choice.values[name] for name in declared if name in choice.values})
 
 
 def _schedule(schedule: Schedule) -> tree.Schedule:
-    arguments = {"at": schedule.milestones, "factor": schedule.factor} if schedule.kind == "steps" else {}
     warmup = value_node(schedule.warmup) if schedule.warmup else None
-    return tree.Schedule(call_node(schedule.kind, arguments), warmup, NOWHERE)
+    return tree.Schedule(_choice(schedule), warmup, NOWHERE)
 
 
 def _augmentation(augmentation: Augmentation) -> Iterator[tree.Call]:

@@ -41,9 +41,18 @@ ensemble widths {
 }
 """
 NUMBERS = (14, 6, 2, 16, 16, 32, 16)
-SGD = Optimiser(0.05, 0.8, False, 1e-05, ("biases", "norms"))
+SGD = Optimiser.of("sgd", ("biases", "norms"), lr=0.05, momentum=0.8, nesterov=False, weight_decay=1e-05)
+STEPS = Schedule.of("steps", 0.5, at=(1.5, 3.0), factor=0.1)
 FULL = Recipe(
-    "default", 96, SGD, Schedule("steps", (1.5, 3.0), 0.1, 0.5), Augmentation(2, True, 3), 0.1, 32, "bfloat16", 7
+    "default",
+    96,
+    SGD,
+    Schedule.of("steps", 0.5, at=(1.5, 3.0), factor=0.1),
+    Augmentation(2, True, 3),
+    0.1,
+    32,
+    "bfloat16",
+    7,
 )
 TRAININGS = (
     Training(Recipe("default"), (Phase("main", 4),)),

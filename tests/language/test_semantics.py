@@ -198,8 +198,10 @@ def test_a_recipe_takes_arguments_and_is_overridden_in_part() -> None:
     assert training is not None
     recipe = training.recipe
     assert recipe.batch == 32
-    assert recipe.optimiser == Optimiser(0.3, 0.5, False, 0, ("coefficients", "norms"))
-    assert recipe.schedule == Schedule("steps", (2, 4), 0.2, 1)
+    assert recipe.optimiser == Optimiser.of(
+        "sgd", ("coefficients", "norms"), lr=0.3, momentum=0.5, nesterov=False, weight_decay=0
+    )
+    assert recipe.schedule == Schedule.of("steps", 1.0, at=(2.0, 4.0), factor=0.2)
     assert recipe.augmentation == Augmentation(cutout=2)
 
 

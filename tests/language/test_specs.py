@@ -61,7 +61,7 @@ def test_a_system_of_the_paper_is_trained_as_in_the_paper(name: str) -> None:
     assert recipe.name == ("imagenet" if is_imagenet else "cifar")
     assert training.phases[-1].epochs == (90 if is_imagenet else 200)
     assert recipe.batch == (1024 if is_imagenet else 128)
-    assert (recipe.optimiser.lr, recipe.optimiser.nesterov) == ((1.6, False) if is_imagenet else (0.1, True))
+    assert (recipe.optimiser.lr, recipe.optimiser.values["nesterov"]) == ((1.6, False) if is_imagenet else (0.1, True))
     for search in training.phases[:-1]:
         assert search.split is not None
         assert (search.epochs, search.split.threshold, search.carry) == (20, 0.1, "restart")

@@ -63,7 +63,7 @@ def batches() -> list[tuple[Tensor, Tensor]]:
 
 def trained(ensemble: Ensemble, during: Callable[[], object] = lambda: None) -> None:
     """An epoch, with something done to the ensemble after its last step."""
-    recipe = Recipe("r", batch=6, optimiser=Optimiser(lr=0.05))
+    recipe = Recipe("r", batch=6, optimiser=Optimiser.of(lr=0.05))
 
     def on_step(done: int, _: object) -> None:
         if done == 2:

@@ -195,7 +195,7 @@ class Drawn:
 def draws_in_training(*before: Before, start: int = 0) -> list[Tensor]:
     """What the last member drew in an epoch of three steps in two parts each, entered at a step."""
     ensemble = ensemble_with(*before)
-    recipe = Recipe("r", batch=6, optimiser=Optimiser(lr=0.05), norm_batch=3)
+    recipe = Recipe("r", batch=6, optimiser=Optimiser.of(lr=0.05), norm_batch=3)
     steps = [(images(6, seed, torch.float32), torch.arange(6) % 2) for seed in range(start, 3)]
     train_epoch(ensemble, make_optimiser(ensemble, recipe), steps, recipe, Epoch(Phase("p", 1), 0, 3, start), FULL)
     assert isinstance(before[-1], Drawn)

@@ -6,14 +6,16 @@ from attrs import evolve
 from swc.program.training import Optimiser, Recipe
 
 from support.programs import ensemble_of, images, tiny_program
+from support.states import moving
 from swc_runtime.ensemble import Ensemble, state_parameters
-from swc_runtime.training.optimiser import load_momentum, make_optimiser, momentum_tensors, roles_of, set_learning_rate
+from swc_runtime.training.optimiser import make_optimiser, roles_of, set_learning_rate
+from swc_runtime.training.optimiser_state import load_optimiser_state, optimiser_state
 
 PROGRAM = tiny_program(((1, 3, 3), (1, 4, 4)), (("0",), ("1",)))
 
 
 def recipe(*no_decay: str, momentum: float = 0.0, nesterov: bool = False) -> Recipe:
-    settings = Optimiser(lr=0.5, momentum=momentum, nesterov=nesterov, weight_decay=0.01, no_decay=no_decay)
+    settings = Optimiser.of(lr=0.5, momentum=momentum, nesterov=nesterov, weight_decay=0.01, no_decay=no_decay)
     return Recipe("r", optimiser=settings)
 
 
@@ -65,7 +67,7 @@ def test_momentum_by_id_goes_on_to_the_same_bits(nesterov: bool) -> None:
     second.load_state_dict(first.state_dict())
     resumed = make_optimiser(second, chosen)
     set_learning_rate(resumed, 1e-3)
-    load_momentum(second, resumed, {n: t.clone() for n, t in momentum_tensors(first, optimiser).items()})
+    load_optimiser_state(second, resumed, optimiser_state(first, optimiser, chosen))
 
     step(first, optimiser, 1)
     step(second, resumed, 1)
@@ -77,7 +79,7 @@ def test_no_momentum_is_the_same_as_zeros() -> None:
     ensembles = ensemble_of(PROGRAM), ensemble_of(PROGRAM)
     optimisers = [make_optimiser(ensemble, chosen) for ensemble in ensembles]
     zeros = {name: torch.zeros_like(p) for name, p in state_parameters(ensembles[1]).items()}
-    load_momentum(ensembles[1], optimisers[1], zeros)
+    load_optimiser_state(ensembles[1], optimisers[1], moving(zeros))
     for ensemble, optimiser in zip(ensembles, optimisers, strict=True):
         step(ensemble, optimiser, 0)
     assert all(torch.equal(a, b) for a, b in zip(*(e.parameters() for e in ensembles), strict=True))
@@ -85,16 +87,17 @@ def test_no_momentum_is_the_same_as_zeros() -> None:
 
 def test_before_the_first_step_there_is_no_momentum() -> None:
     ensemble = ensemble_of(PROGRAM)
-    assert momentum_tensors(ensemble, make_optimiser(ensemble, recipe(momentum=0.9))) == {}
+    chosen = recipe(momentum=0.9)
+    assert optimiser_state(ensemble, make_optimiser(ensemble, chosen), chosen).named() == {}
 
 
 def test_momentum_that_does_not_fit_is_refused() -> None:
     ensemble = ensemble_of(PROGRAM)
     optimiser = make_optimiser(ensemble, recipe(momentum=0.9))
     with pytest.raises(ValueError, match="bank/nowhere"):
-        load_momentum(ensemble, optimiser, {"bank/nowhere": torch.zeros(1)})
+        load_optimiser_state(ensemble, optimiser, moving({"bank/nowhere": torch.zeros(1)}))
     with pytest.raises(ValueError, match=r"head\.bias"):
-        load_momentum(ensemble, optimiser, {"member/m[0]/head.bias": torch.zeros(7)})
+        load_optimiser_state(ensemble, optimiser, moving({"member/m[0]/head.bias": torch.zeros(7)}))
 
 
 def test_the_step_matches_the_formula_of_sgd() -> None:

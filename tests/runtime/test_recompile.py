@@ -20,6 +20,7 @@ from swc_runtime.carry.transfer import carry_weights, untie
 from swc_runtime.measure.probe import clusters_of, measure_clusters, measure_coefficients
 from swc_runtime.measure.spectra import measure_spectra
 from swc_runtime.members.build import initial_member
+from swc_runtime.training.optimiser_state import NO_STATE
 
 TRAINING = Training(
     Recipe("r"),
@@ -70,10 +71,10 @@ def test_split_continue_and_untie(first):
     spectra = measure_spectra(sums, second.program)
     assert [s.bank for s in spectra] == [bank.id for bank in second.program.banks]
     second = recompile(first, evolve(found, spectra=spectra))
-    carried = carry_weights(ensemble, {}, second.program)
+    carried = carry_weights(ensemble, NO_STATE, second.program)
     assert all(0 <= residual.relative < 1 for residual in carried.residuals)
     third = recompile(second, measure_coefficients(carried.ensemble, batches()))
-    after, _ = untie(carried.ensemble, {}, third.program)
+    after, _ = untie(carried.ensemble, NO_STATE, third.program)
     assert len(third.program.coefficients) > len(second.program.coefficients)
     for images, _ in batches():
         assert torch.equal(after(images), carried.ensemble(images))

@@ -15,14 +15,14 @@ MAIN = Phase("main", 200)
 
 
 def recipe(schedule: Schedule, lr: float = 0.1) -> Recipe:
-    return Recipe("r", optimiser=Optimiser(lr=lr), schedule=schedule)
+    return Recipe("r", optimiser=Optimiser.of(lr=lr), schedule=schedule)
 
 
 @pytest.mark.parametrize(
     ("epoch", "rate"), [(0, 0.1), (59, 0.1), (60, 0.02), (119, 0.02), (120, 0.004), (159, 0.004), (160, 0.0008)]
 )
 def test_steps_of_the_papers_recipe(epoch: int, rate: float) -> None:
-    schedule = Schedule("steps", (60, 120, 160), 0.2)
+    schedule = Schedule.of("steps", at=(60, 120, 160), factor=0.2)
     assert math.isclose(learning_rate(recipe(schedule), MAIN, epoch, 390, 391), rate)
 
 
@@ -33,7 +33,7 @@ def test_a_phase_with_its_own_rate_keeps_it() -> None:
 
 
 def test_warmup_rises_step_by_step_to_the_initial_rate() -> None:
-    schedule = Schedule("steps", (30, 60, 80), 0.1, warmup=10)
+    schedule = Schedule.of("steps", at=(30, 60, 80), factor=0.1, warmup=10)
     rates = [learning_rate(recipe(schedule, 1.6), MAIN, e, s, 5) for e in range(11) for s in range(5)]
     assert rates[0] == pytest.approx(1.6 / 50)
     assert all(b - a == pytest.approx(1.6 / 50) for a, b in pairwise(rates[:50]))
@@ -54,7 +54,7 @@ def test_cosine_after_a_warmup_falls_over_what_is_left() -> None:
 
 
 def test_a_scaled_milestone_falls_on_its_epoch_despite_rounding() -> None:
-    training = Training(recipe(Schedule("steps", (100,), 0.1)), (Phase("main", 200),))
+    training = Training(recipe(Schedule.of("steps", at=(100,), factor=0.1)), (Phase("main", 200),))
     scaled = scale_epochs(training, 0.07)
     assert scaled.recipe.schedule.milestones[0] > 7  # the case is a real one
     assert learning_rate(scaled.recipe, scaled.phases[0], 6, 9, 10) == pytest.approx(0.1)
@@ -62,7 +62,7 @@ def test_a_scaled_milestone_falls_on_its_epoch_despite_rounding() -> None:
 
 
 def test_a_milestone_inside_an_epoch_takes_effect_at_its_step() -> None:
-    half = recipe(Schedule("steps", (1.5,), 0.1))
+    half = recipe(Schedule.of("steps", at=(1.5,), factor=0.1))
     assert [learning_rate(half, MAIN, 1, step, 4) for step in range(4)] == pytest.approx([0.1, 0.1, 0.01, 0.01])
 
 
@@ -81,6 +81,7 @@ def test_a_step_outside_the_epoch_is_refused() -> None:
 def test_rates_stay_between_zero_and_the_initial_rate(
     kind: str, warmup: float, epochs: int, steps: int, data: st.DataObject
 ) -> None:
-    schedule = Schedule(kind, (3.0, 7.5), 0.2, warmup)  # type: ignore[arg-type]
+    values = {"at": (3.0, 7.5), "factor": 0.2} if kind == "steps" else {}
+    schedule = Schedule.of(kind, warmup, **values)
     epoch, step = data.draw(st.integers(0, epochs - 1)), data.draw(st.integers(0, steps - 1))
     assert 0 <= learning_rate(recipe(schedule), Phase("p", epochs), epoch, step, steps) <= 0.1

@@ -13,8 +13,10 @@ from swc.compiler.driver import compile_file
 from swc.program.expressions import Mix, Resize, Stored, num_scalars, tensors_of
 from swc.program.program import Program, TensorPlan
 
+from support.states import moving
 from swc_runtime.carry.transfer import carry_weights
 from swc_runtime.ensemble import Ensemble, build, state_parameters
+from swc_runtime.training.optimiser_state import NO_STATE
 from swc_runtime.weights.expressions.evaluate import evaluate
 from swc_runtime.weights.init import initial_tensor
 
@@ -125,14 +127,14 @@ def test_coefficients_begin_as_directions_of_their_own() -> None:
 
 def test_banks_and_coefficients_are_carried_as_they_are(program: Program, ensemble: Ensemble) -> None:
     """With their velocities, where another block's sharing changed and theirs did not."""
-    moving = {
+    velocities = {
         f"tensor/{plan.id}": torch.full(plan.shape, float(n), dtype=torch.float64)
         for n, plan in enumerate(program.tensors)
     }
-    carried = carry_weights(ensemble, moving, evolve(program, revision=1))
+    carried = carry_weights(ensemble, moving(velocities), evolve(program, revision=1))
     assert all(torch.equal(a, b) for a, b in zip(carried.ensemble.tensors, ensemble.tensors, strict=True))
-    assert all(torch.equal(carried.momentum[name], velocity) for name, velocity in moving.items())
+    assert all(torch.equal(carried.state.tensors["momentum"][name], v) for name, v in velocities.items())
     first, *others = program.weights
     changed = evolve(first, expression=Resize(first.expression, first.shape, "mask"))
     with pytest.raises(ValueError, match="cannot be carried"):
-        carry_weights(ensemble, {}, evolve(program, weights=(changed, *others)))
+        carry_weights(ensemble, NO_STATE, evolve(program, weights=(changed, *others)))

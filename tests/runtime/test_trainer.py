@@ -17,7 +17,8 @@ from swc_runtime.data.shares import part_sizes
 from swc_runtime.ensemble import Ensemble, load_state_tensors, state_parameters, state_tensors
 from swc_runtime.precision import Arithmetic, choose_arithmetic, laid_out, make_deterministic
 from swc_runtime.records.checkpoint import Meta, Position, load_checkpoint, save_checkpoint, under_prefix, with_prefix
-from swc_runtime.training.optimiser import load_momentum, make_optimiser, momentum_tensors
+from swc_runtime.training.optimiser import make_optimiser
+from swc_runtime.training.optimiser_state import OptimiserState, load_optimiser_state, optimiser_state
 from swc_runtime.training.schedule import learning_rate
 from swc_runtime.training.steps import STEPS, Batch, StepOptions
 from swc_runtime.training.trainer import Epoch, EpochResult, Tally, noise_of, train_epoch
@@ -25,7 +26,7 @@ from swc_runtime.training.trainer import Epoch, EpochResult, Tally, noise_of, tr
 FULL = Arithmetic("cpu", torch.float32, "tests")
 PROGRAM = tiny_program(((1, 4, 4, 6), (1, 6, 6, 5)))
 PHASE = Phase("main", 4)
-RECIPE = Recipe("r", batch=6, optimiser=Optimiser(lr=0.05), schedule=Schedule("cosine"), label_smoothing=0.1)
+RECIPE = Recipe("r", batch=6, optimiser=Optimiser.of(lr=0.05), schedule=Schedule("cosine"), label_smoothing=0.1)
 STEPS_PER_EPOCH = 4
 
 
@@ -92,7 +93,7 @@ def test_parts_cover_the_batch_and_none_is_a_single_image(num: int, part: int | 
 def test_the_result_counts_every_image_and_step() -> None:
     ensemble = ensemble_of(PROGRAM, torch.float32)
     seen: list[int] = []
-    recipe = evolve(RECIPE, optimiser=evolve(RECIPE.optimiser, lr=0.0), label_smoothing=0.0)
+    recipe = evolve(RECIPE, optimiser=RECIPE.optimiser.with_values(lr=0.0), label_smoothing=0.0)
     expected = torch.stack([ensemble(x).detach() for x, _ in batches(0)])  # rate 0: the parameters stay; in train mode
     result = train_epoch(
         ensemble, make_optimiser(ensemble, recipe), batches(0), recipe, epoch_of(0), FULL, lambda n, _: seen.append(n)
@@ -108,9 +109,7 @@ def test_the_result_counts_every_image_and_step() -> None:
 
 
 def save(path: Path, ensemble: Ensemble, optimiser: torch.optim.Optimizer, tally: Tally | None = None) -> None:
-    parts = with_prefix("state", state_tensors(ensemble)) | with_prefix(
-        "momentum", momentum_tensors(ensemble, optimiser)
-    )
+    parts = with_prefix("state", state_tensors(ensemble)) | optimiser_state(ensemble, optimiser, RECIPE).named()
     save_checkpoint(path, parts | (tally.state() if tally else {}), Meta(Position(0, 0, 1), "s", "p"))
 
 
@@ -122,7 +121,7 @@ def resume(path: Path) -> tuple[Ensemble, torch.optim.Optimizer, dict[str, Tenso
             parameter.fill_(7.0)  # nothing of a fresh ensemble may survive
     load_state_tensors(ensemble, under_prefix("state", tensors))
     optimiser = make_optimiser(ensemble, RECIPE)
-    load_momentum(ensemble, optimiser, under_prefix("momentum", tensors))
+    load_optimiser_state(ensemble, optimiser, OptimiserState.of_named(RECIPE.optimiser.state, tensors))
     return ensemble, optimiser, tensors
 
 

@@ -8,9 +8,11 @@ from attrs import evolve
 from swc.program.program import CoefficientPlan
 
 from support.programs import by_slot, ensemble_of, hard_program, images, naive_weights, tiny_program
+from support.states import moving
 from swc_runtime.carry.fit import Factors, fit, fit_momentum, squared_error, targets_of
 from swc_runtime.carry.transfer import carry_weights, untie
 from swc_runtime.ensemble import state_parameters, state_tensors
+from swc_runtime.training.optimiser_state import NO_STATE
 from swc_runtime.weights.compose import gather_rows
 
 
@@ -32,7 +34,7 @@ def trained(program, dtype=torch.float64):
 def test_untying_keeps_every_output_to_the_bit(training):
     tied = tiny_program(tie=True)
     ensemble = trained(tied, torch.float32).train(training)
-    after, _ = untie(ensemble, {}, by_slot(tied))
+    after, _ = untie(ensemble, NO_STATE, by_slot(tied))
     x = images(16, dtype=torch.float32)
     assert after.training is training
     assert torch.equal(after(x), ensemble(x))
@@ -44,7 +46,7 @@ def test_untying_leaves_the_old_ensemble_alone():
     tied = tiny_program(tie=True)
     ensemble = trained(tied)
     before = {name: t.clone() for name, t in state_tensors(ensemble).items()}
-    after, _ = untie(ensemble, {}, by_slot(tied))
+    after, _ = untie(ensemble, NO_STATE, by_slot(tied))
     with torch.no_grad():
         for p in after.parameters():
             p.add_(1)
@@ -55,7 +57,8 @@ def test_kept_coefficients_keep_their_momentum_and_new_ones_have_none():
     tied = tiny_program(tie=True)
     ensemble = trained(tied)
     momentum = random_momentum(ensemble)
-    after, kept = untie(ensemble, momentum, by_slot(tied))
+    after, state = untie(ensemble, moving(momentum), by_slot(tied))
+    kept = state.tensors["momentum"]
     for name, parameter in state_parameters(after).items():
         assert kept[name].shape == parameter.shape
         if name.startswith("coefficient/"):
@@ -72,22 +75,22 @@ def test_untying_in_part_copies_from_the_right_source():
     slots = tuple(evolve(s, coefficient=own[1].id) if s.id in {own[1].id, own[2].id} else s for s in tied.slots)
     partly = evolve(tied, coefficients=(*tied.coefficients, extra), slots=slots)
     ensemble = trained(tied)
-    half, _ = untie(ensemble, {}, partly)
+    half, _ = untie(ensemble, NO_STATE, partly)
     with torch.no_grad():
         half.coefficients[0][1] += 1
-    full, _ = untie(half, {}, by_slot(tied))
+    full, _ = untie(half, NO_STATE, by_slot(tied))
     assert torch.equal(full.coefficients[0], half.coefficients[0][[0, 1, 1]])
     with pytest.raises(ValueError, match="not tied"):
-        untie(full, {}, tied)
+        untie(full, NO_STATE, tied)
     with pytest.raises(ValueError, match="banks differ"):
-        untie(ensemble, {}, tiny_program(tie=True, num_templates=3))
+        untie(ensemble, NO_STATE, tiny_program(tie=True, num_templates=3))
 
 
 def test_weights_are_not_carried_in_the_middle_of_a_step():
     ensemble = trained(tiny_program())
     ensemble.begin_step()
     with pytest.raises(ValueError, match="between steps"):
-        untie(ensemble, {}, tiny_program())
+        untie(ensemble, NO_STATE, tiny_program())
 
 
 def test_continuing_with_enough_templates_is_exact():
@@ -95,13 +98,15 @@ def test_continuing_with_enough_templates_is_exact():
     ensemble = trained(old)
     momentum = random_momentum(ensemble)
     new = tiny_program(clusters=(("0",), ("1",), ("2",)), num_templates=9)
-    carried = carry_weights(ensemble, momentum, new)
+    carried = carry_weights(ensemble, moving(momentum), new)
     assert max(r.relative for r in carried.residuals) < 1e-12
     assert torch.allclose(carried.ensemble.eval()(images()), ensemble.eval()(images()), atol=1e-9)
     before, after = state_tensors(ensemble), state_tensors(carried.ensemble)
     members = [name for name in before if name.startswith("member/")]
     assert members and all(torch.equal(before[name], after[name]) for name in members)
-    assert all(torch.equal(momentum[name], carried.momentum[name]) for name in members if name in momentum)
+    assert all(
+        torch.equal(momentum[name], carried.state.tensors["momentum"][name]) for name in members if name in momentum
+    )
 
 
 def velocity_of(program, ensemble, momentum):
@@ -121,15 +126,18 @@ def test_momentum_moves_the_new_weights_as_it_moved_the_old():
     ensemble = trained(old)
     momentum = random_momentum(ensemble)
     new = tiny_program(clusters=(("0",), ("1",), ("2",)), num_templates=9)
-    carried = carry_weights(ensemble, momentum, new)
-    was, now = velocity_of(old, ensemble, momentum), velocity_of(new, carried.ensemble, carried.momentum)
+    carried = carry_weights(ensemble, moving(momentum), new)
+    was, now = (
+        velocity_of(old, ensemble, momentum),
+        velocity_of(new, carried.ensemble, carried.state.tensors["momentum"]),
+    )
     for name, velocity in was.items():
         torch.testing.assert_close(now[name], velocity, rtol=1e-8, atol=1e-8)
-    assert carry_weights(ensemble, {}, new).momentum == {}
+    assert carry_weights(ensemble, NO_STATE, new).state.named() == {}
 
 
 def test_fresh_templates_fill_up_so_that_no_factor_is_dead():
-    carried = carry_weights(trained(tiny_program()), {}, tiny_program(num_templates=9)).ensemble
+    carried = carry_weights(trained(tiny_program()), NO_STATE, tiny_program(num_templates=9)).ensemble
     for bank, table in zip(carried.banks, carried.coefficients, strict=True):
         dead = (bank.norm(dim=1) == 0) & (table.norm(dim=0) == 0)
         assert not dead.any()
@@ -213,7 +221,7 @@ def test_fitted_momentum_cannot_be_improved():
 def test_fewer_templates_report_their_residual():
     ensemble = trained(tiny_program(num_templates=4))
     new = tiny_program(num_templates=1)
-    carried = carry_weights(ensemble, {}, new)
+    carried = carry_weights(ensemble, NO_STATE, new)
     plan = carried.ensemble.plan
     wanted = gather_rows(plan, list(ensemble.compose()), ensemble.banks[0].detach())
     made = gather_rows(plan, list(carried.ensemble.compose()), ensemble.banks[0].detach())
@@ -229,13 +237,13 @@ def test_stored_tensors_take_the_mean_of_their_readers():
     program = hard_program()
     ensemble = trained(program)
     momentum = random_momentum(ensemble)
-    carried = carry_weights(ensemble, momentum, program)
+    carried = carry_weights(ensemble, moving(momentum), program)
     torch.testing.assert_close(carried.ensemble.tensors[0], ensemble.tensors[0])
-    torch.testing.assert_close(carried.momentum["tensor/t0"], momentum["tensor/t0"])
+    torch.testing.assert_close(carried.state.tensors["momentum"]["tensor/t0"], momentum["tensor/t0"])
 
 
 def test_programs_of_other_layers_are_refused():
     with pytest.raises(ValueError, match="same members"):
-        carry_weights(trained(tiny_program()), {}, tiny_program(((1, 4, 4, 6),)))
+        carry_weights(trained(tiny_program()), NO_STATE, tiny_program(((1, 4, 4, 6),)))
     with pytest.raises(ValueError, match="private"):
-        carry_weights(trained(tiny_program()), {}, tiny_program(clusters=(("0",), ("1",))))
+        carry_weights(trained(tiny_program()), NO_STATE, tiny_program(clusters=(("0",), ("1",))))

@@ -1,6 +1,6 @@
-"""Weights and momentum across a recompile.
+"""Weights and the optimiser's state across a recompile.
 
-Takes a trained ensemble, its momentum by state id, and the next program; gives the next ensemble and momentum. The
+Takes a trained ensemble, its optimiser's state, and the next program; gives the next ensemble and state. The
 old ensemble stays as it is. Guarantees: `untie` keeps every output to the bit; `carry_weights` keeps the members' own
 parameters and buffers to the bit and fits the composed weights as closely as the new banks allow.
 """
@@ -13,20 +13,19 @@ import torch
 from attrs import frozen
 from swc.program.expressions import Combine, Concat, Expression, Slice, Stored, combines_of, tensors_of
 from swc.program.program import Program, WeightPlan
+from swc.registry.optimisers import StateRow
 from torch import Tensor, nn
 
 from swc_runtime.carry.fit import Factors, balanced, fit, fit_momentum, padded, targets_of
 from swc_runtime.carry.rebuild import rebuilt_member
 from swc_runtime.ensemble import Ensemble
 from swc_runtime.members.seeds import seed_of
+from swc_runtime.training.optimiser_state import OptimiserState
 from swc_runtime.weights.bank import Parts
 from swc_runtime.weights.compose import gather_rows, place_blocks
 from swc_runtime.weights.expressions.evaluate import evaluate
 from swc_runtime.weights.init import initial_templates, initial_tensor
 from swc_runtime.weights.plan import CompositionPlan, plan_composition
-
-Momentum = Mapping[str, Tensor]
-"""The optimiser's velocity by state id, of the parameter's shape; an id that is missing has none yet."""
 
 
 @frozen
@@ -40,18 +39,18 @@ class Residual:
 
 @frozen(eq=False)
 class Carried:
-    """An ensemble of the next program, its momentum by state id, and per bank what the fit could not keep."""
+    """An ensemble of the next program, its optimiser's state, and per bank what the fit could not keep."""
 
     ensemble: Ensemble
-    momentum: dict[str, Tensor]
+    state: OptimiserState
     residuals: tuple[Residual, ...]
 
 
-def untie(ensemble: Ensemble, momentum: Momentum, program: Program) -> tuple[Ensemble, dict[str, Tensor]]:
+def untie(ensemble: Ensemble, state: OptimiserState, program: Program) -> tuple[Ensemble, OptimiserState]:
     """Give each new coefficient vector a copy of the values its slots used so far.
 
-    Everything else stays, momentum too; a new vector starts with none (zeros). ValueError where the program differs
-    in more than in how its slots share coefficients.
+    Everything else stays, the optimiser's state too; that of a new vector is a copy or zero, as its row declares.
+    ValueError where the program differs in more than in how its slots share coefficients.
     """
     _check_untied(ensemble.program, program)
     sources = _sources(ensemble.program, program)
@@ -59,7 +58,7 @@ def untie(ensemble: Ensemble, momentum: Momentum, program: Program) -> tuple[Ens
     parts = Parts(_copies(ensemble.banks), tables, _copies(ensemble.tensors), _members(ensemble, program))
     made = Ensemble(program, parts, ensemble.own).to(_device(ensemble))
     made.train(ensemble.training)
-    return made, _untied_momentum(ensemble, momentum, program, sources)
+    return made, _untied_state(ensemble, state, program, sources)
 
 
 def _check_untied(old: Program, new: Program) -> None:
@@ -81,19 +80,22 @@ def _sources(old: Program, new: Program) -> list[list[int]]:
     return [[was.coefficients.index(source[name]) for name in now.coefficients] for was, now in plans]
 
 
-def _untied_momentum(
-    ensemble: Ensemble, momentum: Momentum, program: Program, sources: list[list[int]]
-) -> dict[str, Tensor]:
-    kept = {name: velocity.clone() for name, velocity in momentum.items()}
-    plans = zip(ensemble.plan.banks, plan_composition(program).banks, sources, strict=True)
-    for was, now, rows in plans:
-        name = f"coefficient/{now.id}"
-        if name in kept:
+def _untied_state(
+    ensemble: Ensemble, state: OptimiserState, program: Program, sources: list[list[int]]
+) -> OptimiserState:
+    tensors = {row.name: {name: t.clone() for name, t in state.of(row).items()} for row in state.rows}
+    plans = tuple(zip(ensemble.plan.banks, plan_composition(program).banks, sources, strict=True))
+    for row in state.rows:
+        for was, now, rows in plans if row.shape == "parameter" else ():
+            table = tensors[row.name].get(f"coefficient/{now.id}")
+            if table is None:
+                continue
             # Slots a, b, c on vector `a`; b leaves: `a` keeps its velocity, `b` starts with the value of `a` and none
-            # of its own.
-            known = torch.tensor([c in was.coefficients for c in now.coefficients], device=kept[name].device)
-            kept[name] = torch.where(known[:, None], kept[name][rows], 0)
-    return kept
+            # of its own, or, of a state that is copied, with that of `a`.
+            copied, known = table[rows], [c in was.coefficients for c in now.coefficients]
+            is_kept = torch.tensor(known, device=table.device)[:, None] | (row.untie == "copy")
+            tensors[row.name][f"coefficient/{now.id}"] = torch.where(is_kept, copied, 0)
+    return OptimiserState(state.rows, tensors)
 
 
 def _copies(parameters: nn.ParameterList) -> tuple[Tensor, ...]:
@@ -110,10 +112,11 @@ def _device(ensemble: Ensemble) -> torch.device:
     return next(ensemble.parameters()).device
 
 
-def carry_weights(ensemble: Ensemble, momentum: Momentum, program: Program) -> Carried:
+def carry_weights(ensemble: Ensemble, state: OptimiserState, program: Program) -> Carried:
     """Fit what every layer weighs and how it moves into the banks of another sharing graph.
 
-    Velocities are lifted to the weights as A m_T + m_A T before they are fitted. Slots that the new graph ties want
+    Velocities are lifted to the weights as A m_T + m_A T before they are fitted; other state of what is fitted begins
+    afresh, and that of what stays is kept (`swc.registry.optimisers.row.StateRow`). Slots that the new graph ties want
     one coefficient vector to make several rows: the fit is then to their mean, weighted by how many they are, which
     has the same optimum. Stored tensors that nothing changed about stay as they are, whatever is made of them.
     ValueError where the programs' members or shared layers differ.
@@ -122,13 +125,21 @@ def carry_weights(ensemble: Ensemble, momentum: Momentum, program: Program) -> C
     members = _members(ensemble, program)
     plan = plan_composition(program)
     weights = _wanted(ensemble, program, _rows(ensemble), list(ensemble.tensors))
-    moved = _tensor_momentum(ensemble, momentum)
-    moves = _wanted(ensemble, program, _lifted(ensemble, momentum), moved)
-    fits = _fit_banks(plan, program, weights, moves)
+    fits = _fit_banks(plan, program, weights)
     tensors = _fit_tensors(program, weights) | _kept(ensemble.program, program, list(ensemble.tensors))
-    velocities = _fit_tensors(program, moves, start_at_zero=True) | _kept(ensemble.program, program, moved)
     made = _assembled(ensemble, program, members, [f.now for f in fits], tensors)
-    return Carried(made, _carried_momentum(made, momentum, fits, velocities), tuple(f.residual for f in fits))
+    carried = {row.name: _carried_row(row, ensemble, state, made, fits) for row in state.rows}
+    return Carried(made, OptimiserState(state.rows, carried), tuple(f.residual for f in fits))
+
+
+def _carried_row(
+    row: StateRow, ensemble: Ensemble, state: OptimiserState, made: Ensemble, fits: list[_Fit]
+) -> dict[str, Tensor]:
+    tensors = state.of(row)
+    if row.fit == "velocity" and tensors:
+        return _carried_velocities(ensemble, tensors, made, fits)
+    stays = {f"tensor/{name}" for name in _unchanged(ensemble.program, made.program)}
+    return {name: t.clone() for name, t in tensors.items() if name in stays or name.startswith("member/")}
 
 
 def _check_carried(old: Program, new: Program) -> None:
@@ -184,7 +195,7 @@ def _rows(ensemble: Ensemble) -> list[Tensor]:
     return [(table.detach().double() @ bank.detach().double())[list(plan.index)] for plan, table, bank in tables]
 
 
-def _lifted(ensemble: Ensemble, momentum: Momentum) -> list[Tensor]:
+def _lifted(ensemble: Ensemble, momentum: Mapping[str, Tensor]) -> list[Tensor]:
     rows = []
     for plan, table, bank in zip(ensemble.plan.banks, ensemble.coefficients, ensemble.banks, strict=True):
         moved_table = momentum.get(f"coefficient/{plan.id}", torch.zeros_like(table)).double()
@@ -195,7 +206,7 @@ def _lifted(ensemble: Ensemble, momentum: Momentum) -> list[Tensor]:
     return rows
 
 
-def _tensor_momentum(ensemble: Ensemble, momentum: Momentum) -> list[Tensor]:
+def _tensor_momentum(ensemble: Ensemble, momentum: Mapping[str, Tensor]) -> list[Tensor]:
     named = zip(ensemble.program.tensors, ensemble.tensors, strict=True)
     return [momentum.get(f"tensor/{plan.id}", torch.zeros_like(tensor)) for plan, tensor in named]
 
@@ -217,39 +228,68 @@ def _wanted(ensemble: Ensemble, program: Program, rows: list[Tensor], tensors: l
 
 @frozen(eq=False)
 class _Fit:
+    """A bank's new factors: as they were fitted (`exact`), and with fresh templates for what is left (`now`).
+
+    `index` [S] says which coefficient vector a slot uses, `seen` [S, T] which scalars of its row are in its weight.
+    """
+
     bank: str
+    index: Tensor
+    seen: Tensor
+    exact: Factors
     now: Factors
-    move: Factors
     residual: Residual
 
 
-def _fit_banks(plan: CompositionPlan, program: Program, weights: list[Tensor], moves: list[Tensor]) -> list[_Fit]:
+def _fit_banks(plan: CompositionPlan, program: Program, weights: list[Tensor]) -> list[_Fit]:
     if plan.rows:
         raise ValueError("templates inside another expression cannot be fitted")
     if not plan.outputs:
         return []
     # `gather_rows` of ones says how many outputs see each scalar of a row: 0 where it is cropped.
-    wanted, seen, moving = (
-        gather_rows(plan, [values[n] for n in plan.direct], values[0])
-        for values in (weights, [torch.ones_like(w) for w in weights], moves)
-    )
-    return [_fit_bank(plan, program, number, wanted, seen, moving) for number in range(len(plan.banks))]
+    wanted, seen = (_gathered(plan, values) for values in (weights, [torch.ones_like(w) for w in weights]))
+    return [_fit_bank(plan, program, number, wanted[number], seen[number]) for number in range(len(plan.banks))]
 
 
-def _fit_bank(
-    plan: CompositionPlan, program: Program, number: int, wanted: list[Tensor], seen: list[Tensor], moving: list[Tensor]
-) -> _Fit:
-    bank, rows_ST, seen_ST = plan.banks[number], wanted[number], seen[number]
+def _gathered(plan: CompositionPlan, weights: list[Tensor]) -> list[Tensor]:
+    return gather_rows(plan, [weights[n] for n in plan.direct], weights[0])
+
+
+def _fit_bank(plan: CompositionPlan, program: Program, number: int, rows_ST: Tensor, seen_ST: Tensor) -> _Fit:
+    bank = plan.banks[number]
     index_S = torch.tensor(bank.index, device=rows_ST.device)
-    num_coefficients = len(bank.coefficients)
     fresh = initial_templates(program.banks[number], seed_of(program)).to(rows_ST)
-    now = balanced(fit(targets_of(rows_ST, seen_ST, index_S, num_coefficients), len(fresh)))
+    targets = targets_of(rows_ST, seen_ST, index_S, len(bank.coefficients))
+    exact = balanced(fit(targets, len(fresh)))
     # in the rows' own terms, over what is seen alone: a cropped scalar may come out as it likes
-    gap = (now.table @ now.templates)[index_S] - rows_ST
+    gap = (exact.table @ exact.templates)[index_S] - rows_ST
     relative = float((gap * seen_ST).norm() / rows_ST.norm().clamp(min=torch.finfo(torch.float64).tiny))
-    move = fit_momentum(targets_of(moving[number], seen_ST, index_S, num_coefficients), now)
     residual = Residual(bank.id, relative, int(seen_ST.sum()))
-    return _Fit(bank.id, padded(now, fresh), padded(move, torch.zeros_like(fresh)), residual)
+    return _Fit(bank.id, index_S, seen_ST, exact, padded(exact, fresh), residual)
+
+
+def _carried_velocities(
+    ensemble: Ensemble, momentum: Mapping[str, Tensor], made: Ensemble, fits: list[_Fit]
+) -> dict[str, Tensor]:
+    """How the new parameters move, so that the weights move as they did."""
+    program = made.program
+    moved = _tensor_momentum(ensemble, momentum)
+    moves = _wanted(ensemble, program, _lifted(ensemble, momentum), moved)
+    tensors = _fit_tensors(program, moves, start_at_zero=True) | _kept(ensemble.program, program, moved)
+    dtype = next(made.parameters()).dtype
+    kept = {name: velocity.clone() for name, velocity in momentum.items() if name.startswith("member/")}
+    for fitted, rows_ST in zip(fits, _gathered(plan_composition(program), moves) if fits else [], strict=True):
+        move = _move_of(fitted, rows_ST)
+        kept[f"bank/{fitted.bank}"], kept[f"coefficient/{fitted.bank}"] = (
+            move.templates.to(dtype),
+            move.table.to(dtype),
+        )
+    return kept | {f"tensor/{name}": velocity.to(dtype) for name, velocity in tensors.items()}
+
+
+def _move_of(fitted: _Fit, rows_ST: Tensor) -> Factors:
+    targets = targets_of(rows_ST, fitted.seen, fitted.index, len(fitted.exact.table))
+    return padded(fit_momentum(targets, fitted.exact), torch.zeros_like(fitted.now.templates))
 
 
 def _fit_tensors(program: Program, wanted: list[Tensor], *, start_at_zero: bool = False) -> dict[str, Tensor]:
@@ -300,15 +340,3 @@ def _assembled(
     made = Ensemble(program, parts, ensemble.own).to(_device(ensemble))
     made.train(ensemble.training)
     return made
-
-
-def _carried_momentum(
-    made: Ensemble, momentum: Momentum, fits: list[_Fit], tensors: dict[str, Tensor]
-) -> dict[str, Tensor]:
-    if not momentum:
-        return {}
-    dtype = next(made.parameters()).dtype
-    kept = {name: velocity.clone() for name, velocity in momentum.items() if name.startswith("member/")}
-    kept |= {f"bank/{fitted.bank}": fitted.move.templates.to(dtype) for fitted in fits}
-    kept |= {f"coefficient/{fitted.bank}": fitted.move.table.to(dtype) for fitted in fits}
-    return kept | {f"tensor/{name}": velocity.to(dtype) for name, velocity in tensors.items()}

@@ -26,6 +26,7 @@ from swc_runtime.members.same_build import constants_of, differences, same_bits,
 from swc_runtime.members.seeds import seed_of, seeded
 from swc_runtime.precision import choose_arithmetic
 from swc_runtime.records.checkpoint import Meta, Position, decode_checkpoint, encode_checkpoint
+from swc_runtime.training.optimiser_state import NO_STATE
 from swc_runtime.trial.pair import Pair, check_itself, paired
 from swc_runtime.trial.subject import (
     FULL,
@@ -99,7 +100,7 @@ def _check_carried(trial: Trial, whole: Subject) -> None:
     """Refuse a model that a checkpoint does not bring back to the bit, or a recompile not carry over to the bit."""
     kept = _kept(trial, whole.ensemble)
     with asked_to_be("carried over a recompile"):
-        untied, _ = untie(whole.ensemble, {}, whole.ensemble.program)
+        untied, _ = untie(whole.ensemble, NO_STATE, whole.ensemble.program)
     changed = _changed_constants(whole.ensemble, kept)
     subjects = [Subject(trial, ensemble) for ensemble in (whole.ensemble, kept, untied)]  # none has momentum
     asked = ((lambda subject: subject.step().logits, ""), (Subject.logits, " after another step of training"))

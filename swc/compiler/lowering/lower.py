@@ -47,6 +47,7 @@ def lower(graph: Graph, spec: Spec, spec_hash: str = "") -> Program:
         private=tuple(PrivatePlan(p.member, p.path, p.shape) for p in graph.private),
         training=spec.training,
         step=spec.step,
+        plug_ins=spec.plug_ins,
     )
 
 

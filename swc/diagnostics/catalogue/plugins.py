@@ -57,4 +57,29 @@ class AmbiguousPlugIn(Diagnostic):
         return "uninstall all of them but one"
 
 
-PLUGINS: tuple[type[Diagnostic], ...] = (BrokenPlugIn, AmbiguousPlugIn)
+@frozen(kw_only=True)
+class MissingPlugIn(Diagnostic):
+    """A build or a run was made with a plug-in that is not installed here.
+
+    What it names is no part of swc: the file says which package it came from, and in which version. Install that
+    package beside swc, and open the folder again.
+    """
+
+    code: ClassVar[str] = "SW172"
+    kind: str
+    name: str
+    distribution: str
+    version: str
+    origin: str = ""
+
+    def message(self) -> str:
+        """What is missing."""
+        where = f"`{self.origin}` needs " if self.origin else ""
+        return f"{where}the {self.kind} `{self.name}` of the plug-in {self.distribution}, which is not installed here"
+
+    def help(self) -> str:
+        """What to install."""
+        return f"pip install {self.distribution}=={self.version}"
+
+
+PLUGINS: tuple[type[Diagnostic], ...] = (BrokenPlugIn, AmbiguousPlugIn, MissingPlugIn)

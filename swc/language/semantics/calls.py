@@ -91,21 +91,15 @@ def bind_given(call: Call, scope: Scope, declared: tuple[ArgumentRow, ...]) -> d
 
 
 def row_of(name: Value, registry: Registry[R], scope: Scope) -> R | None:
-    """The row that a name stands for, ours or a plug-in's; None where there is none, which is reported.
-
-    A name that comes from a plug-in is noted among what the spec needs.
-    """
+    """The row that a name stands for, ours or a plug-in's; None where there is none, which is reported."""
     word = values.word_of(scope.settle(name)) or ""
     try:
-        row, origin = registry.find(word), registry.origin(word)
-        choices = registry.choices() if row is None else ()
+        row = registry.find(word)
     except DiagnosticError as error:
         scope.sink.report(evolve(error.diagnostics[0], span=name.span))
         return None
     if row is None:
-        values.choice(name, scope, registry.kind, choices)  # which says why
-    elif origin is not None:
-        scope.plug_ins[origin.kind, origin.name] = origin
+        values.choice(name, scope, registry.kind, registry.choices())  # which says why
     return row
 
 

@@ -22,6 +22,7 @@ from swc.language.semantics.settings import apply_settings
 from swc.language.semantics.sharing import check_policy, defaults_of, read_share
 from swc.language.semantics.training import check_recipe, read_training
 from swc.language.syntax import tree
+from swc.program.choice import plug_ins_in
 from swc.program.datasets import DATASETS, DataFacts
 from swc.program.spec import Budget, Member, Share, Spec
 from swc.program.steps import StepPlan
@@ -165,6 +166,8 @@ def _spec(ensemble: tree.Ensemble, library: Library, settings: Mapping[str, str]
     _check_image_sizes(items, data, training, scope)
     _warn_unused(ensemble, scope)
     train = next(iter(_of(items, tree.Train)), None)
+    plug_ins = plug_ins_in((training,))
+    scope.defaults.extend(map(str, plug_ins))
     return Spec(
         name=ensemble.name.text,
         data=data,
@@ -173,6 +176,7 @@ def _spec(ensemble: tree.Ensemble, library: Library, settings: Mapping[str, str]
         shares=shares,
         training=training,
         step=step,
+        plug_ins=plug_ins,
         params=tuple((name, scalar(value)) for name, value in sorted(scope.values.items())),
         defaults=tuple(dict.fromkeys(scope.defaults)),
         span=ensemble.span,

@@ -6,27 +6,26 @@ every value is settled and in its range; every default that the compiler chose i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from itertools import pairwise
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, cast
 
 from attrs import define, evolve, field
 
 from swc.diagnostics import Span, catalogue
 from swc.language.semantics import values
-from swc.language.semantics.calls import Signature, bind, bind_known
-from swc.language.semantics.scope import Scope, show
-from swc.language.semantics.values import NOT_NEGATIVE, POSITIVE
+from swc.language.semantics.calls import Signature, bind, bind_declared, bind_given, row_of, shown_value
+from swc.language.semantics.scope import Scope
+from swc.language.semantics.values import NOT_NEGATIVE
 from swc.language.syntax import tree
 from swc.program.limits import IMAGES
-from swc.program.training import Augmentation, Precision, Recipe, Schedule
+from swc.program.training import Augmentation, Optimiser, Precision, Recipe, Schedule
 from swc.program.vocabulary import NO_DECAY, PRECISIONS
+from swc.registry.optimisers import OPTIMISERS
 from swc.registry.ranges import Range
+from swc.registry.row import ArgumentValue, RegistryRow
+from swc.registry.schedules import SCHEDULES
 
-SCHEDULES = ("constant", "cosine", "steps")
 STEPS = ("crop", "cutout", "flip", "resized_crop")
-OPTIMISERS = ("sgd",)
-SGD = ("lr", "momentum", "nesterov", "weight_decay")
 BELOW_ONE = Range(least=0, below=1)
 PAIR = Range(least=2, most=IMAGES)  # BatchNorm has no variance of a single image
 ORDER = ["batch", "optimiser", "no_decay", "schedule", "augment", "label_smoothing", "norm_batch", "precision", "seed"]
@@ -63,9 +62,9 @@ def finish(draft: Draft, scope: Scope, where: str) -> Recipe:
     recipe = draft.recipe
     left_open = {
         "batch": f"batch {recipe.batch}",
-        "optimiser": "optimiser sgd",
+        "optimiser": f"optimiser {recipe.optimiser.name}",
         "no_decay": f"no_decay {', '.join(recipe.optimiser.no_decay)}",
-        "schedule": f"schedule {recipe.schedule.kind}",
+        "schedule": f"schedule {recipe.schedule.name}",
         "augment": "augment none",
         "label_smoothing": f"label_smoothing {recipe.label_smoothing:g}",
         "norm_batch": "norm_batch none (BatchNorm over the whole batch)",
@@ -79,15 +78,12 @@ def finish(draft: Draft, scope: Scope, where: str) -> Recipe:
             catalogue.OutOfRange(span=draft.norm_span, what="a batch of BatchNorm", wanted=wanted, found=found)
         )
     scope.defaults.extend(f"{where}: {left_open[key]}" for key in ORDER if key not in draft.stated)
-    optimiser = recipe.optimiser
-    numbers = {"lr": optimiser.lr, "momentum": optimiser.momentum, "weight_decay": optimiser.weight_decay}
-    lines = {**{key: f"{value:g}" for key, value in numbers.items()}, "nesterov": _yes(optimiser.nesterov)}
-    scope.defaults.extend(f"{where}: sgd {key} {lines[key]}" for key in SGD if f"sgd {key}" not in draft.stated)
+    stated = {name.partition(" ")[2] for name in draft.stated if name.startswith(f"{recipe.optimiser.name} ")}
+    row = OPTIMISERS[recipe.optimiser.name]
+    left = (one.name for one in row.arguments if one.name not in stated)
+    values_left = ((name, recipe.optimiser.values[name]) for name in left)
+    scope.defaults.extend(f"{where}: {row.name} {name} {shown_value(value)}" for name, value in values_left)
     return recipe
-
-
-def _yes(value: bool) -> str:
-    return "yes" if value else "no"
 
 
 def _key(item: tree.RecipeItem) -> str:
@@ -119,24 +115,25 @@ def _seed(draft: Draft, item: tree.Setting, scope: Scope) -> None:
 
 
 def _optimiser(draft: Draft, item: tree.Optimiser, scope: Scope) -> None:
-    """Arguments that are left out keep the recipe's value."""
-    values.choice(item.call.name, scope, "optimiser", OPTIMISERS)
-    given = bind_known(item.call, scope, values.is_choice(item.call.name, scope, OPTIMISERS), Signature(SGD))
-    changes: dict[str, Any] = {name: _sgd_argument(name, value, scope) for name, value in given.items()}
-    draft.stated |= {f"sgd {name}" for name in given}
-    optimiser = evolve(draft.recipe.optimiser, **changes)
-    if optimiser.nesterov and optimiser.momentum == 0:
-        wrong = catalogue.OutOfRange(span=item.span, what="momentum with `nesterov: yes`", wanted="above 0", found="0")
-        scope.sink.report(wrong)
-    draft.set(optimiser=optimiser)
+    """Arguments that are left out keep the recipe's value, where the recipe has the same optimiser."""
+    row = row_of(item.call.name, OPTIMISERS, scope)
+    if row is None:
+        return
+    before = draft.recipe.optimiser
+    is_same = row.name == before.name
+    given = bind_given(item.call, scope, row.arguments)
+    draft.stated |= {f"{row.name} {name}" for name in given}
+    settled = row.settled({**before.values, **given} if is_same else given)
+    _check_conditions(row, dict(settled), item.span, scope)
+    draft.set(optimiser=Optimiser(row.name, settled, before.no_decay))
 
 
-def _sgd_argument(name: str, value: tree.Value, scope: Scope) -> Any:
-    if name == "nesterov":
-        return values.yes_no(value, scope, "`nesterov`")
-    limits = {"lr": POSITIVE, "momentum": BELOW_ONE, "weight_decay": NOT_NEGATIVE}
-    what = {"lr": "a learning rate", "momentum": "momentum", "weight_decay": "weight decay"}
-    return float(values.number(value, scope, what[name], limits[name], fallback=0.1))
+def _check_conditions(row: RegistryRow, given: Mapping[str, ArgumentValue], span: Span, scope: Scope) -> None:
+    for condition in row.conditions:
+        if not condition.is_met(given):
+            what = f"{condition.argument} with `{condition.when}: yes`"
+            wanted, found = f"above {condition.above:g}", shown_value(given[condition.argument])
+            scope.sink.report(catalogue.OutOfRange(span=span, what=what, wanted=wanted, found=found))
 
 
 def _no_decay(draft: Draft, item: tree.NoDecay, scope: Scope) -> None:
@@ -147,25 +144,11 @@ def _no_decay(draft: Draft, item: tree.NoDecay, scope: Scope) -> None:
 
 
 def _schedule(draft: Draft, item: tree.Schedule, scope: Scope) -> None:
-    kind: Any = values.choice(item.call.name, scope, "schedule", SCHEDULES)
-    required = ("at",) if kind == "steps" else ()
-    signature = Signature((*required, "factor") if required else (), required)
-    given = bind_known(item.call, scope, values.is_choice(item.call.name, scope, SCHEDULES), signature)
+    row = row_of(item.call.name, SCHEDULES, scope)
     warmup = values.number(item.warmup, scope, "a warm-up", NOT_NEGATIVE) if item.warmup is not None else 0
-    milestones = _milestones(given["at"], scope) if "at" in given else ()
-    factor = values.number(given["factor"], scope, "a factor", POSITIVE) if "factor" in given else 0.2
-    if kind == "steps" and "factor" not in given:
-        scope.defaults.append("schedule steps: factor 0.2")
-    draft.set(schedule=Schedule(kind, milestones, float(factor), float(warmup)))
-
-
-def _milestones(value: tree.Value, scope: Scope) -> tuple[float, ...]:
-    found = values.items(value, scope, "`at` of `steps`")
-    epochs = tuple(float(values.number(item, scope, "a milestone", POSITIVE)) for item in found)
-    if any(later <= earlier for earlier, later in pairwise(epochs)):
-        settled = scope.settle(value)
-        scope.sink.report(catalogue.UnorderedMilestones(span=settled.span, found=show(settled)))
-    return epochs
+    given = {} if row is None else bind_declared(item.call, scope, row.arguments, f"schedule {row.name}")
+    if row is not None and not row.fault_of(given):
+        draft.set(schedule=Schedule(row.name, row.settled(given), float(warmup)))
 
 
 def _augment(draft: Draft, item: tree.Augment, scope: Scope) -> None:

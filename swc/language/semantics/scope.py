@@ -14,24 +14,19 @@ from swc.diagnostics import Sink, catalogue
 from swc.language.semantics.extent import Extent
 from swc.language.syntax.tree import Amount, ListOf, Name, Number, Text, Value
 from swc.program.limits import LEVELS, LIST_VALUES
-from swc.registry.offers import PlugIn
 
 YES_NO = {"yes": True, "no": False}
 
 
 @define
 class Scope:
-    """The params that may be named, with settled values.
-
-    `defaults` collects what is left to the compiler, `plug_ins` what is not ours, by kind and name.
-    """
+    """The params that may be named, with settled values; `defaults` collects what is left to the compiler."""
 
     sink: Sink
     values: Mapping[str, Value | Amount] = field(factory=dict)
     defaults: list[str] = field(factory=list)
     used: set[str] = field(factory=set)
     extent: Extent = field(factory=Extent)
-    plug_ins: dict[tuple[str, str], PlugIn] = field(factory=dict)
     _names: tuple[str, ...] | None = field(default=None, init=False)
 
     @property
@@ -62,7 +57,7 @@ class Scope:
 
     def inner(self, values: Mapping[str, Value | Amount]) -> Scope:
         """A scope of its own for a recipe or policy, sharing the sink and the defaults."""
-        return Scope(self.sink, values, self.defaults, extent=self.extent, plug_ins=self.plug_ins)
+        return Scope(self.sink, values, self.defaults, extent=self.extent)
 
     def _check_size(self, value: ListOf) -> None:
         if value.size > LIST_VALUES:

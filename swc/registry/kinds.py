@@ -1,0 +1,11 @@
+"""Every registry there is, by its kind."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from swc.registry.optimisers import OPTIMISERS
+from swc.registry.registry import Registry
+from swc.registry.schedules import SCHEDULES
+
+KINDS: dict[str, Registry[Any]] = {registry.kind: registry for registry in (OPTIMISERS, SCHEDULES)}
