@@ -1,0 +1,68 @@
+"""Names of installed packages in a spec: noted, kept with what is written, and asked for where they are missing."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+from swc.diagnostics import DiagnosticError
+from swc.diagnostics.catalogue.plugins import BrokenPlugIn, MissingPlugIn
+from swc.files.codec import decode, encode
+from swc.language.semantics.check import check_text
+from swc.program.spec import Spec
+from swc.registry.offers import PlugIn
+
+from support.plug_ins import NADAM, install
+
+TEXT = """
+ensemble e {
+  data digits
+  member a = wrn(depth: 10, width: 1)
+  budget unlimited
+  train {
+    optimiser nadam(lr: 0.01)
+    phase p: 2 epochs
+  }
+}
+"""
+
+
+@pytest.fixture
+def packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "swc_nadam", raising=False)
+    return install(tmp_path, "swc-nadam", {"swc.optimisers": {"nadam": "swc_nadam:row"}}, {"swc_nadam": NADAM})
+
+
+def test_where_a_name_comes_from_is_noted(packages: Path) -> None:
+    spec = check_text(TEXT, "mine.sw")
+    assert spec.plug_ins == (PlugIn("optimiser", "nadam", "swc-nadam", "1.2"),)
+    assert "optimiser nadam comes from the plug-in swc-nadam 1.2" in spec.defaults
+    assert "train default: nadam momentum_decay 0.004" in spec.defaults
+    assert decode(encode(spec), Spec) == spec
+
+
+def test_what_is_ours_needs_no_plug_in() -> None:
+    assert check_text(TEXT.replace("nadam(lr: 0.01)", "adamw"), "mine.sw").plug_ins == ()
+
+
+def test_without_the_plug_in_a_file_says_what_to_install(packages: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    written = encode(check_text(TEXT, "mine.sw"))
+    monkeypatch.setattr(sys, "path", [place for place in sys.path if place != str(packages)])
+    with pytest.raises(DiagnosticError) as caught:
+        decode(written, Spec, "spec.json")
+    (told,) = caught.value.diagnostics
+    assert isinstance(told, MissingPlugIn)
+    assert "`spec.json` needs the optimiser `nadam` of the plug-in swc-nadam" in told.message()
+    assert told.help() == "pip install swc-nadam==1.2"
+
+
+def test_a_broken_plug_in_is_told_where_the_spec_names_it(packages: Path) -> None:
+    (packages / "swc_nadam.py").write_text("import nothing_of_this_name\n", "utf-8")
+    with pytest.raises(DiagnosticError) as caught:
+        check_text(TEXT, "mine.sw")
+    (told,) = caught.value.diagnostics
+    assert isinstance(told, BrokenPlugIn)
+    assert told.span is not None and told.span.line == 7
+    assert "ModuleNotFoundError" in told.message()
