@@ -1,6 +1,6 @@
 """Progress of a run for people: a live line on a terminal, one plain line an epoch elsewhere; on the error stream.
 
-Takes a training and what the session tells; gives `progress_for`. Guarantees: time left covers all stages that remain,
+Takes a training and what its run tells; gives `progress_for`. Guarantees: time left covers all stages that remain,
 gradient statistics included; nothing here changes a run.
 """
 
@@ -17,7 +17,8 @@ from attrs import define, field
 from swc.diagnostics.printable import printable
 from swc.diagnostics.render import render_one
 from swc.program.stages import Stage, stages
-from swc.program.training import Phase, Training
+from swc.program.training import Training
+from swc.running.observer import Observer
 from swc.show.wording import decimal, per_cent
 
 if TYPE_CHECKING:
@@ -25,9 +26,9 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
     from swc.diagnostics import Diagnostic
+    from swc.running.state import State
     from swc_runtime.evaluate.metrics import Evaluation, Scores
-    from swc_runtime.records.progress import Progress
-    from swc_runtime.training.trainer import EpochResult, OnStep, Tally
+    from swc_runtime.training.trainer import EpochResult
 
 REFRESH = 0.2  # seconds between two looks at the loss, which on CUDA waits for the device
 
@@ -76,7 +77,7 @@ def spoken(seconds: float | None) -> str:
 
 
 @define
-class Plain:
+class Plain(Observer):
     """One line an epoch, for logs. `steps` are the optimiser steps of an epoch, `num_images` its images."""
 
     training: Training
@@ -84,56 +85,41 @@ class Plain:
     num_images: int
     stream: IO[str] = field(factory=lambda: sys.stderr)
     clock: Clock = field(init=False)
+    _before: float = field(init=False, default=0.0)  # the work before the epoch, or the statistics pass, that goes on
+    _measured: int = field(init=False, default=0)
 
     def __attrs_post_init__(self) -> None:
         self.clock = Clock(work_of(self.training))
 
-    @contextmanager
-    def epoch(self, stage: Stage, epoch: int) -> Iterator[OnStep]:
-        """Count steps; say nothing until the epoch is done."""
-        before = work_before(self.training, stage, epoch)
-        self.clock.reach(before)
+    def epoch_begins(self, state: State) -> None:
+        """Count steps from here; say nothing until the epoch is done."""
+        self._before = work_before(self.training, state.stage, state.position.epoch)
+        self.clock.reach(self._before)
 
-        def on_step(steps_done: int, tally: Tally) -> None:
-            self.clock.reach(before + steps_done / self.steps)
-            self.on_step(stage.phase, epoch, steps_done, tally)
+    def step_done(self, state: State) -> None:
+        """Count the step; a log needs no word of it."""
+        self.clock.reach(self._before + state.position.step / self.steps)
 
-        yield on_step
-
-    def on_step(self, phase: Phase, epoch: int, steps_done: int, tally: Tally) -> None:
-        """A step was done; a log needs no word of it."""
-
-    def epoch_done(self, stage: Stage, epoch: int, result: EpochResult) -> None:
+    def epoch_done(self, state: State, result: EpochResult) -> None:
         """The line of an epoch: `main  epoch 3/20  loss 4.1234  accuracy 51.2%  left 2:03`."""
-        self.say(f"{self._place(stage.phase, epoch)}  {seen(result)}  left {spoken(self.clock.left())}")
+        self.say(f"{place(state.stage, state.position.epoch)}  {seen(result)}  left {spoken(self.clock.left())}")
 
-    def _place(self, phase: Phase, epoch: int) -> str:
-        return f"{phase.name}  epoch {epoch + 1}/{phase.epochs}"
+    def measuring(self, state: State) -> None:
+        """Say that a statistics pass begins, and count its images from here."""
+        self._before, self._measured = work_before(self.training, state.stage, state.stage.stop), 0
+        self.clock.reach(self._before)
+        self.say(f"{state.stage.phase.name}  gradient statistics")
 
-    @contextmanager
-    def measuring(self, stage: Stage) -> Iterator[Callable[[int], None]]:
-        """Around a statistics pass: say so, count its images."""
-        before = work_before(self.training, stage, stage.stop)
-        self.clock.reach(before)
-        self.say(f"{stage.phase.name}  gradient statistics")
-        images = 0
+    def images_measured(self, state: State, num_images: int) -> None:
+        """Count the images; a log needs no word of them."""
+        self._measured += num_images
+        self.clock.reach(self._before + min(1.0, self._measured / self.num_images))
 
-        def on_images(num_images: int) -> None:
-            nonlocal images
-            images += num_images
-            self.clock.reach(before + min(1.0, images / self.num_images))
-            self.on_images(stage.phase, images)
-
-        yield on_images
-
-    def on_images(self, phase: Phase, num_images: int) -> None:
-        """Images were measured; a log needs no word of it."""
-
-    def scored(self, stage: Stage, epoch: int, evaluation: Evaluation) -> None:
+    def scored(self, state: State, evaluation: Evaluation) -> None:
         """A line with the held-out scores of the ensemble and of its best member."""
         best = max(evaluation.members, key=lambda scores: scores.top1)
         held_out = f"held out: ensemble {_scores(evaluation.ensemble)}, best member {_scores(best)}"
-        self.say(f"{self._place(stage.phase, epoch)}  {held_out}")
+        self.say(f"{place(state.stage, state.position.epoch)}  {held_out}")
 
     def say(self, line: str) -> None:
         """Print a line."""
@@ -142,6 +128,11 @@ class Plain:
     def warn(self, warning: Diagnostic) -> None:
         """Print a warning as `swc compile` does."""
         self.say(render_one(warning))
+
+
+def place(stage: Stage, epoch: int) -> str:
+    """Where a run is, as people count: `main  epoch 3/20`."""
+    return f"{stage.phase.name}  epoch {epoch}/{stage.phase.epochs}"
 
 
 def seen(result: EpochResult) -> str:
@@ -163,15 +154,17 @@ class Live(Plain):
     bar: Bar = field(kw_only=True)
     _looked: float = field(init=False, default=0.0)
 
-    def on_step(self, phase: Phase, epoch: int, steps_done: int, tally: Tally) -> None:
+    def step_done(self, state: State) -> None:
         """Redraw, not more often than `REFRESH`."""
-        if monotonic() - self._looked >= REFRESH:
+        Plain.step_done(self, state)
+        if state.tally is not None and monotonic() - self._looked >= REFRESH:
             self._looked = monotonic()
-            self._draw(f"{self._place(phase, epoch)}  {seen(tally.result())}")
+            self._draw(f"{place(state.stage, state.position.epoch + 1)}  {seen(state.tally.result())}")
 
-    def on_images(self, phase: Phase, num_images: int) -> None:
+    def images_measured(self, state: State, num_images: int) -> None:
         """Redraw."""
-        self._draw(f"{phase.name}  gradient statistics  {num_images} images")
+        Plain.images_measured(self, state, num_images)
+        self._draw(f"{state.stage.phase.name}  gradient statistics  {self._measured} images")
 
     def _draw(self, text: str) -> None:
         left = spoken(self.clock.left())
@@ -186,7 +179,7 @@ class Live(Plain):
 
 
 @contextmanager
-def progress_for(training: Training, steps: int, num_images: int, stream: IO[str] | None = None) -> Iterator[Progress]:
+def progress_for(training: Training, steps: int, num_images: int, stream: IO[str] | None = None) -> Iterator[Plain]:
     """Progress on a stream (the error stream): live on a terminal, lines elsewhere.
 
     `steps` and `num_images` are those of one training epoch.

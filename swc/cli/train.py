@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from attrs import evolve
 
 from swc.cli import consent, console
 
@@ -97,6 +96,7 @@ def _together(nproc: int, place: str | None, is_trusted: bool) -> None:
 
 def _train(place: str | None, options: Options, sink: Sink, is_trusted: bool) -> None:
     from swc.folders.store import open_build
+    from swc.running.loop import train
     from swc.running.run import open_run
     from swc_runtime.ranks.ranks import ranks_announced
 
@@ -106,32 +106,28 @@ def _train(place: str | None, options: Options, sink: Sink, is_trusted: bool) ->
         run = open_run(build, options, sink, console.say if is_first else _say_nothing)
         console.report(sink.diagnostics)
         sink.clear()
-        found = _trained(run)
+        evaluation = _train_shown(run) if is_first else train(run)
     if is_first:
-        _conclude(run, found)
+        _conclude(run, evaluation)
 
 
 def _say_nothing(line: str) -> None:
     """The first of several processes says it."""
 
 
-def _trained(run: Run) -> Evaluation:
+def _train_shown(run: Run) -> Evaluation:
     from swc.cli.progress import progress_for
-    from swc.running.session import train
+    from swc.running.loop import train
     from swc_runtime.data import num_batches
 
-    if not run.machine.ranks.is_first:
-        return train(run)
     images = len(run.dataset.train)
-    with progress_for(run.training, num_batches(images, run.recipe.batch), images) as shown:
-        return train(evolve(run, progress=shown))
+    with progress_for(run.training, num_batches(images, run.recipe.batch), images) as progress:
+        return train(run, progress)
 
 
-def _conclude(run: Run, found: Evaluation) -> None:
+def _conclude(run: Run, evaluation: Evaluation) -> None:
     from swc.cli.rendering import give
-    from swc.running.results import results_of, results_shown, write_results
+    from swc.running.results import results_of, results_shown
 
-    results = results_of(run, found)
-    give(results_shown(results))
-    write_results(run.folder, results)
+    give(results_shown(results_of(run, evaluation)))
     console.say(f"the run is in {run.folder}; next: swc show")

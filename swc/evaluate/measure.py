@@ -19,8 +19,6 @@ from swc.diagnostics.catalogue.evaluation import (
     DrawsInEval,
     FewImages,
     NoLines,
-    NotFinished,
-    NothingTrained,
     OtherImages,
     ScoredByBatch,
     TemperatureNotUsed,
@@ -32,8 +30,8 @@ from swc.evaluate.robustness import Wanted, arrays_for, on_corrupted
 from swc.folders.classes import check_classes
 from swc.program.datasets import DATASETS, DataFacts
 from swc.program.program import Program
+from swc.running.checkpoints import SavedState, open_trained
 from swc.running.machine import chosen_device
-from swc.running.trained import Kept, kept_of, restored
 from swc.trust.code import folders_of
 from swc.trust.importing import digest_of_own, own_code
 from swc_runtime.data import Dataset, Split, check_readable, open_data, read_images, test_batches
@@ -92,7 +90,7 @@ class _Opened:
     """A trained ensemble with its data, ready to be asked."""
 
     build: Build
-    kept: Kept
+    saved: SavedState
     ensemble: Ensemble
     dataset: Dataset
     arithmetic: Arithmetic
@@ -110,7 +108,7 @@ class _Opened:
 
     def _probabilities(self, logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         probabilities = logits.to(self.device).softmax(-1)
-        names = [member.name for member in self.kept.compiled.program.members]
+        names = [member.name for member in self.saved.compiled.program.members]
         check_predictions(probabilities, names)  # those that were kept are looked at too
         return probabilities, labels.to(self.device)
 
@@ -151,19 +149,16 @@ def evaluate_build(build: Build, asked: Asked, sink: Sink, announce: Callable[[s
 
 def _open(build: Build, asked: Asked, sink: Sink, announce: Callable[[str], None]) -> _Opened:
     spec = build.spec
-    kept = kept_of(build.folder) if build.is_run else None
-    if kept is None or spec.training is None:
-        raise DiagnosticError(NothingTrained(place=str(build.folder)))
-    if not kept.is_finished(spec.training):
-        sink.report(NotFinished(place=str(build.folder), stage=kept.where(spec.training)))
+    saved = open_trained(build, sink)
+    assert spec.training is not None, "what was trained has a training"
     device = chosen_device(asked.device)
     dataset = open_data(spec.data, asked.data, asked.offline, announce).to(device)
     check_classes(build.folder, dataset)
     dataset.report(sink)
     recipe = spec.training.recipe
     arithmetic = choose_arithmetic(recipe.precision, device)
-    shelf = Shelf(build.folder / "eval", kept, arithmetic, digest_of_own(spec), asked.keep, announce)
-    return _Opened(build, kept, restored(kept, device), dataset, arithmetic, device, recipe.batch, shelf)
+    shelf = Shelf(build.folder / "eval", saved, arithmetic, digest_of_own(spec), asked.keep, announce)
+    return _Opened(build, saved, saved.ensemble(device), dataset, arithmetic, device, recipe.batch, shelf)
 
 
 def _tell_dependence(opened: _Opened, sink: Sink) -> None:
@@ -172,7 +167,7 @@ def _tell_dependence(opened: _Opened, sink: Sink) -> None:
     if len(images) < FEWEST:
         return
     found = dependences(opened.ensemble, images, opened.arithmetic)
-    names = [member.name for member in opened.kept.compiled.program.members]
+    names = [member.name for member in opened.saved.compiled.program.members]
     drawing = tuple(names[host] for host, own in found.items() if own.is_random or not own.is_repeatable)
     batched = tuple(names[host] for host, own in found.items() if own.depends_on_batch)
     if drawing:
@@ -225,7 +220,7 @@ def _interpolations(opened: _Opened, sink: Sink) -> tuple[Interpolation, ...]:
         return ()
     batches = list(test_batches(opened.dataset.test, opened.batch, device=opened.device))
     batches = [batch for batch in batches if len(batch[1]) > 1]  # BatchNorm has no variance of one image
-    names = [member.name for member in opened.kept.compiled.program.members]
+    names = [member.name for member in opened.saved.compiled.program.members]
     return tuple(
         Interpolation(names[pair[0]], names[pair[1]], along(opened.ensemble, pair, batches, opened.arithmetic))
         for pair in pairs
@@ -237,7 +232,7 @@ def _evaluated(opened: _Opened, seen: _Seen, asked: Asked, sink: Sink) -> Evalua
     assert spec.training is not None
     probabilities, labels = seen.probabilities, seen.labels
     scored, fitted = _parts(len(labels), asked.temperature)
-    program = opened.kept.compiled.program
+    program = opened.saved.compiled.program
     predictors: list[Predictor] = []
     bins: list[tuple[Bin, ...]] = []
     for subset in _subsets(len(probabilities), sink):
@@ -251,7 +246,7 @@ def _evaluated(opened: _Opened, seen: _Seen, asked: Asked, sink: Sink) -> Evalua
         run=str(opened.build.folder),
         ensemble=spec.name,
         data=spec.data.name,
-        stage=opened.kept.where(spec.training),
+        stage=opened.saved.where(spec.training),
         epochs_scale=spec.training.epochs_scale,
         machine=f"{opened.device}, {opened.arithmetic}",
         num_images=len(scored),

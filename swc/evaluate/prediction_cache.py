@@ -33,7 +33,7 @@ from swc.diagnostics.sources import reason_of
 from swc.files.checksums import is_there
 from swc.files.plain_json import read_json
 from swc.program.datasets import DATASETS
-from swc.running.trained import Kept
+from swc.running.checkpoints import SavedState
 from swc_runtime.data import Split
 from swc_runtime.data.splits import FolderSplit
 from swc_runtime.export.whole import write_file_whole
@@ -58,7 +58,7 @@ class Shelf:
     """
 
     folder: Path
-    kept: Kept
+    saved: SavedState
     arithmetic: Arithmetic
     code: str
     keeps: bool
@@ -83,8 +83,8 @@ class Shelf:
     def _facts(self) -> Facts:
         """What predictions depend on beside the images."""
         return {
-            "weights": digest_of(under_prefix("state", self.kept.tensors)),
-            "program": self.kept.meta.program_hash,
+            "weights": digest_of(under_prefix("state", self.saved.tensors)),
+            "program": self.saved.meta.program_hash,
             "code of members": self.code,
             "precision": f"{str(self.arithmetic.dtype).removeprefix('torch.')} on {self.arithmetic.device}",
             "libraries": ", ".join([f"swc {swc.__version__}", *(f"{name} {version(name)}" for name in LIBRARIES)]),
@@ -104,7 +104,7 @@ class Shelf:
         return tensors
 
     def _keep(self, path: Path, logits: Tensor, labels: Tensor, facts: Facts) -> None:
-        position = self.kept.meta.position
+        position = self.saved.meta.position
         trained = {"revision": position.revision, "epoch": position.epoch, "step": position.step}
         tensors = {"logits": logits.cpu().contiguous(), "labels": labels.cpu().contiguous()}
         described = {"schema": SCHEMA, "facts": facts, "trained": trained, "sha256": digest_of(tensors)}

@@ -14,7 +14,6 @@ from attrs import frozen
 
 from swc.compiler.frontend.own_code import told_to_its_author
 from swc.diagnostics import DiagnosticError
-from swc.diagnostics.catalogue.evaluation import NothingTrained
 from swc.diagnostics.catalogue.exporting import NoSuchMember, PackagesMissing
 from swc.diagnostics.suggest import closest
 from swc.export.card import card
@@ -23,7 +22,7 @@ from swc.export.staged import staged
 from swc.folders.classes import names_of
 from swc.folders.store import write_whole
 from swc.registry.exporters import EXPORTERS
-from swc.running.trained import kept_of
+from swc.running.checkpoints import open_trained
 from swc.trust.code import folders_of
 from swc.trust.importing import own_code
 
@@ -46,17 +45,16 @@ def export_build(build: Build, form: str, wanted: tuple[str, ...], folder: Path)
     """Write members of a run (none named: all) and what loads them; DiagnosticError where that cannot be done."""
     spec = build.spec
     chosen = _chosen(build, wanted)
-    kept = kept_of(build.folder) if build.is_run else None
-    if kept is None or spec.training is None:
-        raise DiagnosticError(NothingTrained(place=str(build.folder)))
+    saved = open_trained(build)
+    assert spec.training is not None, "what was trained has a training"
     row = EXPORTERS[form]
     _check_packages(row)
     with staged(folder) as stage:
-        job = Job(kept, chosen, stage, folder, row, names_of(build.folder, spec.data))
+        job = Job(saved, chosen, stage, folder, row, names_of(build.folder, spec.data))
         with own_code(spec), told_to_its_author(folders_of(spec)):
             files = EXPORTERS.load(form).export(job)
         names = [member.name for member in job.members]
-        trained = kept.where(spec.training)
+        trained = saved.where(spec.training)
         write_whole(stage / "README.md", card(build, trained, names, tuple(files), row.title, job.classes))
     return Exported(folder, (*files, "README.md"), max(files.values()), job.classes is not None)
 

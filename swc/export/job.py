@@ -22,7 +22,7 @@ from torch import Tensor
 from swc.diagnostics import DiagnosticError
 from swc.diagnostics.catalogue.exporting import BatchNotKept, BatchRefused, ChanceNotKept, ExportDiffers
 from swc.registry.exporters import states_alone
-from swc.running.trained import Kept, restored
+from swc.running.checkpoints import SavedState
 from swc_runtime.evaluate.chance import Dependence, buffers_kept, chance_kept, dependence, draw_from
 from swc_runtime.export.formats import TOLERANCE, difference
 from swc_runtime.finite import check_predictions
@@ -46,7 +46,7 @@ class Job:
     `classes` are the names of what their outputs stand for (None: they are not known).
     """
 
-    kept: Kept
+    saved: SavedState
     chosen: tuple[int, ...]
     stage: Path
     folder: Path
@@ -57,7 +57,7 @@ class Job:
     @property
     def program(self) -> Program:
         """The program that was trained last."""
-        return self.kept.compiled.program
+        return self.saved.compiled.program
 
     @property
     def members(self) -> tuple[MemberPlan, ...]:
@@ -67,9 +67,7 @@ class Job:
     @cached_property
     def ensemble(self) -> Ensemble:
         """All members, trained, in eval mode on the CPU."""
-        made = restored(self.kept, "cpu")
-        made.eval()
-        return made
+        return self.saved.ensemble("cpu").eval()
 
     @cached_property
     def images(self) -> Tensor:

@@ -69,7 +69,7 @@ def python_file(job: Job) -> dict[str, float]:
         raise DiagnosticError(JointNetwork(members=joint, others=others))
     stem = file_stem(job.program.ensemble)
     names = names_of(job.program, job.members)
-    text = python_source(job.program, job.kept.compiled.graph, job.members, job.classes)
+    text = python_source(job.program, job.saved.compiled.graph, job.members, job.classes)
     state = _state(job, names)
     write_file_whole(job.stage / f"{stem}.safetensors", lambda partial: save_file(state, partial))
     write_whole(job.stage / f"{stem}.py", text)

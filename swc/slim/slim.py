@@ -15,12 +15,11 @@ from attrs import frozen
 
 from swc.diagnostics import DiagnosticError, Sink
 from swc.diagnostics.catalogue.disturbing import NonFinitePredictions
-from swc.diagnostics.catalogue.evaluation import NotFinished, NothingTrained
 from swc.diagnostics.catalogue.slimming import NotSlimmable, SeveralWidest, SlicesMissing, TargetOutOfReach
 from swc.folders.classes import check_classes
 from swc.program.training import Augmentation
+from swc.running.checkpoints import open_trained
 from swc.running.machine import chosen_device
-from swc.running.trained import kept_of, restored
 from swc.slim.targets import Target, read_targets
 from swc_runtime.carry.plain import plain_member
 from swc_runtime.data import epoch_batches, open_data
@@ -62,15 +61,12 @@ def slim_build(build: Build, asked: Asked, sink: Sink, announce: Callable[[str],
     """Search the channels of a run's widest member; DiagnosticError where that cannot be done."""
     spec, targets = build.spec, read_targets(asked.flops)
     _check(spec)
-    kept = kept_of(build.folder) if build.is_run else None
-    if kept is None or spec.training is None:
-        raise DiagnosticError(NothingTrained(place=str(build.folder)))
-    if not kept.is_finished(spec.training):
-        sink.report(NotFinished(place=str(build.folder), stage=kept.where(spec.training)))
+    saved = open_trained(build, sink)
+    assert spec.training is not None, "what was trained has a training"
     device = chosen_device(asked.device)
     batches = _batches(build, asked, device, sink, announce)
     arithmetic = choose_arithmetic(spec.training.recipe.precision, device)
-    ensemble = restored(kept, "cpu")
+    ensemble = saved.ensemble("cpu")
     slimmers = [
         Slimmer(plain_member(ensemble, number).to(device), _depth(member), batches, arithmetic)
         for number, member in enumerate(spec.members)

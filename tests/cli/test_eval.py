@@ -25,14 +25,14 @@ from swc.evaluate.measure import _subsets
 from swc.evaluate.prediction_cache import Shelf, facts_of, read_predictions
 from swc.files import checksums
 from swc.program.datasets import DATASETS
-from swc.running import session
-from swc.running.trained import kept_of
+from swc.running.checkpoints import open_trained
 from swc.trust.importing import digest_of_own
 
 from support.runs import Place, place, trained
 from swc_runtime.data import read_images
 from swc_runtime.data.splits import MemorySplit
 from swc_runtime.precision import Arithmetic
+from swc_runtime.training import trainer
 
 
 @pytest.fixture(scope="module")
@@ -143,7 +143,7 @@ def test_what_would_end_an_evaluation_is_told_before_anything_is_predicted(
 def test_a_run_that_is_not_finished_is_evaluated_and_told(
     tmp_path_factory: pytest.TempPathFactory, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made, train = place(tmp_path_factory, batch=256), session.train_epoch
+    made, train = place(tmp_path_factory, batch=256), trainer.train_epoch
 
     def stopped(*given: Any, **options: Any) -> Any:
         epoch = given[4]
@@ -151,7 +151,7 @@ def test_a_run_that_is_not_finished_is_evaluated_and_told(
             raise KeyboardInterrupt
         return train(*given, **options)
 
-    monkeypatch.setattr(session, "train_epoch", stopped)
+    monkeypatch.setattr(trainer, "train_epoch", stopped)
     assert made.train() == 130
     assert made.swc("eval", "--time-batch", "0") == 0
     told = capsys.readouterr().err
@@ -208,8 +208,8 @@ def test_kept_predictions_need_no_second_pass(run: Place, monkeypatch: pytest.Mo
 
 
 def changed_weights(shelf: Shelf) -> None:
-    name = next(name for name in shelf.kept.tensors if name.startswith("state/bank/"))
-    shelf.kept.tensors[name] = shelf.kept.tensors[name] + 1
+    name = next(name for name in shelf.saved.tensors if name.startswith("state/bank/"))
+    shelf.saved.tensors[name] = shelf.saved.tensors[name] + 1
 
 
 def changed_precision(shelf: Shelf) -> None:
@@ -233,11 +233,10 @@ def split(seed: int, **facts: object) -> MemorySplit:
 @pytest.fixture
 def shelf(run: Place, tmp_path: Path) -> Shelf:
     """One that keeps predictions for `split(0)`, but writes no more."""
-    kept = kept_of(run.run)
-    assert kept is not None
-    made = Shelf(tmp_path, kept, Arithmetic("cpu", torch.float32, ""), "", True, lambda _: None)
+    saved = open_trained(run.build())
+    made = Shelf(tmp_path, saved, Arithmetic("cpu", torch.float32, ""), "", True, lambda _: None)
     made.predictions("some", split(0), lambda: (torch.ones(2, 3, 4), torch.arange(3)))
-    return Shelf(tmp_path, kept, made.arithmetic, "", False, lambda _: None)
+    return Shelf(tmp_path, saved, made.arithmetic, "", False, lambda _: None)
 
 
 def test_predictions_for_other_images_are_not_used(shelf: Shelf) -> None:

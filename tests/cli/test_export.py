@@ -15,7 +15,7 @@ from swc.compiler.ir.counts import count
 from swc.export import export, formats
 from swc.export.member_files import MemberFiles
 from swc.registry.exporters import EXPORTERS
-from swc.running.trained import kept_of, restored
+from swc.running.checkpoints import open_trained
 from torch import nn
 
 from support.runs import Place, place, trained
@@ -46,11 +46,9 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Place:
 @pytest.fixture(scope="module")
 def outputs(run: Place) -> tuple[torch.Tensor, torch.Tensor]:
     """Images, and the logits of the run's own members."""
-    kept = kept_of(run.run)
-    assert kept is not None
     images = torch.randn(3, 1, 8, 8, generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
-        return images, restored(kept, "cpu").eval()(images)
+        return images, open_trained(run.build()).ensemble("cpu").eval()(images)
 
 
 def test_command_and_reference_know_every_format() -> None:

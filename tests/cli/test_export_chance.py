@@ -14,7 +14,7 @@ from swc.compiler.frontend import examine
 from swc.export import formats
 from swc.export.job import reason_of, traits_of
 from swc.export.member_files import MemberFiles, nothing_beside
-from swc.running.trained import kept_of, restored
+from swc.running.checkpoints import open_trained
 from swc.trust.importing import own_code
 
 from support.runs import Place
@@ -285,10 +285,8 @@ def test_an_evaluation_names_members_that_draw_or_look_at_their_batch_and_gives_
 
 
 def test_an_evaluation_leaves_random_numbers_and_buffers_alone(run: Place) -> None:
-    kept = kept_of(run.run)
-    assert kept is not None
     with chdir(run.folder), own_code(run.build().spec):
-        ensemble = restored(kept, "cpu")
+        ensemble = open_trained(run.build()).ensemble("cpu")
     before = [buffer.clone() for buffer in ensemble.buffers()]
     arithmetic = Arithmetic("cpu", torch.float32, "for a test")
     batch = (torch.rand(4, 1, 8, 8), torch.zeros(4, dtype=torch.int64))

@@ -21,7 +21,7 @@ from swc.export.python_weights import WIDTH, called, code_of, laid_out
 from swc.program.expressions import Combine, Concat, Mix, Resize, Scale, Slice, Stored
 from swc.program.program import SlotPlan, TensorPlan
 from swc.program.vocabulary import FAMILIES, JOINT_FAMILIES
-from swc.running.trained import kept_of, restored
+from swc.running.checkpoints import open_trained
 
 from support.runs import Place, trained
 from swc_runtime.precision import Arithmetic
@@ -79,9 +79,7 @@ def found(run: Place, given: dict[str, torch.Tensor], tmp_path_factory: pytest.T
 
 
 def ensemble_of(run: Place) -> torch.nn.Module:
-    kept = kept_of(run.run)
-    assert kept is not None
-    return restored(kept, "cpu").eval()
+    return open_trained(run.build()).ensemble("cpu").eval()
 
 
 def text_of(run: Place) -> str:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import io
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 import torch
@@ -8,9 +10,11 @@ from swc.cli.progress import Clock, Live, Plain, progress_for, spoken, work_befo
 from swc.diagnostics.catalogue.clusters import NothingSplit
 from swc.program.stages import stages
 from swc.program.training import Phase, Recipe, SplitClusters, Training, UntieCoefficients
+from swc.running.observer import Observer, Observers
+from swc.running.state import State
 
 from swc_runtime.evaluate.metrics import Evaluation, Scores
-from swc_runtime.records.progress import Silent
+from swc_runtime.records.checkpoint import Position
 from swc_runtime.training.trainer import EpochResult, Tally
 
 TRAINING = Training(
@@ -27,21 +31,32 @@ class Terminal(io.StringIO):
 
 
 def tell(stream: io.StringIO) -> str:
-    """A run of two stages, as the session tells it."""
-    stage, following = stages(TRAINING)[:2]
+    """A run of two stages, as its loop tells it."""
     with progress_for(TRAINING, steps=4, num_images=100, stream=stream) as progress:
-        progress.say("arithmetic: float32")
-        with progress.epoch(stage, 0) as on_step:
-            sums = torch.tensor([[1.0, 1], [1, 1], [1, 1], [8, 8]], dtype=torch.float64)
-            tally = Tally(sums, 8)
-            for step in range(1, 5):
-                on_step(step, tally)
-        progress.epoch_done(stage, 0, RESULT)
-        with progress.measuring(stage) as on_images:
-            on_images(60)
-            on_images(40)
-        progress.scored(following, 3, Evaluation(tuple(SCORES[:2]), SCORES[2]))
+        tell_all(progress)
     return stream.getvalue()
+
+
+def tell_all(observer: Observer) -> None:
+    """Everything that an observer may hear of."""
+    sums = torch.tensor([[1.0, 1], [1, 1], [1, 1], [8, 8]], dtype=torch.float64)
+    observer.say("arithmetic: float32")
+    observer.begins(at(0, 0), is_new=True)
+    observer.epoch_begins(at(0, 0))
+    for step in range(1, 5):
+        observer.step_done(at(0, 0, step, Tally(sums, 8)))
+    observer.epoch_done(at(0, 1), RESULT)
+    observer.reached(at(0, 1))
+    observer.measuring(at(0, 2))
+    observer.images_measured(at(0, 2), 60)
+    observer.images_measured(at(0, 2), 40)
+    observer.scored(at(1, 4), Evaluation(tuple(SCORES[:2]), SCORES[2]))
+
+
+def at(revision: int, epoch: int, step: int = 0, tally: Tally | None = None) -> State:
+    """A state of the run, without what it trains."""
+    known = stages(TRAINING)[revision]
+    return cast(State, SimpleNamespace(stage=known, position=Position(revision, 0, epoch, step), tally=tally))
 
 
 def test_elsewhere_each_epoch_is_one_plain_line() -> None:
@@ -106,13 +121,6 @@ def test_durations_are_spoken(seconds: float | None, text: str) -> None:
     assert spoken(seconds) == text
 
 
-def test_silence_takes_the_same_calls(capsys: pytest.CaptureFixture[str]) -> None:
-    silent, stage = Silent(), stages(TRAINING)[0]
-    with silent.epoch(stage, 0) as on_step:
-        on_step(1, Tally.empty(2))
-    silent.epoch_done(stage, 0, RESULT)
-    with silent.measuring(stage) as on_images:
-        on_images(3)
-    silent.scored(stage, 0, Evaluation(tuple(SCORES[:2]), SCORES[2]))
-    silent.say("nothing")
+def test_nobody_takes_the_same_calls(capsys: pytest.CaptureFixture[str]) -> None:
+    tell_all(Observers())
     assert capsys.readouterr() == ("", "")

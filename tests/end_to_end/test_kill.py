@@ -11,7 +11,7 @@ from types import ModuleType
 
 import pytest
 import torch
-from swc.running import resharing, session
+from swc.running import disk, transitions
 
 from support.runs import Place, place
 from swc_runtime.records.checkpoint import load_checkpoint
@@ -113,7 +113,7 @@ def test_stopped_before_scores_are_taken_and_before_they_are_kept(
     """What was trained is on the disk by then, and the scores are taken first when the run goes on."""
     made = place(tmp_path_factory)
     for name, nth, after in (("scores", 1, False), ("scores", 1, True), ("scores", 3, True)):
-        stop_at(monkeypatch, name, nth, after=after, owner=session)
+        stop_at(monkeypatch, name, nth, after=after, owner=transitions)
         assert made.train() == 130
         monkeypatch.undo()
         _, meta = load_checkpoint(made.checkpoint)
@@ -124,9 +124,7 @@ def test_stopped_before_scores_are_taken_and_before_they_are_kept(
     assert [row for row in made.metrics() if row["kind"] == "scores"]
 
 
-def stop_at(
-    monkeypatch: pytest.MonkeyPatch, name: str, nth: int, *, after: bool, owner: ModuleType = resharing
-) -> None:
+def stop_at(monkeypatch: pytest.MonkeyPatch, name: str, nth: int, *, after: bool, owner: ModuleType = disk) -> None:
     """Interrupt the nth call of a function of a module, before or after it did its work."""
     do, left = getattr(owner, name), [nth]
 

@@ -155,12 +155,12 @@ def test_a_model_that_fails_in_training_mode_is_its_authors(
 def test_what_our_own_code_raises_is_not_the_authors(
     made: Place, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from swc.running import session
+    from swc.running import loop
 
     def broken(*_: object) -> None:
         raise KeyError("ours")
 
-    monkeypatch.setattr(session, "begin_alike", broken)
+    monkeypatch.setattr(loop, "begin_alike", broken)
     assert made.compile(SPEC.format(name="tiny")) == 0
     assert made.train() == 70
     assert "internal error" in capsys.readouterr().err

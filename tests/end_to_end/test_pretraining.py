@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import load_file
 from swc.folders.store import read_feedback
 from swc.program.feedback import GroupFeedback
-from swc.running import session
+from swc.running import transitions
 
 from support.runs import Place
 
@@ -56,22 +56,16 @@ def test_it_goes_on_to_the_same_bits_after_grouping(
     parted = Place(tmp_path)
     assert parted.compile(SPEC) == 0
     with monkeypatch.context() as patched:
-        patched.setattr(session, "begin_alike", stopped_at_the_second())
+        patched.setattr(transitions, "begin_alike", stopped)
         assert parted.train() != 0
     assert parted.train() == 0
     ended, undisturbed = load_file(parted.checkpoint), load_file(run.checkpoint)
     assert all(torch.equal(tensor, ended[key]) for key, tensor in undisturbed.items())
 
 
-def stopped_at_the_second() -> object:
-    calls: list[object] = []
-
-    def begin_alike(*arguments: object) -> None:
-        calls.append(arguments)
-        if len(calls) == 2:  # the groups are written down, and not yet trained
-            raise KeyboardInterrupt
-
-    return begin_alike
+def stopped(*_: object) -> None:
+    """The groups are written down, and not yet trained."""
+    raise KeyboardInterrupt
 
 
 def test_what_the_grouping_changed_can_be_looked_at(run: Place, capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
-from swc.running import session
+from swc.running import transitions
 
 from support.runs import Place
 
@@ -92,7 +92,7 @@ def test_it_goes_on_to_the_same_bits(name: str, tmp_path: Path, monkeypatch: pyt
         assert place.compile(spec_of(*RIVALS[name])) == 0
     assert whole.train() == 0
     with monkeypatch.context() as patched:
-        patched.setattr(session, "scores", interrupted)  # after the last epoch, before it is saved
+        patched.setattr(transitions, "scores", interrupted)  # after the last epoch, before it is saved
         assert parted.train() != 0
     assert parted.train() == 0
     ended, undisturbed = load_file(parted.checkpoint), load_file(whole.checkpoint)

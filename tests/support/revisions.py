@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import pytest
 import torch
-from swc.running import session as sessions
+from swc.running import loop
+from swc.running.observer import Observer
 from swc.running.run import Run
+from swc.running.state import State
+from swc.running.transitions import next_revision, scores
 
 from swc_runtime.ensemble import Ensemble
 
 
-class Kept:
+class FirstState:
     """A revision as it begins; `scores` are those of the ensemble before the recompile and after it."""
 
-    def __init__(self, run: Run, before: sessions.Trained, after: sessions.Trained) -> None:
+    def __init__(self, run: Run, before: State, after: State) -> None:
         self.compiled = after.compiled
         self.state = [tensor.clone() for tensor in after.ensemble.state_dict().values()]
         self.momentum = bool(after.optimiser.state)
@@ -27,17 +30,16 @@ def outputs(run: Run, ensemble: Ensemble) -> tuple[object, list[float]]:
     with torch.no_grad():
         logits = ensemble(images).flatten().tolist()
     ensemble.train(training)
-    return sessions.scores(run, ensemble), logits
+    return scores(run, ensemble), logits
 
 
-def keep_revisions(monkeypatch: pytest.MonkeyPatch) -> dict[int, Kept]:
-    kept: dict[int, Kept] = {}
-    following = sessions.next_revision
+def keep_revisions(monkeypatch: pytest.MonkeyPatch) -> dict[int, FirstState]:
+    kept: dict[int, FirstState] = {}
 
-    def keep(run: Run, trained: sessions.Trained, stage: object) -> sessions.Trained:
-        made = following(run, trained, stage)  # type: ignore[arg-type]
-        kept[made.compiled.revision] = Kept(run, trained, made)
-        return made
+    def keep(run: Run, state: State, observer: Observer) -> State:
+        following = next_revision(run, state, observer)
+        kept[following.compiled.revision] = FirstState(run, state, following)
+        return following
 
-    monkeypatch.setattr(sessions, "next_revision", keep)
+    monkeypatch.setattr(loop, "next_revision", keep)
     return kept

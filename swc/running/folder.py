@@ -1,0 +1,120 @@
+"""The folder of a run: whose it is, and how it is made, or set aside.
+
+Takes a folder and the spec that is to be trained in it; gives nothing, or raises. Guarantees: what cannot begin changes
+nothing; no file of anything else is overwritten.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from swc.compiler.driver import compile_spec
+from swc.diagnostics import DiagnosticError
+from swc.diagnostics.catalogue.training import NotARun, RunOfAnotherSpec, SurroundingsChanged
+from swc.files.checksums import CHECKSUMS, write_kept
+from swc.folders.store import (
+    MACHINE,
+    ORIGIN,
+    Build,
+    held,
+    is_same,
+    read_machine,
+    read_origin,
+    read_spec,
+    write_origin,
+    write_spec,
+)
+from swc.program.layer_table import LayerTable
+from swc.program.spec import Spec
+from swc.running.options import Options
+
+if TYPE_CHECKING:
+    from swc.diagnostics import Sink
+
+UNBEGUN = frozenset({"lock", "tables.json", ORIGIN, CHECKSUMS})  # what a run leaves that had not begun
+
+
+def prepare(
+    folder: Path,
+    spec: Spec,
+    build: Build,
+    options: Options,
+    facts: dict[str, str],
+    sink: Sink,
+    announce: Callable[[str], None],
+) -> None:
+    """Make the folder of the run; only now, so that what cannot begin changes nothing."""
+    if options.fresh and (aside := set_aside(folder)):
+        announce(f"the run before was set aside as {aside}")
+    with held(folder):
+        if not has_begun(folder, spec, build.tables):
+            write_origin(folder, read_origin(build.folder))
+            write_spec(folder, compile_spec(spec, build.tables))
+        _compare_surroundings(folder, facts, sink)
+
+
+def has_begun(folder: Path, spec: Spec, tables: tuple[LayerTable, ...]) -> bool:
+    """Whether the folder holds a run of this spec; DiagnosticError where it holds anything else."""
+    _require_run(folder)
+    if not (folder / "spec.json").is_file():
+        return False
+    found, layers = read_spec(folder)
+    if not is_same(found, spec):
+        raise DiagnosticError(_another_spec(folder, found, spec))
+    if layers != tables:
+        raise DiagnosticError(RunOfAnotherSpec(folder=str(folder), differs=("the layers of the members",)))
+    return True
+
+
+def _require_run(folder: Path) -> None:
+    """DiagnosticError for a folder with files in it that is no run's."""
+    if not folder.exists():
+        return
+    files = {path.name for path in folder.iterdir()} if folder.is_dir() else {folder.name}
+    is_run = "spec.json" in files and "program.json" not in files
+    is_new = all(name in UNBEGUN or name.endswith(".partial") for name in files)
+    if not (is_run or is_new):
+        raise DiagnosticError(NotARun(folder=str(folder)))
+
+
+def _another_spec(folder: Path, old: Spec, new: Spec) -> RunOfAnotherSpec:
+    assert old.training is not None, "a run has something to train"
+    assert new.training is not None, "a run has something to train"
+    names = ("data", "members", "budget", "shares", "training", "params", "step")
+    differs = tuple(name for name in names if getattr(old, name) != getattr(new, name))
+    was, now = old.training.epochs_scale, new.training.epochs_scale
+    if was == now or differs != ("training",):
+        return RunOfAnotherSpec(folder=str(folder), differs=differs)
+    scales = (f"epochs scaled by {was:g}, now by {now:g}",)
+    return RunOfAnotherSpec(folder=str(folder), differs=scales, scale=was)
+
+
+def _compare_surroundings(folder: Path, facts: dict[str, str], sink: Sink) -> None:
+    before = read_machine(folder)
+    if before is not None:
+        changed = tuple(f"{k}: {before[k]} -> {facts[k]}" for k in sorted(facts) if before.get(k, facts[k]) != facts[k])
+        if changed:
+            sink.report(SurroundingsChanged(changes=changed))
+        if before == facts:
+            return
+    write_kept(folder / MACHINE, json.dumps(facts, indent=1, sort_keys=True) + "\n")
+
+
+def set_aside(folder: Path) -> Path | None:
+    """Move a run folder out of the way, to the first free `NAME.1`, `NAME.2`, ...; None where there is none.
+
+    DiagnosticError where another process trains it.
+    """
+    folder = folder.resolve()
+    if not folder.exists():
+        return None
+    _require_run(folder)
+    number = 1
+    while (aside := folder.with_name(f"{folder.name}.{number}")).exists():
+        number += 1
+    with held(folder):  # never from under another process
+        folder.rename(aside)
+    return aside

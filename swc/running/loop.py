@@ -1,0 +1,108 @@
+"""The loop that trains a run: epochs, scores, and between two stages a recompile. Where compiler and runtime meet.
+
+Takes a run; gives its scores on held-out images. Guarantees: the run folder always holds what is needed to go on;
+with deterministic arithmetic a run that was killed and taken up again ends with the bits of an undisturbed one. What
+was trained is saved before anything is asked of it: a run that fails while it is scored has lost nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from swc.compiler.driver import compile_spec
+from swc.compiler.frontend.own_code import told_to_its_author
+from swc.folders.store import read_spec
+from swc.running.actions import carry_nothing
+from swc.running.checkpoints import resume
+from swc.running.disk import observed
+from swc.running.state import State, assemble, begin_alike
+from swc.running.transitions import next_revision, rehearse, score, scores, settle_norms, train_epoch
+from swc.show.wording import traffic_text
+from swc.trust.code import folders_of
+from swc.trust.importing import own_code
+from swc_runtime.training.reduction import traffic_of
+from swc_runtime.weights.layout import layout_remark
+
+if TYPE_CHECKING:
+    from swc.running.observer import Observer
+    from swc.running.run import Run
+    from swc_runtime.evaluate.metrics import Evaluation
+
+Transition = Callable[["Run", State, "Observer"], State]
+
+
+def train(run: Run, *observers: Observer) -> Evaluation:
+    """Train all stages that are left, recompiling between them, and give the scores on the test images.
+
+    DiagnosticError where a loss is not finite, the run's files do not belong together, or another process trains it.
+    """
+    with opened(run, *observers) as observer:
+        state = take_up(run, observer)
+        while (transition := next_transition(run, state)) is not None:
+            state = transition(run, state, observer)
+            observer.reached(state)
+        evaluation = scores(run, state.ensemble)
+        observer.finished(evaluation)
+        return evaluation
+
+
+def next_transition(run: Run, state: State) -> Transition | None:
+    """What leads on from a state; None where all stages are trained."""
+    if state.due == "norms":
+        return settle_norms
+    if state.due == "scores":
+        return score
+    if state.position.epoch < state.stage.stop:
+        return train_epoch
+    return next_revision if state.position.revision + 1 < len(run.stages) else None
+
+
+@contextmanager
+def opened(run: Run, *observers: Observer) -> Iterator[Observer]:
+    """Gives who is to be told of what a run does in this process.
+
+    Inside, the run belongs to this process and those that train it together, and the code of its members can run.
+    """
+    with observed(run, *observers) as observer, own_code(run.spec), told_to_its_author(folders_of(run.spec)):
+        yield observer
+
+
+def take_up(run: Run, observer: Observer) -> State:
+    """The state at which a run stands: at its newest checkpoint, or at its beginning. DiagnosticError as in `train`."""
+    with run.machine.ranks.first_ahead():
+        resumed = resume(run, observer)
+        state = resumed or start(run, observer)
+    begin_alike(run, state)
+    _say_surroundings(run, state, observer)
+    if next_transition(run, state) is None:
+        observer.say("the run is finished: there is nothing left to train")
+        return state
+    rehearse(run, state)
+    observer.begins(state, is_new=resumed is None)
+    if resumed is not None:
+        observer.say(_where(state))
+    return state
+
+
+def start(run: Run, observer: Observer) -> State:
+    """The state of a run that begins."""
+    compiled = compile_spec(*read_spec(run.folder), spec_hash=run.spec_hash)
+    observer.revision_begins(compiled)
+    return assemble(run, compiled, *carry_nothing(run, compiled), observer)
+
+
+def _say_surroundings(run: Run, state: State, observer: Observer) -> None:
+    """What several processes send each other, and how weights lie in memory where that is said."""
+    if run.machine.ranks.are_many:
+        traffic = traffic_of(state.ensemble)
+        observer.say(traffic_text(traffic.reduced, traffic.composed))
+    if remark := layout_remark(dict(zip(run.members, state.ensemble.members, strict=True)), run.machine.device):
+        observer.say(remark)
+
+
+def _where(state: State) -> str:
+    position = state.position
+    step = f" and step {position.step}" if position.step else ""
+    return f"going on in phase {state.stage.phase.name} after epoch {position.epoch}{step}"

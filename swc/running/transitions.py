@@ -1,0 +1,161 @@
+"""What leads from a state of a run to the next: an epoch, running statistics, scores, a recompile.
+
+Takes a run and one of its states, tells an observer; gives the state that follows. Guarantees: the next state depends
+on the run and the state alone, whatever is observed.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from attrs import evolve
+
+from swc.diagnostics import DiagnosticError
+from swc.diagnostics.catalogue.disturbing import NonFinitePredictions, ScoresLeftOut
+from swc.running.actions import action_after
+from swc.running.state import State, assemble, begin_alike, check_alike
+from swc_runtime.data import num_batches, test_batches
+from swc_runtime.ensemble import Ensemble
+from swc_runtime.evaluate import evaluate
+from swc_runtime.evaluate.predict import ask
+from swc_runtime.training import trainer
+from swc_runtime.training.norm_statistics import reestimate
+from swc_runtime.training.steps import LEAVES_NORMS
+from swc_runtime.training.trainer import Epoch, Tally, check_state
+
+if TYPE_CHECKING:
+    from swc.compiler.driver import Compiled
+    from swc.program.feedback import Feedback
+    from swc.running.observer import Observer
+    from swc.running.run import Run
+    from swc.running.state import Due
+    from swc_runtime.evaluate.metrics import Evaluation
+
+
+# --- within a stage ---------------------------------------------------------------------------------------------------
+
+
+def train_epoch(run: Run, state: State, observer: Observer) -> State:
+    """Train the next epoch, or what is left of one; DiagnosticError where a loss is not finite."""
+
+    def on_step(step: int, tally: Tally) -> None:
+        observer.step_done(state.after_step(step, tally))
+
+    observer.epoch_begins(state)
+    epoch = _epoch_of(run, state)
+    result = trainer.train_epoch(
+        state.ensemble,
+        state.optimiser,
+        run.batches(epoch.phase, epoch.number, epoch.start),
+        run.recipe,
+        epoch,
+        run.machine.arithmetic,
+        on_step=on_step,
+        ranks=run.machine.ranks,
+    )
+    check_alike(run, state)
+    following = state.after_epoch(due_after(run, state))
+    observer.epoch_done(following, result)
+    return following
+
+
+def _epoch_of(run: Run, state: State) -> Epoch:
+    """The epoch that is trained next, from where it was stopped."""
+    images, position = len(run.dataset.train), state.position
+    steps = num_batches(images, run.recipe.batch)
+    return Epoch(state.stage.phase, position.epoch, steps, position.step, seen=state.tally, num_images=images)
+
+
+def due_after(run: Run, state: State) -> Due:
+    """What is to be done after the epoch that a state begins, or is in."""
+    every, done = run.options.score_every, state.position.epoch + 1
+    if done < state.stage.stop:
+        return "scores" if every and done % every == 0 else ""
+    return "norms" if state.compiled.program.step.name in LEAVES_NORMS else "scores"
+
+
+def settle_norms(run: Run, state: State, observer: Observer) -> State:
+    """Estimate running statistics over an epoch, as the step strategy left those of some members behind."""
+    phase, epoch = state.stage.phase, state.position.epoch - 1
+    reestimate(state.ensemble, run.batches(phase, epoch), run.machine.arithmetic, run.machine.ranks)
+    check_state(state.ensemble, Epoch(phase, epoch, 0), 0)
+    return evolve(state, due="scores")
+
+
+def score(run: Run, state: State, observer: Observer) -> State:
+    """Take scores on the test images; a member without finite predictions is told, as it may recover."""
+    evaluation = _scores_within(run, state, observer)
+    if evaluation is not None:
+        observer.scored(state, evaluation)
+    return evolve(state, due="")
+
+
+def _scores_within(run: Run, state: State, observer: Observer) -> Evaluation | None:
+    """Scores within a run; None where predictions are not finite.
+
+    At the run's end nothing is told of that here: the state is saved first, and the scores of the run are an error.
+    """
+    try:
+        return scores(run, state.ensemble)
+    except DiagnosticError as error:
+        (diagnostic,) = error.diagnostics
+        if not isinstance(diagnostic, NonFinitePredictions):
+            raise
+        stage, epoch = state.stage, state.position.epoch
+        if (stage, epoch) != (run.stages[-1], run.stages[-1].stop):
+            observer.warn(ScoresLeftOut(phase=stage.phase.name, epoch=epoch, members=diagnostic.members))
+        return None
+
+
+def scores(run: Run, ensemble: Ensemble) -> Evaluation:
+    """Each member and the ensemble on the test images."""
+    batches = test_batches(run.dataset.test, run.recipe.batch, device=run.machine.device)
+    return evaluate(ensemble, batches, run.machine.arithmetic, run.machine.ranks)
+
+
+def rehearse(run: Run, state: State) -> None:
+    """Ask the members for the first test images, as at the end of a stage; what cannot be scored fails now."""
+    images, _ = next(test_batches(run.dataset.test, run.recipe.batch, device=run.machine.device))
+    ask(state.ensemble, images, run.machine.arithmetic)
+
+
+# --- between two stages -----------------------------------------------------------------------------------------------
+
+
+def next_revision(run: Run, state: State, observer: Observer) -> State:
+    """Measure what the stage's action asks for, recompile, and carry over what the next stage keeps."""
+    feedback = measure(run, state, observer)
+    compiled = recompile(state, feedback)
+    following = carry(run, state, compiled, observer)
+    observer.revision_begins(compiled)
+    _tell_news(state.compiled, compiled, observer)
+    begin_alike(run, following)
+    return following
+
+
+def measure(run: Run, state: State, observer: Observer) -> Feedback | None:
+    """What the next revision is compiled from (None: nothing is measured); the state stays as it is."""
+    feedback = action_after(state).measure(run, state, observer)
+    if feedback is not None:
+        observer.measured(feedback)
+    return feedback
+
+
+def recompile(state: State, feedback: Feedback | None) -> Compiled:
+    """The next revision."""
+    return action_after(state).recompile(state.compiled, feedback)
+
+
+def carry(run: Run, state: State, compiled: Compiled, observer: Observer) -> State:
+    """The next revision at its first epoch, with what it keeps of the state."""
+    return assemble(run, compiled, *action_after(state).carry(run, state, compiled, observer), observer)
+
+
+def _tell_news(before: Compiled, after: Compiled, observer: Observer) -> None:
+    """What a recompile decided and warns of; it is compiled from scratch, and says what was said before again."""
+    for note in after.notes:
+        if note not in before.remarks:
+            observer.say(note)
+    for warning in after.warnings:
+        if warning.summary() not in before.remarks:
+            observer.warn(warning)
