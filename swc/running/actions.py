@@ -161,7 +161,7 @@ def carry_nothing(run: Run, compiled: Compiled) -> NextParts:
 
 
 def carry_fitted(run: Run, state: State, compiled: Compiled, observer: Observer) -> NextParts:
-    """Weights and the optimiser's state fitted to the new banks; norms estimated again where weights are not the same."""
+    """Weights and the optimiser's state fitted to the new banks; norms estimated again where these do not fit."""
     carried = carry_weights(state.ensemble, state.optimiser_state, compiled.program)
     worst = max((residual.relative for residual in carried.residuals), default=0.0)
     if worst <= ROUNDING:
