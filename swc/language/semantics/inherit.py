@@ -10,7 +10,7 @@ from swc.diagnostics import Sink, Span, catalogue
 from swc.language.semantics.extent import Extent
 from swc.language.semantics.library import Table
 from swc.language.semantics.scope import show
-from swc.language.syntax.tree import Budget, Data, Ensemble, EnsembleItem, Member, Param, Share, Step, Train
+from swc.language.syntax.tree import WORDS, Budget, Data, Ensemble, EnsembleItem, Member, Param, Share, Step, Train
 from swc.program.limits import LEVELS
 
 Key = tuple[str, str]
@@ -68,7 +68,7 @@ def _key(item: EnsembleItem) -> tuple[Key, Span]:
         case Share():
             return ("share", show(item.selector)), item.span
         case Data() | Step() | Budget() | Train():
-            return (type(item).__name__.lower(), ""), item.span
+            return (WORDS[type(item)], ""), item.span
 
 
 def _words(key: Key) -> str:

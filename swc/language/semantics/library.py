@@ -16,7 +16,7 @@ from swc.diagnostics import Diagnostic, DiagnosticError, Sink, catalogue
 from swc.diagnostics.sources import read_source
 from swc.language.semantics.extent import Extent
 from swc.language.syntax.parser import parse_text
-from swc.language.syntax.tree import Ensemble, File, Import, Policy, Recipe, Share, Train
+from swc.language.syntax.tree import WORDS, Ensemble, File, Import, Policy, Recipe, Share, Train
 from swc.program.limits import FILES, LEVELS, TEXT_BYTES
 from swc.program.vocabulary import POLICIES
 from swc.system import resources
@@ -186,7 +186,7 @@ class _Reader:
 
     def _table(self, definition: Ensemble | Recipe | Policy) -> tuple[dict[str, Ensemble | Recipe | Policy], str]:
         tables = {Ensemble: self.ensembles, Recipe: self.recipes, Policy: self.policies}
-        return tables[type(definition)], type(definition).__name__.lower()  # type: ignore[return-value]
+        return tables[type(definition)], WORDS[type(definition)]  # type: ignore[return-value]
 
     def _importable(self, folder: Path, importing: str) -> tuple[str, ...]:
         """The names of what could be imported from a folder; a folder is read once."""
@@ -213,22 +213,22 @@ def _is_file(path: Path) -> bool:
 
 
 def _names(file: File) -> set[tuple[str, str]]:
-    return {(type(d).__name__, d.name.text) for d in file.definitions if not isinstance(d, Import)}
+    return {(WORDS[type(d)], d.name.text) for d in file.definitions if not isinstance(d, Import)}
 
 
 def _used(file: File) -> Iterator[tuple[str, str]]:
     for definition in file.definitions:
         if isinstance(definition, Policy) and definition.base is not None:
-            yield "Policy", definition.base.name.text
+            yield "policy", definition.base.name.text
         if isinstance(definition, Ensemble):
             yield from _used_by(definition)
 
 
 def _used_by(ensemble: Ensemble) -> Iterator[tuple[str, str]]:
     if ensemble.base is not None:
-        yield "Ensemble", ensemble.base.text
+        yield "ensemble", ensemble.base.text
     for item in ensemble.items:
         if isinstance(item, Train) and item.recipe is not None:
-            yield "Recipe", item.recipe.name.text
+            yield "recipe", item.recipe.name.text
         if isinstance(item, Share) and item.policy is not None:
-            yield "Policy", item.policy.name.text
+            yield "policy", item.policy.name.text

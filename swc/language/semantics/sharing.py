@@ -31,13 +31,6 @@ from swc.program.vocabulary import (
     SELECTORS,
 )
 
-ITEM_WORDS: dict[type, str] = {
-    tree.Clusters: "clusters",
-    tree.Coefficients: "coefficients",
-    tree.Templates: "templates",
-    tree.Blocks: "blocks",
-    tree.Initialisation: "initialisation",
-}  # what an item of a share block is called in the language
 RULES = ("even", "optimal")
 
 
@@ -118,7 +111,7 @@ def _add_items(items: tuple[tree.ShareItem, ...], scope: Scope, stated: _Stated)
         scope.extent.take(1, item.span, scope.sink)
         kind = type(item)
         if kind in seen:
-            what = f"`{ITEM_WORDS[kind]}`"
+            what = f"`{tree.WORDS[kind]}`"
             scope.sink.report(catalogue.DuplicateItem(span=item.span, what=what, first=str(seen[kind])))
         seen.setdefault(kind, item.span)
         stated.items[kind] = (item, scope)
@@ -183,13 +176,13 @@ def _note_defaults(stated: _Stated, where: str, scope: Scope) -> None:
 
 
 def _matters(kind: type, policy: str) -> bool:
-    return ITEM_WORDS[kind] in POLICY_ITEMS[policy]
+    return tree.WORDS[kind] in POLICY_ITEMS[policy]
 
 
 def _warn_without_effect(stated: _Stated, scope: Scope) -> None:
     for kind, (item, _) in stated.items.items():
         if not _matters(kind, stated.policy):
-            name = ITEM_WORDS[kind]
+            name = tree.WORDS[kind]
             scope.sink.report(catalogue.ItemWithoutEffect(span=item.span, item=name, policy=stated.policy))
 
 

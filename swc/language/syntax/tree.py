@@ -353,3 +353,19 @@ class File:
 
     definitions: tuple[Definition, ...]
     span: Span = field(eq=False)
+
+
+WORDS: dict[type, str] = {
+    Ensemble: "ensemble",
+    Recipe: "recipe",
+    Policy: "policy",
+    Data: "data",
+    Step: "step",
+    Budget: "budget",
+    Train: "train",
+    Clusters: "clusters",
+    Coefficients: "coefficients",
+    Templates: "templates",
+    Blocks: "blocks",
+    Initialisation: "initialisation",
+}  # the word of the language that an item or a definition begins with
