@@ -165,7 +165,7 @@ def packed(alpha: float = ALPHA, width: int = WIDTH) -> System:
 
 
 def _shape() -> dict[str, object]:
-    """What the peers' own WRN is told so that it is like ours: for small images, without biases or dropout."""
+    """The arguments that make the peers' own WRN like ours: for small images, without biases or dropout."""
     from torch_uncertainty.models.classification.resnet.utils import ResNetStyle
 
     small = ResNetStyle.CIFAR

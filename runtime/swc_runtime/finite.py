@@ -1,4 +1,4 @@
-"""Numbers that are not finite, looked for where they do harm and told by name.
+"""Numbers that are not finite: found where they do harm, and reported by name.
 
 Takes an ensemble's state, or what its members predict; gives names, or raises. Guarantees: parameters and what training
 changes are watched, and constants are not: a buffer that holds infinities when training begins may hold them on

@@ -25,7 +25,7 @@ option = click.option("--trust", is_flag=True, help="Consent to the code of this
 
 @contextmanager
 def by_naming(sink: Sink) -> Iterator[Callable[[Code], None]]:
-    """Gives what is to be told of a named spec's code: it is printed, and consented to, once.
+    """Announces the code of a spec that the user named: it is printed, and consented to, once.
 
     Inside, processes that are started may run the code too.
     """

@@ -61,7 +61,7 @@ def command(places: tuple[str, ...], form: str | None, output: Path | None, trus
         found = tuple(_evaluated(build, Asked(**given), sink, trust) for build in builds)  # type: ignore[arg-type]
     unwritten = [told for pair in zip(builds, found, strict=True) for told in _unwritten(*pair)]
     _give(found, form or form_of(output, FORMATS, "table"), output)
-    if unwritten:  # told last: what was measured is not lost with the disk that refuses it
+    if unwritten:  # reported last: what was measured is not lost with the disk that refuses it
         raise DiagnosticError(*unwritten)
 
 

@@ -1,6 +1,6 @@
 """Several processes that train together: starting them, and ending as one.
 
-Takes a command line, gives nothing back or raises. Guarantees: a mistake is told once, by the process that met it;
+Takes a command line, gives nothing back or raises. Guarantees: a mistake is reported once, by the process that met it;
 when one process is lost the others are stopped, and the command says which one it was and how to go on; however the
 command is ended, no process of it is left.
 """

@@ -1,7 +1,7 @@
 """Everything that `swc compare` says, in one frozen structure.
 
 Takes builds; gives `Comparison`, and a figure of what was evaluated. Guarantees: what cannot be compared, or is left
-out, is told to the sink.
+out, is reported to the sink.
 """
 
 from __future__ import annotations

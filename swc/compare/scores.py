@@ -68,7 +68,7 @@ class Scores:
 def scores_of(system: System, sink: Sink) -> tuple[Scores, ...]:
     """The scores of a system's runs, one for each kind; none where nothing was trained to its end or evaluated.
 
-    Of runs of one seed the first that was evaluated counts; the others are told to the sink.
+    Of runs of one seed the first that was evaluated counts; the others are reported to the sink.
     """
     found = [run for run in map(_found, system.runs) if run is not None]
     kinds = dict.fromkeys(run.kind for run in found)

@@ -105,7 +105,7 @@ def _at_one_seed(spec: Spec) -> Spec:
 
 
 def _place(folder: Path) -> Path:
-    """Where a build is told from others: of a run in a sweep the values of its params, without the seed."""
+    """What tells a build from others: of a run in a sweep the values of its params, without the seed."""
     cell = folder.parent if folder.name == RUN else folder
     found = re.fullmatch(rf"(.+),{SEED}=\d+", cell.name)
     return cell.with_name(unquote(found[1]).replace("/", "_")) if found else folder

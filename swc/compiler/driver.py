@@ -66,9 +66,9 @@ def compile_file(
 ) -> Compiled:
     """Compile an ensemble of a `.sw` file; `overrides` maps params to values as one would write them in the file.
 
-    The code of `python(...)` members runs: to call this is to consent to it. `announce` is told of it before; with None
-    no such code runs, and the members' layers are those that were kept when they were compiled. Raises DiagnosticError
-    with everything the author has to mend.
+    The code of `python(...)` members runs: to call this is to consent to it. `announce` is called with it before; with
+    None no such code runs, and the members' layers are those that were kept when they were compiled. Raises
+    DiagnosticError with everything the author has to mend.
     """
     from swc.language.semantics.check import check_file
 

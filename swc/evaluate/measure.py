@@ -194,7 +194,7 @@ def _outliers(opened: _Opened, familiar: Tensor, name: str, split: Split) -> Out
 def _other_split(opened: _Opened, name: str, asked: Asked, announce: Callable[[str], None]) -> Split:
     """The test images of a data set by name, or those below a folder, to be normalised as the members' own.
 
-    Each was read once, so that a damaged one is told before minutes of predictions, and not after.
+    Each is read once before, so that a damaged one is an error before minutes of predictions, and not after.
     """
     split = _opened_split(opened.dataset.facts, name, asked, announce)
     check_readable(split)

@@ -54,7 +54,7 @@ Facts = dict[str, str]
 class Shelf:
     """The kept predictions of a run: files in `folder`, used where they fit, and written where `keeps` says so.
 
-    `code` is the digest of the code of members that is not ours; `announce` is told what is used, and what is not.
+    `code` is the digest of the code of members that is not ours; `announce` says which are used, and which are not.
     """
 
     folder: Path

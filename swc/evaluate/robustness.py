@@ -55,7 +55,7 @@ def _lacking(arrays: Arrays, types: tuple[str, ...]) -> tuple[str, ...]:
 def on_corrupted(
     arrays: Arrays, clean: Split, predict: Predict, wanted: Wanted, announce: Callable[[str], None]
 ) -> Corruptions:
-    """Score members and ensemble on every type and severity; `announce` is told of each type."""
+    """Score members and ensemble on every type and severity; `announce` says each type."""
     rows: list[list[tuple[Scores, ...]]] = []
     for name in arrays.types:
         rows.append([_scores(arrays, clean, predict, wanted, name, severity) for severity in arrays.severities])

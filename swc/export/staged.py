@@ -28,7 +28,7 @@ def staged(folder: Path) -> Iterator[Path]:
     """
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        if folder.is_dir() and not os.access(folder, os.W_OK):  # told before the work, and not after it
+        if folder.is_dir() and not os.access(folder, os.W_OK):  # an error before the work, and not after it
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
         with TemporaryDirectory(prefix=f"{folder.name}.partial.", dir=folder.parent) as made:
             yield Path(made)

@@ -37,7 +37,7 @@ T = TypeVar("T")
 _PRIMITIVES: tuple[type, ...] = (bool, int, float, str)
 UNCOMPARED = frozenset({"span", "train_span", "multiply_adds"})  # the fields that do not count in comparisons
 LARGEST = 2**63 - 1  # what a whole number of the project's may be
-MOST_DETAILS = 20  # mistakes of a file that are told
+MOST_DETAILS = 20  # mistakes of a file that an error lists
 
 
 def encode(obj: object) -> str:

@@ -293,7 +293,7 @@ def _folder(place: Path | str | None) -> Path:
 
 
 def _is_build(folder: Path) -> bool:
-    """Whether a folder is of a build or a run; the spec may be missing, which is told by the one who reads it."""
+    """Whether a folder is of a build or a run; the spec may be missing, which whoever reads it reports."""
     return folder.is_dir() and any(is_there(folder / name) for name in ("spec.json", "tables.json", "program.json"))
 
 

@@ -175,7 +175,7 @@ def _size(bank: BankPlan) -> tuple[int, int]:
 
 
 def _untied(before: Program, after: Program) -> tuple[UntiedCoefficient, ...]:
-    """Only between slots that still draw on one bank: a new clustering is told by `moved`."""
+    """Only between slots that still draw on one bank: `moved` has the changes of clusters."""
     new = {slot.id: (slot.bank, slot.coefficient) for slot in after.slots}
     tied = _grouped((slot.coefficient, slot.id) for slot in before.slots if slot.id in new)
     found: list[UntiedCoefficient] = []

@@ -124,7 +124,7 @@ def resume(run: Run, observer: Observer) -> State | None:
         return None
     ensemble = saved.ensemble(run.machine.device, own_members(run, saved.compiled))
     kept = OptimiserState.of_named(run.recipe.optimiser.state, saved.tensors)
-    start = assemble(run, saved.compiled, ensemble, kept, observer)
+    start = assemble(run, saved.compiled, ensemble, kept, observer.say)
     position = saved.meta.position
     tally = Tally.of_state(saved.tensors, run.machine.device) if position.step else None
     return evolve(start, position=position, tally=tally, due=cast("Due", saved.meta.facts.get(DUE, "")))

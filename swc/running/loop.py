@@ -90,7 +90,7 @@ def start(run: Run, observer: Observer) -> State:
     """The state of a run that begins."""
     compiled = compile_spec(*read_spec(run.folder), spec_hash=run.spec_hash)
     observer.revision_begins(compiled)
-    return assemble(run, compiled, *carry_nothing(run, compiled), observer)
+    return assemble(run, compiled, *carry_nothing(run, compiled), observer.say)
 
 
 def _say_surroundings(run: Run, state: State, observer: Observer) -> None:

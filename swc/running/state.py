@@ -6,6 +6,7 @@ program and the same state.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal
 
 import torch
@@ -22,9 +23,9 @@ from swc_runtime.training.optimiser_state import OptimiserState, load_optimiser_
 from swc_runtime.training.trainer import Tally
 
 if TYPE_CHECKING:
-    from swc.running.observer import Observer
     from swc.running.run import Run
 
+Say = Callable[[str], None]
 Due = Literal["", "norms", "scores"]
 
 
@@ -66,10 +67,13 @@ class State:
         return evolve(self, position=evolve(self.position, epoch=self.position.epoch + 1, step=0), tally=None, due=due)
 
 
-def assemble(run: Run, compiled: Compiled, ensemble: Ensemble, kept: OptimiserState, observer: Observer) -> State:
-    """A revision at its first epoch: its ensemble with the kernels of the run, and an optimiser with what it kept."""
+def assemble(run: Run, compiled: Compiled, ensemble: Ensemble, kept: OptimiserState, say: Say) -> State:
+    """A revision at its first epoch: its ensemble with the kernels of the run, and an optimiser with what it kept.
+
+    `say` gets a remark where the kernels asked for cannot be used.
+    """
     if remark := equip(ensemble, run.machine.kernels.name):
-        observer.say(remark)
+        say(remark)
     optimiser = make_optimiser(ensemble, run.recipe)
     load_optimiser_state(ensemble, optimiser, kept)
     stage = run.stages[compiled.revision]

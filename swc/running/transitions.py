@@ -148,7 +148,7 @@ def recompile(state: State, feedback: Feedback | None) -> Compiled:
 
 def carry(run: Run, state: State, compiled: Compiled, observer: Observer) -> State:
     """The next revision at its first epoch, with what it keeps of the state."""
-    return assemble(run, compiled, *action_after(state).carry(run, state, compiled, observer), observer)
+    return assemble(run, compiled, *action_after(state).carry(run, state, compiled, observer), observer.say)
 
 
 def _tell_news(before: Compiled, after: Compiled, observer: Observer) -> None:

@@ -33,7 +33,7 @@ from swc.show.plain import table
 from swc.show.revision import Revision
 from swc.show.wording import decimal, exact, runs, several
 
-MOST_CALLS = 10  # close calls listed; their number is always told
+MOST_CALLS = 10  # close calls listed; their number is always given
 
 
 @frozen

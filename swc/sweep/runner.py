@@ -83,7 +83,7 @@ def run_sweep(
 ) -> tuple[Done, ...]:
     """Run all cells, `jobs` at a time, and tell of each when it ends; `options` go to every `swc train`.
 
-    `announce` is told of the members' code before it runs.
+    `announce` is called with the members' code before it runs.
     """
     processes = Processes()
     prepared = [_prepared(sweep, cell, folder / cell.name, announce) for cell in sweep.cells]
@@ -146,7 +146,7 @@ def finished(folder: Path, compiled: Compiled, scale: float) -> Results | None:
 
 
 def _last_words(log: Path) -> str:
-    """The error that a process ended with, as it told it."""
+    """The error that a process ended with, as it printed it."""
     lines = log.read_text("utf-8", errors="replace").splitlines()
     errors = [line for line in lines if line.startswith(("error", "swc: "))]
     return errors[-1] if errors else next((line for line in reversed(lines) if line.strip()), "")

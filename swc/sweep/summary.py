@@ -42,7 +42,7 @@ class Value:
 class Summary:
     """One setting: the seeds that ended, the values by metric (empty where none ended), and why others failed.
 
-    `elsewhere` are seeds that another process trains, with what was told of it.
+    `elsewhere` are seeds that another process trains, with its message.
     """
 
     setting: Setting

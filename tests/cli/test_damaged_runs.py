@@ -1,4 +1,4 @@
-"""A damaged file of a run is told by its name, or makes no difference; it is never shown as if nothing were wrong."""
+"""A damaged file of a run is reported by its name, or makes no difference; it is never shown as sound."""
 
 from __future__ import annotations
 

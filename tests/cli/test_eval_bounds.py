@@ -1,4 +1,4 @@
-"""`swc eval` where a number lies at its bound, or too few images speak of it: it is told, and not shown as measured."""
+"""`swc eval` where a number lies at its bound, or few images speak of it: a message, and no measured number."""
 
 from __future__ import annotations
 

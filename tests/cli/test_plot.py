@@ -1,4 +1,4 @@
-"""`swc plot`: the figures show what the run wrote down, and a run without it is told so."""
+"""`swc plot`: the figures show what the run wrote down, and a run without it gets a message."""
 
 from __future__ import annotations
 

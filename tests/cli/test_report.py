@@ -1,4 +1,4 @@
-"""`swc report`: the page is written whole, mistakes are told, and the server gives the report to this machine alone."""
+"""`swc report`: the page is written whole, mistakes are reported, and the server serves this machine alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Members that share tensors, or predict what is not finite: told by name, with the state kept."""
+"""Members that share tensors, or predict what is not finite: reported by name, with the state kept."""
 
 from __future__ import annotations
 

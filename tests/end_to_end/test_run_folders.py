@@ -1,4 +1,4 @@
-"""Run folders that are incomplete, foreign or somebody else's: told clearly, and nothing in them is lost."""
+"""Run folders that are incomplete, foreign or somebody else's: a clear message, and nothing in them is lost."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ TAIL = " budget unlimited\n share conv\n}\n"
 
 
 def mistakes(text: str, folder: Path) -> list[Diagnostic]:
-    """What is told of a file."""
+    """The diagnostics of a file."""
     path = folder / "spec.sw"
     path.write_text(text)
     sink = Sink()

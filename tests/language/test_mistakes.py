@@ -1,4 +1,4 @@
-"""Every program in `mistakes/` is wrong; the snapshot beside it holds what its author is told.
+"""Every program in `mistakes/` is wrong; the snapshot beside it holds the message its author reads.
 
 A program whose first line is `# compile` is compiled too, for what shows only then. With SWC_UPDATE=1 the snapshots
 are rewritten: read the difference before committing it.

@@ -1,4 +1,4 @@
-"""Numbers that are not finite: told by name where they do harm, and left alone where they are meant."""
+"""Numbers that are not finite: reported by name where they do harm, and left alone where they are meant."""
 
 from __future__ import annotations
 

@@ -92,7 +92,7 @@ class Pair:
 
     @property
     def past(self) -> tuple[str, ...]:
-        """The composed weights that the model reads or changes by other ways: all, where it cannot be told which."""
+        """The composed weights that the model reads or changes by other ways: all, where it is unknown which."""
         composed = tuple(weight.path for weight in self.whole.ensemble.weights)
         plain, whole = (seen.gradients for seen in self.seen)
         if self.unlike_mode is None:

@@ -58,7 +58,7 @@ def examine(
 ) -> LayerTable:
     """The layer table of a source; `DiagnosticError` where a run could not build, train, keep or export it.
 
-    `warn` is told of what may not be meant; `is_measured` says that gradients will be taken in eval mode too.
+    `warn` is called with what may be a mistake; `is_measured` says that gradients will be taken in eval mode too.
     """
     _check_source(source, data)
     settled = recipe or Recipe("none")

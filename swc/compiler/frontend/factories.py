@@ -1,4 +1,4 @@
-"""What is told of a name in `python(...)` that stands for something which must not be called.
+"""Diagnostics for a name in `python(...)` that stands for something which must not be called.
 
 Takes what `find_factory` raised, gives a diagnostic without a span, or None where it is about something else.
 """

@@ -176,7 +176,7 @@ def mixed_groups(layers: Sequence[Layer], clusters: Clusters, sink: Sink) -> tup
             return _alike(layers, lambda layer: "x".join(map(str, layer.shape)))
         case "explicit":
             lists = enumerate(_lists(layers, clusters, sink), start=1)
-            # a list that matches nothing was told, and gets no bank
+            # a list that matches nothing was reported, and gets no bank
             return tuple(Group(f"list {number}", tuple(found)) for number, found in lists if found)
 
 

@@ -187,7 +187,7 @@ class WrongOutput(Diagnostic):
     """A member does not give one logit per class of the data set.
 
     Members predict together, so each must map a batch of images [B, C, H, W] to logits [B, classes] of the data set
-    named by `data`. A factory with a parameter `num_classes` is told the number; one without must get it right itself.
+    named by `data`. A factory with a parameter `num_classes` gets the number; one without must know it itself.
     A model that returns a dict or a tuple (segmentation, auxiliary heads) needs a small wrapper that returns the
     logits alone, in training mode and in eval mode.
     """

@@ -66,7 +66,7 @@ class NoSuchRevision(Diagnostic):
 class LayerNeedsText(Diagnostic):
     """`swc show --layer` was combined with a format that shows whole ensembles.
 
-    The composition of one layer is told in text only. Leave out `--format`, or leave out `--layer` to get the whole
+    The composition of one layer is shown as text only. Leave out `--format`, or leave out `--layer` to get the whole
     ensemble in that format.
     """
 

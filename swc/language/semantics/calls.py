@@ -62,7 +62,7 @@ def bind(call: Call, scope: Scope, signature: Signature) -> dict[str, Value]:
 
 
 def bind_known(call: Call, scope: Scope, is_known: bool, signature: Signature) -> dict[str, Value]:
-    """As `bind`; where what is called is not known, and that was told, nothing is said of its arguments."""
+    """As `bind`; where the name called is not known, which was reported, nothing is said of its arguments."""
     return bind(call, scope, signature) if is_known else {}
 
 

@@ -18,7 +18,7 @@ REALS = {torch.float32: "float", torch.float64: "double"}
 
 
 def options(dtype: torch.dtype, weights: torch.dtype | None = None) -> tuple[str, ...]:
-    """What the compiler is told; ValueError for types that the kernels are not written for."""
+    """Options for the CUDA compiler; ValueError for types that the kernels are not written for."""
     if dtype not in REALS or weights not in (None, dtype, torch.bfloat16):
         raise ValueError(f"there are no kernels for {dtype} templates and {weights or dtype} weights")
     narrow = ("-DBFLOAT16",) if weights is torch.bfloat16 else ()

@@ -33,7 +33,7 @@ class Launcher(Protocol):
     tile: int  # scalars that a thread block owns
 
     def launch(self, kernel: str, blocks: int, *arguments: Tensor) -> None:
-        """Run a kernel of `compose.cu` over so many thread blocks, after what torch was told before."""
+        """Run a kernel of `compose.cu` over so many thread blocks, on torch's stream."""
         ...
 
 

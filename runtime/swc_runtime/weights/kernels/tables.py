@@ -36,7 +36,7 @@ class Sums:
 
 @frozen(eq=False)
 class Tables:
-    """What a launch is told; the columns are the fields of the structs in `compose.cu`.
+    """The arguments of a launch; the columns are the fields of the structs in `compose.cu`.
 
     `by_coefficient` sums over all slots of a coefficient vector, `by_slot` over the copies of each slot alone. Outputs
     begin at `starts` of a buffer of `size` scalars; `num_partials` scalars pass between the two stages of backward.
