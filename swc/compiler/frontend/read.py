@@ -36,8 +36,8 @@ def read_members(spec: Spec, sink: Sink, announce: Announce | None = unannounced
     """The layer table of every member, in order.
 
     `announce` is called with the code that is about to run, before any of it is imported; None: none may run. A member
-    whose model cannot be built or does not fit the data is reported to `sink`, at the member's line, and has no table: call
-    `sink.raise_errors()` before relying on the number of tables.
+    whose model cannot be built or does not fit the data is reported to `sink`, at the member's line, and has no table:
+    call `sink.raise_errors()` before relying on the number of tables.
     """
     own = _own_outcomes(spec, sink, announce)
     outcomes: dict[ModelSource, Outcome] = {}
