@@ -28,7 +28,7 @@ from swc.files.codec import encode
 from swc.program.layer_table import LayerTable
 from swc.program.spec import Spec
 from swc.show.plain import plain
-from swc.show.report import compile_report
+from swc.show.summary import compile_summary
 from swc.system import resources
 
 from benchmarks.synthetic import LEVELS, NETS, SPLIT, allocation, ensemble, many_shapes, statistics
@@ -124,7 +124,7 @@ def compile_whole(spec: Spec, tables: tuple[LayerTable, ...]) -> None:
     for part in (compiled.spec, compiled.tables, compiled.program):
         encode(part)
     print_graph(compiled.graph)
-    plain(compile_report(compiled.graph, count(compiled.graph), compiled.spec, compiled.notes))
+    plain(compile_summary(compiled.graph, count(compiled.graph), compiled.spec, compiled.notes))
 
 
 def growth_rows(curve: Sequence[tuple[int, float]]) -> Iterator[Row]:

@@ -1,4 +1,4 @@
-"""What happens when swc itself fails: a report the user can send, instead of a traceback on the screen.
+"""What happens when swc itself fails: a text that the user can send, instead of a traceback on the screen.
 
 Takes the exception, gives the message. Guarantees: the traceback is never lost: it goes to a file of its own, or to
 the error stream with SWC_TRACEBACK=1 or where no file can be written.
@@ -34,7 +34,7 @@ def refusal_of_system(error: Exception) -> SystemRefused | None:
     return SystemRefused(path=str(error.filename or ""), reason=reason_of(error))
 
 
-def report(error: Exception, arguments: Sequence[str]) -> str:
+def describe(error: Exception, arguments: Sequence[str]) -> str:
     """Keep the traceback and give one paragraph to print, without a line end."""
     details = _details(error, arguments)
     if os.environ.get("SWC_TRACEBACK"):

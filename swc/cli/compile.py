@@ -31,13 +31,13 @@ def command(
         from swc.compiler.ir.counts import count
         from swc.folders.store import write_build
         from swc.language.semantics.origin import origin_of
-        from swc.show.report import compile_report
+        from swc.show.summary import compile_summary
 
         compiled = compile_file(spec, overrides, ensemble, announce)
         for warning in compiled.warnings:
             sink.report(warning)
         folder = write_build(compiled, root, origin_of(spec, overrides, ensemble))
         if not quiet and form == "text":
-            give(compile_report(compiled.graph, count(compiled.graph), compiled.spec, compiled.notes))
+            give(compile_summary(compiled.graph, count(compiled.graph), compiled.spec, compiled.notes))
         if not quiet:
             console.say(f"compiled to {folder}; next: swc {'train' if compiled.spec.training else 'show'}")

@@ -21,11 +21,11 @@ def diff(first: str | None, second: str | None) -> None:
     from swc.cli.places import sides
     from swc.cli.rendering import give
     from swc.program.diff import composed
-    from swc.show.diff import diff_report, measured_between
+    from swc.show.diff import diff_view, measured_between
 
     before, after = sides(first, second)
     one, other = before.side.program, after.side.program
     if not composed(one) & composed(other):
         raise DiagnosticError(NothingInCommon(first=before.side.name, second=after.side.name))
     measured = measured_between(one, other, after.feedback or before.feedback, after.training or before.training)
-    give(diff_report(before.side, after.side, measured))
+    give(diff_view(before.side, after.side, measured))

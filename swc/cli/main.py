@@ -171,7 +171,7 @@ def _unforeseen(error: Exception, arguments: Sequence[str]) -> int:
     if refusal is not None:
         console.report([refusal])
         return DIAGNOSTICS
-    console.say(bug.report(error, arguments))
+    console.say(bug.describe(error, arguments))
     return BUG
 
 

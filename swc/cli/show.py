@@ -67,14 +67,14 @@ def _chosen(build: Build, phase: str | None) -> Revision:
 def _say(build: Build, phase: str | None, layer: str | None, output: Path | None) -> None:
     from swc.cli.rendering import give, terminal_width
     from swc.folders.store import read_machine
-    from swc.show.layer import layer_report
+    from swc.show.layer import layer_view
     from swc.show.plain import WIDTH, plain
     from swc.show.text import overview
 
     revision = _chosen(build, phase)
     width = WIDTH if output else terminal_width()
     if layer is not None:
-        said = layer_report(revision.graph, layer)
+        said = layer_view(revision.graph, layer)
     else:
         said = overview(revision, build.spec, width, read_machine(build.folder))
     if output:

@@ -17,8 +17,8 @@ from swc.show.layer import is_of_blocks
 from swc.show.palette import ALONE, Look, looks, number_of
 from swc.show.picture import letters_of, summary
 from swc.show.readers import with_readers
-from swc.show.report import totals
 from swc.show.revision import Revision
+from swc.show.summary import totals
 from swc.show.wording import budget_limit, shape_text
 
 NONE = -1

@@ -77,7 +77,7 @@ def _threshold(actions: Sequence[object], revision: int) -> float | None:
     return getattr(action, "threshold", None)
 
 
-def diff_report(before: Side, after: Side, measured: tuple[Measured, ...] = ()) -> RenderableType:
+def diff_view(before: Side, after: Side, measured: tuple[Measured, ...] = ()) -> RenderableType:
     """The whole diff: counts, clusters, coefficients, banks, close calls."""
     change = diff_programs(before.program, after.program)
     parts: list[RenderableType] = [Text(f"{before.name} -> {after.name}", style="bold"), Text()]

@@ -24,7 +24,7 @@ from swc.show.wording import exact, shape_text, share_of
 COMPOSING = "Combine", "Slice", "Concat"
 
 
-def layer_report(graph: Graph, name: str) -> RenderableType:
+def layer_view(graph: Graph, name: str) -> RenderableType:
     """How the weight of `name` (`member.path`, with or without `.weight`) is made, or why it stays private."""
     index = index_of(graph)
     wanted = name.removesuffix(".weight")

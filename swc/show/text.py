@@ -22,8 +22,8 @@ from swc.show.index import Index, grouped, index_of
 from swc.show.palette import ALONE, Look, looks, number_of
 from swc.show.plain import WIDTH, table
 from swc.show.readers import readers_of
-from swc.show.report import bank_table, defaults, remarks, totals_table
 from swc.show.revision import Revision
+from swc.show.summary import bank_table, defaults, remarks, totals_table
 from swc.show.ties import TieGroup, tie_groups, tie_letters
 from swc.show.wording import budget_text, exact, runs, scale_text, several, shape_text
 

@@ -15,7 +15,7 @@ from swc.program.feedback import ClusterFeedback, Similarity
 from swc.program.spec import Budget
 from swc.program.training import Phase, Recipe, SplitClusters, Training
 from swc.show.plain import plain
-from swc.show.report import bank_table
+from swc.show.summary import bank_table
 
 from support.wrn_shapes import CONVOLUTIONS, tables_of, wrn_spec
 

@@ -14,10 +14,10 @@ from swc.program.spec import Budget
 from swc.program.training import SplitClusters
 from swc.show.choose import choose
 from swc.show.index import index_of
-from swc.show.layer import layer_report
+from swc.show.layer import layer_view
 from swc.show.plain import plain
-from swc.show.report import compile_report
 from swc.show.revision import Revision
+from swc.show.summary import compile_summary
 from swc.show.text import action_text, overview
 from swc.show.ties import is_tied_throughout, letter_of, tie_groups
 from swc.show.wording import budget_text, runs, short
@@ -47,26 +47,26 @@ def test_overview() -> None:
 
 def test_report() -> None:
     graph = small_graph()
-    assert plain(compile_report(graph, count(graph), small_spec(), ("bins: 2",))) == golden("report")
+    assert plain(compile_summary(graph, count(graph), small_spec(), ("bins: 2",))) == golden("report")
 
 
 @pytest.mark.parametrize("name", ["wide.conv1", "thin.conv0"])
 def test_layer(name: str) -> None:
-    assert plain(layer_report(small_graph(), name)) == golden(f"layer_{name.replace('.', '_')}")
+    assert plain(layer_view(small_graph(), name)) == golden(f"layer_{name.replace('.', '_')}")
 
 
 def test_layer_may_be_named_by_its_weight() -> None:
     graph = small_graph()
-    assert plain(layer_report(graph, "wide.conv1.weight")) == plain(layer_report(graph, "wide.conv1"))
+    assert plain(layer_view(graph, "wide.conv1.weight")) == plain(layer_view(graph, "wide.conv1"))
 
 
 def test_private_parameters_say_why() -> None:
-    assert "head" in plain(layer_report(small_graph(), "thin.head"))
+    assert "head" in plain(layer_view(small_graph(), "thin.head"))
 
 
 def test_unknown_layer_is_answered_with_the_nearest() -> None:
     with pytest.raises(DiagnosticError) as caught:
-        layer_report(small_graph(), "wide.cnv1")
+        layer_view(small_graph(), "wide.cnv1")
     assert "`wide.conv1`" in (caught.value.diagnostics[0].help() or "")
 
 
@@ -75,7 +75,7 @@ def test_a_cropped_layer_tells_what_is_discarded() -> None:
     layers = tuple(evolve(x, shape=(6, 4, 3, 3)) if x.id == "thin.conv0" else x for x in graph.layers)
     cropped = Slice(Combine("thin.conv0#0", 0, (8, 4, 3, 3)), (6, 4, 3, 3))
     weights = tuple(evolve(w, expression=cropped) if w.layer == "thin.conv0" else w for w in graph.weights)
-    text = plain(layer_report(evolve(graph, layers=layers, weights=weights), "thin.conv0"))
+    text = plain(layer_view(evolve(graph, layers=layers, weights=weights), "thin.conv0"))
     assert "generated 288 scalars, discarded 72 (25.00%)" in text
     assert "6x4x3x3" in text
 
@@ -86,7 +86,7 @@ def test_a_stored_weight_names_its_tensor() -> None:
         evolve(w, expression=Stored("t0", (8, 8, 3, 3))) if w.layer == "wide.conv2" else w for w in graph.weights
     )
     slots = tuple(slot for slot in graph.slots if slot.layer != "wide.conv2")
-    text = plain(layer_report(evolve(graph, weights=stored, slots=slots), "wide.conv2"))
+    text = plain(layer_view(evolve(graph, weights=stored, slots=slots), "wide.conv2"))
     assert "reads the stored tensor t0" in text
 
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from swc.compiler.lowering.lower import lower
 from swc.program.feedback import ClusterFeedback, CoefficientFeedback, Similarity
-from swc.show.diff import diff_report, measured_between, side_of, sizes_table
+from swc.show.diff import diff_view, measured_between, side_of, sizes_table
 from swc.show.links import close_calls, parts_of
 from swc.show.plain import plain
 from swc.show.revision import Revision
@@ -33,7 +33,7 @@ def test_an_untie_with_its_similarity() -> None:
     assert other
     measured = measured_between(one.program, other.program, (feedback,), small_spec().training)
     assert [item.threshold for item in measured] == [0.9]
-    assert plain(diff_report(one, other, measured)) == (GOLDEN / "diff_untie.txt").read_text("utf-8")
+    assert plain(diff_view(one, other, measured)) == (GOLDEN / "diff_untie.txt").read_text("utf-8")
 
 
 def test_a_split_tells_what_other_thresholds_would_make() -> None:
@@ -48,7 +48,7 @@ def test_a_split_tells_what_other_thresholds_would_make() -> None:
 def test_two_that_share_alike_say_so() -> None:
     side = side_of(revision(1, "main", tied=True))
     assert side
-    assert "the two share alike" in plain(diff_report(side, side))
+    assert "the two share alike" in plain(diff_view(side, side))
 
 
 def test_only_feedback_between_the_two_counts() -> None:

@@ -21,7 +21,7 @@ from swc.show.plain import table
 from swc.show.wording import budget_limit, budget_text, decimal, exact, several, share_of
 
 
-def compile_report(graph: Graph, counts: Counts, spec: Spec, notes: Sequence[str] = ()) -> RenderableType:
+def compile_summary(graph: Graph, counts: Counts, spec: Spec, notes: Sequence[str] = ()) -> RenderableType:
     """The whole report: title, banks, totals, decisions and defaults."""
     title = f"{graph.ensemble}, revision {graph.revision}" + (f" ({graph.phase})" if graph.phase else "")
     size = ", ".join(
