@@ -78,13 +78,17 @@ def test_every_rank_ends_with_the_same_bits(several: list[Tensors]) -> None:
     assert [name for name in first if not torch.equal(first[name], second[name]) and "tracked" not in name] == []
 
 
-def test_losses_are_those_of_one_process_with_norm_batch(several: list[Tensors], alone: Tensors) -> None:
-    check_close(under("parts/numbers", several[0]), under("parts/numbers", alone))
-    assert several[0]["parts/numbers"][0, -1] == ranks_worker.IMAGES
+@pytest.mark.parametrize("recipe", ["parts", "adamw"])
+def test_losses_are_those_of_one_process_with_norm_batch(several: list[Tensors], alone: Tensors, recipe: str) -> None:
+    check_close(under(f"{recipe}/numbers", several[0]), under(f"{recipe}/numbers", alone))
+    assert several[0][f"{recipe}/numbers"][0, -1] == ranks_worker.IMAGES
 
 
-def test_parameters_are_those_of_one_process_with_norm_batch(several: list[Tensors], alone: Tensors) -> None:
-    found, expected = under("parts/state", several[0]), under("parts/state", alone)
+@pytest.mark.parametrize("recipe", ["parts", "adamw"])
+def test_parameters_are_those_of_one_process_with_norm_batch(
+    several: list[Tensors], alone: Tensors, recipe: str
+) -> None:
+    found, expected = under(f"{recipe}/state", several[0]), under(f"{recipe}/state", alone)
     statistics = [name for name in expected if "running" in name or "tracked" in name]
     assert statistics
     check_close(

@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 from swc.compiler.driver import compile_file
 from swc.diagnostics import DiagnosticError
 from swc.program.program import Program
-from swc.program.training import Phase, Recipe
+from swc.program.training import Optimiser, Phase, Recipe
 from swc.system.resources import specs
 from torch import Tensor
 
@@ -106,7 +106,8 @@ def everything(ranks: Ranks) -> dict[str, Tensor]:
     """All that is compared between one process and several."""
     parts = evolve(RECIPE, norm_batch=BATCH // 2)
     found = measured(ranks, deal_of(RECIPE, ranks, False))
-    for name, recipe, sync in (("parts", parts, False), ("synced", RECIPE, True)):
+    adamw = evolve(parts, optimiser=Optimiser.of("adamw", lr=1e-3))
+    for name, recipe, sync in (("parts", parts, False), ("adamw", adamw, False), ("synced", RECIPE, True)):
         ensemble, results = trained(recipe, ranks, deal_of(recipe, ranks, sync), sync)
         found[f"{name}/numbers"] = numbers(results)
         found |= {f"{name}/state/{key}": t for key, t in state_tensors(ensemble).items()}
