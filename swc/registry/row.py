@@ -53,6 +53,16 @@ class ArgumentRow:
         """What a number may be."""
         return Range(self.least, self.most, self.above, self.below, self.among, self.every)
 
+    def described(self) -> str:
+        """What a value is, in words: `at least 0 and below 1`, `yes or no`, `2 numbers, each above 0`."""
+        if self.words:
+            return " or ".join(f'"{word}"' for word in self.words)
+        if self.type == "numbers":
+            rising = ", each larger than the one before" if self.rises else ""
+            return f"{self.length or 'a list of'} numbers, each {self.range}{rising}"
+        plain = {"number": "", "text": "a text"}.get(self.type, self.type)
+        return ", ".join(word for word in (plain, str(self.range)) if word)
+
     def fault(self) -> str:
         """What is wrong with the declaration, in words; "" where nothing is."""
         if NAME.fullmatch(self.name) is None:
@@ -89,6 +99,15 @@ class ArgumentRow:
 
 def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def shown_value(value: ArgumentValue) -> str:
+    """A value as one writes it, in the fewest digits."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(shown_value, value))}]"
+    return value if isinstance(value, str) else f"{value:g}"
 
 
 @frozen(kw_only=True)

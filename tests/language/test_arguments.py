@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 from swc.diagnostics import Sink
-from swc.language.semantics.calls import bind_declared, row_of, shown_value
+from swc.language.semantics.calls import bind_declared, row_of
 from swc.language.semantics.scope import Scope
 from swc.language.syntax import tree
 from swc.language.syntax.parser import parse_text
 from swc.registry.registry import Registry
-from swc.registry.row import ArgumentRow, RegistryRow
+from swc.registry.row import ArgumentRow, RegistryRow, shown_value
 
 DECLARED = (
     ArgumentRow("rate", "number", above=0, default=0.5, what="a rate"),

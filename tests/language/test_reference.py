@@ -12,6 +12,7 @@ from swc.diagnostics.render import render
 from swc.language.syntax.printer import format_text
 from swc.program import vocabulary
 from swc.program.datasets import DATASETS
+from swc.registry.reference import filled
 
 PAGE = (Path(__file__).parents[2] / "docs/reference/language.md").read_text(encoding="utf-8")
 FENCED = re.findall(r"^```sw(?P<codes>(?: SW\d{3})*)\n(?P<text>.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
@@ -69,3 +70,8 @@ def test_the_words_of_the_grammar_are_documented() -> None:
     words = set(re.findall(r'"(\w+)"', rules))
     _, _, summary = PAGE.partition("## Grammar")
     assert words == set(re.findall(r'"(\w+)"', summary))
+
+
+def test_the_tables_of_rows_are_up_to_date() -> None:
+    assert filled(PAGE) == PAGE, "run: python -m swc.registry.reference docs/reference/language.md"
+    assert set(re.findall(r"<!-- rows of ([^>]+) -->", PAGE)) == {"optimiser", "schedule"}

@@ -17,7 +17,7 @@ from swc.language.semantics import values
 from swc.language.semantics.scope import Scope, show
 from swc.language.syntax.tree import Amount, Argument, Call, ListOf, Value
 from swc.registry.registry import Registry
-from swc.registry.row import ArgumentRow, ArgumentValue, RegistryRow
+from swc.registry.row import ArgumentRow, ArgumentValue, RegistryRow, shown_value
 
 R = TypeVar("R", bound=RegistryRow)
 FEW = 20  # arguments that are named where one has no name
@@ -101,15 +101,6 @@ def row_of(name: Value, registry: Registry[R], scope: Scope) -> R | None:
     if row is None:
         values.choice(name, scope, registry.kind, registry.choices())  # which says why
     return row
-
-
-def shown_value(value: ArgumentValue) -> str:
-    """A value as one writes it, in the fewest digits."""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, tuple):
-        return f"[{', '.join(map(shown_value, value))}]"
-    return value if isinstance(value, str) else f"{value:g}"
 
 
 def _read(value: Value, scope: Scope, declared: ArgumentRow, of: str) -> ArgumentValue:

@@ -13,7 +13,7 @@ from attrs import define, evolve, field
 
 from swc.diagnostics import Span, catalogue
 from swc.language.semantics import values
-from swc.language.semantics.calls import Signature, bind, bind_declared, bind_given, row_of, shown_value
+from swc.language.semantics.calls import Signature, bind, bind_declared, bind_given, row_of
 from swc.language.semantics.scope import Scope
 from swc.language.semantics.values import NOT_NEGATIVE
 from swc.language.syntax import tree
@@ -22,7 +22,7 @@ from swc.program.training import Augmentation, Optimiser, Precision, Recipe, Sch
 from swc.program.vocabulary import NO_DECAY, PRECISIONS
 from swc.registry.optimisers import OPTIMISERS
 from swc.registry.ranges import Range
-from swc.registry.row import ArgumentValue, RegistryRow
+from swc.registry.row import ArgumentValue, RegistryRow, shown_value
 from swc.registry.schedules import SCHEDULES
 
 STEPS = ("crop", "cutout", "flip", "resized_crop")
