@@ -13,7 +13,7 @@ from swc.diagnostics import DiagnosticError
 if TYPE_CHECKING:
     from swc.diagnostics import Diagnostic, Sink
     from swc.evaluate.measure import Asked
-    from swc.evaluate.record import Evaluation
+    from swc.files.evaluation import Evaluation
     from swc.folders.store import Build
 
 FORMATS = ("table", "json", "csv")

@@ -51,7 +51,8 @@ def _format_stream(only_check: bool, sink: Sink) -> None:
 
 
 def _format_file(path: Path, only_check: bool, sink: Sink) -> None:
-    from swc.diagnostics.sources import read_source, write_whole
+    from swc.cli.output import write_file
+    from swc.diagnostics.sources import read_source
     from swc.language.syntax.printer import format_text
 
     formatted = format_text(read_source(path), file=str(path))
@@ -60,7 +61,7 @@ def _format_file(path: Path, only_check: bool, sink: Sink) -> None:
     if only_check:
         _tell_unformatted(str(path), sink)
         return
-    write_whole(path, formatted)
+    write_file(path, formatted.encode())
     console.say(f"formatted {path}")
 
 

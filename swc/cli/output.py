@@ -11,6 +11,7 @@ from pathlib import Path
 from swc.cli import console
 from swc.diagnostics import DiagnosticError
 from swc.diagnostics.catalogue.files import OutputUnwritable
+from swc.files.whole import PARTIAL, whole
 
 
 def form_of(output: Path | None, forms: Sequence[str], default: str) -> str:
@@ -32,15 +33,15 @@ def check_writable(path: Path | None) -> None:
 
 
 def write_file(path: Path, content: bytes) -> None:
-    """Write beside the place, then move there; DiagnosticError where the system refuses."""
+    """Write a file whole or not at all, with the permissions it had; DiagnosticError where the system refuses."""
     try:
         if path.exists() and not path.is_file():
             path.write_bytes(content)
             return
-        path = path.resolve()
-        partial = _partial(path)
-        partial.write_bytes(content)
-        partial.replace(path)
+        with whole(path.resolve()) as partial:  # through a link, so that the link stays one
+            partial.write_bytes(content)
+            if path.exists():
+                partial.chmod(path.stat().st_mode)
     except OSError as error:
         raise _unwritable(path, error) from error
 
@@ -62,7 +63,7 @@ def deliver(text: str, output: Path | None) -> None:
 
 
 def _partial(path: Path) -> Path:
-    return path.with_name(path.name + ".partial")
+    return path.with_name(path.name + PARTIAL)
 
 
 def _unwritable(path: Path, error: OSError) -> DiagnosticError:

@@ -26,8 +26,9 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
     from swc.diagnostics import Diagnostic
+    from swc.files.scores import Scores
     from swc.running.state import State
-    from swc_runtime.evaluate.metrics import Evaluation, Scores
+    from swc_runtime.evaluate.metrics import Evaluation
     from swc_runtime.training.trainer import EpochResult
 
 REFRESH = 0.2  # seconds between two looks at the loss, which on CUDA waits for the device

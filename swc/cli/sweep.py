@@ -73,7 +73,7 @@ def _told(done: Done) -> str:
         return f"{'running elsewhere' if done.is_elsewhere else 'failed'}: {done.reason}"
     from swc.show.wording import per_cent
 
-    return f"ensemble {per_cent(done.results['together']['top1'])}"
+    return f"ensemble {per_cent(done.results.together.top1)}"
 
 
 def _sweep(spec: Path, varied: tuple[str, ...], given: dict[str, object]) -> Sweep:

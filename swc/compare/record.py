@@ -5,21 +5,20 @@ Takes a `Comparison`, gives text. Guarantees: numbers are exact; what was not me
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from attrs import asdict
 
 from swc.compare.scores import METRICS, Scores
-from swc.files.codec import finite_json
 from swc.files.csv_text import csv_text
+from swc.files.kind_codec import text_of_kind
+from swc.files.kinds import FILE_KINDS
+from swc.files.tables import ComparisonTable, MemoryRow, RunsRow, SystemRow
 
 if TYPE_CHECKING:
     from swc.compare.comparison import Compared, Comparison
-    from swc.sweep.summary import Value
 
-SCHEMA = 1
 COUNTS = (
     "parameter_scalars",
     "template_scalars",
@@ -35,24 +34,23 @@ KIND = ("epochs_scale", "stage", "num_images", "num_calibration")
 
 def as_json(found: Comparison) -> str:
     """One JSON object with a list of systems, each with its results."""
-    systems = [finite_json(_planned(one) | {"results": [_result(s) for s in one.scores]}) for one in found.systems]
-    return json.dumps({"schema": SCHEMA, "systems": systems}, indent=1, sort_keys=True) + "\n"
+    return text_of_kind(FILE_KINDS["comparison"], ComparisonTable(tuple(map(_system, found.systems))))
 
 
-def _planned(one: Compared) -> dict[str, Any]:
+def _system(one: Compared) -> SystemRow:
     planned = one.planned
-    memory = {name: getattr(planned.memory, name) for name in MEMORY[:-1]} if planned.memory else None
-    return {
-        "name": one.system.name,
-        "ensemble": one.system.build.spec.name,
-        "data": one.data,
-        "members": planned.members,
-        "budget": planned.budget,
-        "sharing": planned.sharing,
+    return SystemRow(
+        name=one.system.name,
+        ensemble=one.system.build.spec.name,
+        data=one.data,
+        members=planned.members,
+        budget=planned.budget,
+        sharing=planned.sharing,
         **_counts(one),
-        "multiply_adds": planned.multiply_adds,
-        "memory_bytes": memory and {**memory, "total": planned.memory.total if planned.memory else 0},
-    }
+        multiply_adds=planned.multiply_adds,
+        memory_bytes=MemoryRow(**asdict(planned.memory), total=planned.memory.total) if planned.memory else None,
+        results=tuple(map(_runs, one.scores)),
+    )
 
 
 def _counts(one: Compared) -> dict[str, int]:
@@ -61,18 +59,11 @@ def _counts(one: Compared) -> dict[str, int]:
     return {name: (counted | derived)[name] for name in COUNTS}
 
 
-def _result(scores: Scores) -> dict[str, Any]:
-    return {
-        "name": scores.name,
-        **asdict(scores.kind),
-        "seeds": scores.seeds,
-        "num_evaluated": scores.num_evaluated,
-        "values": {metric: _value(scores.values[metric]) for metric in METRICS},
-    }
-
-
-def _value(value: Value | None) -> dict[str, float | None] | None:
-    return None if value is None else asdict(value)
+def _runs(scores: Scores) -> RunsRow:
+    values = {metric: scores.values[metric] for metric in METRICS}
+    return RunsRow(
+        name=scores.name, **asdict(scores.kind), seeds=scores.seeds, num_evaluated=scores.num_evaluated, values=values
+    )
 
 
 def as_csv(found: Comparison) -> str:

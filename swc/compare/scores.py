@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import fmean
-from typing import Any
 
 from attrs import frozen
 
@@ -19,16 +18,17 @@ from swc.diagnostics import Sink
 from swc.diagnostics.catalogue.comparing import SameSeed
 from swc.files.checksums import text_of
 from swc.files.codec import decode
+from swc.files.run import RunResults
+from swc.files.tables import SeedMean
 from swc.program.spec import Spec
 from swc.program.stages import stages
 from swc.report.anytime import Line, Point, points_of
 from swc.report.scores import Scored, scored_of
 from swc.running.results import read_results
 from swc.show.wording import scale_text
-from swc.sweep.summary import Value, measured, value_of
+from swc.sweep.summary import measured, value_of
 
 METRICS = ("top1", "nll", "ece", "diversity", "mean_member_top1", "parameters", "milliseconds")
-STORED = ("template_scalars", "coefficient_scalars", "tensor_scalars", "private_scalars")
 
 
 @frozen
@@ -61,7 +61,7 @@ class Scores:
     kind: Kind
     seeds: tuple[int, ...]
     num_evaluated: int
-    values: dict[str, Value | None]
+    values: dict[str, SeedMean | None]
     line: Line | None
 
 
@@ -97,7 +97,7 @@ def _found(folder: Path) -> Found | None:
         kind = Kind(scored.epochs_scale, scored.stage, scored.num_images, scored.num_calibration)
         return Found(folder, seed, kind, _evaluated(scored), points_of(scored.predictors), scored.calibration)
     assert results is not None
-    kind = Kind(results["epochs_scale"], end, results["together"]["num_images"], 0)
+    kind = Kind(results.epochs_scale, end, results.together.num_images, 0)
     return Found(folder, seed, kind, _trained(results), ())
 
 
@@ -115,10 +115,9 @@ def _end(folder: Path) -> str:
     return f"epoch {last.stop} of {last.phase.name}"
 
 
-def _trained(results: dict[str, Any]) -> dict[str, float | None]:
-    stored = float(sum(results["counts"][name] for name in STORED))
+def _trained(results: RunResults) -> dict[str, float | None]:
     numbers = measured(results)
-    return {name: numbers.get(name) for name in METRICS} | {"parameters": stored}
+    return {name: numbers.get(name) for name in METRICS} | {"parameters": float(results.counts.stored)}
 
 
 def _evaluated(scored: Scored) -> dict[str, float | None]:
@@ -150,7 +149,7 @@ def _label(name: str, kind: Kind, end: str, found: Sequence[Found]) -> str:
     return f"{name}{scale_text(kind.epochs_scale)}{unfinished}{calibrated}"
 
 
-def _value(numbers: Sequence[float | None]) -> Value | None:
+def _value(numbers: Sequence[float | None]) -> SeedMean | None:
     known = [number for number in numbers if number is not None]
     return value_of(known) if len(known) == len(numbers) else None
 

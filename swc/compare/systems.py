@@ -6,7 +6,6 @@ system; a run counts once, however often it is named; order is that of the comma
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,9 +15,9 @@ from attrs import define, evolve, frozen
 
 from swc.diagnostics import DiagnosticError, Sink
 from swc.diagnostics.catalogue.comparing import OtherVersion
-from swc.diagnostics.catalogue.formats import UnknownSchema
+from swc.diagnostics.catalogue.formats import NewerFile, UnknownSchema
 from swc.files.checksums import is_there, text_of
-from swc.files.codec import decode
+from swc.files.codec import decode, field_line
 from swc.folders.store import BUILD, RUN, Build, is_same, trains
 from swc.program.spec import Spec
 from swc.report.names import names_of
@@ -80,12 +79,12 @@ def _is_of(path: Path, spec: Spec, sink: Sink) -> bool:
     if not is_there(path):
         return False
     text = text_of(path)
-    if f'"name": {json.dumps(spec.name)}' not in text:
+    if field_line("name", spec.name) not in text:
         return False
     try:
         found: Spec = decode(text, Spec, str(path))
     except DiagnosticError as error:
-        if not all(isinstance(told, UnknownSchema) for told in error.diagnostics):
+        if not all(isinstance(told, UnknownSchema | NewerFile) for told in error.diagnostics):
             raise
         sink.report(OtherVersion(place=str(path.parent)))
         return False

@@ -10,9 +10,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from swc.compare.scores import METRICS, Scores
+from swc.files.tables import SeedMean
 from swc.show.plain import table
 from swc.show.wording import exact, several, share_of, short
-from swc.sweep.summary import Value, value_text
+from swc.sweep.summary import value_text
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -88,7 +89,7 @@ def _after(scores: Sequence[Scores]) -> Table:
     return made
 
 
-def _cell(name: str, value: Value | None) -> str:
+def _cell(name: str, value: SeedMean | None) -> str:
     if value is None:
         return "-"
     if name == "parameters":

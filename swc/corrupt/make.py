@@ -7,7 +7,6 @@ Suffixes: N images, H x W pixels, C channels.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from concurrent.futures.process import BrokenProcessPool
@@ -37,9 +36,11 @@ from swc.diagnostics.catalogue.corrupting import (
 )
 from swc.diagnostics.catalogue.files import OutputUnwritable
 from swc.diagnostics.sources import reason_of
-from swc.files.codec import encode
+from swc.files.disk import save
 from swc.files.generated import Generated, Made, Settings
-from swc.folders.store import held, write_whole
+from swc.files.kinds import FILE_KINDS
+from swc.files.whole import whole
+from swc.folders.store import held
 
 BATCH = 250  # images, of half a second or so
 PACKAGES = ("swc", "numpy", "scipy", "pillow", "matplotlib", "opencv-python-headless", "imagecorruptions-imaug")
@@ -102,7 +103,7 @@ def make_arrays(source: Source, asked: Asked, folder: Path, tell: Tell) -> tuple
         for name in wanted:
             _make(source, asked, folder / f"{name}.npy", pool, tell)
             mark = _noted(mark, name)
-            write_whole(folder / MARK, encode(mark))
+            save(FILE_KINDS["generated"], folder / MARK, mark)
     return wanted
 
 
@@ -114,7 +115,7 @@ def _begun(source: Source, asked: Asked, folder: Path) -> Generated:
         if any((folder / f"{name}.npy").exists() for name in TYPES):
             raise DiagnosticError(OtherArrays(folder=str(folder), reason="they are not marked as generated"))
         mark = Generated(NOTE, settings, ())
-        write_whole(folder / MARK, encode(mark))
+        save(FILE_KINDS["generated"], folder / MARK, mark)
     names = [part.name for part in fields(Settings)]
     differing = [name for name in names if getattr(mark.settings, name) != getattr(settings, name)]
     if differing:
@@ -191,14 +192,8 @@ def _write_head(file: IO[bytes], shape: tuple[int, ...]) -> None:
 @contextmanager
 def _whole(path: Path) -> Iterator[IO[bytes]]:
     """A file to write; it takes its place when all was written, and is gone where that fails."""
-    partial = path.with_name(path.name + ".partial")
     try:
-        with partial.open("wb") as file:
+        with whole(path) as partial, partial.open("xb") as file:
             yield file
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
     except OSError as error:
         raise DiagnosticError(OutputUnwritable(path=str(path), reason=reason_of(error))) from error
-    finally:
-        partial.unlink(missing_ok=True)

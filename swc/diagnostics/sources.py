@@ -5,7 +5,6 @@ Takes paths, gives text. Guarantees: text is UTF-8; a file is written whole or n
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from swc.diagnostics.diagnostic import Diagnostic, DiagnosticError
@@ -63,22 +62,6 @@ def _neighbour(path: Path) -> str | None:
         return None
     found = closest(path.name, (entry.name for entry in path.parent.iterdir() if entry.is_file()))
     return str(path.parent / found) if found else None
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write a text file whole or not at all, keeping its permissions; raises `DiagnosticError` (SW604)."""
-    target = path.resolve()  # through a link, so that the link stays one
-    beside = target.with_name(f".{target.name}.{os.getpid()}.part")
-    try:
-        beside.write_text(text, encoding="utf-8", newline="\n")
-        if target.exists():
-            beside.chmod(target.stat().st_mode)
-        beside.replace(target)
-    except OSError as error:
-        from swc.diagnostics.catalogue.files import OutputUnwritable
-
-        beside.unlink(missing_ok=True)
-        raise DiagnosticError(OutputUnwritable(path=str(path), reason=reason_of(error))) from None
 
 
 def reason_of(error: OSError) -> str:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.table import Table
 
-    from swc.evaluate.record import Corruptions
+    from swc.files.evaluation import Corruptions
 
 
 def corruptions_shown(found: Corruptions) -> list[RenderableType]:

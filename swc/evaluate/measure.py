@@ -25,8 +25,9 @@ from swc.diagnostics.catalogue.evaluation import (
     TooManySubsets,
 )
 from swc.evaluate.prediction_cache import Shelf, shelf_name
-from swc.evaluate.record import Evaluation, Interpolation, Outliers, Predictor
 from swc.evaluate.robustness import Wanted, arrays_for, on_corrupted
+from swc.files.evaluation import Evaluation, Interpolation, Outliers, Predictor
+from swc.files.scores import Bin, Scores
 from swc.folders.classes import check_classes
 from swc.program.datasets import DATASETS, DataFacts
 from swc.program.program import Program
@@ -43,7 +44,7 @@ from swc_runtime.evaluate.chance import FEWEST
 from swc_runtime.evaluate.cost import PAIR, Cost, member_costs, stored_scalars, subset_cost
 from swc_runtime.evaluate.diversity import diversity, mean_diversity
 from swc_runtime.evaluate.interpolate import alike, along
-from swc_runtime.evaluate.metrics import Bin, Scores, reliability, score
+from swc_runtime.evaluate.metrics import reliability, score
 from swc_runtime.evaluate.outliers import MEASURES, detect
 from swc_runtime.evaluate.subsets import Subset, subsets, together
 from swc_runtime.evaluate.temperature import Temperature, at_temperature, choose_temperature

@@ -9,7 +9,6 @@ Shapes: M members, N images, C classes.
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Callable, Mapping
@@ -30,17 +29,18 @@ import swc
 from swc.diagnostics import DiagnosticError
 from swc.diagnostics.catalogue.files import OutputUnwritable
 from swc.diagnostics.sources import reason_of
+from swc.files.checkpoint import PredictionsNote, TrainedTo
 from swc.files.checksums import is_there
-from swc.files.plain_json import read_json
+from swc.files.kind_codec import content_of, laid_out, text_of_kind
+from swc.files.kinds import FILE_KINDS
+from swc.files.whole import whole
 from swc.program.datasets import DATASETS
 from swc.running.checkpoints import SavedState
 from swc_runtime.data import Split
 from swc_runtime.data.splits import FolderSplit
-from swc_runtime.export.whole import write_file_whole
 from swc_runtime.precision import Arithmetic
 from swc_runtime.records.checkpoint import under_prefix
 
-SCHEMA = "swc predictions 1"
 KEY = "swc"  # the one key of the file's metadata: several would stand in no settled order
 READING = 2  # how files are decoded; before, EXIF orientation was left aside
 CHUNK = 1024  # images that are hashed at a time
@@ -105,13 +105,13 @@ class Shelf:
 
     def _keep(self, path: Path, logits: Tensor, labels: Tensor, facts: Facts) -> None:
         position = self.saved.meta.position
-        trained = {"revision": position.revision, "epoch": position.epoch, "step": position.step}
+        trained = TrainedTo(position.revision, position.epoch, position.step)
         tensors = {"logits": logits.cpu().contiguous(), "labels": labels.cpu().contiguous()}
-        described = {"schema": SCHEMA, "facts": facts, "trained": trained, "sha256": digest_of(tensors)}
-        metadata = {KEY: json.dumps(described, sort_keys=True)}
+        note = PredictionsNote(facts, trained, digest_of(tensors))
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            write_file_whole(path, lambda partial: save_file(tensors, partial, metadata))
+            with whole(path) as partial:
+                save_file(tensors, partial, {KEY: text_of_kind(FILE_KINDS["predictions"], note)})
         except OSError as error:
             raise DiagnosticError(OutputUnwritable(path=str(path), reason=reason_of(error))) from error
         self.announce(f"kept the predictions in {path}")
@@ -121,18 +121,19 @@ def read_predictions(path: Path) -> tuple[Mapping[str, str], Predicted]:
     """What predictions depend on, and the logits and labels themselves; ValueError where the file is damaged."""
     try:
         with safe_open(path, "pt") as file:
-            described = read_json((file.metadata() or {})[KEY])
+            text = (file.metadata() or {})[KEY]
             tensors = {name: file.get_tensor(name) for name in ("logits", "labels")}
+        note: PredictionsNote = content_of(FILE_KINDS["predictions"], text, str(path))
     except (SafetensorError, KeyError, TypeError, RecursionError) as error:
         raise ValueError(f"it holds no predictions: {error}") from error
-    if not isinstance(described, dict) or described.get("schema") != SCHEMA:
-        raise ValueError("it has another layout")
-    if described.get("sha256") != digest_of(tensors):
+    except DiagnosticError as error:
+        raise ValueError(error.diagnostics[0].message()) from error
+    if note.sha256 != digest_of(tensors):
         raise ValueError("its checksum does not match")
-    facts, logits, labels = described.get("facts"), tensors["logits"], tensors["labels"]
-    if not isinstance(facts, dict) or logits.dim() != 3 or labels.shape != logits.shape[1:2]:
+    logits, labels = tensors["logits"], tensors["labels"]
+    if logits.dim() != 3 or labels.shape != logits.shape[1:2]:
         raise ValueError("its parts do not fit together")
-    return facts, (logits, labels)
+    return note.facts, (logits, labels)
 
 
 def shelf_name(outliers: str) -> str:
@@ -149,7 +150,7 @@ def facts_of(split: Split) -> Facts:
     shaped: dict[str, Any] = {"mean": facts.mean, "deviation": facts.deviation, "shape": facts.image_shape}
     if isinstance(split, FolderSplit):
         shaped["reading"] = READING
-    return {"images": _images_digest(split), "preprocessing": json.dumps(shaped, sort_keys=True)}
+    return {"images": _images_digest(split), "preprocessing": laid_out("line", shaped)}
 
 
 def _images_digest(split: Split) -> str:

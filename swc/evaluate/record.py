@@ -1,139 +1,25 @@
-"""An evaluation as plain data, JSON and CSV.
+"""An evaluation as JSON and CSV.
 
 Takes what was measured; gives text. Guarantees: what is undefined is null or empty; numbers keep every digit.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
 
-from attrs import asdict, frozen
-
-from swc.files.codec import finite_json
 from swc.files.csv_text import csv_text
+from swc.files.evaluation import Evaluation, Evaluations, Predictor
+from swc.files.kind_codec import text_of_kind
+from swc.files.kinds import FILE_KINDS
 
-if TYPE_CHECKING:
-    from swc_runtime.evaluate.metrics import Bin, Scores
-    from swc_runtime.evaluate.outliers import Detection
-
-SCHEMA = 1
 SCORES = ("top1", "top5", "nll", "ece", "brier", "aurc")
 PLACE = ("run", "ensemble", "data", "members", "num_members", "num_images")
 COSTS = ("parameters", "multiply_adds", "milliseconds", "temperature", "uncalibrated")
 
-Matrix = tuple[tuple[float, ...], ...]
-Means = dict[str, dict[str, float]]  # by predictor, by score
-
-
-@frozen
-class Predictor:
-    """A subset of the members: its scores and what it costs for an image.
-
-    `parameters` are the scalars it needs, `multiply_adds` and `milliseconds` the sums over its members, which run one
-    after another (None: not timed). `temperature` divided its logits (None: they are as they were);
-    where it is 1 because none could be used, `uncalibrated` says why.
-    """
-
-    members: tuple[str, ...]
-    scores: Scores
-    parameters: int
-    multiply_adds: int
-    milliseconds: float | None
-    temperature: float | None
-    uncalibrated: str = ""
-
-
-@frozen
-class Outliers:
-    """How well each measure of uncertainty tells the images of another data set."""
-
-    data: str
-    num_images: int
-    by_measure: tuple[tuple[str, Detection], ...]
-
-
-@frozen
-class Interpolation:
-    """Top-1 at evenly spaced points of the line from the first member's parameters to the second's, both included."""
-
-    first: str
-    second: str
-    top1: tuple[float, ...]
-
-
-@frozen
-class Corrupted:
-    """A predictor's scores on corrupted images: matrices of a row for each type and a column for each severity."""
-
-    name: str
-    top1: Matrix
-    top5: Matrix
-    nll: Matrix
-    ece: Matrix
-    brier: Matrix
-    aurc: Matrix
-
-
-@frozen
-class Corruptions:
-    """What an ensemble is worth on corrupted images.
-
-    `generated` says that `swc data corrupt` made the arrays, with `seed`; `official` that they have the checksums of
-    the published ones. `standard` are the types of the mean that is published; `predictors` are the members in order
-    and, where there are several, the ensemble. The means are over types and severities, for each predictor its scores
-    by their names; None where not all types and severities are there.
-    """
-
-    folder: str
-    generated: bool
-    official: bool
-    seed: int | None
-    num_images: int
-    types: tuple[str, ...]
-    severities: tuple[int, ...]
-    standard: tuple[str, ...]
-    missing: tuple[str, ...]
-    predictors: tuple[Corrupted, ...]
-    mean_standard: Means | None
-    mean_all: Means | None
-
-
-@frozen
-class Evaluation:
-    """All that `swc eval` found of one run.
-
-    `predictors` begin with the members in order and end with the whole ensemble; `reliability` are the bins of the
-    members and, last, of the ensemble; `diversity` is a matrix over the members (nan where it is undefined);
-    `time_batch` the images in a timed batch; `num_calibration` those that temperatures were fitted on, which are not
-    among the scored ones.
-    """
-
-    run: str
-    ensemble: str
-    data: str
-    stage: str
-    epochs_scale: float
-    machine: str
-    num_images: int
-    num_calibration: int
-    time_batch: int
-    predictors: tuple[Predictor, ...]
-    reliability: tuple[tuple[Bin, ...], ...]
-    diversity: tuple[tuple[float, ...], ...]
-    mean_diversity: float
-    mean_top1: float
-    outliers: tuple[Outliers, ...]
-    interpolations: tuple[Interpolation, ...]
-    corruptions: Corruptions | None = None
-    num_classes: int = 0
-
 
 def as_json(evaluations: tuple[Evaluation, ...]) -> str:
-    """One JSON object with a list of them."""
-    found = {"schema": SCHEMA, "evaluations": [finite_json(asdict(one)) for one in evaluations]}
-    return json.dumps(found, indent=1, sort_keys=True) + "\n"
+    """One JSON object with a list of them, as `evaluation.json` holds one."""
+    return text_of_kind(FILE_KINDS["evaluation"], Evaluations(evaluations))
 
 
 def as_csv(evaluations: tuple[Evaluation, ...]) -> str:

@@ -19,11 +19,13 @@ from swc.corrupt.official import is_official
 from swc.corrupt.published import SEVERITIES, STANDARD, TYPES
 from swc.diagnostics import Sink
 from swc.diagnostics.catalogue.corrupting import TypesMissing
-from swc.evaluate.record import SCORES, Corrupted, Corruptions, Matrix, Means
+from swc.evaluate.record import SCORES
+from swc.files.evaluation import Corrupted, Corruptions, Matrix, Means
+from swc.files.scores import Scores
 from swc.show.wording import per_cent
 from swc_runtime.data import Split
 from swc_runtime.data.arrays import ArraySplit
-from swc_runtime.evaluate.metrics import Scores, score
+from swc_runtime.evaluate.metrics import score
 from swc_runtime.evaluate.temperature import at_temperature
 
 Predict = Callable[[Split], tuple[Tensor, Tensor]]

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.table import Table
 
-    from swc.evaluate.record import Evaluation, Outliers, Predictor
+    from swc.files.evaluation import Evaluation, Outliers, Predictor
 
 SCORED = 7  # columns of a name and its scores
 TOP = 5  # classes that top-5 accuracy looks at

@@ -185,8 +185,8 @@ def _scores(folder: Path) -> list[str]:
     found = read_results(folder)
     if found is None:
         return ["Scores: the run has not come to its end."]
-    rows = [*found["members"], {"name": "ensemble", **found["together"]}]
-    scores = [(row["name"], per_cent(row["top1"]), decimal(row["nll"]), per_cent(row["ece"])) for row in rows]
+    rows = [*((one.name, one) for one in found.members), ("ensemble", found.together)]
+    scores = [(name, per_cent(one.top1), decimal(one.nll), per_cent(one.ece)) for name, one in rows]
     table = [f"| {' | '.join(cells)} |" for cells in scores]
-    head = f"On {exact(found['together']['num_images'])} held-out images:"
+    head = f"On {exact(found.together.num_images)} held-out images:"
     return [head, "", "| | top-1 | NLL | ECE |", "|---|---|---|---|", *table]

@@ -20,11 +20,11 @@ from swc.diagnostics.catalogue.exporting import ExportDoesNotRun, JointNetwork, 
 from swc.export.job import BATCHES, Job
 from swc.export.python_names import Names, file_stem, names_of
 from swc.export.python_source import python_source
+from swc.files.whole import whole
 from swc.folders.store import write_whole
 from swc.program.program import MemberPlan
 from swc.registry.exporters import EXPORTERS
 from swc.system.processes import end, tied
-from swc_runtime.export.whole import write_file_whole
 
 ASK = """
 import os, sys, threading
@@ -71,7 +71,8 @@ def python_file(job: Job) -> dict[str, float]:
     names = names_of(job.program, job.members)
     text = python_source(job.program, job.saved.compiled.graph, job.members, job.classes)
     state = _state(job, names)
-    write_file_whole(job.stage / f"{stem}.safetensors", lambda partial: save_file(state, partial))
+    with whole(job.stage / f"{stem}.safetensors") as partial:
+        save_file(state, partial)
     write_whole(job.stage / f"{stem}.py", text)
     outputs = _tried(job, stem)
     gaps = [

@@ -1,4 +1,4 @@
-"""The files of build and run folders: written whole, with a checksum beside them; read with it.
+"""The text files of build and run folders: written with a checksum beside them, and read with it.
 
 Takes paths, gives text. Guarantees: a file is there whole or not at all; what is read is a file and UTF-8 text, and has
 a checksum that it was written with, wherever one was kept (older versions kept none); anything else is told by the
@@ -15,32 +15,16 @@ from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 from stat import S_ISREG
-from typing import Any
 
 from swc.diagnostics import Diagnostic, DiagnosticError
-from swc.diagnostics.catalogue.files import FileUnreadable, ForeignOwner, OutputUnwritable
+from swc.diagnostics.catalogue.files import FileUnreadable, ForeignOwner
 from swc.diagnostics.catalogue.formats import DamagedFile
 from swc.diagnostics.catalogue.training import PartMissing
 from swc.diagnostics.sources import reason_of
-from swc.files.plain_json import read_json
+from swc.files.whole import write_whole
 
 CHECKSUMS = "checksums.txt"
 OTHER_TEXT = "its checksum is not the one that it was written with"
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write a text file whole or not at all; raises DiagnosticError where the system refuses."""
-    partial = path.with_name(path.name + ".partial")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial.unlink(missing_ok=True)  # of a process that was killed, or a link to somewhere else
-        with partial.open("x", encoding="utf-8", newline="\n") as stream:
-            stream.write(text)
-            stream.flush()
-            os.fsync(stream.fileno())
-        partial.replace(path)
-    except OSError as error:
-        raise DiagnosticError(OutputUnwritable(path=str(path), reason=error.strerror or str(error))) from error
 
 
 def write_kept(path: Path, text: str) -> None:
@@ -94,14 +78,6 @@ def text_of(path: Path, damaged: Callable[..., Diagnostic] = DamagedFile) -> str
         return data.decode("utf-8")
     except UnicodeDecodeError as error:
         raise DiagnosticError(damaged(origin=str(path), detail="it is no UTF-8 text")) from error
-
-
-def json_of(path: Path, damaged: Callable[..., Diagnostic] = DamagedFile) -> Any:
-    """The JSON in a file that swc wrote; DiagnosticError as from `text_of`, or where it is none."""
-    try:
-        return read_json(text_of(path, damaged), finite=False)
-    except ValueError as error:
-        raise DiagnosticError(damaged(origin=str(path), detail=str(error))) from error
 
 
 def check_owner(path: Path, start: Path) -> None:

@@ -1,45 +1,68 @@
-"""What objects of older files become, where more than a field was added to their class.
+"""How files of older schemas are read: one declared step for each schema that has been left.
 
-Takes an object of a file as JSON has it, its class's name and the file's schema; gives the object as files of today
-have it. Guarantees: keys that the class never had are passed on, so that they are refused as in a file of today.
+Takes plain data as an older version wrote it, gives what the next schema says instead. Guarantees: a step never
+changes what a file meant; a field that a file has not got takes the default of the file's own time (`schemas`); keys
+that a class never had are passed on, so that they are refused as in a file of today.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from attrs import frozen
+from attrs import field, frozen
 
-from swc.files.schemas import defaults_of
+from swc.files import schemas
+from swc.program.program import SCHEMA
 
-Plain = dict[str, Any]
+Document = dict[str, Any]
+
+
+def _unchanged(document: Document) -> Document:
+    return document
 
 
 @frozen
 class Migration:
-    """How objects of the class `name` in files before schema `before` are changed, once their own defaults are in."""
+    """The step from files of `schema` to those of the next; `words` say what has changed between the two.
 
-    name: str
-    before: int
-    change: Callable[[Plain], Plain]
+    `objects` change single objects, by the name of their class, wherever in a file they are, once the defaults of
+    `schema` are in; `change` takes the whole file without its schema number.
+    """
 
-
-def migrated(name: str, given: Mapping[str, Any], schema: int) -> Plain:
-    """An object of a file of this schema as today's files have it; missing fields are left to `missing_fields`."""
-    found = dict(given)
-    for migration in MIGRATIONS:
-        if migration.name == name and schema < migration.before:
-            found = migration.change({**defaults_of(schema).get(name, {}), **found})
-    return found
+    schema: int
+    words: str
+    objects: Mapping[str, Callable[[Document], Document]] = field(factory=dict)
+    change: Callable[[Document], Document] = _unchanged
 
 
-def _optimiser(given: Plain) -> Plain:
+def upgraded(name: str, value: Document, schema: int) -> Document:
+    """An object of the class `name` as today's schema has it, from how a file of `schema` has it.
+
+    A worked example: an optimiser of schema 3 that lacks `nesterov` first gets the default of schema 3, then becomes
+    one with `arguments`, and last gets what schema 4 added to its class.
+    """
+    for step in VOCABULARY:
+        if step.schema >= schema:
+            value = {**schemas.defaults_of(step.schema).get(name, {}), **value}
+            value = step.objects.get(name, _unchanged)(value)
+    return {**schemas.missing_fields(name, value, SCHEMA), **value}
+
+
+def migrated(document: Document, steps: Sequence[Migration], schema: int) -> Document:
+    """A whole file as today's schema of its kind has it, from how a file of `schema` has it."""
+    for step in steps:
+        if step.schema >= schema:
+            document = step.change(document)
+    return document
+
+
+def _optimiser(given: Document) -> Document:
     """Until schema 3 there was stochastic gradient descent alone, each of its arguments a field."""
     return {"name": "sgd", **_with_arguments(given, ("lr", "momentum", "nesterov", "weight_decay"))}
 
 
-def _schedule(given: Plain) -> Plain:
+def _schedule(given: Document) -> Document:
     """Until schema 3 every schedule had the fields of `steps`: {"kind": "cosine", "milestones": [], "factor": 0.2}."""
     renamed = {{"kind": "name", "milestones": "at"}.get(key, key): value for key, value in given.items()}
     if renamed["name"] == "steps":
@@ -47,9 +70,17 @@ def _schedule(given: Plain) -> Plain:
     return {**{key: value for key, value in renamed.items() if key not in ("at", "factor")}, "arguments": []}
 
 
-def _with_arguments(given: Plain, names: tuple[str, ...]) -> Plain:
+def _with_arguments(given: Document, names: tuple[str, ...]) -> Document:
     rest = {key: value for key, value in given.items() if key not in names}
     return {**rest, "arguments": [[name, given[name]] for name in names]}
 
 
-MIGRATIONS: tuple[Migration, ...] = (Migration("Optimiser", 4, _optimiser), Migration("Schedule", 4, _schedule))
+# of all kinds that are made of the classes in `swc.program`: they share classes, and so one number
+VOCABULARY = (
+    Migration(2, "a layer table may say `multiply_adds`, a span where in its line it `begin`s"),
+    Migration(
+        3,
+        "optimisers and schedules have a `name` and `arguments`, where they had a field for each argument of one",
+        objects={"Optimiser": _optimiser, "Schedule": _schedule},
+    ),
+)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from functools import cache
-from math import isfinite
+from math import isinf
 from typing import Any
 
 import attrs
@@ -154,6 +154,50 @@ RULES: dict[str, Rule | Pairs] = {
     "Made.name": PLAIN,
     "Made.versions": Pairs(TEXT, TEXT),
     "Generated.note": TEXT,
+    "Notes.remarks": TEXT,
+    "MachineFacts.facts": Pairs(TEXT, TEXT),
+    "ClassNames.classes": TEXT,
+    "RunResults.data": WRITTEN,
+    "RunResults.budget": TEXT,
+    "MemberScores.name": MEMBER,
+    "ScoresRow.of": MEMBER,
+    "Meta.spec_hash": TEXT,
+    "Meta.program_hash": TEXT,
+    "Meta.marks": Pairs(TEXT, TEXT),
+    "Meta.facts": Pairs(TEXT, TEXT),
+    "CheckpointNote.sha256": HASH,
+    "PredictionsNote.facts": Pairs(TEXT, TEXT),
+    "PredictionsNote.sha256": HASH,
+    "Consent.digest": HASH,
+    "Consent.factories": TEXT,
+    "Consent.files": TEXT,
+    "Consent.modules": Pairs(TEXT, TEXT),
+    "Evaluation.run": TEXT,
+    "Evaluation.data": TEXT,
+    "Evaluation.stage": TEXT,
+    "Evaluation.machine": TEXT,
+    "Predictor.members": MEMBER,
+    "Predictor.uncalibrated": TEXT,
+    "Outliers.data": TEXT,
+    "Interpolation.first": MEMBER,
+    "Interpolation.second": MEMBER,
+    "Corruptions.folder": TEXT,
+    "Corruptions.mean_standard": Pairs(TEXT, TEXT),
+    "Corruptions.mean_all": Pairs(TEXT, TEXT),
+    "Corrupted.name": MEMBER,
+    "SweepTable.sweep": TEXT,
+    "SweepTable.specs": TEXT,
+    "SettingRow.setting": Pairs(TEXT, TEXT),
+    "SettingRow.values": Pairs(TEXT, TEXT),
+    "SettingRow.failed": TEXT,
+    "SettingRow.elsewhere": TEXT,
+    "SystemRow.name": TEXT,
+    "SystemRow.data": TEXT,
+    "SystemRow.budget": TEXT,
+    "SystemRow.sharing": TEXT,
+    "RunsRow.name": TEXT,
+    "RunsRow.stage": TEXT,
+    "RunsRow.values": Pairs(TEXT, TEXT),
 }
 SOURCES: dict[str, Rule] = {
     "family": _among("a family", FAMILIES),
@@ -169,14 +213,21 @@ def fault_of(value: Any, rule: Rule | Pairs = PLAIN) -> str | None:
             return _text_fault(value, rule)
         case bool() | None:
             return None
-        case int():
-            return None if 0 <= value < LARGEST else f": {str(value)[:40]} is no count"
-        case float():
-            return None if isfinite(value) else f": {value} is no number"
+        case int() | float():
+            return _number_fault(value)
         case tuple():
             return _first(value, rule)
+        case dict():
+            return _entry_fault(value, rule)
         case _:
             return _object_fault(value) if attrs.has(type(value)) else None
+
+
+def _number_fault(number: float) -> str | None:
+    """A whole number is a count; nan is one that was undefined when it was measured, in the kinds that have such."""
+    if isinstance(number, float):
+        return f": {number} is no number" if isinf(number) else None
+    return None if 0 <= number < LARGEST else f": {str(number)[:40]} is no count"
 
 
 def _text_fault(text: str, rule: Rule | Pairs) -> str | None:
@@ -208,6 +259,16 @@ def _pair_fault(pair: tuple[str, Any], rule: Pairs) -> str | None:
     name, value = pair
     is_own = isinstance(value, int)
     return fault_of(name, rule.names) or (None if is_own else fault_of(value, rule.values))
+
+
+def _entry_fault(entries: dict[str, Any], rule: Rule | Pairs) -> str | None:
+    """Of entries by name: a name is held to the rule of names, what it names to that of values."""
+    names = rule.names if isinstance(rule, Pairs) else rule
+    for name, value in entries.items():
+        found = fault_of(name, names) or fault_of(value, rule)
+        if found is not None:
+            return f"[{name[:60]!a}]{found}"
+    return None
 
 
 def _object_fault(value: Any) -> str | None:

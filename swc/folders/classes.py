@@ -7,14 +7,16 @@ trained on.
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from swc.diagnostics import DiagnosticError
 from swc.diagnostics.catalogue.data import OtherClasses
 from swc.diagnostics.catalogue.formats import DamagedFile
-from swc.folders.store import write_whole
+from swc.files.checksums import is_there
+from swc.files.disk import load, save
+from swc.files.kinds import FILE_KINDS
+from swc.files.run import ClassNames
 from swc.program.class_names import CLASS_NAMES
 
 if TYPE_CHECKING:
@@ -22,7 +24,6 @@ if TYPE_CHECKING:
     from swc_runtime.data import Dataset
 
 FILE = "classes.json"
-SCHEMA = 1
 
 
 def names_of(folder: Path, data: DataFacts) -> tuple[str, ...] | None:
@@ -54,22 +55,15 @@ def write_classes(folder: Path, dataset: Dataset) -> None:
     path = folder / FILE
     if dataset.facts.name in CLASS_NAMES or not dataset.classes or path.is_file():
         return
-    write_whole(path, json.dumps({"schema": SCHEMA, "classes": list(dataset.classes)}, indent=1) + "\n")
+    save(FILE_KINDS["classes"], path, ClassNames(tuple(dataset.classes)))
 
 
 def _recorded(folder: Path, num_classes: int) -> tuple[str, ...] | None:
     path = folder / FILE
-    if not path.is_file():
+    if not is_there(path):
         return None
-    try:
-        found = json.loads(path.read_text("utf-8"))
-        names, schema = found["classes"], found["schema"]
-        "".join(names).encode()
-    except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
-        raise DiagnosticError(DamagedFile(origin=str(path), detail="it holds no names of classes")) from error
-    if schema != SCHEMA or not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise DiagnosticError(DamagedFile(origin=str(path), detail="it holds no names of classes"))
+    names: tuple[str, ...] = load(FILE_KINDS["classes"], path).classes
     if len(names) != num_classes:
         detail = f"it names {len(names)} classes where the spec says {num_classes}"
         raise DiagnosticError(DamagedFile(origin=str(path), detail=detail))
-    return tuple(names)
+    return names

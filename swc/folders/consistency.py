@@ -156,8 +156,8 @@ def _needed(folder: Path, known: int) -> Iterator[int]:
         if is_there(folder / "revisions" / str(number) / "feedback.json"):
             yield number
     head = head_of(folder / "checkpoints")
-    if head is not None and head.revision < known:
-        yield head.revision
+    if head is not None and head.position.revision < known:
+        yield head.position.revision
 
 
 def check_measured(folder: Path, numbers: Sequence[int], spec: Spec) -> None:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
@@ -29,11 +29,15 @@ from swc.diagnostics.catalogue.formats import DamagedFile
 from swc.diagnostics.catalogue.training import PartMissing, RunBusy
 from swc.diagnostics.sources import reason_of
 from swc.files.checkpoint_head import head_of
-from swc.files.checksums import check_owner, has_checksum, is_there, json_of, text_of, write_kept
-from swc.files.checksums import write_whole as write_whole  # noqa: PLC0414 - for those who write beside a build
-from swc.files.codec import decode, encode, hash_of_text
+from swc.files.checksums import check_owner, has_checksum, is_there, text_of, write_kept
+from swc.files.codec import hash_of_text
+from swc.files.disk import load, save
+from swc.files.kinds import FILE_KINDS
 from swc.files.names import NAME
+from swc.files.notes import Notes
 from swc.files.origin import Origin
+from swc.files.run import MachineFacts
+from swc.files.whole import write_whole as write_whole  # noqa: PLC0414 - for those who write beside a build
 from swc.folders.consistency import (
     check_feedback,
     check_graph,
@@ -43,7 +47,7 @@ from swc.folders.consistency import (
     check_tables,
     numbers_of,
 )
-from swc.program.feedback import ClusterFeedback, CoefficientFeedback, Feedback, GroupFeedback
+from swc.program.feedback import Feedback
 from swc.program.layer_table import LayerTable
 from swc.program.program import Program
 from swc.program.references import dangling
@@ -139,14 +143,14 @@ def write_build(compiled: Compiled, root: Path, origin: Origin | None = None) ->
 
 def write_spec(folder: Path, compiled: Compiled) -> None:
     """Write what every revision is compiled from: the tables, then the spec, by which a folder is known."""
-    write_kept(folder / "tables.json", encode(compiled.tables))
-    write_kept(folder / "spec.json", encode(compiled.spec))
+    save(FILE_KINDS["tables"], folder / "tables.json", compiled.tables)
+    save(FILE_KINDS["spec"], folder / "spec.json", compiled.spec)
 
 
 def write_origin(folder: Path, origin: Origin | None) -> None:
     """Write what the spec was read from; where that is not known, nothing older may stay in its place."""
     if origin is not None:
-        write_kept(folder / ORIGIN, encode(origin))
+        save(FILE_KINDS["origin"], folder / ORIGIN, origin)
     else:
         (folder / ORIGIN).unlink(missing_ok=True)
 
@@ -154,14 +158,17 @@ def write_origin(folder: Path, origin: Origin | None) -> None:
 def read_origin(folder: Path) -> Origin | None:
     """The source that a spec was compiled from; None where it was compiled without one, or before it was kept."""
     path = folder / ORIGIN
-    return decode(text_of(path), Origin, str(path)) if is_there(path) or has_checksum(path) else None
+    if not (is_there(path) or has_checksum(path)):
+        return None
+    found: Origin = load(FILE_KINDS["origin"], path)
+    return found
 
 
 def write_revision(folder: Path, compiled: Compiled) -> None:
     """Write one revision: the graph, the notes and, last, the program, by which a revision is known."""
     write_kept(folder / "graph.txt", print_graph(compiled.graph))
-    write_kept(folder / "notes.txt", "".join(f"{remark}\n" for remark in compiled.remarks))
-    write_kept(folder / "program.json", encode(compiled.program))
+    save(FILE_KINDS["notes"], folder / "notes.txt", Notes(tuple(compiled.remarks)))
+    save(FILE_KINDS["program"], folder / "program.json", compiled.program)
 
 
 def revision_folder(run: Path, number: int) -> Path:
@@ -176,7 +183,7 @@ def checkpoint_path(run: Path) -> Path:
 
 def write_feedback(run: Path, feedback: Feedback) -> None:
     """Write what training a revision measured."""
-    write_kept(revision_folder(run, feedback.revision) / "feedback.json", encode(feedback))
+    save(FILE_KINDS["feedback"], revision_folder(run, feedback.revision) / "feedback.json", feedback)
 
 
 def read_feedback(run: Path, number: int) -> Feedback | None:
@@ -186,7 +193,7 @@ def read_feedback(run: Path, number: int) -> Feedback | None:
 
 
 def _measured(path: Path) -> Feedback:
-    found: Feedback = decode(text_of(path), ClusterFeedback | CoefficientFeedback | GroupFeedback, str(path))
+    found: Feedback = load(FILE_KINDS["feedback"], path)
     check_feedback(path, found, read_program(path.with_name("program.json")))
     return found
 
@@ -200,19 +207,20 @@ def read_machine(folder: Path) -> dict[str, str] | None:
         if head_of(folder / "checkpoints") is not None:
             raise DiagnosticError(PartMissing(path=str(path)))
         return None
-    found = json_of(path)
-    if not isinstance(found, dict) or not all(isinstance(value, str) for value in found.values()):
-        raise DiagnosticError(
-            DamagedFile(origin=str(path), detail="it does not say by name what the run is trained on")
-        )
-    return {"kernels": "torch", **found}  # runs begun before there was a choice had torch's
+    found: MachineFacts = load(FILE_KINDS["machine"], path)
+    return {"kernels": "torch", **found.facts}  # runs begun before there was a choice had torch's
+
+
+def write_machine(folder: Path, facts: Mapping[str, str]) -> None:
+    """Write what a run is trained on, as `Machine.facts`."""
+    save(FILE_KINDS["machine"], folder / MACHINE, MachineFacts(dict(facts)))
 
 
 def read_spec(folder: Path) -> tuple[Spec, tuple[LayerTable, ...]]:
     """The spec and the layer tables of a build or run folder."""
     spec, tables = folder / "spec.json", folder / "tables.json"
-    found: Spec = decode(text_of(spec), Spec, str(spec))
-    layers: tuple[LayerTable, ...] = decode(text_of(tables), tuple[LayerTable, ...], str(tables))
+    found: Spec = load(FILE_KINDS["spec"], spec)
+    layers: tuple[LayerTable, ...] = load(FILE_KINDS["tables"], tables)
     check_tables(tables, layers, found)
     return evolve(found, members=tuple(_placed(member, folder) for member in found.members)), layers
 
@@ -326,7 +334,7 @@ def _revisions(folder: Path, spec: Spec) -> tuple[Revision, ...]:
 def _revision(folder: Path, number: int, spec: Spec, feedback: Feedback | None) -> Revision:
     path = folder / "program.json"
     program, graph = read_program(path), parse_graph(text_of(folder / "graph.txt"), str(folder / "graph.txt"))
-    notes = tuple(text_of(folder / "notes.txt").splitlines())
+    notes = load(FILE_KINDS["notes"], folder / "notes.txt").remarks
     whole = folder.parent.parent if folder.parent.name == "revisions" else folder
     check_program(path, program, number, spec, hash_of_text(text_of(whole / "spec.json")))
     check_graph(folder / "graph.txt", graph, program)
@@ -336,7 +344,7 @@ def _revision(folder: Path, number: int, spec: Spec, feedback: Feedback | None) 
 
 def read_program(path: Path) -> Program:
     """A program by itself; DiagnosticError where it is damaged."""
-    found: Program = decode(text_of(path), Program, str(path))
+    found: Program = load(FILE_KINDS["program"], path)
     problem = dangling(found)
     if problem:
         raise DiagnosticError(DamagedFile(origin=str(path), detail=problem))

@@ -37,7 +37,7 @@ def curves(build: Build) -> Figure:
 
 
 def _per_cent(points: Points) -> Points:
-    return tuple((epoch, 100 * value) for epoch, value in points)
+    return tuple((epoch, None if value is None else 100 * value) for epoch, value in points)
 
 
 def _draw(axes: Any, lines: dict[str, Points] | Any, found: Curves) -> None:

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from itertools import accumulate
-from typing import Any
+from math import isnan
 
 from attrs import frozen
 
 from swc.diagnostics import DiagnosticError
 from swc.diagnostics.catalogue.formats import DamagedFile
 from swc.diagnostics.catalogue.show import NothingMeasured
+from swc.files.metrics import EpochRow, MetricRow, ScoresRow
 from swc.folders.store import Build
 from swc.program.feedback import GroupFeedback, SimilarityFeedback
 from swc.program.stages import Stage, stages
@@ -21,7 +22,7 @@ from swc.program.training import Action, GroupLayers, SplitClusters, Training, U
 from swc.show.wording import several
 
 ENSEMBLE = "ensemble"
-Points = tuple[tuple[int, float], ...]  # epoch over all phases, from 1; value
+Points = tuple[tuple[int, float | None], ...]  # epoch over all phases, from 1; value
 
 
 @frozen
@@ -51,58 +52,52 @@ def curves_of(build: Build) -> Curves:
     """The curves of a run; DiagnosticError where it has not trained an epoch."""
     from swc_runtime.records.records import METRICS, read_rows
 
-    rows: list[dict[str, Any]] = read_rows(build.folder) if build.is_run else []
-    if not any(row["kind"] == "epoch" for row in rows):
+    rows = read_rows(build.folder) if build.is_run else []
+    if not any(isinstance(row, EpochRow) for row in rows):
         raise DiagnosticError(NothingMeasured(place=str(build.folder), wanted="curves"))
     try:
         _check_rows(build, rows)
         return _drawn(build, rows)
-    except (LookupError, TypeError, ValueError) as error:
+    except (LookupError, ValueError) as error:
         path = str(build.folder / METRICS)
         raise DiagnosticError(DamagedFile(origin=path, detail="a line is not of this run")) from error
 
 
-def _check_rows(build: Build, rows: list[dict[str, Any]]) -> None:
-    """ValueError where a row is not of this run: each epoch and each score of it is there once."""
+def _check_rows(build: Build, rows: list[MetricRow]) -> None:
+    """ValueError, or LookupError, where a row is not of this run: each epoch and each score of it is there once."""
     training = _training(build)
     ends = {phase.name: phase.epochs for phase in training.phases}
     of_phase = {stage.revision: stage.phase.name for stage in stages(training)}
     names = {*(member.name for member in build.spec.members), ENSEMBLE}
-    seen: set[tuple[Any, ...]] = set()
+    seen: set[tuple[str, str, int, str | None]] = set()
     for row in rows:
-        place = (row["kind"], row["phase"], row["epoch"], row.get("of"))
-        is_own = row["kind"] == "epoch" or row["of"] in names
-        if place in seen or not is_own or not 1 <= row["epoch"] <= ends[row["phase"]]:
+        of = row.of if isinstance(row, ScoresRow) else None
+        place = (row.kind, row.phase, row.epoch, of)
+        if place in seen or (of is not None and of not in names) or not 1 <= row.epoch <= ends[row.phase]:
             raise ValueError(place)
-        if of_phase[row["revision"]] != row["phase"]:
+        if of_phase[row.revision] != row.phase:
             raise ValueError(place)
         seen.add(place)
 
 
-def _drawn(build: Build, rows: list[dict[str, Any]]) -> Curves:
-    """The curves; what Python raises where a row lacks something or holds another type passes through."""
+def _drawn(build: Build, rows: list[MetricRow]) -> Curves:
+    """The curves; ValueError where an epoch has not one loss for each member."""
     training = _training(build)
     before = _epochs_before(training)
     members = [member.name for member in build.spec.members]
-    scored = [
-        (row["of"], before[row["phase"]] + row["epoch"], _number(row["top1"]))
-        for row in rows
-        if row["kind"] == "scores"
-    ]
+    scored = [(row.of, before[row.phase] + row.epoch, _number(row.top1)) for row in rows if isinstance(row, ScoresRow)]
     lost = [
-        (name, before[row["phase"]] + row["epoch"], _number(loss))
+        (name, before[row.phase] + row.epoch, _number(loss))
         for row in rows
-        if row["kind"] == "epoch"
-        for name, loss in zip(members, row["losses"], strict=True)
+        if isinstance(row, EpochRow)
+        for name, loss in zip(members, row.losses, strict=True)
     ]
     return Curves(_by_name(lost, members), _by_name(scored, [*members, ENSEMBLE]), _cuts(training))
 
 
-def _number(value: Any) -> Any:
-    """A number, or None for one that is not finite; TypeError for anything else."""
-    if value is not None and not isinstance(value, int | float):
-        raise TypeError(f"{value!r} is no number")
-    return value
+def _number(value: float) -> float | None:
+    """A number, or None for one that is not defined."""
+    return None if isnan(value) else value
 
 
 def recompiles_of(build: Build) -> tuple[Recompile, ...]:
@@ -129,7 +124,7 @@ def _epochs_before(training: Training) -> dict[str, int]:
     return {phase.name: end for phase, end in zip(training.phases, ends, strict=False)}
 
 
-def _by_name(entries: Iterable[tuple[str, int, float]], names: list[str]) -> dict[str, Points]:
+def _by_name(entries: Iterable[tuple[str, int, float | None]], names: list[str]) -> dict[str, Points]:
     known = list(entries)
     return {name: tuple((epoch, value) for of, epoch, value in known if of == name) for name in names}
 

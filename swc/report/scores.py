@@ -1,21 +1,24 @@
 """What `swc eval` wrote of a run, read for figures, tables and the page.
 
 Takes a run's folder; gives `Scored`, or None where nothing was evaluated. Guarantees: a file that is not what
-`swc eval` writes is a DiagnosticError, also where its parts do not fit together; what this version does not know is
-left out, folders among it.
+`swc eval` writes is a DiagnosticError, also where its parts do not fit together; what the page does not show is left
+out, folders among it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
-from attrs import field, frozen
+from attrs import asdict, field, frozen
 
 from swc.diagnostics import DiagnosticError
 from swc.diagnostics.catalogue.evaluation import DamagedEvaluation
-from swc.files.checksums import is_there, text_of
-from swc.files.plain_json import read_json
+from swc.files.checksums import is_there
+from swc.files.codec import finite_json
+from swc.files.disk import load
+from swc.files.evaluation import Evaluation
+from swc.files.kind_codec import damaged
+from swc.files.kinds import FILE_KINDS
 from swc.folders.store import read_spec
 from swc.program.spec import Spec
 
@@ -165,23 +168,22 @@ def scored_of(folder: Path) -> Scored | None:
         if is_there(path.with_suffix(".csv")):
             raise DiagnosticError(DamagedEvaluation(origin=str(path), detail="it is missing beside evaluation.csv"))
         return None
-    text = text_of(path, DamagedEvaluation)
-    try:
-        (found,) = read_json(text, finite=False)["evaluations"]
-        scored = _structured(found)
-    except (ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError) as error:
-        detail = "it holds no evaluation of one run"
-        raise DiagnosticError(DamagedEvaluation(origin=str(path), detail=detail)) from error
+    evaluations = load(FILE_KINDS["evaluation"], path).evaluations
+    if len(evaluations) != 1:
+        raise damaged(FILE_KINDS["evaluation"], str(path), f"it holds {len(evaluations)}")
+    (found,) = evaluations
+    scored = _part_of(found)
     problem = _misfit(scored) or _misfit_of_run(scored, found, read_spec(folder)[0])
     if problem is not None:
         raise DiagnosticError(DamagedEvaluation(origin=str(path), detail=f"its {problem}"))
     return scored
 
 
-def _structured(found: object) -> Scored:
+def _part_of(found: Evaluation) -> Scored:
+    """The part of an evaluation that the page shows; what is undefined is None."""
     from cattrs import Converter
 
-    return Converter(detailed_validation=False).structure(found, Scored)
+    return Converter(detailed_validation=False).structure(finite_json(asdict(found)), Scored)
 
 
 def _misfit(scored: Scored) -> str | None:
@@ -198,14 +200,14 @@ def _misfit(scored: Scored) -> str | None:
     return "corruptions are no matrices of types and severities" if _is_misfit(scored.corruptions) else None
 
 
-def _misfit_of_run(scored: Scored, found: Mapping[str, object], spec: Spec) -> str | None:
+def _misfit_of_run(scored: Scored, found: Evaluation, spec: Spec) -> str | None:
     """Which part of an evaluation does not fit the spec of the run it lies in."""
     known = [member.name for member in spec.members]
     named = {name for one in scored.predictors for name in one.members}
     named |= {name for line in scored.interpolations for name in (line.first, line.second)}
     if not named <= set(known):
         return "members are not those of the run"
-    if found.get("ensemble", spec.name) != spec.name or scored.data != spec.data.name:
+    if found.ensemble != spec.name or scored.data != spec.data.name:
         return "ensemble or data is not that of the run"
     scale = spec.training.epochs_scale if spec.training else 1.0
     return None if scored.epochs_scale == scale else "epochs are not scaled like those of the run"

@@ -19,13 +19,13 @@ from swc.compiler.frontend.own_code import is_raised_by_us
 from swc.diagnostics import DiagnosticError, Sink
 from swc.diagnostics.catalogue.evaluation import NotFinished, NothingTrained
 from swc.diagnostics.catalogue.training import MemberChanged, MemberNotFound
+from swc.files.checkpoint import Meta
 from swc.folders.store import Build, checkpoint_path, read_compiled, spec_hash_of
 from swc.program.stages import stages
 from swc.program.training import Training
 from swc.running.state import State, assemble, own_members
 from swc_runtime.ensemble import Ensemble, build, load_state_tensors, state_tensors
 from swc_runtime.records.checkpoint import (
-    Meta,
     check_belongs,
     load_checkpoint,
     newest_checkpoint,

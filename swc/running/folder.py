@@ -6,7 +6,6 @@ nothing; no file of anything else is overwritten.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,9 +13,8 @@ from typing import TYPE_CHECKING
 from swc.compiler.driver import compile_spec
 from swc.diagnostics import DiagnosticError
 from swc.diagnostics.catalogue.training import NotARun, RunOfAnotherSpec, SurroundingsChanged
-from swc.files.checksums import CHECKSUMS, write_kept
+from swc.files.checksums import CHECKSUMS
 from swc.folders.store import (
-    MACHINE,
     ORIGIN,
     Build,
     held,
@@ -24,6 +22,7 @@ from swc.folders.store import (
     read_machine,
     read_origin,
     read_spec,
+    write_machine,
     write_origin,
     write_spec,
 )
@@ -100,7 +99,7 @@ def _compare_surroundings(folder: Path, facts: dict[str, str], sink: Sink) -> No
             sink.report(SurroundingsChanged(changes=changed))
         if before == facts:
             return
-    write_kept(folder / MACHINE, json.dumps(facts, indent=1, sort_keys=True) + "\n")
+    write_machine(folder, facts)
 
 
 def set_aside(folder: Path) -> Path | None:

@@ -6,17 +6,18 @@ everywhere.
 
 from __future__ import annotations
 
-import json
-from math import isfinite
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from attrs import asdict, frozen
+from attrs import asdict
 
-from swc.compiler.ir.counts import Counts, count
+from swc.compiler.ir.counts import count
 from swc.diagnostics import DiagnosticError
-from swc.diagnostics.catalogue.formats import DamagedFile, ForeignFile
-from swc.files.checksums import is_there, json_of, write_kept
+from swc.diagnostics.catalogue.formats import ForeignFile
+from swc.files.checksums import is_there
+from swc.files.disk import load, save
+from swc.files.kinds import FILE_KINDS
+from swc.files.run import MemberScores, RunResults, StoredCounts
 from swc.folders.store import read_compiled, read_spec
 from swc.program.spec import Spec
 from swc.program.stages import stages
@@ -28,43 +29,27 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from swc.running.run import Run
-    from swc_runtime.evaluate.metrics import Evaluation, Scores
+    from swc_runtime.evaluate.metrics import Evaluation
 
 RESULTS = "results.json"
-SCORES = ("top1", "nll", "ece", "num_images")
-COUNTS = ("template_scalars", "coefficient_scalars", "tensor_scalars", "private_scalars")
 
 
-@frozen
-class Results:
-    """Scores of each member and the ensemble, and what the last revision stores."""
-
-    ensemble: str
-    data: str
-    budget: str
-    epochs_scale: float
-    members: tuple[tuple[str, Scores], ...]
-    together: Scores
-    counts: Counts
-
-
-def results_of(run: Run, found: Evaluation) -> Results:
+def results_of(run: Run, found: Evaluation) -> RunResults:
     """Put the scores beside the counts of the last revision."""
     last = read_compiled(run.folder, len(stages(run.training)) - 1)
     stated = budget_text(run.spec.budget)
-    named = tuple(zip(run.members, found.members, strict=True))
+    named = tuple(MemberScores(name=name, **asdict(s)) for name, s in zip(run.members, found.members, strict=True))
+    counts = StoredCounts(**asdict(count(last.graph)))
     scale = run.training.epochs_scale
-    return Results(run.spec.name, run.spec.data.name, stated, scale, named, found.ensemble, count(last.graph))
+    return RunResults(run.spec.name, run.spec.data.name, scale, named, found.ensemble, counts, stated)
 
 
-def write_results(folder: Path, results: Results) -> None:
+def write_results(folder: Path, results: RunResults) -> None:
     """Write `results.json` into the run's folder."""
-    plain: dict[str, Any] = asdict(results) | {"schema": 1}
-    plain["members"] = [{"name": name, **asdict(scores)} for name, scores in results.members]
-    write_kept(folder / RESULTS, json.dumps(plain, indent=1, sort_keys=True) + "\n")
+    save(FILE_KINDS["results"], folder / RESULTS, results)
 
 
-def read_results(folder: Path) -> dict[str, Any] | None:
+def read_results(folder: Path) -> RunResults | None:
     """What `results.json` of a run holds; None where the run has not come to its end.
 
     DiagnosticError where the file is damaged, or is not of the spec beside it.
@@ -72,38 +57,23 @@ def read_results(folder: Path) -> dict[str, Any] | None:
     path = folder / RESULTS
     if not is_there(path):
         return None
-    found = json_of(path)
-    if not _is_whole(found):
-        raise DiagnosticError(DamagedFile(origin=str(path), detail="it holds no results of a run"))
+    found: RunResults = load(FILE_KINDS["results"], path)
     misfit = _misfit(found, read_spec(folder)[0])
     if misfit is not None:
         raise DiagnosticError(ForeignFile(path=str(path), detail=f"its {misfit} are not those of the spec"))
-    return dict(found)
+    return found
 
 
-def _is_whole(found: Any) -> bool:
-    """Whether everything is there that is read of it: scores by name, and counts."""
-    try:
-        scored = [*found["members"], found["together"]]
-        numbers = [found["epochs_scale"], *(one[name] for one in scored for name in SCORES)]
-        counts = [found["counts"][name] for name in COUNTS]
-        names = [found["ensemble"], found["data"], *(one["name"] for one in found["members"])]
-    except (LookupError, TypeError):
-        return False
-    are_numbers = all(isinstance(number, int | float) and isfinite(number) for number in numbers if number is not None)
-    return are_numbers and all(type(n) is int and n >= 0 for n in counts) and all(isinstance(n, str) for n in names)
-
-
-def _misfit(found: dict[str, Any], spec: Spec) -> str | None:
+def _misfit(found: RunResults, spec: Spec) -> str | None:
     """What of results is not of a spec."""
-    if [one["name"] for one in found["members"]] != [member.name for member in spec.members]:
+    if [one.name for one in found.members] != [member.name for member in spec.members]:
         return "members"
-    if (found["ensemble"], found["data"]) != (spec.name, spec.data.name):
+    if (found.ensemble, found.data) != (spec.name, spec.data.name):
         return "ensemble or data"
-    return "epochs" if spec.training and found["epochs_scale"] != spec.training.epochs_scale else None
+    return "epochs" if spec.training and found.epochs_scale != spec.training.epochs_scale else None
 
 
-def results_shown(results: Results) -> RenderableType:
+def results_shown(results: RunResults) -> RenderableType:
     """One row for each member and one for the ensemble; the budget below."""
     from rich.console import Group
     from rich.text import Text
@@ -113,15 +83,15 @@ def results_shown(results: Results) -> RenderableType:
     counts = results.counts
     budget = (
         f"budget {results.budget}: {exact(counts.template_scalars)} scalars in templates, "
-        f"{exact(counts.parameter_scalars)} parameters in all"
+        f"{exact(counts.stored)} parameters in all"
     )
-    unshared = f"the shared layers alone would own {exact(counts.native_scalars)} unshared"
+    unshared = f"the shared layers alone would own {exact(counts.native_scalars or 0)} unshared"
     return Group(Text(title, style="bold"), Text(), _scores_table(results), Text(), Text(budget), Text(unshared))
 
 
-def _scores_table(results: Results) -> Table:
+def _scores_table(results: RunResults) -> Table:
     made = table("", ">top-1", ">NLL", ">ECE")
-    for name, scores in (*results.members, ("ensemble", results.together)):
+    for name, scores in (*((one.name, one) for one in results.members), ("ensemble", results.together)):
         style = "bold" if scores is results.together else ""
         made.add_row(name, per_cent(scores.top1), decimal(scores.nll), per_cent(scores.ece), style=style)
     return made

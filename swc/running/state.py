@@ -13,10 +13,10 @@ import torch
 from attrs import evolve, frozen
 
 from swc.compiler.driver import Compiled
+from swc.files.checkpoint import Position
 from swc.program.stages import Stage
 from swc_runtime.ensemble import Ensemble, networks_of, state_tensors
 from swc_runtime.ranks.synced_norms import synchronise
-from swc_runtime.records.checkpoint import Position
 from swc_runtime.training.kernel_choice import equip
 from swc_runtime.training.optimiser import make_optimiser
 from swc_runtime.training.optimiser_state import OptimiserState, load_optimiser_state, optimiser_state

@@ -13,7 +13,6 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Event, Lock
-from typing import Any
 
 from attrs import field, frozen
 
@@ -22,6 +21,7 @@ from swc.compiler.frontend.read import Announce, unannounced
 from swc.diagnostics import DiagnosticError
 from swc.diagnostics.catalogue.training import RunBusy
 from swc.files.checksums import is_there
+from swc.files.run import RunResults
 from swc.folders.store import RUN, is_same, read_spec, write_origin, write_revision, write_spec
 from swc.language.semantics.origin import origin_of
 from swc.running.results import RESULTS, read_results
@@ -29,7 +29,6 @@ from swc.sweep.plan import Cell, Sweep
 from swc.sweep.preflight import scaled, seeded
 from swc.system.processes import child_command, end, tied
 
-Results = dict[str, Any]
 ELSEWHERE = f"error[{RunBusy.code}]"
 
 
@@ -38,7 +37,7 @@ class Done:
     """A cell with what it came to (`results.json`), or why it failed or was left to another process."""
 
     cell: Cell
-    results: Results | None
+    results: RunResults | None
     reason: str = ""
 
     @property
@@ -133,7 +132,7 @@ def _compiled(sweep: Sweep, cell: Cell, announce: Announce) -> Compiled:
     return found if found.spec.training is None else compile_spec(seeded(found.spec, cell.seed), found.tables)
 
 
-def finished(folder: Path, compiled: Compiled, scale: float) -> Results | None:
+def finished(folder: Path, compiled: Compiled, scale: float) -> RunResults | None:
     """What a cell's run came to; None where it has not ended, or is the run of another spec.
 
     DiagnosticError where its file is damaged.

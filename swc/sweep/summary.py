@@ -6,19 +6,22 @@ failed, one that another process trains as running; a standard error needs two s
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from math import nan, sqrt
 from statistics import mean, stdev
 from typing import TYPE_CHECKING, Any
 
-from attrs import asdict, frozen
+from attrs import frozen
 
 from swc.files.csv_text import csv_text
+from swc.files.kind_codec import text_of_kind
+from swc.files.kinds import FILE_KINDS
+from swc.files.run import RunResults
+from swc.files.tables import SeedMean, SettingRow, SweepTable
 from swc.show.plain import table
 from swc.show.wording import decimal, per_cent, scale_text
 from swc.sweep.plan import ENSEMBLE, SPEC, Setting, Sweep
-from swc.sweep.runner import Done, Results
+from swc.sweep.runner import Done
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -31,14 +34,6 @@ METRICS = ("top1", "nll", "ece", "mean_member_top1", "best_member_top1")
 
 
 @frozen
-class Value:
-    """A mean over seeds and its standard error (None of a single one)."""
-
-    mean: float
-    error: float | None
-
-
-@frozen
 class Summary:
     """One setting: the seeds that ended, the values by metric (empty where none ended), and why others failed.
 
@@ -47,7 +42,7 @@ class Summary:
 
     setting: Setting
     num_seeds: int
-    values: tuple[tuple[str, Value], ...]
+    values: tuple[tuple[str, SeedMean], ...]
     failed: tuple[tuple[int, str], ...]
     elsewhere: tuple[tuple[int, str], ...] = ()
 
@@ -66,16 +61,16 @@ def _summary(setting: Setting, done: Sequence[Done]) -> Summary:
     return Summary(setting, len(found), values, failed, elsewhere)
 
 
-def measured(results: Results) -> dict[str, float]:
+def measured(results: RunResults) -> dict[str, float]:
     """The numbers of one run by metric."""
-    members = [member["top1"] for member in results["members"]]
-    whole = {name: results["together"][name] for name in ("top1", "nll", "ece")}
+    members = [member.top1 for member in results.members]
+    whole = {name: getattr(results.together, name) for name in ("top1", "nll", "ece")}
     return whole | {"mean_member_top1": mean(members), "best_member_top1": max(members)}
 
 
-def value_of(numbers: Sequence[float]) -> Value:
+def value_of(numbers: Sequence[float]) -> SeedMean:
     """The mean of some numbers, one for each run, and its standard error."""
-    return Value(mean(numbers), stdev(numbers) / sqrt(len(numbers)) if len(numbers) > 1 else None)
+    return SeedMean(mean(numbers), stdev(numbers) / sqrt(len(numbers)) if len(numbers) > 1 else None)
 
 
 def shown(sweep: Sweep, found: Sequence[Summary]) -> RenderableType:
@@ -102,7 +97,7 @@ def shown(sweep: Sweep, found: Sequence[Summary]) -> RenderableType:
     return Group(title, Text(), made, *left)
 
 
-def value_text(name: str, value: Value) -> str:
+def value_text(name: str, value: SeedMean) -> str:
     """A mean with its error; what is a fraction of images in per cent."""
     if name in PLAIN:
         return decimal(value.mean) + ("" if value.error is None else f" ± {decimal(value.error)}")
@@ -111,11 +106,11 @@ def value_text(name: str, value: Value) -> str:
 
 def as_json(sweep: Sweep, found: Sequence[Summary]) -> str:
     """All of it; values by metric."""
-    rows = [
-        {**asdict(one), "setting": dict(one.setting), "values": {n: asdict(v) for n, v in one.values}} for one in found
-    ]
-    plain = {"schema": 1, "sweep": sweep.name, "specs": [str(spec) for spec in sweep.specs], "seeds": sweep.seeds}
-    return json.dumps(plain | {"epochs_scale": sweep.epochs_scale, "settings": rows}, indent=1, sort_keys=True) + "\n"
+    rows = tuple(
+        SettingRow(dict(one.setting), one.num_seeds, dict(one.values), one.failed, one.elsewhere) for one in found
+    )
+    specs = tuple(str(spec) for spec in sweep.specs)
+    return text_of_kind(FILE_KINDS["sweep"], SweepTable(sweep.name, specs, sweep.seeds, sweep.epochs_scale, rows))
 
 
 def as_csv(sweep: Sweep, done: Sequence[Done]) -> str:

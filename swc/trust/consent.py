@@ -9,40 +9,29 @@ that somebody else owns or can write to is no consent; the caller learns what ca
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
-from attrs import asdict, frozen
-
+from swc.diagnostics import DiagnosticError
 from swc.diagnostics.sources import reason_of
+from swc.files.consent import Consent
+from swc.files.kind_codec import content_of, text_of_kind
+from swc.files.kinds import FILE_KINDS
+from swc.files.whole import PARTIAL, whole
 from swc.trust.code import Code, shown
 
 VARIABLE = "SWC_CONSENT"
 OTHERS_WRITE = 0o022
 
 
-@frozen
-class Record:
-    """What was consented to: factories by name, where those of the user's own lay, and hashes of modules by name.
-
-    A linked package has one hash for all of it.
-    """
-
-    factories: tuple[str, ...]
-    files: tuple[str, ...]
-    modules: dict[str, str]
-
-
-def record_of(code: Code) -> Record:
+def consent_to(code: Code) -> Consent:
     """What is written down of some code."""
     files = (code.file_of(name) for name in code.factories)
     modules = {module.name: sha256(module.data).hexdigest() for module in code.modules}
-    return Record(code.factories, tuple(str(file) for file in files if file), modules | dict(code.linked))
+    return Consent(code.digest, code.factories, tuple(str(file) for file in files if file), modules | dict(code.linked))
 
 
 def consent_folder() -> Path:
@@ -96,46 +85,31 @@ def keep(code: Code) -> str:
         folder = consent_folder()
         folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         folder.mkdir(exist_ok=True, mode=0o700)
-        _write_whole(folder / f"{code.digest}.json", _text(code))
+        path = folder / f"{code.digest}.json"
+        # several commands may write it at once
+        with whole(path, partial=path.with_name(f".{path.name}.{os.getpid()}{PARTIAL}")) as partial:
+            partial.write_text(text_of_kind(FILE_KINDS["consent"], consent_to(code)), encoding="utf-8")
     except OSError as error:
         return reason_of(error)
     return refusal()  # as it came out under this umask
 
 
-def _text(code: Code) -> str:
-    record = record_of(code)
-    said = {"schema": 1, "digest": code.digest, **asdict(record)}
-    return json.dumps(said, indent=1, sort_keys=True) + "\n"
-
-
-def _write_whole(path: Path, text: str) -> None:
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
-
-
-def _read(path: Path, digest: str) -> Record | None:
-    """A record that is whole, of this user's and where it says; else None."""
+def _read(path: Path, digest: str) -> Consent | None:
+    """A consent that is whole, of this user's and where it says; else None."""
     try:
         if path.stat().st_uid != os.getuid():
             return None
-        found: Any = json.loads(path.read_text("utf-8"))
-        if found["schema"] != 1 or found["digest"] != digest:
-            return None
-        factories, files = (tuple(map(str, found[name])) for name in ("factories", "files"))
-        return Record(factories, files, {str(name): str(value) for name, value in found["modules"].items()})
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        found: Consent = content_of(FILE_KINDS["consent"], path.read_text("utf-8"), str(path))
+    except (OSError, ValueError, DiagnosticError):
         return None
+    return found if found.digest == digest else None
 
 
-def earlier(code: Code) -> Record | None:
+def earlier(code: Code) -> Consent | None:
     """The last consent to code with these factories in these places; None where there was none."""
     if refusal():
         return None
-    wanted = record_of(code)
+    wanted = consent_to(code)
     with suppress(OSError):
         paths = sorted(consent_folder().glob("*.json"), key=lambda path: path.stat().st_mtime, reverse=True)
         records = (_read(path, path.stem) for path in paths)
@@ -143,13 +117,13 @@ def earlier(code: Code) -> Record | None:
     return None
 
 
-def _place(record: Record) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _place(record: Consent) -> tuple[tuple[str, ...], tuple[str, ...]]:
     return record.factories, record.files
 
 
-def changes(before: Record, code: Code) -> tuple[str, ...]:
+def changes(before: Consent, code: Code) -> tuple[str, ...]:
     """What is other than it was, a line each: module by module, or the members' arguments."""
-    now = record_of(code).modules
+    now = consent_to(code).modules
     names = {module.name: shown(module.file) for module in code.modules}
     names |= {top: f"package `{top}`" for top, _ in code.linked}
     told = [f"{names[name]} is new" for name in sorted(now.keys() - before.modules.keys())]

@@ -8,13 +8,14 @@ import pytest
 import torch
 from swc.cli.progress import Clock, Live, Plain, progress_for, spoken, work_before, work_of
 from swc.diagnostics.catalogue.clusters import NothingSplit
+from swc.files.checkpoint import Position
+from swc.files.scores import Scores
 from swc.program.stages import stages
 from swc.program.training import Phase, Recipe, SplitClusters, Training, UntieCoefficients
 from swc.running.observer import Observer, Observers
 from swc.running.state import State
 
-from swc_runtime.evaluate.metrics import Evaluation, Scores
-from swc_runtime.records.checkpoint import Position
+from swc_runtime.evaluate.metrics import Evaluation
 from swc_runtime.training.trainer import EpochResult, Tally
 
 TRAINING = Training(

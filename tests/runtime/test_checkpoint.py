@@ -11,12 +11,11 @@ import torch
 from attrs import evolve
 from safetensors.torch import save_file
 from swc.diagnostics import DiagnosticError
+from swc.files.checkpoint import Meta, Position
 from torch import Tensor
 
 from swc_runtime.records import checkpoint as module
 from swc_runtime.records.checkpoint import (
-    Meta,
-    Position,
     check_belongs,
     encode_checkpoint,
     load_checkpoint,
@@ -72,6 +71,7 @@ def test_equal_content_gives_equal_bytes_in_any_order_and_process() -> None:
     assert data == encode_checkpoint(dict(reversed(tensors().items())), META)
     code = (
         "import sys, torch; from swc_runtime.records.checkpoint import *; "
+        "from swc.files.checkpoint import Meta, Position; "
         "sys.stdout.buffer.write(encode_checkpoint({'x': torch.ones(2), 'a': torch.zeros(1)}, "
         "Meta(Position(0, 0, 0), 's', 'p', {'b': 1, 'a': 2}, {'z': 1, 'y': 2})))"
     )
@@ -116,7 +116,7 @@ def kill_in(monkeypatch: pytest.MonkeyPatch, stage: str) -> None:
         raise KilledError
 
     if name == "write":
-        monkeypatch.setattr(module, "_write_through", write_half)
+        monkeypatch.setattr(module, "_write", write_half)
     elif name == "replace":
         monkeypatch.setattr(Path, "replace", replace)
     else:

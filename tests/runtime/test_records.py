@@ -1,15 +1,18 @@
 from __future__ import annotations
 
 import json
+from math import isnan
 from pathlib import Path
 
 import pytest
 from swc.diagnostics import DiagnosticError
+from swc.files.metrics import EpochRow, ScoresRow
+from swc.files.scores import Scores
 from swc.program.stages import Stage
 from swc.program.training import Phase
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from swc_runtime.evaluate.metrics import Evaluation, Scores
+from swc_runtime.evaluate.metrics import Evaluation
 from swc_runtime.records.records import METRICS, Records, cut_back, read_rows
 from swc_runtime.training.trainer import EpochResult
 
@@ -34,13 +37,14 @@ def points(folder: Path, tag: str = "main/loss/a") -> list[tuple[int, float]]:
 def test_rows_and_curves_say_the_same(tmp_path: Path) -> None:
     with Records(tmp_path) as records:
         write(records, 0, 1)
-    rows = read_rows(tmp_path, "epoch")
-    assert [row["epoch"] for row in rows] == [1, 2]
-    assert rows[1] == {
+    assert [row.epoch for row in read_rows(tmp_path)] == [1, 2]
+    plain = json.loads((tmp_path / METRICS).read_text("utf-8").splitlines()[1])
+    assert len(plain.pop("check")) == 16
+    assert list(plain.items()) == list({
         "kind": "epoch", "revision": 0, "phase": "main", "epoch": 2, "losses": [1.0, 0.5],
         "accuracies": [0.5, 0.25], "ensemble": 0.75, "seconds": 1.5, "images": 100,
         "waited": 0.0,
-    }  # fmt: skip
+    }.items())  # fmt: skip
     assert points(tmp_path) == [(1, 0.0), (2, 1.0)]
 
 
@@ -48,7 +52,7 @@ def test_scores_have_a_row_each(tmp_path: Path) -> None:
     scores = [Scores(top1, 1.0, 0.1, 10, 1.0, 0.5, 0.2) for top1 in (0.5, 0.6, 0.7)]
     with Records(tmp_path) as records:
         records.write_scores(STAGE, 4, ("a", "b"), Evaluation((scores[0], scores[1]), scores[2]))
-    assert [(row["of"], row["top1"], row["epoch"]) for row in read_rows(tmp_path, "scores")] == [
+    assert [(row.of, row.top1, row.epoch) for row in read_rows(tmp_path) if isinstance(row, ScoresRow)] == [
         ("a", 0.5, 5), ("b", 0.6, 5), ("ensemble", 0.7, 5),
     ]  # fmt: skip
     assert points(tmp_path, "main/top1/ensemble") == [(5, pytest.approx(0.7))]
@@ -56,10 +60,12 @@ def test_scores_have_a_row_each(tmp_path: Path) -> None:
 
 def test_numbers_that_are_not_finite_stay_json(tmp_path: Path) -> None:
     with Records(tmp_path) as records:
-        records.write("x", {"a": float("nan"), "b": (1.0, float("inf")), "c": None, "d": True, "e": "t"})
-    line = (tmp_path / METRICS).read_text()
-    kept = {key: value for key, value in json.loads(line).items() if key != "check"}
-    assert kept == {"kind": "x", "a": None, "b": [1.0, None], "c": None, "d": True, "e": "t"}
+        records.write(EpochRow("epoch", 0, "main", 1, (1.0, float("inf")), (0.5, float("nan")), None, float("nan"), 9))
+    plain = json.loads((tmp_path / METRICS).read_text("utf-8"))
+    assert (plain["losses"], plain["accuracies"]) == ([1.0, None], [0.5, None])
+    assert (plain["ensemble"], plain["seconds"], plain["waited"]) == (None, None, 0.0)
+    (row,) = read_rows(tmp_path)
+    assert isinstance(row, EpochRow) and isnan(row.losses[1]) and row.ensemble is None
 
 
 def test_cut_back_leaves_exactly_what_was_there(tmp_path: Path) -> None:
@@ -69,11 +75,11 @@ def test_cut_back_leaves_exactly_what_was_there(tmp_path: Path) -> None:
         write(records, 2, 3)
     (tmp_path / METRICS).open("a").write('{"kind": "epo')  # killed within a line
     cut_back(tmp_path, marks)
-    assert [row["epoch"] for row in read_rows(tmp_path)] == [1, 2]
+    assert [row.epoch for row in read_rows(tmp_path)] == [1, 2]
     assert points(tmp_path) == [(1, 0.0), (2, 1.0)]
     with Records(tmp_path) as records:
         write(records, 2)
-    assert [row["epoch"] for row in read_rows(tmp_path)] == [1, 2, 3]
+    assert [row.epoch for row in read_rows(tmp_path)] == [1, 2, 3]
     assert points(tmp_path) == [(1, 0.0), (2, 1.0), (3, 2.0)]
 
 

@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from attrs import evolve
 from swc.diagnostics import DiagnosticError
+from swc.files.checkpoint import Meta, Position
 from swc.program.program import Program
 from swc.program.training import Optimiser, Phase, Recipe, Schedule
 from torch import Tensor, nn
@@ -16,7 +17,7 @@ from support.programs import ensemble_of, hard_program, images, of_a_family, tin
 from swc_runtime.data.shares import part_sizes
 from swc_runtime.ensemble import Ensemble, load_state_tensors, state_parameters, state_tensors
 from swc_runtime.precision import Arithmetic, choose_arithmetic, laid_out, make_deterministic
-from swc_runtime.records.checkpoint import Meta, Position, load_checkpoint, save_checkpoint, under_prefix, with_prefix
+from swc_runtime.records.checkpoint import load_checkpoint, save_checkpoint, under_prefix, with_prefix
 from swc_runtime.training.optimiser import make_optimiser
 from swc_runtime.training.optimiser_state import OptimiserState, load_optimiser_state, optimiser_state
 from swc_runtime.training.schedule import learning_rate

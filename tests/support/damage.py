@@ -6,7 +6,6 @@ it shows; what it refuses is a DiagnosticError, and anything else a mistake of o
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
 from collections.abc import Callable
@@ -18,6 +17,7 @@ from swc.compare.comparison import comparison_of
 from swc.compare.record import as_json as compared
 from swc.diagnostics import Sink
 from swc.files.checksums import CHECKSUMS
+from swc.files.metric_lines import rows_of
 from swc.folders.store import open_build, read_machine
 from swc.report.gather import as_json as reported
 from swc.report.gather import report_of
@@ -38,11 +38,11 @@ def with_checksums(run: Path) -> None:
         files = sorted(path for path in folder.iterdir() if path.suffix in (".json", ".txt", ".csv"))
         lines = [f"{sha256(path.read_bytes()).hexdigest()}  {path.name}\n" for path in files]
         (folder / CHECKSUMS).write_text("".join(lines), "utf-8")
-    rows = [json.loads(line) for line in (run / METRICS).read_text("utf-8").splitlines()]
+    rows = rows_of((run / METRICS).read_bytes(), METRICS)
     (run / METRICS).unlink()
     with Records(run) as records:
         for row in rows:
-            records.write(row.pop("kind"), row)
+            records.write(row)
     shutil.rmtree(run / "checkpoints")  # it knows the lengths of the records as they were
 
 

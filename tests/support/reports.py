@@ -30,7 +30,7 @@ def compiled(num_layers: int = 60, *, name: str = "synthetic", first_member: str
 @contextmanager
 def without_rules() -> Iterator[None]:
     """Let decoders take any name, so that what comes behind them is seen to hold by itself."""
-    with patch("swc.files.codec.fault_of", lambda found: None):
+    with patch("swc.files.codec.fault_of", lambda found: None), patch("swc.files.kind_codec.fault_of", lambda _: None):
         yield
 
 
@@ -109,8 +109,10 @@ def _corruptions(names: Sequence[str]) -> dict[str, object]:
     def grid(scale: float) -> list[list[float]]:
         return [[scale * (row + severity) for severity in range(1, 6)] for row in range(len(TYPES))]
 
-    predictors = [{"name": name, "top1": grid(0.1), "nll": grid(1.0), "ece": grid(0.01)} for name in names]
+    scales = {"top1": 0.1, "top5": 0.15, "nll": 1.0, "ece": 0.01, "brier": 0.2, "aurc": 0.05}
+    predictors = [{"name": name, **{score: grid(scale) for score, scale in scales.items()}} for name in names]
     return {
+        "folder": "/home/somebody/corrupted", "official": False, "seed": 0, "num_images": 100, "missing": [],
         "generated": True, "types": list(TYPES), "severities": [1, 2, 3, 4, 5], "standard": list(TYPES[:2]),
         "predictors": predictors, "mean_standard": {}, "mean_all": {},
     }  # fmt: skip

@@ -149,7 +149,7 @@ def code_of(text: str, cls: object = Program) -> str:
         ('"revision": 2', '"revision": NaN', "SW650"),
         ('"type": "Program"', '"type": "Spec"', "SW651"),
         (f'"schema": {SCHEMA}', f'"schema": {OLDEST - 1}', "SW652"),
-        (f'"schema": {SCHEMA}', f'"schema": {SCHEMA + 1}', "SW652"),
+        (f'"schema": {SCHEMA}', f'"schema": {SCHEMA + 1}', "SW570"),
         (f'"schema": {SCHEMA}', '"schema": true', "SW652"),
         ('"revision": 2', '"revision": "2"', "SW653"),
         ('"revision": 2', '"revision": true', "SW653"),

@@ -125,10 +125,15 @@ def test_no_figure_is_drawn_of_an_evaluation_of_another_shape(tmp_path: Path, na
     [
         (b"\xff\x00\xfe", "line 1 is no JSON"),
         (b"[1]", "line 1 has no `kind`"),
-        (b'{"kind": "epoch"}', "a line is not of this run"),
+        (b'{"kind": "epoch"}', r"line 1 is no row of metrics \(required field missing"),
+        (b'{"kind": "epok"}', "its `kind` is none of epoch, scores"),
         (
-            b'{"kind": "epoch", "phase": "main", "epoch": 1, "losses": ["a", "b", "c", "d"]}',
+            b'{"kind": "epoch", "revision": 0, "phase": "main", "epoch": 99, "losses": []}',
             "a line is not of this run",
+        ),
+        (
+            b'{"kind": "epoch", "revision": 0, "phase": "main", "epoch": 1, "losses": ["a", "b", "c", "d"]}',
+            "line 1 is no row of metrics",
         ),
     ],
 )

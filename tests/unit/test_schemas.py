@@ -11,22 +11,19 @@ import attrs
 import pytest
 from swc.files import codec, schemas
 from swc.files.codec import decode, encode, hash_of, hash_of_text
-from swc.files.generated import Generated
-from swc.files.origin import Origin
-from swc.program.feedback import ClusterFeedback, CoefficientFeedback, GroupFeedback
-from swc.program.layer_table import LayerTable
-from swc.program.program import SCHEMA, Program
-from swc.program.spec import Spec
+from swc.files.converter import converter_of
+from swc.files.kinds import FILE_KINDS
+from swc.program.program import SCHEMA
 from swc.program.training import Recipe
 
-FILES = (Spec, LayerTable, Program, ClusterFeedback, CoefficientFeedback, GroupFeedback, Origin, Generated)
+FILES = tuple(kind.content for kind in FILE_KINDS.values() if kind.layout == "canonical")
 ADVICE = f"the classes of files have changed: raise SCHEMA to {SCHEMA + 1}, then SWC_UPDATE=1 pytest tests/unit"
 
 
-def classes(roots: tuple[type, ...]) -> set[type]:
+def classes(roots: tuple[Any, ...]) -> set[type]:
     """The classes that files are made of, the roots and everything below them."""
     known: set[type] = set()
-    waiting = list(roots)
+    waiting = [cls for root in roots for cls in parts(root) if attrs.has(cls)]
     while waiting:
         cls = waiting.pop()
         if cls not in known:
@@ -48,7 +45,7 @@ def current() -> dict[str, dict[str, Any]]:
 
 
 def defaults(cls: type) -> dict[str, Any]:
-    converter = codec._converter(spans=True)
+    converter = converter_of(schema=SCHEMA)
     found = {field.name: field.default for field in attrs.fields(cls) if field.default is not attrs.NOTHING}
     return {name: json.loads(json.dumps(converter.unstructure(value))) for name, value in sorted(found.items())}
 

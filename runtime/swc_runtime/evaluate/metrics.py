@@ -8,26 +8,11 @@ from __future__ import annotations
 
 import torch
 from attrs import frozen
+from swc.files.scores import Bin, Scores
 from torch import Tensor
 
 NUM_BINS = 15  # of equal width, on the top probability (paper, section 4)
 BELOW_ONE = 1.0 - 2.0**-24
-
-
-@frozen
-class Scores:
-    """`top1`, `top5` and `ece` as fractions, `nll` in nats per image, over `num_images` images.
-
-    `brier` is the squared distance to the label, from 0 to 2; `aurc` the area under the curve of risk and coverage.
-    """
-
-    top1: float
-    nll: float
-    ece: float
-    num_images: int
-    top5: float
-    brier: float
-    aurc: float
 
 
 @frozen
@@ -85,15 +70,6 @@ def ece(probabilities_NC: Tensor, labels_N: Tensor) -> float:
     below_one_NC = probabilities_NC.clamp(max=BELOW_ONE)
     num_classes = probabilities_NC.shape[-1]
     return float(multiclass_calibration_error(below_one_NC, labels_N, num_classes, n_bins=NUM_BINS, norm="l1"))
-
-
-@frozen
-class Bin:
-    """One bin of a reliability diagram: how many images, and the means of their confidence and accuracy (0 of none)."""
-
-    num_images: int
-    confidence: float
-    accuracy: float
 
 
 def reliability(probabilities_NC: Tensor, labels_N: Tensor) -> tuple[Bin, ...]:

@@ -10,26 +10,13 @@ from __future__ import annotations
 from typing import Literal
 
 import torch
-from attrs import frozen
+from swc.files.scores import Detection
 from torch import Tensor
 
 Measure = Literal["probability", "entropy", "information"]
 MEASURES: tuple[Measure, ...] = ("probability", "entropy", "information")
 ROUNDING = 1e-12  # nats: less information than this is what rounding leaves of none
 FOUND = 95  # per cent of the outliers, at the threshold of `fpr95`
-
-
-@frozen
-class Detection:
-    """How well a measure tells outliers; all are fractions.
-
-    `auroc` and `aupr` are areas under the curves of true against false positives and of precision against recall;
-    `fpr95` the share of familiar images that are taken for outliers where 95% of the outliers are found.
-    """
-
-    auroc: float
-    aupr: float
-    fpr95: float
 
 
 def uncertainty(probabilities_MNC: Tensor, measure: Measure) -> Tensor:

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from itertools import chain, combinations
 
+from swc.files.scores import Scores
 from torch import Tensor
 
-from swc_runtime.evaluate.metrics import Scores, score
+from swc_runtime.evaluate.metrics import score
 
 Subset = tuple[int, ...]
 

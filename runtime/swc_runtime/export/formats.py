@@ -12,9 +12,8 @@ from pathlib import Path
 
 import torch
 from safetensors.torch import load_file, save_file
+from swc.files.whole import whole
 from torch import Tensor, nn
-
-from swc_runtime.export.whole import write_file_whole
 
 TOLERANCE = 1e-5  # of the outputs, relative to the largest
 
@@ -23,20 +22,21 @@ def write_safetensors(module: nn.Module, path: Path, notes: Mapping[str, str], _
     """The state by torch's names, with the notes as JSON: several keys would stand in no settled order."""
     # cloned, because two names may stand for one tensor, which safetensors does not take
     state = {name: t.clone(memory_format=torch.contiguous_format) for name, t in module.state_dict().items()}
-    write_file_whole(
-        path, lambda partial: save_file(state, partial, metadata={"notes": json.dumps(notes, sort_keys=True)})
-    )
+    with whole(path) as partial:
+        save_file(state, partial, metadata={"notes": json.dumps(notes, sort_keys=True)})
 
 
 def write_torch(module: nn.Module, path: Path, _: Mapping[str, str], __: Tensor) -> None:
     """The state by torch's names, for `torch.load(..., weights_only=True)`."""
-    write_file_whole(path, lambda partial: torch.save(module.state_dict(), partial))
+    with whole(path) as partial:
+        torch.save(module.state_dict(), partial)
 
 
 def write_exported(module: nn.Module, path: Path, notes: Mapping[str, str], images: Tensor) -> None:
     """A program of `torch.export`, for batches of any size; whatever torch.export raises passes through."""
     traced = torch.export.export(module, (images,), dynamic_shapes=({0: torch.export.Dim.DYNAMIC},))
-    write_file_whole(path, lambda partial: torch.export.save(traced, partial, extra_files=dict(notes)))
+    with whole(path, partial=path.with_stem(f"{path.stem}.partial")) as partial:  # torch asks for its own ending
+        torch.export.save(traced, partial, extra_files=dict(notes))
 
 
 def reread_safetensors(module: nn.Module, path: Path, images: Tensor) -> Tensor:

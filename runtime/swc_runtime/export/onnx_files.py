@@ -13,9 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
+from swc.files.whole import whole
 from torch import Tensor, nn
-
-from swc_runtime.export.whole import write_file_whole
 
 if TYPE_CHECKING:
     import onnx
@@ -35,7 +34,8 @@ def write_onnx(module: nn.Module, path: Path, notes: Mapping[str, str], images: 
     model.graph.name = notes.get("member", "")
     for name, said in notes.items():
         model.metadata_props.add(key=name, value=said)
-    write_file_whole(path, lambda partial: _save(model, partial))
+    with whole(path) as partial:
+        _save(model, partial)
 
 
 def _model(module: nn.Module, images: Tensor) -> onnx.ModelProto:

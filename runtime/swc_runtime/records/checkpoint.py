@@ -6,18 +6,17 @@ one before is whole; equal content gives equal bytes; what is read has the check
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import torch
-from attrs import asdict, field, frozen
+from attrs import asdict
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 from swc.diagnostics import DiagnosticError
+from swc.diagnostics.catalogue.formats import NewerFile
 from swc.diagnostics.catalogue.run import (
     CheckpointDamaged,
     CheckpointForeign,
@@ -25,37 +24,16 @@ from swc.diagnostics.catalogue.run import (
     CheckpointNotWritten,
     CheckpointSchema,
 )
+from swc.files.checkpoint import CheckpointNote, Meta
 from swc.files.checksums import is_there
+from swc.files.kind_codec import content_of_document, is_stated, laid_out, text_of_kind
+from swc.files.kinds import FILE_KINDS
 from swc.files.plain_json import read_json
+from swc.files.whole import whole
 from torch import Tensor
 
-SCHEMA = "swc checkpoint 1"
+KNOWN = f"{FILE_KINDS['checkpoint'].words}{FILE_KINDS['checkpoint'].schema}"
 KEY = "swc"  # the one key of the file's metadata: several would stand in no settled order
-Plain = str | int | float | bool | None
-
-
-@frozen
-class Position:
-    """Where training stands: `epoch` epochs of the phase are done, and `step` steps of the next."""
-
-    revision: int
-    phase: int
-    epoch: int
-    step: int = 0
-
-
-@frozen
-class Meta:
-    """What a checkpoint says beside its tensors.
-
-    `marks` are the lengths of the records at that moment, by file; `facts` whatever the writer wants to find again.
-    """
-
-    position: Position
-    spec_hash: str
-    program_hash: str
-    marks: Mapping[str, int] = field(factory=dict)
-    facts: Mapping[str, Plain] = field(factory=dict)
 
 
 def previous_of(path: Path) -> Path:
@@ -69,58 +47,32 @@ def save_checkpoint(path: Path, tensors: Mapping[str, Tensor], meta: Meta) -> No
     DiagnosticError where the system refuses; both older files are then as they were.
     """
     data = encode_checkpoint(tensors, meta)
-    partial = path.with_name(f"{path.name}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _write_through(partial, data)
-        if path.exists():
-            _keep_previous(path)
-        partial.replace(path)
-        _sync_folder(path.parent)
+        with whole(path, previous=previous_of(path)) as partial:
+            _write(partial, data)
     except OSError as error:
         reason = error.strerror or str(error)
         raise DiagnosticError(CheckpointNotWritten(path=str(path), reason=reason)) from error
 
 
-def _keep_previous(path: Path) -> None:
-    # from here until the next rename the previous one is the newest whole checkpoint
-    path.replace(previous_of(path))
-    _sync_folder(path.parent)
-
-
-def _write_through(path: Path, data: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+def _write(path: Path, data: bytes) -> None:
+    path.write_bytes(data)
 
 
 def encode_checkpoint(tensors: Mapping[str, Tensor], meta: Meta) -> bytes:
     """The bytes of a checkpoint: tensors by name, and one line of JSON with the checksum over both."""
     # cloned, because safetensors takes neither views nor tensors that share memory
     held = {name: tensors[name].detach().cpu().clone(memory_format=torch.contiguous_format) for name in sorted(tensors)}
-    plain = asdict(meta)
-    described = {"schema": SCHEMA, "meta": plain, "sha256": _checksum(held, plain)}
-    return save(held, {KEY: _canonical(described)})
-
-
-def _canonical(value: object) -> str:
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    note = CheckpointNote(meta, _checksum(held, asdict(meta)))
+    return save(held, {KEY: text_of_kind(FILE_KINDS["checkpoint"], note)})
 
 
 def _checksum(tensors: Mapping[str, Tensor], meta: object) -> str:
-    digest = sha256(_canonical(meta).encode())
+    digest = sha256(laid_out("compact", meta).encode())
     for name in sorted(tensors):
         tensor = tensors[name]
-        digest.update(_canonical([name, str(tensor.dtype), list(tensor.shape)]).encode())
+        digest.update(laid_out("compact", [name, str(tensor.dtype), list(tensor.shape)]).encode())
         digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()
 
@@ -143,44 +95,48 @@ def load_checkpoint(path: Path) -> tuple[dict[str, Tensor], Meta]:
 
 def decode_checkpoint(data: bytes, path: Path) -> tuple[dict[str, Tensor], Meta]:
     """The way back from `encode_checkpoint`; DiagnosticError, naming the file, where the bytes are damaged."""
-    described = _described(path, data)
+    document = _document(path, data)
+    note = _note(path, document)
     try:
         tensors = load(data)
     except SafetensorError as error:
         raise _damaged(path, str(error)) from error
-    if _checksum(tensors, described["meta"]) != described["sha256"]:
+    if _checksum(tensors, document["meta"]) != note.sha256:
         raise _damaged(path, "its checksum does not match")
-    try:
-        return dict(sorted(tensors.items())), _meta(described["meta"])
-    except (LookupError, TypeError, ValueError, AttributeError) as error:
-        raise _damaged(path, "it does not say where training stood") from error
+    return dict(sorted(tensors.items())), note.meta
 
 
-def _described(path: Path, data: bytes) -> dict[str, Any]:
+def _document(path: Path, data: bytes) -> dict[str, Any]:
+    """The note in the head, as plain data."""
     length = int.from_bytes(data[:8], "little")
     if len(data) < 8 or length > len(data) - 8:
         raise _damaged(path, "it ends too early")
     try:
-        described = read_json(read_json(data[8 : 8 + length].decode("utf-8"))["__metadata__"][KEY])
+        document = read_json(read_json(data[8 : 8 + length].decode("utf-8"))["__metadata__"][KEY])
     except ValueError as error:
         raise _damaged(path, "its head is not readable") from error
     except (KeyError, TypeError) as error:
         raise _unknown(path, "no word of swc") from error
-    if not isinstance(described, dict) or described.get("schema") != SCHEMA:
-        raise _unknown(path, str(described.get("schema")) if isinstance(described, dict) else "no layout")
-    if not {"meta", "sha256"} <= described.keys():
-        raise _damaged(path, "its head is incomplete")
-    return described
+    if not isinstance(document, dict):
+        raise _unknown(path, "no layout")
+    return document
 
 
-def _meta(plain: dict[str, Any]) -> Meta:
-    """What a head says; anything but counts, and records outside the run's folder, is a ValueError."""
-    position, marks = Position(**plain["position"]), plain["marks"]
-    if not all(type(number) is int and number >= 0 for number in (*asdict(position).values(), *marks.values())):
-        raise ValueError(position)
-    if any(Path(name).is_absolute() or ".." in Path(name).parts for name in marks):
-        raise ValueError(marks)
-    return Meta(position, str(plain["spec_hash"]), str(plain["program_hash"]), marks, plain["facts"])
+def _note(path: Path, document: dict[str, Any]) -> CheckpointNote:
+    """The note; anything but counts where counts belong, and records outside the run's folder, are refused."""
+    kind = FILE_KINDS["checkpoint"]
+    if not is_stated(kind, document):
+        raise _unknown(path, str(document.get("schema")))
+    try:
+        note: CheckpointNote = content_of_document(kind, document, str(path))
+    except DiagnosticError as error:
+        if any(isinstance(one, NewerFile) for one in error.diagnostics):
+            raise _unknown(path, str(document["schema"])) from error
+        raise _damaged(path, "it does not say where training stood") from error
+    marks = note.meta.marks
+    if any(size < 0 or Path(name).is_absolute() or ".." in Path(name).parts for name, size in marks.items()):
+        raise _damaged(path, "it does not say where training stood")
+    return note
 
 
 def _damaged(path: Path, detail: str) -> DiagnosticError:
@@ -188,7 +144,7 @@ def _damaged(path: Path, detail: str) -> DiagnosticError:
 
 
 def _unknown(path: Path, found: str) -> DiagnosticError:
-    return DiagnosticError(CheckpointSchema(path=str(path), found=found, known=SCHEMA))
+    return DiagnosticError(CheckpointSchema(path=str(path), found=found, known=KNOWN))
 
 
 def check_belongs(path: Path, meta: Meta, *, spec_hash: str, program_hash: str) -> None:

@@ -15,6 +15,7 @@ import torch
 from attrs import frozen
 from swc.diagnostics import DiagnosticError
 from swc.diagnostics.catalogue import trying as catalogue
+from swc.files.checkpoint import Meta, Position
 from torch import Tensor
 
 from swc_runtime.carry.plain import plain_member
@@ -25,7 +26,7 @@ from swc_runtime.members.memory import own_memory
 from swc_runtime.members.same_build import constants_of, differences, same_bits, share_memory
 from swc_runtime.members.seeds import seed_of, seeded
 from swc_runtime.precision import choose_arithmetic
-from swc_runtime.records.checkpoint import Meta, Position, decode_checkpoint, encode_checkpoint
+from swc_runtime.records.checkpoint import decode_checkpoint, encode_checkpoint
 from swc_runtime.training.optimiser_state import NO_STATE
 from swc_runtime.trial.pair import Pair, check_itself, paired
 from swc_runtime.trial.subject import (

@@ -77,6 +77,34 @@ class UnknownSchema(Diagnostic):
 
 
 @frozen(kw_only=True)
+class NewerFile(Diagnostic):
+    """A file was written by a newer version of swc than the one that reads it.
+
+    Every kind of file has a schema number, which is raised when the kind gets an entry or gives an old one another
+    meaning. This version knows how to read all schemas up to the one named; a newer one may say what it would not
+    understand, so it reads nothing of it. Install the version that wrote the file, or a newer one. The page Files of
+    the reference lists all kinds with their numbers.
+    """
+
+    code: ClassVar[str] = "SW570"
+    origin: str = ""
+    kind: str
+    found: int
+    known: int
+
+    def message(self) -> str:
+        """The kind of file, its schema, and the newest that this version reads."""
+        return (
+            f"{_named(self.origin)} is of a newer version of swc: `{self.kind}` of schema {self.found}, "
+            f"where this version reads schemas up to {self.known}"
+        )
+
+    def help(self) -> str:
+        """Which version reads it."""
+        return "use the version of swc that wrote the file, or a newer one"
+
+
+@frozen(kw_only=True)
 class WrongContent(Diagnostic):
     """A file is valid JSON of the right type, but an entry is missing, unknown, or has a value of the wrong type.
 
@@ -141,4 +169,4 @@ class ForeignFile(Diagnostic):
         return "copy the folder again from where it came; a build is made again by `swc compile`, a run by `--fresh`"
 
 
-FORMATS = (DamagedFile, WrongFileType, UnknownSchema, WrongContent, DamagedGraph, ForeignFile)
+FORMATS = (DamagedFile, WrongFileType, UnknownSchema, NewerFile, WrongContent, DamagedGraph, ForeignFile)

@@ -1,0 +1,120 @@
+"""What `swc eval` writes: scores of a run's members, subsets and ensemble, and all that was measured beside them."""
+
+from __future__ import annotations
+
+from attrs import frozen
+
+from swc.files.scores import Bin, Detection, Scores
+
+Matrix = tuple[tuple[float, ...], ...]
+Means = dict[str, dict[str, float]]  # by predictor, by score
+
+
+@frozen
+class Predictor:
+    """A subset of the members: its scores and what it costs for an image.
+
+    `parameters` are the scalars it needs, `multiply_adds` and `milliseconds` the sums over its members, which run one
+    after another (None: not timed). `temperature` divided its logits (None: they are as they were);
+    where it is 1 because none could be used, `uncalibrated` says why.
+    """
+
+    members: tuple[str, ...]
+    scores: Scores
+    parameters: int
+    multiply_adds: int
+    milliseconds: float | None
+    temperature: float | None
+    uncalibrated: str = ""
+
+
+@frozen
+class Outliers:
+    """How well each measure of uncertainty tells the images of another data set."""
+
+    data: str
+    num_images: int
+    by_measure: tuple[tuple[str, Detection], ...]
+
+
+@frozen
+class Interpolation:
+    """Top-1 at evenly spaced points of the line from the first member's parameters to the second's, both included."""
+
+    first: str
+    second: str
+    top1: tuple[float, ...]
+
+
+@frozen
+class Corrupted:
+    """A predictor's scores on corrupted images: matrices of a row for each type and a column for each severity."""
+
+    name: str
+    top1: Matrix
+    top5: Matrix
+    nll: Matrix
+    ece: Matrix
+    brier: Matrix
+    aurc: Matrix
+
+
+@frozen
+class Corruptions:
+    """What an ensemble is worth on corrupted images.
+
+    `generated` says that `swc data corrupt` made the arrays, with `seed`; `official` that they have the checksums of
+    the published ones. `standard` are the types of the mean that is published; `predictors` are the members in order
+    and, where there are several, the ensemble. The means are over types and severities, for each predictor its scores
+    by their names; None where not all types and severities are there.
+    """
+
+    folder: str
+    generated: bool
+    official: bool
+    seed: int | None
+    num_images: int
+    types: tuple[str, ...]
+    severities: tuple[int, ...]
+    standard: tuple[str, ...]
+    missing: tuple[str, ...]
+    predictors: tuple[Corrupted, ...]
+    mean_standard: Means | None
+    mean_all: Means | None
+
+
+@frozen
+class Evaluation:
+    """All that `swc eval` found of one run.
+
+    `predictors` begin with the members in order and end with the whole ensemble; `reliability` are the bins of the
+    members and, last, of the ensemble; `diversity` is a matrix over the members (nan where it is undefined);
+    `time_batch` the images in a timed batch; `num_calibration` those that temperatures were fitted on, which are not
+    among the scored ones.
+    """
+
+    run: str
+    ensemble: str
+    data: str
+    stage: str
+    epochs_scale: float
+    machine: str
+    num_images: int
+    num_calibration: int
+    time_batch: int
+    predictors: tuple[Predictor, ...]
+    reliability: tuple[tuple[Bin, ...], ...]
+    diversity: tuple[tuple[float, ...], ...]
+    mean_diversity: float
+    mean_top1: float
+    outliers: tuple[Outliers, ...]
+    interpolations: tuple[Interpolation, ...] = ()
+    corruptions: Corruptions | None = None
+    num_classes: int = 0
+
+
+@frozen
+class Evaluations:
+    """The file: the evaluation of one run in its folder; of several where the command was asked for them at once."""
+
+    evaluations: tuple[Evaluation, ...]

@@ -1,0 +1,49 @@
+"""The lines of `metrics.jsonl`: what an epoch saw on its training batches, and scores on held-out images."""
+
+from __future__ import annotations
+
+from math import nan
+from typing import Literal
+
+from attrs import frozen
+
+
+@frozen
+class EpochRow:
+    """What an epoch saw on its training batches: means over images per member, in the order of the spec.
+
+    Epochs count from 1 in each phase. `ensemble` is the accuracy of the mean softmax, None where members saw different
+    images; `seconds` are those of one process, `waited` those in which a step waited for its batch; `images` are all.
+    """
+
+    kind: Literal["epoch"]
+    revision: int
+    phase: str
+    epoch: int
+    losses: tuple[float, ...]
+    accuracies: tuple[float, ...] = ()
+    ensemble: float | None = None
+    seconds: float = nan
+    images: int = 0
+    waited: float = 0.0
+
+
+@frozen
+class ScoresRow:
+    """The scores of a member, or of the ensemble, after an epoch; `of` names it."""
+
+    kind: Literal["scores"]
+    revision: int
+    phase: str
+    epoch: int
+    of: str
+    top1: float
+    nll: float
+    ece: float
+    num_images: int = 0
+    top5: float = nan
+    brier: float = nan
+    aurc: float = nan
+
+
+MetricRow = EpochRow | ScoresRow

@@ -1,0 +1,64 @@
+"""The small files of a run folder: what it computes on, its classes, its results."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from attrs import field, frozen
+
+from swc.files.scores import Scores
+
+
+@frozen
+class MachineFacts:
+    """What the bits of a run depend on beside its spec, as words by name: device, threads, versions, the data's digest.
+
+    Runs that were begun before there was a choice of kernels have no word for it.
+    """
+
+    facts: Mapping[str, str]
+
+
+@frozen
+class ClassNames:
+    """What the outputs of a run's members stand for, in the order of the outputs."""
+
+    classes: tuple[str, ...]
+
+
+@frozen
+class MemberScores(Scores):
+    """The scores of a member by name."""
+
+    name: str = field(kw_only=True)
+
+
+@frozen
+class StoredCounts:
+    """The scalars of the last revision by what holds them; those that early versions did not count are None."""
+
+    template_scalars: int
+    coefficient_scalars: int
+    tensor_scalars: int
+    private_scalars: int
+    native_scalars: int | None = None
+    generated_scalars: int | None = None
+    discarded_scalars: int | None = None
+
+    @property
+    def stored(self) -> int:
+        """Everything that the ensemble stores."""
+        return self.template_scalars + self.coefficient_scalars + self.tensor_scalars + self.private_scalars
+
+
+@frozen
+class RunResults:
+    """What a run came to: the scores of each member and of the ensemble on held-out images, beside what is stored."""
+
+    ensemble: str
+    data: str
+    epochs_scale: float
+    members: tuple[MemberScores, ...]
+    together: Scores
+    counts: StoredCounts
+    budget: str = ""

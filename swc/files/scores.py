@@ -1,0 +1,46 @@
+"""Scores of predictions as files hold them: of a member, an ensemble, a measure of uncertainty."""
+
+from __future__ import annotations
+
+from math import nan
+
+from attrs import frozen
+
+
+@frozen
+class Scores:
+    """`top1`, `top5` and `ece` as fractions, `nll` in nats per image, over `num_images` images.
+
+    `brier` is the squared distance to the label, from 0 to 2; `aurc` the area under the curve of risk and coverage.
+    Files of early versions lack the last three: they are nan then.
+    """
+
+    top1: float
+    nll: float
+    ece: float
+    num_images: int
+    top5: float = nan
+    brier: float = nan
+    aurc: float = nan
+
+
+@frozen
+class Bin:
+    """One bin of a reliability diagram: how many images, and the means of their confidence and accuracy (0 of none)."""
+
+    num_images: int
+    confidence: float
+    accuracy: float
+
+
+@frozen
+class Detection:
+    """How well a measure tells outliers; all are fractions.
+
+    `auroc` and `aupr` are areas under the curves of true against false positives and of precision against recall;
+    `fpr95` the share of familiar images that are taken for outliers where 95% of the outliers are found.
+    """
+
+    auroc: float
+    aupr: float
+    fpr95: float

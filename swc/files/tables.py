@@ -1,0 +1,101 @@
+"""What many runs came to: the summary of a sweep, and a comparison of ensembles."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from attrs import frozen
+
+
+@frozen
+class SeedMean:
+    """A mean over seeds and its standard error (None of a single one)."""
+
+    mean: float
+    error: float | None
+
+
+@frozen
+class SettingRow:
+    """One setting of a sweep: its params by name, the seeds that ended, and their means by metric.
+
+    `failed` and `elsewhere` are the seeds that failed or that another process trains, each with the reason.
+    """
+
+    setting: Mapping[str, str]
+    num_seeds: int
+    values: Mapping[str, SeedMean]
+    failed: tuple[tuple[int, str], ...]
+    elsewhere: tuple[tuple[int, str], ...]
+
+
+@frozen
+class SweepTable:
+    """The summary of a sweep: a row for each setting, over `seeds` seeds."""
+
+    sweep: str
+    specs: tuple[str, ...]
+    seeds: int
+    epochs_scale: float
+    settings: tuple[SettingRow, ...]
+
+
+@frozen
+class MemoryRow:
+    """Bytes that a step needs, by what they hold; `total` is their sum."""
+
+    parameters: int
+    gradients: int
+    momentum: int
+    composed: int
+    composed_gradients: int
+    total: int
+
+
+@frozen
+class RunsRow:
+    """Runs of one system that were trained as long and scored alike: their seeds, and means by metric.
+
+    A metric that one of them did not measure has none; `num_evaluated` are those that `swc eval` has scored.
+    """
+
+    name: str
+    epochs_scale: float
+    stage: str
+    num_images: int
+    num_calibration: int
+    seeds: tuple[int, ...]
+    num_evaluated: int
+    values: Mapping[str, SeedMean | None]
+
+
+@frozen
+class SystemRow:
+    """An ensemble as it is compiled, and what its runs came to; counts are in scalars.
+
+    `multiply_adds` are those of one image, None where nobody counted; `memory_bytes` is None without a train block.
+    """
+
+    name: str
+    ensemble: str
+    data: str
+    members: int
+    budget: str
+    sharing: tuple[str, ...]
+    parameter_scalars: int
+    template_scalars: int
+    coefficient_scalars: int
+    tensor_scalars: int
+    private_scalars: int
+    native_scalars: int
+    stored_scalars: int
+    multiply_adds: int | None
+    memory_bytes: MemoryRow | None
+    results: tuple[RunsRow, ...]
+
+
+@frozen
+class ComparisonTable:
+    """All systems of a comparison, in the order in which they were named."""
+
+    systems: tuple[SystemRow, ...]
