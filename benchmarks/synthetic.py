@@ -15,7 +15,7 @@ from swc.compiler.solvers.objectives import coverage, profiled
 from swc.compiler.solvers.problem import AllocationProblem, BankProblem
 from swc.program.datasets import DATASETS
 from swc.program.feedback import ClusterFeedback, Similarity
-from swc.program.layer_table import LayerRow, LayerTable, ParameterRow
+from swc.program.layer_table import LayerTable, ParameterRow
 from swc.program.model_source import ModelSource
 from swc.program.spec import Budget, Clusters, Member, Selector, Share, Spec
 from swc.program.training import Phase, Recipe, SplitClusters, Training
@@ -35,7 +35,7 @@ def ensemble(
 ) -> tuple[Spec, tuple[LayerTable, ...]]:
     """Wide residual networks, of these depths and widths in turn, with at least this many convolutions in all."""
     tables: list[LayerTable] = []
-    while sum(len(table.layers) for table in tables) < num_layers:
+    while sum(len(table.parameters) for table in tables) < num_layers:
         number = len(tables)
         tables.append(_table(f"m{number}", *nets[number % len(nets)]))
     source = ModelSource("family", "wrn")
@@ -46,8 +46,9 @@ def ensemble(
 
 def _table(member: str, depth: int, width: int) -> LayerTable:
     shapes = tuple(_convolutions(depth, width))
-    layers = tuple(LayerRow(path, "conv", shape) for path, shape in shapes)
-    return LayerTable(member, layers, tuple(ParameterRow(f"{path}.weight", shape, "weight") for path, shape in shapes))
+    axes = ("outputs", "inputs", "kernel", "kernel")
+    rows = (ParameterRow(f"{path}.weight", shape, "weight", path, path, "conv", axes) for path, shape in shapes)
+    return LayerTable(member, tuple(rows))
 
 
 def _convolutions(depth: int, width: int) -> Iterator[tuple[str, tuple[int, ...]]]:

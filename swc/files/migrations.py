@@ -13,6 +13,7 @@ from typing import Any
 from attrs import field, frozen
 
 from swc.files import schemas
+from swc.files.older_parameters import table_of_parameters, weight_of_layer
 from swc.program.program import SCHEMA
 
 Document = dict[str, Any]
@@ -80,7 +81,12 @@ VOCABULARY = (
     Migration(2, "a layer table may say `multiply_adds`, a span where in its line it `begin`s"),
     Migration(
         3,
-        "optimisers and schedules have a `name` and `arguments`, where they had a field for each argument of one",
-        objects={"Optimiser": _optimiser, "Schedule": _schedule},
+        "optimisers and schedules have a `name` and `arguments` instead of fields; tables list parameters, not layers",
+        objects={
+            "Optimiser": _optimiser,
+            "Schedule": _schedule,
+            "LayerTable": table_of_parameters,
+            "WeightPlan": weight_of_layer,
+        },
     ),
 )

@@ -96,8 +96,8 @@ def _compared(graph: Graph, program: Program) -> Iterator[tuple[str, Any, Any]]:
         _rows(graph.private, "member path shape"),
         _rows(program.private, "member path shape"),
     )
-    weights = [(layers[w.layer].member, layers[w.layer].parameter, layers[w.layer].shape) for w in graph.weights]
-    yield "list of weights", weights, _rows(program.weights, "member path shape")
+    weights = [(w.layer, *_rows([layers[w.layer]], "member parameter shape")[0]) for w in graph.weights]
+    yield "list of weights", weights, _rows(program.weights, "layer member path shape")
     yield "weights", [w.expression for w in graph.weights], [w.expression for w in program.weights]
 
 
@@ -120,11 +120,10 @@ def check_feedback(path: Path, feedback: Feedback, program: Program) -> None:
 
 
 def _measurable(program: Program, feedback: Feedback) -> set[str]:
-    """The ids that feedback may name: layers after the parameters they compose, slots."""
+    """The ids that feedback may name: layers, slots."""
     if isinstance(feedback, CoefficientFeedback):
         return {slot.id for slot in program.slots}
-    names = {f"{weight.member}.{weight.path}" for weight in program.weights}
-    return names | {name.removesuffix(".weight") for name in names}
+    return {weight.layer for weight in program.weights}
 
 
 def _measured(feedback: Feedback) -> Iterator[str]:

@@ -122,7 +122,7 @@ def banks_by_layer(program: Program) -> dict[str, tuple[str, ...]]:
     """The banks each layer with SuperWeights draws on, by layer id (`member.path`), in the order of its weight."""
     banks = {slot.id: slot.bank for slot in program.slots}
     return {
-        f"{weight.member}.{weight.path.removesuffix('.weight')}": tuple(banks[slot] for slot in slots)
+        weight.layer: tuple(banks[slot] for slot in slots)
         for weight in program.weights
         if (slots := slots_of(weight.expression))
     }

@@ -84,12 +84,16 @@ class TensorPlan:
 
 @frozen
 class WeightPlan:
-    """A composed weight: the parameter `path` of a member (say `block1.0.conv1.weight`) and its expression."""
+    """A composed weight: the parameter `path` of a member (say `block1.0.conv1.weight`) and its expression.
+
+    `layer` is the id of the layer of the share graph that it is the weight of, by which feedback speaks of it.
+    """
 
     member: str
     path: str
     shape: Shape
     expression: Expression
+    layer: str
 
 
 @frozen

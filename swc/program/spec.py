@@ -46,12 +46,13 @@ class Budget:
 
 @frozen
 class Selector:
-    """Which layers a share block takes.
+    """Which parameters a share block takes.
 
-    Every `conv`, every `linear`, `all` of both, a glob over layer paths, the parameters of `norms` or of the `heads`.
+    Every `conv`, every `linear`, those of `attention` or `embeddings`, `all` of these, a glob over paths of modules and
+    names of parameters, the parameters of `norms` or of the `heads`.
     """
 
-    kind: Literal["conv", "linear", "all", "glob", "norms", "heads"]
+    kind: Literal["conv", "linear", "attention", "embeddings", "all", "glob", "norms", "heads"]
     pattern: str = ""
     span: Span | None = field(default=None, eq=False)
 

@@ -26,7 +26,7 @@ from swc.folders.store import (
     write_origin,
     write_spec,
 )
-from swc.program.layer_table import LayerTable
+from swc.program.layer_table import LayerTable, are_same_members
 from swc.program.spec import Spec
 from swc.running.options import Options
 
@@ -63,7 +63,7 @@ def has_begun(folder: Path, spec: Spec, tables: tuple[LayerTable, ...]) -> bool:
     found, layers = read_spec(folder)
     if not is_same(found, spec):
         raise DiagnosticError(_another_spec(folder, found, spec))
-    if layers != tables:
+    if not are_same_members(layers, tables):
         raise DiagnosticError(RunOfAnotherSpec(folder=str(folder), differs=("the layers of the members",)))
     return True
 

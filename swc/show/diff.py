@@ -198,9 +198,7 @@ def places(program: Program, layers: Iterable[str]) -> str:
     """Layers by member and place among the member's composed layers: `wide 0-3, 5; thin 0`."""
     by_member = grouped(program.weights, lambda weight: weight.member)
     place = {
-        f"{member}.{weight.path.removesuffix('.weight')}": (member, number)
-        for member, weights in by_member.items()
-        for number, weight in enumerate(weights)
+        weight.layer: (member, number) for member, weights in by_member.items() for number, weight in enumerate(weights)
     }
     found = grouped((place[layer] for layer in layers), lambda entry: entry[0])
     return "; ".join(f"{member} {runs({number for _, number in entries})}" for member, entries in found.items())

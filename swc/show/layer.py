@@ -25,11 +25,11 @@ COMPOSING = "Combine", "Slice", "Concat"
 
 
 def layer_view(graph: Graph, name: str) -> RenderableType:
-    """How the weight of `name` (`member.path`, with or without `.weight`) is made, or why it stays private."""
+    """How a parameter (`name` is its layer's id, or `member.` and its full name) is made, or why it stays private."""
     index = index_of(graph)
-    wanted = name.removesuffix(".weight")
-    if wanted in index.layers:
-        return _shared(index, index.layers[wanted])
+    named = {f"{layer.member}.{layer.parameter}": layer for layer in graph.layers} | index.layers
+    if name in named:
+        return _shared(index, named[name])
     below = tuple(layer for id_, layer in index.layers.items() if id_.startswith(f"{name}."))
     private = private_of(graph, name)
     if below or private:

@@ -58,7 +58,7 @@ def test_batch_ensemble_has_the_published_number_of_parameters() -> None:
     found = count(run_pipeline(evolve(context, spec=spec, sink=Sink())))
     assert round(found.parameter_scalars / 1e6, 1) == 36.6
     single = count(run_pipeline(evolve(wrn_context([(28, 10)]), spec=evolve(wrn_context([(28, 10)]).spec, shares=()))))
-    layers = [row for row in context.tables[0].layers if row.kind == "conv"]
+    layers = [row for row in context.tables[0].parameters if row.kind == "conv"]
     vectors = sum(row.shape[0] + row.shape[1] for row in layers) + 100 + 640
     biases = 100
     assert found.parameter_scalars == single.parameter_scalars + 4 * vectors + 3 * biases

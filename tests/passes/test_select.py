@@ -12,9 +12,10 @@ from swc.compiler.passes.policies.hard import Hard
 from swc.diagnostics import DiagnosticError, Sink
 from swc.program import vocabulary
 from swc.program.expressions import Stored
-from swc.program.layer_table import LayerRow, LayerTable, ParameterRow
+from swc.program.layer_table import LayerTable
 from swc.program.spec import Budget, Clusters, Selector, Share, Spec
 
+from support.rows import bias, weight
 from support.wrn_shapes import wrn_context
 
 NETS = [(16, 2), (16, 1)]
@@ -42,7 +43,7 @@ def test_every_parameter_is_a_weight_or_private():
     context = with_shares(wrn_context(NETS), Share(Selector("glob", "m0.block1.*")))
     graph = run_pipeline(context)
     listed = [(private.member, private.path) for private in graph.private]
-    listed += [(layer.member, f"{layer.path}.weight") for layer in graph.layers]
+    listed += [(layer.member, layer.parameter) for layer in graph.layers]
     assert sorted(listed) == sorted((t.member, p.name) for t in context.tables for p in t.parameters)
     assert ("m1", "conv1.weight", "not selected") in [(p.member, p.path, p.reason) for p in graph.private]
 
@@ -68,47 +69,41 @@ def test_what_cannot_be_met():
     assert codes(small) == ["SW407"]
 
 
-def test_depthwise_layers_stay_private_with_their_obstacle():
-    table = LayerTable(
-        "m0",
-        (
-            LayerRow("a", "conv", (8, 8, 3, 3)),
-            LayerRow("b", "conv", (8, 1, 3, 3), 8, False, "depthwise convolution"),
-        ),
-        (
-            ParameterRow("a.weight", (8, 8, 3, 3), "weight"),
-            ParameterRow("a.bias", (8,), "bias"),
-            ParameterRow("b.weight", (8, 1, 3, 3), "weight"),
-        ),
-    )
+DEPTHWISE = weight("b", "grouped", (8, 1, 3, 3), groups=8, aside="depthwise convolution")
+
+
+def test_depthwise_layers_stay_private_unless_a_glob_names_them():
+    table = LayerTable("m0", (weight("a", "conv", (8, 8, 3, 3)), bias("a", 8), DEPTHWISE))
     context = evolve(wrn_context([(10, 1)]), tables=(table,))
-    graph = run_pipeline(context)
-    assert [(p.path, p.reason) for p in graph.private] == [("a.bias", "bias"), ("b.weight", "depthwise convolution")]
-    only = Share(Selector("glob", "m0.b"))
-    assert codes(with_shares(context, only)) == ["SW401"]
+    for selector in (Selector("conv"), Selector("all"), Selector("glob", "m0.*"), Selector("glob", "?")):
+        graph = run_pipeline(with_shares(context, Share(selector)))
+        reasons = [(p.path, p.reason) for p in graph.private]
+        assert reasons == [("a.bias", "bias"), ("b.weight", "depthwise convolution")]
+    for pattern in ("m0.b", "b", "b.weight", "*b.weight"):
+        graph = run_pipeline(with_shares(context, Share(Selector("glob", pattern))))
+        assert [(layer.id, layer.kind, layer.parameter) for layer in graph.layers] == [("m0.b", "grouped", "b.weight")]
+    alone = evolve(context, tables=(LayerTable("m0", (DEPTHWISE,)),))
+    assert codes(with_shares(alone, Share(Selector("conv")))) == ["SW401"]
 
 
 def test_parameters_deep_in_a_layer_have_the_reason_of_that_layer():
+    original = evolve(
+        weight("a.b", "conv", (8, 1, 1, 1), "parametrizations.weight.original0"), obstacle="weight is parametrised"
+    )
     table = LayerTable(
         "m0",
         (
-            LayerRow("", "other", (), 1, False, "neither convolution nor linear layer"),
-            LayerRow("a", "conv", (8, 8, 3, 3)),
-            LayerRow("a.b", "conv", (8, 8, 3, 3), 1, False, "weight is parametrised"),
-            LayerRow("attention", "other", (), 1, False, "neither convolution nor linear layer"),
-        ),
-        (
-            ParameterRow("scale", (1,), "weight"),
-            ParameterRow("a.weight", (8, 8, 3, 3), "weight"),
-            ParameterRow("a.b.parametrizations.weight.original0", (8, 1, 1, 1), "weight"),
-            ParameterRow("attention.in_proj_weight", (24, 8), "weight"),
+            weight("", "plain", (1,), "scale", aside="neither convolution nor linear layer"),
+            weight("a", "conv", (8, 8, 3, 3)),
+            original,
+            weight("attention", "projection", (24, 8), "in_proj_weight", part_of="attention"),
         ),
     )
     graph = run_pipeline(evolve(wrn_context([(10, 1)]), tables=(table,)))
     assert [(p.path, p.reason) for p in graph.private] == [
         ("scale", "neither convolution nor linear layer"),
         ("a.b.parametrizations.weight.original0", "weight is parametrised"),
-        ("attention.in_proj_weight", "neither convolution nor linear layer"),
+        ("attention.in_proj_weight", "not selected"),
     ]
 
 

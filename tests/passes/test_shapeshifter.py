@@ -141,7 +141,7 @@ def test_a_list_that_matches_nothing_is_told_and_has_no_bank() -> None:
 
 def test_more_bins_than_layers_are_told() -> None:
     context = context_of([(10, 1)], UNLIMITED, shared(clusters=Clusters("depth", 40)))
-    assert len(banks_of(run_pipeline(context))) == len(context.tables[0].layers) // 2
+    assert len(banks_of(run_pipeline(context))) == sum(row.kind == "conv" for row in context.tables[0].parameters)
     assert [found.code for found in context.sink.diagnostics] == ["SW406"]
 
 

@@ -13,7 +13,7 @@ from swc.program.training import Recipe, Training
 from support.programs import by_slot, ensemble_of, images, naive_weights, tiny_program
 from swc_runtime.ensemble import state_tensors
 from swc_runtime.measure import similarity
-from swc_runtime.measure.probe import clusters_of, layer_of, measure_clusters, measure_coefficients
+from swc_runtime.measure.probe import clusters_of, measure_clusters, measure_coefficients
 from swc_runtime.measure.spectra import measure_spectra
 
 
@@ -34,13 +34,13 @@ def brute_weight_gradients(ensemble, batches):
     """Per layer a list over batches of dL/dW, by ordinary autograd through a naive composition."""
     program = ensemble.program
     ensemble.eval()
-    found = {layer_of(w): [] for w in program.weights}
+    found = {w.layer: [] for w in program.weights}
     for x, y in batches:
         weights = [w.detach().requires_grad_() for w in naive_weights(program, ensemble)]
         ensemble.install(weights)
         loss = sum(F.cross_entropy(m(x), y, reduction="sum") for m in ensemble.members)
         for w, gradient in zip(program.weights, torch.autograd.grad(loss, weights), strict=True):
-            found[layer_of(w)].append(gradient)
+            found[w.layer].append(gradient)
         ensemble.uninstall()
     return found
 
@@ -66,7 +66,7 @@ def test_cluster_similarity_equals_brute_force(monkeypatch, groups, chunk):
     ensemble = trained(tiny_program(tie=True))
     feedback, sums = measure_clusters(ensemble, batches_of(), groups=groups)
     brute = brute_weight_gradients(ensemble, batches_of())
-    order = [layer_of(w) for w in ensemble.program.weights]
+    order = [w.layer for w in ensemble.program.weights]
     expected = [
         pair for layers in clusters_of(ensemble.program) for pair in combinations(sorted(layers, key=order.index), 2)
     ]
@@ -136,7 +136,7 @@ def test_spectra_of_the_same_and_of_another_program():
         other = ensemble_of(program)
         rows = torch.autograd.grad(
             sum(
-                (w * sums.groups[layer_of(p)].sum(0)).sum()
+                (w * sums.groups[p.layer].sum(0)).sum()
                 for w, p in zip(naive_weights(by_slot(program), with_one_hot_rows(other)), program.weights, strict=True)
             ),
             ROWS,

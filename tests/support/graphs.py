@@ -30,7 +30,8 @@ BLOCKS = {"c0.0": (8, 4), "c0.1": (8, 8), "c1.0": (8, 8)}
 def layer(member: str, index: int, outputs: int, inputs: int) -> Layer:
     """A 3x3 convolution of a member, `conv0`, `conv1`, ..."""
     path = f"conv{index}"
-    return Layer(f"{member}.{path}", member, path, index, "conv", (outputs, inputs, *KERNEL), 0)
+    shape = (outputs, inputs, *KERNEL)
+    return Layer(f"{member}.{path}", member, path, index, "conv", shape, 0, f"{path}.weight", inputs * 9)
 
 
 def small_graph(tied: bool = True, revision: int = 0) -> Graph:

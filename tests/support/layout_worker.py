@@ -77,7 +77,7 @@ def program_of(case: Case) -> Program:
     modules = {name: Net(*case) for name in ("composed", "own")}
     shape = tuple(modules["own"].conv.weight.shape)
     composed = case[0] not in ("transposed", "parametrised")
-    weight = WeightPlan("composed", "conv.weight", shape, Combine("slot", 0, shape))
+    weight = WeightPlan("composed", "conv.weight", shape, Combine("slot", 0, shape), "composed.conv")
     bank = BankPlan("c0.0", 2, shape[0] * shape[1] * shape[2] * shape[3], 9)
     private = tuple(
         PrivatePlan(name, path, tuple(p.shape))

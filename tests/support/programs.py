@@ -128,7 +128,7 @@ def tiny_program(
         for m, p in layers:
             depth = sorted_shapes.index(shapes[m, p]) + 1
             made = expression(f"{names[m]}.{p}", steps[:depth])
-            weights.append(WeightPlan(names[m], f"{p}.weight", shapes[m, p], made))
+            weights.append(WeightPlan(names[m], f"{p}.weight", shapes[m, p], made, f"{names[m]}.{p}"))
     taken = {(w.member, w.path) for w in weights}
     private = [
         PrivatePlan(name, path, tuple(p.shape))
@@ -157,7 +157,13 @@ def hard_program() -> Program:
     program = tiny_program(((1, 3, 3), (1, 4, 4)), (("0",),))
     stored = TensorPlan("t0", (4, 4, 3, 3), 36)
     weights = tuple(
-        WeightPlan(f"m[{n}]", "convs.1.weight", (w, w, 3, 3), Slice(Stored("t0", stored.shape), (w, w, 3, 3)))
+        WeightPlan(
+            f"m[{n}]",
+            "convs.1.weight",
+            (w, w, 3, 3),
+            Slice(Stored("t0", stored.shape), (w, w, 3, 3)),
+            f"m[{n}].convs.1",
+        )
         for n, w in enumerate((3, 4))
     )
     private = tuple(p for p in program.private if p.path != "convs.1.weight")

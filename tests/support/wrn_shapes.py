@@ -11,11 +11,13 @@ from collections.abc import Sequence
 from swc.compiler.passes.context import Context
 from swc.program.datasets import DATASETS
 from swc.program.feedback import Feedback
-from swc.program.layer_table import LayerRow, LayerTable, ParameterRow
+from swc.program.layer_table import LayerTable, ParameterRow
 from swc.program.model_source import ModelSource
 from swc.program.spec import Budget, Member, Selector, Share, Spec
 from swc.program.stages import stages
 from swc.program.training import Training
+
+from support.rows import head, norm, weight
 
 Net = tuple[int, int]  # depth, width
 
@@ -40,19 +42,10 @@ def wrn_shapes(depth: int, width: int) -> tuple[tuple[str, tuple[int, ...]], ...
 
 def wrn_table(member: str, depth: int, width: int, classes: int = 100) -> LayerTable:
     """The whole table: convolutions, one norm for each, the classifier."""
-    layers: list[LayerRow] = []
-    parameters: list[ParameterRow] = []
+    rows: list[ParameterRow] = []
     for path, shape in wrn_shapes(depth, width):
-        layers += [LayerRow(f"{path}_bn", "norm", (shape[1],)), LayerRow(path, "conv", shape)]
-        parameters += [
-            ParameterRow(f"{path}_bn.weight", (shape[1],), "norm"),
-            ParameterRow(f"{path}_bn.bias", (shape[1],), "norm"),
-            ParameterRow(f"{path}.weight", shape, "weight"),
-        ]
-    layers.append(LayerRow("fc", "linear", (classes, 64 * width), sharable=False, obstacle="classifier"))
-    parameters.append(ParameterRow("fc.weight", (classes, 64 * width), "head"))
-    parameters.append(ParameterRow("fc.bias", (classes,), "head"))
-    return LayerTable(member, tuple(layers), tuple(parameters))
+        rows += [*norm(f"{path}_bn", shape[1]), weight(path, "conv", shape)]
+    return LayerTable(member, (*rows, *head("fc", classes, 64 * width)))
 
 
 def name_of(number: int) -> str:

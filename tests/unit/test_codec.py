@@ -15,13 +15,15 @@ from swc.files.schemas import OLDEST
 from swc.program.datasets import DATASETS
 from swc.program.expressions import Combine, Concat, Expression, Mix, Resize, Scale, Slice, Stored
 from swc.program.feedback import ClusterFeedback, CoefficientFeedback, Feedback, Similarity, Spectrum
-from swc.program.layer_table import LayerRow, LayerTable, ParameterRow
+from swc.program.layer_table import LayerTable
 from swc.program.model_source import ModelSource
 from swc.program.program import SCHEMA, BankPlan, MemberPlan, PrivatePlan, Program, SlotPlan, TensorPlan, WeightPlan
 from swc.program.spec import Budget, Member, Selector, Share, Spec
 from swc.program.stages import stages
 from swc.program.training import Phase, Recipe, SplitClusters, Training, UntieCoefficients
 from swc.program.vocabulary import UPSAMPLINGS
+
+from support.rows import head, weight
 
 TRAINING = Training(
     Recipe("cifar"),
@@ -61,7 +63,7 @@ def _grown(inner: st.SearchStrategy[Expression]) -> st.SearchStrategy[Expression
 
 
 expressions = st.recursive(leaves, _grown, max_leaves=6)
-weights = st.builds(WeightPlan, members, paths, shapes, expressions)
+weights = st.builds(WeightPlan, members, paths, shapes, expressions, names)
 
 
 def program(found: tuple[WeightPlan, ...] = ()) -> Program:
@@ -108,7 +110,7 @@ def test_specs_keep_their_spans_and_their_scalars_types() -> None:
 
 
 def test_tables_graphs_and_stages() -> None:
-    table = LayerTable("a", (LayerRow("conv1", "conv", (16, 3, 3, 3)),), (ParameterRow("fc.bias", (10,), "head"),))
+    table = LayerTable("a", (weight("conv1", "conv", (16, 3, 3, 3)), *head("fc", 10, 16)))
     assert decode(encode(table), LayerTable) == table
     for tables in ((), (table,), (table, table)):
         assert decode(encode(tables), tuple[LayerTable, ...]) == tables

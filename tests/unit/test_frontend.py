@@ -147,14 +147,14 @@ def only(folder: Path, source: ModelSource, data: str = "cifar100") -> Diagnosti
 def test_a_wrn_is_read_in_module_order(nets: Path) -> None:
     (table,), sink = read(nets, family("wrn", depth=10, width=2))
     assert sink.diagnostics == []
-    shared = [(row.path, row.shape) for row in table.layers if row.sharable]
+    shared = [(row.path, row.shape) for row in table.parameters if row.is_sharable]
     assert shared[:4] == [
         ("conv1", (16, 3, 3, 3)),
         ("block1.0.conv1", (32, 16, 3, 3)),
         ("block1.0.conv2", (32, 32, 3, 3)),
         ("block1.0.shortcut", (32, 16, 1, 1)),
     ]
-    assert [row.obstacle for row in table.layers if row.path == "fc"] == ["classifier"]
+    assert [row.obstacle for row in table.parameters if row.path == "fc"] == ["classifier"]
     roles = {row.name: row.role for row in table.parameters}
     assert roles["conv1.weight"] == "weight"
     assert roles["block1.0.bn1.bias"] == roles["bn.weight"] == "norm"
@@ -165,21 +165,22 @@ def test_members_of_one_source_share_its_table(nets: Path) -> None:
     source = family("wrn", depth=10, width=1)
     tables, _ = read(nets, source, family("wrn", depth=16, width=1), source)
     assert [table.member for table in tables] == ["m0", "m1", "m2"]
-    assert tables[0].layers == tables[2].layers != tables[1].layers
+    assert tables[0].parameters == tables[2].parameters != tables[1].parameters
 
 
-def test_depthwise_convolutions_of_mobilenet_stay_private(nets: Path) -> None:
+def test_depthwise_convolutions_of_mobilenet_stand_aside(nets: Path) -> None:
     (table,), _ = read(nets, family("mobilenet_v2"))
-    obstacles = [row for row in table.layers if row.kind == "conv" and not row.sharable]
-    assert len(obstacles) == 17
-    assert {row.obstacle for row in obstacles} == {"depthwise convolution"}
-    assert all(row.groups == row.shape[0] for row in obstacles)
+    aside = [row for row in table.parameters if row.kind == "grouped"]
+    assert len(aside) == 17
+    assert {(row.obstacle, row.aside) for row in aside} == {("", "depthwise convolution")}
+    assert all(row.groups == row.shape[0] for row in aside)
 
 
 def test_what_cannot_be_shared_says_why(nets: Path) -> None:
     (table,), sink = read(nets, python("frontend_nets:Odd"))
     assert sink.diagnostics == []
-    assert {row.path: row.obstacle for row in table.layers} == {
+    rows = [row for row in table.parameters if row.obstacle != "bias"]
+    assert {row.owner: row.obstacle or row.aside for row in rows} == {
         "": "neither convolution nor linear layer",
         "stem": "",
         "grouped": "grouped convolution",
@@ -187,13 +188,13 @@ def test_what_cannot_be_shared_says_why(nets: Path) -> None:
         "transposed": "transposed convolution",
         "normed": "weight is parametrised",
         "first": "tied to another module",
-        "second": "tied to another module",
         "twice": "tied to another module",
         "gn": "normalisation",
         "hidden": "",
         "head": "classifier",
     }
-    assert [row.path for row in table.layers if row.sharable] == ["stem", "hidden"]
+    sharable = [row.path for row in table.parameters if row.is_sharable]
+    assert sharable == ["scale", "stem", "grouped", "depthwise", "transposed", "hidden"]
 
 
 def test_a_frozen_weight_stays_private_and_what_a_model_prints_is_no_result(
@@ -201,7 +202,7 @@ def test_a_frozen_weight_stays_private_and_what_a_model_prints_is_no_result(
 ) -> None:
     (table,), sink = read(nets, python("frontend_nets:chatty"))
     assert sink.diagnostics == []
-    assert {row.path: row.obstacle for row in table.layers} == {
+    assert {row.owner: row.obstacle for row in table.parameters if row.obstacle != "bias"} == {
         "0": "weight is frozen", "1": "weight is parametrised", "3": "classifier",
     }  # fmt: skip
     said = capsys.readouterr()
@@ -223,13 +224,13 @@ def test_every_parameter_is_listed_once_with_its_role(nets: Path) -> None:
 
 def test_a_last_convolution_with_an_output_per_class_is_the_classifier(nets: Path) -> None:
     (table,), _ = read(nets, python("frontend_nets:convolutional"))
-    assert [row.obstacle for row in table.layers] == ["", "classifier"]
+    assert [row.obstacle for row in table.parameters if row.path == row.owner] == ["", "classifier"]
 
 
 def test_a_model_that_reads_values_is_built_with_memory(nets: Path) -> None:
     (table,), sink = read(nets, python("frontend_nets:Reads"))
     assert [(told.code, told.layers) for told in sink.diagnostics] == [("SW318", ("convs.0",))]
-    assert [row.path for row in table.layers] == ["convs.0", "convs.1", "head"]
+    assert [row.path for row in table.parameters if row.path == row.owner] == ["convs.0", "convs.1", "head"]
 
 
 def test_reading_leaves_torchs_random_numbers_alone(nets: Path) -> None:

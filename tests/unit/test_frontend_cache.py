@@ -71,7 +71,7 @@ def test_a_damaged_entry_is_made_again(folder: Path, damage: str) -> None:
 
 
 def test_other_data_versions_and_arguments_have_entries_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    table = LayerTable("", (), ())
+    table = LayerTable("", ())
     cache.store(WRN, DIGITS, table)
     assert cache.load(WRN, DIGITS) == table
     assert cache.load(WRN, DATASETS["cifar10"]) is None
@@ -89,7 +89,7 @@ def test_changed_code_of_the_families_changes_the_key(tmp_path: Path) -> None:
 
 def test_tables_of_the_authors_factories_are_kept_by_the_digest_of_their_code(folder: Path) -> None:
     source = ModelSource("python", "net:small")
-    table = LayerTable("", (), (), multiply_adds=7)
+    table = LayerTable("", (), multiply_adds=7)
     cache.store(source, DIGITS, table)
     assert list(folder.iterdir()) == []
     cache.store(source, DIGITS, table, "some code")

@@ -35,9 +35,9 @@ def test_the_guides_model_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     sink = Sink()
     tables = read_members(Spec("mine", DATASETS["digits"], members, Budget("unlimited"), (), None), sink)
     assert sink.diagnostics == []
-    assert [row.path for row in tables[0].layers if row.sharable] == ["0", "3"]
-    assert [row.shape for row in tables[1].layers if row.kind == "conv"] == [(16, 1, 3, 3), (16, 16, 3, 3)]
-    assert tables[0].layers[-1].obstacle == "classifier"
+    assert [row.path for row in tables[0].parameters if row.is_sharable] == ["0", "3"]
+    assert [row.shape for row in tables[1].parameters if row.kind == "conv"] == [(16, 1, 3, 3), (16, 16, 3, 3)]
+    assert tables[0].parameters[-1].obstacle == "classifier"
 
 
 def test_the_guide_names_codes_that_exist() -> None:

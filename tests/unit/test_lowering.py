@@ -21,7 +21,6 @@ from swc.program.program import BankPlan, Program, SlotPlan
 from swc.program.spec import Selector, Share
 
 from support.graphs import small_graph, small_spec
-from swc_runtime.measure.probe import layer_of
 
 
 def test_a_program_holds_what_the_graph_says() -> None:
@@ -51,9 +50,9 @@ def test_feedback_finds_its_way_back() -> None:
     graph = small_graph()
     program = lower(graph, small_spec())
     assert [slot.id for slot in program.slots] == [slot.id for slot in graph.slots]
-    reads = {slot: layer_of(weight) for weight in program.weights for slot in slots_of(weight.expression)}
+    reads = {slot: weight.layer for weight in program.weights for slot in slots_of(weight.expression)}
     assert reads == {slot.id: slot.layer for slot in graph.slots}
-    assert {layer_of(weight) for weight in program.weights} == {layer.id for layer in graph.layers}
+    assert {weight.layer for weight in program.weights} == {layer.id for layer in graph.layers}
 
 
 def test_counts_of_a_program_are_those_of_its_graph() -> None:

@@ -27,6 +27,7 @@ from swc.program.program import Program
 from swc.program.spec import Member, Spec
 
 from support.damage import OLD
+from support.rows import weight
 
 DECODED = (Graph, *(kind.content for kind in FILE_KINDS.values()))
 RUN = OLD / "finished/tiny/run"
@@ -69,9 +70,7 @@ def test_names_of_the_grammar_are_names(name: str) -> None:
 
 @pytest.mark.parametrize("path", ["conv1", "block1.0.conv1.weight", "a b.c-d/e", 'x"y', "1x1", ""])
 def test_paths_may_hold_what_torch_lets_modules_be_called(path: str) -> None:
-    from swc.program.layer_table import LayerRow
-
-    assert fault_of(LayerRow(path, "conv", (1, 2))) is None
+    assert fault_of(weight(path, "conv", (1, 2))) is None
 
 
 @pytest.mark.parametrize("name", ["/etc/passwd", "../x.sw", "a/../x.sw", "a//b", "", ".", "a\\b"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from difflib import unified_diff
+from typing import get_args
 
 import pytest
 from attrs import evolve
@@ -14,6 +15,7 @@ from swc.compiler.ir.graph import (
     Coefficient,
     Graph,
     Layer,
+    LayerKind,
     Level,
     Member,
     Piece,
@@ -74,7 +76,11 @@ graphs = st.builds(
     revision=whole,
     phase=identifiers | st.just(""),
     members=some(st.builds(Member, members, sources)),
-    layers=some(st.builds(Layer, names, members, paths, whole, st.sampled_from(["conv", "linear"]), shapes, whole)),
+    layers=some(
+        st.builds(
+            Layer, names, members, paths, whole, st.sampled_from(get_args(LayerKind)), shapes, whole, paths, whole
+        )
+    ),
     private=some(st.builds(Private, members, paths, shapes, names)),
     clusters=some(st.builds(Cluster, names, whole, names, some(names))),
     levels=some(st.builds(Level, names, names, whole, some(st.builds(Piece, shapes, pairs)), st.none() | pairs)),

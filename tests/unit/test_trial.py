@@ -35,8 +35,8 @@ def look(name: str) -> tuple[LayerTable, list[Diagnostic]]:
 def test_what_can_be_trained_and_kept_is_taken(name: str) -> None:
     table, warnings = look(name)
     assert warnings == []
-    assert any(row.sharable for row in table.layers)
-    assert all(row.obstacle != PAST for row in table.layers)
+    assert any(row.is_sharable for row in table.parameters)
+    assert all(row.obstacle != PAST for row in table.parameters)
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_what_can_be_trained_and_kept_is_taken(name: str) -> None:
 )
 def test_a_weight_that_is_read_past_its_layer_stays_private(name: str, paths: list[str]) -> None:
     table, _ = look(name)
-    assert [row.path for row in table.layers if row.obstacle == PAST] == paths
+    assert [row.path for row in table.parameters if row.obstacle == PAST] == paths
 
 
 @pytest.mark.filterwarnings("ignore:torch.quantize_per_tensor")

@@ -13,7 +13,6 @@ from swc.program.feedback import GroupFeedback, Mixture
 from swc.program.program import WeightPlan
 
 from swc_runtime.ensemble import Ensemble
-from swc_runtime.measure.probe import layer_of
 from swc_runtime.weights.expressions.evaluate import softmaxed
 
 
@@ -28,4 +27,4 @@ def _mixtures(weights: tuple[WeightPlan, ...], stored: Mapping[str, torch.Tensor
     for weight in weights:
         mix = weight.expression.of if isinstance(weight.expression, Resize) else weight.expression
         if isinstance(mix, Mix) and mix.softmax and isinstance(mix.of, Stored):
-            yield Mixture(layer_of(weight), mix.of.tensor, tuple(softmaxed(stored[mix.by]).tolist()))
+            yield Mixture(weight.layer, mix.of.tensor, tuple(softmaxed(stored[mix.by]).tolist()))

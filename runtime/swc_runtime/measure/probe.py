@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from attrs import frozen
 from swc.program.expressions import slots_of
 from swc.program.feedback import ClusterFeedback, CoefficientFeedback, Similarity
-from swc.program.program import Program, WeightPlan
+from swc.program.program import Program
 from torch import Tensor
 
 from swc_runtime.ensemble import Ensemble
@@ -51,11 +51,6 @@ class GradientSums:
     def num_groups(self) -> int:
         """How many groups hold batches."""
         return max((len(groups) for groups in self.groups.values()), default=0)
-
-
-def layer_of(weight: WeightPlan) -> str:
-    """The id of the layer a composed weight belongs to: the member and the path of the module."""
-    return f"{weight.member}.{weight.path.removesuffix('.weight')}"
 
 
 def measure_clusters(
@@ -100,7 +95,7 @@ def sum_gradients(
         num_images += size
     num_images = _over_ranks(num_images, ranks)
     num_groups = len(kept)
-    own = {layer_of(w): s for w, s in zip(ensemble.weights, _stacked(kept), strict=True)}
+    own = {w.layer: s for w, s in zip(ensemble.weights, _stacked(kept), strict=True)}
     sums = _of_all(own, num_groups, ensemble, ranks)
     check_gradients(sums)
     return GradientSums(sums, num_images)
@@ -112,7 +107,7 @@ def _of_all(own: dict[str, Tensor], num_groups: int, ensemble: Ensemble, ranks: 
         return own
     summed: dict[str, Tensor] = {}
     for weight in ensemble.program.weights:
-        layer = layer_of(weight)
+        layer = weight.layer
         summed[layer] = own.get(layer, ensemble.banks[0].detach().new_zeros(num_groups, *weight.shape))
         ranks.add_up(summed[layer])
     return summed
@@ -232,7 +227,7 @@ def sketch_clusters(
     """
     program = ensemble.program
     shapes = shapes_of(program)
-    layers = [layer_of(weight) for weight in ensemble.weights]
+    layers = [weight.layer for weight in ensemble.weights]
     folder = Folder.of(clusters_of(program), shapes, sketch, next(ensemble.parameters()).device)
     kept: list[Sketches] = []
     loud = torch.zeros(len(shapes), device=ranks.device)
@@ -311,7 +306,7 @@ def _named(ids: Sequence[str], found: Iterable[Cosine]) -> list[Similarity]:
 
 def shapes_of(program: Program) -> dict[str, Shape]:
     """The shape of each composed weight by layer id, in program order."""
-    return {layer_of(weight): weight.shape for weight in program.weights}
+    return {weight.layer: weight.shape for weight in program.weights}
 
 
 def clusters_of(program: Program) -> tuple[tuple[str, ...], ...]:
@@ -321,7 +316,7 @@ def clusters_of(program: Program) -> tuple[tuple[str, ...], ...]:
     for weight in program.weights:
         slots = slots_of(weight.expression)
         if slots:
-            clusters.setdefault(banks[slots[0]].rpartition(".")[0], []).append(layer_of(weight))
+            clusters.setdefault(banks[slots[0]].rpartition(".")[0], []).append(weight.layer)
     return tuple(tuple(layers) for layers in clusters.values())
 
 

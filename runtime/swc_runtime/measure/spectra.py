@@ -11,7 +11,7 @@ from swc.program.feedback import Spectrum
 from swc.program.program import Program
 from torch import Tensor
 
-from swc_runtime.measure.probe import GradientSums, layer_of
+from swc_runtime.measure.probe import GradientSums
 from swc_runtime.measure.similarity import CHUNK
 from swc_runtime.weights.compose import gather_rows
 from swc_runtime.weights.plan import plan_composition
@@ -24,7 +24,7 @@ def measure_spectra(sums: GradientSums, program: Program) -> tuple[Spectrum, ...
     (KeyError otherwise). One number per slot, at most the template's size.
     """
     plan = plan_composition(program)
-    totals = [sums.groups[layer_of(program.weights[n])].sum(0) for n in plan.direct]
+    totals = [sums.groups[program.weights[n].layer].sum(0) for n in plan.direct]
     if not totals:
         return ()
     rows = gather_rows(plan, totals, totals[0])

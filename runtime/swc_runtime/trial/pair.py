@@ -72,7 +72,7 @@ class Pair:
     def begun(cls, trial: Trial, private: tuple[str, ...]) -> Pair:
         """Build both and let them take a step."""
         plain = Subject(trial, plain_ensemble(trial))
-        composed = tuple(path for path in trial.sharable if path not in private)
+        composed = tuple(path for path in (*trial.sharable, *trial.aside) if path not in private)
         whole = Subject(trial, in_ensemble(trial, composed, plain))
         module = plain.ensemble.members[0]
         together = (*shared_memory(module), *twice_named(module))
@@ -82,7 +82,8 @@ class Pair:
         except ActFailedError:
             if not composed:
                 raise
-        return cls.begun(trial, trial.sharable)  # it walks its parameters, of which composed weights are none
+        # it walks its parameters, of which composed weights are none
+        return cls.begun(trial, (*private, *blamed(trial, composed)))
 
     @cached_property
     def nudged(self) -> Seen:
@@ -92,12 +93,12 @@ class Pair:
 
     @property
     def past(self) -> tuple[str, ...]:
-        """The composed weights that the model reads or changes by other ways: all, where it is unknown which."""
+        """The composed weights that the model reads or changes by other ways, or those that are `blamed`."""
         composed = tuple(weight.path for weight in self.whole.ensemble.weights)
         plain, whole = (seen.gradients for seen in self.seen)
         if self.unlike_mode is None:
             return tuple(path for path in composed if not self._is_gradient_alike(path))
-        return tuple(path for path in composed if (path in plain) != (path in whole)) or composed
+        return tuple(path for path in composed if (path in plain) != (path in whole)) or blamed(self.trial, composed)
 
     @property
     def unlike_mode(self) -> str | None:
@@ -120,6 +121,11 @@ class Pair:
         if gap <= ANOTHER * plain.norm():
             return True
         return bool(gap <= SLACK * (plain - self.nudged.gradients[path]).norm())
+
+
+def blamed(trial: Trial, composed: tuple[str, ...]) -> tuple[str, ...]:
+    """What stays private where a model fails by an unknown weight: parameters of no layer first, then all."""
+    return tuple(path for path in composed if path in trial.aside) or composed
 
 
 def check_itself(trial: Trial, pair: Pair) -> None:

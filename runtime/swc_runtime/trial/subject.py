@@ -55,7 +55,10 @@ class ActFailedError(Exception):
 
 @frozen
 class Trial:
-    """A model to try: its source, the data, its parameters' shapes by name, and which weights may be composed."""
+    """A model to try: its source, the data, its parameters' shapes by name, and which of them may be composed.
+
+    Those in `aside` may be too, if the model can bear it; they are the first to stay private where it cannot.
+    """
 
     source: ModelSource
     data: DataFacts
@@ -63,6 +66,7 @@ class Trial:
     sharable: tuple[str, ...]
     recipe: Recipe = field(factory=lambda: Recipe("trial"))
     is_measured: bool = False  # in eval mode, by its gradients, as before a split or an untying
+    aside: tuple[str, ...] = ()
 
     def program(self, composed: tuple[str, ...]) -> Program:
         """The program of an ensemble of this member alone, in which some weights are stored tensors."""
@@ -80,7 +84,7 @@ class Trial:
             slots=(),
             tensors=tuple(TensorPlan(path, self.shapes[path], 1) for path in composed),
             weights=tuple(
-                WeightPlan(MEMBER, path, self.shapes[path], Stored(path, self.shapes[path])) for path in composed
+                WeightPlan(MEMBER, path, self.shapes[path], Stored(path, self.shapes[path]), path) for path in composed
             ),
             private=private,
             training=Training(self.recipe, ()),

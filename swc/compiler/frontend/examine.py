@@ -26,7 +26,7 @@ from torch._dynamo.eval_frame import OptimizedModule
 from torch.nn.parameter import is_lazy
 
 from swc.compiler.frontend.factories import refusal_of
-from swc.compiler.frontend.layers import table_of
+from swc.compiler.frontend.parameters import table_of
 from swc.compiler.frontend.size import bounded_size
 from swc.diagnostics import Diagnostic, DiagnosticError
 from swc.diagnostics.catalogue import members as catalogue
@@ -133,23 +133,24 @@ def _tried(
     warn: Callable[[Diagnostic], None],
     is_measured: bool,
 ) -> LayerTable:
-    """The table once the model was tried; layers whose weight is read in ways of its own are no longer sharable."""
+    """The table once the model was tried; parameters that are read in ways of its own are no longer sharable."""
     from swc_runtime.trial import ActFailedError, Trial, try_member
 
     shapes = {row.name: row.shape for row in table.parameters}
-    weights = {f"{row.path}.weight".lstrip("."): row.path for row in table.layers if row.sharable}
+    sharable = [row for row in table.parameters if row.is_sharable]
+    usual, aside = (tuple(row.name for row in sharable if bool(row.aside) is is_aside) for is_aside in (False, True))
     try:
         with _quiet():
-            found = try_member(Trial(source, data, shapes, tuple(weights), recipe, is_measured))
+            found = try_member(Trial(source, data, shapes, usual, recipe, is_measured, aside))
     except ActFailedError as failed:
         error, name = failed.error, source.name
         told = NotTrainable(name=name, act=failed.act, error=_text(error), place=_own_place(error))
         raise DiagnosticError(told) from error
     if found.silent:
-        warn(NoGradient(name=source.name, layers=tuple(weights[weight] for weight in found.silent)))
-    past = {weights[weight] for weight in found.past}
-    rows = (evolve(row, sharable=False, obstacle=PAST) if row.path in past else row for row in table.layers)
-    return evolve(table, layers=tuple(rows))
+        silent = tuple(row.path for row in sharable if row.name in found.silent)
+        warn(NoGradient(name=source.name, layers=silent))
+    rows = (evolve(row, obstacle=PAST, aside="") if row.name in found.past else row for row in table.parameters)
+    return evolve(table, parameters=tuple(rows))
 
 
 def _outputs(source: ModelSource) -> int | None:

@@ -44,7 +44,7 @@ def read_members(spec: Spec, sink: Sink, announce: Announce | None = unannounced
     tables: list[LayerTable] = []
     for member in spec.members:
         if member.host:  # its host's module serves it: it owns nothing
-            tables.append(LayerTable(member.name, (), ()))
+            tables.append(LayerTable(member.name, ()))
             continue
         if member.source not in outcomes:
             outcomes[member.source] = own[member.source] if member.source in own else _read(member, spec, sink)
@@ -61,7 +61,7 @@ def _check_size(spec: Spec, tables: list[LayerTable], sink: Sink) -> None:
         if id(table.parameters) not in sizes:
             sizes[id(table.parameters)] = sum(prod(row.shape) for row in table.parameters)
         scalars += sizes[id(table.parameters)]
-        layers += len(table.layers)
+        layers += len({row.owner for row in table.parameters})
     if scalars > SCALARS:
         sink.report(TooManyParameters(span=spec.span, what="the members together have", most=SCALARS))
     if layers > LAYERS:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from attrs import frozen
+from attrs import field, frozen
 
 from swc.program.expressions import Expression, Shape
 from swc.program.model_source import ModelSource
@@ -26,12 +26,17 @@ class Member:
     host: str = ""
 
 
+LayerKind = Literal["conv", "grouped", "transposed", "linear", "embedding", "parameter", "norm", "head"]
+
+
 @frozen
 class Layer:
-    """A layer whose weight is shared. `index` counts the shared layers of its member in module order from 0.
+    """A parameter that is shared. `index` counts the shared ones of its member in module order from 0.
 
-    `share` is the number of the share block that took it; `shape` the weight's (outputs, inputs, kernel...). Of norms
-    and heads each parameter is a layer by itself, with `path` the parameter's.
+    `parameter` is its full name inside the member, and `path` what ids and labels call it: the path of the module whose
+    `weight` it is, and the full name of any other. `share` is the number of the share block that took it, `shape` the
+    parameter's (outputs, inputs, kernel...; transposed convolutions have inputs first). `fan_in` numbers the inputs
+    that each output is summed from, for initialisation.
     """
 
     # `shallow.block1.0.conv1`, its weight 32x16x3x3: index 1 if one shared layer of `shallow` comes before it.
@@ -39,14 +44,12 @@ class Layer:
     member: str
     path: str
     index: int
-    kind: Literal["conv", "linear", "norm", "head"]
+    kind: LayerKind
     shape: Shape
     share: int
-
-    @property
-    def parameter(self) -> str:
-        """The name, inside the member, of what is shared."""
-        return self.path if self.kind in ("norm", "head") else (f"{self.path}.weight" if self.path else "weight")
+    # not compared, so that graphs have the hashes by which older programs know them; id and shape settle both
+    parameter: str = field(eq=False)
+    fan_in: int = field(eq=False)
 
 
 @frozen

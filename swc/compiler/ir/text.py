@@ -6,11 +6,12 @@ a change to one node changes the lines of that node alone. An indented line cont
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import groupby
-from typing import Any
+from math import prod
+from typing import Any, get_args
 
-from attrs import frozen
+from attrs import field, frozen
 
 from swc.compiler.ir import graph as nodes
 from swc.compiler.ir.graph import Graph, Piece
@@ -34,12 +35,16 @@ class Kind:
 
 @frozen
 class Form:
-    """The line of one kind of node: `parts` are (label, field, kind); an empty label is not written."""
+    """The line of one kind of node: `parts` are (label, field, kind); an empty label is not written.
+
+    A field in `usual` has a part only where it is not what the fields before it make of it.
+    """
 
     keyword: str
     section: str
     node: Callable[..., Any]
     parts: tuple[tuple[str, str, Kind], ...]
+    usual: Mapping[str, Callable[[Mapping[str, Any]], object]] = field(factory=dict)
 
 
 def _dims(shape: Shape) -> str:
@@ -103,9 +108,22 @@ HOST = Kind(
 NUMBER = Kind(_scalar, Tokens.scalar)
 LINES = Kind(lambda ids: "".join(f"\n  {word(id_)}" for id_ in ids).lstrip(" "), Tokens.words)
 
+
+def _usual_parameter(layer: Mapping[str, Any]) -> str:
+    """What lines without a name mean, as graphs have long been written: a module's `weight`, of norms and heads all."""
+    if layer["kind"] in ("norm", "head"):
+        return str(layer["path"])
+    return f"{layer['path']}.weight" if layer["path"] else "weight"
+
+
 # How a line comes about: the form of a slot has the parts ("", id), ("of", layer), ("in", bank), ("by", coefficient),
 # so a slot is written `slot m.conv1#0 of m.conv1 in c0.0 by m.conv1#0`.
-HEAD = (("", "ensemble", WORD), ("revision", "revision", WHOLE), ("phase", "phase", WORD))
+GRAPH = Form(
+    "graph",
+    "",
+    Graph,
+    (("", "ensemble", WORD), ("revision", "revision", WHOLE), ("phase", "phase", WORD)),
+)
 FORMS = (
     Form("member", "members", nodes.Member, (("", "name", WORD), ("is", "source", SOURCE), ("in", "host", HOST))),
     Form(
@@ -117,10 +135,13 @@ FORMS = (
             ("of", "member", WORD),
             ("at", "path", WORD),
             ("index", "index", WHOLE),
-            ("", "kind", _choice("conv", "linear", "norm", "head")),
+            ("", "kind", _choice(*get_args(nodes.LayerKind))),
             ("", "shape", SHAPE),
             ("share", "share", WHOLE),
+            ("named", "parameter", WORD),
+            ("sums", "fan_in", WHOLE),
         ),
+        {"parameter": _usual_parameter, "fan_in": lambda layer: prod(layer["shape"][1:])},
     ),
     Form(
         "private",
@@ -186,21 +207,23 @@ def print_graph(graph: Graph) -> str:
     """The text of a graph, ending in a newline; sections are parted by an empty line."""
     # The order of FORMS is that of the pipeline: a diff of two revisions shows the first pass that decided otherwise
     # first.
-    sections = [[_line("graph", HEAD, graph)]]
-    sections += [[_line(form.keyword, form.parts, node) for node in getattr(graph, form.section)] for form in FORMS]
+    sections = [[_line(GRAPH, graph)]]
+    sections += [[_line(form, node) for node in getattr(graph, form.section)] for form in FORMS]
     return "\n\n".join("\n".join(lines) for lines in sections if lines) + "\n"
 
 
-def _line(keyword: str, parts: tuple[tuple[str, str, Kind], ...], node: object) -> str:
-    written = ((label, kind.write(getattr(node, field))) for label, field, kind in parts)
-    return " ".join((keyword, *(text for pair in written for text in pair if text))).replace(" \n", "\n")
+def _line(form: Form, node: object) -> str:
+    values = {name: getattr(node, name) for _, name, _ in form.parts}
+    said = [part for part in form.parts if part[1] not in form.usual or form.usual[part[1]](values) != values[part[1]]]
+    written = ((label, kind.write(values[name])) for label, name, kind in said)
+    return " ".join((form.keyword, *(text for pair in written for text in pair if text))).replace(" \n", "\n")
 
 
 def parse_graph(text: str, origin: str = "") -> Graph:
     """Read what `print_graph` wrote; `DiagnosticError` with the line where the text is no graph."""
     lines = _logical_lines(text)
     number, first = lines[0] if lines else (1, "")
-    head = _read_line(first, number, origin, lambda tokens: _read_parts(tokens, "graph", HEAD))
+    head = _read_line(first, number, origin, _read_head)
     read = [_read_line(line, at, origin, _read_node) for at, line in lines[1:]]
     grouped: dict[str, Any] = {
         form.section: tuple(node for section, node in read if section == form.section) for form in FORMS
@@ -235,18 +258,21 @@ def _read_line(line: str, number: int, origin: str, read: Callable[[Tokens], Any
 def _read_node(tokens: Tokens) -> tuple[str, Any]:
     keyword = tokens.choice(tuple(_BY_KEYWORD))
     form = _BY_KEYWORD[keyword]
-    return form.section, form.node(**_read_fields(tokens, form.parts))
+    return form.section, form.node(**_read_fields(tokens, form))
 
 
-def _read_parts(tokens: Tokens, keyword: str, parts: tuple[tuple[str, str, Kind], ...]) -> dict[str, Any]:
-    tokens.take(keyword)
-    return _read_fields(tokens, parts)
+def _read_head(tokens: Tokens) -> dict[str, Any]:
+    tokens.take(GRAPH.keyword)
+    return _read_fields(tokens, GRAPH)
 
 
-def _read_fields(tokens: Tokens, parts: tuple[tuple[str, str, Kind], ...]) -> dict[str, Any]:
+def _read_fields(tokens: Tokens, form: Form) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    for label, field, kind in parts:
-        if label:
+    for label, name, kind in form.parts:
+        if name in form.usual and not tokens.maybe(label):
+            found[name] = form.usual[name](found)
+            continue
+        if label and name not in form.usual:
             tokens.take(label)
-        found[field] = kind.read(tokens)
+        found[name] = kind.read(tokens)
     return found

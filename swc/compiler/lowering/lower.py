@@ -69,6 +69,6 @@ def _slots(graph: Graph) -> tuple[SlotPlan, ...]:
 def _weights(graph: Graph) -> tuple[WeightPlan, ...]:
     layers = {layer.id: layer for layer in graph.layers}
     return tuple(
-        WeightPlan(layers[w.layer].member, layers[w.layer].parameter, layers[w.layer].shape, w.expression)
+        WeightPlan(layers[w.layer].member, layers[w.layer].parameter, layers[w.layer].shape, w.expression, w.layer)
         for w in graph.weights
     )

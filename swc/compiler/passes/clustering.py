@@ -40,8 +40,9 @@ def kernel_of(layer: Layer) -> Kernel:
 
 
 def kernel_words(layer: Layer) -> str:
-    """The kernel as labels say it: `3x3`, or `linear`."""
-    return "linear" if layer.kind == "linear" else "x".join(map(str, layer.shape[2:]))
+    """The kernel as labels say it: `3x3`, `3x3 grouped`, `linear`."""
+    kernel = "x".join(map(str, layer.shape[2:]))
+    return kernel if layer.kind == "conv" else f"{kernel} {layer.kind}".lstrip()
 
 
 def by_kernel(layers: Iterable[Layer]) -> tuple[tuple[Layer, ...], ...]:

@@ -8,7 +8,6 @@ level's. Source: authors' release (`chain`); `grid` is this project's.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from math import prod
 
 from attrs import evolve, field, frozen
 
@@ -16,7 +15,6 @@ from swc.compiler.ir.graph import Bank, Cluster, Coefficient, Graph, Layer, Leve
 from swc.compiler.passes.blocks import BLOCKS
 from swc.compiler.passes.context import Context
 from swc.diagnostics.catalogue.clusters import TooManyShapes
-from swc.program.expressions import Shape
 
 MOST_SHAPES = 128  # of a chain: its expressions nest as deep, and are read by recursion
 
@@ -76,12 +74,8 @@ def _add_cluster(parts: _Parts, cluster: Cluster, layers: Sequence[Layer], block
     for number, cut in enumerate(plan.cuts):
         bank = f"{cluster.id}.{number}"
         parts.levels.append(Level(bank, cluster.id, number, cut.pieces, cut.keep))
-        parts.banks.append(Bank(bank, cut.size, 1, max(_fan_in(layer.shape) for layer in users[number])))
+        parts.banks.append(Bank(bank, cut.size, 1, max(layer.fan_in for layer in users[number])))
         parts.slots.extend(_slot(layer, number, bank) for layer in users[number])
-
-
-def _fan_in(shape: Shape) -> int:
-    return prod(shape[1:])
 
 
 def _slot(layer: Layer, number: int, bank: str) -> Slot:

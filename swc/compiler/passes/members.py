@@ -34,7 +34,12 @@ def reference_member(members: ByMember) -> str:
 
 
 def is_main(layer: Layer) -> bool:
-    """Whether a layer makes a network deeper: all but 1x1 convolutions, which are shortcuts and reductions."""
+    """Whether a layer makes a network deeper.
+
+    Not so 1x1 convolutions, which are shortcuts and reductions, embeddings and parameters of no layer.
+    """
+    if layer.kind in ("embedding", "parameter"):
+        return False
     return layer.kind == "linear" or prod(layer.shape[2:]) > 1
 
 

@@ -1,27 +1,39 @@
-"""The pass that decides which layers are shared and which parameters stay private.
+"""The pass that decides which parameters are shared and which stay private.
 
 Takes the spec's selectors and the layer tables; gives a graph with members, layers and private parameters.
-Guarantees: every parameter of every member is either the weight of one layer or private, with a reason.
+Guarantees: every parameter of every member is either one layer's or private, with a reason.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Literal
+from math import prod
 
 from attrs import evolve, frozen
 
-from swc.compiler.ir.graph import Graph, Layer, Member, Private
+from swc.compiler.ir.graph import Graph, Layer, LayerKind, Member, Private
 from swc.compiler.passes.context import Context
-from swc.compiler.passes.globs import matcher
 from swc.compiler.passes.policies import POLICIES
+from swc.compiler.passes.selectors import BROAD, PRECISE, ROLES, id_of, taken_by, words
 from swc.diagnostics import Sink
-from swc.diagnostics.catalogue.clusters import NothingSelected, NothingSharable, SelectedTwice
-from swc.program.layer_table import LayerRow, LayerTable, ParameterRow
-from swc.program.spec import Selector, Share, Spec
+from swc.diagnostics.catalogue.clusters import NothingSharable, SelectedTwice
+from swc.program.layer_table import LayerTable, ParameterRow
+from swc.program.spec import Share, Spec
 
 Owners = dict[str, int]  # layer id -> number of the share block that took it
-ROLES = {"norms": "norm", "heads": "head"}  # the selectors of single parameters, and the role of those they take
+KINDS: dict[str, LayerKind] = {  # what the graph calls what is shared, by its role or its kind
+    "norm": "norm",
+    "head": "head",
+    "conv": "conv",
+    "grouped": "grouped",
+    "transposed": "transposed",
+    "linear": "linear",
+    "projection": "linear",  # of attention: that its outputs are stacked makes no difference to what it can share
+    "embedding": "embedding",
+    "plain": "parameter",
+}
+# Fan-ins that stand for the deviation sqrt(2 / fan-in) which something starts with that sums no inputs:
+EMBEDDING_FAN_IN = 2  # 1, as torch's embeddings
+PLAIN_FAN_IN = 5000  # 0.02, as the position embeddings and bias tables of vision transformers
 
 
 @frozen
@@ -51,137 +63,74 @@ def layers_by_share(graph: Graph, spec: Spec) -> tuple[tuple[Share, tuple[Layer,
     return tuple((share, tuple(layers)) for share, layers in zip(spec.shares, found, strict=True))
 
 
-def layer_id(member: str, path: str) -> str:
-    """The id of a layer; a member that is itself a layer has the empty path."""
-    return f"{member}.{path}" if path else member
-
-
-def weight_name(path: str) -> str:
-    """The name, inside the member, of the weight of the layer at `path`."""
-    return f"{path}.weight" if path else "weight"
-
-
 def _owners(spec: Spec, tables: tuple[LayerTable, ...], sink: Sink) -> Owners:
+    """Which block took what; blocks by broad words leave to those by precise ones what these take."""
+    taken = [taken_by(share, tables, sink) for share in spec.shares]
+    kinds = [share.selector.kind for share in spec.shares]
+    precise = {name for kind, names in zip(kinds, taken, strict=True) if kind in PRECISE for name in names}
     owners: Owners = {}
     for number, share in enumerate(spec.shares):
-        taken = _taken(share, tables, sink)
-        clash = [name for name in taken if name in owners]
+        wanted = [name for name in taken[number] if kinds[number] not in BROAD or name not in precise]
+        clash = [name for name in wanted if name in owners]
         if clash:
             sink.report(SelectedTwice(span=share.selector.span, layers=tuple(clash)))
-        owners |= {name: number for name in taken if name not in owners}
+        if taken[number] and not wanted:
+            obstacles = tuple(f"`{name}`: a more precise block takes it" for name in taken[number])
+            sink.report(NothingSharable(span=share.selector.span, selector=words(share.selector), obstacles=obstacles))
+        owners |= {name: number for name in wanted if name not in owners}
     return owners
 
 
-def _taken(share: Share, tables: tuple[LayerTable, ...], sink: Sink) -> list[str]:
-    """The ids of the sharable layers a block's selector takes; reports a selector that takes none."""
-    if share.selector.kind in ROLES:
-        return _taken_parameters(share, tables, sink)
-    return _taken_layers(share.selector, tables, sink)
-
-
-def _taken_parameters(share: Share, tables: tuple[LayerTable, ...], sink: Sink) -> list[str]:
-    """The ids of the norms' or heads' parameters; of those a policy may want the weights alone."""
-    taken = [
-        layer_id(table.member, row.name)
-        for table in tables
-        for row in table.parameters
-        if row.role == ROLES[share.selector.kind] and len(row.shape) >= POLICIES[share.policy].least_dims
-    ]
-    if not taken:
-        sink.report(NothingSelected(span=share.selector.span, selector=words(share.selector)))
-    return taken
-
-
-def _taken_layers(selector: Selector, tables: tuple[LayerTable, ...], sink: Sink) -> list[str]:
-    wanted = _wants(selector)
-    rows = [(layer_id(table.member, row.path), row) for table in tables for row in table.layers]
-    named = [(name, row) for name, row in rows if wanted(name, row)]
-    taken = [name for name, row in named if row.sharable and row.kind in ("conv", "linear")]
-    if not named:
-        inside = _meant(selector, rows)
-        sink.report(NothingSelected(span=selector.span, selector=words(selector), inside=inside))
-    elif not taken:
-        obstacles = tuple(f"`{name}`: {row.obstacle}" for name, row in named)
-        sink.report(NothingSharable(span=selector.span, selector=words(selector), obstacles=obstacles))
-    return taken
-
-
-def _meant(selector: Selector, rows: Iterable[tuple[str, LayerRow]]) -> str:
-    """The glob of what lies inside the modules that a glob names, where they hold layers and are none themselves."""
-    if selector.kind != "glob":
-        return ""
-    inside = evolve(selector, pattern=f"{selector.pattern.rstrip('.')}.*")
-    wanted = _wants(inside)
-    return words(inside) if any(wanted(name, row) for name, row in rows) else ""
-
-
-def words(selector: Selector) -> str:
-    """The selector as the author wrote it."""
-    return f'"{selector.pattern}"' if selector.kind == "glob" else selector.kind
-
-
-def _wants(selector: Selector) -> Callable[[str, LayerRow], bool]:
-    if selector.kind == "glob":
-        matches = matcher((selector.pattern,))
-        return lambda name, row: matches(name) or matches(row.path)
-    kinds = ("conv", "linear") if selector.kind == "all" else (selector.kind,)
-    return lambda name, row: row.kind in kinds
-
-
-def _composed(rows: Iterable[LayerRow], member: str, owners: Owners, spec: Spec) -> list[tuple[LayerRow, int]]:
-    """The rows whose owner composes their weights, each with the number of its share block."""
-    owned = [(row, owners[name]) for row in rows if (name := layer_id(member, row.path)) in owners]
-    return [(row, share) for row, share in owned if POLICIES[spec.shares[share].policy].composes]
+def _place(row: ParameterRow) -> str:
+    """What the graph calls a parameter inside its member: of norms and heads by its full name, as there are several."""
+    return row.name if row.role in ROLES.values() else row.path
 
 
 def _layers(table: LayerTable, owners: Owners, spec: Spec) -> list[Layer]:
-    rows = _composed(table.layers, table.member, owners, spec)
-    whole = [_layer(table.member, index, row, share) for index, (row, share) in enumerate(rows)]
-    singles = _single(table, owners)
-    return whole + [_parameter(table.member, len(whole) + n, row, owners) for n, row in enumerate(singles)]
+    """The parameters that their blocks compose, those of norms and heads behind all others."""
+    rows = sorted(_composed(table, owners, spec), key=lambda row: row.role in ROLES.values())
+    return [_layer(table.member, index, row, owners) for index, row in enumerate(rows)]
 
 
-def _single(table: LayerTable, owners: Owners) -> list[ParameterRow]:
-    """The parameters of norms and heads that a block took by themselves."""
-    return [
-        row for row in table.parameters if row.role in ("norm", "head") if layer_id(table.member, row.name) in owners
-    ]
+def _composed(table: LayerTable, owners: Owners, spec: Spec) -> list[ParameterRow]:
+    owned = [(row, owners.get(id_of(table.member, _place(row)))) for row in table.parameters]
+    return [row for row, share in owned if share is not None and POLICIES[spec.shares[share].policy].composes]
 
 
-def _parameter(member: str, index: int, row: ParameterRow, owners: Owners) -> Layer:
-    kind: Literal["norm", "head"] = "norm" if row.role == "norm" else "head"
-    name = layer_id(member, row.name)
-    return Layer(name, member, row.name, index, kind, row.shape, owners[name])
+def _layer(member: str, index: int, row: ParameterRow, owners: Owners) -> Layer:
+    path, kind = _place(row), KINDS[row.role if row.role in ROLES.values() else row.kind]
+    name = id_of(member, path)
+    return Layer(name, member, path, index, kind, row.shape, owners[name], row.name, fan_in(row))
 
 
-def _layer(member: str, index: int, row: LayerRow, share: int) -> Layer:
-    assert row.kind in ("conv", "linear"), f"{row.path} is selected but is a {row.kind}"
-    return Layer(layer_id(member, row.path), member, row.path, index, row.kind, row.shape, share)
+def fan_in(row: ParameterRow) -> int:
+    """How many inputs each output of a parameter is summed from; for one that sums none what gives its deviation.
+
+    A transposed convolution holds all its inputs, of which an output reads those of its own group: [8, 4, 3, 3] in two
+    groups sums 8 / 2 x 9 = 36. Its stride, which leaves some of them out at each place, is not counted.
+    """
+    match row.kind:
+        case "embedding":
+            return EMBEDDING_FAN_IN
+        case "plain":
+            return PLAIN_FAN_IN
+        case "transposed":
+            return row.shape[0] // row.groups * prod(row.shape[2:])
+        case _:
+            return prod(row.shape[1:])
 
 
 def _private(table: LayerTable, owners: Owners, spec: Spec) -> list[Private]:
-    composed = {weight_name(row.path) for row, _ in _composed(table.layers, table.member, owners, spec)}
-    composed |= {row.name for row in _single(table, owners)}
-    reasons = _reasons(table, owners)
+    composed = {row.name for row in _composed(table, owners, spec)}
     return [
-        Private(table.member, row.name, row.shape, _reason(row, reasons))
+        Private(table.member, row.name, row.shape, _reason(row, id_of(table.member, row.path) in owners))
         for row in table.parameters
         if row.name not in composed
     ]
 
 
-def _reasons(table: LayerTable, owners: Owners) -> dict[str, str]:
-    """Why the weights of each layer that is not composed are private, by the layer's path."""
-    return {row.path: _layer_reason(row, layer_id(table.member, row.path) in owners) for row in table.layers}
-
-
-def _layer_reason(row: LayerRow, is_owned: bool) -> str:
-    if not row.sharable:
-        return row.obstacle or "not sharable"
-    return "policy none" if is_owned else "not selected"
-
-
-def _reason(row: ParameterRow, reasons: dict[str, str]) -> str:
+def _reason(row: ParameterRow, is_owned: bool) -> str:
+    """Why a parameter stays private; `is_owned` where a block took it, and its policy shares nothing."""
     match row.role:
         case "norm":
             return "norm"
@@ -190,10 +139,4 @@ def _reason(row: ParameterRow, reasons: dict[str, str]) -> str:
         case "bias":
             return "bias"
         case "weight":
-            return reasons[_owner(row.name, reasons)]
-
-
-def _owner(parameter: str, paths: Iterable[str]) -> str:
-    """The path of the layer that a parameter lies in: the longest that leads to it (`` is the model itself)."""
-    # `block1.0.conv1.scale` lies in `block1`, `block1.0` and `block1.0.conv1`: the longest owns it.
-    return max((path for path in paths if not path or parameter.startswith(f"{path}.")), key=len)
+            return "policy none" if is_owned else row.obstacle or row.aside or "not selected"

@@ -17,6 +17,7 @@ from attrs import frozen
 
 from swc.compiler.ir.graph import Layer, Tensor, Weight
 from swc.compiler.passes.policies.policy import Room
+from swc.compiler.passes.policies.stored import common_fan_in
 from swc.diagnostics.catalogue.policies import BankTooSmall
 from swc.program.expressions import Mix, Resize, Shape, Stored, num_scalars
 from swc.program.spec import Share
@@ -76,7 +77,7 @@ def complaints(layers: Sequence[Layer], share: Share, room: Room | None) -> tupl
 def tensors(layers: Sequence[Layer], room: Room | None) -> Iterator[Tensor]:
     """The bank, which suits its largest layer, and a vector for each layer."""
     bank = Bank.of(layers, room)
-    yield Tensor(bank.id, (bank.size,), max(prod(layer.shape[1:]) for layer in layers))
+    yield Tensor(bank.id, (bank.size,), common_fan_in(layers))
     for layer in layers:
         yield Tensor(coefficients_id(layer), (NUM_TEMPLATES,), 1, "direction", "coefficients")
 

@@ -19,6 +19,7 @@ from swc.compiler.passes.clustering import Group, mixed_groups
 from swc.compiler.passes.policies import pretraining
 from swc.compiler.passes.policies.policy import Room
 from swc.compiler.passes.policies.pretraining import bank_id, coefficients_id
+from swc.compiler.passes.policies.stored import common_fan_in
 from swc.diagnostics import Diagnostic, Sink
 from swc.diagnostics.catalogue.policies import BanksTooLarge, BankTooSmall
 from swc.program.expressions import Expression, Mix, Resize, Shape, Stored, num_scalars
@@ -137,7 +138,7 @@ def _starts(group: Group, bank: int) -> Iterator[int]:
 
 def _stored(group: Group, bank: str, size: int) -> Iterator[Tensor]:
     """The bank, which suits its largest layer; then the coefficients, each layer's of norm one."""
-    yield Tensor(bank, (size,), max(prod(layer.shape[1:]) for layer in group.layers))
+    yield Tensor(bank, (size,), common_fan_in(group.layers))
     for layer in group.layers:
         yield Tensor(coefficients_id(layer), (num_templates(layer, size),), 1, "direction", "coefficients")
 

@@ -36,7 +36,10 @@ class Slices:
 
     def tensors(self, layers: Sequence[Layer], share: Share, room: Room | None) -> tuple[Tensor, ...]:
         """One tensor for each place, as large as its largest layer."""
-        return tuple(stored(own[0].id, own[0], _largest(own)) for own in _places(layers).values())
+        return tuple(
+            stored(own[0].id, own[0], _largest(own), max(layer.fan_in for layer in own))
+            for own in _places(layers).values()
+        )
 
     def weights(self, graph: Graph, layers: Sequence[Layer], share: Share) -> tuple[Weight, ...]:
         """The leading part of the place's tensor."""
