@@ -16,6 +16,7 @@ from swc.program.model_source import ModelSource
 from swc.program.program import Program
 from swc.program.vocabulary import JOINT_FAMILIES
 from torch import Tensor, nn
+from torch.nn.modules.conv import _ConvNd
 
 from swc_runtime.finite import Watch
 from swc_runtime.members.in_place import Readers
@@ -25,7 +26,7 @@ from swc_runtime.weights.bank import Parts, initial_parts
 from swc_runtime.weights.compose import Stored
 from swc_runtime.weights.expressions.evaluate import weight_of
 from swc_runtime.weights.kernels.reference import Kernels, TorchKernels
-from swc_runtime.weights.layout import guarded_calls, lay_weights, protect
+from swc_runtime.weights.layout import guarded_calls, in_order, lay_weights, protect
 from swc_runtime.weights.plan import plan_composition
 from swc_runtime.weights.step_weights import Sources, StepWeights
 
@@ -159,7 +160,8 @@ class Ensemble(nn.Module):
     def install(self, weights: Sequence[Tensor]) -> None:
         """Put composed weights into the members as plain attributes, until `uninstall`."""
         for (module, name), weight in zip(self._places, weights, strict=True):
-            object.__setattr__(module, name, weight)  # past nn.Module, which would register a Parameter
+            # past nn.Module, which would register a Parameter
+            object.__setattr__(module, name, weight if isinstance(module, _ConvNd) else in_order(weight))
         self._installed = True
 
     def uninstall(self) -> None:

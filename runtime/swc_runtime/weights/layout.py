@@ -76,6 +76,14 @@ def plain(tensor: Tensor) -> Tensor:
     return tensor.reshape(-1).view(tensor.shape) if tensor.dim() > 2 else tensor
 
 
+def in_order(weight: Tensor) -> Tensor:
+    """A weight that no convolution reads as a parameter of its own would lie: only convolutions know channels-last.
+
+    A model's code may call `view` on it. Differentiable; no copy of matrices, whose axes are in order anyway.
+    """
+    return weight.contiguous() if weight.dim() > 2 else weight
+
+
 def protect(module: nn.Module) -> None:
     """See to it that the unsafe layers of a member read plain images, whoever calls them; again changes nothing."""
     for path in unsafe_layers(module):

@@ -210,7 +210,7 @@ def _obstacle_of_module(place: Place, module: nn.Module) -> str:
     """What stands in the way in the module that reads the parameter."""
     if isinstance(module, NORMS):
         return "normalisation"
-    if place.local.endswith("bias") or (isinstance(module, nn.MultiheadAttention) and place.local.startswith("bias")):
+    if place.local.endswith("bias") or place.local.startswith("bias_"):
         return "bias"
     if isinstance(module, nn.RNNBase):
         return "recurrent layer: torch reads its weights from a list that it made once"

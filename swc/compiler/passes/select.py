@@ -13,9 +13,9 @@ from attrs import evolve, frozen
 from swc.compiler.ir.graph import Graph, Layer, LayerKind, Member, Private
 from swc.compiler.passes.context import Context
 from swc.compiler.passes.policies import POLICIES
-from swc.compiler.passes.selectors import BROAD, PRECISE, ROLES, id_of, taken_by, words
+from swc.compiler.passes.selectors import BROAD, PRECISE, ROLES, id_of, taken_by
 from swc.diagnostics import Sink
-from swc.diagnostics.catalogue.clusters import NothingSharable, SelectedTwice
+from swc.diagnostics.catalogue.clusters import SelectedTwice
 from swc.program.layer_table import LayerTable, ParameterRow
 from swc.program.spec import Share, Spec
 
@@ -71,12 +71,9 @@ def _owners(spec: Spec, tables: tuple[LayerTable, ...], sink: Sink) -> Owners:
     owners: Owners = {}
     for number, share in enumerate(spec.shares):
         wanted = [name for name in taken[number] if kinds[number] not in BROAD or name not in precise]
-        clash = [name for name in wanted if name in owners]
+        clash = [name for name in wanted if name in owners] if wanted else taken[number]
         if clash:
             sink.report(SelectedTwice(span=share.selector.span, layers=tuple(clash)))
-        if taken[number] and not wanted:
-            obstacles = tuple(f"`{name}`: a more precise block takes it" for name in taken[number])
-            sink.report(NothingSharable(span=share.selector.span, selector=words(share.selector), obstacles=obstacles))
         owners |= {name: number for name in wanted if name not in owners}
     return owners
 

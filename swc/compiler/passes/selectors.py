@@ -60,7 +60,12 @@ def taken_by(share: Share, tables: tuple[LayerTable, ...], sink: Sink) -> list[s
     elif not taken:
         reasons = dict.fromkeys((id_of(member, row.owner), _reason(row, share)) for member, row in named)
         obstacles = tuple(f"`{owner}`: {reason}" for owner, reason in reasons)
-        sink.report(NothingSharable(span=share.selector.span, selector=words(share.selector), obstacles=obstacles))
+        unnamed = [] if _is_written_out(share.selector) else named
+        aside = tuple(id_of(member, row.path) for member, row in unnamed if row.is_sharable and row.aside)
+        found = NothingSharable(
+            span=share.selector.span, selector=words(share.selector), obstacles=obstacles, aside=aside
+        )
+        sink.report(found)
     return taken
 
 

@@ -21,10 +21,11 @@ def listed(names: tuple[str, ...]) -> str:
 class NothingSelected(Diagnostic):
     """A share block's selector matches no layer of any member.
 
-    A selector takes convolutions (`conv`), linear layers (`linear`), both (`all`), or the layers whose path matches a
-    glob. A block without layers would share nothing, so it is most likely a slip in the glob. In a glob `*` stands
-    for any run of characters and `?` for one; it is held against `member.path` and against the path alone, and
-    brackets stand for themselves. Example: `share "wide.block1.*" { ... }` or `share "block1.*" { ... }`.
+    A selector takes convolutions (`conv`), linear layers (`linear`), the projections of attention (`attention`),
+    embeddings (`embeddings`), all of these (`all`), or what matches a glob. A block without layers would share nothing,
+    so it is most likely a slip in the glob. In a glob `*` stands for any run of characters and `?` for one; it is held
+    against the paths of modules and the full names of parameters, with the member before them and without, and brackets
+    stand for themselves. Example: `share "wide.block1.*" { ... }` or `share "block1.*" { ... }`.
     """
 
     code: ClassVar[str] = "SW400"
@@ -44,22 +45,26 @@ class NothingSelected(Diagnostic):
 class NothingSharable(Diagnostic):
     """A share block's selector matches only layers that cannot be shared.
 
-    Grouped and transposed convolutions, modules that are tied inside the model, and the classifier always stay their
-    member's own, and so do normalisations and whatever else is no convolution or linear layer: embeddings, attention
-    that holds its weights itself, parameters of the model's own. Where a selector takes other layers beside them they
-    are left private and listed by `swc show`; where it takes nothing else the block would be empty, which is refused.
-    Drop the block, or widen its selector; norms and classifiers are shared by `share norms` and `share heads`, under
-    the policies that can.
+    Modules that are tied inside the model, recurrent layers, what torch computes from other parameters (`weight_norm`)
+    and frozen parameters always stay their member's own. Grouped and transposed convolutions and parameters that belong
+    to no layer are shared only where a glob writes out its last part: `share "*.depthwise"`, and not `share "*"`. Where
+    a selector takes other layers beside them they are left private and listed by `swc show`; where it takes nothing
+    else the block would be empty, which is refused. Drop the block, or widen its selector; norms and classifiers are
+    shared by `share norms` and `share heads`, under the policies that can.
     """
 
     code: ClassVar[str] = "SW401"
     selector: str
     obstacles: tuple[str, ...]
+    aside: tuple[str, ...] = ()
 
     def message(self) -> str:
-        return f"the selector `{self.selector}` matches only layers that cannot be shared"
+        which = "are shared only where they are named" if self.aside else "cannot be shared"
+        return f"the selector `{self.selector}` matches only layers that {which}"
 
     def help(self) -> str:
+        if self.aside:
+            return f'write the last part of a glob out, as in `share "{self.aside[0]}"`'
         return "take the share block away, or select other layers; these stay private without it"
 
     def notes(self) -> tuple[str, ...]:
@@ -73,13 +78,14 @@ class SelectedTwice(Diagnostic):
 
     A layer's weight can be made in one way only, so the selectors of an ensemble's share blocks must not overlap.
     Narrow one of them: for example `share linear { ... }` beside `share conv { ... }` instead of `share all { ... }`.
+    Blocks by `linear` and `all` leave to those by `attention` and `embeddings` what these take, if anything is left.
     """
 
     code: ClassVar[str] = "SW402"
     layers: tuple[str, ...]
 
     def message(self) -> str:
-        return f"an earlier share block already takes {listed(self.layers)}"
+        return f"another share block takes {listed(self.layers)}"
 
     def help(self) -> str:
         return "narrow one of the selectors, so that every layer is taken by one block at most"
