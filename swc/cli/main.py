@@ -26,7 +26,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "check": ("swc.cli.check:command", "Check specs for mistakes, without building any network."),
     "fmt": ("swc.cli.fmt:command", "Rewrite specs in the canonical form."),
     "compile": ("swc.cli.compile:command", "Compile a spec: the exact budget, allocation and sharing graph."),
-    "train": ("swc.cli.train:command", "Train the compiled ensemble, or go on where it was; re-share as it says."),
+    "train": ("swc.cli.train:command", "Train the compiled ensemble, or resume it; recompile where the spec says so."),
     "eval": ("swc.cli.eval:command", "Evaluate what was trained: members, subsets, costs, diversity, outliers."),
     "show": ("swc.cli.show:show", "Show a compiled ensemble as text, picture, graph or JSON."),
     "compare": ("swc.cli.compare:command", "Compare ensembles: parameters, costs, what is shared, results of runs."),
@@ -83,7 +83,7 @@ def _no_such_command(name: str) -> str:
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, message="swc %(version)s")
 def cli() -> None:
-    """Compile, train and re-share parameter-shared ensembles described in `.sw` files.
+    """Compile, train and recompile parameter-shared ensembles described in `.sw` files.
 
     Begin with: swc compile SPEC.sw, then swc train, then swc show.
     """

@@ -24,7 +24,7 @@ from swc.diagnostics.catalogue.evaluation import (
     TemperatureNotUsed,
     TooManySubsets,
 )
-from swc.evaluate.prediction_cache import Shelf, shelf_name
+from swc.evaluate.prediction_cache import PredictionCache, cache_name
 from swc.evaluate.robustness import Wanted, arrays_for, on_corrupted
 from swc.files.evaluation import Evaluation, Interpolation, Outliers, Predictor
 from swc.files.scores import Bin, Scores
@@ -97,11 +97,11 @@ class _Opened:
     arithmetic: Arithmetic
     device: str
     batch: int
-    shelf: Shelf
+    cache: PredictionCache
 
     def predict(self, split: Split, name: str) -> tuple[Tensor, Tensor]:
         """Probabilities [M, N, C] and labels [N] of a split, whose predictions are kept under `name`."""
-        return self._probabilities(*self.shelf.predictions(name, split, lambda: self._logits(split)))
+        return self._probabilities(*self.cache.predictions(name, split, lambda: self._logits(split)))
 
     def predict_again(self, split: Split) -> tuple[Tensor, Tensor]:
         """As `predict`, of which nothing is kept."""
@@ -158,8 +158,8 @@ def _open(build: Build, asked: Asked, sink: Sink, announce: Callable[[str], None
     dataset.report(sink)
     recipe = spec.training.recipe
     arithmetic = choose_arithmetic(recipe.precision, device)
-    shelf = Shelf(build.folder / "eval", saved, arithmetic, digest_of_own(spec), asked.keep, announce)
-    return _Opened(build, saved, saved.ensemble(device), dataset, arithmetic, device, recipe.batch, shelf)
+    cache = PredictionCache(build.folder / "eval", saved, arithmetic, digest_of_own(spec), asked.keep, announce)
+    return _Opened(build, saved, saved.ensemble(device), dataset, arithmetic, device, recipe.batch, cache)
 
 
 def _tell_dependence(opened: _Opened, sink: Sink) -> None:
@@ -185,7 +185,7 @@ def _costs(opened: _Opened, asked: Asked) -> tuple[Cost, ...]:
 
 
 def _outliers(opened: _Opened, familiar: Tensor, name: str, split: Split) -> Outliers:
-    theirs, _ = opened.predict(split.to(opened.device), shelf_name(name))
+    theirs, _ = opened.predict(split.to(opened.device), cache_name(name))
     # between one member's prediction and which member it is of there is no information
     measures = MEASURES if len(familiar) > 1 else tuple(name for name in MEASURES if name != "information")
     found = tuple((measure, detect(familiar, theirs, measure)) for measure in measures)

@@ -51,7 +51,7 @@ Facts = dict[str, str]
 
 
 @define(eq=False)
-class Shelf:
+class PredictionCache:
     """The kept predictions of a run: files in `folder`, used where they fit, and written where `keeps` says so.
 
     `code` is the digest of the code of members that is not ours; `announce` says which are used, and which are not.
@@ -136,7 +136,7 @@ def read_predictions(path: Path) -> tuple[Mapping[str, str], Predicted]:
     return note.facts, (logits, labels)
 
 
-def shelf_name(outliers: str) -> str:
+def cache_name(outliers: str) -> str:
     """Under which name predictions for another data set, or a folder of images, are kept."""
     if outliers in DATASETS:
         return f"predictions_{outliers}"

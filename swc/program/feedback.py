@@ -1,4 +1,4 @@
-"""Feedback: what training measured, by id, for the compiler to re-share with.
+"""Feedback: what training measured, by id, for the next recompile.
 
 Ids are those of the graph the runtime was compiled from: layers (`member.path`) for clusters, slots
 (`member.path#level`) for coefficients. Sources: docs/explanation/method.md.

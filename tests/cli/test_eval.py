@@ -22,7 +22,7 @@ from swc.diagnostics.catalogue.evaluation import TooManySubsets
 from swc.diagnostics.catalogue.files import OutputUnwritable
 from swc.evaluate import measure
 from swc.evaluate.measure import _subsets
-from swc.evaluate.prediction_cache import Shelf, facts_of, read_predictions
+from swc.evaluate.prediction_cache import PredictionCache, facts_of, read_predictions
 from swc.files import checksums
 from swc.program.datasets import DATASETS
 from swc.running.checkpoints import open_trained
@@ -207,22 +207,24 @@ def test_kept_predictions_need_no_second_pass(run: Place, monkeypatch: pytest.Mo
     assert evaluated(run, "--keep") == first
 
 
-def changed_weights(shelf: Shelf) -> None:
-    name = next(name for name in shelf.saved.tensors if name.startswith("state/bank/"))
-    shelf.saved.tensors[name] = shelf.saved.tensors[name] + 1
+def changed_weights(cache: PredictionCache) -> None:
+    name = next(name for name in cache.saved.tensors if name.startswith("state/bank/"))
+    cache.saved.tensors[name] = cache.saved.tensors[name] + 1
 
 
-def changed_precision(shelf: Shelf) -> None:
-    shelf.arithmetic = evolve(shelf.arithmetic, dtype=torch.bfloat16)
+def changed_precision(cache: PredictionCache) -> None:
+    cache.arithmetic = evolve(cache.arithmetic, dtype=torch.bfloat16)
 
 
 @pytest.mark.parametrize(("change", "what"), [(changed_weights, "weights"), (changed_precision, "precision")])
-def test_predictions_of_something_else_are_not_used(shelf: Shelf, change: Callable[[Shelf], None], what: str) -> None:
-    change(shelf)
+def test_predictions_of_something_else_are_not_used(
+    cache: PredictionCache, change: Callable[[PredictionCache], None], what: str
+) -> None:
+    change(cache)
     told: list[str] = []
-    shelf.announce = told.append
-    shelf.predictions("some", split(0), lambda: (torch.zeros(2, 3, 4), torch.zeros(3)))
-    assert told == [f"{shelf.folder}/some.safetensors is of other {what}: predictions are recomputed"]
+    cache.announce = told.append
+    cache.predictions("some", split(0), lambda: (torch.zeros(2, 3, 4), torch.zeros(3)))
+    assert told == [f"{cache.folder}/some.safetensors is of other {what}: predictions are recomputed"]
 
 
 def split(seed: int, **facts: object) -> MemorySplit:
@@ -231,20 +233,20 @@ def split(seed: int, **facts: object) -> MemorySplit:
 
 
 @pytest.fixture
-def shelf(run: Place, tmp_path: Path) -> Shelf:
+def cache(run: Place, tmp_path: Path) -> PredictionCache:
     """One that keeps predictions for `split(0)`, but writes no more."""
     saved = open_trained(run.build())
-    made = Shelf(tmp_path, saved, Arithmetic("cpu", torch.float32, ""), "", True, lambda _: None)
+    made = PredictionCache(tmp_path, saved, Arithmetic("cpu", torch.float32, ""), "", True, lambda _: None)
     made.predictions("some", split(0), lambda: (torch.ones(2, 3, 4), torch.arange(3)))
-    return Shelf(tmp_path, saved, made.arithmetic, "", False, lambda _: None)
+    return PredictionCache(tmp_path, saved, made.arithmetic, "", False, lambda _: None)
 
 
-def test_predictions_for_other_images_are_not_used(shelf: Shelf) -> None:
+def test_predictions_for_other_images_are_not_used(cache: PredictionCache) -> None:
     told: list[str] = []
-    shelf.announce = told.append
+    cache.announce = told.append
 
     def asked(images: MemorySplit) -> float:
-        return float(shelf.predictions("some", images, lambda: (torch.zeros(2, 3, 4), torch.arange(3)))[0].max())
+        return float(cache.predictions("some", images, lambda: (torch.zeros(2, 3, 4), torch.arange(3)))[0].max())
 
     assert asked(split(0)) == 1.0
     assert (asked(split(1)), asked(split(0, mean=(0.5,))), asked(evolve(split(0), labels=torch.ones(3)))) == (0, 0, 0)
@@ -255,23 +257,23 @@ def test_predictions_for_other_images_are_not_used(shelf: Shelf) -> None:
     ]
 
 
-def test_a_damaged_file_of_predictions_is_not_used(shelf: Shelf) -> None:
-    path = shelf.folder / "some.safetensors"
+def test_a_damaged_file_of_predictions_is_not_used(cache: PredictionCache) -> None:
+    path = cache.folder / "some.safetensors"
     data = bytearray(path.read_bytes())
     data[-1] ^= 1
     path.write_bytes(bytes(data))
     told: list[str] = []
-    shelf.announce = told.append
-    logits, _ = shelf.predictions("some", split(0), lambda: (torch.zeros(2, 3, 4), torch.arange(3)))
+    cache.announce = told.append
+    logits, _ = cache.predictions("some", split(0), lambda: (torch.zeros(2, 3, 4), torch.arange(3)))
     assert logits.max() == 0 and "its checksum does not match" in told[0]
     path.write_bytes(bytes(data[:100]))
-    shelf.predictions("some", split(0), lambda: (torch.zeros(2, 3, 4), torch.arange(3)))
+    cache.predictions("some", split(0), lambda: (torch.zeros(2, 3, 4), torch.arange(3)))
     assert "is damaged (it holds no predictions" in told[1]
 
 
-def test_predictions_of_other_code_of_members_are_not_used(run: Place, shelf: Shelf) -> None:
+def test_predictions_of_other_code_of_members_are_not_used(run: Place, cache: PredictionCache) -> None:
     told: list[str] = []
-    other = evolve(shelf, code="0" * 64, announce=told.append)
+    other = evolve(cache, code="0" * 64, announce=told.append)
     logits, _ = other.predictions("some", split(0), lambda: (torch.zeros(2, 3, 4), torch.arange(3)))
     assert logits.max() == 0 and "is of other code of members" in told[0]
     assert digest_of_own(run.build().spec) == "", "members of our own families have no code to ask for"

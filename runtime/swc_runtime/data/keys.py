@@ -2,7 +2,7 @@
 
 Takes a seed, a phase, an epoch, a purpose and sample numbers; gives integers. Guarantees: a sample's numbers do not
 depend on its place in a batch, on the other samples or on what was drawn before, so that a run can be taken up
-anywhere and a batch be dealt out over devices without changing an image.
+anywhere and a batch be divided among devices without changing an image.
 
 Source of the constants: G. Steele, D. Lea, C. Flood, Fast Splittable Pseudorandom Number Generators, 2014.
 """

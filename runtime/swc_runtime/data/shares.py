@@ -55,7 +55,7 @@ WHOLE = Deal()
 
 
 def deal_of(recipe: Recipe, ranks: Ranks, sync_norms: bool) -> Deal:
-    """Settle how batches are dealt; DiagnosticError where BatchNorm would not see what the recipe says.
+    """Settle how batches are divided among ranks; DiagnosticError where BatchNorm would not see what the recipe says.
 
     Without `norm_batch` and `sync_norms` BatchNorm sees a rank's share, as in the paper (supplementary section 1).
     """

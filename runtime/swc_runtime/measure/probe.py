@@ -40,7 +40,7 @@ NUM_GROUPS = 8
 class GradientSums:
     """Summed gradients of each composed weight by layer id (`member.path`).
 
-    `groups[layer]` is [groups, weight shape]: batches are dealt to the groups in turn; groups that got none are left
+    `groups[layer]` is [groups, weight shape]: batches go to the groups in turn; groups that got none are left
     out. `num_images` counts what was summed over.
     """
 

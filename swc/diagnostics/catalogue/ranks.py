@@ -14,7 +14,7 @@ from swc.diagnostics.diagnostic import Diagnostic
 
 @frozen(kw_only=True)
 class BatchNotDealt(Diagnostic):
-    """A batch cannot be dealt to so many processes in the parts that BatchNorm is to see.
+    """A batch cannot be divided among so many processes in the parts that BatchNorm is to see.
 
     Every process takes the same number of whole parts: of `norm_batch` images where the recipe says so, else of an
     equal share of the batch, and of two images at least. A batch of 128 goes to 2, 4, 8, ... processes; with
@@ -117,7 +117,7 @@ class OtherRanks(Diagnostic):
 
 @frozen(kw_only=True)
 class IdleRanks(Diagnostic):
-    """Members are dealt to the processes (`--placement members`), and there are more processes than members.
+    """Members are divided among the processes (`--placement members`), and there are more processes than members.
 
     Each process runs its members on whole batches, so one without members would have nothing to do. Take as many
     processes as there are members at most, or let the processes share the images of each batch (`--placement images`).
