@@ -3,7 +3,7 @@
     python -m benchmarks.gpu_page build/gpu -o docs/results/gpu/README.md
 
 Takes the folder that was written; gives Markdown. Guarantees: nothing is measured here; a part that failed, was late or
-left nothing is said to have done so; what was tried on the CPU is no result, and is refused.
+left nothing is said to have done so; what was tried on the CPU is not a result, and is refused.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def page_of(folder: Path) -> str:
     """The page; ValueError where the folder holds no such output, or one of the CPU."""
     found = read(folder)
     if found["device"] == "cpu":
-        raise ValueError("this was tried on the CPU, which is no result of a GPU")
+        raise ValueError("this was tried on the CPU, which is not a result of a GPU")
     return "\n".join([*head(found), *(line for part in found["parts"] for line in section(part, folder))]) + "\n"
 
 

@@ -79,7 +79,7 @@ def stepper(side: str, precision: str, batch: int, members: int = 0, faster: str
 
 
 def cases() -> list[tuple[str, int]]:
-    """Precision and batch; bfloat16 only where it is no emulation, as runs choose it."""
+    """Precision and batch; bfloat16 only where it is not an emulation, as runs choose it."""
     native = choose_arithmetic("auto", DEVICE).rounds_to is not None
     return [(precision, batch) for precision, batch in GOALS if native or precision == "float32"]
 

@@ -1,7 +1,7 @@
 """An ensemble as a torch module: banks, coefficients, stored tensors and members.
 
 Takes a `Program`; gives `Ensemble`, which works in any torch loop, and the state by stable ids. Guarantees: its
-parameters are exactly the program's scalars, each owned once; composed weights are no parameters of the members.
+parameters are exactly the program's scalars, each owned once; composed weights are not parameters of the members.
 """
 
 from __future__ import annotations

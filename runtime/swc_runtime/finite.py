@@ -20,7 +20,7 @@ Test = Callable[[Tensor], Tensor]
 
 
 class Watch:
-    """Which of the tensors that may be constants held infinities, or what is no number, when training began."""
+    """Which of the tensors that may be constants held infinities, or what is not a number, when training began."""
 
     def __init__(self, constants: Mapping[str, Tensor]) -> None:
         self._infinite = _named_where(constants, lambda tensor: ~tensor.isfinite())

@@ -1,7 +1,7 @@
 """Streams, colour and JSON for the commands: results go to the output stream, diagnostics to the error stream.
 
 Guarantees: what files, names and errors hold reaches a terminal without its control characters (all output of the
-commands goes through here or `swc.cli.rendering`); no colour where the stream is no terminal or NO_COLOR is set
+commands goes through here or `swc.cli.rendering`); no colour where the stream is not a terminal or NO_COLOR is set
 (FORCE_COLOR overrides the terminal); under `--format json` the output stream holds one JSON document and nothing else.
 """
 
@@ -55,7 +55,7 @@ def give(text: str) -> None:
 def emit(text: str, *, exact: bool = False) -> None:
     """Print a result to the output stream as it is, but for characters that would steer a terminal.
 
-    With `exact` these are kept where the stream is no terminal: the text is somebody's file.
+    With `exact` these are kept where the stream is not a terminal: the text is somebody's file.
     """
     click.echo(text if exact and not sys.stdout.isatty() else printable(text), nl=False)
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def _number(context: click.Context, parameter: click.Parameter, value: float | None) -> float | None:
     if value is not None and isnan(value):  # click's ranges let "nan" through
-        raise click.BadParameter("nan is no number", context, parameter)
+        raise click.BadParameter("nan is not a number", context, parameter)
     return value
 
 

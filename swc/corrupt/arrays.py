@@ -71,11 +71,11 @@ def read_mark(folder: Path) -> Generated | None:
 
 
 def array_of(path: Path) -> NDArray[Any]:
-    """An array that stays in its file; DiagnosticError where that is no whole array."""
+    """An array that stays in its file; DiagnosticError where that is not a whole array."""
     try:
         found: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
-        raise DiagnosticError(UnfitArray(path=str(path), reason=f"it is no whole array ({error})")) from error
+        raise DiagnosticError(UnfitArray(path=str(path), reason=f"it is not a whole array ({error})")) from error
     return found
 
 

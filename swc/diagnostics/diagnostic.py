@@ -27,7 +27,7 @@ class Severity(Enum):
 class Diagnostic:
     """One mistake or warning, as its author reads it; the subclasses are the catalogue, one class for each code.
 
-    A subclass sets `code` and, where it is no error, `severity`; its docstring is what `swc explain CODE` prints.
+    A subclass sets `code` and, where it is not an error, `severity`; its docstring is what `swc explain CODE` prints.
     """
 
     code: ClassVar[str]

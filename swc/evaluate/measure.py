@@ -163,7 +163,7 @@ def _open(build: Build, asked: Asked, sink: Sink, announce: Callable[[str], None
 
 
 def _tell_dependence(opened: _Opened, sink: Sink) -> None:
-    """Warn of members whose outputs are no functions of an image alone, by their answers to a few."""
+    """Warn of members whose outputs are not functions of an image alone, by their answers to a few."""
     images, _ = next(iter(test_batches(opened.dataset.test, ASKED, device=opened.device)))
     if len(images) < FEWEST:
         return

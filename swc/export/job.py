@@ -162,7 +162,7 @@ def reason_of(error: BaseException) -> str:
 
 
 def traits_of(found: Dependence) -> str:
-    """What a program may not be able to follow of a member whose outputs are no functions of one image alone."""
+    """What a program may not be able to follow of a member whose outputs are not functions of one image alone."""
     if not found.is_repeatable:
         return "it gives the same images other outputs each time"
     if found.is_random:

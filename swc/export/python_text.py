@@ -121,7 +121,7 @@ MEMBERS = {{
 
 
 class Ensemble(nn.Module):
-    """The members, and what they share. Every parameter is here once; composed weights are no parameters."""
+    """The members, and what they share. Every parameter is here once; composed weights are not parameters."""
 
     def __init__(self) -> None:
         super().__init__()

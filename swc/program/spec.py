@@ -61,7 +61,7 @@ class Selector:
 class Clusters:
     """The initial clustering: depth bins, one cluster, one per layer place, by shape, or a list.
 
-    `pretraining` is no choice of the author's: layers of `shapeshifter` are not in groups yet
+    `pretraining` is not a choice of the author's: layers of `shapeshifter` are not in groups yet
     (`swc.compiler.passes.regroup`).
     `groups` (for `explicit`): one tuple of globs over `member.path` for each cluster.
     """

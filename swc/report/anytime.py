@@ -37,7 +37,7 @@ MARKS = "osD^vP"
 class Point:
     """A subset: its costs for an image by name (None: not measured), and its scores with their standard errors.
 
-    An error is None where there is one run; a score is None where it is no finite number.
+    An error is None where there is one run; a score is None where it is not a finite number.
     """
 
     costs: dict[str, float | None]

@@ -29,7 +29,7 @@ Points = tuple[tuple[int, float | None], ...]  # epoch over all phases, from 1; 
 class Curves:
     """By member (and `ensemble`): the training loss after each epoch, top-1 on held-out images where it was scored.
 
-    A loss that is no finite number is None.
+    A loss that is not a finite number is None.
 
     `cuts` are the epochs after which the graph or the phase changed, with what was done there.
     """

@@ -194,10 +194,10 @@ def _misfit(scored: Scored) -> str | None:
     if len(scored.reliability) != len(scored.names):
         return "reliability is not of the members and the ensemble"
     if not _has_shape(scored.diversity, len(members), len(members)):
-        return "diversity is no matrix over the members"
+        return "diversity is not a matrix over the members"
     if any(len(line.top1) < 2 for line in scored.interpolations):
         return "interpolations have less than two points"
-    return "corruptions are no matrices of types and severities" if _is_misfit(scored.corruptions) else None
+    return "corruptions are not matrices of types and severities" if _is_misfit(scored.corruptions) else None
 
 
 def _misfit_of_run(scored: Scored, found: Evaluation, spec: Spec) -> str | None:

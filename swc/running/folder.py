@@ -69,7 +69,7 @@ def has_begun(folder: Path, spec: Spec, tables: tuple[LayerTable, ...]) -> bool:
 
 
 def _require_run(folder: Path) -> None:
-    """DiagnosticError for a folder with files in it that is no run's."""
+    """DiagnosticError for a folder with files in it that is not a run's."""
     if not folder.exists():
         return
     files = {path.name for path in folder.iterdir()} if folder.is_dir() else {folder.name}

@@ -76,7 +76,7 @@ def slim_build(build: Build, asked: Asked, sink: Sink, announce: Callable[[str],
 
 
 def _check(spec: Spec) -> None:
-    """DiagnosticError where the members are no widths of a slimmable WRN."""
+    """DiagnosticError where the members are not widths of a slimmable WRN."""
     is_sliced = any(share.policy == "slices" and share.selector.kind not in ("norms", "heads") for share in spec.shares)
     if not is_sliced:
         raise DiagnosticError(SlicesMissing(ensemble=spec.name))

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 LONGEST_LEVEL = 8  # letters of a name that stands level under an axis
 PANELS = (("top1", "top-1 (%)", 100.0), ("nll", "NLL (nats)", 1.0))
-PLAIN = ("nll", "diversity")  # that are no fractions of images
+PLAIN = ("nll", "diversity")  # that are not fractions of images
 METRICS = ("top1", "nll", "ece", "mean_member_top1", "best_member_top1")
 
 

@@ -188,7 +188,7 @@ def imported_by(module: Module) -> frozenset[str]:
     """The outermost modules that a module of the user's own imports anywhere in its text, also within functions.
 
     `COMPUTED` stands for one whose name is only known when the code runs. Relative imports stay in its package, which
-    was read as a whole. Text that is no Python imports nothing.
+    was read as a whole. Text that is not Python imports nothing.
     """
     if not module.is_source:
         return frozenset()

@@ -1,7 +1,7 @@
 """What code this user has consented to: kept by its digest in a folder of the user's own.
 
 Takes `Code`; says whether it may run, and remembers that it may. Guarantees: what is not there, damaged, or in a folder
-that somebody else owns or can write to is no consent; the caller learns what cannot be written down.
+that somebody else owns or can write to is not consent; the caller learns what cannot be written down.
 
     $XDG_STATE_HOME/swc/consent/<digest>.json     the factories, and the hash of every module
     SWC_CONSENT                                   digests, for the processes that a command starts

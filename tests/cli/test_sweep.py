@@ -222,7 +222,7 @@ def test_shipped_sweeps_compile(path: Path) -> None:
         ('spec = "a.sw"\n[vary]\nbeta = [1, 2, 1]', "`beta` has the value 1 twice"),
         ('spec = "a.sw"\nsede = 2', "no key `sede`"),
         ('spec = "a.sw"\nseeds = 0\n[vary]\nbeta = [1]', "at least 1"),
-        ("spec =", "is no sweep"),
+        ("spec =", "is not a sweep"),
     ],
 )
 def test_a_wrong_sweep_file_is_told(tmp_path: Path, text: str, reason: str) -> None:
@@ -250,7 +250,7 @@ def test_wrong_usage_is_told(made: Place, capfd: pytest.CaptureFixture[str]) -> 
         (("tiny.sw", "--vary", "nope=1,2"), ("SW110", "no param `nope`", "`amount`, `rate`, `tau`")),
         (("tiny.sw", "--vary", "spec=1,2"), ("SW110", "no param `spec`")),
         (("tiny.sw", "--vary", "tau=0.1,abc"), ("SW205", "param `tau` is a number")),
-        (("tiny.sw", "--vary", "tau=0.1,)"), ("SW206", "no value for param `tau`")),
+        (("tiny.sw", "--vary", "tau=0.1,)"), ("SW206", "is not a value for param `tau`")),
         (("tiny.sw", "--vary", "tau=0.1", "--ensemble", "nope"), ("SW109", "no ensemble `nope`", "`tiny`")),
         (("tiny.sw", "--vary", "rate=-1,-2"), ("SW202", "--> --vary rate:1:1")),
     ],

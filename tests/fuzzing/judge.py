@@ -1,7 +1,8 @@
 """Whether an input is a find: `python -m fuzzing.judge TARGET FILE` in a process of its own.
 
 Prints one line of JSON: what went wrong, or null; the seconds of CPU; the peak of memory. A find is an exception that
-is no `DiagnosticError`, more than two seconds of CPU, or more than 500 MB beyond what the process took to begin with.
+is not a `DiagnosticError`, more than two seconds of CPU, or more than 500 MB beyond what the process took to begin
+with.
 """
 
 from __future__ import annotations

@@ -99,9 +99,9 @@ def _with_words(found: dict) -> None:
 EDITS = {
     "predictors do not begin with the members": lambda found: found["predictors"].clear(),
     "reliability is not of the members": lambda found: found["reliability"].pop(),
-    "diversity is no matrix": lambda found: found["diversity"][0].pop(),
+    "diversity is not a matrix": lambda found: found["diversity"][0].pop(),
     "interpolations have less than two points": _without_a_line,
-    "corruptions are no matrices": lambda found: found["corruptions"]["types"].pop(),
+    "corruptions are not matrices": lambda found: found["corruptions"]["types"].pop(),
     "it holds no evaluation of one run": _with_words,
 }
 

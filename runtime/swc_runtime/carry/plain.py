@@ -28,6 +28,6 @@ def plain_member(ensemble: Ensemble, number: int) -> nn.Module:
             owner, _, parameter = plan.path.rpartition(".")
             made = nn.Parameter(weight.detach().clone(memory_format=torch.contiguous_format))
             setattr(member.get_submodule(owner), parameter, made)
-    unprotect(member)  # what the project added is no part of it
+    unprotect(member)  # what the project added is not part of it
     member.cpu().eval()  # which gives nothing back where a model's own `train` does not
     return member

@@ -1,9 +1,9 @@
 """Members built again from their sources, with the state that they have in an ensemble.
 
 Takes an ensemble; gives modules that share nothing with it. Guarantees: every parameter and buffer has the values, the
-type, the device and the layout in memory that it has in the ensemble. A module is no value that could be copied: hooks,
-weak references, locks and generators belong to the one that made them, and what a build leaves in plain attributes is
-what a run has that is taken up again.
+type, the device and the layout in memory that it has in the ensemble. A module is not a value that could be copied:
+hooks, weak references, locks and generators belong to the one that made them, and what a build leaves in plain
+attributes is what a run has that is taken up again.
 """
 
 from __future__ import annotations

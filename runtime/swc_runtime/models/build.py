@@ -68,12 +68,12 @@ def _built(kind: str, name: str, arguments: Mapping[str, Any], num_classes: int,
             return _from_torchvision(name, arguments, num_classes)
         case "python":
             return _from_factory(name, arguments, num_classes)
-    raise ValueError(f"`{kind}` is no kind of model: family, torchvision and python are")
+    raise ValueError(f"`{kind}` is not a kind of model: family, torchvision and python are")
 
 
 def _family(name: str) -> Callable[..., nn.Module]:
     if name not in FAMILIES:
-        raise ValueError(f"`{name}` is no family of models: {', '.join(FAMILIES)} are")
+        raise ValueError(f"`{name}` is not a family of models: {', '.join(FAMILIES)} are")
     return FAMILIES[name]
 
 

@@ -24,7 +24,7 @@ class StandardLibraryError(ValueError):
 
 
 class NotAFactoryError(ValueError):
-    """A name stands for something, `found`, that is no factory."""
+    """A name stands for something, `found`, that is not a factory."""
 
     def __init__(self, name: str, found: str) -> None:
         self.found = found

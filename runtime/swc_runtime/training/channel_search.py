@@ -148,7 +148,7 @@ class Slimmer:
         return tuple(size for _, size in sorted(found.items()))
 
     def loss(self, numbers: Numbers) -> float:
-        """The mean cross-entropy of the cut network on all images; infinite where it is no number."""
+        """The mean cross-entropy of the cut network on all images; infinite where it is not a number."""
         state = self.state(numbers)
         total = 0.0
         with torch.no_grad(), self.arithmetic.autocast(), _in_mode(self.module, training=True):

@@ -220,7 +220,7 @@ def _line(form: Form, node: object) -> str:
 
 
 def parse_graph(text: str, origin: str = "") -> Graph:
-    """Read what `print_graph` wrote; `DiagnosticError` with the line where the text is no graph."""
+    """Read what `print_graph` wrote; `DiagnosticError` with the line where the text is not a graph."""
     lines = _logical_lines(text)
     number, first = lines[0] if lines else (1, "")
     head = _read_line(first, number, origin, _read_head)

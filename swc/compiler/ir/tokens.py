@@ -33,7 +33,7 @@ class Tokens:
     """A line cut into tokens, and the place reached in it."""
 
     def __init__(self, line: str) -> None:
-        """Cut the line; ValueError where something in it is no token."""
+        """Cut the line; ValueError where something in it is not a token."""
         self._tokens: list[tuple[str, str]] = []
         self._depth = 0
         self._place = 0
@@ -96,14 +96,14 @@ class Tokens:
         """A whole number."""
         text = self._taken(("number",), "a whole number")
         if not text.lstrip("-").isdigit():
-            raise ValueError(f"`{text}` is no whole number")
+            raise ValueError(f"`{text}` is not a whole number")
         return int(text)
 
     def scalar(self) -> Scalar:
         """A number, a quoted text, or true or false."""
         kind, text = self._next
         if kind == "word" and text not in ("true", "false"):
-            raise ValueError(f"`{text}` is no value")
+            raise ValueError(f"`{text}` is not a value")
         value: Scalar = json.loads(self._taken(("number", "string", "word"), "a value"))
         return value
 
@@ -121,7 +121,7 @@ class Tokens:
         try:
             return tuple(int(size) for size in text.split(",")) if text else ()
         except ValueError as error:
-            raise ValueError(f"`[{text}]` is no shape") from error
+            raise ValueError(f"`[{text}]` is not a shape") from error
 
     def pair(self) -> tuple[int, int]:
         """A shape of two axes."""

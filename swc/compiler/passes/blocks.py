@@ -81,7 +81,7 @@ def _appended(built: Shape, wanted: Shape) -> Cut:
 def grid(shapes: Iterable[Shape]) -> Plan:
     """Cut the union of the shapes at all their edges; a level is a cell, and a shape uses the cells inside it."""
     # 2x3 and 4x1 cut the plane at outputs 2, 4 and inputs 1, 3. 4x1 uses the cells that end at (2, 1) and (4, 1), 2x3
-    # those that end at (2, 1) and (2, 3). No shape holds the fourth, at (4, 3), so it is no level.
+    # those that end at (2, 1) and (2, 3). No shape holds the fourth, at (4, 3), so it is not a level.
     ordered = in_order(shapes)
     cells = _cells(ordered)
     places: dict[tuple[int, int], int] = {}

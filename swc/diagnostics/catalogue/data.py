@@ -85,7 +85,7 @@ class NotAnImageFolder(Diagnostic):
     is_flat: bool = False
 
     def message(self) -> str:
-        return f"`{self.folder}` is no folder of images: {self.reason}"
+        return f"`{self.folder}` is not a folder of images: {self.reason}"
 
     def help(self) -> str:
         if self.is_flat:
@@ -137,7 +137,7 @@ class LabelsOutOfRange(Diagnostic):
 
 @frozen(kw_only=True)
 class ImagesUnreadable(Diagnostic):
-    """Files of a folder of images are no images, or are cut short within their heads.
+    """Files of a folder of images are not images, or are cut short within their heads.
 
     Before a run begins, the head of every file that is not known yet is read; all pixels are decoded beside the first
     epoch, and remembered by the sizes and times of the files. A run that met such a file by chance in a later epoch

@@ -184,7 +184,7 @@ class ChanceNotKept(Diagnostic):
     `forward`. `torch` and `safetensors` hold its state alone and take it. `torch-export` takes it where the program
     draws the same numbers after `torch.manual_seed` as the member does: those of Python and numpy would stand in it as
     constants. ONNX has random numbers of its own, with which nothing can be compared. A member that gives other outputs
-    for the same images and the same random numbers keeps something that is no parameter and no buffer, such as a
+    for the same images and the same random numbers keeps something that is neither a parameter nor a buffer, such as a
     counter or a generator, and no program can hold that.
     """
 

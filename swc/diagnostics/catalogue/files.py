@@ -57,7 +57,7 @@ class FileUnreadable(Diagnostic):
 class FileNotText(Diagnostic):
     """A `.sw` file is not UTF-8 text.
 
-    Specs are UTF-8 text, so that they read the same on every machine. This file holds bytes that are no UTF-8: it is
+    Specs are UTF-8 text, so that they read the same on every machine. This file holds bytes that are not UTF-8: it is
     binary, or was saved by an editor in another encoding such as Latin-1 or UTF-16. Save it again as UTF-8, for
     example with `iconv -f latin1 -t utf-8 old.sw > new.sw`.
     """
@@ -96,7 +96,7 @@ class OutputUnwritable(Diagnostic):
 class SystemRefused(Diagnostic):
     """The operating system refused something that the command needs.
 
-    The disk is full or read-only, or a file belongs to another user. This is no fault in the spec and none in swc.
+    The disk is full or read-only, or a file belongs to another user. Neither the spec nor swc is at fault.
     Put the named cause right and run the command again: every command may be repeated.
     """
 

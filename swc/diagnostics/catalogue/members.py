@@ -85,7 +85,7 @@ class FactoryFailed(Diagnostic):
 
 @frozen(kw_only=True)
 class NoModule(Diagnostic):
-    """A factory returned something that is no `torch.nn.Module`.
+    """A factory returned something that is not a `torch.nn.Module`.
 
     A factory must return the model itself: one `torch.nn.Module` that takes a batch of images and gives a batch of
     logits. Not a tuple, not a checkpoint, not a class: `return Net(width)`, not `return Net`.
@@ -96,7 +96,7 @@ class NoModule(Diagnostic):
     found: str
 
     def message(self) -> str:
-        return f"the factory `{self.name}` returned `{self.found}`, which is no torch.nn.Module"
+        return f"the factory `{self.name}` returned `{self.found}`, which is not a torch.nn.Module"
 
     def help(self) -> str:
         return "let the factory return the model itself"
@@ -241,7 +241,7 @@ class ForwardFailed(Diagnostic):
 
 @frozen(kw_only=True)
 class ExtraState(Diagnostic):
-    """A module of a member's model keeps state that is no tensor (`get_extra_state`).
+    """A module of a member's model keeps state that is not a tensor (`get_extra_state`).
 
     Checkpoints hold tensors and nothing else, so that state would be lost when a run is stopped and goes on. Keep it in
     a buffer (`register_buffer`), or compute it from the arguments of the factory.

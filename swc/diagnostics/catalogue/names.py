@@ -146,7 +146,7 @@ class UnknownArgument(Diagnostic):
 
 @frozen(kw_only=True)
 class UnknownSelector(Diagnostic):
-    """A share block selects layers by a word that is no selector.
+    """A share block selects layers by a word that is not a selector.
 
     A selector is `conv`, `linear`, `all`, or a pattern over layer paths in quotes, such as `share "*.block2.*" {
     ... }`. Patterns need the quotes.
@@ -177,7 +177,7 @@ class UnknownChoice(Diagnostic):
     choices: tuple[str, ...]
 
     def message(self) -> str:
-        return f"`{self.name}` is no {self.what}"
+        return f"`{self.name}` is not a known {self.what}"
 
     def help(self) -> str:
         return offer(self.name, self.choices)

@@ -61,7 +61,7 @@ class AmbiguousPlugIn(Diagnostic):
 class MissingPlugIn(Diagnostic):
     """A build or a run was made with a plug-in that is not installed here.
 
-    What it names is no part of swc: the file says which package it came from, and in which version. Install that
+    What it names is not part of swc: the file says which package it came from, and in which version. Install that
     package beside swc, and open the folder again.
     """
 

@@ -122,7 +122,7 @@ class CheckpointForeign(Diagnostic):
 
 @frozen(kw_only=True)
 class CheckpointSchema(Diagnostic):
-    """A safetensors file is no checkpoint of swc, or one of a version that this swc does not read.
+    """A safetensors file is not a checkpoint of swc, or one of a version that this swc does not read.
 
     Checkpoints carry the number of their layout. Use the version of swc that wrote the file, or train again.
     """
@@ -133,7 +133,7 @@ class CheckpointSchema(Diagnostic):
     known: str
 
     def message(self) -> str:
-        return f"`{self.path}` is no checkpoint of layout {self.known}: found {self.found}"
+        return f"`{self.path}` is not a checkpoint of layout {self.known}: found {self.found}"
 
     def help(self) -> str | None:
         return "use the version of swc that wrote it, or train again"

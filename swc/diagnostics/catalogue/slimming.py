@@ -72,7 +72,7 @@ class SeveralWidest(Diagnostic):
 
 @frozen(kw_only=True)
 class NotSlimmable(Diagnostic):
-    """A member is no `wrn`, the one family whose channel numbers can be given by hand.
+    """A member is not a `wrn`, the one family whose channel numbers can be given by hand.
 
     What the search finds becomes a spec, in which `wrn(..., channels: "...")` names a number for every convolution.
     No other family takes such numbers. Slim an ensemble whose members are all WRNs.
@@ -101,7 +101,7 @@ class UnreadableTarget(Diagnostic):
     found: str
 
     def message(self) -> str:
-        return f"`{self.found}` is no number of multiply-adds"
+        return f"`{self.found}` is not a number of multiply-adds"
 
     def help(self) -> str:
         return "write a part of the widest member, `--flops 50%`, or a number, `--flops 12M`"

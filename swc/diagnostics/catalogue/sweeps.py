@@ -25,7 +25,7 @@ class NotASweep(Diagnostic):
     reason: str
 
     def message(self) -> str:
-        return f"`{self.path}` is no sweep: {self.reason}"
+        return f"`{self.path}` is not a sweep: {self.reason}"
 
     def help(self) -> str:
         return 'write `spec = "../multi_width.sw"`, then `[vary]` and lines such as `beta = [0.1, 0.9]`'

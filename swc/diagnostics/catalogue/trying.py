@@ -98,8 +98,8 @@ class StateElsewhere(Diagnostic):
 class NotTrainable(Diagnostic):
     """A member cannot do something that a run will ask of it; it was asked when it was compiled.
 
-    Each model that is no family of ours takes a step of training, forward and backward, predicts in eval mode, is kept
-    and taken up again, carried over a recompile, and taken out as a plain module. The message says which of these
+    Each model that is not a family of ours takes a step of training, forward and backward, predicts in eval mode, is
+    kept and taken up again, carried over a recompile, and taken out as a plain module. The message says which of these
     failed and how. Found now, it costs seconds; found at the end of a stage, a night.
     """
 

@@ -114,7 +114,7 @@ class WrongSetting(Diagnostic):
 
 @frozen(kw_only=True)
 class MalformedSetting(Diagnostic):
-    """A value set on the command line is no value of the language.
+    """A value set on the command line is not a value of the language.
 
     What stands after the `=` of `--set NAME=VALUE`, or of `--vary NAME=V,...`, is read as in a file: `0.5`, `18M`,
     `50%`, `cifar10`, `"a text"`, `[60, 120]`. Mind the quotes of your shell around spaces and quotes.
@@ -125,7 +125,7 @@ class MalformedSetting(Diagnostic):
     found: str
 
     def message(self) -> str:
-        return f"`{self.found}` is no value for param `{self.name}`"
+        return f"`{self.found}` is not a value for param `{self.name}`"
 
     def help(self) -> str:
         return "write it as in a file: `0.5`, `18M`, `50%`, `cifar10`, `[60, 120]`"
@@ -145,7 +145,7 @@ class UntieOutsidePhase(Diagnostic):
     phase: str
 
     def message(self) -> str:
-        return f"epoch {self.after} is no point to untie at, within the {self.epochs} epochs of phase `{self.phase}`"
+        return f"epoch {self.after} is not a point to untie at, within the {self.epochs} epochs of phase `{self.phase}`"
 
     def help(self) -> str:
         return "choose epochs that rise from clause to clause and lie below the length of the phase"

@@ -49,7 +49,7 @@ class _Option:
 
 def _number(text: str, span: Span) -> t.Number:
     value = number_value(text)
-    assert value is not None, "the scanner has reported what is no number"
+    assert value is not None, "the scanner has reported what is not a number"
     return t.Number(text, value, span)
 
 

@@ -61,7 +61,7 @@ class _Structure:
     tokens: tuple[Token, ...]
     heads: dict[int, str]  # the kind of the definition, item or clause that begins at an offset
     inline: frozenset[int]  # the offsets of the braces of blocks that stay on one line
-    followers: tuple[Token | None, ...]  # for each token the first from there on that is no comment
+    followers: tuple[Token | None, ...]  # for each token the first from there on that is not a comment
 
     @classmethod
     def of(cls, parsed: Parsed) -> _Structure:

@@ -18,7 +18,7 @@ def hierarchical_loss(logits_MBC: Tensor, labels_B: Tensor, weight: float, tempe
 
     Distillation is `temperature`^2 times the cross-entropy of an ensemble of the first 1, 2, 4, ..., M / 2 members
     under the predictions of all M, both at that temperature. It counts with the member that completes the ensemble:
-    the first, the second, the fourth, .... ValueError where M is no power of two.
+    the first, the second, the fourth, .... ValueError where M is not a power of two.
 
     Source: hierarchical distillation, section 3 of Ruiz and Verbeek, Anytime Inference with Distilled Hierarchical
     Neural Ensembles (AAAI 2021), which has the full ensemble supervise the parts of the tree that small ensembles use;
@@ -41,10 +41,12 @@ def label_losses(logits_MBC: Tensor, labels_B: Tensor) -> Tensor:
 
 
 def nested_ensembles(logits_MBC: Tensor) -> Tensor:
-    """Logits [L, B, C] of the ensembles of the first 1, 2, 4, ..., M members; ValueError where M is no power of two."""
+    """Logits [L, B, C] of the ensembles of the first 1, 2, 4, ..., M members; ValueError unless M is a power of two."""
     num_members = len(logits_MBC)
     if num_members < 1 or num_members & (num_members - 1):
-        raise ValueError(f"{num_members} members are no binary tree's leaves: their number must be a power of two")
+        raise ValueError(
+            f"{num_members} members are not the leaves of a binary tree: their number must be a power of two"
+        )
     sizes = [2**level for level in range(num_members.bit_length())]
     return torch.stack([logits_MBC[:size].mean(dim=0) for size in sizes])
 
