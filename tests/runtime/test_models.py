@@ -255,7 +255,7 @@ def test_modules_of_pythons_own_are_not_even_imported(name: str, monkeypatch: py
 def test_unknown_kinds_and_families_are_refused() -> None:
     with pytest.raises(ValueError, match="not a kind of model"):
         meta("keras", "wrn")
-    with pytest.raises(ValueError, match="no family"):
+    with pytest.raises(ValueError, match="not a family"):
         meta("family", "vgg")
 
 
