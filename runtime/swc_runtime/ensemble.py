@@ -14,7 +14,7 @@ import torch
 from attrs import frozen
 from swc.program.model_source import ModelSource
 from swc.program.program import Program
-from swc.program.vocabulary import JOINT_FAMILIES
+from swc.registry.families import FAMILIES
 from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvNd
 
@@ -61,7 +61,7 @@ def host_of(program: Program, name: str) -> str:
 
 
 def _is_joint(source: ModelSource) -> bool:
-    return source.kind == "family" and source.name in JOINT_FAMILIES
+    return source.kind == "family" and FAMILIES[source.name].is_joint
 
 
 ROUNDED = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear)  # what autocast rounds the weights of

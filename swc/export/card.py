@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from swc.compiler.ir.counts import count
 from swc.diagnostics.printable import on_one_line
 from swc.program.model_source import ModelSource
+from swc.registry.families import FAMILIES
 from swc.running.results import read_results
 from swc.show.wording import budget_text, decimal, exact, per_cent, scale_text
 
@@ -103,8 +104,11 @@ def inside_docstring(text: str) -> str:
 def import_of(source: ModelSource) -> tuple[str, str, str]:
     """What must be imported to build a member: module, name, and no alias."""
     match source.kind:
-        case "family":
+        case "family" if source.name in FAMILIES.names:
             return (source.name, source.name, "")
+        case "family":
+            module, _, path = FAMILIES[source.name].implementation.partition(":")
+            return (module, path.partition(".")[0], "")
         case "torchvision":
             return ("torchvision.models", "get_model", "")
         case "python":
@@ -118,7 +122,8 @@ def call_of(source: ModelSource, program: Program) -> str:
     classes = program.data.num_classes
     match source.kind:
         case "family":
-            return f"{source.name}({classes}, {program.data.image_shape}{given})"
+            called = FAMILIES[source.name].implementation.partition(":")[2]
+            return f"{called}({classes}, {program.data.image_shape}{given})"
         case "torchvision":
             return f"get_model({quoted(source.name)}, weights=None, num_classes={classes}{given})"
         case "python":

@@ -14,13 +14,21 @@ from pathlib import Path
 
 from attrs import frozen
 
+from swc.program.model_source import ModelSource
+from swc.registry.families import FAMILIES
+
 PACKAGE = r"swc_runtime\.models"
-FILES = {"mobilenet_v2": "mobilenet"}  # where the file is not called as the family
+
+
+def families_of(sources: Iterable[ModelSource]) -> tuple[str, ...]:
+    """The families of ours among some sources, sorted; those of plug-ins are imported from where they are installed."""
+    return tuple(sorted({one.name for one in sources if one.kind == "family" and one.name in FAMILIES.names}))
 
 
 def family_file(name: str) -> Path:
     """The file that holds a family."""
-    found = find_spec(f"swc_runtime.models.{FILES.get(name, name)}")
+    module = FAMILIES[name].implementation.partition(":")[0] if name in FAMILIES.names else f"swc_runtime.models.{name}"
+    found = find_spec(module)
     assert found is not None and found.origin is not None
     return Path(found.origin)
 

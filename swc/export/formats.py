@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from safetensors.torch import load_file
 
 from swc.export.card import loader
-from swc.export.families import family_files
+from swc.export.families import families_of, family_files
 from swc.export.member_files import MemberFiles
 from swc.folders.store import write_whole
 from swc_runtime.export.formats import (
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 def _loader(job: Job) -> dict[str, float]:
     """The code that builds the members and loads their state: a loader, and the families' own files."""
-    families = sorted({member.source.name for member in job.members if member.source.kind == "family"})
+    families = families_of(member.source for member in job.members)
     files = {file: text for name in families for file, text in family_files(name).items()}
     texts = {"members.py": loader(job.program, job.members, job.classes), **dict(sorted(files.items()))}
     for file, text in texts.items():

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from swc.diagnostics import DiagnosticError
 from swc.diagnostics.catalogue.exporting import ExportDoesNotRun, JointNetwork, OwnFactory
+from swc.export.families import families_of
 from swc.export.job import BATCHES, Job
 from swc.export.python_names import Names, file_stem, names_of
 from swc.export.python_source import python_source
@@ -24,6 +25,7 @@ from swc.files.whole import whole
 from swc.folders.store import write_whole
 from swc.program.program import MemberPlan
 from swc.registry.exporters import EXPORTERS
+from swc.registry.families import FAMILIES
 from swc.system.processes import end, tied
 
 ASK = """
@@ -61,8 +63,10 @@ PYTHON = PythonFile()
 def python_file(job: Job) -> dict[str, float]:
     """Write and try both files; how far the outputs were off, by file."""
     for member in job.members:
-        if member.source.kind == "python":
-            raise DiagnosticError(OwnFactory(member=member.name, factory=member.source.name))
+        source = member.source
+        if source.kind != "torchvision" and not families_of((source,)):
+            factory = source.name if source.kind == "python" else FAMILIES[source.name].implementation
+            raise DiagnosticError(OwnFactory(member=member.name, factory=factory))
     joint = tuple(job.program.members[network.host].name for network in job.ensemble.networks if network.is_joint)
     if joint:
         others = tuple(row.name for row in EXPORTERS.rows if row.takes_joint)

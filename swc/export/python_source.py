@@ -14,7 +14,7 @@ from textwrap import fill
 
 from swc.compiler.ir.graph import Graph
 from swc.export.card import call_of, import_of, inside_docstring, quoted
-from swc.export.families import family_code, import_lines
+from swc.export.families import families_of, family_code, import_lines
 from swc.export.python_names import Names, bank_plans, file_stem, names_of, tensor_plans
 from swc.export.python_text import BANK, ENSEMBLE, HEAD, HELPERS, RULE, STORED, TENSORS, TOLD, TRAINING
 from swc.export.python_weights import INDENT, WIDTH, Call, Layouts, called, code_of, laid_out, tuple_text
@@ -83,7 +83,7 @@ def _head(program: Program, members: Sequence[MemberPlan], used: frozenset[str])
 
 
 def _imports(member: MemberPlan) -> frozenset[tuple[str, str, str]]:
-    if member.source.kind == "family":
+    if families_of((member.source,)):
         return family_code(member.source.name).imports
     return frozenset((import_of(member.source),))
 
@@ -202,7 +202,7 @@ def _weights_of(member: MemberPlan, names: Names, layouts: Layouts) -> str:
 
 def _families(members: Sequence[MemberPlan]) -> Iterable[str]:
     """The code of each family that is used."""
-    for name in sorted({member.source.name for member in members if member.source.kind == "family"}):
+    for name in families_of(member.source for member in members):
         code = family_code(name)
         yield _section(f"{name}: {code.title}", f"\n{code.body}\n")
 

@@ -19,7 +19,9 @@ from attrs import frozen
 from swc.program.choice import Choice
 from swc.program.datasets import DATASETS
 from swc.program.model_source import ModelSource
-from swc.program.vocabulary import FAMILIES, NO_DECAY, POLICIES, STEPS, UPSAMPLINGS
+from swc.program.vocabulary import NO_DECAY, STEPS
+from swc.registry.families import FAMILIES
+from swc.registry.policies import POLICIES, UPSAMPLINGS
 from swc.registry.registry import Registry
 
 NAME = re.compile(r"[^\W\d]\w*")
@@ -77,7 +79,7 @@ RULES: dict[str, Rule | Pairs] = {
     "Member.name": MEMBER,
     "Member.host": HOST,
     "Selector.pattern": WRITTEN,
-    "Share.policy": _among("a sharing policy", POLICIES),
+    "Share.policy": Rule("a sharing policy", POLICIES.find),
     "Share.arguments": ARGUMENTS,
     "Clusters.groups": WRITTEN,
     "Recipe.name": Rule("the name of a recipe", lambda text: text == "" or NAME.fullmatch(text)),
@@ -204,7 +206,7 @@ RULES: dict[str, Rule | Pairs] = {
     "RunsRow.values": Pairs(TEXT, TEXT),
 }
 SOURCES: dict[str, Rule] = {
-    "family": _among("a family", FAMILIES),
+    "family": Rule("a family", FAMILIES.find),
     "torchvision": PLAIN,
     "python": FACTORY,
 }

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any, ClassVar, Self
 
-import attrs
 from attrs import evolve, frozen
 
-from swc.registry.offers import PlugIn
 from swc.registry.registry import Registry
 from swc.registry.row import ArgumentValue
 
@@ -37,18 +34,3 @@ class Choice:
     def with_values(self, **values: ArgumentValue) -> Self:
         """The same with other values for some of its arguments."""
         return evolve(self, arguments=tuple(sorted({**self.values, **values}.items())))
-
-
-def plug_ins_in(data: object) -> tuple[PlugIn, ...]:
-    """Where the choices in some plain data come from that are not ours, each once, sorted."""
-    found = (choice.registry.origin(choice.name) for choice in _choices(data))
-    return tuple(sorted({origin for origin in found if origin is not None}, key=lambda one: (one.kind, one.name)))
-
-
-def _choices(data: object) -> Iterator[Choice]:
-    if isinstance(data, Choice):
-        yield data
-    elif isinstance(data, tuple):
-        yield from (choice for part in data for choice in _choices(part))
-    elif attrs.has(cls := type(data)):
-        yield from (choice for part in attrs.fields(cls) for choice in _choices(getattr(data, part.name)))

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from swc.registry.families import FAMILIES
 from swc.registry.optimisers import OPTIMISERS
+from swc.registry.policies import POLICIES
 from swc.registry.registry import Registry
 from swc.registry.schedules import SCHEDULES
 
-KINDS: dict[str, Registry[Any]] = {registry.kind: registry for registry in (OPTIMISERS, SCHEDULES)}
+KINDS: dict[str, Registry[Any]] = {registry.kind: registry for registry in (FAMILIES, OPTIMISERS, POLICIES, SCHEDULES)}

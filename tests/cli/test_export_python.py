@@ -14,13 +14,13 @@ from attrs import evolve
 from safetensors.torch import load_file, save_file
 from swc.compiler.driver import Compiled, compile_file
 from swc.export import python_file
-from swc.export.families import FILES, family_code, family_files, import_lines
+from swc.export.families import family_code, family_files, import_lines
 from swc.export.python_names import file_stem, names_of
 from swc.export.python_source import python_source
 from swc.export.python_weights import WIDTH, called, code_of, laid_out
 from swc.program.expressions import Combine, Concat, Mix, Resize, Scale, Slice, Stored
 from swc.program.program import SlotPlan, TensorPlan
-from swc.program.vocabulary import FAMILIES, JOINT_FAMILIES
+from swc.registry.families import FAMILIES
 from swc.running.checkpoints import open_trained
 
 from support.runs import Place, trained
@@ -239,15 +239,14 @@ def test_no_name_is_defined_in_two_ways(texts: dict[str, str]) -> None:
 
 
 def test_families_stand_on_their_own() -> None:
-    for family in set(FAMILIES) - set(JOINT_FAMILIES):  # those that `--format python` writes into one file
+    for family in (row.name for row in FAMILIES.rows if not row.is_joint):  # what `--format python` writes
         code = family_code(family)
         assert code.title.endswith(".")
         assert f"def {family}(" in code.body and "import" not in code.body
         assert not [module for module, _, _ in code.imports if module.startswith("swc")]
-    assert set(FILES) <= set(FAMILIES)
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", FAMILIES.names)
 def test_the_files_of_a_family_import_each_other_alone(family: str) -> None:
     files = family_files(family)
     assert f"def {family}(" in files[f"{family}.py"]

@@ -5,23 +5,32 @@ from __future__ import annotations
 import re
 import sys
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
+import torch
 from attrs import evolve
+from swc.compiler.driver import compile_file
 from swc.compiler.ir.counts import count
 from swc.compiler.ir.graph import Graph
 from swc.compiler.ir.text import parse_graph, print_graph
 from swc.compiler.ir.verify import verify
 from swc.compiler.passes.pipeline import run_pipeline
-from swc.compiler.passes.policies import POLICIES
+from swc.compiler.passes.policies import policy_of
 from swc.diagnostics import DiagnosticError, Sink
-from swc.program import vocabulary
+from swc.export.card import call_of, import_of
+from swc.export.families import families_of
+from swc.files.codec import decode, encode
+from swc.language.semantics.check import check_file
 from swc.program.expressions import Scale, Slice, Stored, num_scalars
+from swc.program.program import Program
 from swc.program.spec import Budget, Selector, Share
+from swc.registry.offers import PlugIn
+from swc.registry.policies import POLICIES
 
+from support.plug_ins import install
 from support.wrn_shapes import Net, wrn_context
+from swc_runtime import build
 
 RATE = (("rate", 0.5),)
 
@@ -34,10 +43,9 @@ def graph_of(nets: list[Net], policy: str, *selectors: str, **options: Any) -> G
     return run_pipeline(evolve(context, spec=spec, sink=Sink()), lambda _, graph: verify(graph))
 
 
-def test_the_vocabulary_knows_whose_arguments_and_selectors_these_are() -> None:
-    assert set(vocabulary.POLICY_ARGUMENTS) <= set(POLICIES)
-    vectors = {name for name, policy in POLICIES.items() if policy.least_dims == 1}
-    assert vectors == {name for name, kinds in vocabulary.POLICY_SELECTORS.items() if "norms" in kinds}
+def test_rows_say_who_can_share_vectors() -> None:
+    vectors = {name for name in POLICIES.names if policy_of(name).least_dims == 1}
+    assert vectors == {row.name for row in POLICIES.rows if "norms" in row.selectors}
 
 
 @pytest.mark.parametrize(("policy", "options"), [("rank_one", {"arguments": RATE}), ("slices", {}), ("hard", {})])
@@ -113,15 +121,88 @@ def test_stored_norms_and_heads_begin_as_torchs_own() -> None:
     }
 
 
-def test_the_guide_adds_a_policy_in_sixty_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+SPEC = """
+ensemble e {
+  data digits
+  member a = wrn(depth: 16, width: 1)
+  budget unlimited
+  share conv as by_shape
+}
+"""
+
+
+@pytest.fixture
+def guide(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The class of the guide, installed as a package that offers it; gives its text."""
     page = (Path(__file__).parents[2] / "docs/how-to/new_policy.md").read_text("utf-8")
     (text,) = re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
-    assert len(text.splitlines()) < 60
-    scope: dict[str, Any] = {"__name__": "by_shape"}
-    monkeypatch.setitem(sys.modules, "by_shape", ModuleType("by_shape"))
-    exec(compile(text, "by_shape.py", "exec"), scope)
-    monkeypatch.setitem(POLICIES, "by_shape", scope["ByShape"]())
+    (row,) = re.findall(r"^```text\n(PolicyRow.*?)^```", page, re.MULTILINE | re.DOTALL)
+    row = row.replace("swc.compiler.passes.policies.by_shape", "by_shape")
+    modules = {"by_shape": text, "by_shape_row": f"from swc.registry.policies import PolicyRow\nrow = {row}"}
+    install(tmp_path, "swc-by-shape", {"swc.policies": {"by_shape": "by_shape_row:row"}}, modules)
+    monkeypatch.syspath_prepend(tmp_path)
+    for name in modules:
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    return str(text)
+
+
+def test_the_guide_adds_a_policy_in_sixty_lines(guide: str) -> None:
+    assert len(guide.splitlines()) < 60
     graph = graph_of([(16, 1), (16, 1)], "by_shape", "conv")
     assert parse_graph(print_graph(graph)) == graph
     shapes = {(layer.member, layer.shape) for layer in graph.layers}
     assert count(graph).tensor_scalars == sum(num_scalars(shape) for _, shape in shapes) < count(graph).native_scalars
+
+
+def test_a_package_adds_a_policy_with_nothing_of_ours_changed(guide: str, tmp_path: Path) -> None:
+    path = tmp_path / "e.sw"
+    path.write_text(SPEC, "utf-8")
+    compiled = compile_file(path)
+    origin = PlugIn("sharing policy", "by_shape", "swc-by-shape", "1.2")
+    assert compiled.program.plug_ins == compiled.spec.plug_ins == (origin,)
+    assert decode(encode(compiled.program), Program) == compiled.program
+    own = tmp_path / "own.sw"
+    own.write_text(f"policy by_shape {{ clusters one }}\n{SPEC}", "utf-8")
+    assert check_file(own).plug_ins == ()  # a file's own definition stands before a plug-in's
+
+
+def test_a_package_adds_a_family_with_nothing_of_ours_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    modules = {
+        "swc_small": """
+            from swc.registry.families import FamilyRow
+            from swc.registry.row import ArgumentRow
+            row = FamilyRow(
+                name="small",
+                words="one convolution and a head",
+                implementation="swc_small_net:Small",
+                arguments=(ArgumentRow("channels", "whole number", least=1, most=64, default=8),),
+            )
+        """,
+        "swc_small_net": """
+            from torch import nn
+            class Small(nn.Module):
+                def __init__(self, num_classes, image_shape, *, channels):
+                    super().__init__()
+                    self.conv = nn.Conv2d(image_shape[0], channels, 3, padding=1, bias=False)
+                    self.head = nn.Linear(channels, num_classes)
+                def forward(self, x):
+                    return self.head(self.conv(x).relu().mean((2, 3)))
+        """,
+    }
+    install(tmp_path, "swc-small", {"swc.families": {"small": "swc_small:row"}}, modules)
+    monkeypatch.syspath_prepend(tmp_path)
+    path = tmp_path / "e.sw"
+    members = "  member a[2] = small(channels: 4)\n  member b = small"
+    path.write_text(SPEC.replace("by_shape", "none").replace("  member a = wrn(depth: 16, width: 1)", members), "utf-8")
+    compiled = compile_file(path)
+    assert [table.layers[0].shape for table in compiled.tables] == [(4, 1, 3, 3), (4, 1, 3, 3), (8, 1, 3, 3)]
+    assert [str(one) for one in compiled.spec.plug_ins] == ["family small comes from the plug-in swc-small 1.2"]
+    assert build(compiled.program)(torch.zeros(2, 1, 8, 8)).shape == (3, 2, 10)
+    source = compiled.spec.members[0].source  # an export's loader imports it from where it is installed
+    assert import_of(source) == ("swc_small_net", "Small", "")
+    assert call_of(source, compiled.program) == "Small(10, (1, 8, 8), channels=4)"
+    assert families_of((source,)) == ()
+    net = tmp_path / "swc_small_net.py"  # a plug-in's layers are not taken from the cache: its code may have changed
+    net.write_text(net.read_text("utf-8").replace(", 3, padding=1", ", 5, padding=2"), "utf-8")
+    del sys.modules["swc_small_net"]
+    assert compile_file(path).tables[0].layers[0].shape == (4, 1, 5, 5)

@@ -7,13 +7,13 @@ from attrs import evolve
 from swc.compiler.passes.context import Context
 from swc.compiler.passes.globs import matcher
 from swc.compiler.passes.pipeline import run_pipeline
-from swc.compiler.passes.policies import POLICIES
+from swc.compiler.passes.policies import policy_of
 from swc.compiler.passes.policies.hard import Hard
 from swc.diagnostics import DiagnosticError, Sink
-from swc.program import vocabulary
 from swc.program.expressions import Stored
 from swc.program.layer_table import LayerTable
 from swc.program.spec import Budget, Clusters, Selector, Share, Spec
+from swc.registry.policies import POLICIES
 
 from support.rows import bias, weight
 from support.wrn_shapes import wrn_context
@@ -108,8 +108,7 @@ def test_parameters_deep_in_a_layer_have_the_reason_of_that_layer():
 
 
 def test_the_policies_are_those_of_the_language():
-    assert tuple(POLICIES) == vocabulary.POLICIES
-    assert all(policy.name == name for name, policy in POLICIES.items())
+    assert all(policy_of(row.name).name == row.name and not row.fault() for row in POLICIES.rows)
 
 
 def test_hard_sharing_reads_one_tensor_per_place_and_shape():

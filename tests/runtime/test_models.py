@@ -8,11 +8,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from swc.program import vocabulary
+from swc.registry.families import FAMILIES
 from torch import nn
 
 from swc_runtime.models import (
-    FAMILIES,
     ElsewhereError,
     NoModuleError,
     NotAFactoryError,
@@ -154,13 +153,13 @@ def test_mobilenet_keeps_four_pixels_of_a_small_image() -> None:
     assert size(small) == size(meta("torchvision", "mobilenet_v2"))
 
 
-def test_registry_agrees_with_the_vocabulary() -> None:
-    assert set(FAMILIES) == set(vocabulary.FAMILIES)
-    for name, arguments in vocabulary.FAMILIES.items():
-        taken = {p.name: p for p in signature(FAMILIES[name]).parameters.values() if p.kind is p.KEYWORD_ONLY}
-        outputs = {"outputs"} if name in vocabulary.JOINT_FAMILIES else set()
-        assert set(taken) == {argument.name for argument in arguments} | outputs
-        for argument in arguments:
+def test_rows_agree_with_the_models() -> None:
+    for row in FAMILIES.rows:
+        taken = {p.name: p for p in signature(row.load()).parameters.values() if p.kind is p.KEYWORD_ONLY}
+        outputs = {"outputs"} if row.is_joint else set()
+        assert set(taken) == {argument.name for argument in row.arguments} | outputs
+        assert not row.fault()
+        for argument in row.arguments:
             default = taken[argument.name].default
             assert argument.default == (None if default is taken[argument.name].empty else default)
 
@@ -260,7 +259,7 @@ def test_unknown_kinds_and_families_are_refused() -> None:
 
 
 def test_the_depths_of_the_language_are_those_of_the_models() -> None:
-    (resnet_depth, *_), (wrn_depth, *_) = vocabulary.FAMILIES["resnet"], vocabulary.FAMILIES["wrn"]
+    (resnet_depth, *_), (wrn_depth, *_) = (FAMILIES[name].arguments for name in ("resnet", "wrn"))
     assert resnet_depth.among == tuple(STAGES)
     assert (wrn_depth.least, wrn_depth.every, wrn_depth.most) == (10, 6, 9_994)
     assert [blocks_per_stage(depth) for depth in (10, 16, 22, 9_994)] == [1, 2, 3, 1665]

@@ -21,7 +21,7 @@ from swc.program.program import SCHEMA, BankPlan, MemberPlan, PrivatePlan, Progr
 from swc.program.spec import Budget, Member, Selector, Share, Spec
 from swc.program.stages import stages
 from swc.program.training import Phase, Recipe, SplitClusters, Training, UntieCoefficients
-from swc.program.vocabulary import UPSAMPLINGS
+from swc.registry.policies import UPSAMPLINGS
 
 from support.rows import head, weight
 

@@ -28,7 +28,8 @@ from swc.compiler.ir.text import parse_graph, print_graph
 from swc.diagnostics import DiagnosticError
 from swc.program.expressions import Combine, Concat, Expression, Mix, Resize, Scale, Slice, Stored
 from swc.program.model_source import ModelSource
-from swc.program.vocabulary import FAMILIES, UPSAMPLINGS
+from swc.registry.families import FAMILIES
+from swc.registry.policies import UPSAMPLINGS
 
 from support.graphs import small_graph
 

@@ -1,10 +1,9 @@
-"""The torch modules members are made of; imports nothing of swc."""
+"""The torch modules members are made of; of swc only `build` imports anything, which families there are."""
 
-from swc_runtime.models.build import FAMILIES, NoModuleError, build_model, offered_arguments
+from swc_runtime.models.build import NoModuleError, build_model, offered_arguments
 from swc_runtime.models.factories import ElsewhereError, NotAFactoryError, StandardLibraryError, find_factory
 
 __all__ = [
-    "FAMILIES",
     "ElsewhereError",
     "NoModuleError",
     "NotAFactoryError",

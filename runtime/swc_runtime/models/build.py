@@ -11,28 +11,12 @@ from inspect import Parameter, signature
 from typing import Any
 
 import torch
+from swc.registry.families import FAMILIES
 from torch import nn
 
 from swc_runtime.models.factories import find_factory
-from swc_runtime.models.hne import hne
-from swc_runtime.models.mimo import mimo
-from swc_runtime.models.mobilenet import mobilenet_v2
-from swc_runtime.models.msdnet import msdnet
-from swc_runtime.models.packed import packed
-from swc_runtime.models.resnet import resnet
-from swc_runtime.models.wrn import wrn
 
 ImageShape = tuple[int, int, int]
-
-FAMILIES: dict[str, Callable[..., nn.Module]] = {
-    "wrn": wrn,
-    "resnet": resnet,
-    "mobilenet_v2": mobilenet_v2,
-    "mimo": mimo,
-    "packed": packed,
-    "msdnet": msdnet,
-    "hne": hne,
-}
 
 
 class NoModuleError(ValueError):
@@ -74,7 +58,8 @@ def _built(kind: str, name: str, arguments: Mapping[str, Any], num_classes: int,
 def _family(name: str) -> Callable[..., nn.Module]:
     if name not in FAMILIES:
         raise ValueError(f"`{name}` is not a family of models: {', '.join(FAMILIES)} are")
-    return FAMILIES[name]
+    found: Callable[..., nn.Module] = FAMILIES.load(name)
+    return found
 
 
 def _from_torchvision(name: str, arguments: Mapping[str, Any], num_classes: int) -> nn.Module:

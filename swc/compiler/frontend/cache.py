@@ -21,6 +21,7 @@ from swc.files.codec import decode, encode
 from swc.program.datasets import DataFacts
 from swc.program.layer_table import LayerTable
 from swc.program.model_source import ModelSource
+from swc.registry.families import FAMILIES
 from swc.system.cache import keep, kept
 
 DISTRIBUTIONS = ("torch", "torchvision", "swc")
@@ -50,6 +51,9 @@ def store(source: ModelSource, data: DataFacts, table: LayerTable, code: str = "
 
 
 def _is_cacheable(source: ModelSource, code: str) -> bool:
+    """Of a plug-in's family none is kept: its code may change under one version."""
+    if source.kind == "family" and FAMILIES.origin(source.name) is not None:
+        return False
     return source.kind != "python" or bool(code)
 
 

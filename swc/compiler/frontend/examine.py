@@ -36,7 +36,7 @@ from swc.program.datasets import DataFacts
 from swc.program.layer_table import LayerTable
 from swc.program.model_source import ModelSource
 from swc.program.training import Recipe
-from swc.program.vocabulary import JOINT_FAMILIES
+from swc.registry.families import FAMILIES
 from swc_runtime.data.shares import SMALLEST, part_sizes
 from swc_runtime.members.logits import check_logits
 from swc_runtime.members.seeds import seeded
@@ -155,7 +155,7 @@ def _tried(
 
 def _outputs(source: ModelSource) -> int | None:
     """How many predictions a joint network gives; None for any other."""
-    is_joint = source.kind == "family" and source.name in JOINT_FAMILIES
+    is_joint = source.kind == "family" and FAMILIES[source.name].is_joint
     return int(source.given()["outputs"]) if is_joint else None
 
 

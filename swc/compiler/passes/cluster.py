@@ -23,7 +23,7 @@ from swc.compiler.passes.budget import (
 from swc.compiler.passes.clustering import Group, empty_bins, initial_groups
 from swc.compiler.passes.context import Context
 from swc.compiler.passes.levels import minimum_scalars
-from swc.compiler.passes.policies import POLICIES
+from swc.compiler.passes.policies import policy_of
 from swc.compiler.passes.select import layers_by_share
 from swc.diagnostics.catalogue.clusters import BudgetBelowMinimum
 from swc.program.expressions import num_scalars
@@ -55,7 +55,7 @@ def _blocks(graph: Graph, spec: Spec) -> tuple[Block, ...]:
     return tuple(
         (number, share, layers)
         for number, (share, layers) in enumerate(layers_by_share(graph, spec))
-        if layers and POLICIES[share.policy].has_banks
+        if layers and policy_of(share.policy).has_banks
     )
 
 

@@ -9,7 +9,7 @@ from attrs import evolve, frozen
 
 from swc.compiler.ir.graph import Graph
 from swc.compiler.passes.context import Context
-from swc.compiler.passes.policies import POLICIES
+from swc.compiler.passes.policies import policy_of
 from swc.compiler.passes.regroup import spec_of_revision
 from swc.compiler.passes.select import layers_by_share
 
@@ -26,6 +26,6 @@ class Express:
             weight.layer: weight
             for share, layers in layers_by_share(graph, spec_of_revision(context))
             if layers
-            for weight in POLICIES[share.policy].weights(graph, layers, share)
+            for weight in policy_of(share.policy).weights(graph, layers, share)
         }
         return evolve(graph, weights=tuple(weights[layer.id] for layer in graph.layers))

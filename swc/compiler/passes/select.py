@@ -12,7 +12,7 @@ from attrs import evolve, frozen
 
 from swc.compiler.ir.graph import Graph, Layer, LayerKind, Member, Private
 from swc.compiler.passes.context import Context
-from swc.compiler.passes.policies import POLICIES
+from swc.compiler.passes.policies import policy_of
 from swc.compiler.passes.selectors import BROAD, PRECISE, ROLES, id_of, taken_by
 from swc.diagnostics import Sink
 from swc.diagnostics.catalogue.clusters import SelectedTwice
@@ -91,7 +91,7 @@ def _layers(table: LayerTable, owners: Owners, spec: Spec) -> list[Layer]:
 
 def _composed(table: LayerTable, owners: Owners, spec: Spec) -> list[ParameterRow]:
     owned = [(row, owners.get(id_of(table.member, _place(row)))) for row in table.parameters]
-    return [row for row, share in owned if share is not None and POLICIES[spec.shares[share].policy].composes]
+    return [row for row, share in owned if share is not None and policy_of(spec.shares[share].policy).composes]
 
 
 def _layer(member: str, index: int, row: ParameterRow, owners: Owners) -> Layer:

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable
 from attrs import evolve
 
 from swc.compiler.passes.globs import is_plain, matcher
-from swc.compiler.passes.policies import POLICIES
+from swc.compiler.passes.policies import policy_of
 from swc.diagnostics import Sink
 from swc.diagnostics.catalogue.clusters import NothingSelected, NothingSharable
 from swc.program.layer_table import LayerTable, ParameterRow
@@ -75,7 +75,7 @@ def _taken_by_role(share: Share, tables: tuple[LayerTable, ...], sink: Sink) -> 
         id_of(table.member, row.name)
         for table in tables
         for row in table.parameters
-        if row.role == ROLES[share.selector.kind] and len(row.shape) >= POLICIES[share.policy].least_dims
+        if row.role == ROLES[share.selector.kind] and len(row.shape) >= policy_of(share.policy).least_dims
     ]
     if not taken:
         sink.report(NothingSelected(span=share.selector.span, selector=words(share.selector)))
@@ -86,7 +86,7 @@ def _reason(row: ParameterRow, share: Share) -> str:
     """Why a block does not take a parameter that its selector names; "" where it does."""
     if row.obstacle or (row.aside and not _is_written_out(share.selector)):
         return row.obstacle or row.aside
-    if len(row.shape) < POLICIES[share.policy].least_dims:
+    if len(row.shape) < policy_of(share.policy).least_dims:
         return f"a vector, which `{share.policy}` does not make"
     return ""
 

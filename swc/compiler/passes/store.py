@@ -14,7 +14,7 @@ from attrs import evolve, frozen
 from swc.compiler.ir.graph import Graph, Layer, Tensor
 from swc.compiler.passes.budget import apportioned, template_allowance
 from swc.compiler.passes.context import Context
-from swc.compiler.passes.policies import POLICIES, Policy, Room
+from swc.compiler.passes.policies import Policy, Room, policy_of
 from swc.compiler.passes.regroup import group_lines, spec_of_revision
 from swc.compiler.passes.select import layers_by_share
 from swc.diagnostics import Severity
@@ -35,7 +35,7 @@ class Store:
         context.notes.extend(group_lines(context))
         blocks = {n: block for n, block in enumerate(layers_by_share(graph, spec_of_revision(context))) if block[1]}
         # Two rounds: what is left for the fillers is known only when the others' tensors are.
-        fillers = {number for number, (share, _) in blocks.items() if POLICIES[share.policy].fills_room}
+        fillers = {number for number, (share, _) in blocks.items() if policy_of(share.policy).fills_room}
         made = {n: _tensors(block, None, context) for n, block in blocks.items() if n not in fillers}
         fixed = evolve(graph, tensors=_in_order(made))
         rooms = _rooms(fixed, blocks, context.spec)
@@ -49,7 +49,7 @@ def _in_order(made: Mapping[int, Sequence[Tensor]]) -> tuple[Tensor, ...]:
 
 def _tensors(block: Block, room: Room | None, context: Context) -> tuple[Tensor, ...]:
     share, layers = block
-    policy: Policy = POLICIES[share.policy]
+    policy: Policy = policy_of(share.policy)
     found = policy.complaints(layers, share, room)
     for complaint in found:
         context.sink.report(complaint)
@@ -65,7 +65,7 @@ def _rooms(graph: Graph, blocks: Mapping[int, Block], spec: Spec) -> dict[int, R
     natives = {
         number: sum(num_scalars(layer.shape) for layer in layers)
         for number, (share, layers) in blocks.items()
-        if POLICIES[share.policy].has_banks or POLICIES[share.policy].fills_room
+        if policy_of(share.policy).has_banks or policy_of(share.policy).fills_room
     }
     parts = apportioned(max(0, allowance), tuple(natives.values()))
     pays = spec.budget.kind == "parameters"

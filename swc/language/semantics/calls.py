@@ -6,13 +6,13 @@ are reported; the mapping follows the signature's order.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import islice, pairwise
 from typing import Any, TypeVar
 
 from attrs import evolve, frozen
 
-from swc.diagnostics import DiagnosticError, catalogue
+from swc.diagnostics import DiagnosticError, Span, catalogue
 from swc.language.semantics import values
 from swc.language.semantics.scope import Scope, show
 from swc.language.syntax.tree import Amount, Argument, Call, ListOf, Value
@@ -93,13 +93,23 @@ def bind_given(call: Call, scope: Scope, declared: tuple[ArgumentRow, ...]) -> d
 def row_of(name: Value, registry: Registry[R], scope: Scope) -> R | None:
     """The row that a name stands for, ours or a plug-in's; None where there is none, which is reported."""
     word = values.word_of(scope.settle(name)) or ""
+    # `choice` says why there is none
+    return row_named(
+        word, registry, name.span, scope, lambda: values.choice(name, scope, registry.kind, registry.choices())
+    )
+
+
+def row_named(
+    name: str, registry: Registry[R], span: Span, scope: Scope, report_unknown: Callable[[], object]
+) -> R | None:
+    """The row of a name, ours or a plug-in's; None where there is none or it is broken, which is reported at `span`."""
     try:
-        row = registry.find(word)
+        row = registry.find(name)
     except DiagnosticError as error:
-        scope.sink.report(evolve(error.diagnostics[0], span=name.span))
+        scope.sink.report(evolve(error.diagnostics[0], span=span))
         return None
     if row is None:
-        values.choice(name, scope, registry.kind, registry.choices())  # which says why
+        report_unknown()
     return row
 
 

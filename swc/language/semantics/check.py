@@ -22,12 +22,13 @@ from swc.language.semantics.settings import apply_settings
 from swc.language.semantics.sharing import check_policy, defaults_of, read_share
 from swc.language.semantics.training import check_recipe, read_training
 from swc.language.syntax import tree
-from swc.program.choice import plug_ins_in
 from swc.program.datasets import DATASETS, DataFacts
+from swc.program.plug_ins import plug_ins_in
 from swc.program.spec import Budget, Member, Share, Spec
 from swc.program.steps import StepPlan
 from swc.program.training import Training
-from swc.program.vocabulary import STEP_FAMILIES, STEPS_NEEDED
+from swc.program.vocabulary import STEP_FAMILIES
+from swc.registry.families import FAMILIES
 
 Item = TypeVar("Item")
 Items = tuple[tree.EnsembleItem, ...]
@@ -166,7 +167,7 @@ def _spec(ensemble: tree.Ensemble, library: Library, settings: Mapping[str, str]
     _check_image_sizes(items, data, training, scope)
     _warn_unused(ensemble, scope)
     train = next(iter(_of(items, tree.Train)), None)
-    plug_ins = plug_ins_in((training,))
+    plug_ins = plug_ins_in((members, shares, training))
     scope.defaults.extend(map(str, plug_ins))
     return Spec(
         name=ensemble.name.text,
@@ -222,7 +223,8 @@ def _check_step(items: Items, step: StepPlan, members: tuple[Member, ...], scope
         span = _of(items, tree.Step)[0].span
         scope.sink.report(catalogue.StepWithoutMembers(span=span, step=step.name, family=family))
     for member in members:
-        if member.source.name in STEPS_NEEDED and step.name != (needed := STEPS_NEEDED[member.source.name]):
+        needed = FAMILIES[member.source.name].step if member.source.kind == "family" else ""
+        if needed and step.name != needed:
             scope.sink.report(catalogue.MembersWithoutStep(span=member.span, family=member.source.name, step=needed))
             break
     num_networks = sum(not member.host for member in members)

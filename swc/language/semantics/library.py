@@ -18,7 +18,7 @@ from swc.language.semantics.extent import Extent
 from swc.language.syntax.parser import parse_text
 from swc.language.syntax.tree import WORDS, Ensemble, File, Import, Policy, Recipe, Share, Train
 from swc.program.limits import FILES, LEVELS, TEXT_BYTES
-from swc.program.vocabulary import POLICIES
+from swc.registry.policies import POLICIES
 from swc.system import resources
 
 D = TypeVar("D")
@@ -169,7 +169,7 @@ class _Reader:
             self._report(
                 catalogue.DuplicateDefinition(span=definition.name.span, name=name, kind=kind, first=f"at {first.span}")
             )
-        elif isinstance(definition, Policy) and name in POLICIES:
+        elif isinstance(definition, Policy) and name in POLICIES.names:  # of plug-ins nothing is read here
             self._report(
                 catalogue.DuplicateDefinition(span=definition.name.span, name=name, kind=kind, first="by the language")
             )

@@ -13,7 +13,7 @@ from attrs import evolve
 
 from swc.diagnostics import Diagnostic, Span, catalogue
 from swc.language.semantics import values
-from swc.language.semantics.calls import Signature, bind, bind_declared
+from swc.language.semantics.calls import Signature, bind, bind_declared, row_named
 from swc.language.semantics.scope import Scope, scalar
 from swc.language.syntax import tree
 from swc.program.datasets import DATASETS, DataFacts
@@ -21,7 +21,8 @@ from swc.program.limits import CLASSES, MEMBERS, PIXELS
 from swc.program.model_source import Argument, ModelSource
 from swc.program.spec import Budget, Member
 from swc.program.steps import StepPlan
-from swc.program.vocabulary import FAMILIES, JOINT_FAMILIES, STEPS
+from swc.program.vocabulary import STEPS
+from swc.registry.families import FAMILIES
 from swc.registry.ranges import Range
 
 TOGETHER = "ensemble"  # what tables and records call all members together
@@ -81,7 +82,7 @@ def read_members(items: tuple[tree.Member, ...], scope: Scope) -> tuple[Member, 
 
 def _members(item: tree.Member, scope: Scope, left: int) -> Iterator[Member]:
     source = _source(item.source, scope, f"member {item.name.text}")
-    is_joint = source.kind == "family" and source.name in JOINT_FAMILIES
+    is_joint = source.kind == "family" and FAMILIES[source.name].is_joint
     count = 1 if item.count is None else values.whole(item.count, scope, "a number of members", values.FEW)
     scope.extent.take(count, item.span, scope.sink)
     if count > left:
@@ -117,12 +118,16 @@ def _source(call: tree.Call, scope: Scope, where: str) -> ModelSource:
         return _named_model(call, scope, "torchvision", "name")
     if name == "python":
         return _named_model(call, scope, "python", "factory")
-    if name not in FAMILIES:
-        families = (*FAMILIES, "python", "torchvision")
-        scope.sink.report(catalogue.UnknownFamily(span=call.name.span, name=name, families=families))
+    row = row_named(name, FAMILIES, call.name.span, scope, lambda: _unknown_family(call, scope))
+    if row is None:
         return ModelSource("family", "wrn")
-    arguments = bind_declared(call, scope, FAMILIES[name], where)
+    arguments = bind_declared(call, scope, row.arguments, where)
     return ModelSource("family", name, tuple(sorted(arguments.items())))
+
+
+def _unknown_family(call: tree.Call, scope: Scope) -> None:
+    families = (*FAMILIES.choices(), "python", "torchvision")
+    scope.sink.report(catalogue.UnknownFamily(span=call.name.span, name=call.name.text, families=families))
 
 
 def _named_model(call: tree.Call, scope: Scope, kind: str, key: str) -> ModelSource:

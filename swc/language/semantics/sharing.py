@@ -12,7 +12,7 @@ from attrs import define, field
 
 from swc.diagnostics import Span, catalogue
 from swc.language.semantics import values
-from swc.language.semantics.calls import Signature, bind, bind_declared, bind_known, settle_all
+from swc.language.semantics.calls import Signature, bind, bind_declared, bind_known, row_named, settle_all
 from swc.language.semantics.library import Table
 from swc.language.semantics.scope import Scope
 from swc.language.syntax import tree
@@ -24,12 +24,9 @@ from swc.program.vocabulary import (
     COEFFICIENTS,
     INITIALISATIONS,
     OBJECTIVES,
-    POLICIES,
-    POLICY_ARGUMENTS,
-    POLICY_ITEMS,
-    POLICY_SELECTORS,
     SELECTORS,
 )
+from swc.registry.policies import POLICIES
 
 RULES = ("even", "optimal")
 
@@ -69,16 +66,27 @@ def _add_policy(
     if name in chain:
         circle = (*chain[chain.index(name) :], name)
         scope.sink.report(catalogue.ExtendsCycle(span=call.span, word="as", chain=circle))
-    elif name in POLICIES:
-        stated.policy = name
-        stated.arguments = bind_declared(call, scope, POLICY_ARGUMENTS.get(name, ()), f"share as {name}")
-    elif len(chain) > LEVELS:
+    elif name in policies and len(chain) > LEVELS:
         scope.sink.report(catalogue.TooDeep(span=call.span, what="policies that use others", most=LEVELS))
-    elif name not in policies:
-        span = call.name.span
-        scope.sink.report(catalogue.UnknownPolicy(span=span, name=name, policies=POLICIES, own=policies.names))
-    else:
+    elif name in policies:
         _add_bundle(call, policies, scope, stated, chain)
+    else:
+        _add_row(call, policies, scope, stated)
+
+
+def _add_row(call: tree.Call, policies: Table[tree.Policy], scope: Scope, stated: _Stated) -> None:
+    """A policy of the language, or of a plug-in where no file defines one of the name."""
+    name, span = call.name.text, call.name.span
+    row = row_named(name, POLICIES, span, scope, lambda: _unknown_policy(call, policies, scope))
+    if row is not None:
+        stated.policy = name
+        stated.arguments = bind_declared(call, scope, row.arguments, f"share as {name}")
+
+
+def _unknown_policy(call: tree.Call, policies: Table[tree.Policy], scope: Scope) -> None:
+    known = POLICIES.choices()
+    unknown = catalogue.UnknownPolicy(span=call.name.span, name=call.name.text, policies=known, own=policies.names)
+    scope.sink.report(unknown)
 
 
 def _add_bundle(
@@ -148,8 +156,8 @@ def _share(stated: _Stated, selector: Selector, scope: Scope, span: Span) -> Sha
 
 def _check_selector(stated: _Stated, selector: Selector, scope: Scope) -> None:
     """Norms and heads are not for every policy."""
-    if selector.kind in ("norms", "heads") and selector.kind not in POLICY_SELECTORS.get(stated.policy, ()):
-        able = tuple(policy for policy, kinds in POLICY_SELECTORS.items() if selector.kind in kinds)
+    if selector.kind in ("norms", "heads") and selector.kind not in POLICIES[stated.policy].selectors:
+        able = tuple(row.name for row in POLICIES.rows if selector.kind in row.selectors)
         found = catalogue.SelectorNotForPolicy(
             span=selector.span, selector=selector.kind, policy=stated.policy, able=able
         )
@@ -176,7 +184,7 @@ def _note_defaults(stated: _Stated, where: str, scope: Scope) -> None:
 
 
 def _matters(kind: type, policy: str) -> bool:
-    return tree.WORDS[kind] in POLICY_ITEMS[policy]
+    return tree.WORDS[kind] in POLICIES[policy].items
 
 
 def _warn_without_effect(stated: _Stated, scope: Scope) -> None:

@@ -1,20 +1,24 @@
-"""The sharing policies by name: one literal registry, held against `swc.program.vocabulary.POLICIES` by a test."""
+"""The sharing policies by name, as the rows of `swc.registry.policies` say where they are."""
 
-from swc.compiler.passes.policies.hard import Hard
-from swc.compiler.passes.policies.none import Nothing
+from functools import cache
+
 from swc.compiler.passes.policies.policy import Policy, Room
-from swc.compiler.passes.policies.rank_one import RankOne
-from swc.compiler.passes.policies.shapeshifter import ShapeShifter
-from swc.compiler.passes.policies.slices import Slices
-from swc.compiler.passes.policies.superweights import SuperWeights
+from swc.registry.policies import POLICIES
 
-POLICIES: dict[str, Policy] = {
-    "superweights": SuperWeights(),
-    "none": Nothing(),
-    "hard": Hard(),
-    "rank_one": RankOne(),
-    "slices": Slices(),
-    "shapeshifter": ShapeShifter(),
-}
 
-__all__ = ["POLICIES", "Policy", "Room"]
+def policy_of(name: str) -> Policy:
+    """The policy that a share block names; DiagnosticError where that of a plug-in cannot be imported."""
+    if name in POLICIES.names:
+        return _own(name)
+    made: Policy = POLICIES.load(name)()
+    return made
+
+
+@cache
+def _own(name: str) -> Policy:
+    """One of ours, made once: passes ask for it at every layer."""
+    made: Policy = POLICIES.load(name)()
+    return made
+
+
+__all__ = ["Policy", "Room", "policy_of"]

@@ -1,0 +1,40 @@
+"""Where the names in some plain data come from that are not ours.
+
+Takes any of the vocabulary's frozen data, gives `PlugIn`s. Guarantees: each once, sorted; where all names are ours, no
+plug-in is looked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import attrs
+
+from swc.program.choice import Choice
+from swc.program.model_source import ModelSource
+from swc.program.spec import Share
+from swc.registry.families import FAMILIES
+from swc.registry.offers import PlugIn
+from swc.registry.policies import POLICIES
+from swc.registry.registry import Registry
+
+
+def plug_ins_in(data: object) -> tuple[PlugIn, ...]:
+    """The plug-ins that some data need."""
+    found = (registry.origin(name) for registry, name in _names(data))
+    return tuple(sorted({origin for origin in found if origin is not None}, key=lambda one: (one.kind, one.name)))
+
+
+def _names(data: object) -> Iterator[tuple[Registry[Any], str]]:
+    match data:
+        case Choice():
+            yield data.registry, data.name
+        case ModelSource(kind="family"):
+            yield FAMILIES, data.name
+        case Share():
+            yield POLICIES, data.policy
+        case tuple():
+            yield from (name for part in data for name in _names(part))
+        case _ if attrs.has(cls := type(data)):
+            yield from (name for part in attrs.fields(cls) for name in _names(getattr(data, part.name)))

@@ -1,0 +1,94 @@
+"""The families of members: one row for each."""
+
+from __future__ import annotations
+
+from attrs import frozen
+
+from swc.registry.registry import Registry
+from swc.registry.row import ArgumentRow, RegistryRow
+
+
+@frozen(kw_only=True)
+class FamilyRow(RegistryRow):
+    """A family of members. `implementation` gives a torch module that maps images [B, C, H, W] to logits [B, classes].
+
+    It is called with the number of classes, the shape of an image (channels, height, width), and the arguments by name.
+    The network of a joint family (`is_joint`) gives the predictions of all members of an array, logits [M, B, classes],
+    and takes their number as `outputs` too. `step` names the step strategy without which its members learn nothing of
+    their own ("": any will do).
+    """
+
+    is_joint: bool = False
+    step: str = ""
+
+
+WRN = (
+    ArgumentRow("depth", "whole number", least=10, most=9_994, every=6),
+    ArgumentRow("width", "number", least=0.25, most=1_000),
+)
+DEPTHS = (26, 38, 50, 101, 152)
+WIDTH = ArgumentRow("width", "number", least=0.25, most=1_000, default=1)
+
+
+def _size(name: str, default: int) -> ArgumentRow:
+    return ArgumentRow(name, "whole number", least=1, most=1_000, default=default)
+
+
+FAMILIES: Registry[FamilyRow] = Registry(
+    "family",
+    "swc.families",
+    FamilyRow,
+    (
+        FamilyRow(
+            name="wrn",
+            words="wide residual networks (Zagoruyko and Komodakis, 2016)",
+            implementation="swc_runtime.models.wrn:wrn",
+            arguments=(*WRN, ArgumentRow("channels", "text", default="")),
+        ),
+        FamilyRow(
+            name="resnet",
+            words="residual networks of bottleneck blocks (He et al., 2016)",
+            implementation="swc_runtime.models.resnet:resnet",
+            arguments=(ArgumentRow("depth", "whole number", among=DEPTHS), WIDTH),
+        ),
+        FamilyRow(
+            name="mobilenet_v2",
+            words="inverted residuals of depthwise convolutions (Sandler et al., 2018)",
+            implementation="swc_runtime.models.mobilenet:mobilenet_v2",
+            arguments=(ArgumentRow("width", "number", least=0.1, most=1_000, default=1),),
+        ),
+        FamilyRow(
+            name="mimo",
+            words="one wide residual network with several inputs and outputs (Havasi et al., 2021)",
+            implementation="swc_runtime.models.mimo:mimo",
+            arguments=WRN,
+            is_joint=True,
+            step="joint",
+        ),
+        FamilyRow(
+            name="packed",
+            words="a wide residual network of groups (Laurent et al., 2023)",
+            implementation="swc_runtime.models.packed:packed",
+            arguments=(*WRN, ArgumentRow("alpha", "number", least=0.25, most=1_000, default=2), _size("gamma", 1)),
+            is_joint=True,
+        ),
+        FamilyRow(
+            name="msdnet",
+            words="early exits of a multi-scale dense network (Huang et al., 2018)",
+            implementation="swc_runtime.models.msdnet:msdnet",
+            arguments=(_size("growth", 12), _size("channels", 16), _size("base", 4), _size("step", 2)),
+            is_joint=True,
+        ),
+        FamilyRow(
+            name="hne",
+            words="a hierarchical ensemble of residual networks (Ruiz and Verbeek, 2021)",
+            implementation="swc_runtime.models.hne:hne",
+            arguments=(
+                ArgumentRow("depth", "whole number", among=DEPTHS, default=50),
+                WIDTH,
+                ArgumentRow("narrowing", "number", least=1, most=4, default=2),
+            ),
+            is_joint=True,
+        ),
+    ),
+)
