@@ -195,7 +195,7 @@ def test_a_package_adds_a_family_with_nothing_of_ours_changed(tmp_path: Path, mo
     members = "  member a[2] = small(channels: 4)\n  member b = small"
     path.write_text(SPEC.replace("by_shape", "none").replace("  member a = wrn(depth: 16, width: 1)", members), "utf-8")
     compiled = compile_file(path)
-    assert [table.layers[0].shape for table in compiled.tables] == [(4, 1, 3, 3), (4, 1, 3, 3), (8, 1, 3, 3)]
+    assert [table.parameters[0].shape for table in compiled.tables] == [(4, 1, 3, 3), (4, 1, 3, 3), (8, 1, 3, 3)]
     assert [str(one) for one in compiled.spec.plug_ins] == ["family small comes from the plug-in swc-small 1.2"]
     assert build(compiled.program)(torch.zeros(2, 1, 8, 8)).shape == (3, 2, 10)
     source = compiled.spec.members[0].source  # an export's loader imports it from where it is installed
@@ -205,4 +205,4 @@ def test_a_package_adds_a_family_with_nothing_of_ours_changed(tmp_path: Path, mo
     net = tmp_path / "swc_small_net.py"  # a plug-in's layers are not taken from the cache: its code may have changed
     net.write_text(net.read_text("utf-8").replace(", 3, padding=1", ", 5, padding=2"), "utf-8")
     del sys.modules["swc_small_net"]
-    assert compile_file(path).tables[0].layers[0].shape == (4, 1, 5, 5)
+    assert compile_file(path).tables[0].parameters[0].shape == (4, 1, 5, 5)
