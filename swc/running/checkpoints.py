@@ -89,6 +89,19 @@ def open_trained(build: Build, sink: Sink | None = None) -> SavedState:
     return saved
 
 
+def resume(run: Run, observer: Observer) -> State | None:
+    """The state of the newest checkpoint of a run; None where there is none."""
+    saved = newest_state(run.folder)
+    if saved is None:
+        return None
+    ensemble = saved.ensemble(run.machine.device, own_members(run, saved.compiled))
+    kept = OptimiserState.of_named(run.recipe.optimiser.state, saved.tensors)
+    start = assemble(run, saved.compiled, ensemble, kept, observer.say)
+    position = saved.meta.position
+    tally = Tally.of_state(saved.tensors, run.machine.device) if position.step else None
+    return evolve(start, position=position, tally=tally, due=cast("Due", saved.meta.facts.get(DUE, "")))
+
+
 def newest_state(folder: Path) -> SavedState | None:
     """What a run can be taken up from, or None; DiagnosticError where its files do not belong together."""
     path = newest_checkpoint(checkpoint_path(folder))
@@ -99,6 +112,17 @@ def newest_state(folder: Path) -> SavedState | None:
     compiled = read_compiled(folder, meta.position.revision)
     check_belongs(path, meta, spec_hash=meta.spec_hash, program_hash=compiled.program_hash)
     return SavedState(tensors, meta, compiled)
+
+
+def save_state(run: Run, state: State, marks: Mapping[str, int]) -> None:
+    """Write a checkpoint; `marks` are the lengths of the records at this moment, by file."""
+    tensors = with_prefix("state", state_tensors(state.ensemble))
+    tensors |= state.optimiser_state.named()
+    if state.tally is not None:
+        tensors |= state.tally.state()
+    facts = {DUE: state.due} if state.due else {}
+    hashes = run.spec_hash, state.compiled.program_hash
+    save_checkpoint(run.checkpoint, tensors, Meta(state.position, *hashes, marks=marks, facts=facts))
 
 
 def untrained(compiled: Compiled, device: str, own: Sequence[int] | None = None) -> Ensemble:
@@ -115,27 +139,3 @@ def refusal_of_member(error: Exception) -> MemberChanged | MemberNotFound:
     """What to tell of a member that cannot be made: its code is not to be found now, or it is not what was compiled."""
     is_missing = isinstance(error, ImportError) or isinstance(getattr(error, "obj", None), ModuleType)
     return (MemberNotFound if is_missing else MemberChanged)(detail=str(error))
-
-
-def resume(run: Run, observer: Observer) -> State | None:
-    """The state of the newest checkpoint of a run; None where there is none."""
-    saved = newest_state(run.folder)
-    if saved is None:
-        return None
-    ensemble = saved.ensemble(run.machine.device, own_members(run, saved.compiled))
-    kept = OptimiserState.of_named(run.recipe.optimiser.state, saved.tensors)
-    start = assemble(run, saved.compiled, ensemble, kept, observer.say)
-    position = saved.meta.position
-    tally = Tally.of_state(saved.tensors, run.machine.device) if position.step else None
-    return evolve(start, position=position, tally=tally, due=cast("Due", saved.meta.facts.get(DUE, "")))
-
-
-def save_state(run: Run, state: State, marks: Mapping[str, int]) -> None:
-    """Write a checkpoint; `marks` are the lengths of the records at this moment, by file."""
-    tensors = with_prefix("state", state_tensors(state.ensemble))
-    tensors |= state.optimiser_state.named()
-    if state.tally is not None:
-        tensors |= state.tally.state()
-    facts = {DUE: state.due} if state.due else {}
-    hashes = run.spec_hash, state.compiled.program_hash
-    save_checkpoint(run.checkpoint, tensors, Meta(state.position, *hashes, marks=marks, facts=facts))

@@ -118,18 +118,6 @@ def open_run(build: Build, options: Options, sink: Sink, announce: Callable[[str
     return Run(folder, spec, spec_hash_of(folder), spec.training, dataset, machine, options)
 
 
-def run_folder(build: Build, options: Options) -> Path:
-    """Where the run of a build lies; a run that was named itself is its own place."""
-    return options.run or (build.folder if build.is_run else build.folder / RUN)
-
-
-def scaled(spec: Spec, factor: float) -> Spec:
-    """The spec with its epochs scaled; DiagnosticError where it has nothing to train."""
-    if spec.training is None:
-        raise DiagnosticError(NothingToTrain(ensemble=spec.name, span=spec.span))
-    return spec if factor == 1.0 else evolve(spec, training=scale_epochs(spec.training, factor))
-
-
 def _wanted(build: Build, scale: float | None) -> Spec:
     """The spec that is to be trained; that of a run which was named itself is scaled already."""
     if not build.is_run or build.spec.training is None:
@@ -139,3 +127,15 @@ def _wanted(build: Build, scale: float | None) -> Spec:
         assert scale is not None
         raise DiagnosticError(ScaledAlready(folder=str(build.folder), was=was, now=scale))
     return build.spec
+
+
+def scaled(spec: Spec, factor: float) -> Spec:
+    """The spec with its epochs scaled; DiagnosticError where it has nothing to train."""
+    if spec.training is None:
+        raise DiagnosticError(NothingToTrain(ensemble=spec.name, span=spec.span))
+    return spec if factor == 1.0 else evolve(spec, training=scale_epochs(spec.training, factor))
+
+
+def run_folder(build: Build, options: Options) -> Path:
+    """Where the run of a build lies; a run that was named itself is its own place."""
+    return options.run or (build.folder if build.is_run else build.folder / RUN)
