@@ -94,20 +94,6 @@ class Records:
         self.close()
 
 
-class Unrecorded:
-    """What a process keeps that is not the first of several: nothing."""
-
-    def write_epoch(self, stage: Stage, epoch: int, members: tuple[str, ...], result: EpochResult) -> None:
-        """Keep nothing."""
-
-    def write_scores(self, stage: Stage, epoch: int, members: tuple[str, ...], evaluation: Evaluation) -> None:
-        """Keep nothing."""
-
-    def marks(self) -> dict[str, int]:
-        """There are no files."""
-        return {}
-
-
 def _place(stage: Stage, epoch: int) -> tuple[int, str, int]:
     """The revision, the phase, and the epoch from 1 on."""
     return stage.revision, stage.phase.name, epoch + 1
