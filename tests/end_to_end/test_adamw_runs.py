@@ -15,7 +15,7 @@ KILLED = """
 import os, signal
 from swc_runtime.records import checkpoint
 
-left, write = {nth}, checkpoint._write_through
+left, write = {nth}, checkpoint._write
 
 def half_written(path, data):
     global left
@@ -25,7 +25,7 @@ def half_written(path, data):
     path.write_bytes(data[: len(data) // 2])
     os.kill(os.getpid(), signal.SIGKILL)
 
-checkpoint._write_through = half_written
+checkpoint._write = half_written
 from swc.cli.main import main
 main()
 """

@@ -36,19 +36,20 @@ def half_written(path, data):
         os.fsync(file.fileno())
         die()
 
-def between_renames(path):
+def between_renames(path, target):
     global left
-    left -= 1
-    keep(path)
+    kept = rename(path, target)
+    left -= str(target).endswith(".previous")
     if not left:
         die()
+    return kept
 
 left = {nth}
-whole, keep = checkpoint._write_through, checkpoint._keep_previous
+whole, rename = checkpoint._write, Path.replace
 if {between}:
-    checkpoint._keep_previous = between_renames
+    Path.replace = between_renames
 else:
-    checkpoint._write_through = half_written
+    checkpoint._write = half_written
 from swc.cli.main import main
 main()
 """
