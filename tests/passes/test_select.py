@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from attrs import evolve
+from swc.compiler.ir.text import parse_graph, print_graph
 from swc.compiler.passes.context import Context
 from swc.compiler.passes.globs import matcher
 from swc.compiler.passes.pipeline import run_pipeline
@@ -150,3 +151,85 @@ def test_clusterings_never_mix_kernels(kind):
     kernels = {layer.id: layer.shape[2:] for layer in graph.layers}
     assert all(len({kernels[name] for name in cluster.layers}) == 1 for cluster in graph.clusters)
     assert sorted(n for c in graph.clusters for n in c.layers) == sorted(kernels)
+
+
+ENCODER = LayerTable(
+    "m0",
+    (
+        weight("token", "plain", (1, 1, 8), "vectors", aside="no layer"),
+        weight("words", "embedding", (17, 8)),
+        weight("attend", "projection", (24, 8), "in_proj_weight", part_of="attention"),
+        weight("attend.out_proj", "linear", (8, 8), part_of="attention"),
+        weight("mix", "linear", (8, 8)),
+        weight("scale", "plain", (8,), "scale", aside="no layer"),
+        weight("rows", "recurrent", (32, 8), "weight_ih_l0", obstacle="recurrent layer"),
+    ),
+)
+
+
+def encoded(*shares: Share):
+    context = evolve(wrn_context([(10, 1)]), tables=(ENCODER,))
+    return with_shares(context, *shares)
+
+
+@pytest.mark.parametrize(
+    ("selector", "taken"),
+    [
+        (Selector("linear"), ["m0.attend.out_proj", "m0.mix"]),
+        (Selector("attention"), ["m0.attend.in_proj_weight", "m0.attend.out_proj"]),
+        (Selector("embeddings"), ["m0.words"]),
+        (Selector("all"), ["m0.words", "m0.attend.in_proj_weight", "m0.attend.out_proj", "m0.mix"]),
+        (Selector("glob", "*"), ["m0.words", "m0.attend.in_proj_weight", "m0.attend.out_proj", "m0.mix"]),
+        (Selector("glob", "*_weight"), ["m0.attend.in_proj_weight"]),
+        (Selector("glob", "attend"), ["m0.attend.in_proj_weight"]),
+        (Selector("glob", "m0.mix"), ["m0.mix"]),
+        (Selector("glob", "mix.weight"), ["m0.mix"]),
+        (Selector("glob", "token.vectors"), ["m0.token.vectors"]),
+        (Selector("glob", "*.token"), ["m0.token.vectors"]),
+    ],
+)
+def test_what_selectors_take(selector, taken):
+    graph = run_pipeline(encoded(Share(selector)))
+    assert [layer.id for layer in graph.layers] == taken
+
+
+def test_precise_words_come_before_broad_ones():
+    broad, linear, precise = (Share(Selector(kind)) for kind in ("all", "linear", "attention"))
+    for shares in ((broad, precise), (precise, linear)):
+        graph = run_pipeline(encoded(*shares))
+        blocks = {layer.id: shares[layer.share].selector.kind for layer in graph.layers}
+        assert blocks["m0.attend.out_proj"] == blocks["m0.attend.in_proj_weight"] == "attention"
+        assert blocks["m0.mix"] != "attention"
+    alone = evolve(encoded(), tables=(LayerTable("m0", ENCODER.parameters[2:4]),))
+    assert codes(with_shares(alone, Share(Selector("linear")), Share(Selector("attention")))) == ["SW402"]
+
+
+def test_what_is_named_and_cannot_be_shared_says_why():
+    context = encoded(Share(Selector("glob", "*.rows")))
+    with pytest.raises(DiagnosticError) as caught:
+        run_pipeline(context)
+    assert caught.value.diagnostics[0].obstacles == ("`m0.rows`: recurrent layer",)
+    with pytest.raises(DiagnosticError) as caught:
+        run_pipeline(encoded(Share(Selector("glob", "token.*"))))
+    assert caught.value.diagnostics[0].help() == 'write the last part of a glob out, as in `share "m0.token.vectors"`'
+    with pytest.raises(DiagnosticError) as caught:
+        run_pipeline(encoded(Share(Selector("glob", "*.scale"))))
+    assert "a vector, which `superweights` does not make" in caught.value.diagnostics[0].obstacles[0]
+
+
+def test_a_vector_of_no_layer_is_stored_as_it_is():
+    graph = run_pipeline(encoded(Share(Selector("glob", "*.scale"), policy="hard")))
+    assert [(tensor.id, tensor.shape, tensor.role) for tensor in graph.tensors] == [("m0.scale.scale", (8,), "tensors")]
+
+
+def test_projections_and_linear_layers_share_a_cluster_and_no_others_do():
+    graph = run_pipeline(encoded(Share(Selector("all"), clusters=Clusters("one"))))
+    assert [cluster.label for cluster in graph.clusters] == ["embedding", "linear"]
+    assert graph.clusters[1].layers == ("m0.attend.in_proj_weight", "m0.attend.out_proj", "m0.mix")
+    banks = {bank.id: bank.fan_in for bank in graph.banks}
+    assert banks["c0.0"] == 2
+    assert parse_graph(print_graph(graph)) == graph
+    text = print_graph(graph)
+    assert "linear [24,8] share 0 named attend.in_proj_weight\n" in text
+    assert "embedding [17,8] share 0 sums 2\n" in text
+    assert "linear [8,8] share 0\n" in text

@@ -20,7 +20,7 @@ from swc_runtime.members.build import initial_member
 
 SPEC = """
 ensemble tried {{
-  data digits
+  data {data}
 {members}
   budget {budget}
   {shares}
@@ -28,6 +28,7 @@ ensemble tried {{
 """
 LABELS = torch.arange(6) % 10
 TWO_TRANSFORMERS = ("Transformer, width: 16, depth: 1", "Transformer, width: 8, depth: 2")
+VISION = "torchvision.models.vision_transformer:VisionTransformer, image_size: 32, patch_size: 16, num_heads: 2"
 CASES = {
     "attention beside linear layers": (TWO_TRANSFORMERS, "share linear { clusters one } share attention"),
     "all of a transformer": (TWO_TRANSFORMERS, "share all { clusters one }"),
@@ -42,6 +43,14 @@ CASES = {
     "grouped": (("Odd, width: 8", "Odd, width: 4"), 'share conv share "*.grouped" share "*.depthwise"'),
     "transposed": (("Odd, width: 8", "Odd, width: 4"), 'share "*.up" { clusters one }'),
     "recurrent cells": (("Recurrent, width: 8", "Recurrent, width: 4"), 'share "*.weight_hh" { clusters one }'),
+    "depthwise of our own family": (("mobilenet_v2",) * 2, 'share "*.conv.1.0"'),
+    "a vision transformer of torchvision": (
+        (
+            f"{VISION}, num_layers: 1, hidden_dim: 16, mlp_dim: 32",
+            f"{VISION}, num_layers: 1, hidden_dim: 8, mlp_dim: 16",
+        ),
+        'share all share "*.pos_embedding" as slices',
+    ),
     "lists": (("Listed", "Listed"), 'share "*.listed.0" share "*.last" share linear as hard'),
 }
 
@@ -52,13 +61,17 @@ def compiled_of(folder: Path, case: str) -> Compiled:
     lines = "\n".join(_line(number, *text.partition(",")) for number, text in enumerate(members))
     spec = folder / "tried.sw"
     budget = "unlimited" if " as " in shares else "90% of native"
-    text = SPEC.format(members=lines, budget=budget, shares=shares.replace(" share", "\n  share"))
+    data = "cifar10" if "torchvision" in lines else "digits"
+    text = SPEC.format(data=data, members=lines, budget=budget, shares=shares.replace(" share", "\n  share"))
     spec.write_text(text, encoding="utf-8")
     return compile_file(spec)
 
 
 def _line(number: int, name: str, comma: str, arguments: str) -> str:
-    return f'  member m{number} = python("support.parameter_nets:{name}"{comma}{arguments})'
+    if name == "mobilenet_v2":
+        return f"  member m{number} = {name}()"
+    path = name if ":" in name else f"support.parameter_nets:{name}"
+    return f'  member m{number} = python("{path}"{comma}{arguments})'
 
 
 @pytest.fixture(params=CASES)
@@ -67,9 +80,9 @@ def program(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.
     return compiled_of(tmp_path, request.param).program
 
 
-def images(dtype: torch.dtype = torch.float64) -> Tensor:
-    """Six random images of the digits' shape."""
-    return torch.randn(6, 1, 8, 8, dtype=dtype, generator=torch.Generator().manual_seed(5))
+def images(program: Program, dtype: torch.dtype = torch.float64) -> Tensor:
+    """Six random images."""
+    return torch.randn(6, *program.data.image_shape, dtype=dtype, generator=torch.Generator().manual_seed(5))
 
 
 def naive(expression: Expression, rows: dict[str, Tensor], tensors: dict[str, Tensor]) -> Tensor:
@@ -109,9 +122,17 @@ def naive_logits(ensemble: Ensemble, stored: dict[str, Tensor]) -> list[Tensor]:
         name = member.name
         private = {one.path: stored[f"member/{name}/{one.path}"] for one in program.private if one.member == name}
         shared = {one.path: naive(one.expression, rows, tensors) for one in program.weights if one.member == name}
-        module = initial_member(program, member, 0).double().train(ensemble.training)
-        found.append(functional_call(module, private | shared, (images(),)))
+        module = without_dropout(initial_member(program, member, 0)).double().train(ensemble.training)
+        found.append(functional_call(module, private | shared, (images(program),)))
     return found
+
+
+def without_dropout(module: nn.Module) -> nn.Module:
+    """The module, which draws nothing in training mode."""
+    for part in module.modules():
+        if isinstance(part, nn.Dropout):
+            part.p = 0.0
+    return module
 
 
 def loss_of(logits: list[Tensor]) -> Tensor:
@@ -121,12 +142,13 @@ def loss_of(logits: list[Tensor]) -> Tensor:
 @pytest.mark.parametrize("mode", ["training", "eval"])
 def test_gradients_are_those_of_a_naive_composition(program: Program, mode: str) -> None:
     ensemble = build(program, dtype=torch.float64).train(mode == "training")
+    without_dropout(ensemble)
     parameters = state_parameters(ensemble)
     copies = {name: p.detach().clone().requires_grad_() for name, p in parameters.items()}
     expected = naive_logits(ensemble, copies)
     loss_of(expected).backward()
     with ensemble.step():
-        logits = [ensemble.run(network, images())[0] for network in ensemble.networks]
+        logits = [ensemble.run(network, images(program))[0] for network in ensemble.networks]
         loss_of(logits).backward()
     for one, other in zip(logits, expected, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-9, atol=1e-11)
@@ -146,16 +168,16 @@ def test_a_few_steps_lower_the_loss_and_the_plain_member_answers_the_same(progra
     for _ in range(12):
         optimiser.zero_grad()
         with ensemble.step():
-            loss = loss_of([ensemble.run(network, images(torch.float32))[0] for network in ensemble.networks])
+            loss = loss_of([ensemble.run(network, images(program, torch.float32))[0] for network in ensemble.networks])
             loss.backward()
         optimiser.step()
         losses.append(float(loss.detach()))
     assert losses[-1] < losses[0]
     with torch.no_grad():
-        expected = ensemble.eval()(images(torch.float32))
+        expected = ensemble.eval()(images(program, torch.float32))
         for number, logits in enumerate(expected):
             plain: nn.Module = plain_member(ensemble, number)
-            torch.testing.assert_close(plain(images(torch.float32)), logits, rtol=1e-4, atol=1e-5)
+            torch.testing.assert_close(plain(images(program, torch.float32)), logits, rtol=1e-4, atol=1e-5)
             assert {path for path, _ in plain.named_parameters()} == {
                 plan.path for plan in (*program.weights, *program.private) if plan.member == f"m{number}"
             }

@@ -142,7 +142,7 @@ class Slimmer:
         found = {
             place: size
             for name, tensor in self.module.state_dict().items()
-            for size, place in zip(tensor.shape, self._axes(name), strict=False)
+            for size, place in zip(tensor.shape, self._axes(name.rpartition(".")[0], tensor), strict=False)
             if place is not None
         }
         return tuple(size for _, size in sorted(found.items()))
@@ -160,20 +160,21 @@ class Slimmer:
 
     def cost(self, numbers: Numbers) -> int:
         """The multiply-adds of one image."""
-        state = self.module.state_dict()
-        shapes = {path: self._cut(f"{path}.weight", state[f"{path}.weight"], numbers) for path in self._areas}
-        return sum(area * shapes[path].numel() for path, area in self._areas.items())
+        weights = {path: self.module.get_submodule(path).get_parameter("weight") for path in self._areas}
+        return sum(area * self._cut(path, weights[path], numbers).numel() for path, area in self._areas.items())
 
     def state(self, numbers: Numbers) -> dict[str, Tensor]:
         """The state of the network cut to these numbers: of every tensor a copy of the leading part."""
-        return {name: self._cut(name, tensor, numbers).clone() for name, tensor in self.module.state_dict().items()}
+        state = self.module.state_dict().items()
+        return {name: self._cut(name.rpartition(".")[0], tensor, numbers).clone() for name, tensor in state}
 
-    def _cut(self, name: str, tensor: Tensor, numbers: Numbers) -> Tensor:
-        sizes = (None if place is None else numbers[place] for place in self._axes(name))
+    def _cut(self, layer: str, tensor: Tensor, numbers: Numbers) -> Tensor:
+        sizes = (None if place is None else numbers[place] for place in self._axes(layer, tensor))
         return tensor[tuple(slice(size) for size in sizes)] if tensor.dim() else tensor
 
-    def _axes(self, name: str) -> tuple[int | None, ...]:
-        return self._places[name.rpartition(".")[0]][: 1 if name.endswith(".bias") else None]
+    def _axes(self, layer: str, tensor: Tensor) -> tuple[int | None, ...]:
+        """Which channel numbers the first axes of a layer's tensor are: of a bias and of what a norm keeps, one."""
+        return self._places[layer][: tensor.dim()]
 
     @cached_property
     def _places(self) -> dict[str, tuple[int | None, ...]]:
