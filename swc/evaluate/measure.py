@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 import torch
 from attrs import evolve, frozen
 
-from swc.compiler.frontend.own_code import told_to_its_author
 from swc.diagnostics import DiagnosticError, Sink
 from swc.diagnostics.catalogue.evaluation import (
     DrawsInEval,
@@ -33,8 +32,8 @@ from swc.program.datasets import DATASETS, DataFacts
 from swc.program.program import Program
 from swc.running.checkpoints import SavedState, open_trained
 from swc.running.machine import chosen_device
-from swc.trust.code import folders_of
-from swc.trust.importing import digest_of_own, own_code
+from swc.trust.foreign import foreign_code
+from swc.trust.importing import digest_of_own
 from swc_runtime.data import Dataset, Split, check_readable, open_data, read_images, test_batches
 from swc_runtime.data.listing import printable
 from swc_runtime.data.shares import SMALLEST
@@ -130,7 +129,7 @@ class _Seen:
 
 def evaluate_build(build: Build, asked: Asked, sink: Sink, announce: Callable[[str], None]) -> Evaluation:
     """Evaluate the latest weights of a run; DiagnosticError where it has none, or its data are not there."""
-    with own_code(build.spec), told_to_its_author(folders_of(build.spec)):
+    with foreign_code(build.spec):
         opened = _open(build, asked, sink, announce)
         test = opened.dataset.test
         others = tuple((name, _other_split(opened, name, asked, announce)) for name in asked.outliers)

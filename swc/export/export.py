@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from attrs import frozen
 
-from swc.compiler.frontend.own_code import told_to_its_author
 from swc.diagnostics import DiagnosticError
 from swc.diagnostics.catalogue.exporting import NoSuchMember, PackagesMissing
 from swc.diagnostics.suggest import closest
@@ -23,8 +22,7 @@ from swc.folders.classes import names_of
 from swc.folders.store import write_whole
 from swc.registry.exporters import EXPORTERS
 from swc.running.checkpoints import open_trained
-from swc.trust.code import folders_of
-from swc.trust.importing import own_code
+from swc.trust.foreign import foreign_code
 
 if TYPE_CHECKING:
     from swc.folders.store import Build
@@ -51,7 +49,7 @@ def export_build(build: Build, form: str, wanted: tuple[str, ...], folder: Path)
     _check_packages(row)
     with staged(folder) as stage:
         job = Job(saved, chosen, stage, folder, row, names_of(build.folder, spec.data))
-        with own_code(spec), told_to_its_author(folders_of(spec)):
+        with foreign_code(spec):
             files = EXPORTERS.load(form).export(job)
         names = [member.name for member in job.members]
         trained = saved.where(spec.training)

@@ -15,7 +15,6 @@ import torch
 from attrs import evolve, frozen
 
 from swc.compiler.driver import Compiled
-from swc.compiler.frontend.own_code import is_raised_by_us
 from swc.diagnostics import DiagnosticError, Sink
 from swc.diagnostics.catalogue.evaluation import NotFinished, NothingTrained
 from swc.diagnostics.catalogue.training import MemberChanged, MemberNotFound
@@ -24,6 +23,7 @@ from swc.folders.store import Build, checkpoint_path, read_compiled, spec_hash_o
 from swc.program.stages import stages
 from swc.program.training import Training
 from swc.running.state import State, assemble, own_members
+from swc.trust.blame import is_raised_by_us
 from swc_runtime.ensemble import Ensemble, build, load_state_tensors, state_tensors
 from swc_runtime.records.checkpoint import (
     check_belongs,

@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from swc.compiler.driver import compile_spec
-from swc.compiler.frontend.own_code import told_to_its_author
 from swc.folders.store import read_spec
 from swc.running.actions import carry_nothing
 from swc.running.checkpoints import resume
@@ -20,8 +19,7 @@ from swc.running.disk import observed
 from swc.running.state import State, assemble, begin_alike
 from swc.running.transitions import next_revision, rehearse, score, scores, settle_norms, train_epoch
 from swc.show.wording import traffic_text
-from swc.trust.code import folders_of
-from swc.trust.importing import own_code
+from swc.trust.foreign import foreign_code
 from swc_runtime.training.reduction import traffic_of
 from swc_runtime.weights.layout import layout_remark
 
@@ -65,7 +63,7 @@ def opened(run: Run, *observers: Observer) -> Iterator[Observer]:
 
     Inside, the run belongs to this process and those that train it together, and the code of its members can run.
     """
-    with observed(run, *observers) as observer, own_code(run.spec), told_to_its_author(folders_of(run.spec)):
+    with observed(run, *observers) as observer, foreign_code(run.spec):
         yield observer
 
 

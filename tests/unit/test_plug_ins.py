@@ -12,6 +12,7 @@ from swc.files.codec import decode, encode
 from swc.language.semantics.check import check_text
 from swc.program.spec import Spec
 from swc.registry.offers import PlugIn
+from swc.registry.optimisers import OPTIMISERS
 
 from support.plug_ins import NADAM, install
 
@@ -66,3 +67,42 @@ def test_a_broken_plug_in_is_told_where_the_spec_names_it(packages: Path) -> Non
     assert isinstance(told, BrokenPlugIn)
     assert told.span is not None and told.span.line == 7
     assert "ModuleNotFoundError" in told.message()
+
+
+FAILING = """
+    from swc.registry.optimisers import OptimiserRow, StateRow
+    from swc.registry.row import ArgumentRow
+
+    row = OptimiserRow(
+        name="failing",
+        words="an optimiser that fails",
+        implementation="swc_failing_code:Failing",
+        arguments=(ArgumentRow("lr", "number", above=0, default=1.0),),
+        state=(),
+    )
+"""
+CODE = """
+    import torch
+
+    class Failing(torch.optim.SGD):
+        def step(self, closure=None):
+            raise RuntimeError("no step today")
+"""
+
+
+def test_what_a_plug_in_raises_while_training_is_its_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from swc.trust.foreign import foreign_code
+    from torch import nn
+
+    monkeypatch.syspath_prepend(tmp_path)
+    modules = {"swc_failing": FAILING, "swc_failing_code": CODE}
+    install(tmp_path, "swc-failing", {"swc.optimisers": {"failing": "swc_failing:row"}}, modules)
+    spec = check_text(TEXT.replace("nadam(lr: 0.01)", "failing"), "mine.sw")
+    made = OPTIMISERS.load("failing")(nn.Linear(1, 1).parameters(), lr=1.0)
+    with pytest.raises(DiagnosticError) as caught, foreign_code(spec):
+        made.step()
+    (told,) = caught.value.diagnostics
+    assert isinstance(told, BrokenPlugIn)
+    assert told.reason == "RuntimeError: no step today (swc_failing_code.py:5)"
+    with pytest.raises(ZeroDivisionError), foreign_code(spec):
+        _ = 1 // 0  # not the plug-in's
