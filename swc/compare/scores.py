@@ -16,8 +16,8 @@ from attrs import frozen
 from swc.compare.systems import System
 from swc.diagnostics import Sink
 from swc.diagnostics.catalogue.comparing import SameSeed
-from swc.files.checksums import text_of
-from swc.files.codec import decode
+from swc.files.disk import load
+from swc.files.kinds import FILE_KINDS
 from swc.files.run import RunResults
 from swc.files.tables import SeedMean
 from swc.program.spec import Spec
@@ -103,7 +103,7 @@ def _found(folder: Path) -> Found | None:
 
 def _spec(folder: Path) -> Spec:
     path = folder / "spec.json"
-    found: Spec = decode(text_of(path), Spec, str(path))
+    found: Spec = load(FILE_KINDS["spec"], path)
     return found
 
 

@@ -17,7 +17,9 @@ from swc.diagnostics import DiagnosticError, Sink
 from swc.diagnostics.catalogue.comparing import OtherVersion
 from swc.diagnostics.catalogue.formats import NewerFile, UnknownSchema
 from swc.files.checksums import is_there, text_of
-from swc.files.codec import decode, field_line
+from swc.files.codec import field_line
+from swc.files.kind_codec import content_of
+from swc.files.kinds import FILE_KINDS
 from swc.folders.store import BUILD, RUN, Build, is_same, trains
 from swc.program.spec import Spec
 from swc.report.names import names_of
@@ -82,7 +84,7 @@ def _is_of(path: Path, spec: Spec, sink: Sink) -> bool:
     if field_line("name", spec.name) not in text:
         return False
     try:
-        found: Spec = decode(text, Spec, str(path))
+        found: Spec = content_of(FILE_KINDS["spec"], text, str(path))
     except DiagnosticError as error:
         if not all(isinstance(told, UnknownSchema | NewerFile) for told in error.diagnostics):
             raise

@@ -23,8 +23,9 @@ from swc.corrupt.published import SEVERITIES, TYPES
 from swc.diagnostics import DiagnosticError
 from swc.diagnostics.catalogue.corrupting import NoCorruptedImages, UnfitArray
 from swc.diagnostics.sources import read_source
-from swc.files.codec import decode
 from swc.files.generated import Generated
+from swc.files.kind_codec import content_of
+from swc.files.kinds import FILE_KINDS
 
 MARK = "generated.json"
 LABELS = "labels.npy"
@@ -67,7 +68,10 @@ def open_arrays(folder: Path, data: str, image_shape: tuple[int, int, int], labe
 def read_mark(folder: Path) -> Generated | None:
     """What a folder was made of; None where it is not marked as generated."""
     path = folder / MARK
-    return decode(read_source(path), Generated, str(path)) if path.is_file() else None
+    if not path.is_file():
+        return None
+    mark: Generated = content_of(FILE_KINDS["generated"], read_source(path), str(path))
+    return mark
 
 
 def array_of(path: Path) -> NDArray[Any]:

@@ -68,16 +68,23 @@ def _vocabulary(name: str, place: str, content: Any, fault: str, *, has_checksum
 FILE_KINDS: dict[str, FileKind] = {
     kind.name: kind
     for kind in (
-        _vocabulary("spec", "build/*/spec.json", Spec, "it holds no spec"),
-        _vocabulary("tables", "build/*/tables.json", tuple[LayerTable, ...], "it holds no layer tables"),
-        _vocabulary("origin", "build/*/origin.json", Origin, "it does not say what a spec was read from"),
-        _vocabulary("program", "build/*/program.json", Program, "it holds no program"),
+        _vocabulary("spec", "build/*/spec.json, run/spec.json", Spec, "it holds no spec"),
+        _vocabulary(
+            "tables", "build/*/tables.json, run/tables.json", tuple[LayerTable, ...], "it holds no layer tables",
+        ),
+        _vocabulary(
+            "origin", "build/*/origin.json, run/origin.json", Origin, "it does not say what a spec was read from",
+        ),
+        _vocabulary("program", "build/*/program.json, run/revisions/*/program.json", Program, "it holds no program"),
         _vocabulary("feedback", "run/revisions/*/feedback.json", Feedback, "it holds no feedback"),
         _vocabulary(
-            "generated", "generated.json of corrupted images", Generated, "it does not say how images were made",
+            "generated", "*/generated.json", Generated, "it does not say how images were made",
             has_checksum=False,
         ),
-        FileKind("notes", "build/*/notes.txt", Notes, "its last line has no end", layout="text", numbered=2),
+        FileKind(
+            "notes", "build/*/notes.txt, run/revisions/*/notes.txt", Notes, "its last line has no end",
+            layout="text", numbered=2,
+        ),
         FileKind(
             "machine", "run/machine.json", MachineFacts, "it does not say by name what the run is trained on",
             numbered=2, field="facts",
@@ -103,9 +110,11 @@ FILE_KINDS: dict[str, FileKind] = {
         FileKind(
             "consent", "$XDG_STATE_HOME/swc/consent/*.json", Consent, "it holds no consent", has_checksum=False,
         ),
-        FileKind("sweep", "sweep.json of a sweep", SweepTable, "it holds no summary of a sweep", has_checksum=False),
         FileKind(
-            "comparison", "what `swc compare --format json` writes", ComparisonTable, "it holds no comparison",
+            "sweep", "build/sweeps/*/sweep.json", SweepTable, "it holds no summary of a sweep", has_checksum=False,
+        ),
+        FileKind(
+            "comparison", "what `swc compare --format json -o` writes", ComparisonTable, "it holds no comparison",
             has_checksum=False,
         ),
     )

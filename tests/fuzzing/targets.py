@@ -78,26 +78,13 @@ def settings(data: bytes) -> None:
 
 
 def decoders(data: bytes) -> None:
-    """Decode what the project writes as JSON, as each of its types."""
-    from swc.files.codec import decode, encode
-    from swc.files.generated import Generated
-    from swc.files.origin import Origin
-    from swc.program.feedback import ClusterFeedback, CoefficientFeedback, GroupFeedback
-    from swc.program.layer_table import LayerTable
-    from swc.program.program import Program
-    from swc.program.spec import Spec
+    """Read what the project writes, as a file of each of its kinds, and write it again."""
+    from swc.files.kind_codec import content_of, text_of_kind
+    from swc.files.kinds import FILE_KINDS
 
     text = data.decode("utf-8", errors="replace")
-    kinds = (
-        Program,
-        Spec,
-        tuple[LayerTable, ...],
-        Origin,
-        Generated,
-        ClusterFeedback | CoefficientFeedback | GroupFeedback,
-    )
-    for kind in kinds:
-        _answered(lambda kind=kind: encode(decode(text, kind, "fuzz.json")))
+    for kind in FILE_KINDS.values():
+        _answered(lambda kind=kind: text_of_kind(kind, content_of(kind, text, "fuzz.json")))
 
 
 def records(data: bytes) -> None:

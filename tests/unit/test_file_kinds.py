@@ -24,11 +24,13 @@ from swc.files.kinds import FILE_KINDS, FileKind
 from swc.files.metric_lines import rows_of
 from swc.files.migrations import Migration, migrated
 from swc.files.names import PLAIN, RULES, Pairs, Rule, fault_of
+from swc.files.reference import reference
 from swc.program.feedback import Similarity
 from swc.program.program import SCHEMA
 
 from support.damage import OLD
 
+ROOT = Path(__file__).parents[2]
 RUN = OLD / "finished/tiny/run"
 OWN = [kind for kind in FILE_KINDS.values() if kind.layout not in ("canonical", "text")]  # with a number of their own
 CANONICAL = [kind for kind in FILE_KINDS.values() if kind.layout == "canonical"]
@@ -281,3 +283,8 @@ def test_what_breaks_a_rule_of_names_is_refused() -> None:
     plain = {**example(FILE_KINDS["results"]), "ensemble": "a b"}
     assert "is not a name" in refusal(FILE_KINDS["results"], plain).diagnostics[0].message()
     assert fault_of({"a": (1, "x\ud800")}) is not None
+
+
+def test_the_reference_of_files_is_up_to_date() -> None:
+    page = (ROOT / "docs/reference/files.md").read_text("utf-8")
+    assert page == reference(), "run: python -m swc.files.reference > docs/reference/files.md"
