@@ -51,10 +51,13 @@ def command(places: tuple[str, ...], form: str | None, output: Path | None, trus
     from swc.cli.output import check_writable, form_of
     from swc.cli.places import open_place
     from swc.evaluate.measure import Asked
+    from swc.evaluate.merge import check_not_newer
 
     check_writable(output)
     with console.reporting() as sink:
         builds = [open_place(place, {}) for place in places or (None,)]
+        for build in builds:
+            check_not_newer(_file(build, "evaluation.json"))
         for build in builds if given["keep"] else ():
             folder = _file(build, "predictions.safetensors").parent
             check_writable((folder if folder.is_dir() else build.folder) / "predictions.safetensors")

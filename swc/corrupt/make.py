@@ -40,7 +40,7 @@ from swc.files.disk import save
 from swc.files.generated import Generated, Made, Settings
 from swc.files.kinds import FILE_KINDS
 from swc.files.whole import whole
-from swc.folders.store import held
+from swc.folders.lock import held
 
 BATCH = 250  # images, of half a second or so
 PACKAGES = ("swc", "numpy", "scipy", "pillow", "matplotlib", "opencv-python-headless", "imagecorruptions-imaug")

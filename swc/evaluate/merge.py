@@ -19,22 +19,45 @@ from swc.files.checksums import is_there
 from swc.files.codec import finite_json
 from swc.files.disk import load
 from swc.files.evaluation import Evaluation
-from swc.files.kind_codec import laid_out
+from swc.files.kind_codec import damaged, laid_out
 from swc.files.kinds import FILE_KINDS
 
 PARTS = ("outliers", "interpolations", "corruptions")
 
 
+def check_not_newer(path: Path) -> None:
+    """DiagnosticError where a newer version wrote the file at `path`, before anything is measured to replace it."""
+    try:
+        _read(path)
+    except DiagnosticError as error:
+        if _is_newer(error):
+            raise
+
+
+def _read(path: Path) -> Evaluation | None:
+    """The evaluation in a file; None where there is none, or not one."""
+    if not is_there(path):
+        return None
+    evaluations: tuple[Evaluation, ...] = load(FILE_KINDS["evaluation"], path).evaluations
+    if len(evaluations) != 1:
+        raise damaged(FILE_KINDS["evaluation"], str(path), f"it holds {len(evaluations)}")
+    return evaluations[0]
+
+
+def _is_newer(error: DiagnosticError) -> bool:
+    return any(isinstance(one, NewerFile) for one in error.diagnostics)
+
+
 def with_earlier(found: Evaluation, path: Path, announce: Callable[[str], None]) -> Evaluation:
     """The evaluation with what the file at `path` has and it lacks; `announce` says what was kept or is dropped."""
-    if not is_there(path):
-        return found
     try:
-        (old,) = load(FILE_KINDS["evaluation"], path).evaluations
-    except (DiagnosticError, ValueError) as error:
-        if isinstance(error, DiagnosticError) and any(isinstance(one, NewerFile) for one in error.diagnostics):
+        old = _read(path)
+    except DiagnosticError as error:
+        if _is_newer(error):
             raise
         announce(f"{path} is damaged: it is rewritten, and holds the scores of this call alone")
+        return found
+    if old is None:
         return found
     wanted = [name for name in PARTS if getattr(old, name) and not getattr(found, name)]
     same = _scores(old) == _scores(found)

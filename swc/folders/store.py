@@ -11,23 +11,17 @@ by the strict decoders, and nothing is unpickled.
 
 from __future__ import annotations
 
-import errno
-import fcntl
-import os
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
 from pathlib import Path
-from typing import IO
 
 from attrs import evolve, frozen
 
 from swc.compiler.driver import Compiled, stage_of
 from swc.compiler.ir.text import parse_graph, print_graph
-from swc.diagnostics import Diagnostic, DiagnosticError
-from swc.diagnostics.catalogue.files import NoBuild, OutputUnwritable, UnknownBuild
+from swc.diagnostics import DiagnosticError
+from swc.diagnostics.catalogue.files import NoBuild, UnknownBuild
 from swc.diagnostics.catalogue.formats import DamagedFile
-from swc.diagnostics.catalogue.training import PartMissing, RunBusy
-from swc.diagnostics.sources import reason_of
+from swc.diagnostics.catalogue.training import PartMissing
 from swc.files.checkpoint_head import head_of
 from swc.files.checksums import check_owner, has_checksum, is_there, text_of, write_kept
 from swc.files.codec import hash_of_text
@@ -58,10 +52,8 @@ from swc.show.revision import Revision
 BUILD = "build"
 RUN = "run"
 LAST = ".last"  # a name that no ensemble can have
-LOCK = "lock"
 ORIGIN = "origin.json"
 MACHINE = "machine.json"
-NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 
 
 @frozen
@@ -77,58 +69,6 @@ class Build:
     def is_run(self) -> bool:
         """Whether this is the folder of a run, and not of what was compiled."""
         return not (self.folder / "program.json").is_file()
-
-
-@contextmanager
-def held(run: Path, busy: Callable[..., Diagnostic] = RunBusy) -> Iterator[bool]:
-    """Keep a folder, a run's if nothing else is said, to this process; DiagnosticError where another one has it.
-
-    Gives whether the file system can lock at all. The system lets go when the process ends, in whatever way.
-    """
-    with _lock_file(run) as file:
-        is_locked = _locked(file, run, busy)
-        try:
-            if is_locked:
-                _sign(file, str(os.getpid()))
-            yield is_locked
-        finally:
-            if is_locked:
-                _sign(file, "")
-
-
-def _sign(file: IO[str], text: str) -> None:
-    """Write into a lock who has it; a disk that is full must not end what holds it."""
-    with suppress(OSError):
-        file.truncate(0)
-        file.write(text)
-        file.flush()
-
-
-def _holder(lock: Path) -> int | None:
-    """The number of the process that has a lock; None where it did not say."""
-    with suppress(OSError, ValueError):
-        return int(lock.read_text("ascii"))
-    return None
-
-
-def _lock_file(run: Path) -> IO[str]:
-    try:
-        run.mkdir(parents=True, exist_ok=True)
-        return os.fdopen(os.open(run / LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666), "r+")
-    except OSError as error:
-        raise DiagnosticError(OutputUnwritable(path=str(run / LOCK), reason=reason_of(error))) from error
-
-
-def _locked(file: IO[str], run: Path, busy: Callable[..., Diagnostic]) -> bool:
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        raise DiagnosticError(busy(folder=str(run), process=_holder(run / LOCK))) from error
-    except OSError as error:
-        if error.errno not in NO_LOCKS:
-            raise
-        return False
-    return True
 
 
 def write_build(compiled: Compiled, root: Path, origin: Origin | None = None) -> Path:

@@ -16,7 +16,8 @@ from attrs import define, field, frozen
 from swc.diagnostics import DiagnosticError
 from swc.diagnostics.catalogue.training import CheckpointsLost
 from swc.files.checkpoint_head import head_of
-from swc.folders.store import held, revision_folder, write_feedback, write_revision
+from swc.folders.lock import held
+from swc.folders.store import revision_folder, write_feedback, write_revision
 from swc.running.checkpoints import save_state
 from swc.running.observer import Observer, Observers
 from swc.running.results import results_of, write_results

@@ -14,10 +14,10 @@ from swc.compiler.driver import compile_spec
 from swc.diagnostics import DiagnosticError
 from swc.diagnostics.catalogue.training import NotARun, RunOfAnotherSpec, SurroundingsChanged
 from swc.files.checksums import CHECKSUMS
+from swc.folders.lock import held
 from swc.folders.store import (
     ORIGIN,
     Build,
-    held,
     is_same,
     read_machine,
     read_origin,

@@ -203,7 +203,7 @@ def refused(name: str, done: int, total: int) -> None:
 
 
 def test_two_commands_do_not_write_to_one_folder(digits: Place, capsys: pytest.CaptureFixture[str]) -> None:
-    from swc.folders.store import held
+    from swc.folders.lock import held
 
     with held(digits.folder / "busy"):
         assert corrupt(digits, "digits", "--types", "contrast", "-o", "busy") == 1

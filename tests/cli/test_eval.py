@@ -324,6 +324,18 @@ def test_what_was_found_before_is_kept_as_long_as_the_weights_are_the_same(
     assert "damaged" in capsys.readouterr().err
 
 
+def test_an_evaluation_of_a_newer_version_is_not_written_over(run: Place, capsys: pytest.CaptureFixture[str]) -> None:
+    path = run.folder / "build/tiny/run/eval/evaluation.json"
+    before = path.read_text("utf-8")
+    newer = before.replace('"schema": 1', '"schema": 2')
+    checksums.write_kept(path, newer)
+    try:
+        assert run.swc("eval", "--time-batch", "0") == 1
+        assert "error[SW570]" in capsys.readouterr().err and path.read_text("utf-8") == newer
+    finally:
+        checksums.write_kept(path, before)
+
+
 def test_what_was_measured_is_printed_where_the_run_cannot_be_written_to(
     run: Place, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

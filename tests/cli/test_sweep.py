@@ -19,7 +19,10 @@ import pytest
 from attrs import evolve
 from swc.compiler.driver import compile_file
 from swc.diagnostics import DiagnosticError
-from swc.folders.store import held, write_spec
+from swc.files.run import MemberScores, RunResults, StoredCounts
+from swc.files.scores import Scores
+from swc.folders.lock import held
+from swc.folders.store import write_spec
 from swc.sweep.plan import Cell, Sweep, read_sweep
 from swc.sweep.preflight import check_beginning, scaled, seeded
 from swc.sweep.runner import Done
@@ -31,9 +34,9 @@ ROOT = Path(__file__).parents[2]
 FAST = ("--device", "cpu", "--threads", "1", "--jobs", "2", "--epochs-scale", "0.5")
 
 
-def results(top1: float) -> dict:
-    members = [{"top1": top1 - 0.1}, {"top1": top1 - 0.2}]
-    return {"members": members, "together": {"top1": top1, "nll": 1.0, "ece": 0.1}}
+def results(top1: float) -> RunResults:
+    members = tuple(MemberScores(top1 - less, 1.0, 0.1, 360, name=f"m{less}") for less in (0.1, 0.2))
+    return RunResults("e", "digits", 1.0, members, Scores(top1, 1.0, 0.1, 360), StoredCounts(1, 1, 1, 1))
 
 
 def test_cells_are_every_combination_with_every_seed() -> None:

@@ -26,7 +26,7 @@ from swc.diagnostics.catalogue.training import (
 from swc.files.checkpoint import Meta, Position
 from swc.files.checksums import write_kept
 from swc.files.codec import hash_of
-from swc.folders.store import held
+from swc.folders.lock import held
 
 from support.runs import Place, place, spec_text, trained
 from swc_runtime.records.checkpoint import load_checkpoint, previous_of, save_checkpoint

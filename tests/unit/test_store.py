@@ -14,9 +14,9 @@ from swc.diagnostics.catalogue.files import NoBuild, OutputUnwritable, UnknownBu
 from swc.diagnostics.catalogue.formats import DamagedFile
 from swc.files import checksums
 from swc.files.checksums import CHECKSUMS
+from swc.folders.lock import held
 from swc.folders.store import (
     RUN,
-    held,
     open_build,
     read_compiled,
     read_feedback,
