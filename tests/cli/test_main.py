@@ -15,7 +15,7 @@ from swc.cli import bug, console, main
 from swc.diagnostics import DiagnosticError
 from swc.diagnostics.catalogue.files import NoBuild, OutputUnwritable, SystemRefused, UnknownBuild
 from swc.diagnostics.render import render_one
-from swc.diagnostics.sources import write_whole
+from swc.files.whole import write_whole
 
 Run = Callable[..., int]
 

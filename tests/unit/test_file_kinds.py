@@ -39,7 +39,7 @@ PLACES = {
     "feedback": "revisions/0/feedback.json", "notes": "revisions/0/notes.txt", "machine": "machine.json",
     "results": "results.json", "evaluation": "eval/evaluation.json",
 }  # fmt: skip
-MIGRATED = {"optimiser", "schedule"}  # what a step has given another form
+MIGRATED = {"optimiser", "schedule", "layers", "parameters"}  # what a step has given another form
 LETTERS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\n"), max_size=8)
 EXAMPLES = {"a name": "main", "the name of a member": "deep[1]", "a hash": "0af", "a data set": "digits"}
 
