@@ -28,7 +28,7 @@ Role = Literal["weight", "bias", "norm", "head"]
 
 
 @frozen
-class Surroundings:
+class ModelFacts:
     """What must be known of a whole model to judge one of its parameters.
 
     `heads` are paths of classifiers, `tied` modules by identity that stand or hold something twice, `outputs` the last
@@ -42,7 +42,7 @@ class Surroundings:
 
 
 @frozen
-class Place:
+class ParameterPlace:
     """A parameter where it stands: its module, that module's path, and its name in there."""
 
     path: str
@@ -58,7 +58,7 @@ class Place:
 
 def table_of(model: nn.Module, num_classes: int, member: str = "", outputs: int | None = None) -> LayerTable:
     """The layer table of a module with `num_classes` outputs; `outputs` times as many where it is a joint one."""
-    around = Surroundings(
+    around = ModelFacts(
         heads=_heads(model, num_classes, outputs),
         tied=frozenset(_tied_modules(model)),
         outputs=frozenset(id(m.out_proj) for m in model.modules() if isinstance(m, nn.MultiheadAttention)),
@@ -69,14 +69,14 @@ def table_of(model: nn.Module, num_classes: int, member: str = "", outputs: int 
     return LayerTable(member, tuple(rows))
 
 
-def _places(model: nn.Module) -> Iterator[Place]:
+def _places(model: nn.Module) -> Iterator[ParameterPlace]:
     """Every parameter once, under its first name, as `named_parameters` has them."""
     seen: set[int] = set()
     for path, module in model.named_modules():
         for local, parameter in _own(module):
             if id(parameter) not in seen:
                 seen.add(id(parameter))
-                yield Place(path, module, local, parameter)
+                yield ParameterPlace(path, module, local, parameter)
 
 
 def _heads(model: nn.Module, num_classes: int, outputs: int | None) -> frozenset[str]:
@@ -107,7 +107,7 @@ def _own(module: nn.Module) -> list[tuple[str, nn.Parameter]]:
     return [(name, p) for name, p in module._parameters.items() if p is not None]
 
 
-def _row(place: Place, model: nn.Module, around: Surroundings, is_held_twice: bool) -> ParameterRow:
+def _row(place: ParameterPlace, model: nn.Module, around: ModelFacts, is_held_twice: bool) -> ParameterRow:
     owner = _owner(place, around)
     module = model.get_submodule(owner)
     derived = _derived(place, owner, module)
@@ -131,14 +131,14 @@ def _row(place: Place, model: nn.Module, around: Surroundings, is_held_twice: bo
     )
 
 
-def _owner(place: Place, around: Surroundings) -> str:
+def _owner(place: ParameterPlace, around: ModelFacts) -> str:
     """The path of the module that a parameter belongs to: what a parametrisation keeps is of the module it is for."""
     inner = f"{place.path}."
     above = (path for path in around.parametrised if inner.startswith(f"{path}.parametrizations.".lstrip(".")))
     return max(above, key=len, default=place.path)
 
 
-def _derived(place: Place, owner: str, module: nn.Module) -> str:
+def _derived(place: ParameterPlace, owner: str, module: nn.Module) -> str:
     """The tensor that torch computes from this parameter before each use; "" where there is none."""
     if owner != place.path:
         return place.name.removeprefix(f"{owner}.".lstrip(".")).split(".")[1]  # parametrizations.TENSOR. ...
@@ -195,7 +195,7 @@ def _aside(module: nn.Module, kind: Kind) -> str:
     return NO_LAYER if kind == "plain" else ""
 
 
-def _obstacle(place: Place, owner: str, module: nn.Module, derived: str, around: Surroundings) -> str:
+def _obstacle(place: ParameterPlace, owner: str, module: nn.Module, derived: str, around: ModelFacts) -> str:
     """Why a parameter cannot be shared; "" where it can."""
     if owner in around.heads:
         return "classifier"
@@ -206,7 +206,7 @@ def _obstacle(place: Place, owner: str, module: nn.Module, derived: str, around:
     return _obstacle_of_module(place, module) or _obstacle_of_tensor(place)
 
 
-def _obstacle_of_module(place: Place, module: nn.Module) -> str:
+def _obstacle_of_module(place: ParameterPlace, module: nn.Module) -> str:
     """What stands in the way in the module that reads the parameter."""
     if isinstance(module, NORMS):
         return "normalisation"
@@ -217,7 +217,7 @@ def _obstacle_of_module(place: Place, module: nn.Module) -> str:
     return _obstacle_of_embedding(module) if isinstance(module, EMBEDDINGS) else ""
 
 
-def _obstacle_of_tensor(place: Place) -> str:
+def _obstacle_of_tensor(place: ParameterPlace) -> str:
     """What stands in the way in the tensor itself."""
     if not place.parameter.requires_grad:
         return f"{place.local} is frozen"
@@ -251,7 +251,7 @@ def _held_twice(model: nn.Module) -> set[int]:
     return {parameter for parameter, count in uses.items() if count > 1}
 
 
-def _role(place: Place, heads: frozenset[str]) -> Role:
+def _role(place: ParameterPlace, heads: frozenset[str]) -> Role:
     if place.path in heads:
         return "head"
     if isinstance(place.module, NORMS):
