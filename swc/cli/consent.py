@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from swc.trust.code import Code
 
 # `--trust` for commands that run the code which a build or a run names
-option = click.option("--trust", is_flag=True, help="Consent to the code of this folder's python(...) members.")
+option = click.option(
+    "--trust", is_flag=True, help="Consent to the python(...) code of this folder's members and data."
+)
 
 
 @contextmanager

@@ -7,13 +7,14 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from swc.cli import console
+from swc.cli import consent, console
 
 if TYPE_CHECKING:
+    from swc.diagnostics import Sink
     from swc.program.datasets import DataFacts
 
 
@@ -31,6 +32,7 @@ def command() -> None:
 @click.option("--jobs", type=click.IntRange(1), help="Processes [as many as there are cores].")
 @click.option("--data", type=click.Path(file_okay=False, path_type=Path), help="The folder that holds the data sets.")
 @click.option("--offline", is_flag=True, help="Never download.")
+@consent.option
 def corrupt(
     dataset: str,
     output: Path | None,
@@ -38,8 +40,7 @@ def corrupt(
     severities: str,
     seed: int,
     jobs: int | None,
-    data: Path | None,
-    offline: bool,
+    **place: Any,
 ) -> None:
     """Make corrupted copies of the test images of DATASET, in the layout of CIFAR-10-C and CIFAR-100-C.
 
@@ -53,31 +54,46 @@ def corrupt(
 
     asked = Asked(_types(types), _severities(severities), seed, jobs or os.cpu_count() or 1)
     with console.reporting() as sink:
-        facts = _facts(dataset)
-        found = open_data(facts, data, offline, console.say)
+        with _consented(dataset, place["trust"], sink) as facts:
+            found = open_data(facts, place["data"], place["offline"], console.say)
         found.report(sink)
         source = SplitSource(found.test)
         check(source, asked, sink)
         if source.image_shape[2] == 1:
             console.say("grey images: types of colour are made of three equal channels, and their luma is kept")
-        folder = output or Path(f"{Path(facts.folder or facts.name).name}-c")
+        folder = output or Path(f"{Path(facts.folder or facts.title).name.replace(':', '_')}-c")
         with _progress() as tell:
             made = make_arrays(source, asked, folder, tell)
         there = len(asked.types) - len(made)
         console.say(f"wrote {several(len(made), 'type')} to {folder}" + (f"; {there} were there" if there else ""))
 
 
-def _facts(dataset: str) -> DataFacts:
+@contextmanager
+def _consented(dataset: str, is_trusted: bool, sink: Sink) -> Iterator[DataFacts]:
+    """The facts of a data set by name, or of a spec, build or run, whose code may give the images inside."""
     from swc.cli.places import is_spec, open_place
     from swc.diagnostics import DiagnosticError
     from swc.diagnostics.catalogue.names import UnknownData
-    from swc.program.datasets import DATASETS
+    from swc.program.datasets import DATASETS, named
+    from swc.trust.code import code_of
+    from swc.trust.importing import own_code
 
-    if dataset in DATASETS:
-        return DATASETS[dataset]
+    facts = named(dataset)
+    if facts is not None:
+        yield facts
+        return
     if not (is_spec(dataset) or Path(dataset).exists()):
         raise DiagnosticError(UnknownData(name=dataset, datasets=tuple(DATASETS)))
-    return open_place(dataset, {}).spec.data
+    build = open_place(dataset, {})
+    if build.spec.data.code is None:
+        yield build.spec.data
+    elif not is_spec(dataset):
+        with consent.asked(build, is_trusted, sink):
+            yield build.spec.data
+    else:
+        with consent.by_naming(sink) as announce, own_code(build.spec):
+            announce(code_of(build.spec))
+            yield build.spec.data
 
 
 def _types(given: str | None) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from swc.cli import console
+from swc.cli import consent, console
 
 if TYPE_CHECKING:
     from swc.slim.slim import Slimming
@@ -30,7 +30,8 @@ POLICIES = ("none", "slices")
 @click.option("--data", type=click.Path(file_okay=False, path_type=Path), help="The folder that holds the data sets.")
 @click.option("--offline", is_flag=True, help="Never download.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
-def command(place: str | None, policy: str, output: Path | None, **given: object) -> None:
+@consent.option
+def command(place: str | None, policy: str, output: Path | None, trust: bool, **given: object) -> None:
     """Search how many channels each layer of a slimmable network needs (AutoSlim), and write a spec of what is found.
 
     The widest member is cut an eighth of a layer at a time, always where the loss on training images rises least for
@@ -47,7 +48,8 @@ def command(place: str | None, policy: str, output: Path | None, **given: object
         build = open_place(place, {})
         target = output or Path(f"{build.spec.name}_slim.sw")
         check_writable(target)
-        found = slim_build(build, Asked(**given), sink, console.say)  # type: ignore[arg-type]
+        with consent.asked(build, trust, sink):
+            found = slim_build(build, Asked(**given), sink, console.say)  # type: ignore[arg-type]
     _tell(found)
     write_file(target, spec_text(found, policy).encode())
     console.say(f"wrote {target}")

@@ -36,7 +36,7 @@ class Compared:
     @property
     def data(self) -> str:
         """The data set's name."""
-        return self.system.build.spec.data.name
+        return self.system.build.spec.data.title
 
 
 @frozen

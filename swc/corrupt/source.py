@@ -26,7 +26,7 @@ class SplitSource:
     @property
     def data(self) -> str:
         """The data set's name."""
-        return self.split.facts.name
+        return self.split.facts.title
 
     @property
     def labels(self) -> NDArray[np.int64]:
@@ -41,7 +41,8 @@ class SplitSource:
         return high, wide, channels
 
     def images(self, start: int, stop: int) -> Bytes:
-        """Some of the images [N, H, W, C]."""
+        """Some of the images [N, H, W, C]; floats that a function of the user's own gave are rounded to bytes."""
         found = self.split.fetch(np.arange(start, stop), None)
-        images: Bytes = found.permute(0, 2, 3, 1).contiguous().cpu().numpy()
-        return images
+        images = found.permute(0, 2, 3, 1).contiguous().cpu().numpy()
+        whole: Bytes = images if images.dtype == np.uint8 else np.rint(images).astype(np.uint8)
+        return whole

@@ -28,7 +28,8 @@ from swc.evaluate.robustness import Wanted, arrays_for, on_corrupted
 from swc.files.evaluation import Evaluation, Interpolation, Outliers, Predictor
 from swc.files.scores import Bin, Scores
 from swc.folders.classes import check_classes
-from swc.program.datasets import DATASETS, DataFacts
+from swc.folders.dataset import open_dataset
+from swc.program.datasets import DataFacts, named
 from swc.program.program import Program
 from swc.running.checkpoints import SavedState, open_trained
 from swc.running.machine import chosen_device
@@ -152,7 +153,7 @@ def _open(build: Build, asked: Asked, sink: Sink, announce: Callable[[str], None
     saved = open_trained(build, sink)
     assert spec.training is not None, "what was trained has a training"
     device = chosen_device(asked.device)
-    dataset = open_data(spec.data, asked.data, asked.offline, announce).to(device)
+    dataset = open_dataset(spec, asked.data, asked.offline, announce).to(device)
     check_classes(build.folder, dataset)
     dataset.report(sink)
     recipe = spec.training.recipe
@@ -202,9 +203,9 @@ def _other_split(opened: _Opened, name: str, asked: Asked, announce: Callable[[s
 
 
 def _opened_split(own: DataFacts, name: str, asked: Asked, announce: Callable[[str], None]) -> Split:
-    if name not in DATASETS:
+    other = named(name)
+    if other is None:
         return read_images(own, Path(name), announce)
-    other = DATASETS[name]
     if other.image_shape != own.image_shape:
         raise DiagnosticError(OtherImages(name=name, found=other.image_shape, needed=own.image_shape))
     split = open_data(other, asked.data, asked.offline, announce).test
@@ -245,7 +246,7 @@ def _evaluated(opened: _Opened, seen: _Seen, asked: Asked, sink: Sink) -> Evalua
     return Evaluation(
         run=str(opened.build.folder),
         ensemble=spec.name,
-        data=spec.data.name,
+        data=spec.data.title,
         stage=opened.saved.where(spec.training),
         epochs_scale=spec.training.epochs_scale,
         machine=f"{opened.device}, {opened.arithmetic}",

@@ -34,7 +34,7 @@ from swc.files.checksums import is_there
 from swc.files.kind_codec import content_of, laid_out, text_of_kind
 from swc.files.kinds import FILE_KINDS
 from swc.files.whole import whole
-from swc.program.datasets import DATASETS
+from swc.program.datasets import named
 from swc.running.checkpoints import SavedState
 from swc_runtime.data import Split
 from swc_runtime.data.splits import FolderSplit
@@ -138,7 +138,7 @@ def read_predictions(path: Path) -> tuple[Mapping[str, str], Predicted]:
 
 def cache_name(outliers: str) -> str:
     """Under which name predictions for another data set, or a folder of images, are kept."""
-    if outliers in DATASETS:
+    if named(outliers) is not None:
         return f"predictions_{outliers}"
     place = Path(outliers).resolve()
     return f"predictions_{re.sub(r'[^A-Za-z0-9_]', '_', place.name)}_{sha256(os.fsencode(place)).hexdigest()[:8]}"

@@ -43,7 +43,7 @@ class Wanted:
 def arrays_for(folder: Path, clean: Split, sink: Sink) -> Arrays:
     """The corrupted images of a clean split; warns of missing ones, DiagnosticError where they do not fit."""
     channels, high, wide = clean.facts.image_shape
-    arrays = open_arrays(folder, clean.facts.name, (high, wide, channels), clean.labels.cpu().numpy())
+    arrays = open_arrays(folder, clean.facts.title, (high, wide, channels), clean.labels.cpu().numpy())
     lacking = (*_lacking(arrays, TYPES), *(f"severity {n}" for n in SEVERITIES if n not in arrays.severities))
     if lacking:
         sink.report(TypesMissing(folder=str(folder), missing=lacking))

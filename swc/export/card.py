@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from swc.compiler.ir.counts import count
 from swc.diagnostics.printable import on_one_line
+from swc.program.datasets import DATA
 from swc.program.model_source import ModelSource
 from swc.registry.families import FAMILIES
 from swc.running.results import read_results
@@ -156,7 +157,7 @@ def card(
         f"{exact(counts.native_scalars)} unshared"
     )
     facts = {
-        "Data": f"{data.name}, {data.num_classes} classes, images {data.image_shape}",
+        "Data": f"{data.title}, {data.num_classes} classes, images {data.image_shape}",
         "Images": _reading(data),
         "Classes": _classes(classes),
         "Normalised": f"mean {list(data.mean)}, deviation {list(data.deviation)}, for pixels in [0, 1]",
@@ -179,9 +180,10 @@ def _reading(data: DataFacts) -> str:
     """How an image must be brought to the members' size."""
     channels, height, width = data.image_shape
     kind = "grey" if channels == 1 else "RGB"
-    if data.folder is None and data.name != "imagenet":
+    row = DATA.find(data.name)
+    if row is None or not row.is_resized:
         return f"{kind}, as they are"
-    turned = "" if data.folder is None else "turned upright by their EXIF orientation, "
+    turned = "turned upright by their EXIF orientation, " if row.is_upright else ""
     return f"{kind}, {turned}the shorter side resized to 8/7 of {height} x {width} pixels, the middle cut out"
 
 

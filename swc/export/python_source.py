@@ -98,7 +98,7 @@ def _constants(program: Program, classes: Sequence[str] | None) -> str:
         f'\nTRAINED = Path(__file__).with_name("{stem}.safetensors")\n'
         f"NUM_CLASSES = {facts.num_classes}\n"
         f"IMAGE_SHAPE = {tuple_text(facts.image_shape)}\n"
-        f"MEAN = {tuple_text(facts.mean)}  # of {inside_docstring(facts.name)}, by channel, for pixels in [0, 1]\n"
+        f"MEAN = {tuple_text(facts.mean)}  # of {inside_docstring(facts.title)}, by channel, for pixels in [0, 1]\n"
         f"DEVIATION = {tuple_text(facts.deviation)}\n"
         f"{_class_names(classes)}"
         "\n"

@@ -24,15 +24,16 @@ from swc.files.converter import MOST_DETAILS, converter_of, is_tagged, is_union
 from swc.files.names import fault_of
 from swc.files.plain_json import read_json
 from swc.files.schemas import OLDEST
+from swc.program.kinds import KINDS
 from swc.program.program import SCHEMA
-from swc.registry.kinds import KINDS
 from swc.registry.offers import PlugIn
 
 if TYPE_CHECKING:
     from cattrs import Converter
 
 T = TypeVar("T")
-UNCOMPARED = frozenset({"span", "train_span", "multiply_adds"})  # the fields that do not count in comparisons
+# The fields that do not count in comparisons:
+UNCOMPARED = frozenset({"span", "train_span", "data_span", "multiply_adds"})
 
 
 def encode(obj: object) -> str:

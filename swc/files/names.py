@@ -17,7 +17,7 @@ import attrs
 from attrs import frozen
 
 from swc.program.choice import Choice
-from swc.program.datasets import DATASETS
+from swc.program.datasets import DATA
 from swc.program.model_source import ModelSource
 from swc.program.vocabulary import NO_DECAY, STEPS
 from swc.registry.families import FAMILIES
@@ -70,8 +70,10 @@ FACTORY = Rule("package.module:factory", _FACTORY.fullmatch)
 ARGUMENTS = Pairs(PLAIN, WRITTEN)
 
 RULES: dict[str, Rule | Pairs] = {
-    "DataFacts.name": _among("a data set", (*DATASETS, "folder")),
+    "DataFacts.name": Rule("a data set", DATA.find),
     "DataFacts.folder": WRITTEN,
+    "DataFacts.function": Rule("package.module:function", lambda text: text == "" or _FACTORY.fullmatch(text)),
+    "DataFacts.arguments": ARGUMENTS,
     "ModelSource.name": TEXT,  # by its kind: `SOURCES`
     "ModelSource.arguments": ARGUMENTS,
     "Span.file": TEXT,

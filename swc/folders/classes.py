@@ -17,7 +17,7 @@ from swc.files.checksums import is_there
 from swc.files.disk import load, save
 from swc.files.kinds import FILE_KINDS
 from swc.files.run import ClassNames
-from swc.program.class_names import CLASS_NAMES
+from swc.program.datasets import class_names_of
 
 if TYPE_CHECKING:
     from swc.program.datasets import DataFacts
@@ -28,7 +28,7 @@ FILE = "classes.json"
 
 def names_of(folder: Path, data: DataFacts) -> tuple[str, ...] | None:
     """The names of the classes of a run in `folder`; None where they were not recorded."""
-    return CLASS_NAMES.get(data.name) or _recorded(folder, data.num_classes)
+    return class_names_of(data) or _recorded(folder, data.num_classes)
 
 
 def check_classes(folder: Path, dataset: Dataset) -> None:
@@ -42,7 +42,7 @@ def check_classes(folder: Path, dataset: Dataset) -> None:
         if found != before:
             raise DiagnosticError(
                 OtherClasses(
-                    folder=printable(str(dataset.folder)),
+                    folder=printable(str(dataset.folder or dataset.facts.title)),
                     number=number,
                     found=printable(found),
                     trained=printable(before),
@@ -53,7 +53,7 @@ def check_classes(folder: Path, dataset: Dataset) -> None:
 def write_classes(folder: Path, dataset: Dataset) -> None:
     """Record the classes of a folder of images in the run's folder, where that is not done."""
     path = folder / FILE
-    if dataset.facts.name in CLASS_NAMES or not dataset.classes or path.is_file():
+    if class_names_of(dataset.facts) or not dataset.classes or path.is_file():
         return
     save(FILE_KINDS["classes"], path, ClassNames(tuple(dataset.classes)))
 

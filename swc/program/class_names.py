@@ -16,8 +16,7 @@ sunflower sweet_pepper table tank telephone television tiger tractor train trout
 willow_tree wolf woman worm
 """
 
-CLASS_NAMES: dict[str, tuple[str, ...]] = {
-    "cifar10": ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"),
-    "cifar100": tuple(_CIFAR100.split()),
-    "digits": tuple("0123456789"),
-}  # Source: the `batches.meta` and `meta` files of CIFAR; scikit-learn's digits
+# Sources: the `batches.meta` and `meta` files of CIFAR; scikit-learn's digits
+CIFAR10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+CIFAR100 = tuple(_CIFAR100.split())
+DIGITS = tuple("0123456789")

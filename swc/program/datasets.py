@@ -1,11 +1,23 @@
-"""The data sets by name: what the compiler and the runtime must both know about each.
+"""Data sets: what the compiler and the runtime must both know about each, and the registry of where images come from.
 
-One literal registry; the loaders are in `swc_runtime.data`, one for each name here.
+Guarantees: `DATA` is one literal; a row says its arguments, the facts that follow from them, and the runtime's reader;
+nothing here imports that.
 """
 
 from __future__ import annotations
 
-from attrs import frozen
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from attrs import evolve, field, frozen
+
+from swc.program.class_names import CIFAR10, CIFAR100, DIGITS
+from swc.program.limits import CLASSES, PIXELS
+from swc.program.model_source import Argument, ModelSource
+from swc.registry.registry import Registry
+from swc.registry.row import ArgumentRow, RegistryRow
+
+HALF = 0.5  # mean and deviation of a channel that nobody has measured: pixels come to lie in [-1, 1]
 
 
 @frozen
@@ -13,7 +25,9 @@ class DataFacts:
     """A data set as a spec names it.
 
     `image_shape` is (channels, height, width) in pixels as the members see it; `mean` and `deviation` are per
-    channel, for pixels in [0, 1].
+    channel, for pixels in [0, 1]. `num_train` and `num_test` are 0 where only the opened data tell.
+    `function` is a "package.module:function" of the user's own that gives the images; `arguments` is what the source is
+    given beside what the other fields say, sorted by name.
     """
 
     name: str
@@ -24,17 +38,191 @@ class DataFacts:
     mean: tuple[float, ...]
     deviation: tuple[float, ...]
     folder: str | None = None  # for `folder("path", ...)`: an ImageNet-style tree with train/ and val/
+    function: str = ""
+    arguments: tuple[tuple[str, Argument], ...] = ()
+
+    @property
+    def title(self) -> str:
+        """What people call it: its name, or that of the function of one's own."""
+        return self.function or self.name
+
+    @property
+    def code(self) -> ModelSource | None:
+        """The code of the user's own that gives the images; None where it is ours."""
+        return ModelSource("python", self.function, self.arguments) if self.function else None
+
+    def given(self) -> dict[str, Any]:
+        """The further arguments as a reader is given them: lists are new ones, which it may keep and change."""
+        return ModelSource("python", self.name, self.arguments).given()
 
 
-DATASETS: dict[str, DataFacts] = {
-    "cifar10": DataFacts(
-        "cifar10", 10, (3, 32, 32), 50_000, 10_000, (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
+Given = Mapping[str, Any]  # the arguments of a data item by name; those that were left out are not there
+
+
+def _nothing(given: object) -> tuple[str, ...]:
+    return ()
+
+
+def _no_arguments(facts: DataFacts) -> dict[str, Any]:
+    return {}
+
+
+@frozen(kw_only=True)
+class DataRow(RegistryRow):
+    """Where images come from; its implementation is a function `(facts, place)` that gives `swc_runtime.data.Dataset`.
+
+    `facts` gives the facts that follow from the arguments; ValueError says which of them do not go together. `notes`
+    gives what it chose where an argument was left out, a line each. The values of the arguments `in_facts` stand in
+    fields of their own, and `written` gives them back; all others are kept in `DataFacts.arguments`. The first
+    `num_plain` arguments need no name. An open row takes any further ones. `code` is the argument that names a function
+    of the user's own. Images that come in any size are resized (`is_resized`) and, but for published sets, turned
+    upright (`is_upright`).
+    """
+
+    facts: Callable[[Given], DataFacts]
+    notes: Callable[[Given], tuple[str, ...]] = _nothing
+    written: Callable[[DataFacts], dict[str, Any]] = _no_arguments
+    in_facts: tuple[str, ...] = ()
+    num_plain: int = 0
+    is_open: bool = False
+    code: str = ""
+    class_names: tuple[str, ...] = field(default=(), repr=False)
+    is_resized: bool = False
+    is_upright: bool = False
+
+    def faults(self) -> Iterator[str]:
+        """What is wrong with the row; beside what every row is held to, `in_facts` and `code` name arguments."""
+        yield from super().faults()
+        names = {one.name for one in self.arguments}
+        missing = sorted({*self.in_facts, *([self.code] if self.code else [])} - names)
+        yield f"it declares no argument `{missing[0]}`" if missing else ""
+        yield "" if self.num_plain <= len(names) else "it has fewer arguments than `num_plain`"
+
+
+def always(facts: DataFacts) -> Callable[[Given], DataFacts]:
+    """For a data set without a choice: the same facts, whatever is given."""
+    return lambda given: facts
+
+
+_CIFAR10 = DataFacts("cifar10", 10, (3, 32, 32), 50_000, 10_000, (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616))
+_CIFAR100 = DataFacts("cifar100", 100, (3, 32, 32), 50_000, 10_000, (0.5071, 0.4865, 0.4409), (0.2673, 0.2564, 0.2762))
+_DIGITS = DataFacts("digits", 10, (1, 8, 8), 1_437, 360, (0.3057,), (0.3761,))
+_IMAGENET = DataFacts("imagenet", 1000, (3, 224, 224), 1_281_167, 50_000, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+
+
+def _folder_facts(given: Given) -> DataFacts:
+    """Images of the author's own, as colours, normalised like ImageNet's; how many there are is seen when opened."""
+    shape = (3, given["size"], given["size"])
+    return DataFacts("folder", given["classes"], shape, 0, 0, _IMAGENET.mean, _IMAGENET.deviation, given["path"])
+
+
+def _function_facts(given: Given) -> DataFacts:
+    """What the author says of the images that a function gives; they are held to it when it is called."""
+    channels, height, width = given["shape"]
+    mean, deviation = (given.get(name) or (HALF,) * channels for name in ("mean", "deviation"))
+    for name, values in (("mean", mean), ("deviation", deviation)):
+        if len(values) != channels:
+            raise ValueError(f"`{name}` has {len(values)} numbers, where `shape` says {channels} channels")
+    shape = (channels, height, width)
+    return DataFacts("python", given["classes"], shape, 0, 0, mean, deviation, function=given["function"])
+
+
+def _function_notes(given: Given) -> tuple[str, ...]:
+    return tuple(f"{name} {HALF} in every channel" for name in ("mean", "deviation") if name not in given)
+
+
+def _function_arguments(facts: DataFacts) -> dict[str, Any]:
+    shown = {"function": facts.function, "classes": facts.num_classes, "shape": facts.image_shape}
+    return {**shown, "mean": facts.mean, "deviation": facts.deviation}
+
+
+NUM_CLASSES = ArgumentRow("classes", "whole number", least=1, most=CLASSES)
+DATA: Registry[DataRow] = Registry(
+    "data set",
+    "swc.data",
+    DataRow,
+    (
+        DataRow(
+            name="cifar10",
+            words="downloaded at first use, 163 MiB",
+            implementation="swc_runtime.data.cifar:read",
+            facts=always(_CIFAR10),
+            class_names=CIFAR10,
+        ),
+        DataRow(
+            name="cifar100",
+            words="downloaded at first use, 161 MiB",
+            implementation="swc_runtime.data.cifar:read",
+            facts=always(_CIFAR100),
+            class_names=CIFAR100,
+        ),
+        DataRow(
+            name="digits",
+            words="shipped with scikit-learn",
+            implementation="swc_runtime.data.digits:read",
+            facts=always(_DIGITS),
+            class_names=DIGITS,
+        ),
+        DataRow(
+            name="imagenet",
+            words="a folder of yours",
+            implementation="swc_runtime.data.folder:read_imagenet",
+            facts=always(_IMAGENET),
+            is_resized=True,
+        ),
+        DataRow(
+            name="folder",
+            words="a folder of yours",
+            implementation="swc_runtime.data.folder:read_own",
+            arguments=(
+                ArgumentRow("path", "text"),
+                NUM_CLASSES,
+                ArgumentRow("size", "whole number", least=1, most=PIXELS),
+            ),
+            facts=_folder_facts,
+            notes=lambda given: ("mean and deviation those of imagenet",),
+            written=lambda facts: {
+                "path": facts.folder,
+                "classes": facts.num_classes,
+                "size": facts.image_shape[1],
+            },
+            in_facts=("path", "classes", "size"),
+            num_plain=1,
+            is_resized=True,
+            is_upright=True,
+        ),
+        DataRow(
+            name="python",
+            words="a function of yours",
+            implementation="swc_runtime.data.own:read",
+            arguments=(
+                ArgumentRow("function", "text"),
+                NUM_CLASSES,
+                ArgumentRow("shape", "whole numbers", least=1, most=PIXELS, length=3),
+                ArgumentRow("mean", "numbers", least=0, most=1, default=""),
+                ArgumentRow("deviation", "numbers", above=0, most=1, default=""),
+            ),
+            facts=_function_facts,
+            notes=_function_notes,
+            written=_function_arguments,
+            in_facts=("function", "classes", "shape", "mean", "deviation"),
+            num_plain=1,
+            is_open=True,
+            code="function",
+        ),
     ),
-    "cifar100": DataFacts(
-        "cifar100", 100, (3, 32, 32), 50_000, 10_000, (0.5071, 0.4865, 0.4409), (0.2673, 0.2564, 0.2762)
-    ),
-    "digits": DataFacts("digits", 10, (1, 8, 8), 1_437, 360, (0.3057,), (0.3761,)),
-    "imagenet": DataFacts(
-        "imagenet", 1000, (3, 224, 224), 1_281_167, 50_000, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-    ),
-}
+)
+
+DATASETS: dict[str, DataFacts] = {row.name: row.facts({}) for row in DATA.rows if not row.arguments}
+
+
+def named(name: str) -> DataFacts | None:
+    """The facts of a data set that a name says all of, ours or a plug-in's; None for any other name."""
+    row = DATA.find(name)
+    return evolve(row.facts({}), name=name) if row is not None and not row.arguments else None
+
+
+def class_names_of(facts: DataFacts) -> tuple[str, ...]:
+    """What the classes of a named data set are called; () where only the opened data tell."""
+    row = DATA.find(facts.name)
+    return row.class_names if row is not None else ()

@@ -12,6 +12,7 @@ from typing import Any
 import attrs
 
 from swc.program.choice import Choice
+from swc.program.datasets import DATA, DataFacts
 from swc.program.model_source import ModelSource
 from swc.program.spec import Share
 from swc.registry.families import FAMILIES
@@ -32,6 +33,8 @@ def _names(data: object) -> Iterator[tuple[Registry[Any], str]]:
             yield data.registry, data.name
         case ModelSource(kind="family"):
             yield FAMILIES, data.name
+        case DataFacts():
+            yield DATA, data.name
         case Share():
             yield POLICIES, data.policy
         case tuple():

@@ -122,3 +122,4 @@ class Spec:
     train_span: Span | None = field(default=None, eq=False)
     step: StepPlan = StepPlan()
     plug_ins: tuple[PlugIn, ...] = ()
+    data_span: Span | None = field(default=None, eq=False)

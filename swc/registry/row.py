@@ -16,7 +16,7 @@ from attrs import frozen
 from swc.registry.ranges import Range
 
 ArgumentValue = int | float | str | bool | tuple[Any, ...]  # of an argument; a tuple holds the numbers of a list
-Type = Literal["whole number", "number", "numbers", "text", "yes or no"]
+Type = Literal["whole number", "number", "numbers", "whole numbers", "text", "yes or no"]
 NAME = re.compile(r"[^\W\d]\w*")
 IMPLEMENTATION = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
 
@@ -26,11 +26,11 @@ class ArgumentRow:
     """A named argument: its type in the language's words, its range, and its default (None: it must be given).
 
     A number lies between `least` and `most`, or strictly between `above` and `below`; `among` are the only values there
-    are, `words` the only texts; with `every` the values go from `least` to `most` in such steps. `numbers` is a list of
-    numbers, each in the range: `length` of them (None: any), and with `rises` each larger than the one before. An
-    argument that counts epochs (`in_epochs`) is scaled with `--epochs-scale`. `what` is what messages call the
-    value ("": the argument's and the row's name). An argument whose default is the empty text is left out where it is
-    not given.
+    are, `words` the only texts; with `every` the values go from `least` to `most` in such steps. `numbers` and `whole
+    numbers` are lists, each number in the range: `length` of them (None: any), and with `rises` each larger than the
+    one before. An argument that counts epochs (`in_epochs`) is scaled with `--epochs-scale`. `what` is what messages
+    call the value ("": the argument's and the row's name). An argument whose default is the empty text is left out
+    where it is not given.
     """
 
     name: str
@@ -76,13 +76,17 @@ class ArgumentRow:
         match self.type, value:
             case ("yes or no", bool()) | ("text", str()):
                 return True
-            case "numbers", tuple():
-                return self.length in (None, len(value)) and all(map(_is_number, value))
+            case "numbers" | "whole numbers", tuple():
+                return self.length in (None, len(value)) and all(map(self._is_item, value))
             case "whole number", int():
                 return _is_number(value)
             case "number", _:
                 return _is_number(value)
         return False
+
+    def _is_item(self, value: object) -> bool:
+        """Whether a value may stand in the list that the argument is."""
+        return _is_number(value) and (self.type == "numbers" or isinstance(value, int))
 
     def _is_in_range(self, value: ArgumentValue | None) -> bool:
         match value:

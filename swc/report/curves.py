@@ -32,7 +32,7 @@ def curves(build: Build) -> Figure:
     right.legend(fontsize=7, frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
     assert build.spec.training is not None
     scale = scale_text(build.spec.training.epochs_scale)
-    figure.suptitle(f"{build.spec.name} on {build.spec.data.name}{scale}", fontsize=10)
+    figure.suptitle(f"{build.spec.name} on {build.spec.data.title}{scale}", fontsize=10)
     return figure
 
 

@@ -80,7 +80,7 @@ def _run(build: Build, name: str) -> RunFacts:
     return RunFacts(
         name=name,
         ensemble=spec.name,
-        data=spec.data.name,
+        data=spec.data.title,
         budget=budget_text(spec.budget),
         scale=scale_text(spec.training.epochs_scale) if spec.training else "",
         members=tuple((member.name, str(member.source)) for member in spec.members),

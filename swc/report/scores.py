@@ -207,7 +207,7 @@ def _misfit_of_run(scored: Scored, found: Evaluation, spec: Spec) -> str | None:
     named |= {name for line in scored.interpolations for name in (line.first, line.second)}
     if not named <= set(known):
         return "members are not those of the run"
-    if found.ensemble != spec.name or scored.data != spec.data.name:
+    if found.ensemble != spec.name or scored.data != spec.data.title:
         return "ensemble or data is not that of the run"
     scale = spec.training.epochs_scale if spec.training else 1.0
     return None if scored.epochs_scale == scale else "epochs are not scaled like those of the run"

@@ -41,7 +41,7 @@ def results_of(run: Run, found: Evaluation) -> RunResults:
     named = tuple(MemberScores(name=name, **asdict(s)) for name, s in zip(run.members, found.members, strict=True))
     counts = StoredCounts(**asdict(count(last.graph)))
     scale = run.training.epochs_scale
-    return RunResults(run.spec.name, run.spec.data.name, scale, named, found.ensemble, counts, stated)
+    return RunResults(run.spec.name, run.spec.data.title, scale, named, found.ensemble, counts, stated)
 
 
 def write_results(folder: Path, results: RunResults) -> None:
@@ -68,7 +68,7 @@ def _misfit(found: RunResults, spec: Spec) -> str | None:
     """What of results is not of a spec."""
     if [one.name for one in found.members] != [member.name for member in spec.members]:
         return "members"
-    if (found.ensemble, found.data) != (spec.name, spec.data.name):
+    if (found.ensemble, found.data) != (spec.name, spec.data.title):
         return "ensemble or data"
     return "epochs" if spec.training and found.epochs_scale != spec.training.epochs_scale else None
 

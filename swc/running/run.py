@@ -17,6 +17,7 @@ from swc.compiler.driver import compile_spec
 from swc.diagnostics import DiagnosticError
 from swc.diagnostics.catalogue.training import NothingToTrain, ScaledAlready
 from swc.folders.classes import check_classes, write_classes
+from swc.folders.dataset import open_dataset
 from swc.folders.store import RUN, Build, checkpoint_path, read_machine, spec_hash_of
 from swc.program.spec import Spec
 from swc.program.stages import Stage, scale_epochs, stages
@@ -92,7 +93,7 @@ def open_run(build: Build, options: Options, sink: Sink, announce: Callable[[str
     `announce` is told what people should know at once, such as a download. DiagnosticError where the folder holds the
     run of another spec, or data or device are missing.
     """
-    from swc_runtime.data import look_at, open_data
+    from swc_runtime.data import look_at
     from swc_runtime.data.shares import check_last
 
     spec = _wanted(build, options.epochs_scale)
@@ -104,7 +105,7 @@ def open_run(build: Build, options: Options, sink: Sink, announce: Callable[[str
     machine = settle_machine(spec, options, lambda: compile_spec(spec, build.tables).program, before)
     announce(f"training on {machine}")
     with machine.ranks.first_ahead():
-        dataset = open_data(spec.data, options.data, options.offline, announce)
+        dataset = open_dataset(spec, options.data, options.offline, announce)
         if machine.ranks.is_first:
             look_at(dataset)
         dataset = dataset.to(machine.device)
@@ -115,6 +116,8 @@ def open_run(build: Build, options: Options, sink: Sink, announce: Callable[[str
             dataset.report(sink)
             prepare(folder, spec, build, options, machine.facts() | {"data": dataset.digest()}, sink, announce)
             write_classes(folder, dataset)
+    if spec.data.code is not None:  # what a function of the user's own gives may differ from process to process
+        machine.ranks.agree("images", dataset.digest().encode())
     return Run(folder, spec, spec_hash_of(folder), spec.training, dataset, machine, options)
 
 

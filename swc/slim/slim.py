@@ -17,12 +17,13 @@ from swc.diagnostics import DiagnosticError, Sink
 from swc.diagnostics.catalogue.disturbing import NonFinitePredictions
 from swc.diagnostics.catalogue.slimming import NotSlimmable, SeveralWidest, SlicesMissing, TargetOutOfReach
 from swc.folders.classes import check_classes
+from swc.folders.dataset import open_dataset
 from swc.program.training import Augmentation
 from swc.running.checkpoints import open_trained
 from swc.running.machine import chosen_device
 from swc.slim.targets import Target, read_targets
 from swc_runtime.carry.plain import plain_member
-from swc_runtime.data import epoch_batches, open_data
+from swc_runtime.data import epoch_batches
 from swc_runtime.precision import choose_arithmetic
 from swc_runtime.training.channel_search import OutOfReachError, Slimmed, Slimmer, search
 
@@ -93,7 +94,7 @@ def _batches(build: Build, asked: Asked, device: str, sink: Sink, announce: Call
     """Training images as they are, the first of a settled shuffle, in batches as in training."""
     spec = build.spec
     assert spec.training is not None
-    dataset = open_data(spec.data, asked.data, asked.offline, announce)
+    dataset = open_dataset(spec, asked.data, asked.offline, announce)
     check_classes(build.folder, dataset)
     dataset.report(sink)
     train = dataset.train

@@ -13,6 +13,7 @@ from swc.language.syntax import tree
 from swc.language.syntax.nodes import NOWHERE, call_node, name_node, value_node
 from swc.language.syntax.unparse import Remark, Remarks, print_tree
 from swc.program.choice import Choice
+from swc.program.datasets import DATA
 from swc.program.training import Augmentation, Phase, Recipe, Schedule, Training
 from swc.show.wording import decimal, exact, scale_text, several, share_of
 
@@ -91,10 +92,10 @@ def _share(selector: tree.Name | tree.Text, policy: str) -> tree.Share:
 
 
 def _data(data: DataFacts) -> tree.Data:
-    if data.folder is None:
-        return tree.Data(call_node(data.name), NOWHERE)
-    size = data.image_shape[1]
-    return tree.Data(call_node("folder", {"classes": data.num_classes, "size": size}, (data.folder,)), NOWHERE)
+    row = DATA[data.name]
+    arguments = {**row.written(data), **dict(data.arguments)}
+    plain = [arguments.pop(one.name) for one in row.arguments[: row.num_plain]]
+    return tree.Data(call_node(data.name, arguments, plain), NOWHERE)
 
 
 def _scale(training: Training) -> str:

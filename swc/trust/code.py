@@ -1,4 +1,4 @@
-"""What code the members of a spec name: factories, and the user's own modules that they import.
+"""What code the members and the data of a spec name: factories, and the user's own modules that they import.
 
 Takes a `Spec`, gives `Code`. Guarantees: it is found by reading files, nothing is run; equal code has equal digests,
 wherever it lies, and any other byte of a module, another argument or another module has another digest.
@@ -18,12 +18,12 @@ from warnings import catch_warnings
 
 from attrs import define, field
 
-from swc.diagnostics import DiagnosticError
+from swc.diagnostics import DiagnosticError, Span
 from swc.diagnostics.catalogue import trust as catalogue
 from swc.diagnostics.catalogue.values import MalformedFactory
-from swc.language.semantics.members import is_factory_name, is_standard, top_of
+from swc.language.semantics.own_code import is_factory_name, is_standard, top_of
 from swc.program.model_source import ModelSource
-from swc.program.spec import Member, Spec
+from swc.program.spec import Spec
 from swc.trust.finding import Folders, Module, installed, is_library, linked_modules, module_names, own_modules
 
 Home = Literal["own", "installed", "missing"]
@@ -34,7 +34,7 @@ IMPORTING = ("import_module", "__import__")
 
 @define(frozen=True, slots=False)  # slots would leave no room for what is computed once
 class Code:
-    """The code of a spec's `python(...)` members.
+    """The code of a spec's `python(...)` members and data.
 
     `homes` says for the outermost module of each factory whose it is; `modules` are all of the user's own that can be
     imported; `linked` are the packages among what else is imported that lie outside of Python's libraries, each with a
@@ -84,36 +84,39 @@ def _facts(module: Module) -> tuple[str, bool, str]:
 
 
 def folders_of(spec: Spec) -> Folders:
-    """Where the own modules of a spec's members are looked for: beside the spec, then in the current folder."""
-    own = (member for member in spec.members if member.source.kind == "python")
-    return tuple(dict.fromkeys(folder for member in own for folder in _folders(member)))
+    """Where the own modules that a spec names are looked for: beside the spec, then in the current folder."""
+    return tuple(dict.fromkeys(folder for _, span in _named(spec) for folder in _folders(span)))
 
 
-def _folders(member: Member) -> Folders:
+def _named(spec: Spec) -> tuple[tuple[ModelSource, Span | None], ...]:
+    """The `python(...)` sources of members and data, as often as they are named, with their places."""
+    own = [(member.source, member.span) for member in spec.members if member.source.kind == "python"]
+    return (*own, *(((spec.data.code, spec.data_span),) if spec.data.code is not None else ()))
+
+
+def _folders(span: Span | None) -> Folders:
     here = Path.cwd().resolve()
-    beside = here if member.span is None else Path(member.span.file).resolve().parent
+    beside = here if span is None else Path(span.file).resolve().parent
     return tuple(folder for folder in (beside, here) if not is_library(folder))
 
 
 def code_of(spec: Spec) -> Code:
-    """The code that a spec's members name; raises DiagnosticError for a factory that cannot be one."""
-    for member in spec.members:
-        if member.source.kind == "python":
-            _check_name(member)
+    """The code that a spec's members and data name; raises DiagnosticError for a factory that cannot be one."""
+    for source, span in _named(spec):
+        _check_name(source.name, span)
     return _followed(sources_of(spec), folders_of(spec))
 
 
 def sources_of(spec: Spec) -> tuple[ModelSource, ...]:
-    """The `python(...)` sources of a spec's members, each once."""
-    return tuple(dict.fromkeys(member.source for member in spec.members if member.source.kind == "python"))
+    """The `python(...)` sources of a spec's members and its data, each once."""
+    return tuple(dict.fromkeys(source for source, _ in _named(spec)))
 
 
-def _check_name(member: Member) -> None:
-    name = member.source.name
+def _check_name(name: str, span: Span | None) -> None:
     if not is_factory_name(name):
-        raise DiagnosticError(MalformedFactory(span=member.span, found=name))
+        raise DiagnosticError(MalformedFactory(span=span, found=name))
     if is_standard(name):
-        raise DiagnosticError(catalogue.StandardLibraryFactory(span=member.span, name=name))
+        raise DiagnosticError(catalogue.StandardLibraryFactory(span=span, name=name))
 
 
 def _followed(sources: tuple[ModelSource, ...], folders: Folders) -> Code:

@@ -15,7 +15,7 @@ from importlib.machinery import ExtensionFileLoader, ModuleSpec, SourceFileLoade
 from importlib.util import spec_from_file_location
 from types import CodeType, ModuleType
 
-from swc.language.semantics.members import top_of
+from swc.language.semantics.own_code import top_of
 from swc.program.spec import Spec
 from swc.trust.code import Code, code_of, sources_of
 from swc.trust.finding import Module, own_modules, serves_own_code

@@ -234,7 +234,7 @@ def tree(tmp_path: Path) -> tuple[DataFacts, Path]:
         for name, colour in (("b_red", (255, 0, 0)), ("c_blue", (0, 0, 255))):
             for number, size in enumerate([(40, 30), (16, 50), (9, 9)]):
                 write_image(tmp_path / part / name / f"{number}.png", size, colour)
-    facts = DataFacts("mine", 2, (3, 16, 16), 6, 6, (0.5, 0.5, 0.5), (0.25, 0.25, 0.25), folder=str(tmp_path))
+    facts = DataFacts("folder", 2, (3, 16, 16), 6, 6, (0.5, 0.5, 0.5), (0.25, 0.25, 0.25), folder=str(tmp_path))
     return facts, tmp_path
 
 

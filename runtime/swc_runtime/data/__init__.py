@@ -3,10 +3,12 @@
 from swc_runtime.data.batches import epoch_batches, num_batches, test_batches
 from swc_runtime.data.folder import read_images
 from swc_runtime.data.looking import PixelCheck, look_at
-from swc_runtime.data.open_dataset import data_folder, open_data
+from swc_runtime.data.open_dataset import open_data
+from swc_runtime.data.place import DataPlace, data_folder
 from swc_runtime.data.splits import Dataset, Split, check_readable
 
 __all__ = [
+    "DataPlace",
     "Dataset",
     "PixelCheck",
     "Split",

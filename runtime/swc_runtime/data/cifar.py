@@ -19,7 +19,11 @@ import torch
 from attrs import field, frozen
 from swc.diagnostics import DiagnosticError
 from swc.diagnostics.catalogue.data import DataDamaged, DataMissing
+from swc.program.datasets import DataFacts, class_names_of
 from torch import Tensor
+
+from swc_runtime.data.place import DataPlace
+from swc_runtime.data.splits import Dataset, in_memory
 
 Announce = Callable[[str], None]
 
@@ -68,6 +72,12 @@ ARCHIVES = {
         (("test", "f0ef6b0ae62326f3e7ffdfab6717acfc"),),
     ),
 }
+
+
+def read(facts: DataFacts, place: DataPlace) -> Dataset:
+    """The data set; DiagnosticError as in `read_cifar`."""
+    parts = read_cifar(ARCHIVES[facts.name], place.folder, place.offline, place.announce)
+    return in_memory(facts, parts, place.folder, class_names_of(facts))
 
 
 def read_cifar(

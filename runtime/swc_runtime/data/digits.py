@@ -1,6 +1,6 @@
 """The handwritten digits that scikit-learn ships: 1797 grey images of 8x8 pixels, no download.
 
-Takes nothing, gives arrays. Guarantees: a fixed split into 1437 training and 360 test images, each digit in
+Gives arrays, and the data set of them. Guarantees: a fixed split into 1437 training and 360 test images, each digit in
 proportion, independent of scikit-learn's own random numbers.
 """
 
@@ -9,12 +9,20 @@ from __future__ import annotations
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from swc.program.datasets import DataFacts, class_names_of
 from torch import Tensor
 
 from swc_runtime.data.keys import hashes
+from swc_runtime.data.place import DataPlace
+from swc_runtime.data.splits import Dataset, in_memory
 
 NUM_TEST = 360
 BRIGHTEST = 16  # of a pixel, as scikit-learn keeps it
+
+
+def read(facts: DataFacts, place: DataPlace) -> Dataset:
+    """The data set."""
+    return in_memory(facts, read_digits(), classes=class_names_of(facts))
 
 
 def read_digits() -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:

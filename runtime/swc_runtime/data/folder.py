@@ -25,6 +25,7 @@ from swc.diagnostics.catalogue.data import (
 from swc.program.datasets import DataFacts
 
 from swc_runtime.data.listing import beside_classes, class_names, list_images, printable, words_of
+from swc_runtime.data.place import DataPlace
 from swc_runtime.data.splits import Dataset, FolderSplit
 from swc_runtime.data.twins import MOST_PAIRS, twins
 
@@ -42,6 +43,19 @@ class _Part:
     classes: tuple[str, ...]
     passed_over: Counter[str]
     other_images: Counter[str]
+
+
+def read_own(facts: DataFacts, place: DataPlace) -> Dataset:
+    """A spec's own folder, which counts from the current one, or from the one named on the command line."""
+    assert facts.folder is not None, "the spec names it"
+    tree = Path(facts.folder) if place.named is None else place.named / facts.folder
+    return read_folder(facts, tree, place.announce)
+
+
+def read_imagenet(facts: DataFacts, place: DataPlace) -> Dataset:
+    """ImageNet in `imagenet` below the folder of data sets, or right in it."""
+    tree = place.folder if (place.folder / "train").is_dir() else place.folder / facts.name
+    return read_folder(facts, tree, place.announce)
 
 
 def read_folder(facts: DataFacts, folder: Path, announce: Callable[[str], None]) -> Dataset:

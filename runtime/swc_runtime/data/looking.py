@@ -58,17 +58,17 @@ def look_at(dataset: Dataset) -> None:
         reasons = list(pool.map(_wrong_with_head, files))
     broken = tuple((file, reason) for file, reason in zip(files, reasons, strict=True) if reason)
     if broken:
-        raise DiagnosticError(ImagesUnreadable(name=dataset.facts.name, broken=broken))
+        raise DiagnosticError(ImagesUnreadable(name=dataset.facts.title, broken=broken))
 
 
 def _check_numbers(split: Split, part: str) -> None:
     facts = split.facts
     if len(split) < LEAST[part]:
-        raise DiagnosticError(DataTooSmall(name=facts.name, part=part, found=len(split), least=LEAST[part]))
+        raise DiagnosticError(DataTooSmall(name=facts.title, part=part, found=len(split), least=LEAST[part]))
     lowest, highest = int(split.labels.min()), int(split.labels.max())
     if lowest < 0 or highest >= facts.num_classes:
         wrong = lowest if lowest < 0 else highest
-        told = LabelsOutOfRange(name=facts.name, part=part, label=wrong, num_classes=facts.num_classes)
+        told = LabelsOutOfRange(name=facts.title, part=part, label=wrong, num_classes=facts.num_classes)
         raise DiagnosticError(told)
 
 

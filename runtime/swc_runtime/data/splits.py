@@ -1,12 +1,14 @@
 """Splits: the images of a data set, in memory or read from a folder when they are asked for.
 
-Takes arrays or paths, gives `Split`s and a `Dataset` of two of them. Guarantees: images are uint8 [N, C, H, W] as the
-members see them, before normalisation; labels are int64 [N]; reading an image twice gives the same bytes.
+Takes arrays or paths, gives `Split`s and a `Dataset` of two of them. Guarantees: images are [N, C, H, W] as the members
+see them, before normalisation, from 0 to 255: uint8, or float32 where a function of the user's own gave floats; labels
+are int64 [N]; reading an image twice gives the same bytes.
 """
 
 from __future__ import annotations
 
 import os
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -16,7 +18,7 @@ import torch
 from attrs import evolve, frozen
 from swc.diagnostics import Diagnostic, DiagnosticError, Sink
 from swc.diagnostics.catalogue.data import DataDamaged
-from swc.program.datasets import DataFacts
+from swc.program.datasets import DATA, DataFacts
 from torch import Tensor
 
 from swc_runtime.data.boxes import crop_boxes
@@ -28,7 +30,6 @@ from swc_runtime.data.readers import readers
 if TYPE_CHECKING:
     from PIL import Image
 
-AS_STORED = "imagenet"  # of which published numbers are of the images as they lie in their files, whatever EXIF says
 RESIZE_RATIO = 8 / 7  # the shorter side against the crop at test time: 256 to 224
 
 
@@ -48,7 +49,7 @@ class Split(Protocol):
     def __len__(self) -> int: ...
 
     def fetch(self, samples: Integers, crops: Hashes | None) -> Tensor:
-        """The images uint8 [B, C, H, W] of some samples, cropped at random and resized where `crops` are given."""
+        """The images [B, C, H, W] of some samples, cropped at random and resized where `crops` are given."""
         ...
 
     def to(self, device: torch.device | str) -> Split:
@@ -62,7 +63,7 @@ class Split(Protocol):
 
 @frozen(eq=False)
 class MemorySplit:
-    """A split held in memory: `images` uint8 [N, C, H, W]."""
+    """A split held in memory: `images` [N, C, H, W], uint8 or float32 from 0 to 255."""
 
     facts: DataFacts
     images: Tensor
@@ -134,7 +135,7 @@ class FolderSplit:
         from PIL import Image
 
         channels = self.facts.image_shape[0]
-        is_turned = self.facts.name != AS_STORED
+        is_turned = _is_turned(self.facts.name)
         try:
             with Image.open(path) as file:
                 return with_8_bits(file, channels, is_turned)
@@ -171,13 +172,36 @@ class Dataset:
             sink.report(warning)
 
     def digest(self) -> str:
-        """A hash of labels and file names, by which a changed data set is noticed; pixels are not read."""
+        """A hash of labels and file names, by which a changed data set is noticed.
+
+        Pixels are not read, but for those that a function of the user's own gave: nothing else tells of them.
+        """
         found = sha256()
         for split in (self.train, self.test):
             found.update(split.labels.cpu().numpy().tobytes())
+            if self.facts.function and isinstance(split, MemorySplit):
+                found.update(split.images.cpu().numpy().tobytes())
             names = split.files if isinstance(split, FolderSplit) else ()
             found.update(os.fsencode("\0".join("/".join(Path(name).parts[-2:]) for name in names)))
         return found.hexdigest()[:16]
+
+
+@cache
+def _is_turned(name: str) -> bool:
+    """Whether images are turned upright: those of published sets are not, of which published numbers are."""
+    row = DATA.find(name)
+    return row is None or row.is_upright  # without a row they are those of a folder, by its path
+
+
+def in_memory(
+    facts: DataFacts,
+    parts: tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]],
+    folder: Path | None = None,
+    classes: tuple[str, ...] = (),
+) -> Dataset:
+    """A data set of training and test images uint8 [N, C, H, W], each with labels int64 [N]."""
+    train, test = (MemorySplit(facts, images, labels) for images, labels in parts)
+    return Dataset(facts, train, test, folder, classes)
 
 
 def _box(size: tuple[int, int], wanted: tuple[int, int], crop: Hashes | None) -> tuple[float, float, float, float]:
@@ -206,4 +230,4 @@ def _resized_crops(images_BCHW: Tensor, crops: Hashes) -> Tensor:
     sampled = torch.nn.functional.grid_sample(
         images_BCHW.float(), grid, mode="bilinear", padding_mode="border", align_corners=False
     )
-    return sampled.round_().to(torch.uint8)
+    return sampled.round_().to(torch.uint8) if images_BCHW.dtype == torch.uint8 else sampled

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from swc.diagnostics import Diagnostic
 from swc.diagnostics.catalogue.trust import FactoryElsewhere, NotAFactory, StandardLibraryFactory
-from swc.language.semantics.members import is_factory_name, is_standard
+from swc.language.semantics.own_code import is_factory_name, is_standard
 from swc_runtime.models import ElsewhereError, NotAFactoryError, StandardLibraryError
 
 

@@ -13,6 +13,7 @@ from math import prod
 from attrs import evolve
 
 from swc.compiler.frontend import cache
+from swc.compiler.frontend.data_code import check_data_code
 from swc.diagnostics import Diagnostic, DiagnosticError, Sink
 from swc.diagnostics.catalogue.limits import TooManyParameters
 from swc.diagnostics.catalogue.trust import ModuleHidden, NotCompiledYet
@@ -20,7 +21,7 @@ from swc.program.layer_table import LayerTable
 from swc.program.limits import LAYERS, SCALARS
 from swc.program.model_source import ModelSource
 from swc.program.spec import Member, Spec
-from swc.trust.code import Code, code_of, shown, sources_of
+from swc.trust.code import Code, code_of, shown
 from swc.trust.importing import importable
 
 Outcome = LayerTable | tuple[Diagnostic, ...]
@@ -109,11 +110,11 @@ def _is_measured(spec: Spec) -> bool:
 
 
 def _own_outcomes(spec: Spec, sink: Sink, announce: Announce | None) -> Outcomes:
-    """The tables of `python(...)` sources, or what is wrong with them."""
+    """The tables of members' `python(...)` sources, or what is wrong with them; the data's code is looked at too."""
     try:
         code = code_of(spec)
     except DiagnosticError as error:
-        return _refused(spec, error)
+        return _refused(spec, error, sink)
     if not code.sources:
         return {}
     for file in code.hidden:
@@ -122,7 +123,8 @@ def _own_outcomes(spec: Spec, sink: Sink, announce: Announce | None) -> Outcomes
         return _kept(spec, code)
     announce(code)
     with importable(code):
-        found = {source: _run(_first(source, spec), spec, code, sink) for source in code.sources}
+        check_data_code(spec, sink)
+        found = {source: _run(_first(source, spec), spec, code, sink) for source in _own_sources(spec)}
         if all(isinstance(outcome, LayerTable) for outcome in found.values()):
             _check_apart(spec, sink)
     return found
@@ -140,13 +142,24 @@ def _check_apart(spec: Spec, sink: Sink) -> None:
             sink.report(diagnostic)
 
 
+def _own_sources(spec: Spec) -> tuple[ModelSource, ...]:
+    """The `python(...)` sources of members, each once."""
+    return tuple(dict.fromkeys(member.source for member in spec.members if member.source.kind == "python"))
+
+
 def _first(source: ModelSource, spec: Spec) -> Member:
     return next(member for member in spec.members if member.source == source)
 
 
-def _refused(spec: Spec, error: DiagnosticError) -> Outcomes:
-    """The diagnostics of a spec's code, at the first member whose code is not ours where they have no place."""
-    return {source: () if number else error.diagnostics for number, source in enumerate(sources_of(spec))}
+def _refused(spec: Spec, error: DiagnosticError, sink: Sink) -> Outcomes:
+    """The diagnostics of a spec's code, at the first member whose code is not ours where they have no place.
+
+    Where only the data have such code they are reported at the line of the data.
+    """
+    own = _own_sources(spec)
+    for diagnostic in () if own else error.diagnostics:
+        sink.report(evolve(diagnostic, span=diagnostic.span or spec.data_span))
+    return {source: () if number else error.diagnostics for number, source in enumerate(own)}
 
 
 def _run(member: Member, spec: Spec, code: Code, sink: Sink) -> Outcome:
@@ -162,8 +175,9 @@ def _run(member: Member, spec: Spec, code: Code, sink: Sink) -> Outcome:
 
 def _kept(spec: Spec, code: Code) -> Outcomes:
     """The tables that were kept; for the first source without one, what must be compiled."""
-    found = {source: cache.load(source, spec.data, code.digest) for source in code.sources}
-    unknown = [source for source in code.sources if found[source] is None]
+    own = _own_sources(spec)
+    found = {source: cache.load(source, spec.data, code.digest) for source in own}
+    unknown = [source for source in own if found[source] is None]
     told: Outcome = ()
     if unknown:
         members = [member for member in spec.members if member.source in unknown]

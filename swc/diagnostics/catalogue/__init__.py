@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from swc.diagnostics.catalogue.arguments import *  # noqa: F403
+    from swc.diagnostics.catalogue.data import *  # noqa: F403
     from swc.diagnostics.catalogue.limits import *  # noqa: F403
     from swc.diagnostics.catalogue.names import *  # noqa: F403
     from swc.diagnostics.catalogue.steps import *  # noqa: F403
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from swc.diagnostics.catalogue.values import *  # noqa: F403
 
 # what reading a spec can come upon; other stages name the module they need
-AREAS = ("syntax_errors", "names", "steps", "structure", "values", "unused", "limits", "arguments", "trust")
+AREAS = ("syntax_errors", "names", "steps", "structure", "values", "unused", "limits", "arguments", "trust", "data")
 
 
 def __getattr__(name: str) -> object:

@@ -1,4 +1,4 @@
-"""Diagnostics about data sets: not there, damaged, or not what the spec says (SW50x).
+"""Diagnostics about data sets: not there, damaged, or not what the spec says (SW50x, SW51x).
 
 Guarantees: `DATA` lists every class of this module.
 """
@@ -253,7 +253,75 @@ class OtherClasses(Diagnostic):
         )
 
     def help(self) -> str:
-        return "name the class folders as they were, or point `--data` at the folder that the run was trained on"
+        return "name the classes as they were, or point `--data` at the folder that the run was trained on"
+
+
+@frozen(kw_only=True)
+class UnfitDataArguments(Diagnostic):
+    """The arguments of a `data` item do not go together.
+
+    Each is right by itself, but not beside the others: `python("pictures:load", classes: 12, shape: [3, 64, 64])` has
+    images of three channels, so `mean` and `deviation` need three numbers each. Correct one of the two, or leave the
+    other out.
+    """
+
+    code: ClassVar[str] = "SW510"
+    name: str
+    reason: str
+
+    def message(self) -> str:
+        return f"the arguments of `{self.name}` do not go together: {self.reason}"
+
+    def help(self) -> str:
+        return "correct one of them"
+
+
+@frozen(kw_only=True)
+class DataFunctionFailed(Diagnostic):
+    """The function that `data python(...)` names cannot be called, or raised an exception.
+
+    It must be a Python function that is defined in the module which the spec names. It is called with the arguments of
+    the `data` item, but for those that describe its images (`classes`, `shape`, `mean`, `deviation`): `swc compile`
+    looks whether it is there, `swc train` and `swc eval` call it.
+    """
+
+    code: ClassVar[str] = "SW511"
+    name: str
+    error: str
+    place: str = ""
+
+    def message(self) -> str:
+        return f"the data of `{self.name}` cannot be had: {self.error}"
+
+    def help(self) -> str:
+        return "mend the function, or the arguments in the spec's `data` line"
+
+    def notes(self) -> tuple[str, ...]:
+        return (f"raised at {self.place}",) if self.place else ()
+
+
+@frozen(kw_only=True)
+class WrongImages(Diagnostic):
+    """The function that `data python(...)` names gave something else than images and labels as the spec describes them.
+
+    It gives `(train, test)` or `(train, test, class_names)`. A part is a pair of arrays: images [N, C, H, W], as bytes
+    or as floats from 0 to 1, and labels [N], whole numbers from 0; or a data set with `len` and numbered items, each a
+    pair of an image [C, H, W] and a label. C, H and W are the `shape` of the `data` line, and there are as many classes
+    as it says. Nothing is converted that could mean two things: bytes must be bytes, floats must lie in their range.
+    """
+
+    code: ClassVar[str] = "SW512"
+    name: str
+    part: str
+    wanted: str
+    found: str
+
+    def message(self) -> str:
+        where = f"{self.part} of " if self.part else ""
+        return f"{where}`{self.name}` should be {self.wanted}, not {self.found}"
+
+    def help(self) -> str:
+        return "correct what the function gives, or the `data` line of the spec"
 
 
 DATA = (
@@ -267,4 +335,7 @@ DATA = (
     ImagesPassedOver,
     SharedImages,
     OtherClasses,
+    UnfitDataArguments,
+    DataFunctionFailed,
+    WrongImages,
 )

@@ -71,7 +71,8 @@ class UnknownData(Diagnostic):
     """The ensemble asks for a data set that swc does not know.
 
     Data sets are known by name: `cifar10`, `cifar100`, `digits` and `imagenet`. Images of your own lie in a folder
-    with `train` and `val` inside: write `data folder("images", classes: 12, size: 64)`.
+    with `train` and `val` inside: write `data folder("images", classes: 12, size: 64)`. Or a function of yours gives
+    them: `data python("pictures:load", classes: 12, shape: [3, 64, 64])`. Installed packages may offer further names.
     """
 
     code: ClassVar[str] = "SW103"

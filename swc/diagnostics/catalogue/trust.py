@@ -14,18 +14,19 @@ from swc.diagnostics import Diagnostic, Severity
 
 @frozen(kw_only=True)
 class StandardLibraryFactory(Diagnostic):
-    """A `python(...)` member names something of Python's own library, in which there are no models.
+    """`python(...)` names something of Python's own library, in which there are no models and no data sets.
 
     `python("os:system", command: "...")` would run a command and not make a network, so such a name is refused
-    before anything is imported. Write a function in a module of your own that makes the model, and name that one:
-    `python("nets:small")` for `def small(): ...` in `nets.py` beside the spec.
+    before anything is imported. Write a function in a module of your own that makes the model or gives the images, and
+    name that one: `python("nets:small")` for `def small(): ...` in `nets.py` beside the spec.
     """
 
     code: ClassVar[str] = "SW760"
     name: str
+    makes: str = "models"
 
     def message(self) -> str:
-        return f"`{self.name}` belongs to Python's own library, which makes no models"
+        return f"`{self.name}` belongs to Python's own library, which makes no {self.makes}"
 
     def help(self) -> str:
         return 'name a function of a module of your own, as in `python("nets:small")`'

@@ -87,7 +87,9 @@ def bind_given(call: Call, scope: Scope, declared: tuple[ArgumentRow, ...]) -> d
     """The arguments that a call states, each with its declared type and range; what must be stated is asked for."""
     required = tuple(one.name for one in declared if one.default is None)
     given = bind(call, scope, Signature(tuple(one.name for one in declared), required))
-    return {one.name: _read(given[one.name], scope, one, call.name.text) for one in declared if one.name in given}
+    return {
+        one.name: read_declared(given[one.name], scope, one, call.name.text) for one in declared if one.name in given
+    }
 
 
 def row_of(name: Value, registry: Registry[R], scope: Scope) -> R | None:
@@ -113,14 +115,15 @@ def row_named(
     return row
 
 
-def _read(value: Value, scope: Scope, declared: ArgumentRow, of: str) -> ArgumentValue:
+def read_declared(value: Value, scope: Scope, declared: ArgumentRow, of: str) -> ArgumentValue:
+    """The value of an argument of `of`, with its declared type and range."""
     what = declared.what or f"`{declared.name}` of `{of}`"
     match declared.type:
         case "whole number":
             return values.whole(value, scope, what, declared.range, fallback=_fallback(declared))
         case "number":
             return values.number(value, scope, what, declared.range, fallback=_fallback(declared))
-        case "numbers":
+        case "numbers" | "whole numbers":
             return _numbers(value, scope, declared, of)
         case "yes or no":
             return values.yes_no(value, scope, what)
@@ -131,17 +134,15 @@ def _read(value: Value, scope: Scope, declared: ArgumentRow, of: str) -> Argumen
 
 def _fallback(declared: ArgumentRow) -> Any:
     """What checking goes on with after a mistake: the default, which is in the range."""
-    return 1 if declared.default is None else declared.default
+    return 1 if declared.default in (None, "") else declared.default
 
 
 def _numbers(value: Value, scope: Scope, declared: ArgumentRow, of: str) -> tuple[float, ...]:
     items = values.items(value, scope, f"`{declared.name}` of `{of}`")
     what = declared.what or f"a number in `{declared.name}` of `{of}`"
     fallback = _fallback(declared)
-    numbers = tuple(
-        float(values.number(item, scope, what, declared.range, fallback=fallback[0] if fallback != 1 else 1))
-        for item in items
-    )
+    instead = fallback[0] if fallback != 1 else 1
+    numbers = tuple(_number(item, scope, what, declared, instead) for item in items)
     settled = scope.settle(value)
     if declared.length not in (None, len(numbers)) and isinstance(settled, ListOf):
         wrong = catalogue.WrongLength(
@@ -152,6 +153,12 @@ def _numbers(value: Value, scope: Scope, declared: ArgumentRow, of: str) -> tupl
     if declared.rises and any(later <= earlier for earlier, later in pairwise(numbers)):
         scope.sink.report(catalogue.UnorderedMilestones(span=settled.span, found=show(settled)))
     return numbers
+
+
+def _number(item: Value, scope: Scope, what: str, declared: ArgumentRow, fallback: Any) -> float:
+    if declared.type == "whole numbers":
+        return values.whole(item, scope, what, declared.range, fallback=fallback)
+    return float(values.number(item, scope, what, declared.range, fallback=fallback))
 
 
 def settle_all(bound: Mapping[str, Value], scope: Scope) -> dict[str, Value | Amount]:

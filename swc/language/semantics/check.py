@@ -14,9 +14,10 @@ from typing import TypeVar
 
 from swc.diagnostics import Diagnostic, DiagnosticError, Sink, catalogue
 from swc.diagnostics.sources import read_source
+from swc.language.semantics.data import read_data
 from swc.language.semantics.inherit import all_items
 from swc.language.semantics.library import Library, read_library, warn_unused_imports
-from swc.language.semantics.members import read_budget, read_data, read_members, read_step
+from swc.language.semantics.members import read_budget, read_members, read_step
 from swc.language.semantics.scope import Scope, scalar, settle_params
 from swc.language.semantics.settings import apply_settings
 from swc.language.semantics.sharing import check_policy, defaults_of, read_share
@@ -166,8 +167,8 @@ def _spec(ensemble: tree.Ensemble, library: Library, settings: Mapping[str, str]
     _check_split_batch(items, step, members, training, scope)
     _check_image_sizes(items, data, training, scope)
     _warn_unused(ensemble, scope)
-    train = next(iter(_of(items, tree.Train)), None)
-    plug_ins = plug_ins_in((members, shares, training))
+    train, named = next(iter(_of(items, tree.Train)), None), next(iter(_of(items, tree.Data)), None)
+    plug_ins = plug_ins_in((data, members, shares, training))
     scope.defaults.extend(map(str, plug_ins))
     return Spec(
         name=ensemble.name.text,
@@ -182,6 +183,7 @@ def _spec(ensemble: tree.Ensemble, library: Library, settings: Mapping[str, str]
         defaults=tuple(dict.fromkeys(scope.defaults)),
         span=ensemble.span,
         train_span=train.span if train is not None else None,
+        data_span=named.span if named is not None else None,
     )
 
 

@@ -1,12 +1,10 @@
-"""Members, data and budget: what is trained, on what, in how many scalars.
+"""Members and budget: what is trained, in how many scalars.
 
 Takes items of an ensemble and its scope, gives the types of the spec. Guarantees: member names are unique.
 """
 
 from __future__ import annotations
 
-import re
-import sys
 from collections.abc import Iterator
 
 from attrs import evolve
@@ -14,53 +12,17 @@ from attrs import evolve
 from swc.diagnostics import Diagnostic, Span, catalogue
 from swc.language.semantics import values
 from swc.language.semantics.calls import Signature, bind, bind_declared, row_named
-from swc.language.semantics.scope import Scope, scalar
+from swc.language.semantics.own_code import check_own_function, open_argument
+from swc.language.semantics.scope import Scope
 from swc.language.syntax import tree
-from swc.program.datasets import DATASETS, DataFacts
-from swc.program.limits import CLASSES, MEMBERS, PIXELS
-from swc.program.model_source import Argument, ModelSource
+from swc.program.limits import MEMBERS
+from swc.program.model_source import ModelSource
 from swc.program.spec import Budget, Member
 from swc.program.steps import StepPlan
 from swc.program.vocabulary import STEPS
 from swc.registry.families import FAMILIES
-from swc.registry.ranges import Range
 
 TOGETHER = "ensemble"  # what tables and records call all members together
-FOLDER = Signature(("path", "classes", "size"), required=("path", "classes", "size"), num_plain=1)
-FOLDER_LIMITS = {"classes": Range(least=1, most=CLASSES), "size": Range(least=1, most=PIXELS)}
-_FACTORY = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
-
-STANDARD = sys.stdlib_module_names | frozenset(sys.builtin_module_names) | {"__main__"}
-
-
-def read_data(item: tree.Data, scope: Scope) -> DataFacts:
-    """The data set of an ensemble; a param may stand for its name."""
-    call = item.source
-    found = scope.settle(call.name)
-    name = scalar(found)
-    if name == "folder":
-        return _folder(call, scope)
-    if not isinstance(name, str) or name not in DATASETS:
-        scope.sink.report(
-            catalogue.UnknownData(span=found.span, name=str(name), datasets=(*sorted(DATASETS), "folder"))
-        )
-        return DATASETS["cifar10"]
-    bind(call, scope, Signature())
-    return DATASETS[name]
-
-
-def _folder(call: tree.Call, scope: Scope) -> DataFacts:
-    """Images of the author's own, as colours, normalised like ImageNet's; how many there are is seen in training."""
-    given = bind(call, scope, FOLDER)
-    path = values.text(given["path"], scope, "`path` of `folder`") if "path" in given else ""
-    numbers = {
-        name: values.whole(given[name], scope, f"`{name}` of `folder`", limits) if name in given else 1
-        for name, limits in FOLDER_LIMITS.items()
-    }
-    like = DATASETS["imagenet"]
-    scope.defaults.append("data: mean and deviation those of imagenet")
-    shape = (3, numbers["size"], numbers["size"])
-    return DataFacts("folder", numbers["classes"], shape, 0, 0, like.mean, like.deviation, path)
 
 
 def read_members(items: tuple[tree.Member, ...], scope: Scope) -> tuple[Member, ...]:
@@ -134,48 +96,12 @@ def _named_model(call: tree.Call, scope: Scope, kind: str, key: str) -> ModelSou
     given = bind(call, scope, Signature((key,), required=(key,), num_plain=1, is_open=True))
     named = given.pop(key, None)
     name = values.text(named, scope, f"the model of `{kind}`") if named is not None else ""
-    arguments = tuple(sorted((k, _argument(value, scope, k)) for k, value in given.items()))
+    arguments = tuple(sorted((k, open_argument(value, scope, k)) for k, value in given.items()))
     if kind == "torchvision":
         return ModelSource("torchvision", name, arguments)
     if named is not None and name:
-        _check_factory(name, scope.settle(named).span, scope)
+        check_own_function(name, scope.settle(named).span, scope)
     return ModelSource("python", name, arguments)
-
-
-def _check_factory(name: str, span: Span, scope: Scope) -> None:
-    if not is_factory_name(name):
-        scope.sink.report(catalogue.MalformedFactory(span=span, found=name))
-    elif is_standard(name):
-        scope.sink.report(catalogue.StandardLibraryFactory(span=span, name=name))
-
-
-def is_factory_name(text: str) -> bool:
-    """Whether a text has the form "package.module:factory"."""
-    return _FACTORY.fullmatch(text) is not None
-
-
-def is_standard(name: str) -> bool:
-    """Whether a module, or the module of a factory, is Python's own."""
-    return top_of(name) in STANDARD
-
-
-def top_of(name: str) -> str:
-    """The outermost package of a module's name, or of a factory's."""
-    return name.partition(":")[0].partition(".")[0]
-
-
-def _argument(value: tree.Value, scope: Scope, name: str) -> Argument:
-    """An argument of somebody else's factory: a number, a text, yes or no, or a list of such."""
-    found = scope.settle(value)
-    if isinstance(found, tree.ListOf):
-        return tuple(_argument(item, scope, name) for item in found.items)
-    plain = scalar(found)
-    if isinstance(found, tree.Name) and not isinstance(plain, bool):
-        scope.sink.report(catalogue.UnknownParam(span=found.span, name=found.text, params=scope.names))
-    elif isinstance(found, tree.Amount):
-        wanted, what = "a number, a text, `yes` or `no`, or a list of such", f"`{name}`"
-        scope.sink.report(catalogue.WrongType(span=found.span, what=what, wanted=wanted, found=values.kind_of(found)))
-    return plain
 
 
 def read_budget(item: tree.Budget, scope: Scope) -> Budget:

@@ -1,0 +1,27 @@
+"""Opening the data set of a spec, where its own code may be asked for images.
+
+Takes a spec and where data lie; gives a `Dataset`. Guarantees: the code of a `data python(...)` item runs as a caller
+consented to it, and only inside of this; none of it runs for any other data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from swc.program.spec import Spec
+from swc.trust.importing import own_code
+
+if TYPE_CHECKING:
+    from swc_runtime.data import Dataset
+
+
+def open_dataset(spec: Spec, folder: Path | None, offline: bool, announce: Callable[[str], None]) -> Dataset:
+    """Both splits; DiagnosticError as `swc_runtime.data.open_data` has it."""
+    from swc_runtime.data import open_data
+
+    if spec.data.code is None:
+        return open_data(spec.data, folder, offline, announce)
+    with own_code(spec):
+        return open_data(spec.data, folder, offline, announce)
