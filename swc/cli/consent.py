@@ -1,4 +1,4 @@
-"""Consent to the code of `python(...)` members: said by naming a spec, asked for where a folder names the code.
+"""Consent to the code of `python(...)`: said by naming a spec, asked for where a folder names the code.
 
 Takes code or a spec, runs nothing of it. Guarantees: what will run is printed before it does; where the user has not
 consented, the command ends with a diagnostic that says what would have run.
@@ -79,6 +79,16 @@ def asked(build: Build, is_trusted: bool, sink: Sink, *, is_first: bool = True) 
     elif not (is_trusted or is_consented(code)):
         raise _refused(build, code)
     with importable(code), inherited(code):
+        yield
+
+
+@contextmanager
+def asked_for_data(build: Build, is_trusted: bool, sink: Sink) -> Iterator[None]:
+    """As `asked`, for a command that opens the data and builds no member of the user's own."""
+    if build.spec.data.code is None:
+        yield
+        return
+    with asked(build, is_trusted, sink):
         yield
 
 

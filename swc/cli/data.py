@@ -85,15 +85,13 @@ def _consented(dataset: str, is_trusted: bool, sink: Sink) -> Iterator[DataFacts
     if not (is_spec(dataset) or Path(dataset).exists()):
         raise DiagnosticError(UnknownData(name=dataset, datasets=tuple(DATASETS)))
     build = open_place(dataset, {})
-    if build.spec.data.code is None:
-        yield build.spec.data
-    elif not is_spec(dataset):
-        with consent.asked(build, is_trusted, sink):
-            yield build.spec.data
-    else:
+    if is_spec(dataset) and build.spec.data.code is not None:  # to name a spec is consent
         with consent.by_naming(sink) as announce, own_code(build.spec):
             announce(code_of(build.spec))
             yield build.spec.data
+        return
+    with consent.asked_for_data(build, is_trusted, sink):
+        yield build.spec.data
 
 
 def _types(given: str | None) -> tuple[str, ...]:

@@ -48,7 +48,7 @@ def command(place: str | None, policy: str, output: Path | None, trust: bool, **
         build = open_place(place, {})
         target = output or Path(f"{build.spec.name}_slim.sw")
         check_writable(target)
-        with consent.asked(build, trust, sink):
+        with consent.asked_for_data(build, trust, sink):
             found = slim_build(build, Asked(**given), sink, console.say)  # type: ignore[arg-type]
     _tell(found)
     write_file(target, spec_text(found, policy).encode())

@@ -31,6 +31,7 @@ from swc_runtime.models import find_factory
 
 PARTS = ("train", "test")
 WHITE = 255  # as pixels are kept in memory; floats in [0, 1] are multiplied by it
+NO_ITEMS = (Tensor, np.ndarray, tuple, list, dict, str)  # have `len` and items, and are no data sets
 SEED = 0  # of the random numbers that a function draws
 
 
@@ -88,7 +89,7 @@ def _arrays(checked: _Checked, part: Any, name: str) -> tuple[Any, Any]:
     """Images and labels of a part, which is a pair of arrays or a data set that is read through once."""
     if isinstance(part, tuple | list) and len(part) == 2 and all(_is_array(one) for one in part):
         return part[0], part[1]
-    if not (hasattr(part, "__len__") and hasattr(part, "__getitem__")) or isinstance(part, tuple | list | dict | str):
+    if not (hasattr(part, "__len__") and hasattr(part, "__getitem__")) or isinstance(part, NO_ITEMS):
         checked.refuse(name, "a pair of arrays (images, labels), or a data set with `len` and numbered items", part)
     items = _from_function(checked.facts, lambda _: [part[number] for number in range(len(part))])
     for item in items:
