@@ -32,7 +32,7 @@ def spec_text(slimming: Slimming, policy: str) -> str:
     steps = (step,) if policy == "slices" else ()
     budget = tree.Budget(tree.Amount("unlimited", None, NOWHERE), NOWHERE)
     shares = tuple(_shares(slimming, policy))
-    items = (_data(spec.data), *members, *steps, budget, *shares, train)
+    items = (data_item(spec.data), *members, *steps, budget, *shares, train)
     ensemble = tree.Ensemble(name_node(f"{spec.name}_slim"), None, items, NOWHERE)
     remarks: Remarks = {**dict(zip(members, _costs(slimming), strict=True)), **_phase_remarks(train)}
     remarks |= {ensemble: Remark(tuple(_origin(slimming))), train: Remark((), _scale(training), has_blank=True)}
@@ -91,7 +91,8 @@ def _share(selector: tree.Name | tree.Text, policy: str) -> tree.Share:
     return tree.Share(selector, call_node(policy), (), NOWHERE)
 
 
-def _data(data: DataFacts) -> tree.Data:
+def data_item(data: DataFacts) -> tree.Data:
+    """The item that means these facts."""
     row = DATA[data.name]
     arguments = {**row.written(data), **dict(data.arguments)}
     plain = [arguments.pop(one.name) for one in row.arguments[: row.num_plain]]

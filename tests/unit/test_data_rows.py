@@ -1,0 +1,68 @@
+"""The rows of data sets: right by themselves, documented, and read back from their facts."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from swc.language.semantics.check import check_text
+from swc.program.datasets import DATA, DATASETS, DataFacts, DataRow, named
+from swc.slim.spec_text import data_item
+
+from support.own_data import DATA as OWN
+
+PAGE = (Path(__file__).parents[2] / "docs/reference/data.md").read_text("utf-8")
+WRITTEN = (
+    "digits",
+    'folder("my images", classes: 5, size: 64)',
+    OWN,
+    'python("a.b:c", classes: 2, shape: [3, 4, 5], mean: [0.1, 0.2, 0.3], deviation: [1, 1, 1], names: ["x", 2])',
+)
+
+
+def facts_of(data: str) -> DataFacts:
+    text = f"ensemble a {{\n  data {data}\n  member b = wrn(depth: 10, width: 1)\n}}\n"
+    return check_text(text, "a.sw").data
+
+
+@pytest.mark.parametrize("row", DATA.rows, ids=lambda row: row.name)
+def test_a_row_is_right_and_has_its_line(row: DataRow) -> None:
+    assert row.fault() == ""
+    assert callable(row.load())
+    (line,) = (line for line in PAGE.splitlines() if re.match(rf"\| `{row.name}[`(]", line) and line.count("|") == 6)
+    cells = [cell.strip() for cell in line.strip("|").split("|")]
+    assert cells[-1] == row.words
+    if not row.arguments:
+        facts = DATASETS[row.name]
+        shape, sizes = " x ".join(map(str, facts.image_shape)), f"{facts.num_train}, {facts.num_test}"
+        assert cells[1:4] == [shape, str(facts.num_classes), sizes]
+        assert len(row.class_names) in (0, facts.num_classes)
+    for one in row.arguments:
+        assert f"`{one.name}`" in PAGE, f"the argument {one.name} is not in the reference"
+
+
+@pytest.mark.parametrize("data", WRITTEN)
+def test_facts_are_written_so_that_they_are_read_back(data: str) -> None:
+    from swc.language.syntax import tree
+    from swc.language.syntax.nodes import NOWHERE, name_node
+    from swc.language.syntax.unparse import print_tree
+
+    facts = facts_of(data)
+    ensemble = tree.Ensemble(name_node("a"), None, (data_item(facts),), NOWHERE)
+    again = print_tree(tree.File((ensemble,), NOWHERE)).splitlines()[1].removeprefix("  data ")
+    assert facts_of(again) == facts
+
+
+def test_only_what_a_name_says_all_of_can_be_named() -> None:
+    assert named("digits") == DATASETS["digits"]
+    assert named("folder") is None and named("python") is None and named("./digits") is None
+
+
+def test_the_facts_of_a_function() -> None:
+    facts = facts_of(OWN)
+    assert (facts.name, facts.title, facts.function) == ("python", "pictures:digits", "pictures:digits")
+    assert facts.given() == {"count": 400}
+    assert (facts.mean, facts.deviation) == ((0.5,), (0.5,))
+    assert facts.code is not None and facts.code.kind == "python"
+    assert facts_of("digits").code is None
