@@ -96,7 +96,8 @@ def compile_spec(
     graph = run_pipeline(context, lambda _, graph: verify(graph))
     context.sink.raise_errors()
     program = lower(graph, spec, spec_hash)
-    notes, warnings = tuple(context.notes), context.sink.warnings
+    frozen = tuple(f"{role} are frozen: they get no further updates" for role in program.frozen)
+    notes, warnings = (*context.notes, *frozen), context.sink.warnings
     return Compiled(spec, tables, graph, program, hash_of(program), feedback, notes, warnings)
 
 

@@ -6,6 +6,7 @@ that list the catalogue do.
 
 from __future__ import annotations
 
+from swc.diagnostics.catalogue.actions import ACTIONS
 from swc.diagnostics.catalogue.arguments import ARGUMENTS
 from swc.diagnostics.catalogue.budget import BUDGET
 from swc.diagnostics.catalogue.clusters import CLUSTERS
@@ -40,7 +41,7 @@ from swc.diagnostics.diagnostic import Diagnostic
 
 AREAS: tuple[tuple[str, tuple[type[Diagnostic], ...]], ...] = (
     ("Syntax", SYNTAX_ERRORS),
-    ("Names and structure", (*NAMES, *STEPS, *STRUCTURE, *UNUSED, *LIMITS, *ARGUMENTS, *PLUGINS)),
+    ("Names and structure", (*NAMES, *STEPS, *STRUCTURE, *UNUSED, *LIMITS, *ARGUMENTS, *PLUGINS, *ACTIONS)),
     ("Values, units and ranges", VALUES),
     ("Members and layers", (*MEMBERS, *TRYING)),
     ("Selection and clusters", CLUSTERS),

@@ -19,7 +19,7 @@ from attrs import frozen
 from swc.program.choice import Choice
 from swc.program.datasets import DATA
 from swc.program.model_source import ModelSource
-from swc.program.vocabulary import NO_DECAY, STEPS
+from swc.program.vocabulary import NO_DECAY, ROLES, STEPS
 from swc.registry.families import FAMILIES
 from swc.registry.policies import POLICIES, UPSAMPLINGS
 from swc.registry.registry import Registry
@@ -95,6 +95,7 @@ RULES: dict[str, Rule | Pairs] = {
     "Spec.defaults": TEXT,
     "StepPlan.name": _among("a step strategy", STEPS),
     "StepPlan.arguments": ARGUMENTS,
+    "Program.frozen": Rule("a role of parameters", ROLES.__contains__),
     "Program.spec_hash": HASH,
     "Program.graph_hash": HASH,
     "MemberPlan.name": MEMBER,

@@ -19,18 +19,12 @@ from swc.diagnostics.catalogue.training import PartMissing
 from swc.files.checkpoint_head import head_of
 from swc.files.checksums import has_checksum, is_there
 from swc.files.codec import hash_of
-from swc.program.feedback import ClusterFeedback, CoefficientFeedback, Feedback, GroupFeedback
+from swc.program.feedback import CoefficientFeedback, Feedback, GroupFeedback
 from swc.program.layer_table import LayerTable
 from swc.program.program import Program
 from swc.program.spec import Spec
 from swc.program.stages import stages
-from swc.program.training import GroupLayers, SplitClusters, UntieCoefficients
-
-ACTIONS: dict[type, type] = {
-    ClusterFeedback: SplitClusters,
-    CoefficientFeedback: UntieCoefficients,
-    GroupFeedback: GroupLayers,
-}
+from swc.program.training import row_of
 
 
 def check_tables(path: Path, tables: Sequence[LayerTable], spec: Spec) -> None:
@@ -111,7 +105,7 @@ def check_feedback(path: Path, feedback: Feedback, program: Program) -> None:
         raise _foreign(path, f"it was measured on revision {feedback.revision}, not on {program.revision}")
     todo = stages(program.training) if program.training else ()
     action = todo[program.revision].action if program.revision < len(todo) else None
-    if not isinstance(action, ACTIONS[type(feedback)]):
+    if action is None or row_of(action).feedback != type(feedback).__name__:
         raise _foreign(path, f"it is a {type(feedback).__name__}, which nothing asks for after this revision")
     known = _measurable(program, feedback)
     unknown = next((id_ for id_ in _measured(feedback) if id_ not in known), None)
@@ -164,7 +158,8 @@ def check_measured(folder: Path, numbers: Sequence[int], spec: Spec) -> None:
     todo = stages(spec.training) if spec.training else ()
     for number in numbers[:-1]:
         path = folder / "revisions" / str(number) / "feedback.json"
-        if todo[number].action is not None and not is_there(path):
+        action = todo[number].action
+        if action is not None and row_of(action).feedback and not is_there(path):
             raise DiagnosticError(PartMissing(path=str(path)))
 
 

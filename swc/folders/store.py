@@ -47,6 +47,7 @@ from swc.program.program import Program
 from swc.program.references import dangling
 from swc.program.spec import Member, Spec
 from swc.program.stages import scale_epochs, stages
+from swc.program.training import row_of
 from swc.show.revision import Revision
 
 BUILD = "build"
@@ -189,7 +190,7 @@ def read_compiled(run: Path, number: int) -> Compiled:
     """A run's revision as it was compiled then, whatever the compiler would make of it now."""
     spec, tables = read_spec(run)
     earlier = () if spec.training is None else stages(spec.training)[:number]
-    asked = (stage.revision for stage in earlier if stage.action is not None)
+    asked = (stage.revision for stage in earlier if stage.action is not None and row_of(stage.action).feedback)
     feedback = tuple(_measured(revision_folder(run, n) / "feedback.json") for n in asked)
     folder = revision_folder(run, number)
     kept = _revision(folder, number, spec, None)

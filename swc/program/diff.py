@@ -69,19 +69,24 @@ class ProgramCounts:
 
 @frozen
 class ProgramDiff:
-    """All that changed from one Program to the other."""
+    """All that changed from one Program to the other.
+
+    Parameters in the roles `frozen` get no updates any more, those `thawed` again.
+    """
 
     moved: tuple[MovedLayer, ...]
     clusters: tuple[SplitCluster, ...]
     banks: tuple[ChangedBank, ...]
     untied: tuple[UntiedCoefficient, ...]
+    frozen: tuple[str, ...]
+    thawed: tuple[str, ...]
     counts_before: ProgramCounts
     counts_after: ProgramCounts
 
     @property
     def is_empty(self) -> bool:
-        """Whether the two share alike."""
-        return not (self.moved or self.clusters or self.banks or self.untied)
+        """Whether the two share alike, and train the same parameters."""
+        return not (self.moved or self.clusters or self.banks or self.untied or self.frozen or self.thawed)
 
 
 def diff_programs(before: Program, after: Program) -> ProgramDiff:
@@ -91,6 +96,8 @@ def diff_programs(before: Program, after: Program) -> ProgramDiff:
         clusters=_splits(clusters_of(before), clusters_of(after)),
         banks=_banks(before, after),
         untied=_untied(before, after),
+        frozen=tuple(role for role in after.frozen if role not in before.frozen),
+        thawed=tuple(role for role in before.frozen if role not in after.frozen),
         counts_before=count_program(before),
         counts_after=count_program(after),
     )

@@ -109,7 +109,8 @@ class PrivatePlan:
 class Program:
     """One compiled revision of an ensemble.
 
-    `step` says by which strategy the members run, `plug_ins` where names come from that are not ours.
+    `step` says by which strategy the members run, `plug_ins` where names come from that are not ours. Parameters in
+    the roles `frozen` (of `swc_runtime.training.optimiser.roles_of`) get no updates in this revision.
     """
 
     schema: int
@@ -128,3 +129,4 @@ class Program:
     training: Training | None
     step: StepPlan = StepPlan()
     plug_ins: tuple[PlugIn, ...] = ()
+    frozen: tuple[str, ...] = ()

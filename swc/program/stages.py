@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from attrs import evolve, frozen
 
-from swc.program.training import Action, Phase, Training
+from swc.program.training import Action, Phase, Training, row_of
 
 
 @frozen
@@ -22,7 +22,7 @@ class Stage:
 
     @property
     def label(self) -> str:
-        """How people call it: the phase, and how often its coefficients were untied."""
+        """How people call it: the phase, and from where in it on."""
         return self.phase.name if self.start == 0 else f"{self.phase.name} from epoch {self.start}"
 
 
@@ -37,9 +37,8 @@ def stages(training: Training) -> tuple[Stage, ...]:
 
 
 def _cuts(phase: Phase) -> list[tuple[Phase, int, int, Action | None]]:
-    unties = sorted(phase.untie, key=lambda untie: untie.after)
-    edges = [0, *(untie.after for untie in unties), phase.epochs]
-    actions: list[Action | None] = [*unties, phase.split]
+    edges = [0, *(action.after for action in phase.within), phase.epochs]
+    actions: list[Action | None] = [*phase.within, phase.split]
     return [(phase, start, stop, act) for start, stop, act in zip(edges, edges[1:], actions, strict=False)]
 
 
@@ -52,12 +51,28 @@ def scale_epochs(training: Training, factor: float) -> Training:
 
 def _scale_phase(phase: Phase, factor: float) -> Phase:
     afters: list[int] = []
-    for untie in sorted(phase.untie, key=lambda untie: untie.after):
+    for action in phase.within:
         earliest = afters[-1] + 1 if afters else 1
-        afters.append(max(earliest, round(untie.after * factor)))
-    unties = tuple(
-        evolve(untie, after=after)
-        for untie, after in zip(sorted(phase.untie, key=lambda u: u.after), afters, strict=True)
-    )
+        afters.append(max(earliest, round(action.after * factor)))
     epochs = max(1 + (afters[-1] if afters else 0), round(phase.epochs * factor))
-    return evolve(phase, epochs=epochs, untie=unties)
+    return evolve(phase.with_afters(afters), epochs=epochs)
+
+
+def frozen_at(training: Training | None, revision: int) -> tuple[str, ...]:
+    """The roles of parameters that get no updates in a revision, sorted: what earlier actions froze.
+
+    A phase that ends with a restart, or with layers in groups, leaves nothing of it: all is fresh after it. Phases of
+    3 epochs, frozen after 1, then 2 without an action: revisions 0 (nothing), 1 and 2 (frozen).
+    """
+    roles: set[str] = set()
+    for stage in stages(training)[:revision] if training is not None else ():
+        if stage.action is None:
+            continue
+        is_fresh = stage.action is stage.phase.split and not keeps_weights(stage.phase)
+        roles = set() if is_fresh else roles | set(row_of(stage.action).freezes)
+    return tuple(sorted(roles))
+
+
+def keeps_weights(phase: Phase) -> bool:
+    """Whether what a phase has trained is there in the next one."""
+    return phase.split is None or (phase.is_search and phase.carry == "continue")

@@ -5,11 +5,13 @@ Epochs are counted within a phase. Sources: docs/explanation/method.md (paper su
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar, Literal, Self
 
 from attrs import evolve, frozen
 
 from swc.program.choice import Choice
+from swc.registry.actions import ACTIONS, ActionRow
 from swc.registry.optimisers import OPTIMISERS, OptimiserRow, StateRow
 from swc.registry.registry import Registry
 from swc.registry.row import ArgumentValue
@@ -162,7 +164,29 @@ class GroupLayers:
     number: int
 
 
-Action = SplitClusters | GroupLayers | UntieCoefficients
+@frozen
+class PhaseAction(Choice):
+    """`after N epochs VERB NOUN`: a row of `swc.registry.actions` with its values."""
+
+    registry: ClassVar[Registry[ActionRow]] = ACTIONS
+
+    after: int = 1
+
+
+Action = SplitClusters | GroupLayers | UntieCoefficients | PhaseAction
+
+
+def row_of(action: Action) -> ActionRow:
+    """What is declared of an action; DiagnosticError or KeyError where it is a plug-in's that cannot be read."""
+    match action:
+        case SplitClusters():
+            return ACTIONS["split_clusters"]
+        case GroupLayers():
+            return ACTIONS["group_layers"]
+        case UntieCoefficients():
+            return ACTIONS["untie_coefficients"]
+        case PhaseAction():
+            return ACTIONS[action.name]
 
 
 @frozen
@@ -179,6 +203,19 @@ class Phase:
     untie: tuple[UntieCoefficients, ...] = ()
     split: SplitClusters | GroupLayers | None = None
     carry: Carry = "restart"
+    actions: tuple[PhaseAction, ...] = ()
+
+    @property
+    def within(self) -> tuple[UntieCoefficients | PhaseAction, ...]:
+        """What happens within the phase, in order."""
+        return tuple(sorted((*self.untie, *self.actions), key=lambda action: action.after))
+
+    def with_afters(self, afters: Sequence[int]) -> Self:
+        """The same with other epochs after which things happen, in the order of `within`."""
+        moved = tuple(evolve(action, after=after) for action, after in zip(self.within, afters, strict=True))
+        unties = tuple(action for action in moved if isinstance(action, UntieCoefficients))
+        actions = tuple(action for action in moved if isinstance(action, PhaseAction))
+        return evolve(self, untie=unties, actions=actions)
 
     @property
     def is_search(self) -> bool:

@@ -18,7 +18,7 @@ from swc.files.metrics import EpochRow, MetricRow, ScoresRow
 from swc.folders.store import Build
 from swc.program.feedback import GroupFeedback, SimilarityFeedback
 from swc.program.stages import Stage, stages
-from swc.program.training import Action, GroupLayers, SplitClusters, Training, UntieCoefficients
+from swc.program.training import Action, GroupLayers, PhaseAction, SplitClusters, Training, UntieCoefficients
 from swc.show.wording import several
 
 ENSEMBLE = "ensemble"
@@ -142,6 +142,8 @@ def _done(action: Action | None) -> str:
             return "group"
         case UntieCoefficients():
             return "untie"
+        case PhaseAction(name):
+            return name.partition("_")[0]
         case None:
             return "next phase"
 

@@ -6,7 +6,6 @@ untying changes no member's output; nothing is compiled by anything but its spec
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -15,7 +14,8 @@ from attrs import evolve, frozen
 
 from swc.compiler.driver import Compiled, recompile
 from swc.program.feedback import ClusterFeedback, Feedback
-from swc.program.training import GroupLayers, SplitClusters, UntieCoefficients
+from swc.program.training import GroupLayers, SplitClusters, UntieCoefficients, row_of
+from swc.registry.actions import ACTIONS
 from swc.running.checkpoints import untrained
 from swc.running.state import State, own_members
 from swc.show.wording import several
@@ -128,18 +128,13 @@ class CoefficientUntie(StageAction):
         return untie(state.ensemble, state.optimiser_state, compiled.program)
 
 
-ACTIONS: Mapping[type, type[StageAction]] = {
-    SplitClusters: ClusterSplit,
-    GroupLayers: LayerGrouping,
-    UntieCoefficients: CoefficientUntie,
-    type(None): StageAction,
-}
-
-
 def action_after(state: State) -> StageAction:
-    """What ends the stage of a state."""
+    """What ends the stage of a state, as its row says."""
     action = state.stage.action
-    return ACTIONS[type(action)](action)
+    if action is None:
+        return StageAction()
+    made: StageAction = ACTIONS.load(row_of(action).name)(action)
+    return made
 
 
 def measured_batches(run: Run, state: State, observer: Observer, most: int | None) -> Batches:

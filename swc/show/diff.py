@@ -6,7 +6,7 @@ with its error; ids are the programs' own.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from attrs import Factory, frozen
 from rich.console import Group, RenderableType
@@ -84,10 +84,17 @@ def diff_view(before: Side, after: Side, measured: tuple[Measured, ...] = ()) ->
     parts.append(count_table(change))
     if change.is_empty:
         return Group(*parts, Text(), Text("the two share alike"))
+    parts += [Text(line) for line in _updates(change)]
     parts += _reclustered(before, after, change, measured) if change.clusters else _retied(before, change, measured)
     for item in measured:
         parts += _calls(item)
     return Group(*parts)
+
+
+def _updates(change: ProgramDiff) -> Iterator[str]:
+    """Which parameters get no further updates, or get them again."""
+    yield from (f"{role} are frozen: they get no further updates" for role in change.frozen)
+    yield from (f"{role} are trained again" for role in change.thawed)
 
 
 def _reclustered(

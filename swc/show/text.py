@@ -17,7 +17,7 @@ from swc.compiler.ir.counts import count
 from swc.compiler.ir.graph import Layer
 from swc.program.spec import Spec
 from swc.program.stages import Stage, stages
-from swc.program.training import Action, GroupLayers, SplitClusters
+from swc.program.training import Action, GroupLayers, SplitClusters, UntieCoefficients
 from swc.show.index import Index, grouped, index_of
 from swc.show.palette import ALONE, Look, looks, number_of
 from swc.show.plain import WIDTH, table
@@ -178,4 +178,7 @@ def action_text(action: Action) -> str:
         return f"split clusters below {action.threshold:g}{sketch}"
     if isinstance(action, GroupLayers):
         return f"group layers in {action.number} clusters"
-    return f"untie coefficients below {action.threshold:g}"
+    if isinstance(action, UntieCoefficients):
+        return f"untie coefficients below {action.threshold:g}"
+    values = ", ".join(f"{name}: {value}" for name, value in action.arguments)
+    return action.name.replace("_", " ") + (f"({values})" if values else "")

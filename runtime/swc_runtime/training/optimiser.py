@@ -5,10 +5,13 @@ Takes an `Ensemble` and a `Recipe`; gives a torch optimiser. Guarantees: every p
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial
+
 import torch
 from swc.program.training import Recipe
 from swc.registry.optimisers import OPTIMISERS, OptimiserRow
-from torch import nn
+from torch import Tensor, nn
 
 from swc_runtime.ensemble import Ensemble, state_parameters
 
@@ -25,7 +28,7 @@ def make_optimiser(ensemble: Ensemble, recipe: Recipe) -> torch.optim.Optimizer:
     """The recipe's optimiser in groups with and without weight decay, and by learning rate.
 
     A step's rate comes from `set_learning_rate`. Weight decay is the optimiser's own, coupled or not; what the recipe
-    spares has none. Source: paper, supplementary section 1.
+    spares has none. What the program has frozen is left as it is by every step. Source: paper, supplementary section 1.
     """
     settings = recipe.optimiser
     named = state_parameters(ensemble)
@@ -44,7 +47,16 @@ def make_optimiser(ensemble: Ensemble, recipe: Recipe) -> torch.optim.Optimizer:
     made: torch.optim.Optimizer = OPTIMISERS.load(settings.name)(
         groups, **settings.values, **_kernels(settings.row, on_cuda)
     )
+    frozen = [p for name, p in named.items() if roles[name] in ensemble.program.frozen]
+    if frozen:
+        made.register_step_pre_hook(partial(_without_gradients, frozen))
     return made
+
+
+def _without_gradients(frozen: Sequence[Tensor], *_: object) -> None:
+    """Before a step: a parameter without a gradient is left alone, its state with it, weight decay included."""
+    for parameter in frozen:
+        parameter.grad = None
 
 
 def _kernels(row: OptimiserRow, on_cuda: bool) -> dict[str, bool]:

@@ -22,6 +22,7 @@ from swc.program.program import (
     WeightPlan,
 )
 from swc.program.spec import Spec
+from swc.program.stages import frozen_at
 
 Initialisation = Literal["kaiming", "release"]
 
@@ -48,6 +49,7 @@ def lower(graph: Graph, spec: Spec, spec_hash: str = "") -> Program:
         training=spec.training,
         step=spec.step,
         plug_ins=spec.plug_ins,
+        frozen=frozen_at(spec.training, graph.revision),
     )
 
 

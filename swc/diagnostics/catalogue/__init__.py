@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from swc.diagnostics.catalogue.actions import *  # noqa: F403
     from swc.diagnostics.catalogue.arguments import *  # noqa: F403
     from swc.diagnostics.catalogue.data import *  # noqa: F403
     from swc.diagnostics.catalogue.limits import *  # noqa: F403
@@ -22,7 +23,19 @@ if TYPE_CHECKING:
     from swc.diagnostics.catalogue.values import *  # noqa: F403
 
 # what reading a spec can come upon; other stages name the module they need
-AREAS = ("syntax_errors", "names", "steps", "structure", "values", "unused", "limits", "arguments", "trust", "data")
+AREAS = (
+    "syntax_errors",
+    "names",
+    "steps",
+    "structure",
+    "values",
+    "unused",
+    "limits",
+    "arguments",
+    "trust",
+    "data",
+    "actions",
+)
 
 
 def __getattr__(name: str) -> object:

@@ -133,7 +133,7 @@ class MalformedSetting(Diagnostic):
 
 @frozen(kw_only=True)
 class UntieOutsidePhase(Diagnostic):
-    """Coefficients are to be untied when their phase is over, or twice at once.
+    """Something is to happen within a phase when the phase is over, or two things at once.
 
     `after N epochs` counts within its phase, so N lies below the number of epochs of the phase; several such
     clauses follow one another in time. Choose a smaller N, or train for longer.
@@ -143,9 +143,11 @@ class UntieOutsidePhase(Diagnostic):
     after: int
     epochs: int
     phase: str
+    does: str = "untie"
 
     def message(self) -> str:
-        return f"epoch {self.after} is not a point to untie at, within the {self.epochs} epochs of phase `{self.phase}`"
+        place = f"within the {self.epochs} epochs of phase `{self.phase}`"
+        return f"epoch {self.after} is not a point to {self.does} at, {place}"
 
     def help(self) -> str:
         return "choose epochs that rise from clause to clause and lie below the length of the phase"

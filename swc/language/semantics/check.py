@@ -26,8 +26,9 @@ from swc.language.syntax import tree
 from swc.program.datasets import DATASETS, DataFacts
 from swc.program.plug_ins import plug_ins_in
 from swc.program.spec import Budget, Member, Share, Spec
+from swc.program.stages import keeps_weights
 from swc.program.steps import StepPlan
-from swc.program.training import Training
+from swc.program.training import Action, Phase, PhaseAction, Training, row_of
 from swc.program.vocabulary import STEP_FAMILIES
 from swc.registry.families import FAMILIES
 
@@ -263,12 +264,46 @@ def _check_together(items: Items, shares: tuple[Share, ...], training: Training 
     _check_profiles(items, shares, scope)
     _check_groups(items, shares, scope)
     _check_splits(items, shares, scope)
+    _check_actions(items, shares, phases, scope)
     tied = any(share.coefficients != "slot" and share.policy == "superweights" for share in shares)
     if tied:
         return
     for clause in _clauses(items):
         if isinstance(clause, tree.Untie):
             scope.sink.report(catalogue.NothingToUntie(span=clause.span))
+
+
+def _check_actions(items: Items, shares: tuple[Share, ...], phases: tuple[Phase, ...], scope: Scope) -> None:
+    """Actions need parameters that they are about, and what was frozen is not changed in other ways later.
+
+    Source of what freezing means: `swc.program.stages.frozen_at`.
+    """
+    policies = {share.policy for share in shares}
+    since: dict[str, str] = {}  # the roles that are frozen, and since when
+    for phase, clause, action in _clauses_of(items, phases):
+        row = row_of(action)
+        touched = tuple(role for role in (*row.changes, *row.freezes) if role in since)
+        if isinstance(action, PhaseAction) and not policies & set(row.policies):
+            scope.sink.report(catalogue.NothingToFreeze(span=clause.span, action=row.spoken, policies=row.policies))
+        elif action is phase.split and not keeps_weights(phase):
+            since = {}
+        elif touched:
+            scope.sink.report(
+                catalogue.FrozenAlready(span=clause.span, action=row.spoken, roles=touched, since=since[touched[0]])
+            )
+        if isinstance(action, PhaseAction):
+            since |= dict.fromkeys(row.freezes, f"phase {phase.name}, after epoch {action.after}")
+
+
+def _clauses_of(items: Items, phases: tuple[Phase, ...]) -> Iterator[tuple[Phase, tree.Clause, Action]]:
+    """What happens in and after each phase, in order, with the clause that says so; nothing beside a mistake."""
+    written = [part for train in _of(items, tree.Train) for part in train.items if isinstance(part, tree.Phase)]
+    for item, phase in zip(written, phases, strict=True):
+        within = [clause for clause in item.clauses if isinstance(clause, tree.Untie | tree.Act)]
+        ending = [clause for clause in item.clauses if isinstance(clause, tree.Split | tree.GroupLayers)]
+        actions: list[Action] = [*phase.within, *([phase.split] if phase.split is not None else [])]
+        if len(actions) == len(within) + len(ending):
+            yield from ((phase, clause, action) for clause, action in zip((*within, *ending), actions, strict=True))
 
 
 def _check_splits(items: Items, shares: tuple[Share, ...], scope: Scope) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from attrs import evolve
 
 from swc.diagnostics import DiagnosticError, catalogue
-from swc.language.semantics.calls import Signature, bind, read_declared
+from swc.language.semantics.calls import Signature, bind, read_declared, shown_value
 from swc.language.semantics.own_code import check_own_function, open_argument
 from swc.language.semantics.scope import Scope, scalar
 from swc.language.syntax import tree
@@ -60,6 +60,8 @@ def _given(call: tree.Call, row: DataRow, scope: Scope) -> dict[str, Any]:
     required = tuple(one.name for one in row.arguments if one.default is None)
     bound = bind(call, scope, Signature(tuple(declared), required, row.num_plain, row.is_open))
     given = {one.name: one.default for one in row.arguments if one.default not in (None, "")}
+    left = (one for one in row.arguments if one.name in given and one.name not in bound)
+    scope.defaults.extend(f"data: {one.name} {shown_value(given[one.name])}" for one in left)
     for name, value in bound.items():
         is_declared = name in declared
         given[name] = (

@@ -1,23 +1,27 @@
 """The train block: its recipe and its phases.
 
 Takes a train block, the recipes that can be named and a scope, gives `Training`. Guarantees: a split is followed by a
-phase, unties lie inside theirs, in order.
+phase; what happens within a phase lies inside it, in order.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from swc.diagnostics import Span, catalogue
+from attrs import evolve
+
+from swc.diagnostics import DiagnosticError, Span, catalogue
 from swc.language.semantics import values
+from swc.language.semantics.calls import bind_declared
 from swc.language.semantics.library import Table
 from swc.language.semantics.recipes import Draft, add_items, finish
 from swc.language.semantics.scope import Scope
 from swc.language.semantics.sharing import enter
 from swc.language.semantics.values import COSINE, POSITIVE, SKETCH
 from swc.language.syntax import tree
-from swc.program.training import GroupLayers, Phase, Recipe, SplitClusters, Training, UntieCoefficients
+from swc.program.training import GroupLayers, Phase, PhaseAction, Recipe, SplitClusters, Training, UntieCoefficients
 from swc.program.vocabulary import ACROSS, LINKAGES
+from swc.registry.actions import ACTIONS
 
 
 def read_training(item: tree.Train, recipes: Table[tree.Recipe], scope: Scope) -> Training:
@@ -87,13 +91,15 @@ def _phase(item: tree.Phase, scope: Scope) -> Phase:
         scope.sink.report(catalogue.GroupsCannotContinue(span=carry.span))
     if isinstance(split, tree.Split) and carry is None:
         scope.defaults.append(f"phase {item.name.text}: then restart")
+    within = _within(item, epochs, scope)
     return Phase(
         name=item.name.text,
         epochs=epochs,
         lr=lr,
-        untie=_unties(item, epochs, scope),
+        untie=tuple(one for one in within if isinstance(one, UntieCoefficients)),
         split=_ending(split, item.name.text, scope),
         carry=carry.kind if carry is not None else "restart",
+        actions=tuple(one for one in within if isinstance(one, PhaseAction)),
     )
 
 
@@ -133,15 +139,47 @@ def _batches(value: tree.Value | None, scope: Scope) -> int | None:
     return values.whole(value, scope, "a number of batches") if value is not None else None
 
 
-def _unties(item: tree.Phase, epochs: int, scope: Scope) -> tuple[UntieCoefficients, ...]:
-    unties: list[UntieCoefficients] = []
+def _within(item: tree.Phase, epochs: int, scope: Scope) -> tuple[UntieCoefficients | PhaseAction, ...]:
+    """What happens within a phase, in order; each after another epoch."""
+    read: list[UntieCoefficients | PhaseAction] = []
     for clause in item.clauses:
-        if not isinstance(clause, tree.Untie):
+        if not isinstance(clause, tree.Untie | tree.Act):
             continue
-        after = values.whole(clause.after, scope, "the epoch to untie after")
-        if after >= epochs or (unties and after <= unties[-1].after):
-            wrong = catalogue.UntieOutsidePhase(span=clause.span, after=after, epochs=epochs, phase=item.name.text)
-            scope.sink.report(wrong)
-        threshold = float(values.number(clause.threshold, scope, "a coefficient similarity", COSINE))
-        unties.append(UntieCoefficients(after, threshold, _batches(clause.batches, scope)))
-    return tuple(unties)
+        action = _untie(clause, scope) if isinstance(clause, tree.Untie) else _action(clause, item.name.text, scope)
+        if action is None:
+            continue
+        if action.after >= epochs or (read and action.after <= read[-1].after):
+            scope.sink.report(
+                catalogue.UntieOutsidePhase(
+                    span=clause.span, after=action.after, epochs=epochs, phase=item.name.text, does=_does(clause)
+                )
+            )
+        read.append(action)
+    return tuple(read)
+
+
+def _does(clause: tree.Untie | tree.Act) -> str:
+    return "untie" if isinstance(clause, tree.Untie) else clause.verb.text
+
+
+def _untie(clause: tree.Untie, scope: Scope) -> UntieCoefficients:
+    after = values.whole(clause.after, scope, "the epoch to untie after")
+    threshold = float(values.number(clause.threshold, scope, "a coefficient similarity", COSINE))
+    return UntieCoefficients(after, threshold, _batches(clause.batches, scope))
+
+
+def _action(clause: tree.Act, phase: str, scope: Scope) -> PhaseAction | None:
+    """An action that a registry declares; None for an unknown one, which is reported."""
+    after = values.whole(clause.after, scope, f"the epoch to {clause.verb.text} after")
+    try:
+        row = ACTIONS.find(f"{clause.verb.text}_{clause.target.name.text}")
+    except DiagnosticError as error:
+        scope.sink.report(evolve(error.diagnostics[0], span=clause.span))
+        return None
+    if row is None or row.clause != "common":
+        known = tuple(name.replace("_", " ") for name in ACTIONS.choices() if ACTIONS[name].clause == "common")
+        name = f"{clause.verb.text} {clause.target.name.text}"
+        scope.sink.report(catalogue.UnknownAction(span=clause.span, name=name, actions=known))
+        return None
+    given = bind_declared(clause.target, scope, row.arguments, f"phase {phase}: {row.spoken}")
+    return PhaseAction(row.name, row.settled(given), after)

@@ -141,5 +141,6 @@ FORMS: dict[str, Callable[[list[Any], Span], Any]] = {
     "group_layers": lambda p, s: t.GroupLayers(p[0], s),
     "restart": lambda p, s: t.Carry("restart", s),
     "carry_on": lambda p, s: t.Carry("continue", s),
+    "act": lambda p, s: t.Act(p[0], p[1], p[2], s),
     "untie": lambda p, s: t.Untie(p[0], p[1], _options(p[2:], "over"), s),
 }

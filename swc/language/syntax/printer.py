@@ -44,7 +44,7 @@ ITEMS = frozenset(
         "phase",
     ]
 )
-CLAUSES = frozenset({"split", "group_layers", "restart", "carry_on", "untie"})
+CLAUSES = frozenset({"split", "group_layers", "restart", "carry_on", "untie", "act"})
 OPEN, CLOSE = frozenset("(["), frozenset(")]")
 
 

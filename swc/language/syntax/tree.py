@@ -287,7 +287,17 @@ class Untie:
     span: Span = field(eq=False)
 
 
-Clause = Split | GroupLayers | Carry | Untie
+@frozen
+class Act:
+    """`after 10 epochs freeze coefficients`: an action that a registry declares, by its verb and what it is about."""
+
+    after: Value
+    verb: Name
+    target: Call
+    span: Span = field(eq=False)
+
+
+Clause = Split | GroupLayers | Carry | Untie | Act
 
 
 @frozen

@@ -164,6 +164,7 @@ CLAUSES: dict[type, Callable[[Any], str]] = {
     t.GroupLayers: lambda node: f"then group layers in {value_text(node.number)} clusters",
     t.Carry: lambda node: f"then {node.kind}",
     t.Untie: _untie,
+    t.Act: lambda node: f"after {value_text(node.after)} epochs {node.verb.text} {call_text(node.target)}",
 }
 HEADS: dict[type, Callable[[Any], str]] = {
     t.Import: lambda node: f"import {value_text(node.path)}",
