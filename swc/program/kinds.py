@@ -13,3 +13,4 @@ from swc.registry.registry import Registry
 from swc.registry.schedules import SCHEDULES
 
 ALL: tuple[Registry[Any], ...] = (ACTIONS, DATA, FAMILIES, OPTIMISERS, POLICIES, SCHEDULES)
+KINDS: dict[str, Registry[Any]] = {registry.kind: registry for registry in ALL}

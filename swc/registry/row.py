@@ -57,9 +57,9 @@ class ArgumentRow:
         """What a value is, in words: `at least 0 and below 1`, `yes or no`, `2 numbers, each above 0`."""
         if self.words:
             return " or ".join(f'"{word}"' for word in self.words)
-        if self.type == "numbers":
+        if self.type in ("numbers", "whole numbers"):
             rising = ", each larger than the one before" if self.rises else ""
-            return f"{self.length or 'a list of'} numbers, each {self.range}{rising}"
+            return f"{self.length or 'a list of'} {self.type}, each {self.range}{rising}"
         plain = {"number": "", "text": "a text"}.get(self.type, self.type)
         return ", ".join(word for word in (plain, str(self.range)) if word)
 

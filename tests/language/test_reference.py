@@ -12,9 +12,9 @@ from swc.diagnostics.render import render
 from swc.language.syntax.printer import format_text
 from swc.program import vocabulary
 from swc.program.datasets import DATASETS
+from swc.program.reference import filled
 from swc.registry.families import FAMILIES
 from swc.registry.policies import POLICIES
-from swc.registry.reference import filled
 
 PAGE = (Path(__file__).parents[2] / "docs/reference/language.md").read_text(encoding="utf-8")
 FENCED = re.findall(r"^```sw(?P<codes>(?: SW\d{3})*)\n(?P<text>.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
@@ -73,5 +73,5 @@ def test_the_words_of_the_grammar_are_documented() -> None:
 
 
 def test_the_tables_of_rows_are_up_to_date() -> None:
-    assert filled(PAGE) == PAGE, "run: python -m swc.registry.reference docs/reference/language.md"
+    assert filled(PAGE) == PAGE, "run: python -m swc.program.reference docs/reference/language.md"
     assert set(re.findall(r"<!-- rows of ([^>]+) -->", PAGE)) == {"optimiser", "schedule"}

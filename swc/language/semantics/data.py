@@ -11,11 +11,12 @@ from typing import Any
 from attrs import evolve
 
 from swc.diagnostics import DiagnosticError, catalogue
-from swc.language.semantics.calls import Signature, bind, read_declared, shown_value
+from swc.language.semantics.calls import Signature, bind, read_declared
 from swc.language.semantics.own_code import check_own_function, open_argument
 from swc.language.semantics.scope import Scope, scalar
 from swc.language.syntax import tree
 from swc.program.datasets import DATA, DATASETS, DataFacts, DataRow
+from swc.registry.row import shown_value
 
 INSTEAD = DATASETS["cifar10"]  # with what checking goes on after a mistake
 

@@ -1,4 +1,4 @@
-"""The tables of the language reference that rows are: `python -m swc.registry.reference PAGE` writes them into a page.
+"""The tables of the language reference that rows are: `python -m swc.program.reference PAGE` writes them into a page.
 
 A page says where a table stands by `<!-- rows of KIND -->` before it and `<!-- end of rows -->` after it.
 """
@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from swc.registry.kinds import KINDS
+from swc.program.kinds import KINDS
 from swc.registry.registry import Registry
 from swc.registry.row import ArgumentRow, RegistryRow, shown_value
 
