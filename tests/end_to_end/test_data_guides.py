@@ -57,7 +57,7 @@ def test_the_patch_is_a_file_and_a_row(added: tuple[Copy, Path]) -> None:
 def test_a_mistake_in_its_arguments_is_told(added: tuple[Copy, Path]) -> None:
     copy, place = added
     text = blocks(PAGE, "text")[0]
-    for wrong, code in (("", "SW106"), ("classes: 4, size: 2", "SW201"), ("classes: 4, siz: 9", "SW107")):
+    for wrong, code in (("", "SW124"), ("classes: 4, size: 2", "SW202"), ("classes: 4, siz: 9", "SW106")):
         (place / "wrong.sw").write_text(text.replace("classes: 4", wrong), "utf-8")
         done = copy.run(place, "-m", "swc", "check", "wrong.sw")
         assert done.returncode == 1
