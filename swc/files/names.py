@@ -87,6 +87,7 @@ RULES: dict[str, Rule | Pairs] = {
     "Recipe.name": Rule("the name of a recipe", lambda text: text == "" or NAME.fullmatch(text)),
     "Optimiser.arguments": ARGUMENTS,
     "Schedule.arguments": ARGUMENTS,
+    "PhaseAction.arguments": ARGUMENTS,
     "PlugIn.kind": TEXT,
     "PlugIn.distribution": WRITTEN,
     "PlugIn.version": WRITTEN,

@@ -72,24 +72,24 @@ def test_frozen_parameters_stay_so_until_all_is_fresh() -> None:
 @pytest.mark.parametrize(
     ("phases", "codes"),
     [
-        ("phase m: 3 epochs after 1 epochs freeze coeficients", ["SW160"]),
-        ("phase m: 3 epochs after 1 epochs melt coefficients", ["SW160"]),
-        ("phase m: 3 epochs after 1 epochs split clusters", ["SW160"]),
+        ("phase m: 3 epochs after 1 epochs freeze coeficients", ["SW163"]),
+        ("phase m: 3 epochs after 1 epochs melt coefficients", ["SW163"]),
+        ("phase m: 3 epochs after 1 epochs split clusters", ["SW163"]),
         ("phase m: 3 epochs after 3 epochs freeze coefficients", ["SW207"]),
         ("phase m: 3 epochs after 0 epochs freeze coefficients", ["SW202"]),
         ("phase m: 4 epochs after 2 epochs freeze coefficients after 1 epochs untie coefficients below 0", ["SW207"]),
         ("phase m: 3 epochs after 1 epochs freeze coefficients(hard: yes)", ["SW106"]),
-        ("phase m: 4 epochs after 1 epochs freeze coefficients after 2 epochs freeze coefficients", ["SW161"]),
-        ("phase m: 4 epochs after 1 epochs freeze coefficients after 2 epochs untie coefficients below 0", ["SW161"]),
+        ("phase m: 4 epochs after 1 epochs freeze coefficients after 2 epochs freeze coefficients", ["SW164"]),
+        ("phase m: 4 epochs after 1 epochs freeze coefficients after 2 epochs untie coefficients below 0", ["SW164"]),
         (
             "phase m: 4 epochs after 1 epochs freeze coefficients "
             "phase n: 4 epochs after 2 epochs untie coefficients below 0",
-            ["SW161"],
+            ["SW164"],
         ),
         (
             "phase m: 4 epochs after 1 epochs freeze coefficients then split clusters below 0 then continue "
             "phase n: 4 epochs",
-            ["SW161"],
+            ["SW164"],
         ),
     ],
 )
@@ -98,4 +98,4 @@ def test_what_cannot_be_done_is_told(phases: str, codes: list[str]) -> None:
 
 
 def test_nothing_can_be_frozen_that_is_not_there() -> None:
-    assert refusals("phase m: 3 epochs after 1 epochs freeze coefficients", " as hard") == ["SW162"]
+    assert refusals("phase m: 3 epochs after 1 epochs freeze coefficients", " as hard") == ["SW165"]

@@ -21,7 +21,7 @@ class UnknownAction(Diagnostic):
     `after 10 epochs freeze coefficients`. Installed packages may offer further ones.
     """
 
-    code: ClassVar[str] = "SW160"
+    code: ClassVar[str] = "SW163"
     name: str
     actions: tuple[str, ...]
 
@@ -42,7 +42,7 @@ class FrozenAlready(Diagnostic):
     begins with fresh parameters, of which none is frozen.
     """
 
-    code: ClassVar[str] = "SW161"
+    code: ClassVar[str] = "SW164"
     action: str
     roles: tuple[str, ...]
     since: str
@@ -62,7 +62,7 @@ class NothingToFreeze(Diagnostic):
     action out, or share layers by a policy that has such parameters.
     """
 
-    code: ClassVar[str] = "SW162"
+    code: ClassVar[str] = "SW165"
     action: str
     policies: tuple[str, ...]
 
