@@ -77,7 +77,7 @@ def test_the_next_revision_says_what_is_frozen(pair: tuple[Place, Place], capsys
     assert not (long.run / "revisions/0/feedback.json").exists()
     for command, words in (
         (("show",), "coefficients are frozen: they get no further updates"),
-        (("show", "build/tiny/run:0"), "freeze coefficients"),
+        (("show", "build/tiny/run", "--phase", "0"), "freeze coefficients"),
         (("diff", "build/tiny/run"), "coefficients are frozen: they get no further updates"),
     ):
         assert long.swc(*command) == 0
