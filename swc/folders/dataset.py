@@ -1,4 +1,4 @@
-"""Opening the data set of a spec, where its own code may be asked for images.
+"""Opening the data set of a spec, where the user's own code, or a plug-in's, may be asked for images.
 
 Takes a spec and where data lie; gives a `Dataset`. Guarantees: the code of a `data python(...)` item runs as a caller
 consented to it, and only inside of this; none of it runs for any other data.
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from swc.program.spec import Spec
-from swc.trust.importing import own_code
+from swc.trust.foreign import foreign_code
 
 if TYPE_CHECKING:
     from swc_runtime.data import Dataset
@@ -21,7 +21,7 @@ def open_dataset(spec: Spec, folder: Path | None, offline: bool, announce: Calla
     """Both splits; DiagnosticError as `swc_runtime.data.open_data` has it."""
     from swc_runtime.data import open_data
 
-    if spec.data.code is None:
+    if spec.data.code is None and not spec.plug_ins:
         return open_data(spec.data, folder, offline, announce)
-    with own_code(spec):
+    with foreign_code(spec):
         return open_data(spec.data, folder, offline, announce)

@@ -20,7 +20,7 @@ from attrs import asdict
 from swc.diagnostics import DiagnosticError
 from swc.diagnostics.catalogue.plugins import BrokenPlugIn
 from swc.diagnostics.catalogue.training import OwnModelFailed
-from swc.registry.kinds import KINDS
+from swc.program.kinds import KINDS
 from swc.registry.offers import PlugIn
 
 SHARED = ("torch", "torchvision", "numpy")  # where a plug-in's row may lead, and which raise for anybody's mistakes
