@@ -36,7 +36,7 @@ from benchmarks.table import Row, seen
 from swc_runtime import build
 from swc_runtime.ensemble import Ensemble
 from swc_runtime.precision import choose_arithmetic, laid_out
-from swc_runtime.training.kernel_choice import Name, choose_kernels, cupy_kernels, equip, why_not_cupy
+from swc_runtime.training.kernel_choice import KernelsName, choose_kernels, cupy_kernels, equip, why_not_cupy
 from swc_runtime.training.optimiser import make_optimiser
 from swc_runtime.training.steps import STEPS, Batch, StepOptions
 from swc_runtime.weights.kernels.reference import Kernels
@@ -151,7 +151,7 @@ def ensemble_rows(device: str) -> Iterator[Row]:
 
 
 def stepper(
-    program: Program, device: str, precision: str, batch: int, shared: Compiled, kernels: Name = "torch"
+    program: Program, device: str, precision: str, batch: int, shared: Compiled, kernels: KernelsName = "torch"
 ) -> Callable[[], None]:
     """A whole training step on drawn images: gradients cleared, forward and backward, parameters updated."""
     assert shared.spec.training is not None

@@ -23,7 +23,7 @@ from swc_runtime.members.in_place import Readers
 from swc_runtime.members.logits import check_logits
 from swc_runtime.members.noise import Noise
 from swc_runtime.weights.bank import Parts, initial_parts
-from swc_runtime.weights.compose import Stored
+from swc_runtime.weights.compose import StoredBanks
 from swc_runtime.weights.expressions.evaluate import weight_of
 from swc_runtime.weights.kernels.reference import Kernels, TorchKernels
 from swc_runtime.weights.layout import guarded_calls, in_order, lay_weights, protect
@@ -153,7 +153,7 @@ class Ensemble(nn.Module):
         """What the weights are made of."""
         indices = tuple(self.get_buffer(f"index_{number}") for number in range(len(self.banks)))
         return Sources(
-            Stored(indices, tuple(self.banks), tuple(self.coefficients)),
+            StoredBanks(indices, tuple(self.banks), tuple(self.coefficients)),
             {plan.id: tensor for plan, tensor in zip(self.program.tensors, self.tensors, strict=True)},
         )
 

@@ -47,12 +47,12 @@ def corrupt(
     DATASET is the name of a data set, or a spec, build or run whose images are meant. The folder is marked as
     generated. A command that was stopped goes on where it was.
     """
-    from swc.corrupt.make import Asked, check, make_arrays
+    from swc.corrupt.make import CorruptionRequest, check, make_arrays
     from swc.corrupt.source import SplitSource
     from swc.show.wording import several
     from swc_runtime.data import open_data
 
-    asked = Asked(_types(types), _severities(severities), seed, jobs or os.cpu_count() or 1)
+    asked = CorruptionRequest(_types(types), _severities(severities), seed, jobs or os.cpu_count() or 1)
     with console.reporting() as sink:
         with _consented(dataset, place["trust"], sink) as facts:
             found = open_data(facts, place["data"], place["offline"], console.say)

@@ -12,7 +12,7 @@ from swc.diagnostics import DiagnosticError
 
 if TYPE_CHECKING:
     from swc.diagnostics import Diagnostic, Sink
-    from swc.evaluate.measure import Asked
+    from swc.evaluate.measure import EvaluationRequest
     from swc.files.evaluation import Evaluation
     from swc.folders.store import Build
 
@@ -50,7 +50,7 @@ def command(places: tuple[str, ...], form: str | None, output: Path | None, trus
     """
     from swc.cli.output import check_writable, form_of
     from swc.cli.places import open_place
-    from swc.evaluate.measure import Asked
+    from swc.evaluate.measure import EvaluationRequest
     from swc.evaluate.merge import check_not_newer
 
     check_writable(output)
@@ -61,7 +61,7 @@ def command(places: tuple[str, ...], form: str | None, output: Path | None, trus
         for build in builds if given["keep"] else ():
             folder = _file(build, "predictions.safetensors").parent
             check_writable((folder if folder.is_dir() else build.folder) / "predictions.safetensors")
-        found = tuple(_evaluated(build, Asked(**given), sink, trust) for build in builds)  # type: ignore[arg-type]
+        found = tuple(_evaluated(build, EvaluationRequest(**given), sink, trust) for build in builds)  # type: ignore[arg-type]
     unwritten = [told for pair in zip(builds, found, strict=True) for told in _unwritten(*pair)]
     _give(found, form or form_of(output, FORMATS, "table"), output)
     if unwritten:  # reported last: what was measured is not lost with the disk that refuses it
@@ -72,7 +72,7 @@ def _file(build: Build, name: str) -> Path:
     return build.folder / "eval" / name
 
 
-def _evaluated(build: Build, asked: Asked, sink: Sink, is_trusted: bool) -> Evaluation:
+def _evaluated(build: Build, asked: EvaluationRequest, sink: Sink, is_trusted: bool) -> Evaluation:
     from swc.evaluate.measure import evaluate_build
     from swc.evaluate.merge import with_earlier
 

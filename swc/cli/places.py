@@ -22,14 +22,14 @@ if TYPE_CHECKING:
     from swc.folders.store import Build
     from swc.program.feedback import Feedback
     from swc.program.training import Training
-    from swc.show.diff import Side
+    from swc.show.diff import ProgramSide
 
 
 @frozen
-class Found:
+class DiffSide:
     """A side of a diff with the feedback known where it lies and the training it belongs to."""
 
-    side: Side
+    side: ProgramSide
     feedback: tuple[Feedback, ...] = ()
     training: Training | None = None
 
@@ -127,7 +127,7 @@ def _with_place(diagnostic: Diagnostic, place: str) -> Diagnostic:
     return evolve(diagnostic, place=place) if isinstance(diagnostic, SeveralEnsembles) else diagnostic
 
 
-def sides(first: str | None, second: str | None) -> tuple[Found, Found]:
+def sides(first: str | None, second: str | None) -> tuple[DiffSide, DiffSide]:
     """The two sides of a diff; with less than two places, the last two revisions of the one place."""
     if first is not None and second is not None:
         return _side(first), _side(second)
@@ -138,7 +138,7 @@ def sides(first: str | None, second: str | None) -> tuple[Found, Found]:
     return _side(before), _side(after)
 
 
-def _side(text: str) -> Found:
+def _side(text: str) -> DiffSide:
     from swc.show.choose import choose
     from swc.show.diff import side_of
 
@@ -153,7 +153,7 @@ def _side(text: str) -> Found:
     if side is None:
         raise DiagnosticError(UnknownBuild(name=text))
     feedback = tuple(r.feedback for r in build.revisions if r.feedback is not None)
-    return Found(evolve(side, name=f"{revision.graph.ensemble} {side.name}"), feedback, build.spec.training)
+    return DiffSide(evolve(side, name=f"{revision.graph.ensemble} {side.name}"), feedback, build.spec.training)
 
 
 def _parted(text: str) -> tuple[str, str | None]:
@@ -168,11 +168,11 @@ def _own_number(place: str) -> str | None:
     return path.name if path.parent.name == "revisions" else None
 
 
-def _program(path: Path) -> Found:
+def _program(path: Path) -> DiffSide:
     from swc.files.checksums import is_there
     from swc.folders.store import read_program
-    from swc.show.diff import Side
+    from swc.show.diff import ProgramSide
 
     if not is_there(path):
         raise DiagnosticError(FileMissing(path=str(path)))
-    return Found(Side(str(path), read_program(path)))
+    return DiffSide(ProgramSide(str(path), read_program(path)))

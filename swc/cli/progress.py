@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from swc.diagnostics import Diagnostic
     from swc.files.scores import Scores
     from swc.running.state import State
-    from swc_runtime.evaluate.metrics import Evaluation
+    from swc_runtime.evaluate.metrics import EnsembleScores
     from swc_runtime.training.trainer import EpochResult
 
 REFRESH = 0.2  # seconds between two looks at the loss, which on CUDA waits for the device
@@ -78,7 +78,7 @@ def spoken(seconds: float | None) -> str:
 
 
 @define
-class Plain(Observer):
+class PlainProgress(Observer):
     """One line an epoch, for logs. `steps` are the optimiser steps of an epoch, `num_images` its images."""
 
     training: Training
@@ -116,7 +116,7 @@ class Plain(Observer):
         self._measured += num_images
         self.clock.reach(self._before + min(1.0, self._measured / self.num_images))
 
-    def scored(self, state: State, evaluation: Evaluation) -> None:
+    def scored(self, state: State, evaluation: EnsembleScores) -> None:
         """A line with the held-out scores of the ensemble and of its best member."""
         best = max(evaluation.members, key=lambda scores: scores.top1)
         held_out = f"held out: ensemble {_scores(evaluation.ensemble)}, best member {_scores(best)}"
@@ -149,7 +149,7 @@ def _scores(scores: Scores) -> str:
 
 
 @define
-class Live(Plain):
+class LiveProgress(PlainProgress):
     """A bar over all stages with phase, epoch, loss, accuracy and time left; finished epochs leave their line."""
 
     bar: Bar = field(kw_only=True)
@@ -157,14 +157,14 @@ class Live(Plain):
 
     def step_done(self, state: State) -> None:
         """Redraw, not more often than `REFRESH`."""
-        Plain.step_done(self, state)
+        PlainProgress.step_done(self, state)
         if state.tally is not None and monotonic() - self._looked >= REFRESH:
             self._looked = monotonic()
             self._draw(f"{place(state.stage, state.position.epoch + 1)}  {seen(state.tally.result())}")
 
     def images_measured(self, state: State, num_images: int) -> None:
         """Redraw."""
-        Plain.images_measured(self, state, num_images)
+        PlainProgress.images_measured(self, state, num_images)
         self._draw(f"{state.stage.phase.name}  gradient statistics  {self._measured} images")
 
     def _draw(self, text: str) -> None:
@@ -180,17 +180,19 @@ class Live(Plain):
 
 
 @contextmanager
-def progress_for(training: Training, steps: int, num_images: int, stream: IO[str] | None = None) -> Iterator[Plain]:
+def progress_for(
+    training: Training, steps: int, num_images: int, stream: IO[str] | None = None
+) -> Iterator[PlainProgress]:
     """Progress on a stream (the error stream): live on a terminal, lines elsewhere.
 
     `steps` and `num_images` are those of one training epoch.
     """
     stream = stream or sys.stderr
     if not stream.isatty():
-        yield Plain(training, steps, num_images, stream)
+        yield PlainProgress(training, steps, num_images, stream)
         return
     with _bar(stream) as bar:
-        yield Live(training, steps, num_images, stream, bar=bar)
+        yield LiveProgress(training, steps, num_images, stream, bar=bar)
 
 
 def _bar(stream: IO[str]) -> Bar:

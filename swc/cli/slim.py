@@ -41,7 +41,7 @@ def command(place: str | None, policy: str, output: Path | None, trust: bool, **
     """
     from swc.cli.output import check_writable, write_file
     from swc.cli.places import open_place
-    from swc.slim.slim import Asked, slim_build
+    from swc.slim.slim import SlimRequest, slim_build
     from swc.slim.spec_text import spec_text
 
     with console.reporting() as sink:
@@ -49,7 +49,7 @@ def command(place: str | None, policy: str, output: Path | None, trust: bool, **
         target = output or Path(f"{build.spec.name}_slim.sw")
         check_writable(target)
         with consent.asked_for_data(build, trust, sink):
-            found = slim_build(build, Asked(**given), sink, console.say)  # type: ignore[arg-type]
+            found = slim_build(build, SlimRequest(**given), sink, console.say)  # type: ignore[arg-type]
     _tell(found)
     write_file(target, spec_text(found, policy).encode())
     console.say(f"wrote {target}")

@@ -11,7 +11,7 @@ from swc.cli import consent, console
 
 if TYPE_CHECKING:
     from swc.sweep.plan import Sweep
-    from swc.sweep.runner import Done
+    from swc.sweep.runner import CellOutcome
 
 
 @click.command("sweep")
@@ -58,7 +58,7 @@ def command(
     count = len(sweep.cells)
     console.say(f"{count} runs in {folder}")
 
-    def tell(done: Done) -> None:
+    def tell(done: CellOutcome) -> None:
         console.say(f"{done.cell.name}: {_told(done)}")
 
     sink = Sink()
@@ -68,7 +68,7 @@ def command(
     _conclude(sweep, found, folder)
 
 
-def _told(done: Done) -> str:
+def _told(done: CellOutcome) -> str:
     if done.results is None:
         return f"{'running elsewhere' if done.is_elsewhere else 'failed'}: {done.reason}"
     from swc.show.wording import per_cent
@@ -98,7 +98,7 @@ def _sweep(spec: Path, varied: tuple[str, ...], given: dict[str, object]) -> Swe
     return Sweep(spec.stem, (spec,), pairs, **named)  # type: ignore[arg-type]
 
 
-def _conclude(sweep: Sweep, found: tuple[Done, ...], folder: Path) -> None:
+def _conclude(sweep: Sweep, found: tuple[CellOutcome, ...], folder: Path) -> None:
     from swc.cli.output import write_file
     from swc.cli.rendering import give
     from swc.diagnostics import Diagnostic, DiagnosticError

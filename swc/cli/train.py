@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from swc.diagnostics import Sink
     from swc.running.options import Options
     from swc.running.run import Run
-    from swc_runtime.evaluate.metrics import Evaluation
+    from swc_runtime.evaluate.metrics import EnsembleScores
 
 
 def _number(context: click.Context, parameter: click.Parameter, value: float | None) -> float | None:
@@ -115,7 +115,7 @@ def _say_nothing(line: str) -> None:
     """The first of several processes says it."""
 
 
-def _train_shown(run: Run) -> Evaluation:
+def _train_shown(run: Run) -> EnsembleScores:
     from swc.cli.progress import progress_for
     from swc.running.loop import train
     from swc_runtime.data import num_batches
@@ -125,7 +125,7 @@ def _train_shown(run: Run) -> Evaluation:
         return train(run, progress)
 
 
-def _conclude(run: Run, evaluation: Evaluation) -> None:
+def _conclude(run: Run, evaluation: EnsembleScores) -> None:
     from swc.cli.rendering import give
     from swc.running.results import results_of, results_shown
 

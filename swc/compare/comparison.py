@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from attrs import frozen
 
-from swc.compare.costs import Planned, planned_of
-from swc.compare.scores import Scores, scores_of
+from swc.compare.costs import PlannedSystem, planned_of
+from swc.compare.scores import SystemScores, scores_of
 from swc.compare.systems import System, systems_of
 from swc.diagnostics import DiagnosticError, Sink
 from swc.diagnostics.catalogue.comparing import DifferentData, LeftOut, NothingToPlot
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
 
 
 @frozen
-class Compared:
+class ComparedSystem:
     """A system before training, and what its runs came to (none: nothing was trained)."""
 
     system: System
-    planned: Planned
-    scores: tuple[Scores, ...]
+    planned: PlannedSystem
+    scores: tuple[SystemScores, ...]
 
     @property
     def data(self) -> str:
@@ -43,7 +43,7 @@ class Compared:
 class Comparison:
     """All systems, in the order in which they were named."""
 
-    systems: tuple[Compared, ...]
+    systems: tuple[ComparedSystem, ...]
 
     @property
     def data(self) -> tuple[str, ...]:
@@ -54,7 +54,7 @@ class Comparison:
 def comparison_of(builds: Sequence[Build], start: Path, sink: Sink) -> Comparison:
     """Compare builds; runs of specs are looked for from `start` upwards. DiagnosticError where a file is damaged."""
     systems = systems_of(builds, start, sink)
-    found = Comparison(tuple(Compared(system, planned_of(system), scores_of(system, sink)) for system in systems))
+    found = Comparison(tuple(ComparedSystem(system, planned_of(system), scores_of(system, sink)) for system in systems))
     for one in found.systems:
         if one.planned.multiply_adds is None:
             sink.report(CostsUnknown(ensemble=one.system.name))

@@ -1,6 +1,6 @@
 """What an ensemble stores and costs, before anything trains.
 
-Takes a system; gives `Planned`. Guarantees: numbers are exact and those of `swc.compiler.ir.counts` and of
+Takes a system; gives `PlannedSystem`. Guarantees: numbers are exact and those of `swc.compiler.ir.counts` and of
 `swc_runtime.evaluate.cost`; they are of the first revision, whatever training made of it; no code of `python(...)`
 members runs.
 """
@@ -44,7 +44,7 @@ class Memory:
 
 
 @frozen
-class Planned:
+class PlannedSystem:
     """A system as it is compiled.
 
     `multiply_adds` are those of a prediction of the whole ensemble, None where those of a member whose code is not ours
@@ -65,12 +65,12 @@ class Planned:
         return self.counts.template_scalars + self.counts.tensor_scalars
 
 
-def planned_of(system: System) -> Planned:
+def planned_of(system: System) -> PlannedSystem:
     """Count a system; DiagnosticError where a member is no longer what was compiled."""
     first, spec = system.build.revisions[0], system.build.spec
     assert first.program is not None, "a build holds programs"
     counts = count(first.graph)
-    return Planned(
+    return PlannedSystem(
         members=len(spec.members),
         budget=budget_text(spec.budget),
         sharing=tuple(_sharing(share) for share in spec.shares),

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 
 from attrs import asdict
 
-from swc.compare.scores import METRICS, Scores
+from swc.compare.scores import METRICS, SystemScores
 from swc.files.csv_text import csv_text
 from swc.files.kind_codec import text_of_kind
 from swc.files.kinds import FILE_KINDS
 from swc.files.tables import ComparisonTable, MemoryRow, RunsRow, SystemRow
 
 if TYPE_CHECKING:
-    from swc.compare.comparison import Compared, Comparison
+    from swc.compare.comparison import ComparedSystem, Comparison
 
 COUNTS = (
     "parameter_scalars",
@@ -37,7 +37,7 @@ def as_json(found: Comparison) -> str:
     return text_of_kind(FILE_KINDS["comparison"], ComparisonTable(tuple(map(_system, found.systems))))
 
 
-def _system(one: Compared) -> SystemRow:
+def _system(one: ComparedSystem) -> SystemRow:
     planned = one.planned
     return SystemRow(
         name=one.system.name,
@@ -53,13 +53,13 @@ def _system(one: Compared) -> SystemRow:
     )
 
 
-def _counts(one: Compared) -> dict[str, int]:
+def _counts(one: ComparedSystem) -> dict[str, int]:
     counted = asdict(one.planned.counts)
     derived = {"parameter_scalars": one.planned.counts.parameter_scalars, "stored_scalars": one.planned.stored_scalars}
     return {name: (counted | derived)[name] for name in COUNTS}
 
 
-def _runs(scores: Scores) -> RunsRow:
+def _runs(scores: SystemScores) -> RunsRow:
     values = {metric: scores.values[metric] for metric in METRICS}
     return RunsRow(
         name=scores.name, **asdict(scores.kind), seeds=scores.seeds, num_evaluated=scores.num_evaluated, values=values
@@ -79,7 +79,7 @@ def as_csv(found: Comparison) -> str:
     return csv_text(rows)
 
 
-def _before(one: Compared) -> tuple[object, ...]:
+def _before(one: ComparedSystem) -> tuple[object, ...]:
     planned = one.planned
     memory = ["" if planned.memory is None else getattr(planned.memory, name) for name in MEMORY]
     names = (one.system.name, one.system.build.spec.name, one.data, planned.members, "; ".join(planned.sharing))
@@ -87,7 +87,7 @@ def _before(one: Compared) -> tuple[object, ...]:
     return (*names, *_counts(one).values(), costs, *memory)
 
 
-def _after(scores: Scores | None) -> Iterator[object]:
+def _after(scores: SystemScores | None) -> Iterator[object]:
     if scores is None:
         yield from [""] * (len(KIND) + 1 + 2 * len(METRICS))
         return

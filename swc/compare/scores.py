@@ -1,8 +1,7 @@
 """What the runs of an ensemble came to: means and standard errors, and the points of a figure.
 
-Takes a system; gives `Scores`. Guarantees: runs are put together only where they were trained as long and scored on
-the same images in the same way; a seed counts once; what one of
-them did not measure has no mean.
+Takes a system; gives `SystemScores`. Guarantees: runs are put together only where they were trained as long and scored
+on the same images in the same way; a seed counts once; what one of them did not measure has no mean.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from swc.files.tables import SeedMean
 from swc.program.spec import Spec
 from swc.program.stages import stages
 from swc.report.anytime import Line, Point, points_of
-from swc.report.scores import Scored, scored_of
+from swc.report.scores import ScoredRun, scored_of
 from swc.running.results import read_results
 from swc.show.wording import scale_text
 from swc.sweep.summary import measured, value_of
@@ -32,7 +31,7 @@ METRICS = ("top1", "nll", "ece", "diversity", "mean_member_top1", "parameters", 
 
 
 @frozen
-class Kind:
+class RunKind:
     """What must be alike for scores of several runs to have a mean; `stage` is how far they were trained."""
 
     epochs_scale: float
@@ -42,30 +41,30 @@ class Kind:
 
 
 @frozen
-class Found:
+class RunScores:
     """One run: its seed, numbers by metric (None: not measured), and the points of subsets (none: no `swc eval`)."""
 
     folder: Path
     seed: int
-    kind: Kind
+    kind: RunKind
     numbers: dict[str, float | None]
     points: tuple[Point, ...]
     calibration: str = ""
 
 
 @frozen
-class Scores:
+class SystemScores:
     """Runs of one kind: the seeds, and the values by metric; `name` is the system's, marked with how it was trained."""
 
     name: str
-    kind: Kind
+    kind: RunKind
     seeds: tuple[int, ...]
     num_evaluated: int
     values: dict[str, SeedMean | None]
     line: Line | None
 
 
-def scores_of(system: System, sink: Sink) -> tuple[Scores, ...]:
+def scores_of(system: System, sink: Sink) -> tuple[SystemScores, ...]:
     """The scores of a system's runs, one for each kind; none where nothing was trained to its end or evaluated.
 
     Of runs of one seed the first that was evaluated counts; the others are reported to the sink.
@@ -77,8 +76,8 @@ def scores_of(system: System, sink: Sink) -> tuple[Scores, ...]:
     return tuple(_together(system.name, kind, ends[kind], runs) for kind, runs in counted.items())
 
 
-def _by_seed(name: str, found: Sequence[Found], sink: Sink) -> list[Found]:
-    counted: dict[int, Found] = {}
+def _by_seed(name: str, found: Sequence[RunScores], sink: Sink) -> list[RunScores]:
+    counted: dict[int, RunScores] = {}
     for run in sorted(found, key=lambda run: not run.points):
         if run.seed in counted:
             sink.report(SameSeed(name=name, seed=run.seed, place=str(run.folder)))
@@ -86,7 +85,7 @@ def _by_seed(name: str, found: Sequence[Found], sink: Sink) -> list[Found]:
     return [counted[seed] for seed in sorted(counted)]
 
 
-def _found(folder: Path) -> Found | None:
+def _found(folder: Path) -> RunScores | None:
     """What `swc eval` wrote of a run; where there is none, or training went on, what `swc train` wrote at its end."""
     scored, results = scored_of(folder), read_results(folder)
     spec = _spec(folder)
@@ -94,11 +93,11 @@ def _found(folder: Path) -> Found | None:
         return None
     seed, end = spec.training.recipe.seed, _end(folder)
     if scored is not None and (results is None or scored.stage == end):
-        kind = Kind(scored.epochs_scale, scored.stage, scored.num_images, scored.num_calibration)
-        return Found(folder, seed, kind, _evaluated(scored), points_of(scored.predictors), scored.calibration)
+        kind = RunKind(scored.epochs_scale, scored.stage, scored.num_images, scored.num_calibration)
+        return RunScores(folder, seed, kind, _evaluated(scored), points_of(scored.predictors), scored.calibration)
     assert results is not None
-    kind = Kind(results.epochs_scale, end, results.together.num_images, 0)
-    return Found(folder, seed, kind, _trained(results), ())
+    kind = RunKind(results.epochs_scale, end, results.together.num_images, 0)
+    return RunScores(folder, seed, kind, _trained(results), ())
 
 
 def _spec(folder: Path) -> Spec:
@@ -120,7 +119,7 @@ def _trained(results: RunResults) -> dict[str, float | None]:
     return {name: numbers.get(name) for name in METRICS} | {"parameters": float(results.counts.stored)}
 
 
-def _evaluated(scored: Scored) -> dict[str, float | None]:
+def _evaluated(scored: ScoredRun) -> dict[str, float | None]:
     whole = scored.predictors[-1]
     return {
         "top1": whole.scores.top1,
@@ -133,16 +132,16 @@ def _evaluated(scored: Scored) -> dict[str, float | None]:
     }
 
 
-def _together(name: str, kind: Kind, end: str, found: Sequence[Found]) -> Scores:
+def _together(name: str, kind: RunKind, end: str, found: Sequence[RunScores]) -> SystemScores:
     label = _label(name, kind, end, found)
     evaluated = [run for run in found if run.points]
     points = _mean_points([run.points for run in evaluated])
     line = Line(label, str(evaluated[0].folder), points) if evaluated else None
     values = {metric: _value([run.numbers[metric] for run in found]) for metric in METRICS}
-    return Scores(label, kind, tuple(run.seed for run in found), len(evaluated), values, line)
+    return SystemScores(label, kind, tuple(run.seed for run in found), len(evaluated), values, line)
 
 
-def _label(name: str, kind: Kind, end: str, found: Sequence[Found]) -> str:
+def _label(name: str, kind: RunKind, end: str, found: Sequence[RunScores]) -> str:
     said = tuple(dict.fromkeys(run.calibration for run in found))
     calibrated = said[0] if len(said) == 1 else ", at fitted temperatures, of some runs partly at T = 1"
     unfinished = f", after {kind.stage}" if kind.stage != end else ""

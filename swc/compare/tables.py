@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from swc.compare.scores import METRICS, Scores
+from swc.compare.scores import METRICS, SystemScores
 from swc.files.tables import SeedMean
 from swc.show.plain import table
 from swc.show.wording import exact, several, share_of, short
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from swc.compare.comparison import Comparison
-    from swc.compare.costs import Planned
+    from swc.compare.costs import PlannedSystem
 
 PARTS = (
     ("templates", "template_scalars"),
@@ -63,7 +63,7 @@ def _before(found: Comparison) -> Table:
     return made
 
 
-def _costs(planned: Planned) -> tuple[str, ...]:
+def _costs(planned: PlannedSystem) -> tuple[str, ...]:
     return (
         share_of(planned.stored_scalars, planned.counts.native_scalars),
         "-" if planned.multiply_adds is None else short(planned.multiply_adds),
@@ -72,13 +72,13 @@ def _costs(planned: Planned) -> tuple[str, ...]:
     )
 
 
-def _title(scores: Sequence[Scores]) -> str:
+def _title(scores: Sequence[SystemScores]) -> str:
     images = " or ".join(exact(number) for number in dict.fromkeys(one.kind.num_images for one in scores))
     errors = ", mean ± standard error over runs" if any(len(one.seeds) > 1 for one in scores) else ""
     return f"after training, on {images} held-out images{errors}"
 
 
-def _after(scores: Sequence[Scores]) -> Table:
+def _after(scores: Sequence[SystemScores]) -> Table:
     columns = [
         (name, title) for name, title in zip(METRICS, COLUMNS, strict=True) if any(s.values[name] for s in scores)
     ]

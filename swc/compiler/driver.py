@@ -11,7 +11,7 @@ from pathlib import Path
 
 from attrs import frozen
 
-from swc.compiler.frontend.read import Announce, read_members, unannounced
+from swc.compiler.frontend.read import AnnounceCode, read_members, unannounced
 from swc.compiler.ir.graph import Graph
 from swc.compiler.ir.verify import verify
 from swc.compiler.lowering.lower import lower
@@ -62,7 +62,7 @@ def compile_file(
     path: Path | str,
     overrides: Mapping[str, str] | None = None,
     ensemble: str | None = None,
-    announce: Announce | None = unannounced,
+    announce: AnnounceCode | None = unannounced,
 ) -> Compiled:
     """Compile an ensemble of a `.sw` file; `overrides` maps params to values as one would write them in the file.
 

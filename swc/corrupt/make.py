@@ -24,7 +24,7 @@ from swc.corrupt.arrays import LABELS, MARK, read_mark
 from swc.corrupt.filters import Bytes
 from swc.corrupt.pictures import missing_packages
 from swc.corrupt.published import CORRUPTIONS, LEAST_SIDE, SIDE, TYPES
-from swc.corrupt.workers import Batch, in_order, workers
+from swc.corrupt.workers import ImageChunk, in_order, workers
 from swc.diagnostics import DiagnosticError, Sink
 from swc.diagnostics.catalogue.corrupting import (
     FolderBusy,
@@ -49,7 +49,7 @@ NOTE = "made by `swc data corrupt` with the published constants; not the officia
 Tell = Callable[[str, int, int], None]  # the type, images done, images in all
 
 
-class Source(Protocol):
+class CleanImages(Protocol):
     """Clean test images."""
 
     @property
@@ -73,7 +73,7 @@ class Source(Protocol):
 
 
 @frozen
-class Asked:
+class CorruptionRequest:
     """What the command line says: the types, their severities, the seed, and how many processes."""
 
     types: tuple[str, ...]
@@ -82,7 +82,7 @@ class Asked:
     jobs: int
 
 
-def check(source: Source, asked: Asked, sink: Sink) -> None:
+def check(source: CleanImages, asked: CorruptionRequest, sink: Sink) -> None:
     """DiagnosticError for what cannot be made here; a warning where the constants are for other images."""
     shape = source.image_shape[:2]
     if min(shape) < LEAST_SIDE:
@@ -94,7 +94,7 @@ def check(source: Source, asked: Asked, sink: Sink) -> None:
         sink.report(OtherSize(name=source.data, shape=shape))
 
 
-def make_arrays(source: Source, asked: Asked, folder: Path, tell: Tell) -> tuple[str, ...]:
+def make_arrays(source: CleanImages, asked: CorruptionRequest, folder: Path, tell: Tell) -> tuple[str, ...]:
     """Make the types that the folder lacks, and give their names; DiagnosticError where it holds others."""
     with held(folder, FolderBusy), workers(asked.jobs) as pool:
         mark = _begun(source, asked, folder)
@@ -107,7 +107,7 @@ def make_arrays(source: Source, asked: Asked, folder: Path, tell: Tell) -> tuple
     return wanted
 
 
-def _begun(source: Source, asked: Asked, folder: Path) -> Generated:
+def _begun(source: CleanImages, asked: CorruptionRequest, folder: Path) -> Generated:
     """The mark of the folder, written before anything else; DiagnosticError where there is another one."""
     settings = settings_of(source, asked)
     mark = read_mark(folder)
@@ -125,7 +125,7 @@ def _begun(source: Source, asked: Asked, folder: Path) -> Generated:
     return mark
 
 
-def settings_of(source: Source, asked: Asked) -> Settings:
+def settings_of(source: CleanImages, asked: CorruptionRequest) -> Settings:
     """What the arrays are a function of; reads every image once."""
     digest = sha256(source.labels.tobytes())
     for images in _clean(source):
@@ -138,7 +138,7 @@ def settings_of(source: Source, asked: Asked) -> Settings:
     return Settings(source.data, source.image_shape, count, digest.hexdigest(), asked.seed, asked.severities, constants)
 
 
-def _clean(source: Source) -> Iterator[Bytes]:
+def _clean(source: CleanImages) -> Iterator[Bytes]:
     count = len(source.labels)
     return (source.images(start, min(start + BATCH, count)) for start in range(0, count, BATCH))
 
@@ -156,7 +156,7 @@ def _version(package: str) -> str:
         return "not installed"
 
 
-def _make(source: Source, asked: Asked, path: Path, pool: Executor | None, tell: Tell) -> None:
+def _make(source: CleanImages, asked: CorruptionRequest, path: Path, pool: Executor | None, tell: Tell) -> None:
     shape = (len(asked.severities) * len(source.labels), *source.image_shape)
     made = in_order(_batches(source, asked, path.stem), pool, asked.jobs)
     try:
@@ -171,11 +171,11 @@ def _make(source: Source, asked: Asked, path: Path, pool: Executor | None, tell:
         raise DiagnosticError(WorkerLost(name=path.stem)) from error
 
 
-def _batches(source: Source, asked: Asked, name: str) -> Iterator[Batch]:
+def _batches(source: CleanImages, asked: CorruptionRequest, name: str) -> Iterator[ImageChunk]:
     for severity in asked.severities:
         first = 0
         for images in _clean(source):
-            yield Batch(images, first, name, severity, asked.seed)
+            yield ImageChunk(images, first, name, severity, asked.seed)
             first += len(images)
 
 

@@ -24,7 +24,7 @@ AHEAD = 2  # batches that wait, for each process
 
 
 @frozen(eq=False)
-class Batch:
+class ImageChunk:
     """Clean images [N, H, W, C], the first with the number `first` in its data set, and how to corrupt them."""
 
     images: Bytes
@@ -52,7 +52,7 @@ def workers(jobs: int) -> Iterator[Executor | None]:
         pool.shutdown(cancel_futures=True)
 
 
-def in_order(batches: Iterable[Batch], pool: Executor | None, jobs: int) -> Iterator[Bytes]:
+def in_order(batches: Iterable[ImageChunk], pool: Executor | None, jobs: int) -> Iterator[Bytes]:
     """Every batch corrupted, in the order they come; BrokenProcessPool where a process was ended."""
     if pool is None:
         yield from (batch.corrupted() for batch in batches)
@@ -61,7 +61,7 @@ def in_order(batches: Iterable[Batch], pool: Executor | None, jobs: int) -> Iter
     resource_tracker.ensure_running()  # which lets interrupts in again where it begins later
     for batch in batches:
         with interrupts_held():  # a process is begun where none is idle
-            coming.append(pool.submit(Batch.corrupted, batch))
+            coming.append(pool.submit(ImageChunk.corrupted, batch))
         if len(coming) >= AHEAD * jobs:
             yield coming.popleft().result()
     while coming:

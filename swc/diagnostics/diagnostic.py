@@ -65,7 +65,7 @@ class DiagnosticError(Exception):
         return f"{shown}; and {more:,} more" if more > 0 else shown
 
 
-Key = tuple[str, Span | None, str]
+_Key = tuple[str, Span | None, str]
 
 
 @define
@@ -74,7 +74,7 @@ class Sink:
 
     diagnostics: list[Diagnostic] = field(default=Factory(list))
     # By code, place and message: a hash of all it holds would read lists of names that many have in common.
-    _seen: dict[Key, list[Diagnostic]] = field(factory=dict, init=False, repr=False, eq=False)
+    _seen: dict[_Key, list[Diagnostic]] = field(factory=dict, init=False, repr=False, eq=False)
 
     def report(self, diagnostic: Diagnostic) -> None:
         """Remember a diagnostic; the same one twice counts once."""

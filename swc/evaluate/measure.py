@@ -24,7 +24,7 @@ from swc.diagnostics.catalogue.evaluation import (
     TooManySubsets,
 )
 from swc.evaluate.prediction_cache import PredictionCache, cache_name
-from swc.evaluate.robustness import Wanted, arrays_for, on_corrupted
+from swc.evaluate.robustness import CorruptionScoring, arrays_for, on_corrupted
 from swc.files.evaluation import Evaluation, Interpolation, Outliers, Predictor
 from swc.files.scores import Bin, Scores
 from swc.folders.classes import check_classes
@@ -67,7 +67,7 @@ Costs = tuple[Cost, ...]
 
 
 @frozen
-class Asked:
+class EvaluationRequest:
     """What the command line says about an evaluation.
 
     `outliers` are names of data sets or folders of images; `time_batch` 0 leaves out the times; `interpolate` asks for
@@ -128,7 +128,7 @@ class _Seen:
     interpolations: tuple[Interpolation, ...]
 
 
-def evaluate_build(build: Build, asked: Asked, sink: Sink, announce: Callable[[str], None]) -> Evaluation:
+def evaluate_build(build: Build, asked: EvaluationRequest, sink: Sink, announce: Callable[[str], None]) -> Evaluation:
     """Evaluate the latest weights of a run; DiagnosticError where it has none, or its data are not there."""
     with foreign_code(build.spec):
         opened = _open(build, asked, sink, announce)
@@ -148,7 +148,7 @@ def evaluate_build(build: Build, asked: Asked, sink: Sink, announce: Callable[[s
         return evolve(found, corruptions=on_corrupted(arrays, test, opened.predict_again, wanted, announce))
 
 
-def _open(build: Build, asked: Asked, sink: Sink, announce: Callable[[str], None]) -> _Opened:
+def _open(build: Build, asked: EvaluationRequest, sink: Sink, announce: Callable[[str], None]) -> _Opened:
     spec = build.spec
     saved = open_trained(build, sink)
     assert spec.training is not None, "what was trained has a training"
@@ -177,7 +177,7 @@ def _tell_dependence(opened: _Opened, sink: Sink) -> None:
         sink.report(ScoredByBatch(members=batched, batch=opened.batch))
 
 
-def _costs(opened: _Opened, asked: Asked) -> tuple[Cost, ...]:
+def _costs(opened: _Opened, asked: EvaluationRequest) -> tuple[Cost, ...]:
     batch = max(PAIR, asked.time_batch)
     images, _ = next(iter(test_batches(opened.dataset.test, batch, device=opened.device)))
     timed = asked.time_batch > 0
@@ -192,7 +192,7 @@ def _outliers(opened: _Opened, familiar: Tensor, name: str, split: Split) -> Out
     return Outliers(printable(name), theirs.shape[1], found)
 
 
-def _other_split(opened: _Opened, name: str, asked: Asked, announce: Callable[[str], None]) -> Split:
+def _other_split(opened: _Opened, name: str, asked: EvaluationRequest, announce: Callable[[str], None]) -> Split:
     """The test images of a data set by name, or those below a folder, to be normalised as the members' own.
 
     Each is read once before, so that a damaged one is an error before minutes of predictions, and not after.
@@ -202,7 +202,7 @@ def _other_split(opened: _Opened, name: str, asked: Asked, announce: Callable[[s
     return split
 
 
-def _opened_split(own: DataFacts, name: str, asked: Asked, announce: Callable[[str], None]) -> Split:
+def _opened_split(own: DataFacts, name: str, asked: EvaluationRequest, announce: Callable[[str], None]) -> Split:
     other = named(name)
     if other is None:
         return read_images(own, Path(name), announce)
@@ -228,7 +228,7 @@ def _interpolations(opened: _Opened, sink: Sink) -> tuple[Interpolation, ...]:
     )
 
 
-def _evaluated(opened: _Opened, seen: _Seen, asked: Asked, sink: Sink) -> Evaluation:
+def _evaluated(opened: _Opened, seen: _Seen, asked: EvaluationRequest, sink: Sink) -> Evaluation:
     spec = opened.build.spec
     assert spec.training is not None
     probabilities, labels = seen.probabilities, seen.labels
@@ -264,15 +264,15 @@ def _evaluated(opened: _Opened, seen: _Seen, asked: Asked, sink: Sink) -> Evalua
     )
 
 
-def _wanted(found: Evaluation, scored: Tensor) -> Wanted:
+def _wanted(found: Evaluation, scored: Tensor) -> CorruptionScoring:
     """Corrupted images are scored as the clean ones: the same of them, at the temperatures that those gave."""
     num_members = len(found.diversity)
     members = found.predictors[:num_members]
     names = tuple(predictor.members[0] for predictor in members)
     temperatures = tuple(predictor.temperature for predictor in members)
     if num_members == 1:
-        return Wanted(scored, names, temperatures)
-    return Wanted(scored, (*names, "ensemble"), (*temperatures, found.predictors[-1].temperature))
+        return CorruptionScoring(scored, names, temperatures)
+    return CorruptionScoring(scored, (*names, "ensemble"), (*temperatures, found.predictors[-1].temperature))
 
 
 def _parts(num_images: int, calibrate: bool) -> tuple[Tensor, Tensor]:

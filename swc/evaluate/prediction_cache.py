@@ -46,7 +46,7 @@ READING = 2  # how files are decoded; before, EXIF orientation was left aside
 CHUNK = 1024  # images that are hashed at a time
 LIBRARIES = ("torch", "torchvision", "pillow")
 
-Predicted = tuple[Tensor, Tensor]
+Predictions = tuple[Tensor, Tensor]
 Facts = dict[str, str]
 
 
@@ -64,7 +64,7 @@ class PredictionCache:
     keeps: bool
     announce: Callable[[str], None]
 
-    def predictions(self, name: str, split: Split, compute: Callable[[], Predicted]) -> Predicted:
+    def predictions(self, name: str, split: Split, compute: Callable[[], Predictions]) -> Predictions:
         """Logits [M, N, C] and labels [N] of a split, kept under `name` or computed."""
         path = self.folder / f"{name}.safetensors"
         is_kept = is_there(path)
@@ -90,7 +90,7 @@ class PredictionCache:
             "libraries": ", ".join([f"swc {swc.__version__}", *(f"{name} {version(name)}" for name in LIBRARIES)]),
         }
 
-    def _found(self, path: Path, facts: Facts) -> Predicted | None:
+    def _found(self, path: Path, facts: Facts) -> Predictions | None:
         try:
             kept, tensors = read_predictions(path)
         except (OSError, ValueError) as error:
@@ -117,7 +117,7 @@ class PredictionCache:
         self.announce(f"kept the predictions in {path}")
 
 
-def read_predictions(path: Path) -> tuple[Mapping[str, str], Predicted]:
+def read_predictions(path: Path) -> tuple[Mapping[str, str], Predictions]:
     """What predictions depend on, and the logits and labels themselves; ValueError where the file is damaged."""
     try:
         with safe_open(path, "pt") as file:

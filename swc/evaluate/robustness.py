@@ -32,7 +32,7 @@ Predict = Callable[[Split], tuple[Tensor, Tensor]]
 
 
 @frozen(eq=False)
-class Wanted:
+class CorruptionScoring:
     """The images [N] that are scored, and the names and temperatures (None: as they are) of members and ensemble."""
 
     scored: Tensor
@@ -55,7 +55,7 @@ def _lacking(arrays: Arrays, types: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def on_corrupted(
-    arrays: Arrays, clean: Split, predict: Predict, wanted: Wanted, announce: Callable[[str], None]
+    arrays: Arrays, clean: Split, predict: Predict, wanted: CorruptionScoring, announce: Callable[[str], None]
 ) -> Corruptions:
     """Score members and ensemble on every type and severity; `announce` says each type."""
     rows: list[list[tuple[Scores, ...]]] = []
@@ -80,7 +80,7 @@ def on_corrupted(
 
 
 def _scores(
-    arrays: Arrays, clean: Split, predict: Predict, wanted: Wanted, name: str, severity: int
+    arrays: Arrays, clean: Split, predict: Predict, wanted: CorruptionScoring, name: str, severity: int
 ) -> tuple[Scores, ...]:
     """Of every member, and of the ensemble where there are several."""
     split = ArraySplit(clean.facts, arrays.images(name, severity), clean.labels)

@@ -43,7 +43,7 @@ def family_files(name: str) -> dict[str, str]:
 
 
 @frozen
-class Code:
+class ModuleCode:
     """A module taken apart: the first line of its docstring, its imports (module, name, alias), and all that follows.
 
     In an `import module` the name is empty.
@@ -54,14 +54,14 @@ class Code:
     body: str
 
 
-def family_code(name: str) -> Code:
+def family_code(name: str) -> ModuleCode:
     """A family's code without its docstring and imports."""
     text = family_file(name).read_text("utf-8")
     tree = ast.parse(text)
     imports = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
     title = (ast.get_docstring(tree) or "").partition("\n")[0]
     body = "\n".join(text.splitlines()[imports[-1].end_lineno :])
-    return Code(title, frozenset(found for node in imports for found in _names(node)), body.strip("\n"))
+    return ModuleCode(title, frozenset(found for node in imports for found in _names(node)), body.strip("\n"))
 
 
 def _names(node: ast.Import | ast.ImportFrom) -> Iterable[tuple[str, str, str]]:

@@ -17,7 +17,7 @@ from swc.export.card import call_of, import_of, inside_docstring, quoted
 from swc.export.families import families_of, family_code, import_lines
 from swc.export.python_names import Names, bank_plans, file_stem, names_of, tensor_plans
 from swc.export.python_text import BANK, ENSEMBLE, HEAD, HELPERS, RULE, STORED, TENSORS, TOLD, TRAINING
-from swc.export.python_weights import INDENT, WIDTH, Call, Layouts, called, code_of, laid_out, tuple_text
+from swc.export.python_weights import INDENT, WIDTH, CodeCall, Layouts, called, code_of, laid_out, tuple_text
 from swc.program.program import BankPlan, MemberPlan, Program
 from swc.show.wording import several
 from swc_runtime.weights.compose import block_view
@@ -216,6 +216,6 @@ def _members(program: Program, members: Sequence[MemberPlan], names: Names) -> s
     lines: list[str] = []
     for member in members:
         name = names.members[member.name]
-        made = Call("Member", (f"lambda: {call_of(member.source, program)}", f"weights_of_{name}"))
+        made = CodeCall("Member", (f"lambda: {call_of(member.source, program)}", f"weights_of_{name}"))
         lines += laid_out(made, 1, f'"{name}": ')
     return "\n".join(lines)

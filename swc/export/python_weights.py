@@ -22,38 +22,38 @@ ALONG = ("along_outputs", "along_inputs")  # by axis
 
 
 @frozen
-class Call:
+class CodeCall:
     """A call of `name`; arguments are calls or texts."""
 
     name: str
-    arguments: tuple[Call | str, ...]
+    arguments: tuple[CodeCall | str, ...]
 
     def __str__(self) -> str:
         return f"{self.name}({', '.join(map(str, self.arguments))})"
 
 
-def code_of(expression: Expression, names: Names) -> Call | str:
+def code_of(expression: Expression, names: Names) -> CodeCall | str:
     """The code that makes a weight of `w`, which holds SuperWeights by bank and stored tensors by name."""
-    code: Call | str
+    code: CodeCall | str
     match expression:
         case Stored(tensor, _):
             code = f"w.{names.tensors[tensor]}"
         case Combine(slot, offset, shape):
             bank, row = names.slots[slot]
-            code = Call("block", (f"w.{names.banks[bank]}[{row}]", str(offset), tuple_text(shape)))
+            code = CodeCall("block", (f"w.{names.banks[bank]}[{row}]", str(offset), tuple_text(shape)))
         case Slice(of, shape):
-            code = Call("cropped", (code_of(of, names), tuple_text(shape)))
+            code = CodeCall("cropped", (code_of(of, names), tuple_text(shape)))
         case Concat(axis, parts):
-            code = Call(ALONG[axis], tuple(code_of(part, names) for part in parts))
+            code = CodeCall(ALONG[axis], tuple(code_of(part, names) for part in parts))
         case Scale(of, outputs, inputs):
             vectors = (f"w.{names.tensors[outputs]}", f"w.{names.tensors[inputs]}")
-            code = Call("scaled", (code_of(of, names), *vectors))
+            code = CodeCall("scaled", (code_of(of, names), *vectors))
         case Resize(of, shape, mode):
-            code = Call("resize", (code_of(of, names), tuple_text(shape), f'"{mode}"'))
+            code = CodeCall("resize", (code_of(of, names), tuple_text(shape), f'"{mode}"'))
         case Mix(of, by, start, shape, softmax):
             vector = f"w.{names.tensors[by]}"
-            weights = Call("softmaxed", (vector,)) if softmax else vector
-            code = Call("mixed", (code_of(of, names), weights, str(start), tuple_text(shape)))
+            weights = CodeCall("softmaxed", (vector,)) if softmax else vector
+            code = CodeCall("mixed", (code_of(of, names), weights, str(start), tuple_text(shape)))
     return code
 
 
@@ -63,39 +63,39 @@ def tuple_text(shape: Sequence[float]) -> str:
     return f"({inner},)" if len(shape) == 1 else f"({inner})"
 
 
-def called(code: Call | str) -> frozenset[str]:
+def called(code: CodeCall | str) -> frozenset[str]:
     """The functions that code calls."""
     if isinstance(code, str):
         return frozenset()
     return frozenset((code.name,)).union(*(called(argument) for argument in code.arguments))
 
 
-def is_simple(code: Call | str) -> bool:
+def is_simple(code: CodeCall | str) -> bool:
     """Whether code is a tensor as it is, or one call with nothing inside."""
     return isinstance(code, str) or all(isinstance(argument, str) for argument in code.arguments)
 
 
-def tensors_in(code: Call | str) -> tuple[str, ...]:
+def tensors_in(code: CodeCall | str) -> tuple[str, ...]:
     """The tensors that code reads, each once, in order."""
     if isinstance(code, str):
         return (code,) if code.startswith("w.") else ()
     return tuple(dict.fromkeys(name for argument in code.arguments for name in tensors_in(argument)))
 
 
-def renamed(code: Call | str, names: Mapping[str, str]) -> Call | str:
+def renamed(code: CodeCall | str, names: Mapping[str, str]) -> CodeCall | str:
     """The same code over other tensors."""
     if isinstance(code, str):
         return names.get(code, code)
-    return Call(code.name, tuple(renamed(argument, names) for argument in code.arguments))
+    return CodeCall(code.name, tuple(renamed(argument, names) for argument in code.arguments))
 
 
 @define
 class Layouts:
     """How blocks stand together, each way once: weights that differ in their tensors alone call the same function."""
 
-    by_code: dict[Call | str, str] = field(factory=dict)
+    by_code: dict[CodeCall | str, str] = field(factory=dict)
 
-    def call(self, code: Call | str, shape: Shape) -> Call | str:
+    def call(self, code: CodeCall | str, shape: Shape) -> CodeCall | str:
         """A weight as a call of the function that lays it out; what is simple stays as it is."""
         if is_simple(code):
             return code
@@ -103,7 +103,7 @@ class Layouts:
         body = renamed(code, {name: f"r[{number}]" for number, name in enumerate(read)})
         if body not in self.by_code:
             self.by_code[body] = self._name(shape)
-        return Call(self.by_code[body], read)
+        return CodeCall(self.by_code[body], read)
 
     def _name(self, shape: Shape) -> str:
         name = f"weight_{shape_text(shape)}"
@@ -115,7 +115,7 @@ class Layouts:
         return "".join(_function(name, body) for body, name in self.by_code.items())
 
 
-def _function(name: str, body: Call | str) -> str:
+def _function(name: str, body: CodeCall | str) -> str:
     """What is joined first stands first: a chain of levels is as deep as it is long, and reads from the inside out."""
     steps = _steps(body)
     lines = [line for step in steps[:-1] for line in laid_out(step, 1, f"{MADE} = ", "")]
@@ -123,16 +123,16 @@ def _function(name: str, body: Call | str) -> str:
     return f"\n\ndef {name}(*r: Tensor) -> Tensor:\n" + "\n".join(lines) + "\n"
 
 
-def _steps(code: Call | str) -> list[Call | str]:
+def _steps(code: CodeCall | str) -> list[CodeCall | str]:
     """Code taken apart at first arguments; each step but the first goes on with what the one before made."""
-    found: list[Call | str] = []
-    while isinstance(code, Call) and isinstance(code.arguments[0], Call):
-        found.append(Call(code.name, (MADE, *code.arguments[1:])))
+    found: list[CodeCall | str] = []
+    while isinstance(code, CodeCall) and isinstance(code.arguments[0], CodeCall):
+        found.append(CodeCall(code.name, (MADE, *code.arguments[1:])))
         code = code.arguments[0]
     return [code, *reversed(found)]
 
 
-def laid_out(code: Call | str, depth: int, before: str = "", after: str = ",") -> list[str]:
+def laid_out(code: CodeCall | str, depth: int, before: str = "", after: str = ",") -> list[str]:
     """Lines of code `depth` levels in, with `before` in front and `after` at the end.
 
     What is too long is broken up at the arguments: all on one line of their own, or else each.

@@ -80,6 +80,8 @@ RULES: dict[str, Rule | Pairs] = {
     "Span.text": TEXT,
     "Member.name": MEMBER,
     "Member.host": HOST,
+    "MemberNode.name": MEMBER,
+    "MemberNode.host": HOST,
     "Selector.pattern": WRITTEN,
     "Share.policy": Rule("a sharing policy", POLICIES.find),
     "Share.arguments": ARGUMENTS,

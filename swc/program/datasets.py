@@ -56,7 +56,7 @@ class DataFacts:
         return ModelSource("python", self.name, self.arguments).given()
 
 
-Given = Mapping[str, Any]  # the arguments of a data item by name; those that were left out are not there
+DataArguments = Mapping[str, Any]  # the arguments of a data item by name; those that were left out are not there
 
 
 def _nothing(given: object) -> tuple[str, ...]:
@@ -79,8 +79,8 @@ class DataRow(RegistryRow):
     upright (`is_upright`).
     """
 
-    facts: Callable[[Given], DataFacts]
-    notes: Callable[[Given], tuple[str, ...]] = _nothing
+    facts: Callable[[DataArguments], DataFacts]
+    notes: Callable[[DataArguments], tuple[str, ...]] = _nothing
     written: Callable[[DataFacts], dict[str, Any]] = _no_arguments
     in_facts: tuple[str, ...] = ()
     num_plain: int = 0
@@ -99,7 +99,7 @@ class DataRow(RegistryRow):
         yield "" if self.num_plain <= len(names) else "it has fewer arguments than `num_plain`"
 
 
-def always(facts: DataFacts) -> Callable[[Given], DataFacts]:
+def always(facts: DataFacts) -> Callable[[DataArguments], DataFacts]:
     """For a data set without a choice: the same facts, whatever is given."""
     return lambda given: facts
 
@@ -110,13 +110,13 @@ _DIGITS = DataFacts("digits", 10, (1, 8, 8), 1_437, 360, (0.3057,), (0.3761,))
 _IMAGENET = DataFacts("imagenet", 1000, (3, 224, 224), 1_281_167, 50_000, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
 
-def _folder_facts(given: Given) -> DataFacts:
+def _folder_facts(given: DataArguments) -> DataFacts:
     """Images of the author's own, as colours, normalised like ImageNet's; how many there are is seen when opened."""
     shape = (3, given["size"], given["size"])
     return DataFacts("folder", given["classes"], shape, 0, 0, _IMAGENET.mean, _IMAGENET.deviation, given["path"])
 
 
-def _function_facts(given: Given) -> DataFacts:
+def _function_facts(given: DataArguments) -> DataFacts:
     """What the author says of the images that a function gives; they are held to it when it is called."""
     channels, height, width = given["shape"]
     mean, deviation = (given.get(name) or (HALF,) * channels for name in ("mean", "deviation"))
@@ -127,7 +127,7 @@ def _function_facts(given: Given) -> DataFacts:
     return DataFacts("python", given["classes"], shape, 0, 0, mean, deviation, function=given["function"])
 
 
-def _function_notes(given: Given) -> tuple[str, ...]:
+def _function_notes(given: DataArguments) -> tuple[str, ...]:
     return tuple(f"{name} {HALF} in every channel" for name in ("mean", "deviation") if name not in given)
 
 

@@ -24,7 +24,7 @@ class PlugIn:
         return f"{self.kind} {self.name} comes from the plug-in {self.distribution} {self.version}"
 
 
-class Wanted(Protocol[Row_co]):
+class RowRequest(Protocol[Row_co]):
     """Rows of one `kind`, each of the class `row`, offered in the entry points of `group`."""
 
     @property

@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 
 from swc.diagnostics import DiagnosticError
 from swc.diagnostics.catalogue.plugins import AmbiguousPlugIn, BrokenPlugIn
-from swc.registry.offers import PlugIn, Wanted
+from swc.registry.offers import PlugIn, RowRequest
 from swc.registry.row import NAME, RegistryRow
 
 R = TypeVar("R", bound=RegistryRow)
@@ -29,7 +29,7 @@ def names_in(group: str) -> tuple[str, ...]:
     return tuple(sorted({point.name for point in _points(group, tuple(sys.path)) if NAME.fullmatch(point.name)}))
 
 
-def row_of(registry: Wanted[R], name: str) -> R | None:
+def row_of(registry: RowRequest[R], name: str) -> R | None:
     """The row that a plug-in offers under a name, or None; DiagnosticError where it is broken or there are several."""
     point = _point(registry, name)
     if point is None:
@@ -47,13 +47,13 @@ def row_of(registry: Wanted[R], name: str) -> R | None:
     return row
 
 
-def origin_of(registry: Wanted[Any], name: str) -> PlugIn | None:
+def origin_of(registry: RowRequest[Any], name: str) -> PlugIn | None:
     """The distribution that offers a name, without importing it."""
     point = _point(registry, name)
     return None if point is None else PlugIn(registry.kind, name, *_distribution(point))
 
 
-def loaded(registry: Wanted[R], row: R) -> Any:
+def loaded(registry: RowRequest[R], row: R) -> Any:
     """The implementation of a plug-in's row; DiagnosticError where it cannot be imported."""
     try:
         return row.load()
@@ -63,7 +63,7 @@ def loaded(registry: Wanted[R], row: R) -> Any:
         raise _broken(registry, point, f"`{row.implementation}`: {_said(error)}") from error
 
 
-def _point(registry: Wanted[Any], name: str) -> EntryPoint | None:
+def _point(registry: RowRequest[Any], name: str) -> EntryPoint | None:
     offers = {point.value: point for point in _points(registry.group, tuple(sys.path)) if point.name == name}
     if len(offers) > 1:
         distributions = tuple(sorted(_distribution(point)[0] for point in offers.values()))
@@ -81,7 +81,7 @@ def _distribution(point: EntryPoint) -> tuple[str, str]:
     return ("an unknown package", "0") if point.dist is None else (point.dist.name, point.dist.version)
 
 
-def _broken(registry: Wanted[Any], point: EntryPoint, reason: str) -> DiagnosticError:
+def _broken(registry: RowRequest[Any], point: EntryPoint, reason: str) -> DiagnosticError:
     distribution, version = _distribution(point)
     return DiagnosticError(
         BrokenPlugIn(kind=registry.kind, name=point.name, distribution=distribution, version=version, reason=reason)

@@ -18,7 +18,7 @@ from swc.folders.store import Build
 from swc.report.curves import GREY, INK, LINES
 from swc.report.evaluation_figures import evaluation_of
 from swc.report.names import run_names
-from swc.report.scores import PredictorFacts, Scored
+from swc.report.scores import PredictorFacts, ScoredRun
 from swc.show.wording import scale_text
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def points_of(predictors: Sequence[PredictorFacts]) -> tuple[Point, ...]:
     )
 
 
-def _title(names: Sequence[str], scored: Sequence[Scored]) -> str:
+def _title(names: Sequence[str], scored: Sequence[ScoredRun]) -> str:
     """What is common to the runs; of several their own names stand in the legend."""
     data = " and ".join(dict.fromkeys(found.data for found in scored))
     calibrated = next((found.calibration for found in scored if found.num_calibration), "")

@@ -13,7 +13,7 @@ from swc.diagnostics import DiagnosticError
 from swc.diagnostics.catalogue.show import NothingEvaluated
 from swc.folders.store import Build
 from swc.report.curves import GREY, LINES
-from swc.report.scores import BinFacts, Scored, scored_of
+from swc.report.scores import BinFacts, ScoredRun, scored_of
 from swc.show.wording import decimal, scale_text
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 BRIGHT = 0.6  # of the scale: above it black is easier to read
 
 
-def evaluation_of(build: Build) -> Scored:
+def evaluation_of(build: Build) -> ScoredRun:
     """What `swc eval` wrote of a run; DiagnosticError where it did not, or the file is not what it writes."""
     found = scored_of(build.folder)
     if found is None:
@@ -51,7 +51,7 @@ def reliability(build: Build) -> Figure:
     return figure
 
 
-def _with_temperatures(found: Scored) -> list[str]:
+def _with_temperatures(found: ScoredRun) -> list[str]:
     """What each diagram is of, with the temperature where one divided its logits."""
     single = [one for one in found.predictors if len(one.members) == 1]
     drawn = single if len(single) == 1 else [*single, found.predictors[-1]]
@@ -115,5 +115,5 @@ def interpolation(build: Build) -> Figure:
     return figure
 
 
-def _title(build: Build, found: Scored) -> str:
+def _title(build: Build, found: ScoredRun) -> str:
     return f"{build.spec.name} on {found.data}{found.calibration}{scale_text(found.epochs_scale)}"

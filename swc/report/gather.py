@@ -19,8 +19,8 @@ from swc.program.stages import stages
 from swc.report.measurements import Curves, curves_of, recompiles_of
 from swc.report.names import run_names
 from swc.report.pairs import PairFacts, pairs_of
-from swc.report.provenance import Repeat, repeat_of
-from swc.report.scores import Scored, scored_of
+from swc.report.provenance import Provenance, repeat_of
+from swc.report.scores import ScoredRun, scored_of
 from swc.report.sharing import LayerFacts, RevisionFacts, layers_of, revisions_of
 from swc.show.text import action_text
 from swc.show.wording import budget_text, scale_text
@@ -51,8 +51,8 @@ class RunFacts:
     revisions: tuple[RevisionFacts, ...]
     curves: Curves | None
     pairs: tuple[PairFacts, ...]
-    scored: Scored | None
-    repeat: Repeat
+    scored: ScoredRun | None
+    repeat: Provenance
 
 
 @frozen

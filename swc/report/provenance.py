@@ -1,6 +1,7 @@
 """Everything that it takes to repeat a run: sources, settings, versions, hashes, commands.
 
-Takes a build, gives `Repeat`. Guarantees: no folder and no name of a machine is in it; what is not known is left out.
+Takes a build, gives `Provenance`. Guarantees: no folder and no name of a machine is in it; what is not known is left
+out.
 """
 
 from __future__ import annotations
@@ -16,30 +17,30 @@ from swc.files.codec import hash_of
 from swc.files.origin import Origin, SourceFile
 from swc.folders.store import Build, read_machine, read_origin, spec_hash_of
 from swc.language.semantics.origin import origin_of
-from swc.report.scores import Scored
+from swc.report.scores import ScoredRun
 
-Pairs = tuple[tuple[str, str], ...]
+_Pairs = tuple[tuple[str, str], ...]
 
 
 @frozen
-class Repeat:
+class Provenance:
     """The files of the spec, and facts in pairs of name and text; `commands` are to be run in this order."""
 
     commands: tuple[str, ...]
     files: tuple[SourceFile, ...]
-    params: Pairs
-    recipe: Pairs
-    machine: Pairs
-    hashes: Pairs
+    params: _Pairs
+    recipe: _Pairs
+    machine: _Pairs
+    hashes: _Pairs
     defaults: tuple[str, ...]
 
 
-def repeat_of(build: Build, scored: Scored | None) -> Repeat:
+def repeat_of(build: Build, scored: ScoredRun | None) -> Provenance:
     """What it takes to repeat what a build or run folder holds."""
     origin = origin_of(build.folder, {}) if build.folder.is_file() else read_origin(build.folder)
     machine = read_machine(build.folder) or {}
     training = build.spec.training
-    return Repeat(
+    return Provenance(
         commands=tuple(_commands(build, origin, machine, scored)),
         files=origin.files if origin else (),
         params=_pairs(dict(build.spec.params)),
@@ -50,7 +51,7 @@ def repeat_of(build: Build, scored: Scored | None) -> Repeat:
     )
 
 
-def _pairs(facts: dict[str, Any]) -> Pairs:
+def _pairs(facts: dict[str, Any]) -> _Pairs:
     return tuple((name, _text(value)) for name, value in facts.items())
 
 
@@ -80,7 +81,7 @@ def _hashes(build: Build, machine: dict[str, str]) -> Iterator[tuple[str, str]]:
         yield "data", machine["data"]
 
 
-def _commands(build: Build, origin: Origin | None, machine: dict[str, str], scored: Scored | None) -> Iterator[str]:
+def _commands(build: Build, origin: Origin | None, machine: dict[str, str], scored: ScoredRun | None) -> Iterator[str]:
     training = build.spec.training
     scale = ["--epochs-scale", f"{training.epochs_scale:g}"] if training and training.epochs_scale != 1 else []
     name = origin.file if origin else f"{build.spec.name}.sw"
@@ -111,7 +112,7 @@ def _trained(machine: dict[str, str]) -> list[str]:
     return [*several, *placement, *norms, *named]
 
 
-def _evaluated(scored: Scored) -> list[str]:
+def _evaluated(scored: ScoredRun) -> list[str]:
     others = [part for found in scored.outliers for part in ("--ood", found.data)]
     batch = [] if scored.time_batch == 128 else ["--time-batch", str(scored.time_batch)]
     return [

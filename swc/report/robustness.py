@@ -13,7 +13,7 @@ from swc.diagnostics import DiagnosticError
 from swc.diagnostics.catalogue.show import NothingEvaluated
 from swc.folders.store import Build
 from swc.report.evaluation_figures import BRIGHT, evaluation_of, numbers
-from swc.report.scores import CorruptionFacts, Scored
+from swc.report.scores import CorruptionFacts, ScoredRun
 from swc.show.wording import decimal, per_cent, scale_text
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def _draw(axes: Axes, rows: dict[str, list[float]], severities: tuple[int, ...])
     return shown
 
 
-def _title(build: Build, evaluation: Scored, found: CorruptionFacts) -> str:
+def _title(build: Build, evaluation: ScoredRun, found: CorruptionFacts) -> str:
     kind = "generated" if found.generated else "official" if found.official else "unknown"
     name = found.predictors[-1].name
     mean = (found.mean_standard or {}).get(name, {}).get("top1")

@@ -1,6 +1,6 @@
 """What `swc eval` wrote of a run, read for figures, tables and the page.
 
-Takes a run's folder; gives `Scored`, or None where nothing was evaluated. Guarantees: a file that is not what
+Takes a run's folder; gives `ScoredRun`, or None where nothing was evaluated. Guarantees: a file that is not what
 `swc eval` writes is a DiagnosticError, also where its parts do not fit together; what the page does not show is left
 out, folders among it.
 """
@@ -123,7 +123,7 @@ class CorruptionFacts:
 
 
 @frozen
-class Scored:
+class ScoredRun:
     """An evaluation, so far as the page shows it."""
 
     data: str
@@ -159,7 +159,7 @@ class Scored:
         return single if len(single) == 1 else (*single, "ensemble")
 
 
-def scored_of(folder: Path) -> Scored | None:
+def scored_of(folder: Path) -> ScoredRun | None:
     """The evaluation in a run's folder; DiagnosticError where the file is damaged."""
     path = folder / "eval" / "evaluation.json"
     if folder.is_file():  # a spec that was compiled in memory
@@ -179,14 +179,14 @@ def scored_of(folder: Path) -> Scored | None:
     return scored
 
 
-def _part_of(found: Evaluation) -> Scored:
+def _part_of(found: Evaluation) -> ScoredRun:
     """The part of an evaluation that the page shows; what is undefined is None."""
     from cattrs import Converter
 
-    return Converter(detailed_validation=False).structure(finite_json(asdict(found)), Scored)
+    return Converter(detailed_validation=False).structure(finite_json(asdict(found)), ScoredRun)
 
 
-def _misfit(scored: Scored) -> str | None:
+def _misfit(scored: ScoredRun) -> str | None:
     """Which part of an evaluation does not fit the others."""
     members = [one.members for one in scored.predictors if len(one.members) == 1]
     if not members or not all(one.members for one in scored.predictors):
@@ -200,7 +200,7 @@ def _misfit(scored: Scored) -> str | None:
     return "corruptions are not matrices of types and severities" if _is_misfit(scored.corruptions) else None
 
 
-def _misfit_of_run(scored: Scored, found: Evaluation, spec: Spec) -> str | None:
+def _misfit_of_run(scored: ScoredRun, found: Evaluation, spec: Spec) -> str | None:
     """Which part of an evaluation does not fit the spec of the run it lies in."""
     known = [member.name for member in spec.members]
     named = {name for one in scored.predictors for name in one.members}

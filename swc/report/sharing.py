@@ -67,7 +67,7 @@ class BankFacts:
 
 
 @frozen
-class Block:
+class BlockFacts:
     """A visible block of a weight: the slot it is made by, its shape, and where it stands (output, input)."""
 
     slot: int
@@ -82,7 +82,7 @@ class LayerState:
     cluster: int
     letter: str
     slots: tuple[int, ...]
-    blocks: tuple[Block, ...]
+    blocks: tuple[BlockFacts, ...]
     generated: int
     discarded: int
     made: str
@@ -239,10 +239,10 @@ def _states(index: Index, layers: tuple[LayerFacts, ...]) -> tuple[LayerState | 
     return tuple(state(layer.id) for layer in layers)
 
 
-def _blocks(expression: Expression | None, slots: dict[str, int]) -> tuple[Block, ...]:
+def _blocks(expression: Expression | None, slots: dict[str, int]) -> tuple[BlockFacts, ...]:
     if expression is None or not slots_of(expression) or not is_of_blocks(expression):
         return ()
-    return tuple(Block(slots[b.slot], shape_text(b.visible), b.origin) for b in placements(expression))
+    return tuple(BlockFacts(slots[b.slot], shape_text(b.visible), b.origin) for b in placements(expression))
 
 
 def _made(expression: Expression | None) -> str:

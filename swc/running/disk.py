@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from swc.program.feedback import Feedback
     from swc.running.run import Run
     from swc.running.state import State
-    from swc_runtime.evaluate.metrics import Evaluation
+    from swc_runtime.evaluate.metrics import EnsembleScores
     from swc_runtime.training.trainer import EpochResult
 
 
@@ -71,7 +71,7 @@ class RevisionFiles(Observer):
         """Write the graph, the notes and the program."""
         write_revision(revision_folder(self.run.folder, compiled.revision), compiled)
 
-    def finished(self, evaluation: Evaluation) -> None:
+    def finished(self, evaluation: EnsembleScores) -> None:
         """Write `results.json`."""
         write_results(self.run.folder, results_of(self.run, evaluation))
 
@@ -95,7 +95,7 @@ class RecordFiles(Observer):
         """A line of metrics, and points of curves."""
         self._open.write_epoch(state.stage, state.position.epoch - 1, self.run.members, result)
 
-    def scored(self, state: State, evaluation: Evaluation) -> None:
+    def scored(self, state: State, evaluation: EnsembleScores) -> None:
         """A line of metrics for each member and the ensemble, and points of curves."""
         self._open.write_scores(state.stage, state.position.epoch - 1, self.run.members, evaluation)
 

@@ -26,12 +26,12 @@ from swc_runtime.weights.layout import layout_remark
 if TYPE_CHECKING:
     from swc.running.observer import Observer
     from swc.running.run import Run
-    from swc_runtime.evaluate.metrics import Evaluation
+    from swc_runtime.evaluate.metrics import EnsembleScores
 
 Transition = Callable[["Run", State, "Observer"], State]
 
 
-def train(run: Run, *observers: Observer) -> Evaluation:
+def train(run: Run, *observers: Observer) -> EnsembleScores:
     """Train all stages that are left, recompiling between them, and give the scores on the test images.
 
     DiagnosticError where a loss is not finite, the run's files do not belong together, or another process trains it.

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from swc_runtime.data.shares import Deal
     from swc_runtime.precision import Arithmetic
     from swc_runtime.ranks.ranks import Ranks
-    from swc_runtime.training.kernel_choice import Choice
+    from swc_runtime.training.kernel_choice import KernelChoice
 
 LIBRARIES = ("numpy", "torch", "torchvision")
 
@@ -40,7 +40,7 @@ class Machine:
 
     device: str
     arithmetic: Arithmetic
-    kernels: Choice
+    kernels: KernelChoice
     threads: int
     deterministic: bool
     ranks: Ranks

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from swc.diagnostics import Diagnostic
     from swc.program.feedback import Feedback
     from swc.running.state import State
-    from swc_runtime.evaluate.metrics import Evaluation
+    from swc_runtime.evaluate.metrics import EnsembleScores
     from swc_runtime.training.trainer import EpochResult
 
 P = ParamSpec("P")
@@ -44,7 +44,7 @@ class Observer:
     def epoch_done(self, state: State, result: EpochResult) -> None:
         """An epoch is done; what it saw on its training batches."""
 
-    def scored(self, state: State, evaluation: Evaluation) -> None:
+    def scored(self, state: State, evaluation: EnsembleScores) -> None:
         """Scores on held-out images after the epoch that was trained last."""
 
     def measuring(self, state: State) -> None:
@@ -59,7 +59,7 @@ class Observer:
     def reached(self, state: State) -> None:
         """A transition is over: the run can go on from this state. Called after all that is told of the transition."""
 
-    def finished(self, evaluation: Evaluation) -> None:
+    def finished(self, evaluation: EnsembleScores) -> None:
         """All stages are trained; the scores of the run."""
 
     def say(self, line: str) -> None:

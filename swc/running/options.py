@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from attrs import frozen
 
 if TYPE_CHECKING:
-    from swc_runtime.ranks.ranks import Placement
+    from swc_runtime.ranks.ranks import WorkDivision
 
 
 @frozen
@@ -32,4 +32,4 @@ class Options:
     score_every: int = 0
     fresh: bool = False
     sync_norms: bool = False
-    placement: Placement = "images"
+    placement: WorkDivision = "images"

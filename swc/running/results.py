@@ -29,12 +29,12 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from swc.running.run import Run
-    from swc_runtime.evaluate.metrics import Evaluation
+    from swc_runtime.evaluate.metrics import EnsembleScores
 
 RESULTS = "results.json"
 
 
-def results_of(run: Run, found: Evaluation) -> RunResults:
+def results_of(run: Run, found: EnsembleScores) -> RunResults:
     """Put the scores beside the counts of the last revision."""
     last = read_compiled(run.folder, len(stages(run.training)) - 1)
     stated = budget_text(run.spec.budget)

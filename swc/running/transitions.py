@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from swc.running.observer import Observer
     from swc.running.run import Run
     from swc.running.state import Due
-    from swc_runtime.evaluate.metrics import Evaluation
+    from swc_runtime.evaluate.metrics import EnsembleScores
 
 
 # --- within a stage ---------------------------------------------------------------------------------------------------
@@ -90,7 +90,7 @@ def score(run: Run, state: State, observer: Observer) -> State:
     return evolve(state, due="")
 
 
-def _scores_within(run: Run, state: State, observer: Observer) -> Evaluation | None:
+def _scores_within(run: Run, state: State, observer: Observer) -> EnsembleScores | None:
     """Scores within a run; None where predictions are not finite.
 
     At the run's end nothing is told of that here: the state is saved first, and the scores of the run are an error.
@@ -107,7 +107,7 @@ def _scores_within(run: Run, state: State, observer: Observer) -> Evaluation | N
         return None
 
 
-def scores(run: Run, ensemble: Ensemble) -> Evaluation:
+def scores(run: Run, ensemble: Ensemble) -> EnsembleScores:
     """Each member and the ensemble on the test images."""
     batches = test_batches(run.dataset.test, run.recipe.batch, device=run.machine.device)
     return evaluate(ensemble, batches, run.machine.arithmetic, run.machine.ranks)

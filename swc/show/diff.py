@@ -37,7 +37,7 @@ MOST_CALLS = 10  # close calls listed; their number is always given
 
 
 @frozen
-class Side:
+class ProgramSide:
     """One side of a diff: a program, what people call it, and the labels of its clusters where a graph tells them."""
 
     name: str
@@ -46,30 +46,30 @@ class Side:
 
 
 @frozen
-class Measured:
+class MeasuredFeedback:
     """Feedback with the threshold it was held against (None where the spec has none)."""
 
     feedback: SimilarityFeedback
     threshold: float | None
 
 
-def side_of(revision: Revision) -> Side | None:
+def side_of(revision: Revision) -> ProgramSide | None:
     """A revision as a side of a diff; None where it has no program."""
     if revision.program is None:
         return None
     name = f"revision {revision.number}" + (f" ({revision.label})" if revision.label else "")
     labels = {cluster.id: cluster.label for cluster in revision.graph.clusters}
-    return Side(name, revision.program, labels)
+    return ProgramSide(name, revision.program, labels)
 
 
 def measured_between(
     before: Program, after: Program, feedback: Iterable[Feedback], training: Training | None
-) -> tuple[Measured, ...]:
+) -> tuple[MeasuredFeedback, ...]:
     """The feedback of the revisions from `before` up to but without `after`, with its thresholds."""
     actions = [stage.action for stage in stages(training)] if training else []
     found = [item for item in feedback if before.revision <= item.revision < after.revision]
     similar = (item for item in found if not isinstance(item, GroupFeedback))
-    return tuple(Measured(item, _threshold(actions, item.revision)) for item in similar)
+    return tuple(MeasuredFeedback(item, _threshold(actions, item.revision)) for item in similar)
 
 
 def _threshold(actions: Sequence[object], revision: int) -> float | None:
@@ -77,7 +77,7 @@ def _threshold(actions: Sequence[object], revision: int) -> float | None:
     return getattr(action, "threshold", None)
 
 
-def diff_view(before: Side, after: Side, measured: tuple[Measured, ...] = ()) -> RenderableType:
+def diff_view(before: ProgramSide, after: ProgramSide, measured: tuple[MeasuredFeedback, ...] = ()) -> RenderableType:
     """The whole diff: counts, clusters, coefficients, banks, close calls."""
     change = diff_programs(before.program, after.program)
     parts: list[RenderableType] = [Text(f"{before.name} -> {after.name}", style="bold"), Text()]
@@ -98,7 +98,7 @@ def _updates(change: ProgramDiff) -> Iterator[str]:
 
 
 def _reclustered(
-    before: Side, after: Side, change: ProgramDiff, measured: Sequence[Measured]
+    before: ProgramSide, after: ProgramSide, change: ProgramDiff, measured: Sequence[MeasuredFeedback]
 ) -> Iterable[RenderableType]:
     """New clusters have new banks and new ties: a name that stands in both revisions names different things."""
     old, new = before.program, after.program
@@ -112,7 +112,7 @@ def _reclustered(
     )
 
 
-def _retied(before: Side, change: ProgramDiff, measured: Sequence[Measured]) -> Iterable[RenderableType]:
+def _retied(before: ProgramSide, change: ProgramDiff, measured: Sequence[MeasuredFeedback]) -> Iterable[RenderableType]:
     if change.untied:
         yield from _section("coefficients")
         yield untied_table(before.program, change, measured)
@@ -140,7 +140,9 @@ def count_table(change: ProgramDiff) -> Table:
     return made
 
 
-def cluster_table(before: Side, after: Side, change: ProgramDiff, measured: Sequence[Measured]) -> Table:
+def cluster_table(
+    before: ProgramSide, after: ProgramSide, change: ProgramDiff, measured: Sequence[MeasuredFeedback]
+) -> Table:
     """Each cluster that was cut or joined: its parts, the link that holds each and the nearest one outside."""
     made = table("cluster", "now", ">layers", "where", "held by psi >=", "nearest outside")
     pairs = _pairs(measured, ClusterFeedback)
@@ -153,7 +155,7 @@ def cluster_table(before: Side, after: Side, change: ProgramDiff, measured: Sequ
 
 
 def _cluster_parts(
-    before: Side, after: Side, cluster: SplitCluster, pairs: Sequence[Similarity]
+    before: ProgramSide, after: ProgramSide, cluster: SplitCluster, pairs: Sequence[Similarity]
 ) -> Iterable[tuple[str, Part]]:
     held = clusters_of(before.program)[cluster.before]
     new = clusters_of(after.program)
@@ -161,7 +163,7 @@ def _cluster_parts(
     return zip((id_ for id_, _ in cluster.after), parts_of(groups, pairs), strict=True)
 
 
-def untied_table(program: Program, change: ProgramDiff, measured: Sequence[Measured]) -> Table:
+def untied_table(program: Program, change: ProgramDiff, measured: Sequence[MeasuredFeedback]) -> Table:
     """Each coefficient that was untied: the groups of its slots and their links."""
     made = table("coefficients of", ">slots", "where", "held by psi >=", "nearest outside")
     pairs = _pairs(measured, CoefficientFeedback)
@@ -184,7 +186,9 @@ def _size(size: tuple[int, int] | None) -> str:
     return f"{size[0]} x {exact(size[1])}" if size else "-"
 
 
-def _pairs(measured: Sequence[Measured], kind: type[ClusterFeedback] | type[CoefficientFeedback]) -> list[Similarity]:
+def _pairs(
+    measured: Sequence[MeasuredFeedback], kind: type[ClusterFeedback] | type[CoefficientFeedback]
+) -> list[Similarity]:
     return [pair for item in measured if isinstance(item.feedback, kind) for pair in item.feedback.similarities]
 
 
@@ -211,7 +215,7 @@ def places(program: Program, layers: Iterable[str]) -> str:
     return "; ".join(f"{member} {runs({number for _, number in entries})}" for member, entries in found.items())
 
 
-def _calls(item: Measured) -> Iterable[RenderableType]:
+def _calls(item: MeasuredFeedback) -> Iterable[RenderableType]:
     """The pairs so near the threshold that another run may decide them otherwise; those without a gradient."""
     pairs, silent = item.feedback.similarities, item.feedback.silent
     source = f"{several(len(pairs), 'pair')} from {several(item.feedback.num_images, 'image')}"

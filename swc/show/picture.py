@@ -36,7 +36,7 @@ GREY = "#555555"
 
 
 @frozen
-class Layout:
+class PictureLayout:
     """The measures that depend on the ensemble, in inches."""
 
     labels: float  # width of the members' names
@@ -125,17 +125,17 @@ def summary(revision: Revision, num_clusters: int, num_alone: int) -> str:
     return ", ".join(parts)
 
 
-def _layout(panels: tuple[Panel, ...]) -> Layout:
+def _layout(panels: tuple[Panel, ...]) -> PictureLayout:
     members = [member for panel in panels for member in panel.index.layers_of_member]
     deepest = max([1, *(len(layers) for panel in panels for layers in panel.index.layers_of_member.values())])
     labels = 0.3 + 0.076 * max(len(member) for member in members)
     cell = min(0.42, max(0.19, 8.4 / deepest))
     width = max(8.0, labels + cell * deepest + 2 * MARGIN)
     entry = max([10, *(len(text) for panel in panels for _, text in panel.legend)])
-    return Layout(labels, cell, width, max(1, int((width - 2 * MARGIN) / (0.4 + 0.058 * entry))))
+    return PictureLayout(labels, cell, width, max(1, int((width - 2 * MARGIN) / (0.4 + 0.058 * entry))))
 
 
-def _height(panel: Panel, layout: Layout) -> float:
+def _height(panel: Panel, layout: PictureLayout) -> float:
     legend_rows = -(-len(panel.legend) // layout.legend_columns)
     return PANEL_HEAD + ROW * len(panel.index.layers_of_member) + LEGEND_ROW * (legend_rows + 0.9)
 
@@ -150,7 +150,7 @@ def _draw_header(axes: Any, revisions: tuple[Revision, ...], spec: Spec) -> None
     axes.text(MARGIN, 0.45, line, fontsize=8, va="center", color=GREY)
 
 
-def _draw_panel(axes: Any, panel: Panel, layout: Layout, top: float) -> None:
+def _draw_panel(axes: Any, panel: Panel, layout: PictureLayout, top: float) -> None:
     axes.text(MARGIN, top + 0.13, panel.title, fontsize=8.5, va="center")
     _draw_depths(axes, panel, layout, top + PANEL_HEAD - 0.09)
     for row, (member, layers) in enumerate(panel.index.layers_of_member.items()):
@@ -161,7 +161,7 @@ def _draw_panel(axes: Any, panel: Panel, layout: Layout, top: float) -> None:
     _draw_legend(axes, panel, layout, top + PANEL_HEAD + ROW * len(panel.index.layers_of_member) + 0.16)
 
 
-def _draw_depths(axes: Any, panel: Panel, layout: Layout, y: float) -> None:
+def _draw_depths(axes: Any, panel: Panel, layout: PictureLayout, y: float) -> None:
     deepest = max([0, *(len(layers) for layers in panel.index.layers_of_member.values())])
     for place in range(0, deepest, 5):
         x = MARGIN + layout.labels + layout.cell * (place + 0.5)
@@ -199,7 +199,7 @@ def _draw_box(axes: Any, look: Look, left: float, top: float, width: float, heig
     axes.add_patch(box)
 
 
-def _draw_legend(axes: Any, panel: Panel, layout: Layout, top: float) -> None:
+def _draw_legend(axes: Any, panel: Panel, layout: PictureLayout, top: float) -> None:
     column_width = (layout.width - 2 * MARGIN) / layout.legend_columns
     for number, (look, text) in enumerate(panel.legend):
         row, column = divmod(number, layout.legend_columns)

@@ -25,7 +25,7 @@ from swc.slim.targets import Target, read_targets
 from swc_runtime.carry.plain import plain_member
 from swc_runtime.data import epoch_batches
 from swc_runtime.precision import choose_arithmetic
-from swc_runtime.training.channel_search import OutOfReachError, Slimmed, Slimmer, search
+from swc_runtime.training.channel_search import OutOfReachError, SlimmedChannels, Slimmer, search
 
 if TYPE_CHECKING:
     import torch
@@ -37,7 +37,7 @@ Batches = list[tuple["torch.Tensor", "torch.Tensor"]]
 
 
 @frozen
-class Asked:
+class SlimRequest:
     """What the command line says: targets as they were written, and on how many training images losses are taken."""
 
     flops: tuple[str, ...]
@@ -53,12 +53,12 @@ class Slimming:
 
     spec: Spec
     member: Member
-    uncut: Slimmed
-    found: tuple[tuple[Target, Slimmed], ...]
+    uncut: SlimmedChannels
+    found: tuple[tuple[Target, SlimmedChannels], ...]
     num_images: int
 
 
-def slim_build(build: Build, asked: Asked, sink: Sink, announce: Callable[[str], None]) -> Slimming:
+def slim_build(build: Build, asked: SlimRequest, sink: Sink, announce: Callable[[str], None]) -> Slimming:
     """Search the channels of a run's widest member; DiagnosticError where that cannot be done."""
     spec, targets = build.spec, read_targets(asked.flops)
     _check(spec)
@@ -90,7 +90,7 @@ def _depth(member: Member) -> int:
     return int(member.source.given()["depth"])
 
 
-def _batches(build: Build, asked: Asked, device: str, sink: Sink, announce: Callable[[str], None]) -> Batches:
+def _batches(build: Build, asked: SlimRequest, device: str, sink: Sink, announce: Callable[[str], None]) -> Batches:
     """Training images as they are, the first of a settled shuffle, in batches as in training."""
     spec = build.spec
     assert spec.training is not None
@@ -120,7 +120,7 @@ def _searched(spec: Spec, number: int, slimmer: Slimmer, targets: tuple[Target, 
     start = slimmer.numbers
     whole = slimmer.cost(start)
     num_images = sum(len(labels) for _, labels in slimmer.batches)
-    uncut = Slimmed(start, whole, slimmer.loss(start))
+    uncut = SlimmedChannels(start, whole, slimmer.loss(start))
     if not isfinite(uncut.loss):
         name = spec.members[number].name
         raise DiagnosticError(NonFinitePredictions(members=(name,), num_images=(num_images,), total=num_images))

@@ -28,12 +28,12 @@ def spec_text(slimming: Slimming, policy: str) -> str:
     spec, training = slimming.spec, slimming.spec.training
     assert training is not None, "what has been trained has a train block"
     members, train = _members(slimming), _train(training)
-    step = tree.Step(call_node(spec.step.name, dict(spec.step.arguments)), NOWHERE)
+    step = tree.StepItem(call_node(spec.step.name, dict(spec.step.arguments)), NOWHERE)
     steps = (step,) if policy == "slices" else ()
-    budget = tree.Budget(tree.Amount("unlimited", None, NOWHERE), NOWHERE)
+    budget = tree.BudgetItem(tree.Amount("unlimited", None, NOWHERE), NOWHERE)
     shares = tuple(_shares(slimming, policy))
     items = (data_item(spec.data), *members, *steps, budget, *shares, train)
-    ensemble = tree.Ensemble(name_node(f"{spec.name}_slim"), None, items, NOWHERE)
+    ensemble = tree.EnsembleDefinition(name_node(f"{spec.name}_slim"), None, items, NOWHERE)
     remarks: Remarks = {**dict(zip(members, _costs(slimming), strict=True)), **_phase_remarks(train)}
     remarks |= {ensemble: Remark(tuple(_origin(slimming))), train: Remark((), _scale(training), has_blank=True)}
     remarks |= {(*steps, budget)[0]: Remark(has_blank=True), shares[0]: Remark(has_blank=True)}
@@ -49,10 +49,10 @@ def _origin(slimming: Slimming) -> Iterator[str]:
     yield "Losses below are those that the cut left, before the members are trained anew."
 
 
-def _members(slimming: Slimming) -> tuple[tree.Member, ...]:
+def _members(slimming: Slimming) -> tuple[tree.MemberItem, ...]:
     uncut = dict(slimming.member.source.arguments)
     return tuple(
-        tree.Member(
+        tree.MemberItem(
             name_node(target.member),
             None,
             call_node(
@@ -72,7 +72,7 @@ def _costs(slimming: Slimming) -> Iterator[Remark]:
         yield Remark((cost,), has_blank=number == 0)
 
 
-def _shares(slimming: Slimming, policy: str) -> Iterator[tree.Share]:
+def _shares(slimming: Slimming, policy: str) -> Iterator[tree.ShareBlock]:
     if policy == "none":
         yield _share(name_node("conv"), "none")
         return
@@ -87,44 +87,44 @@ def _selector(share: Share) -> tree.Name | tree.Text:
     return name_node(share.selector.kind)
 
 
-def _share(selector: tree.Name | tree.Text, policy: str) -> tree.Share:
-    return tree.Share(selector, call_node(policy), (), NOWHERE)
+def _share(selector: tree.Name | tree.Text, policy: str) -> tree.ShareBlock:
+    return tree.ShareBlock(selector, call_node(policy), (), NOWHERE)
 
 
-def data_item(data: DataFacts) -> tree.Data:
+def data_item(data: DataFacts) -> tree.DataItem:
     """The item that means these facts."""
     row = DATA[data.name]
     arguments = {**row.written(data), **dict(data.arguments)}
     plain = [arguments.pop(one.name) for one in row.arguments[: row.num_plain]]
-    return tree.Data(call_node(data.name, arguments, plain), NOWHERE)
+    return tree.DataItem(call_node(data.name, arguments, plain), NOWHERE)
 
 
 def _scale(training: Training) -> str:
     return scale_text(training.epochs_scale).removeprefix(", ")
 
 
-def _train(training: Training) -> tree.Train:
+def _train(training: Training) -> tree.TrainBlock:
     """The train block; phases whose weights were thrown away are left out, and with them what they measured."""
     phases = (phase for phase in training.phases if phase.split is None or phase.carry == "continue")
-    return tree.Train(None, (*_recipe(training.recipe), *map(_phase, phases)), NOWHERE)
+    return tree.TrainBlock(None, (*_recipe(training.recipe), *map(_phase, phases)), NOWHERE)
 
 
-def _phase_remarks(train: tree.Train) -> Remarks:
-    first = next(item for item in train.items if isinstance(item, tree.Phase))
+def _phase_remarks(train: tree.TrainBlock) -> Remarks:
+    first = next(item for item in train.items if isinstance(item, tree.PhaseItem))
     return {first: Remark(has_blank=True)}
 
 
 def _recipe(recipe: Recipe) -> Iterator[tree.RecipeItem]:
-    yield tree.Setting("batch", value_node(recipe.batch), NOWHERE)
-    yield tree.Optimiser(_choice(recipe.optimiser), NOWHERE)
-    yield tree.NoDecay(tuple(map(name_node, recipe.optimiser.no_decay or ("none",))), NOWHERE)
+    yield tree.SettingItem("batch", value_node(recipe.batch), NOWHERE)
+    yield tree.OptimiserItem(_choice(recipe.optimiser), NOWHERE)
+    yield tree.NoDecayItem(tuple(map(name_node, recipe.optimiser.no_decay or ("none",))), NOWHERE)
     yield _schedule(recipe.schedule)
-    yield tree.Augment(tuple(_augmentation(recipe.augmentation)) or (call_node("none"),), NOWHERE)
-    yield tree.Setting("label_smoothing", value_node(recipe.label_smoothing), NOWHERE)
+    yield tree.AugmentItem(tuple(_augmentation(recipe.augmentation)) or (call_node("none"),), NOWHERE)
+    yield tree.SettingItem("label_smoothing", value_node(recipe.label_smoothing), NOWHERE)
     norm_batch = name_node("none") if recipe.norm_batch is None else recipe.norm_batch
-    yield tree.Setting("norm_batch", value_node(norm_batch), NOWHERE)
-    yield tree.Setting("precision", name_node(recipe.precision), NOWHERE)
-    yield tree.Setting("seed", value_node(recipe.seed), NOWHERE)
+    yield tree.SettingItem("norm_batch", value_node(norm_batch), NOWHERE)
+    yield tree.SettingItem("precision", name_node(recipe.precision), NOWHERE)
+    yield tree.SettingItem("seed", value_node(recipe.seed), NOWHERE)
 
 
 def _choice(choice: Choice) -> tree.Call:
@@ -133,9 +133,9 @@ def _choice(choice: Choice) -> tree.Call:
     return call_node(choice.name, {name: choice.values[name] for name in declared if name in choice.values})
 
 
-def _schedule(schedule: Schedule) -> tree.Schedule:
+def _schedule(schedule: Schedule) -> tree.ScheduleItem:
     warmup = value_node(schedule.warmup) if schedule.warmup else None
-    return tree.Schedule(_choice(schedule), warmup, NOWHERE)
+    return tree.ScheduleItem(_choice(schedule), warmup, NOWHERE)
 
 
 def _augmentation(augmentation: Augmentation) -> Iterator[tree.Call]:
@@ -149,6 +149,6 @@ def _augmentation(augmentation: Augmentation) -> Iterator[tree.Call]:
         yield call_node("cutout", {"size": augmentation.cutout})
 
 
-def _phase(phase: Phase) -> tree.Phase:
+def _phase(phase: Phase) -> tree.PhaseItem:
     rate = None if phase.lr is None else value_node(phase.lr)
-    return tree.Phase(name_node(phase.name), value_node(phase.epochs), rate, (), NOWHERE)
+    return tree.PhaseItem(name_node(phase.name), value_node(phase.epochs), rate, (), NOWHERE)

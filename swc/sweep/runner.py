@@ -17,7 +17,7 @@ from threading import Event, Lock
 from attrs import field, frozen
 
 from swc.compiler.driver import Compiled, compile_file, compile_spec
-from swc.compiler.frontend.read import Announce, unannounced
+from swc.compiler.frontend.read import AnnounceCode, unannounced
 from swc.diagnostics import DiagnosticError
 from swc.diagnostics.catalogue.training import RunBusy
 from swc.files.checksums import is_there
@@ -33,7 +33,7 @@ ELSEWHERE = f"error[{RunBusy.code}]"
 
 
 @frozen
-class Done:
+class CellOutcome:
     """A cell with what it came to (`results.json`), or why it failed or was left to another process."""
 
     cell: Cell
@@ -77,9 +77,9 @@ def run_sweep(
     folder: Path,
     jobs: int,
     options: Sequence[str],
-    tell: Callable[[Done], None],
-    announce: Announce = unannounced,
-) -> tuple[Done, ...]:
+    tell: Callable[[CellOutcome], None],
+    announce: AnnounceCode = unannounced,
+) -> tuple[CellOutcome, ...]:
     """Run all cells, `jobs` at a time, and tell of each when it ends; `options` go to every `swc train`.
 
     `announce` is called with the members' code before it runs.
@@ -87,8 +87,8 @@ def run_sweep(
     processes = Processes()
     prepared = [_prepared(sweep, cell, folder / cell.name, announce) for cell in sweep.cells]
 
-    def run(one: Done | Compiled, cell: Cell) -> Done:
-        done = one if isinstance(one, Done) else _train(sweep, cell, one, folder / cell.name, processes, options)
+    def run(one: CellOutcome | Compiled, cell: Cell) -> CellOutcome:
+        done = one if isinstance(one, CellOutcome) else _train(sweep, cell, one, folder / cell.name, processes, options)
         if not processes.are_stopped.is_set():
             tell(done)
         return done
@@ -103,31 +103,31 @@ def run_sweep(
             raise
 
 
-def _prepared(sweep: Sweep, cell: Cell, folder: Path, announce: Announce) -> Done | Compiled:
+def _prepared(sweep: Sweep, cell: Cell, folder: Path, announce: AnnounceCode) -> CellOutcome | Compiled:
     """What is to be trained, its folder made; or the cell, where it is done already or cannot be compiled."""
     try:
         compiled = _compiled(sweep, cell, announce)
         if found := finished(folder, compiled, sweep.epochs_scale):
-            return Done(cell, found)
+            return CellOutcome(cell, found)
         write_origin(folder, origin_of(*sweep.spec_of(cell.setting), swept=True))
         write_spec(folder, compiled)
         write_revision(folder, compiled)
     except DiagnosticError as error:
-        return Done(cell, None, error.diagnostics[0].message())
+        return CellOutcome(cell, None, error.diagnostics[0].message())
     return compiled
 
 
 def _train(
     sweep: Sweep, cell: Cell, compiled: Compiled, folder: Path, processes: Processes, options: Sequence[str]
-) -> Done:
+) -> CellOutcome:
     scale = ("--epochs-scale", str(sweep.epochs_scale))
     log = folder / "train.log"
     status = processes.run([*child_command(), "train", str(folder), *scale, *options], log)
     found = None if status else finished(folder, compiled, sweep.epochs_scale)
-    return Done(cell, found, "" if found else _last_words(log) or f"it ended with {status}")
+    return CellOutcome(cell, found, "" if found else _last_words(log) or f"it ended with {status}")
 
 
-def _compiled(sweep: Sweep, cell: Cell, announce: Announce) -> Compiled:
+def _compiled(sweep: Sweep, cell: Cell, announce: AnnounceCode) -> Compiled:
     found = compile_file(*sweep.spec_of(cell.setting), announce)
     return found if found.spec.training is None else compile_spec(seeded(found.spec, cell.seed), found.tables)
 

@@ -21,7 +21,7 @@ from swc.files.tables import SeedMean, SettingRow, SweepTable
 from swc.show.plain import table
 from swc.show.wording import decimal, per_cent, scale_text
 from swc.sweep.plan import ENSEMBLE, SPEC, Setting, Sweep
-from swc.sweep.runner import Done
+from swc.sweep.runner import CellOutcome
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -47,12 +47,12 @@ class Summary:
     elsewhere: tuple[tuple[int, str], ...] = ()
 
 
-def summaries(sweep: Sweep, done: Sequence[Done]) -> tuple[Summary, ...]:
+def summaries(sweep: Sweep, done: Sequence[CellOutcome]) -> tuple[Summary, ...]:
     """One for each setting, in order."""
     return tuple(_summary(setting, [d for d in done if d.cell.setting == setting]) for setting in sweep.settings)
 
 
-def _summary(setting: Setting, done: Sequence[Done]) -> Summary:
+def _summary(setting: Setting, done: Sequence[CellOutcome]) -> Summary:
     found = [measured(d.results) for d in done if d.results is not None]
     left = [d for d in done if d.results is None]
     failed = tuple((d.cell.seed, d.reason) for d in left if not d.is_elsewhere)
@@ -113,7 +113,7 @@ def as_json(sweep: Sweep, found: Sequence[Summary]) -> str:
     return text_of_kind(FILE_KINDS["sweep"], SweepTable(sweep.name, specs, sweep.seeds, sweep.epochs_scale, rows))
 
 
-def as_csv(sweep: Sweep, done: Sequence[Done]) -> str:
+def as_csv(sweep: Sweep, done: Sequence[CellOutcome]) -> str:
     """One line for each cell, with its numbers or the reason why it failed."""
     rows: list[Iterable[object]] = []
     rows.append((*(name for name, _ in sweep.columns), "seed", *METRICS, "failed"))

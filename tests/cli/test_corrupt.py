@@ -17,7 +17,7 @@ import torch
 from PIL import Image
 from swc.corrupt import arrays, make, official
 from swc.corrupt.corrupt import corrupted_images
-from swc.corrupt.make import Asked, make_arrays
+from swc.corrupt.make import CorruptionRequest, make_arrays
 from swc.corrupt.published import SEVERITIES, STANDARD, TYPES
 from swc.corrupt.source import SplitSource
 from swc.diagnostics import DiagnosticError
@@ -193,7 +193,7 @@ def test_a_lost_process_and_a_refusal_leave_nothing_half_written(tmp_path: Path)
 
     for refuse, code in ((kill, "SW689"), (refused, "SW604")):
         with pytest.raises(DiagnosticError) as caught:
-            make_arrays(Few(), Asked(("contrast",), (1,), 0, 1), tmp_path / code, refuse)
+            make_arrays(Few(), CorruptionRequest(("contrast",), (1,), 0, 1), tmp_path / code, refuse)
         assert caught.value.diagnostics[0].code == code
         assert sorted(path.name for path in (tmp_path / code).iterdir()) == ["generated.json", "labels.npy", "lock"]
 

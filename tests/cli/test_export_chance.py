@@ -170,7 +170,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Place:
     (made.folder / "chance_nets.py").write_text(NETS, encoding="utf-8")
     members = "\n".join(f'  member {name.lower()} = python("chance_nets:{name}")' for name in NAMES)
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(examine, "batches", lambda *_, **__: (examine.Asked(2, "eval"),))
+        patched.setattr(examine, "batches", lambda *_, **__: (examine.TrialBatch(2, "eval"),))
         patched.setattr(examine, "_tried", lambda source, data, recipe, table, warn, is_measured: table)
         assert made.compile(SPEC.format(members=members)) == 0
     assert made.train() == 0

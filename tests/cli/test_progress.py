@@ -6,7 +6,7 @@ from typing import cast
 
 import pytest
 import torch
-from swc.cli.progress import Clock, Live, Plain, progress_for, spoken, work_before, work_of
+from swc.cli.progress import Clock, LiveProgress, PlainProgress, progress_for, spoken, work_before, work_of
 from swc.diagnostics.catalogue.clusters import NothingSplit
 from swc.files.checkpoint import Position
 from swc.files.scores import Scores
@@ -15,7 +15,7 @@ from swc.program.training import Phase, Recipe, SplitClusters, Training, UntieCo
 from swc.running.observer import Observer, Observers
 from swc.running.state import State
 
-from swc_runtime.evaluate.metrics import Evaluation
+from swc_runtime.evaluate.metrics import EnsembleScores
 from swc_runtime.training.trainer import EpochResult, Tally
 
 TRAINING = Training(
@@ -51,7 +51,7 @@ def tell_all(observer: Observer) -> None:
     observer.measuring(at(0, 2))
     observer.images_measured(at(0, 2), 60)
     observer.images_measured(at(0, 2), 40)
-    observer.scored(at(1, 4), Evaluation(tuple(SCORES[:2]), SCORES[2]))
+    observer.scored(at(1, 4), EnsembleScores(tuple(SCORES[:2]), SCORES[2]))
 
 
 def at(revision: int, epoch: int, step: int = 0, tally: Tally | None = None) -> State:
@@ -87,9 +87,9 @@ def test_on_a_terminal_the_same_lines_stand_above_the_bar() -> None:
 
 def test_the_form_follows_the_stream() -> None:
     with progress_for(TRAINING, 4, 100, Terminal()) as progress:
-        assert isinstance(progress, Live)
+        assert isinstance(progress, LiveProgress)
     with progress_for(TRAINING, 4, 100, io.StringIO()) as progress:
-        assert type(progress) is Plain
+        assert type(progress) is PlainProgress
 
 
 def test_work_counts_every_epoch_and_every_statistics_pass() -> None:

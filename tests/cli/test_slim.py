@@ -16,12 +16,12 @@ from swc.program.datasets import DATASETS
 from swc.program.model_source import ModelSource
 from swc.program.spec import Budget, Member, Selector, Share, Spec
 from swc.program.training import Augmentation, Optimiser, Phase, Recipe, Schedule, SplitClusters, Training
-from swc.slim.slim import Asked, Slimming, slim_build, widest
+from swc.slim.slim import Slimming, SlimRequest, slim_build, widest
 from swc.slim.spec_text import spec_text as slim_text
 from swc.slim.targets import read_targets
 
 from support.runs import Place, spec_text
-from swc_runtime.training.channel_search import Slimmed
+from swc_runtime.training.channel_search import SlimmedChannels
 
 SLIMMABLE = """
 import "digits.sw"
@@ -73,8 +73,8 @@ def slimming(training: Training = TRAININGS[0], **changes: object) -> Slimming:
     source = ModelSource("family", "wrn", (("depth", 10), ("width", 0.5)))
     shares = (Share(Selector("conv"), "slices"), Share(Selector("norms"), "slices"))
     spec = Spec("w", DATASETS["digits"], (Member("wide", source),), Budget("unlimited"), shares, training)
-    uncut = Slimmed((16, 8, 8, 16, 16, 32, 32), 240_000, 0.5)
-    found = zip(read_targets(["50%", "30%"]), (Slimmed(NUMBERS, 118_720, 0.75),) * 2, strict=True)
+    uncut = SlimmedChannels((16, 8, 8, 16, 16, 32, 32), 240_000, 0.5)
+    found = zip(read_targets(["50%", "30%"]), (SlimmedChannels(NUMBERS, 118_720, 0.75),) * 2, strict=True)
     return Slimming(evolve(spec, **changes), spec.members[0], uncut, tuple(found), 64)
 
 
@@ -170,7 +170,7 @@ def test_a_run_without_slices_is_refused(tmp_path: Path, capsys: pytest.CaptureF
 
 def refused(spec: Spec, folder: Path) -> list[str]:
     with pytest.raises(DiagnosticError) as caught:
-        slim_build(Build(folder, spec, (), ()), Asked(("50%",)), Sink(), print)
+        slim_build(Build(folder, spec, (), ()), SlimRequest(("50%",)), Sink(), print)
     return [found.code for found in caught.value.diagnostics]
 
 

@@ -25,7 +25,7 @@ from swc.folders.lock import held
 from swc.folders.store import write_spec
 from swc.sweep.plan import Cell, Sweep, read_sweep
 from swc.sweep.preflight import check_beginning, scaled, seeded
-from swc.sweep.runner import Done
+from swc.sweep.runner import CellOutcome
 from swc.sweep.summary import figure, summaries
 
 from support.runs import Place, spec_text
@@ -50,8 +50,8 @@ def test_cells_are_every_combination_with_every_seed() -> None:
 def test_means_and_errors_are_over_the_seeds_that_ended() -> None:
     sweep = Sweep("s", (Path("a.sw"),), (("beta", ("0.1", "0.9")),), seeds=3)
     values = (0.5, 0.6, 0.8)
-    done = [Done(cell, results(v)) for cell, v in zip(sweep.cells[:3], values, strict=True)]
-    done += [Done(cell, None, "broken") for cell in sweep.cells[3:]]
+    done = [CellOutcome(cell, results(v)) for cell, v in zip(sweep.cells[:3], values, strict=True)]
+    done += [CellOutcome(cell, None, "broken") for cell in sweep.cells[3:]]
     first, second = summaries(sweep, done)
     top1 = dict(first.values)["top1"]
     assert top1.mean == pytest.approx(mean(values)) and top1.error == pytest.approx(stdev(values) / sqrt(3))

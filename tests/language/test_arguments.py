@@ -27,9 +27,9 @@ THINGS: Registry[RegistryRow] = Registry("thing", "swc.things", RegistryRow, (RO
 
 def call_of(text: str) -> tree.Call:
     (recipe,) = parse_text(f"recipe r {{ optimiser {text} }}", "test").definitions
-    assert isinstance(recipe, tree.Recipe)
+    assert isinstance(recipe, tree.RecipeDefinition)
     (item,) = recipe.items
-    assert isinstance(item, tree.Optimiser)
+    assert isinstance(item, tree.OptimiserItem)
     return item.call
 
 

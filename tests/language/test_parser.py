@@ -20,9 +20,9 @@ def places(text: str) -> list[tuple[str, int, int]]:
     return [(code, span.line, span.column) for code, span in found if span is not None]
 
 
-def only_ensemble(text: str) -> tree.Ensemble:
+def only_ensemble(text: str) -> tree.EnsembleDefinition:
     (ensemble,) = parse_text(text, "a.sw").definitions
-    assert isinstance(ensemble, tree.Ensemble)
+    assert isinstance(ensemble, tree.EnsembleDefinition)
     return ensemble
 
 
@@ -55,7 +55,7 @@ def test_what_is_no_number_has_no_value(text: str) -> None:
 
 def test_a_word_is_reserved_only_where_it_may_stand() -> None:
     ensemble = only_ensemble("ensemble budget { param batch = 1 param train = seed member data = wrn(depth: batch) }")
-    names = [item.name.text for item in ensemble.items if isinstance(item, tree.Param | tree.Member)]
+    names = [item.name.text for item in ensemble.items if isinstance(item, tree.ParamItem | tree.MemberItem)]
     assert names == ["batch", "train", "data"]
 
 
@@ -71,16 +71,16 @@ def test_clauses_of_a_phase() -> None:
       phase m: 9 epochs after 1 epochs untie coefficients below 0.9 over 2 batches after 2 epochs
         untie coefficients below 0.8 } }"""
     (train,) = only_ensemble(text).items
-    assert isinstance(train, tree.Train)
-    search, main = (item for item in train.items if isinstance(item, tree.Phase))
+    assert isinstance(train, tree.TrainBlock)
+    search, main = (item for item in train.items if isinstance(item, tree.PhaseItem))
     split, carry = search.clauses
-    assert isinstance(split, tree.Split) and isinstance(carry, tree.Carry)
+    assert isinstance(split, tree.SplitClause) and isinstance(carry, tree.CarryClause)
     assert split.linkage is not None and split.linkage.text == "average"
     assert split.across is not None and split.across.text == "reference"
     assert isinstance(split.batches, tree.Number) and split.batches.value == 5
     assert isinstance(split.sketch, tree.Number) and split.sketch.value == 4000
     assert carry.kind == "continue"
-    assert [type(clause) for clause in main.clauses] == [tree.Untie, tree.Untie]
+    assert [type(clause) for clause in main.clauses] == [tree.UntieClause, tree.UntieClause]
 
 
 def test_spans_point_at_the_text() -> None:

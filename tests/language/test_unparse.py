@@ -33,14 +33,17 @@ def test_a_shipped_spec_is_its_own_tree_again(path: object) -> None:
 
 
 def test_every_item_of_the_tree_can_be_printed() -> None:
-    unions = (tree.Definition, tree.EnsembleItem, tree.ShareItem, tree.RecipeItem, tree.Phase)
+    unions = (tree.Definition, tree.EnsembleItem, tree.ShareItem, tree.RecipeItem, tree.PhaseItem)
     kinds = {kind for union in unions for kind in getattr(union, "__args__", (union,))}
     assert set(HEADS) == kinds
 
 
 def test_remarks_stand_around_their_items() -> None:
-    data, step = tree.Data(call_node("digits"), NOWHERE), tree.Step(call_node("sandwich", {"random": 2}), NOWHERE)
-    ensemble = tree.Ensemble(name_node("a"), None, (data, step), NOWHERE)
+    data, step = (
+        tree.DataItem(call_node("digits"), NOWHERE),
+        tree.StepItem(call_node("sandwich", {"random": 2}), NOWHERE),
+    )
+    ensemble = tree.EnsembleDefinition(name_node("a"), None, (data, step), NOWHERE)
     remarks = {ensemble: Remark(("first", "second"), "third"), step: Remark(("fourth",), "fifth", has_blank=True)}
     assert print_tree(tree.File((ensemble,), NOWHERE), remarks) == (
         "# first\n# second\nensemble a {  # third\n  data digits\n\n"
@@ -50,8 +53,8 @@ def test_remarks_stand_around_their_items() -> None:
 
 def test_values_are_read_back_as_they_were() -> None:
     values = (3, 0.1, 1e-05, 1e16, True, "a b", ("x", (1, False)))
-    param = tree.Param(name_node("a"), value_node(values), NOWHERE)
-    text = print_tree(tree.File((tree.Ensemble(name_node("b"), None, (param,), NOWHERE),), NOWHERE))
+    param = tree.ParamItem(name_node("a"), value_node(values), NOWHERE)
+    text = print_tree(tree.File((tree.EnsembleDefinition(name_node("b"), None, (param,), NOWHERE),), NOWHERE))
     (ensemble,) = parse_text(text, "a.sw").definitions
-    assert isinstance(ensemble, tree.Ensemble)
+    assert isinstance(ensemble, tree.EnsembleDefinition)
     assert ensemble.items == (param,)

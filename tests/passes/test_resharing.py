@@ -7,8 +7,8 @@ from attrs import evolve
 from swc.compiler.ir.graph import Graph
 from swc.compiler.ir.verify import verify
 from swc.compiler.passes.pipeline import run_pipeline
-from swc.compiler.passes.split import Split
-from swc.compiler.passes.untie import Untie
+from swc.compiler.passes.split import SplitByFeedback
+from swc.compiler.passes.untie import UntieByFeedback
 from swc.diagnostics import DiagnosticError
 from swc.program.feedback import ClusterFeedback, CoefficientFeedback, Similarity
 from swc.program.spec import Budget, Clusters, Selector, Share
@@ -124,7 +124,7 @@ def test_a_split_that_no_threshold_makes_affordable_is_an_error():
     before = searched()
     feedback = ClusterFeedback(0, pairs_of(before, same_stage))
     with pytest.raises(DiagnosticError) as raised:
-        Split().run(before, main_context((feedback,), budget=Budget("templates", 1)))
+        SplitByFeedback().run(before, main_context((feedback,), budget=Budget("templates", 1)))
     assert [d.code for d in raised.value.diagnostics] == ["SW408"]
 
 
@@ -191,7 +191,7 @@ def slot_pairs(graph: Graph, value: float) -> tuple[Similarity, ...]:
 def test_untying_gives_each_further_group_one_new_coefficient():
     before = allocated(run_pipeline(main_context(())), 2)
     context = main_context((CoefficientFeedback(1, slot_pairs(before, 0.5)),), revision=2)
-    after = Untie().run(before, context)
+    after = UntieByFeedback().run(before, context)
     assert len(after.coefficients) == len(after.slots)
     assert evolve(after, slots=(), coefficients=()) == evolve(before, slots=(), coefficients=())
     assert [slot.id for slot in after.slots] == [slot.id for slot in before.slots]
@@ -202,15 +202,15 @@ def test_untying_composes_over_stages():
     before = allocated(run_pipeline(main_context((), betas=(0.9, 0.95))), 2)
     first = CoefficientFeedback(1, tuple(p for p in slot_pairs(before, 0.92)))
     second = CoefficientFeedback(2, slot_pairs(before, 0.92))
-    assert Untie().run(before, main_context((first,), betas=(0.9, 0.95), revision=2)) == before
-    after = Untie().run(before, main_context((first, second), betas=(0.9, 0.95), revision=3))
+    assert UntieByFeedback().run(before, main_context((first,), betas=(0.9, 0.95), revision=2)) == before
+    after = UntieByFeedback().run(before, main_context((first, second), betas=(0.9, 0.95), revision=3))
     assert len(after.coefficients) == len(after.slots)
 
 
 def test_banks_of_one_template_stay_tied_and_are_reported():
     before = allocated(run_pipeline(main_context(())), 1)
     context = main_context((CoefficientFeedback(1, slot_pairs(before, -1.0)),), revision=2)
-    assert Untie().run(before, context) == before
+    assert UntieByFeedback().run(before, context) == before
     assert "one template" in context.notes[-1]
 
 

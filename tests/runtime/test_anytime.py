@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from support.programs import ensemble_of, images, tiny_program
-from swc_runtime.evaluate.anytime import AnytimePredictor, Choice
+from swc_runtime.evaluate.anytime import AnytimePredictor, SubsetChoice
 from swc_runtime.precision import Arithmetic
 
 FULL = Arithmetic("cpu", torch.float32, "tests")
@@ -20,7 +20,7 @@ QUALITY = {
     (1, 2): (6.0, 600, 0.7),
     (0, 1, 2): (7.0, 700, 0.75),
 }
-CHOICES = [Choice(members, ms, adds, top1, 1 - top1) for members, (ms, adds, top1) in QUALITY.items()]
+CHOICES = [SubsetChoice(members, ms, adds, top1, 1 - top1) for members, (ms, adds, top1) in QUALITY.items()]
 
 
 @pytest.fixture
@@ -74,7 +74,7 @@ def test_answers_improve_member_by_member(ensemble) -> None:
 
 
 def test_no_member_is_begun_that_would_end_too_late(ensemble) -> None:
-    slow = [Choice(c.members, 1e6 * c.milliseconds, c.multiply_adds, c.top1, c.nll) for c in CHOICES]
+    slow = [SubsetChoice(c.members, 1e6 * c.milliseconds, c.multiply_adds, c.top1, c.nll) for c in CHOICES]
     with AnytimePredictor(ensemble, slow, FULL) as predictor:
         (only,) = predictor.improve(pictures(), seconds=1.0)
         assert only.members == (2,)

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_score, top_k_accuracy_score
 from swc.compiler.driver import compile_file
-from swc.compiler.ir.counts import Composed, composed
+from swc.compiler.ir.counts import ComposedCounts, composed
 from swc.trust.importing import own_code
 
 from support.examples import percent
@@ -251,7 +251,7 @@ def test_a_step_holds_the_composed_weights_that_were_counted(share: str, tmp_pat
         held.append(sum(leaf.grad.numel() for leaf in leaves if leaf.grad is not None))
         ensemble.end_member(number)
     ensemble.end_step()
-    assert composed(compiled.graph) == Composed(sum(leaf.numel() for leaf in made), max(held))
+    assert composed(compiled.graph) == ComposedCounts(sum(leaf.numel() for leaf in made), max(held))
 
 
 @pytest.mark.parametrize("program", [tiny_program(), tiny_program(tie=True), hard_program()])

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from support.programs import Tiny, ensemble_of, images, tiny_program
 from swc_runtime.ensemble import Ensemble
 from swc_runtime.evaluate import evaluate, predict, predict_logits
-from swc_runtime.evaluate.anytime import AnytimePredictor, Choice
+from swc_runtime.evaluate.anytime import AnytimePredictor, SubsetChoice
 from swc_runtime.export.formats import difference
 from swc_runtime.finite import Watch, check_predictions
 from swc_runtime.measure.probe import measure_clusters, measure_coefficients, sketch_clusters
@@ -134,7 +134,7 @@ def test_a_class_that_is_impossible_is_none_of_it() -> None:
 
 
 def test_anytime_answers_are_looked_at() -> None:
-    choices = [Choice((0,), 1.0, 1, 0.5, 1.0), Choice((1,), 1.0, 1, 0.6, 1.0)]
+    choices = [SubsetChoice((0,), 1.0, 1, 0.5, 1.0), SubsetChoice((1,), 1.0, 1, 0.6, 1.0)]
     with AnytimePredictor(ensemble_with(undefined), choices, FULL) as predictor:
         found = told(lambda: predictor.predict(batches()[0][0]))
     assert isinstance(found, NonFinitePredictions)

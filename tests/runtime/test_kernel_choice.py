@@ -13,7 +13,7 @@ from swc.diagnostics.catalogue.training import NoKernels
 
 from support.programs import tiny_program
 from swc_runtime.training import kernel_choice as choose
-from swc_runtime.training.kernel_choice import Choice, choose_kernels, measured, why_not_cupy
+from swc_runtime.training.kernel_choice import KernelChoice, choose_kernels, measured, why_not_cupy
 from swc_runtime.weights.kernels.reference import TorchKernels
 
 CPU = torch.device("cpu")
@@ -30,7 +30,7 @@ def with_cupy(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("before", [None, "torch", "cupy"])
 def test_without_cuda_auto_is_torch(before: str | None) -> None:
-    assert choose_kernels("auto", "cpu", never, before) == Choice("torch", "CuPy's need CUDA")
+    assert choose_kernels("auto", "cpu", never, before) == KernelChoice("torch", "CuPy's need CUDA")
 
 
 def test_torch_is_taken_as_asked() -> None:
@@ -69,24 +69,24 @@ def test_cupy_that_does_not_work_is_told(monkeypatch: pytest.MonkeyPatch, error:
 
 @pytest.mark.usefixtures("with_cupy")
 def test_cupy_is_taken_as_asked() -> None:
-    assert choose_kernels("cupy", "cuda", never, "torch") == Choice("cupy", "as asked")
+    assert choose_kernels("cupy", "cuda", never, "torch") == KernelChoice("cupy", "as asked")
 
 
 @pytest.mark.usefixtures("with_cupy")
 @pytest.mark.parametrize("before", ["torch", "cupy"])
 def test_a_run_that_goes_on_keeps_its_kernels(before: str) -> None:
-    assert choose_kernels("auto", "cuda", never, before) == Choice(before, "as the run was begun")
+    assert choose_kernels("auto", "cuda", never, before) == KernelChoice(before, "as the run was begun")
 
 
 @pytest.mark.parametrize(
     ("own", "theirs", "choice"),
     [
-        (0.001, 0.0025, Choice("cupy", "1 ms a step against torch's 2.5")),
-        (0.003, 0.0025, Choice("torch", "2.5 ms a step against CuPy's 3")),
-        (0.001, 0.001, Choice("torch", "1 ms a step against CuPy's 1")),
+        (0.001, 0.0025, KernelChoice("cupy", "1 ms a step against torch's 2.5")),
+        (0.003, 0.0025, KernelChoice("torch", "2.5 ms a step against CuPy's 3")),
+        (0.001, 0.001, KernelChoice("torch", "1 ms a step against CuPy's 1")),
     ],
 )
-def test_the_faster_is_taken(monkeypatch: pytest.MonkeyPatch, own: float, theirs: float, choice: Choice) -> None:
+def test_the_faster_is_taken(monkeypatch: pytest.MonkeyPatch, own: float, theirs: float, choice: KernelChoice) -> None:
     ours = object()
     monkeypatch.setattr(choose, "step_seconds", lambda kernels, *_: own if kernels is ours else theirs)
     assert measured(tiny_program(), CPU, lambda *_: ours) == choice
@@ -102,7 +102,7 @@ def test_what_the_kernels_cannot_do_is_not_measured() -> None:
     assert found.name == "torch"
     assert "9 templates" in found.why
     nothing = evolve(tiny_program(), weights=(), slots=(), banks=(), coefficients=())
-    assert measured(nothing, CPU, lambda *_: never()) == Choice("torch", "nothing is composed")
+    assert measured(nothing, CPU, lambda *_: never()) == KernelChoice("torch", "nothing is composed")
 
 
 def test_torch_and_the_cpu_import_no_cupy() -> None:

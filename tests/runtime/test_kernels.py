@@ -23,7 +23,7 @@ from support.programs import ensemble_of, images, of_a_family, tiny_program
 from swc_runtime.ensemble import Ensemble, build
 from swc_runtime.measure.probe import measure_coefficients, sum_gradients
 from swc_runtime.training.kernel_choice import SMALL, equip
-from swc_runtime.weights.compose import Stored
+from swc_runtime.weights.compose import StoredBanks
 from swc_runtime.weights.kernels.cupy_launcher import ITEMS, KERNELS, THREADS, options
 from swc_runtime.weights.kernels.launched import SOURCE, LaunchedKernels
 from swc_runtime.weights.kernels.reference import TorchKernels
@@ -62,7 +62,7 @@ def made_by(launcher, plan, counts, device, dtype, weights=None) -> LaunchedKern
     return LaunchedKernels(plan, counts, launcher(dtype, weights), device, dtype, weights)
 
 
-def parts_of(ensemble: Ensemble) -> Stored:
+def parts_of(ensemble: Ensemble) -> StoredBanks:
     return ensemble.sources().stored
 
 
@@ -126,7 +126,7 @@ def test_linear_layers_and_banks_that_nobody_sees(launcher):
     parameters = [tensor.requires_grad_() for tensor in (*templates, *tables)]
     found = []
     for kernels in (TorchKernels(plan), LaunchedKernels(plan, counts, launcher(torch.float64), CPU, torch.float64)):
-        outputs = kernels.compose(Stored(tuple(indices), tuple(templates), tuple(tables)))
+        outputs = kernels.compose(StoredBanks(tuple(indices), tuple(templates), tuple(tables)))
         gradients = random_like(outputs)
         slots = kernels.slot_gradients(gradients, templates)
         found.append([*outputs, *torch.autograd.grad(outputs, parameters, gradients), *slots])
@@ -253,7 +253,7 @@ def test_tensors_of_another_type_are_refused():
     kernels = launched(ensemble, PlainLauncher)
     with pytest.raises(ValueError, match=r"made for torch\.float64"):
         kernels.compose(
-            Stored((), *(tuple(p.float() for p in part) for part in (ensemble.banks, ensemble.coefficients)))
+            StoredBanks((), *(tuple(p.float() for p in part) for part in (ensemble.banks, ensemble.coefficients)))
         )
 
 
@@ -306,5 +306,5 @@ def test_types_without_kernels_are_refused(types):
 def test_the_small_plan_that_tries_cupy_out_composes_what_it_says(launcher):
     kernels = LaunchedKernels(SMALL, (2,), launcher(torch.float64), CPU, torch.float64)
     templates, table = torch.arange(6.0).double().view(2, 3), torch.ones(1, 2).double()
-    (made,) = kernels.compose(Stored((), (templates,), (table,)))
+    (made,) = kernels.compose(StoredBanks((), (templates,), (table,)))
     assert made.tolist() == [3.0, 5.0, 7.0]

@@ -14,7 +14,7 @@ from support.programs import ensemble_of, images, tiny_program
 from swc_runtime.ensemble import Ensemble
 from swc_runtime.measure.probe import measure_coefficients, sum_gradients
 from swc_runtime.training.kernel_choice import choose_kernels, cupy_kernels, equip
-from swc_runtime.weights.compose import Stored
+from swc_runtime.weights.compose import StoredBanks
 from swc_runtime.weights.kernels.cupy_launcher import CupyLauncher
 from swc_runtime.weights.kernels.launched import LaunchedKernels
 from swc_runtime.weights.plan import plan_composition
@@ -62,7 +62,7 @@ def test_gradcheck():
     kernels = kernels_for(ensemble)
     parameters = [p.detach().clone().requires_grad_() for p in (*ensemble.banks, *ensemble.coefficients)]
     half = len(ensemble.banks)
-    assert torch.autograd.gradcheck(lambda *p: kernels.compose(Stored((), p[:half], p[half:])), parameters)
+    assert torch.autograd.gradcheck(lambda *p: kernels.compose(StoredBanks((), p[:half], p[half:])), parameters)
 
 
 def test_the_same_numbers_give_the_same_bits():
@@ -95,7 +95,7 @@ def test_launches_are_ordered_with_torchs_on_its_stream():
             for _ in range(5):
                 busy = (busy @ busy).clamp(-1, 1)
             banks = tuple(bank * 3 for bank in ensemble.banks)
-            made = [weight.clone() for weight in kernels.compose(Stored((), banks, tuple(ensemble.coefficients)))]
+            made = [weight.clone() for weight in kernels.compose(StoredBanks((), banks, tuple(ensemble.coefficients)))]
         stream.synchronize()
         for got, truth in zip(made, expected, strict=True):
             torch.testing.assert_close(got, truth, **CLOSE[torch.float32])

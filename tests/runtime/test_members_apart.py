@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from support.programs import Tiny, channels_of, images, tiny_program
 from swc_runtime.ensemble import Ensemble, state_parameters, state_tensors
 from swc_runtime.evaluate import predict, predict_logits
-from swc_runtime.evaluate.anytime import AnytimePredictor, Choice
+from swc_runtime.evaluate.anytime import AnytimePredictor, SubsetChoice
 from swc_runtime.evaluate.cost import member_costs
 from swc_runtime.evaluate.interpolate import along
 from swc_runtime.measure.probe import measure_clusters
@@ -120,8 +120,8 @@ def everything(ensemble: Ensemble, held: list[tuple[Tensor, Tensor]]) -> Iterato
     member_costs(ensemble, held[0][0], FULL, timed=False)
     reestimate(ensemble, held, FULL)
     yield from (tensor.double() for tensor in state_tensors(ensemble).values())
-    single = [Choice((number,), 1.0, 1, 0.5, 1.0) for number in range(3)]
-    with AnytimePredictor(ensemble, [*single, Choice((0, 1, 2), 3.0, 3, 0.9, 0.5)], FULL) as predictor:
+    single = [SubsetChoice((number,), 1.0, 1, 0.5, 1.0) for number in range(3)]
+    with AnytimePredictor(ensemble, [*single, SubsetChoice((0, 1, 2), 3.0, 3, 0.9, 0.5)], FULL) as predictor:
         yield predictor.predict(held[0][0]).probabilities
 
 

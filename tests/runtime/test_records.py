@@ -12,7 +12,7 @@ from swc.program.stages import Stage
 from swc.program.training import Phase
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from swc_runtime.evaluate.metrics import Evaluation
+from swc_runtime.evaluate.metrics import EnsembleScores
 from swc_runtime.records.records import METRICS, Records, cut_back, read_rows
 from swc_runtime.training.trainer import EpochResult
 
@@ -51,7 +51,7 @@ def test_rows_and_curves_say_the_same(tmp_path: Path) -> None:
 def test_scores_have_a_row_each(tmp_path: Path) -> None:
     scores = [Scores(top1, 1.0, 0.1, 10, 1.0, 0.5, 0.2) for top1 in (0.5, 0.6, 0.7)]
     with Records(tmp_path) as records:
-        records.write_scores(STAGE, 4, ("a", "b"), Evaluation((scores[0], scores[1]), scores[2]))
+        records.write_scores(STAGE, 4, ("a", "b"), EnsembleScores((scores[0], scores[1]), scores[2]))
     assert [(row.of, row.top1, row.epoch) for row in read_rows(tmp_path) if isinstance(row, ScoresRow)] == [
         ("a", 0.5, 5), ("b", 0.6, 5), ("ensemble", 0.7, 5),
     ]  # fmt: skip

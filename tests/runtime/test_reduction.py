@@ -8,7 +8,7 @@ import torch.nn.functional as F
 
 from support.lockstep import Lockstep, together
 from support.programs import ensemble_of, images, tiny_program
-from swc_runtime.training.reduction import Seen, combine
+from swc_runtime.training.reduction import StepCounts, combine
 from swc_runtime.training.steps import Batch
 
 LABELS = torch.tensor([0, 1, 1, 0])
@@ -40,7 +40,7 @@ def stepped(made, placement: str, skip: set[int]) -> None:
                 if (rank.rank, number) not in skip:
                     (F.cross_entropy(ensemble.members[number](x), y, reduction="sum") / 4).backward()
         like = torch.zeros(3)
-        seen = Seen(like, like.clone(), like.clone(), torch.zeros(len(y), 2), torch.zeros(()), len(y))
+        seen = StepCounts(like, like.clone(), like.clone(), torch.zeros(len(y), 2), torch.zeros(()), len(y))
         combine(ensemble, seen, Batch(x, y, 4), rank)
 
     together(len(made), placement, act)

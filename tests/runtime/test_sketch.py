@@ -26,7 +26,14 @@ from swc_runtime.measure.probe import (
     sum_gradients,
 )
 from swc_runtime.measure.similarity import Cosine, common_block, cosines
-from swc_runtime.measure.sketch import Folder, Sketch, cluster_blocks, fold_table, statistics_bytes, with_sketch_error
+from swc_runtime.measure.sketch import (
+    ClusterFolding,
+    Sketch,
+    cluster_blocks,
+    fold_table,
+    statistics_bytes,
+    with_sketch_error,
+)
 
 CPU = torch.device("cpu")
 FEW = Sketch(1, 64)
@@ -35,7 +42,7 @@ SHAPES = {"small": (3, 2, 3, 3), "tall": (7, 2, 3, 3), "wide": (4, 6, 3, 3), "la
 
 
 def folder_of(shapes, sketch=FEW):
-    return Folder.of([tuple(shapes)], shapes, sketch, CPU)
+    return ClusterFolding.of([tuple(shapes)], shapes, sketch, CPU)
 
 
 def dense(shape, sketch, dtype=torch.float64):
@@ -80,7 +87,7 @@ def test_the_blocks_of_a_layer_are_what_it_has_in_common_with_another():
 
 def test_linear_layers_and_other_kernels_have_tables_of_their_own():
     shapes = {"a": (15, 13), "b": (14, 17), "c": (16, 12, 1, 1), "d": (13, 14, 1, 1)}
-    folder = Folder.of([("a", "b"), ("c", "d")], shapes, FEW, CPU)
+    folder = ClusterFolding.of([("a", "b"), ("c", "d")], shapes, FEW, CPU)
     for name, shape in shapes.items():
         layer, (block,) = random_layer(shape), folder.blocks[name]
         expected = dense(block, FEW) @ layer[: block[0], : block[1]].flatten()
@@ -259,7 +266,7 @@ def test_the_memory_is_what_is_said(real):
     shapes, clusters = shapes_of(ensemble.program), clusters_of(ensemble.program)
     kept = sum(groups.numel() * groups.element_size() for groups in sums.groups.values())
     assert statistics_bytes(clusters, shapes, 8, None) == kept
-    folder = Folder.of(clusters, shapes, Sketch(1, 512), CPU)
+    folder = ClusterFolding.of(clusters, shapes, Sketch(1, 512), CPU)
     one = [sketch for layer in shapes for sketch in folder.fold(layer, torch.zeros(shapes[layer])).values()]
     tables = sum(table.numel() * table.element_size() for table in folder.tables.values())
     sketches = 8 * sum(sketch.numel() * sketch.element_size() for sketch in one)

@@ -11,7 +11,7 @@ from swc_runtime.evaluate.cost import multiply_adds
 from swc_runtime.models import build_model
 from swc_runtime.precision import choose_arithmetic
 from swc_runtime.training.channel_search import (
-    Group,
+    ChannelGroup,
     Measures,
     OutOfReachError,
     Slimmer,
@@ -40,19 +40,19 @@ def linear(weights: tuple[float, ...]) -> Measures:
 
 
 def test_groups_follow_the_sums() -> None:
-    assert groups_of(WIDE)[:3] == (Group((0,), 2), Group((1,), 3), Group((2,), 3))
-    assert groups_of((16, 16, 4))[:2] == (Group((0, 1), 2), Group((2,), 1))
+    assert groups_of(WIDE)[:3] == (ChannelGroup((0,), 2), ChannelGroup((1,), 3), ChannelGroup((2,), 3))
+    assert groups_of((16, 16, 4))[:2] == (ChannelGroup((0, 1), 2), ChannelGroup((2,), 1))
 
 
 def test_a_cut_takes_a_step_and_leaves_something() -> None:
-    assert cut(WIDE, Group((2,), 3)) == (16, 24, 21, 32, 32, 64, 64)
-    assert cut((16, 16, 4), Group((0, 1), 2)) == (14, 14, 4)
-    assert cut((2, 2, 4), Group((0, 1), 2)) is None
+    assert cut(WIDE, ChannelGroup((2,), 3)) == (16, 24, 21, 32, 32, 64, 64)
+    assert cut((16, 16, 4), ChannelGroup((0, 1), 2)) == (14, 14, 4)
+    assert cut((2, 2, 4), ChannelGroup((0, 1), 2)) is None
 
 
 def test_a_cut_keeps_the_shortcut_of_the_first_stage() -> None:
-    assert cut((16, 18, 4), Group((1,), 2)) == (16, 15, 4)
-    assert cut((2, 1, 4), Group((0,), 1)) is None
+    assert cut((16, 18, 4), ChannelGroup((1,), 2)) == (16, 15, 4)
+    assert cut((2, 1, 4), ChannelGroup((0,), 1)) is None
 
 
 def test_the_search_cuts_what_matters_least() -> None:

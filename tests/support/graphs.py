@@ -10,7 +10,7 @@ from swc.compiler.ir.graph import (
     Graph,
     Layer,
     Level,
-    Member,
+    MemberNode,
     Piece,
     Private,
     Slot,
@@ -58,7 +58,9 @@ def small_graph(tied: bool = True, revision: int = 0) -> Graph:
         ensemble="small",
         revision=revision,
         phase="main",
-        members=tuple(Member(name, ModelSource("python", "nets:net", (("size", name),))) for name in ("wide", "thin")),
+        members=tuple(
+            MemberNode(name, ModelSource("python", "nets:net", (("size", name),))) for name in ("wide", "thin")
+        ),
         layers=layers,
         private=(Private("wide", "head.weight", (10, 8), "head"), Private("thin", "head.weight", (10, 8), "head")),
         clusters=(
@@ -112,7 +114,7 @@ def striped_graph(depths: dict[str, int], num_clusters: int, revision: int = 0, 
     clusters = tuple(Cluster(f"c{n}", 0, key, tuple(ids)) for n, (key, ids) in enumerate(groups.items()))
     return evolve(
         small_graph(revision=revision),
-        members=tuple(Member(name, ModelSource("family", "wrn")) for name in depths),
+        members=tuple(MemberNode(name, ModelSource("family", "wrn")) for name in depths),
         layers=layers,
         clusters=clusters,
         levels=(), banks=(), coefficients=(), slots=(), weights=(), private=(),

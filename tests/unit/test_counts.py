@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from attrs import evolve
-from swc.compiler.ir.counts import Composed, Counts, Row, composed, count, discarded, rows
+from swc.compiler.ir.counts import ComposedCounts, Counts, Row, composed, count, discarded, rows
 from swc.compiler.ir.graph import Graph, Tensor, Weight
 from swc.compiler.ir.verify import verify
 from swc.compiler.ir.view import view
@@ -52,11 +52,11 @@ def cropped() -> Graph:
 
 
 def test_composed_weights_by_hand() -> None:
-    assert composed(small_graph()) == Composed(weight_scalars=1728, gradient_scalars=1440)  # those of `wide`
-    assert composed(cropped()) == Composed(1728 - 306, 864 + 270)  # the scaled weight's wait for its tensors
+    assert composed(small_graph()) == ComposedCounts(weight_scalars=1728, gradient_scalars=1440)  # those of `wide`
+    assert composed(cropped()) == ComposedCounts(1728 - 306, 864 + 270)  # the scaled weight's wait for its tensors
     graph = small_graph()
     stored = tuple(Weight(layer.id, Stored(layer.id, layer.shape)) for layer in graph.layers)
-    assert composed(evolve(graph, weights=stored)) == Composed(0, 1728)
+    assert composed(evolve(graph, weights=stored)) == ComposedCounts(0, 1728)
 
 
 def test_what_a_crop_throws_away() -> None:

@@ -49,7 +49,7 @@ def test_facts_are_written_so_that_they_are_read_back(data: str) -> None:
     from swc.language.syntax.unparse import print_tree
 
     facts = facts_of(data)
-    ensemble = tree.Ensemble(name_node("a"), None, (data_item(facts),), NOWHERE)
+    ensemble = tree.EnsembleDefinition(name_node("a"), None, (data_item(facts),), NOWHERE)
     again = print_tree(tree.File((ensemble,), NOWHERE)).splitlines()[1].removeprefix("  data ")
     assert facts_of(again) == facts
 

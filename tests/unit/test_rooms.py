@@ -99,3 +99,55 @@ def test_algorithms_are_explained_where_they_stand(folder: str) -> None:
 
 def test_an_order_to_a_tool_is_no_comment() -> None:
     assert comments("a = 1  # scalars\nimport b  # noqa: E402\nc = '# no comment'\n") == 1
+
+
+PARTICIPLES = {
+    "Asked",
+    "Found",
+    "Given",
+    "Kept",
+    "Seen",
+    "Told",
+    "Tried",
+    "Wanted",
+    "Written",
+}  # which say nothing as names
+
+
+def public_types(text: str) -> Iterator[tuple[str, bool]]:
+    """The classes of a module, and its names for types; whether each is a class."""
+    for node in ast.parse(text).body:
+        if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+            yield node.name, True
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Subscript | ast.BinOp):
+            yield from ((name.id, False) for name in node.targets if isinstance(name, ast.Name) and name.id.istitle())
+
+
+def meanings(texts: dict[str, str]) -> dict[str, list[str]]:
+    """The modules in which a name of a class has another meaning: a second class, or a name for other types."""
+    where: dict[str, list[str]] = {}
+    classes: set[str] = set()
+    for module, text in texts.items():
+        for name, is_class in public_types(text):
+            where.setdefault(name, []).append(module)
+            classes |= {name} if is_class else set()
+    return {name: modules for name, modules in where.items() if name in classes and len(modules) > 1}
+
+
+def test_a_class_name_has_one_meaning() -> None:
+    assert meanings({name: path.read_text("utf-8") for name, path in MODULES.items()}) == {}
+
+
+def test_a_second_meaning_shows() -> None:
+    texts = {
+        "a": "class Batch: ...\n",
+        "b": "Batch = tuple[int, int]\n",
+        "c": "class _Own: ...\n",
+        "d": "class _Own: ...\n",
+    }
+    assert meanings(texts) == {"Batch": ["a", "b"]}
+
+
+def test_classes_are_named_by_nouns() -> None:
+    named = {name for path in MODULES.values() for name, _ in public_types(path.read_text("utf-8"))}
+    assert named & PARTICIPLES == set()

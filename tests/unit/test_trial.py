@@ -7,7 +7,7 @@ import pytest
 import torch
 from swc.compiler.frontend import LayerTable
 from swc.compiler.frontend.costs import multiply_adds_of
-from swc.compiler.frontend.examine import PAST, Asked, batches, examine
+from swc.compiler.frontend.examine import PAST, TrialBatch, batches, examine
 from swc.diagnostics import Diagnostic, DiagnosticError
 from swc.diagnostics.catalogue.trying import TRYING
 from swc.program.datasets import DATASETS
@@ -133,8 +133,12 @@ def test_trying_leaves_the_generators_alone() -> None:
 def test_the_batches_that_are_asked_for_are_those_of_a_run() -> None:
     recipe = Recipe("r", batch=128, norm_batch=50)
     asked = batches(recipe, DIGITS, is_dear=False)
-    assert asked[0] == Asked(2, "training")
+    assert asked[0] == TrialBatch(2, "training")
     # 1437 = 11 * 128 + 29 and 128 = 50 + 50 + 28; of the test images 360 = 2 * 128 + 104
     assert {one.num_images for one in asked if one.mode == "training"} == {2, 28, 29, 50}
     assert {one.num_images for one in asked if one.mode == "eval"} == {1, 2, 104, 128}
-    assert batches(recipe, DIGITS, is_dear=True) == (Asked(2, "training"), Asked(1, "eval"), Asked(2, "eval"))
+    assert batches(recipe, DIGITS, is_dear=True) == (
+        TrialBatch(2, "training"),
+        TrialBatch(1, "eval"),
+        TrialBatch(2, "eval"),
+    )

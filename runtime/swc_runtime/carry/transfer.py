@@ -38,7 +38,7 @@ class Residual:
 
 
 @frozen(eq=False)
-class Carried:
+class TransferResult:
     """An ensemble of the next program, its optimiser's state, and per bank what the fit could not keep."""
 
     ensemble: Ensemble
@@ -112,7 +112,7 @@ def _device(ensemble: Ensemble) -> torch.device:
     return next(ensemble.parameters()).device
 
 
-def carry_weights(ensemble: Ensemble, state: OptimiserState, program: Program) -> Carried:
+def carry_weights(ensemble: Ensemble, state: OptimiserState, program: Program) -> TransferResult:
     """Fit what every layer weighs and how it moves into the banks of another sharing graph.
 
     Velocities are lifted to the weights as A m_T + m_A T before they are fitted; other state of what is fitted begins
@@ -129,7 +129,7 @@ def carry_weights(ensemble: Ensemble, state: OptimiserState, program: Program) -
     tensors = _fit_tensors(program, weights) | _kept(ensemble.program, program, list(ensemble.tensors))
     made = _assembled(ensemble, program, members, [f.now for f in fits], tensors)
     carried = {row.name: _carried_row(row, ensemble, state, made, fits) for row in state.rows}
-    return Carried(made, OptimiserState(state.rows, carried), tuple(f.residual for f in fits))
+    return TransferResult(made, OptimiserState(state.rows, carried), tuple(f.residual for f in fits))
 
 
 def _carried_row(

@@ -20,7 +20,7 @@ from swc_runtime.data.keys import Hashes, Integers
 from swc_runtime.data.shares import SMALLEST, WHOLE, Deal
 from swc_runtime.data.splits import Split
 
-Batch = tuple[Tensor, Tensor]
+LabelledImages = tuple[Tensor, Tensor]
 
 
 def num_batches(num_images: int, batch: int) -> int:
@@ -41,7 +41,7 @@ def epoch_batches(  # noqa: PLR0913 - the eight values are what a batch is a fun
     train: bool = True,
     device: torch.device | str = "cpu",
     deal: Deal = WHOLE,
-) -> Iterator[Batch]:
+) -> Iterator[LabelledImages]:
     """The batches of one epoch from `start_step` on: images float32 [B, C, H, W], labels int64 [B].
 
     `train` shuffles and augments; without it the same images come in the order of the files, as they are. ValueError
@@ -56,7 +56,7 @@ def epoch_batches(  # noqa: PLR0913 - the eight values are what a batch is a fun
         yield _training_batch(split, samples, augmentation if train else None, (seed, phase, epoch), device)
 
 
-def test_batches(split: Split, batch: int, device: torch.device | str = "cpu") -> Iterator[Batch]:
+def test_batches(split: Split, batch: int, device: torch.device | str = "cpu") -> Iterator[LabelledImages]:
     """Every image once, in order, normalised: images float32 [B, C, H, W], labels int64 [B]."""
     for start in range(0, len(split), batch):
         samples = np.arange(start, min(start + batch, len(split)), dtype=np.int64)
@@ -75,7 +75,7 @@ def _training_batch(
     augmentation: Augmentation | None,
     place: tuple[int, int, int],
     device: torch.device | str,
-) -> Batch:
+) -> LabelledImages:
     def draw(purpose: int) -> Hashes:
         return keys.hashes(keys.base_of(*place, purpose), samples)
 

@@ -26,7 +26,7 @@ SHARE = 4  # of so many cores one decodes beside training
 
 
 @frozen
-class Folder:
+class ImageFolder:
     """A folder of images and the names, sizes and times of its files, in one line."""
 
     path: str
@@ -83,18 +83,18 @@ def _wrong_with_head(path: str) -> str:
         return str(error)
 
 
-def _folders(dataset: Dataset) -> list[tuple[FolderSplit, Folder]]:
+def _folders(dataset: Dataset) -> list[tuple[FolderSplit, ImageFolder]]:
     """The folders that hold the images of a data set; none where it is held in memory."""
     splits = [split for split in (dataset.train, dataset.test) if isinstance(split, FolderSplit)]
     return [(split, folder) for split in splits for folder in _folders_of(split.files)]
 
 
-def _folders_of(files: Iterable[str]) -> list[Folder]:
+def _folders_of(files: Iterable[str]) -> list[ImageFolder]:
     inside: dict[Path, list[Path]] = {}
     for file in map(Path, files):
         inside.setdefault(file.parent, []).append(file)
     return [
-        Folder(str(path.resolve()), tuple(map(str, paths)), digest("\n".join(map(_stamp, sorted(paths)))))
+        ImageFolder(str(path.resolve()), tuple(map(str, paths)), digest("\n".join(map(_stamp, sorted(paths)))))
         for path, paths in inside.items()
     ]
 
@@ -114,7 +114,7 @@ class PixelCheck:
     Nobody waits for the threads when the process ends; what they have not come to is unknown the next time.
     """
 
-    todo: list[tuple[FolderSplit, Folder]]
+    todo: list[tuple[FolderSplit, ImageFolder]]
     _lock: Lock = field(factory=Lock)
     _stopped: Event = field(factory=Event)
     _errors: list[DiagnosticError] = field(factory=list)
@@ -162,6 +162,6 @@ class PixelCheck:
                 return
             folder.remember()
 
-    def _next(self) -> tuple[FolderSplit, Folder] | None:
+    def _next(self) -> tuple[FolderSplit, ImageFolder] | None:
         with self._lock:
             return self.todo.pop(0) if self.todo and not self._errors else None

@@ -31,7 +31,7 @@ MOST_MEMBERS = 12  # of which all subsets are looked at
 
 
 @frozen
-class Choice:
+class SubsetChoice:
     """A subset of the members by number, what an image costs, and how good it was on the calibration split."""
 
     members: Subset
@@ -59,7 +59,7 @@ class AnytimePredictor:
     ```
     """
 
-    def __init__(self, ensemble: Ensemble, choices: Iterable[Choice], arithmetic: Arithmetic) -> None:
+    def __init__(self, ensemble: Ensemble, choices: Iterable[SubsetChoice], arithmetic: Arithmetic) -> None:
         """`choices` must hold every single member; ValueError where one is missing."""
         self.ensemble, self.arithmetic = ensemble, arithmetic
         self.choices = tuple(choices)
@@ -87,7 +87,9 @@ class AnytimePredictor:
             mean = together(probabilities, subset)
             cost = subset_cost(ensemble.program, subset, costs)
             choices.append(
-                Choice(subset, cost.milliseconds or 0.0, cost.multiply_adds, top1(mean, labels), nll(mean, labels))
+                SubsetChoice(
+                    subset, cost.milliseconds or 0.0, cost.multiply_adds, top1(mean, labels), nll(mean, labels)
+                )
             )
         return cls(ensemble, choices, arithmetic)
 
@@ -109,7 +111,7 @@ class AnytimePredictor:
         """Leave the ensemble as it was."""
         self._inside.close()
 
-    def best(self, *, milliseconds: float | None = None, multiply_adds: int | None = None) -> Choice:
+    def best(self, *, milliseconds: float | None = None, multiply_adds: int | None = None) -> SubsetChoice:
         """The subset with the best accuracy whose image costs no more (None: no limit), of equals the cheapest.
 
         ValueError where even the cheapest member costs more.

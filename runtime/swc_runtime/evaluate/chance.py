@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from swc_runtime.data import keys
 
-Run = Callable[[Tensor], Tensor]
+_Run = Callable[[Tensor], Tensor]
 
 FEWEST = 3  # images with which it can be seen whether an output depends on the others
 SEEDS = (1, 2)
@@ -42,7 +42,7 @@ class Dependence:
         return self.is_repeatable and not self.is_random and not self.depends_on_batch
 
 
-def dependence(run: Run, images: Tensor, tolerance: float) -> Dependence:
+def dependence(run: _Run, images: Tensor, tolerance: float) -> Dependence:
     """Ask for some images several times, and for a part of them; `run` gives outputs with the images along one axis.
 
     Outputs are the same where they differ by `tolerance` of the largest at most. What draws is random, also where the

@@ -16,7 +16,7 @@ BELOW_ONE = 1.0 - 2.0**-24
 
 
 @frozen
-class Evaluation:
+class EnsembleScores:
     """The scores of each member, in order, and of the ensemble: the mean of the members' softmax."""
 
     members: tuple[Scores, ...]
@@ -39,10 +39,10 @@ def score(probabilities_NC: Tensor, labels_N: Tensor) -> Scores:
     )
 
 
-def score_ensemble(probabilities_MNC: Tensor, labels_N: Tensor) -> Evaluation:
+def score_ensemble(probabilities_MNC: Tensor, labels_N: Tensor) -> EnsembleScores:
     """Scores of the members and of their mean. Source: paper, section 4."""
     members = tuple(score(probabilities_NC, labels_N) for probabilities_NC in probabilities_MNC)
-    return Evaluation(members, score(probabilities_MNC.double().mean(0), labels_N))
+    return EnsembleScores(members, score(probabilities_MNC.double().mean(0), labels_N))
 
 
 def top1(probabilities_NC: Tensor, labels_N: Tensor) -> float:

@@ -1,6 +1,6 @@
 """Predictions of an ensemble over a split, and their scores.
 
-Takes an ensemble and batches; gives probabilities, or `Evaluation`. Guarantees: weights are composed once; members
+Takes an ensemble and batches; gives probabilities, or `EnsembleScores`. Guarantees: weights are composed once; members
 are in eval mode and afterwards in the mode they were in; nothing of the ensemble changes, nor do random numbers drawn
 afterwards; a member that draws some itself draws the same for the same batch, whichever process asks it.
 Suffixes: M members, N images, B images of a batch, C classes.
@@ -17,7 +17,7 @@ from torch import Tensor
 
 from swc_runtime.ensemble import Ensemble, Network
 from swc_runtime.evaluate.chance import Dependence, buffers_kept, dependence
-from swc_runtime.evaluate.metrics import Evaluation, score_ensemble
+from swc_runtime.evaluate.metrics import EnsembleScores, score_ensemble
 from swc_runtime.finite import check_predictions
 from swc_runtime.members.seeds import derived_seed, seed_of
 from swc_runtime.precision import Arithmetic, laid_out
@@ -29,7 +29,7 @@ ROUNDING, ROUNDING_TO_BFLOAT16 = 1e-3, 5e-2  # how far batches of other sizes ma
 
 def evaluate(
     ensemble: Ensemble, batches: Iterable[tuple[Tensor, Tensor]], arithmetic: Arithmetic, ranks: Ranks = ALONE
-) -> Evaluation:
+) -> EnsembleScores:
     """Scores of every member and of the ensemble on batches (images [B, C, H, W], labels [B]).
 
     With several ranks each is given all batches, predicts some of them, or with its members, and has the scores of all.

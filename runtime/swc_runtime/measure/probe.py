@@ -23,14 +23,14 @@ from torch import Tensor
 
 from swc_runtime.ensemble import Ensemble
 from swc_runtime.finite import check_gradients
-from swc_runtime.measure.similarity import Cosine, Shape, common_block, cosines, cosines_on
-from swc_runtime.measure.sketch import Folder, Sketch, Sketches, is_folded, with_sketch_error
+from swc_runtime.measure.similarity import Cosine, _Shape, common_block, cosines, cosines_on
+from swc_runtime.measure.sketch import ClusterFolding, Sketch, Sketches, is_folded, with_sketch_error
 from swc_runtime.members.seeds import derived_seed, seed_of
 from swc_runtime.ranks.ranks import ALONE, Ranks
 
 Batches = Iterable[tuple[Tensor, Tensor]]
-Progress = Callable[[int], None]
-Context = Callable[[], AbstractContextManager[object]]
+_Progress = Callable[[int], None]
+_Context = Callable[[], AbstractContextManager[object]]
 Leaves = tuple[Tensor, ...]  # composed weights, as leaves of the members' graphs
 
 NUM_GROUPS = 8
@@ -58,8 +58,8 @@ def measure_clusters(
     batches: Batches,
     *,
     groups: int = NUM_GROUPS,
-    progress: Progress | None = None,
-    context: Context = nullcontext,
+    progress: _Progress | None = None,
+    context: _Context = nullcontext,
     ranks: Ranks = ALONE,
 ) -> tuple[ClusterFeedback, GradientSums]:
     """Cluster similarity over one pass: the cosine of every two layers' summed dL/dW inside one cluster.
@@ -78,8 +78,8 @@ def sum_gradients(
     batches: Batches,
     *,
     groups: int = NUM_GROUPS,
-    progress: Progress | None = None,
-    context: Context = nullcontext,
+    progress: _Progress | None = None,
+    context: _Context = nullcontext,
     ranks: Ranks = ALONE,
 ) -> GradientSums:
     """Sum dL/dW of each composed weight over the batches, apart by group.
@@ -134,7 +134,7 @@ def _over_ranks(num_images: int, ranks: Ranks) -> int:
 
 
 def _passes(
-    ensemble: Ensemble, batches: Batches, progress: Progress | None, context: Context
+    ensemble: Ensemble, batches: Batches, progress: _Progress | None, context: _Context
 ) -> Iterator[tuple[Leaves, int]]:
     """Run each batch forward and backward; give the composed weights and the number of images.
 
@@ -179,7 +179,7 @@ def _measuring(ensemble: Ensemble) -> Iterator[Leaves]:
             module.training = training
 
 
-def _run_members(ensemble: Ensemble, leaves: Leaves, images: Tensor, labels: Tensor, context: Context) -> None:
+def _run_members(ensemble: Ensemble, leaves: Leaves, images: Tensor, labels: Tensor, context: _Context) -> None:
     program = ensemble.program
     smoothing = program.training.recipe.label_smoothing if program.training else 0.0
     for network in ensemble.networks:
@@ -216,8 +216,8 @@ def sketch_clusters(
     sketch: Sketch,
     *,
     groups: int = NUM_GROUPS,
-    progress: Progress | None = None,
-    context: Context = nullcontext,
+    progress: _Progress | None = None,
+    context: _Context = nullcontext,
     ranks: Ranks = ALONE,
 ) -> ClusterFeedback:
     """`measure_clusters` in little memory: sketches of the groups' sums in place of the sums.
@@ -228,7 +228,7 @@ def sketch_clusters(
     program = ensemble.program
     shapes = shapes_of(program)
     layers = [weight.layer for weight in ensemble.weights]
-    folder = Folder.of(clusters_of(program), shapes, sketch, next(ensemble.parameters()).device)
+    folder = ClusterFolding.of(clusters_of(program), shapes, sketch, next(ensemble.parameters()).device)
     kept: list[Sketches] = []
     loud = torch.zeros(len(shapes), device=ranks.device)
     num_images = 0
@@ -252,7 +252,7 @@ def _loud(shapes: Iterable[str], layers: Sequence[str], sums: Sequence[Tensor]) 
     return torch.stack([heard[layer].any() if layer in heard else missing for layer in shapes])
 
 
-def _added_up(folder: Folder, kept: Sequence[Sketches], ensemble: Ensemble, ranks: Ranks) -> Sketches:
+def _added_up(folder: ClusterFolding, kept: Sequence[Sketches], ensemble: Ensemble, ranks: Ranks) -> Sketches:
     """Per layer and block the groups' sketches [G, M] over all ranks."""
     like = next(ensemble.parameters()).detach()
     sketches: Sketches = {}
@@ -275,7 +275,7 @@ def _sketched(program: Program, buckets: int, sketches: Sketches, silent: Sequen
     for layers in clusters_of(program):
         heard = [layer for layer in layers if layer not in silent]
 
-        def block(n: int, common: Shape, heard: list[str] = heard) -> Tensor:
+        def block(n: int, common: _Shape, heard: list[str] = heard) -> Tensor:
             return sketches[heard[n], common]
 
         own = [shapes[layer] for layer in heard]
@@ -286,7 +286,7 @@ def _sketched(program: Program, buckets: int, sketches: Sketches, silent: Sequen
 
 
 def _runs(
-    ensemble: Ensemble, batches: Batches, sketch: Sketch, groups: int, progress: Progress | None, context: Context
+    ensemble: Ensemble, batches: Batches, sketch: Sketch, groups: int, progress: _Progress | None, context: _Context
 ) -> Iterator[tuple[list[Tensor], int]]:
     """Per group of batches the sums of its dL/dW, in program order, and the number of its images."""
     leaves: Leaves | None = None
@@ -304,7 +304,7 @@ def _named(ids: Sequence[str], found: Iterable[Cosine]) -> list[Similarity]:
     return [Similarity(ids[c.first], ids[c.second], c.value, c.error) for c in found]
 
 
-def shapes_of(program: Program) -> dict[str, Shape]:
+def shapes_of(program: Program) -> dict[str, _Shape]:
     """The shape of each composed weight by layer id, in program order."""
     return {weight.layer: weight.shape for weight in program.weights}
 
@@ -325,8 +325,8 @@ def measure_coefficients(
     batches: Batches,
     *,
     groups: int = NUM_GROUPS,
-    progress: Progress | None = None,
-    context: Context = nullcontext,
+    progress: _Progress | None = None,
+    context: _Context = nullcontext,
     ranks: Ranks = ALONE,
 ) -> CoefficientFeedback:
     """Coefficient similarity over one pass: the cosine of summed dL/dalpha of every two slots that share a vector.
@@ -355,7 +355,7 @@ def _tied(program: Program) -> list[list[str]]:
 
 
 def _sum_slots(
-    ensemble: Ensemble, batches: Batches, groups: int, progress: Progress | None, context: Context, ranks: Ranks
+    ensemble: Ensemble, batches: Batches, groups: int, progress: _Progress | None, context: _Context, ranks: Ranks
 ) -> tuple[dict[str, Tensor], int]:
     """Per slot its summed dL/dalpha [groups, templates] in float64, and the number of images."""
     plan = ensemble.plan

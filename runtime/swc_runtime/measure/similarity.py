@@ -17,8 +17,8 @@ from attrs import frozen
 from swc.program.feedback import UNKNOWN_ERROR
 from torch import Tensor
 
-Shape = tuple[int, ...]
-Block = Callable[[int, Shape], Tensor]  # a layer's number and a common block's shape -> its groups there [G, n...]
+_Shape = tuple[int, ...]
+_Block = Callable[[int, _Shape], Tensor]  # a layer's number and a common block's shape -> its groups there [G, n...]
 
 CHUNK = 1 << 22  # scalars held in float64 at a time
 UNKNOWN = UNKNOWN_ERROR
@@ -66,7 +66,7 @@ def cosines(sums: Sequence[Tensor]) -> list[Cosine]:
     return cosines_on([tuple(one.shape[1:]) for one in sums], lambda n, common: _cut(sums[n], common))
 
 
-def cosines_on(shapes: Sequence[Shape], block: Block) -> list[Cosine]:
+def cosines_on(shapes: Sequence[_Shape], block: _Block) -> list[Cosine]:
     """`cosines` of layers of these shapes, of which `block` gives what stands for them on a common block."""
     distinct = sorted(set(shapes))
     places = {shape: [n for n, own in enumerate(shapes) if own == shape] for shape in distinct}
@@ -77,16 +77,16 @@ def cosines_on(shapes: Sequence[Shape], block: Block) -> list[Cosine]:
     return sorted(found, key=lambda c: (c.first, c.second))
 
 
-def common_block(first: Shape, second: Shape) -> Shape:
+def common_block(first: _Shape, second: _Shape) -> _Shape:
     """The shape of the top-left block that two layers have in common; ValueError unless they have as many axes."""
     return tuple(min(pair) for pair in zip(first, second, strict=True))
 
 
-def _cut(layer: Tensor, common: Shape) -> Tensor:
+def _cut(layer: Tensor, common: _Shape) -> Tensor:
     return layer[(slice(None), *(slice(size) for size in common))]
 
 
-def _between(common: Shape, block: Block, first: list[int], second: list[int]) -> list[Cosine]:
+def _between(common: _Shape, block: _Block, first: list[int], second: list[int]) -> list[Cosine]:
     if first is second and len(first) < 2:
         return []
     left = [block(n, common) for n in first]
@@ -117,7 +117,7 @@ def _dots_of(left: list[Tensor], right: list[Tensor]) -> tuple[Dots, Dots, Dots]
     return both, _at(own, 1), _at(other, 0)
 
 
-def _runs(common: Shape, width: int) -> Iterator[tuple[int, int]]:
+def _runs(common: _Shape, width: int) -> Iterator[tuple[int, int]]:
     """Cut the first axis so that a run of all stacked layers stays within a chunk."""
     per_row = max(1, torch.Size(common[1:]).numel() * width)
     step = max(1, CHUNK // per_row)

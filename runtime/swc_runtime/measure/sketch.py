@@ -25,10 +25,10 @@ from attrs import evolve, frozen
 from torch import Tensor
 
 from swc_runtime.data import keys
-from swc_runtime.measure.similarity import UNKNOWN, Cosine, Shape, common_block
+from swc_runtime.measure.similarity import UNKNOWN, Cosine, _Shape, common_block
 
 BUCKETS = 4096
-Sketches = dict[tuple[str, Shape], Tensor]  # of a layer (id) on a block: [M] buckets, or [n] numbers as they are
+Sketches = dict[tuple[str, _Shape], Tensor]  # of a layer (id) on a block: [M] buckets, or [n] numbers as they are
 
 
 @frozen
@@ -49,7 +49,7 @@ class Sketch:
 
 
 @frozen(eq=False)
-class Folder:
+class ClusterFolding:
     """Folds the layers of some clusters.
 
     `blocks` [layer id] are the blocks to keep. `tables` [block] holds for each number of a block that is folded, in the
@@ -57,13 +57,13 @@ class Folder:
     """
 
     buckets: int
-    blocks: Mapping[str, tuple[Shape, ...]]
-    tables: Mapping[Shape, Tensor]
+    blocks: Mapping[str, tuple[_Shape, ...]]
+    tables: Mapping[_Shape, Tensor]
 
     @classmethod
     def of(
-        cls, clusters: Iterable[Sequence[str]], shapes: Mapping[str, Shape], sketch: Sketch, device: torch.device
-    ) -> Folder:
+        cls, clusters: Iterable[Sequence[str]], shapes: Mapping[str, _Shape], sketch: Sketch, device: torch.device
+    ) -> ClusterFolding:
         """Settle what is folded where."""
         blocks = {layer: found for cluster in clusters for layer, found in cluster_blocks(cluster, shapes).items()}
         folded = _folded_blocks(blocks.values(), sketch.buckets)
@@ -76,15 +76,15 @@ class Folder:
         blocks = self.blocks.get(layer, ())
         return {(layer, block): self._kept(block, values[: block[0], ..., : block[1]].flatten()) for block in blocks}
 
-    def places(self) -> list[tuple[str, Shape]]:
+    def places(self) -> list[tuple[str, _Shape]]:
         """Every layer with every block that is kept of it."""
         return [(layer, block) for layer, blocks in self.blocks.items() for block in blocks]
 
-    def width(self, block: Shape) -> int:
+    def width(self, block: _Shape) -> int:
         """How many numbers are kept of a block."""
         return self.buckets if block in self.tables else prod(block)
 
-    def _kept(self, block: Shape, values: Tensor) -> Tensor:
+    def _kept(self, block: _Shape, values: Tensor) -> Tensor:
         if block not in self.tables:
             return values.clone()  # which may be a view of the whole gradient
         signed = values.new_zeros(2 * self.buckets).index_add_(0, self.tables[block], values)
@@ -102,21 +102,21 @@ def fold_table(size: int, sketch: Sketch) -> Tensor:
     return torch.from_numpy(table)
 
 
-def cluster_blocks(cluster: Sequence[str], shapes: Mapping[str, Shape]) -> dict[str, tuple[Shape, ...]]:
+def cluster_blocks(cluster: Sequence[str], shapes: Mapping[str, _Shape]) -> dict[str, tuple[_Shape, ...]]:
     """Per layer of a cluster the distinct blocks it has in common with another one, smaller ones first."""
-    found: dict[str, set[Shape]] = {layer: set() for layer in cluster}
+    found: dict[str, set[_Shape]] = {layer: set() for layer in cluster}
     for first, second in product(cluster, repeat=2):
         if first != second:
             found[first].add(common_block(shapes[first], shapes[second]))
     return {layer: tuple(sorted(blocks, key=lambda block: (prod(block), block))) for layer, blocks in found.items()}
 
 
-def is_folded(block: Shape, buckets: int) -> bool:
+def is_folded(block: _Shape, buckets: int) -> bool:
     """Whether a block has more numbers than a sketch."""
     return prod(block) > buckets
 
 
-def _folded_blocks(layers: Iterable[tuple[Shape, ...]], buckets: int) -> list[Shape]:
+def _folded_blocks(layers: Iterable[tuple[_Shape, ...]], buckets: int) -> list[_Shape]:
     return sorted({block for blocks in layers for block in blocks if is_folded(block, buckets)})
 
 
@@ -127,7 +127,7 @@ def with_sketch_error(cosine: Cosine, buckets: int) -> Cosine:
 
 
 def statistics_bytes(
-    clusters: Iterable[Sequence[str]], shapes: Mapping[str, Shape], groups: int, buckets: int | None, width: int = 4
+    clusters: Iterable[Sequence[str]], shapes: Mapping[str, _Shape], groups: int, buckets: int | None, width: int = 4
 ) -> int:
     """The memory that cluster similarity keeps over its pass, for scalars of `width` bytes.
 

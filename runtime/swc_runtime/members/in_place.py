@@ -14,17 +14,17 @@ from swc.diagnostics import DiagnosticError
 from swc.diagnostics.catalogue.disturbing import ImagesChanged, WeightsChanged
 from torch import Tensor
 
-Run = Callable[[Tensor], Tensor]
-Kind = tuple[str, bool]  # a member's name, and whether it is in training mode
+Forward = Callable[[Tensor], Tensor]
+MemberMode = tuple[str, bool]  # a member's name, and whether it is in training mode
 
 
 class Readers:
     """What is known of the members: who changes the images that it is given."""
 
     def __init__(self) -> None:
-        self._changes: dict[Kind, bool] = {}
+        self._changes: dict[MemberMode, bool] = {}
 
-    def run(self, kind: Kind, run: Run, images: Tensor, weights: Mapping[str, Tensor]) -> Tensor:
+    def run(self, kind: MemberMode, run: Forward, images: Tensor, weights: Mapping[str, Tensor]) -> Tensor:
         """The outputs of a member for images [B, C, H, W]; `weights` are the composed ones it reads, by layer.
 
         DiagnosticError where it changed a weight, or the images though it had not done so before.
@@ -38,7 +38,7 @@ class Readers:
             raise DiagnosticError(WeightsChanged(member=kind[0], layers=changed))
         return logits
 
-    def _run(self, kind: Kind, run: Run, images: Tensor) -> Tensor:
+    def _run(self, kind: MemberMode, run: Forward, images: Tensor) -> Tensor:
         if self._changes.get(kind, True):
             own = images.clone()
             logits = run(own)

@@ -76,7 +76,7 @@ class Bottleneck(nn.Sequential):
         self.add_module("expand", Unit(inner, outputs, 3, stride))
 
 
-class Scale(nn.Module):
+class ScaleBranch(nn.Module):
     """A layer at one scale: its features and new ones, half of them `down` from the finer scale where there is one."""
 
     def __init__(self, width: int, growth: int, scale: int, is_finest: bool) -> None:
@@ -97,13 +97,13 @@ class Scale(nn.Module):
         return torch.cat([x_BCHW, self.down(finer_BCHW), new_BCHW], dim=1)
 
 
-class Layer(nn.Module):
+class MultiScaleLayer(nn.Module):
     """One layer at all scales from `first` on; its input may begin with a finer one, `inputs_from`."""
 
     def __init__(self, width: int, growth: int, inputs_from: int, first: int) -> None:
         super().__init__()
         for scale in range(first, SCALES):
-            self.add_module(f"scale{scale}", Scale(width, growth, scale, is_finest=scale == inputs_from))
+            self.add_module(f"scale{scale}", ScaleBranch(width, growth, scale, is_finest=scale == inputs_from))
         self.num_scales = SCALES - first
 
     def forward(self, features: Sequence[Tensor]) -> tuple[Tensor, ...]:
@@ -113,7 +113,7 @@ class Layer(nn.Module):
         return tuple(scale(*pair) for scale, *pair in zip(self.children(), finer, own, strict=True))
 
 
-class Transition(nn.Module):
+class ScaleReduction(nn.Module):
     """A 1x1 convolution at each scale from `first` on."""
 
     def __init__(self, width: int, reduced: int, first: int) -> None:
@@ -157,10 +157,10 @@ class MSDNet(nn.Module):
         blocks[0].add_module("stem", Stem(image_channels, channels))
         width = channels  # of the features of scale 0, were it still there; the others have 2 and 4 times as many
         for number, (before, first) in enumerate(pairwise((0, *firsts)), start=1):
-            blocks[-1].add_module(f"layer{number}", Layer(width, growth, before, first))
+            blocks[-1].add_module(f"layer{number}", MultiScaleLayer(width, growth, before, first))
             width += growth
             if first > before:
-                blocks[-1].add_module(f"transition{number}", Transition(width, width // 2, first))
+                blocks[-1].add_module(f"transition{number}", ScaleReduction(width, width // 2, first))
                 width //= 2
             if number >= base and (number - base) % step == 0:
                 exits.append(Exit(width * FACTORS[-1], num_classes))

@@ -33,7 +33,7 @@ def convolution(inputs: int, outputs: int, size: int, stride: int = 1, groups: i
     return nn.Conv2d(inputs, outputs, size, stride, padding=size // 2, groups=groups, bias=False)
 
 
-class Block(nn.Module):
+class PreActivationBlock(nn.Module):
     """Two 3x3 convolutions, each after BatchNorm and ReLU; a 1x1 shortcut on the activated input if shapes differ."""
 
     def __init__(self, inputs: int, inner: int, outputs: int, stride: int, conv: Convolution = convolution) -> None:
@@ -130,7 +130,8 @@ def linear(num_classes: int) -> Classifier:
 def _stage(inputs: int, numbers: Sequence[int], stride: int, conv: Convolution) -> nn.Sequential:
     outputs, first, *others = numbers
     return nn.Sequential(
-        Block(inputs, first, outputs, stride, conv), *(Block(outputs, inner, outputs, 1, conv) for inner in others)
+        PreActivationBlock(inputs, first, outputs, stride, conv),
+        *(PreActivationBlock(outputs, inner, outputs, 1, conv) for inner in others),
     )
 
 

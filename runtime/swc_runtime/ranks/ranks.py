@@ -21,7 +21,7 @@ from swc.diagnostics import DiagnosticError
 from swc.diagnostics.catalogue.ranks import RankLost, RanksDisagree
 from torch import Tensor
 
-Placement = Literal["images", "members"]
+WorkDivision = Literal["images", "members"]
 
 PATIENCE = timedelta(hours=2)  # a download or a low-rank fit may take long; a dead process is noticed at once
 
@@ -36,7 +36,7 @@ class Ranks:
     rank: int = 0
     size: int = 1
     device: str = "cpu"
-    placement: Placement = "images"
+    placement: WorkDivision = "images"
 
     @property
     def is_first(self) -> bool:
@@ -121,7 +121,7 @@ def ranks_announced() -> tuple[int, int, int]:
 _VARIABLES = (("RANK", "0"), ("WORLD_SIZE", "1"), ("LOCAL_RANK", "0"))
 
 
-def join_ranks(device: str, placement: Placement = "images") -> Ranks:
+def join_ranks(device: str, placement: WorkDivision = "images") -> Ranks:
     """Meet the other processes, by NCCL on CUDA and Gloo elsewhere; `ALONE` where `torchrun` announced no others."""
     rank, size, _ = ranks_announced()
     if size == 1:

@@ -23,7 +23,7 @@ from swc.files.metric_lines import line_of, rows_of
 from swc.files.metrics import EpochRow, MetricRow, ScoresRow
 from swc.program.stages import Stage
 
-from swc_runtime.evaluate.metrics import Evaluation
+from swc_runtime.evaluate.metrics import EnsembleScores
 from swc_runtime.records.events import EventFile, event_files
 from swc_runtime.training.trainer import EpochResult
 
@@ -65,7 +65,7 @@ class Records:
         if result.ensemble is not None:
             self.curve(f"{stage.phase.name}/training accuracy/ensemble", result.ensemble, epoch + 1)
 
-    def write_scores(self, stage: Stage, epoch: int, members: tuple[str, ...], evaluation: Evaluation) -> None:
+    def write_scores(self, stage: Stage, epoch: int, members: tuple[str, ...], evaluation: EnsembleScores) -> None:
         """Scores on held-out images: a line of kind `scores` for each member and the ensemble, and curves."""
         rows = (*zip(members, evaluation.members, strict=True), ("ensemble", evaluation.ensemble))
         for name, scores in rows:

@@ -36,7 +36,7 @@ class OutOfReachError(ValueError):
 
 
 @frozen
-class Slimmed:
+class SlimmedChannels:
     """Channel numbers with what an image costs, and the loss with the weights that the slimmable network left them."""
 
     numbers: Numbers
@@ -45,7 +45,7 @@ class Slimmed:
 
 
 @frozen
-class Group:
+class ChannelGroup:
     """Places among the channel numbers that are cut together, `step` channels at a time."""
 
     places: tuple[int, ...]
@@ -60,14 +60,14 @@ class Measures:
     cost: Callable[[Numbers], int]
 
 
-def groups_of(numbers: Numbers) -> tuple[Group, ...]:
+def groups_of(numbers: Numbers) -> tuple[ChannelGroup, ...]:
     """One group for each number, but for the stem and the first stage where a sum without a shortcut ties them."""
     first = ((0, 1),) if numbers[0] == numbers[1] else ((0,), (1,))
     places = (*first, *((place,) for place in range(2, len(numbers))))
-    return tuple(Group(own, max(1, numbers[own[0]] // PARTS)) for own in places)
+    return tuple(ChannelGroup(own, max(1, numbers[own[0]] // PARTS)) for own in places)
 
 
-def cut(numbers: Numbers, group: Group) -> Numbers | None:
+def cut(numbers: Numbers, group: ChannelGroup) -> Numbers | None:
     """The numbers with one step less in a group; None where nothing would be left of it.
 
     Where the stem would come to equal the first stage, which have a shortcut between them, one more channel goes: the
@@ -89,7 +89,7 @@ def smallest(numbers: Numbers) -> Numbers:
     return numbers
 
 
-def search(start: Numbers, measures: Measures, limits: Sequence[int]) -> tuple[Slimmed, ...]:
+def search(start: Numbers, measures: Measures, limits: Sequence[int]) -> tuple[SlimmedChannels, ...]:
     """For each limit of multiply-adds, from the largest down, the first network on the way that keeps within it.
 
     Each round cuts where the loss rises least for every multiply-add saved. OutOfReachError for a limit below the
@@ -99,8 +99,8 @@ def search(start: Numbers, measures: Measures, limits: Sequence[int]) -> tuple[S
     if min(limits) < least:
         raise OutOfReachError(min(limits), least)
     groups = groups_of(start)
-    here = Slimmed(start, measures.cost(start), measures.loss(start))
-    found: list[Slimmed] = []
+    here = SlimmedChannels(start, measures.cost(start), measures.loss(start))
+    found: list[SlimmedChannels] = []
     for limit in sorted(limits, reverse=True):
         while here.multiply_adds > limit:
             here = _cheapest(here, groups, measures, limit)
@@ -108,15 +108,15 @@ def search(start: Numbers, measures: Measures, limits: Sequence[int]) -> tuple[S
     return tuple(found)
 
 
-def _cheapest(here: Slimmed, groups: Sequence[Group], measures: Measures, limit: int) -> Slimmed:
+def _cheapest(here: SlimmedChannels, groups: Sequence[ChannelGroup], measures: Measures, limit: int) -> SlimmedChannels:
     """The best cut of all; of equally good ones the first."""
-    tried = [Slimmed(less, measures.cost(less), measures.loss(less)) for less in _cuts(here.numbers, groups)]
+    tried = [SlimmedChannels(less, measures.cost(less), measures.loss(less)) for less in _cuts(here.numbers, groups)]
     if not tried:
         raise OutOfReachError(limit, here.multiply_adds)
     return min(tried, key=lambda one: (one.loss - here.loss) / (here.multiply_adds - one.multiply_adds))
 
 
-def _cuts(numbers: Numbers, groups: Sequence[Group]) -> Iterator[Numbers]:
+def _cuts(numbers: Numbers, groups: Sequence[ChannelGroup]) -> Iterator[Numbers]:
     return (less for less in (cut(numbers, group) for group in groups) if less is not None)
 
 

@@ -1,7 +1,7 @@
 """Which kernels a run composes with, and why.
 
-Takes what was asked for, a device and a program; gives `Choice`. Guarantees: CuPy is imported only on CUDA and where
-its kernels were not ruled out; `auto` takes them only where they were measured faster on the program itself.
+Takes what was asked for, a device and a program; gives `KernelChoice`. Guarantees: CuPy is imported only on CUDA and
+where its kernels were not ruled out; `auto` takes them only where they were measured faster on the program itself.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from swc.program.program import Program
 
 from swc_runtime.ensemble import Ensemble
 from swc_runtime.precision import choose_arithmetic
-from swc_runtime.weights.compose import Stored
+from swc_runtime.weights.compose import StoredBanks
 from swc_runtime.weights.kernels.by_precision import KernelsByPrecision
 from swc_runtime.weights.kernels.launched import LaunchedKernels
 from swc_runtime.weights.kernels.reference import Kernels, TorchKernels
 from swc_runtime.weights.kernels.tables import unsuitable
 from swc_runtime.weights.plan import BankRows, Block, CompositionPlan, Output, plan_composition
 
-Name = Literal["torch", "cupy"]
+KernelsName = Literal["torch", "cupy"]
 NAMES = ("torch", "cupy")
 
 # one slot of one bank, whose templates have three numbers
@@ -42,10 +42,10 @@ WARM, STEPS, ROUNDS = 3, 10, 3  # steps before the first round, steps of a round
 
 
 @frozen
-class Choice:
+class KernelChoice:
     """The kernels of a run, and `why` in words."""
 
-    name: Name
+    name: KernelsName
     why: str
 
     def __str__(self) -> str:
@@ -54,23 +54,23 @@ class Choice:
 
 def choose_kernels(
     wanted: str, device: torch.device | str, program: Callable[[], Program], before: str | None = None
-) -> Choice:
+) -> KernelChoice:
     """Settle `auto`, `torch` or `cupy`; DiagnosticError where CuPy's are asked for and cannot be had.
 
     `program` is asked for only where something is to be measured. `before` names the kernels of a run that goes on:
     `auto` keeps them where it can, since others round differently.
     """
     if wanted == "torch":
-        return Choice("torch", "as asked")
+        return KernelChoice("torch", "as asked")
     reason = why_not_cupy(torch.device(device))
     if wanted == "cupy":
         if reason:
             raise DiagnosticError(NoKernels(reason=reason))
-        return Choice("cupy", "as asked")
+        return KernelChoice("cupy", "as asked")
     if reason:
-        return Choice("torch", reason)
+        return KernelChoice("torch", reason)
     if before in NAMES:
-        return Choice("cupy" if before == "cupy" else "torch", "as the run was begun")
+        return KernelChoice("cupy" if before == "cupy" else "torch", "as the run was begun")
     return measured(program(), torch.device(device), cupy_kernels)
 
 
@@ -82,7 +82,7 @@ def why_not_cupy(device: torch.device) -> str | None:
         return "CuPy is not installed"
     try:
         templates, table = torch.arange(6.0, device=device).view(2, 3), torch.ones(1, 2, device=device)
-        (made,) = cupy_kernels(SMALL, (2,), device).compose(Stored((), (templates,), (table,)))
+        (made,) = cupy_kernels(SMALL, (2,), device).compose(StoredBanks((), (templates,), (table,)))
         return None if made.tolist() == [3.0, 5.0, 7.0] else "CuPy does not work here: it composes wrongly"
     except (ImportError, OSError, RuntimeError, AttributeError) as error:
         return f"CuPy does not work here: {next(iter(str(error).splitlines()), type(error).__name__)}"
@@ -103,7 +103,7 @@ def cupy_kernels(
     return LaunchedKernels(plan, num_templates, CupyLauncher(there, dtype, weights), there, dtype, weights)
 
 
-def equip(ensemble: Ensemble, name: Name, make: Callable[..., Kernels] = cupy_kernels) -> str | None:
+def equip(ensemble: Ensemble, name: KernelsName, make: Callable[..., Kernels] = cupy_kernels) -> str | None:
     """Let an ensemble compute with the kernels of that name; gives why it keeps torch's where others cannot do it."""
     if name == "torch" or not ensemble.plan.outputs:
         return None
@@ -116,20 +116,20 @@ def equip(ensemble: Ensemble, name: Name, make: Callable[..., Kernels] = cupy_ke
     return None
 
 
-def measured(program: Program, device: torch.device, make: Callable[..., Kernels]) -> Choice:
+def measured(program: Program, device: torch.device, make: Callable[..., Kernels]) -> KernelChoice:
     """The faster of torch's kernels and those of `make`, composing the program as its steps do, and back."""
     plan = plan_composition(program)
     counts = [bank.num_templates for bank in program.banks]
     if not plan.outputs:
-        return Choice("torch", "nothing is composed")
+        return KernelChoice("torch", "nothing is composed")
     if reason := unsuitable(counts):
-        return Choice("torch", reason)
+        return KernelChoice("torch", reason)
     weights = choose_arithmetic(program.training.recipe.precision, device).rounds_to if program.training else None
     own = step_seconds(make(plan, counts, device, torch.float32, weights), plan, counts, device, weights)
     theirs = step_seconds(TorchKernels(plan), plan, counts, device, weights)
     if own < theirs:
-        return Choice("cupy", f"{1e3 * own:.3g} ms a step against torch's {1e3 * theirs:.3g}")
-    return Choice("torch", f"{1e3 * theirs:.3g} ms a step against CuPy's {1e3 * own:.3g}")
+        return KernelChoice("cupy", f"{1e3 * own:.3g} ms a step against torch's {1e3 * theirs:.3g}")
+    return KernelChoice("torch", f"{1e3 * theirs:.3g} ms a step against CuPy's {1e3 * own:.3g}")
 
 
 def step_seconds(
@@ -141,7 +141,7 @@ def step_seconds(
 ) -> float:
     """Seconds of what a step does, composing in kept memory and pulling back, many of them; the best of some rounds."""
     sizes = list(zip(plan.banks, num_templates, strict=True))
-    stored = Stored(
+    stored = StoredBanks(
         tuple(torch.tensor(bank.index, device=device) for bank in plan.banks),
         tuple(torch.zeros(num, bank.size, device=device) for bank, num in sizes),
         tuple(torch.zeros(len(bank.coefficients), num, device=device) for bank, num in sizes),

@@ -26,7 +26,7 @@ STATISTICS, COUNTER = ("running_mean", "running_var"), "num_batches_tracked"
 
 
 @frozen(eq=False)
-class Seen:
+class StepCounts:
     """What a step saw: per member the loss [M], hits [M] and images [M], the ensemble's hits [], and all images.
 
     Losses are this rank's part of the mean over all images; a member that does not run here has none, and no hits.
@@ -42,7 +42,7 @@ class Seen:
     images: int
 
     @classmethod
-    def of(cls, outcome: Outcome, labels: Tensor, ensemble: Ensemble) -> Seen:
+    def of(cls, outcome: Outcome, labels: Tensor, ensemble: Ensemble) -> StepCounts:
         """Count an outcome against labels [B]; no value leaves the device."""
         losses, hits, seen = (_at_own(ensemble, values) for values in (outcome.losses, outcome.hits, outcome.images))
         if outcome.votes is None:
@@ -52,7 +52,7 @@ class Seen:
         return cls(losses, hits, seen, outcome.votes, together, len(labels))
 
     @classmethod
-    def nothing(cls, ensemble: Ensemble) -> Seen:
+    def nothing(cls, ensemble: Ensemble) -> StepCounts:
         """What a rank saw that had no images."""
         like = next(ensemble.parameters()).detach()
         losses, hits, seen = like.new_zeros(3, len(ensemble.members))
@@ -68,7 +68,7 @@ def _at_own(ensemble: Ensemble, values: Tensor) -> Tensor:
     )
 
 
-def combine(ensemble: Ensemble, seen: Seen, batch: Batch, ranks: Ranks) -> Seen:
+def combine(ensemble: Ensemble, seen: StepCounts, batch: Batch, ranks: Ranks) -> StepCounts:
     """Add up a step over the ranks: gradients, running statistics, and what was seen of `batch`."""
     if not ranks.are_many:
         return seen

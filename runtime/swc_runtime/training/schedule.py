@@ -17,7 +17,7 @@ ROUNDING = 1e-9  # epochs: scaled milestones such as 30 * 0.1 stand for the whol
 
 
 @frozen
-class Place:
+class PhasePlace:
     """Where in a phase of `epochs` epochs a step is: `epoch` (from 0, with a fraction), after `warmup` epochs."""
 
     epoch: float
@@ -39,7 +39,7 @@ def learning_rate(recipe: Recipe, phase: Phase, epoch: int, step: int, steps_per
     rising = _warmup(schedule, epoch * steps_per_epoch + step, steps_per_epoch)
     if rising < 1.0:
         return recipe.optimiser.lr * rising
-    place = Place(epoch + step / steps_per_epoch, phase.epochs, schedule.warmup)
+    place = PhasePlace(epoch + step / steps_per_epoch, phase.epochs, schedule.warmup)
     factor: float = SCHEDULES.load(schedule.name)(place, **schedule.values)
     return recipe.optimiser.lr * factor
 
@@ -49,18 +49,18 @@ def _warmup(schedule: Schedule, steps_done: int, steps_per_epoch: int) -> float:
     return min(1.0, (steps_done + 1) / steps) if steps > 0 else 1.0
 
 
-def constant(place: Place) -> float:
+def constant(place: PhasePlace) -> float:
     """The same rate throughout."""
     return 1.0
 
 
-def steps(place: Place, at: Sequence[float], factor: float) -> float:
+def steps(place: PhasePlace, at: Sequence[float], factor: float) -> float:
     """`factor` once for each milestone of `at` (in epochs) that was passed."""
     passed = sum(place.epoch + ROUNDING >= milestone for milestone in at)
     return float(factor**passed)
 
 
-def cosine(place: Place) -> float:
+def cosine(place: PhasePlace) -> float:
     """Half a cosine, from one at the end of the warm-up to zero at the end of the phase."""
     length = place.epochs - place.warmup
     return 0.5 * (1.0 + cos(pi * (place.epoch - place.warmup) / length)) if length > 0 else 1.0

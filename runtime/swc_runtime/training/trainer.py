@@ -26,7 +26,7 @@ from swc_runtime.ensemble import Ensemble, state_tensors
 from swc_runtime.precision import Arithmetic, laid_out
 from swc_runtime.ranks.ranks import ALONE, Ranks
 from swc_runtime.training.optimiser import set_learning_rate
-from swc_runtime.training.reduction import Seen, combine
+from swc_runtime.training.reduction import StepCounts, combine
 from swc_runtime.training.schedule import learning_rate
 from swc_runtime.training.steps import STEPS, Batch, StepOptions
 
@@ -89,7 +89,7 @@ class Tally:
         """Nothing seen yet."""
         return cls(torch.zeros(4, num_members, dtype=torch.float64, device=device))
 
-    def add(self, seen: Seen) -> None:
+    def add(self, seen: StepCounts) -> None:
         """Count a step; no value leaves the device."""
         self.images += seen.images
         self.sums[0] += seen.losses.double() * seen.images
@@ -188,11 +188,11 @@ class _Steps:
         return min(self.recipe.batch, self.epoch.num_images - step * self.recipe.batch)
 
 
-def _stepped(ensemble: Ensemble, batch: Batch, options: StepOptions) -> Seen:
+def _stepped(ensemble: Ensemble, batch: Batch, options: StepOptions) -> StepCounts:
     """Run a step and count what it saw; a rank whose share is empty sees nothing."""
     if len(batch.labels) == 0:
-        return Seen.nothing(ensemble)
-    return Seen.of(STEPS[ensemble.program.step.name](ensemble, batch, options), batch.labels, ensemble)
+        return StepCounts.nothing(ensemble)
+    return StepCounts.of(STEPS[ensemble.program.step.name](ensemble, batch, options), batch.labels, ensemble)
 
 
 def noise_of(recipe: Recipe, epoch: Epoch, ranks: Ranks = ALONE) -> int:

@@ -21,7 +21,7 @@ from swc_runtime.members.same_build import same_bits
 from swc_runtime.trial.subject import (
     NUDGE,
     ActFailedError,
-    Seen,
+    StepTrace,
     Subject,
     Trial,
     are_near,
@@ -64,7 +64,7 @@ class Pair:
     trial: Trial
     plain: Subject
     whole: Subject
-    seen: tuple[Seen, Seen]
+    seen: tuple[StepTrace, StepTrace]
     private: tuple[str, ...]
     together: tuple[str, ...]
 
@@ -86,7 +86,7 @@ class Pair:
         return cls.begun(trial, (*private, *blamed(trial, composed)))
 
     @cached_property
-    def nudged(self) -> Seen:
+    def nudged(self) -> StepTrace:
         """What the plain model gives for images that are rounded in another way; made only where it is needed."""
         _check_twins(self.trial)  # before a difference is put down to rounding
         return Subject(self.trial, plain_ensemble(self.trial), nudge=NUDGE).step()

@@ -115,7 +115,7 @@ def seed(seed: int) -> None:
 
 
 @frozen(eq=False)
-class Seen:
+class StepTrace:
     """Logits before a step of training, by the mode that was trial, and the step's gradients by path."""
 
     logits: dict[str, Tensor]
@@ -163,7 +163,7 @@ class Subject:
             found = "logits without gradients"
             refuse(catalogue.UnusableLogits(name=self.trial.source.name, found=found, mode=mode))
 
-    def step(self) -> Seen:
+    def step(self) -> StepTrace:
         """Answer, then take a step of training."""
         found = self.logits()
         options = StepOptions(self.arithmetic, self.trial.recipe.label_smoothing)
@@ -174,7 +174,7 @@ class Subject:
             self.optimiser.zero_grad(set_to_none=True)
             independent(self.ensemble, self.batch, options)
             self.optimiser.step()
-        return Seen(found, self._gradients())
+        return StepTrace(found, self._gradients())
 
     def _gradients(self) -> dict[str, Tensor]:
         named = dict(self.ensemble.members[0].named_parameters())

@@ -1,7 +1,7 @@
 """The trial: whether a run could train a model, keep it, take it up again, recompile and export it.
 
-Takes a `Trial`; gives `Tried`, or raises DiagnosticError with what a run would have come upon late. Guarantees: the
-generators of torch, numpy and Python are left as they were.
+Takes a `Trial`; gives `TrialResult`, or raises DiagnosticError with what a run would have come upon late. Guarantees:
+the generators of torch, numpy and Python are left as they were.
 """
 
 from __future__ import annotations
@@ -45,18 +45,18 @@ UNWRITABLE = (RuntimeError, TypeError, ValueError, KeyError, NotImplementedError
 
 
 @frozen
-class Tried:
+class TrialResult:
     """What a trial found: the sharable weights that must stay private after all, and those without a gradient."""
 
     past: tuple[str, ...] = ()
     silent: tuple[str, ...] = ()
 
 
-def try_member(trial: Trial) -> Tried:
+def try_member(trial: Trial) -> TrialResult:
     """Try a model; DiagnosticError where a run would fail, ActFailedError where the model's own code raises."""
     with _deterministic(), seeded(trial.recipe.seed), torch.enable_grad():
         if not _check_builds(trial):
-            return Tried()
+            return TrialResult()
         pair = paired(trial)
         check_itself(trial, pair)
         _check_carried(trial, pair.whole)
@@ -64,7 +64,7 @@ def try_member(trial: Trial) -> Tried:
         rounding = choose_arithmetic(trial.recipe.precision, "cpu")
         if rounding.dtype is not FULL.dtype:
             Subject(trial, pair.whole.ensemble, rounding).step()
-        return Tried(pair.private, tuple(path for path in trial.sharable if path not in pair.seen[0].gradients))
+        return TrialResult(pair.private, tuple(path for path in trial.sharable if path not in pair.seen[0].gradients))
 
 
 @contextmanager

@@ -107,7 +107,7 @@ def fill_rows(plan: CompositionPlan, number: int, gradients: Sequence[Tensor | N
 
 
 @frozen(eq=False)
-class Stored:
+class StoredBanks:
     """What weights are composed from: per bank indices [S] into its table [N, K], and templates [K, T]."""
 
     indices: tuple[Tensor, ...]
@@ -155,9 +155,9 @@ class Compose(torch.autograd.Function):
         return (None, None, *(None for _ in pairs), *(t for t, _ in pairs), *(a for _, a in pairs))
 
 
-def _stored(tensors: tuple[Tensor, ...]) -> Stored:
+def _stored(tensors: tuple[Tensor, ...]) -> StoredBanks:
     num_banks = len(tensors) // 3
-    return Stored(*(tensors[n * num_banks : (n + 1) * num_banks] for n in range(3)))
+    return StoredBanks(*(tensors[n * num_banks : (n + 1) * num_banks] for n in range(3)))
 
 
 def pull_rows(rows_ST: Tensor, index_S: Tensor, templates_KT: Tensor, table_NK: Tensor) -> tuple[Tensor, Tensor]:

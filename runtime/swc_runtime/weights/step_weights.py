@@ -16,7 +16,7 @@ from swc.program.program import WeightPlan
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from swc_runtime.weights.compose import Stored
+from swc_runtime.weights.compose import StoredBanks
 from swc_runtime.weights.expressions.evaluate import weight_of
 from swc_runtime.weights.kernels.reference import Kernels
 from swc_runtime.weights.plan import CompositionPlan
@@ -26,7 +26,7 @@ from swc_runtime.weights.plan import CompositionPlan
 class Sources:
     """What weights are made of: banks, and stored tensors by id."""
 
-    stored: Stored
+    stored: StoredBanks
     tensors: Mapping[str, Tensor]
 
 
@@ -95,7 +95,7 @@ class StepWeights:
             torch.autograd.backward(self._carry)
 
 
-def carried(kernels: Kernels, gradients: list[Tensor | None], stored: Stored) -> Tensor:
+def carried(kernels: Kernels, gradients: list[Tensor | None], stored: StoredBanks) -> Tensor:
     """An empty tensor whose backward pass takes what then is in `gradients` to templates and tables."""
     made: Tensor = _Carry.apply(kernels, gradients, stored.indices, *stored.templates, *stored.tables)
     return made
@@ -116,5 +116,5 @@ class _Carry(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, _: Tensor) -> tuple[Tensor | None, ...]:
         half = len(ctx.indices)
-        stored = Stored(ctx.indices, ctx.saved_tensors[:half], ctx.saved_tensors[half:])
+        stored = StoredBanks(ctx.indices, ctx.saved_tensors[:half], ctx.saved_tensors[half:])
         return (None, None, None, *ctx.kernels.pull(ctx.gradients, stored))

@@ -15,7 +15,7 @@ from itertools import accumulate
 import torch
 from torch import Tensor
 
-from swc_runtime.weights.compose import Stored, empty_output, fill_rows, pull_rows, standing, visible, whole_view
+from swc_runtime.weights.compose import StoredBanks, empty_output, fill_rows, pull_rows, standing, visible, whole_view
 from swc_runtime.weights.plan import CompositionPlan
 
 ALIGNED = 64  # scalars between which banks begin: products round otherwise where memory is not aligned
@@ -58,7 +58,7 @@ class Workspace:
         size = len(bank.slots) * bank.size
         return self._products[self._starts[number] : self._starts[number] + size].view(len(bank.slots), bank.size)
 
-    def make(self, stored: Stored) -> None:
+    def make(self, stored: StoredBanks) -> None:
         """Compose into `outputs`: rows [S, T] = table[index] [S, K] @ templates [K, T] per bank, then placed."""
         for number, (index, bank, table) in enumerate(stored.by_bank()):
             rows_ST = self._rows(number)
@@ -69,7 +69,7 @@ class Workspace:
                 self.outputs[output][standing(block)].copy_(visible(rows_ST, block))
         torch.autograd.graph.increment_version(self.outputs)  # backward passes of the step before would be wrong now
 
-    def pull(self, gradients: Sequence[Tensor | None], stored: Stored) -> tuple[Tensor, ...]:
+    def pull(self, gradients: Sequence[Tensor | None], stored: StoredBanks) -> tuple[Tensor, ...]:
         """The gradients of the templates, then of the tables; the weights are gone after it."""
         pairs: list[tuple[Tensor, Tensor]] = []
         for number, parts in reversed(list(enumerate(stored.by_bank()))):

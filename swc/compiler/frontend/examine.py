@@ -76,13 +76,13 @@ class _NeedsNumbersError(Exception):
     `asked` is what it was asked for then; that may fail on other devices too.
     """
 
-    def __init__(self, *asked: Asked) -> None:
+    def __init__(self, *asked: TrialBatch) -> None:
         self.asked = asked
         super().__init__("the meta device cannot answer")
 
 
 def _examine_on(
-    device: str, source: ModelSource, data: DataFacts, recipe: Recipe, batches: Iterable[Asked]
+    device: str, source: ModelSource, data: DataFacts, recipe: Recipe, batches: Iterable[TrialBatch]
 ) -> LayerTable:
     with _quiet(), seeded(recipe.seed), torch.device(device), torch.no_grad():
         with bounded_size():
@@ -101,14 +101,14 @@ def _quiet() -> redirect_stdout[TextIO]:
 
 
 @frozen
-class Asked:
+class TrialBatch:
     """A batch that a model is asked for: so many images, in training or in eval mode."""
 
     num_images: int
     mode: Literal["training", "eval"]
 
 
-def batches(recipe: Recipe, data: DataFacts, *, is_dear: bool) -> tuple[Asked, ...]:
+def batches(recipe: Recipe, data: DataFacts, *, is_dear: bool) -> tuple[TrialBatch, ...]:
     """What a run will ask of a member: the parts of whole and of last batches, and single images in eval mode.
 
     Where numbers must be computed, small ones alone.
@@ -120,8 +120,11 @@ def batches(recipe: Recipe, data: DataFacts, *, is_dear: bool) -> tuple[Asked, .
     shown = {1, NUM_IMAGES, recipe.batch, data.num_test % recipe.batch} - {0}
     if is_dear:
         parts, shown = {NUM_IMAGES, min(parts)}, {1, NUM_IMAGES}
-    first = Asked(NUM_IMAGES, "training")
-    asked = (*(Asked(size, "training") for size in sorted(parts)), *(Asked(size, "eval") for size in sorted(shown)))
+    first = TrialBatch(NUM_IMAGES, "training")
+    asked = (
+        *(TrialBatch(size, "training") for size in sorted(parts)),
+        *(TrialBatch(size, "eval") for size in sorted(shown)),
+    )
     return (first, *(one for one in asked if one != first))
 
 
@@ -273,7 +276,7 @@ def _check_state(source: ModelSource, model: nn.Module) -> None:
         _refuse(catalogue.ExtraState(name=source.name, modules=own))
 
 
-def _check_output(source: ModelSource, model: nn.Module, data: DataFacts, asked: Asked) -> None:
+def _check_output(source: ModelSource, model: nn.Module, data: DataFacts, asked: TrialBatch) -> None:
     def complain(error: Exception, place: str) -> Diagnostic:
         return catalogue.ForwardFailed(
             name=source.name,

@@ -24,16 +24,16 @@ from swc.program.spec import Member, Spec
 from swc.trust.code import Code, code_of, shown
 from swc.trust.importing import importable
 
-Outcome = LayerTable | tuple[Diagnostic, ...]
-Announce = Callable[[Code], None]
-Outcomes = Mapping[ModelSource, Outcome]
+_Outcome = LayerTable | tuple[Diagnostic, ...]
+AnnounceCode = Callable[[Code], None]
+_Outcomes = Mapping[ModelSource, _Outcome]
 
 
 def unannounced(code: Code) -> None:
     """A caller from Python consents to the code by calling."""
 
 
-def read_members(spec: Spec, sink: Sink, announce: Announce | None = unannounced) -> tuple[LayerTable, ...]:
+def read_members(spec: Spec, sink: Sink, announce: AnnounceCode | None = unannounced) -> tuple[LayerTable, ...]:
     """The layer table of every member, in order.
 
     `announce` is called with the code that is about to run, before any of it is imported; None: none may run. A member
@@ -41,7 +41,7 @@ def read_members(spec: Spec, sink: Sink, announce: Announce | None = unannounced
     call `sink.raise_errors()` before relying on the number of tables.
     """
     own = _own_outcomes(spec, sink, announce)
-    outcomes: dict[ModelSource, Outcome] = {}
+    outcomes: dict[ModelSource, _Outcome] = {}
     tables: list[LayerTable] = []
     for member in spec.members:
         if member.host:  # its host's module serves it: it owns nothing
@@ -69,7 +69,7 @@ def _check_size(spec: Spec, tables: list[LayerTable], sink: Sink) -> None:
         sink.report(TooManyParameters(span=spec.span, what="the members together have", most=LAYERS, unit="layers"))
 
 
-def _named(member: Member, outcome: Outcome, sink: Sink) -> list[LayerTable]:
+def _named(member: Member, outcome: _Outcome, sink: Sink) -> list[LayerTable]:
     if isinstance(outcome, LayerTable):
         return [evolve(outcome, member=member.name)]
     for diagnostic in outcome:
@@ -77,7 +77,7 @@ def _named(member: Member, outcome: Outcome, sink: Sink) -> list[LayerTable]:
     return []
 
 
-def _read(member: Member, spec: Spec, sink: Sink) -> Outcome:
+def _read(member: Member, spec: Spec, sink: Sink) -> _Outcome:
     kept = cache.load(member.source, spec.data)
     if kept is not None:
         return kept
@@ -87,7 +87,7 @@ def _read(member: Member, spec: Spec, sink: Sink) -> Outcome:
     return found
 
 
-def _examined(member: Member, spec: Spec, sink: Sink) -> Outcome:
+def _examined(member: Member, spec: Spec, sink: Sink) -> _Outcome:
     from swc.compiler.frontend.examine import examine
 
     def warn(diagnostic: Diagnostic) -> None:
@@ -109,7 +109,7 @@ def _is_measured(spec: Spec) -> bool:
 # --- members whose code is not ours -----------------------------------------------------------------------------------
 
 
-def _own_outcomes(spec: Spec, sink: Sink, announce: Announce | None) -> Outcomes:
+def _own_outcomes(spec: Spec, sink: Sink, announce: AnnounceCode | None) -> _Outcomes:
     """The tables of members' `python(...)` sources, or what is wrong with them; the data's code is looked at too."""
     try:
         code = code_of(spec)
@@ -151,7 +151,7 @@ def _first(source: ModelSource, spec: Spec) -> Member:
     return next(member for member in spec.members if member.source == source)
 
 
-def _refused(spec: Spec, error: DiagnosticError, sink: Sink) -> Outcomes:
+def _refused(spec: Spec, error: DiagnosticError, sink: Sink) -> _Outcomes:
     """The diagnostics of a spec's code, at the first member whose code is not ours where they have no place.
 
     Where only the data have such code they are reported at the line of the data.
@@ -162,7 +162,7 @@ def _refused(spec: Spec, error: DiagnosticError, sink: Sink) -> Outcomes:
     return {source: () if number else error.diagnostics for number, source in enumerate(own)}
 
 
-def _run(member: Member, spec: Spec, code: Code, sink: Sink) -> Outcome:
+def _run(member: Member, spec: Spec, code: Code, sink: Sink) -> _Outcome:
     """The table of a source, whose code runs; it is kept for those who only look at the spec."""
     from swc.compiler.frontend.costs import multiply_adds_of
 
@@ -173,12 +173,12 @@ def _run(member: Member, spec: Spec, code: Code, sink: Sink) -> Outcome:
     return found
 
 
-def _kept(spec: Spec, code: Code) -> Outcomes:
+def _kept(spec: Spec, code: Code) -> _Outcomes:
     """The tables that were kept; for the first source without one, what must be compiled."""
     own = _own_sources(spec)
     found = {source: cache.load(source, spec.data, code.digest) for source in own}
     unknown = [source for source in own if found[source] is None]
-    told: Outcome = ()
+    told: _Outcome = ()
     if unknown:
         members = [member for member in spec.members if member.source in unknown]
         file = members[0].span.file if members[0].span else "SPEC"

@@ -77,7 +77,7 @@ class Counts:
 
 
 @frozen
-class Composed:
+class ComposedCounts:
     """The scalars of composed weights in a training step, in which those of all members are there at once.
 
     `gradient_scalars` are those that wait to be carried to what is stored: of SuperWeights the gradients of one member
@@ -161,7 +161,7 @@ def without_scales(expression: Expression) -> Expression:
             return expression
 
 
-def composed(graph: Graph) -> Composed:
+def composed(graph: Graph) -> ComposedCounts:
     """What a training step makes of what is stored, and the gradients on it that wait at the same time."""
     members = {layer.id: layer.member for layer in graph.layers}
     sizes = {layer.id: num_scalars(layer.shape) for layer in graph.layers}
@@ -172,7 +172,7 @@ def composed(graph: Graph) -> Composed:
         if not tensors_of(weight.expression):
             of_members[members[weight.layer]] += sizes[weight.layer]
     waiting = sum(sizes[weight.layer] for weight in graph.weights if tensors_of(weight.expression))
-    return Composed(
+    return ComposedCounts(
         weight_scalars=sum(sizes[w.layer] for w in graph.weights if not _is_as_stored(w.expression)),
         gradient_scalars=waiting + max(of_members.values(), default=0),
     )

@@ -18,7 +18,7 @@ from swc.program.program import Start, TensorRole
 
 
 @frozen
-class Member:
+class MemberNode:
     """An ensemble member and where its torch module comes from; `host` names the member whose module serves it."""
 
     name: str
@@ -159,7 +159,7 @@ class Graph:
     ensemble: str
     revision: int
     phase: str
-    members: tuple[Member, ...] = ()
+    members: tuple[MemberNode, ...] = ()
     layers: tuple[Layer, ...] = ()
     private: tuple[Private, ...] = ()
     clusters: tuple[Cluster, ...] = ()

@@ -26,7 +26,7 @@ from swc.program.words import word
 
 
 @frozen
-class Kind:
+class Notation:
     """A kind of value, and how it is written and read."""
 
     write: Callable[[Any], str]
@@ -43,7 +43,7 @@ class Form:
     keyword: str
     section: str
     node: Callable[..., Any]
-    parts: tuple[tuple[str, str, Kind], ...]
+    parts: tuple[tuple[str, str, Notation], ...]
     usual: Mapping[str, Callable[[Mapping[str, Any]], object]] = field(factory=dict)
 
 
@@ -51,8 +51,8 @@ def _dims(shape: Shape) -> str:
     return "[" + ",".join(map(str, shape)) + "]"
 
 
-def _choice(*words: str) -> Kind:
-    return Kind(str, lambda tokens: tokens.choice(words))
+def _choice(*words: str) -> Notation:
+    return Notation(str, lambda tokens: tokens.choice(words))
 
 
 def _source(source: ModelSource) -> str:
@@ -95,18 +95,18 @@ def _expression(expression: Expression) -> str:
     return text_of(expression)
 
 
-WORD = Kind(word, Tokens.word)
-WHOLE = Kind(str, Tokens.whole)
-SHAPE = Kind(_dims, Tokens.shape)
-SOURCE = Kind(_source, _read_source)
-PIECES = Kind(_pieces, _read_pieces)
-KEEP = Kind(_keep, lambda tokens: None if tokens.maybe("all") else tokens.pair())
-EXPRESSION = Kind(_expression, Tokens.expression)
-HOST = Kind(
+WORD = Notation(word, Tokens.word)
+WHOLE = Notation(str, Tokens.whole)
+SHAPE = Notation(_dims, Tokens.shape)
+SOURCE = Notation(_source, _read_source)
+PIECES = Notation(_pieces, _read_pieces)
+KEEP = Notation(_keep, lambda tokens: None if tokens.maybe("all") else tokens.pair())
+EXPRESSION = Notation(_expression, Tokens.expression)
+HOST = Notation(
     lambda host: word(host) if host else "itself", lambda tokens: "" if tokens.maybe("itself") else tokens.word()
 )
-NUMBER = Kind(_scalar, Tokens.scalar)
-LINES = Kind(lambda ids: "".join(f"\n  {word(id_)}" for id_ in ids).lstrip(" "), Tokens.words)
+NUMBER = Notation(_scalar, Tokens.scalar)
+LINES = Notation(lambda ids: "".join(f"\n  {word(id_)}" for id_ in ids).lstrip(" "), Tokens.words)
 
 
 def _usual_parameter(layer: Mapping[str, Any]) -> str:
@@ -125,7 +125,7 @@ GRAPH = Form(
     (("", "ensemble", WORD), ("revision", "revision", WHOLE), ("phase", "phase", WORD)),
 )
 FORMS = (
-    Form("member", "members", nodes.Member, (("", "name", WORD), ("is", "source", SOURCE), ("in", "host", HOST))),
+    Form("member", "members", nodes.MemberNode, (("", "name", WORD), ("is", "source", SOURCE), ("in", "host", HOST))),
     Form(
         "layer",
         "layers",

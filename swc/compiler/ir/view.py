@@ -14,8 +14,8 @@ from swc.program.expressions import tensors_of
 if TYPE_CHECKING:
     import networkx as nx
 
-Key = tuple[str, str]
-Node = tuple[Key, dict[str, Any]]
+_Key = tuple[str, str]
+_Node = tuple[_Key, dict[str, Any]]
 
 
 def view(graph: Graph) -> nx.DiGraph:
@@ -30,8 +30,8 @@ def view(graph: Graph) -> nx.DiGraph:
     return nx.freeze(directed)
 
 
-def _nodes(graph: Graph) -> list[Node]:
-    nodes: list[Node] = []
+def _nodes(graph: Graph) -> list[_Node]:
+    nodes: list[_Node] = []
     nodes += [(("member", m.name), {"source": str(m.source)}) for m in graph.members]
     nodes += [(("layer", x.id), {"path": x.path, "index": x.index, "shape": x.shape}) for x in graph.layers]
     nodes += [(("cluster", c.id), {"label": c.label, "share": c.share}) for c in graph.clusters]
@@ -44,7 +44,7 @@ def _nodes(graph: Graph) -> list[Node]:
     return nodes
 
 
-def _edges(graph: Graph) -> list[tuple[Key, Key]]:
+def _edges(graph: Graph) -> list[tuple[_Key, _Key]]:
     # A bank has the id of its level, so that one look-up serves both.
     levels = {level.id for level in graph.levels}
     return [

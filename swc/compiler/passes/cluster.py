@@ -20,7 +20,7 @@ from swc.compiler.passes.budget import (
     template_cost,
     tensor_scalars,
 )
-from swc.compiler.passes.clustering import Group, empty_bins, initial_groups
+from swc.compiler.passes.clustering import LayerGroup, empty_bins, initial_groups
 from swc.compiler.passes.context import Context
 from swc.compiler.passes.levels import minimum_scalars
 from swc.compiler.passes.policies import policy_of
@@ -29,7 +29,7 @@ from swc.diagnostics.catalogue.clusters import BudgetBelowMinimum
 from swc.program.expressions import num_scalars
 from swc.program.spec import Share, Spec
 
-Block = tuple[int, Share, tuple[Layer, ...]]  # number of the share block, the block, its layers
+_Block = tuple[int, Share, tuple[Layer, ...]]  # number of the share block, the block, its layers
 
 
 @frozen
@@ -51,7 +51,7 @@ class MakeClusters:
         return evolve(graph, clusters=wanted)
 
 
-def _blocks(graph: Graph, spec: Spec) -> tuple[Block, ...]:
+def _blocks(graph: Graph, spec: Spec) -> tuple[_Block, ...]:
     return tuple(
         (number, share, layers)
         for number, (share, layers) in enumerate(layers_by_share(graph, spec))
@@ -59,11 +59,11 @@ def _blocks(graph: Graph, spec: Spec) -> tuple[Block, ...]:
     )
 
 
-def _most_bins(blocks: Iterable[Block]) -> int:
+def _most_bins(blocks: Iterable[_Block]) -> int:
     return max((share.clusters.bins for _, share, _ in blocks if share.clusters.kind == "depth"), default=1)
 
 
-def clusters_of(blocks: Iterable[Block], most: int, context: Context) -> tuple[Cluster, ...]:
+def clusters_of(blocks: Iterable[_Block], most: int, context: Context) -> tuple[Cluster, ...]:
     """The clusters of all blocks with at most `most` depth bins each, numbered throughout."""
     groups = [(number, group) for number, share, layers in blocks for group in _groups(share, layers, most, context)]
     return tuple(
@@ -72,7 +72,7 @@ def clusters_of(blocks: Iterable[Block], most: int, context: Context) -> tuple[C
     )
 
 
-def _groups(share: Share, layers: Sequence[Layer], most: int, context: Context) -> tuple[Group, ...]:
+def _groups(share: Share, layers: Sequence[Layer], most: int, context: Context) -> tuple[LayerGroup, ...]:
     clusters = evolve(share.clusters, bins=min(most, share.clusters.bins))
     return initial_groups(layers, clusters, context.sink)
 
@@ -93,7 +93,7 @@ def fits(graph: Graph, clusters: Iterable[Cluster], spec: Spec, allowance: int |
     return allowance is None or minimum_cost(graph, clusters, spec) <= allowance
 
 
-def _fewer_bins(graph: Graph, blocks: Sequence[Block], most: int, context: Context) -> tuple[Cluster, ...]:
+def _fewer_bins(graph: Graph, blocks: Sequence[_Block], most: int, context: Context) -> tuple[Cluster, ...]:
     """The clusters with the greatest number of bins that fits; an error where none does."""
     allowance = template_allowance(context.spec, graph)
     # From the top: the first that fits is the most.
@@ -107,7 +107,7 @@ def _fewer_bins(graph: Graph, blocks: Sequence[Block], most: int, context: Conte
     raise AssertionError("an error was reported")
 
 
-def _too_small(graph: Graph, blocks: Sequence[Block], most: int, context: Context) -> BudgetBelowMinimum:
+def _too_small(graph: Graph, blocks: Sequence[_Block], most: int, context: Context) -> BudgetBelowMinimum:
     spec, fixed = context.spec, fixed_scalars(context.spec, graph)
     tried = [clusters_of(blocks, bins, context) for bins in range(1, most + 1)]
     costs = [minimum_cost(graph, clusters, spec) for clusters in tried]
@@ -149,7 +149,7 @@ def _forcing(graph: Graph, clusters: Sequence[Cluster], spec: Spec) -> tuple[str
     return tuple(rows)
 
 
-def _warn(blocks: Iterable[Block], context: Context) -> None:
+def _warn(blocks: Iterable[_Block], context: Context) -> None:
     for _, share, layers in blocks:
         found = empty_bins(layers, share.clusters.bins) if share.clusters.kind == "depth" else ()
         for warning in found:

@@ -24,7 +24,7 @@ from swc.program.spec import Clusters
 
 
 @frozen
-class Group:
+class LayerGroup:
     """A cluster to be: its label and its layers, by member then index."""
 
     label: str
@@ -53,13 +53,13 @@ def by_kernel(layers: Iterable[Layer]) -> tuple[tuple[Layer, ...], ...]:
     return tuple(tuple(found[key]) for key in sorted(found))
 
 
-def initial_groups(layers: Sequence[Layer], clusters: Clusters, sink: Sink) -> tuple[Group, ...]:
+def initial_groups(layers: Sequence[Layer], clusters: Clusters, sink: Sink) -> tuple[LayerGroup, ...]:
     """The clusters a share block asks for, before any budget."""
     match clusters.kind:
         case "depth":
             return depth_bins(layers, clusters.bins)
         case "one" | "pretraining":
-            return tuple(Group(kernel_words(group[0]), group) for group in by_kernel(layers))
+            return tuple(LayerGroup(kernel_words(group[0]), group) for group in by_kernel(layers))
         case "per_layer":
             return per_layer(layers)
         case "by_shape":
@@ -81,15 +81,15 @@ def bins_by_kernel(layers: Sequence[Layer], bins: int) -> dict[Kernel, int]:
     return {kernel: max(1, round(Fraction(bins * counts.get(kernel, 0), len(largest)))) for kernel in kernels}
 
 
-def depth_bins(layers: Sequence[Layer], bins: int) -> tuple[Group, ...]:
+def depth_bins(layers: Sequence[Layer], bins: int) -> tuple[LayerGroup, ...]:
     """Per kernel, each member's layers cut into consecutive runs; run b of every member is one cluster."""
     num_bins = bins_by_kernel(layers, bins)
-    groups: list[Group] = []
+    groups: list[LayerGroup] = []
     for alike in by_kernel(layers):
         runs = [_runs(own, num_bins[kernel_of(alike[0])]) for own in layers_by_member(alike).values()]
         joined = [tuple(layer for run in member for layer in run) for member in zip(*runs, strict=True)]
         groups += [
-            Group(f"{kernel_words(alike[0])} bin {number}", found)
+            LayerGroup(f"{kernel_words(alike[0])} bin {number}", found)
             for number, found in enumerate(joined, start=1)
             if found
         ]
@@ -116,39 +116,41 @@ def empty_bins(layers: Sequence[Layer], bins: int) -> tuple[BinWithoutLayers, ..
     return tuple(found)
 
 
-def per_layer(layers: Sequence[Layer]) -> tuple[Group, ...]:
+def per_layer(layers: Sequence[Layer]) -> tuple[LayerGroup, ...]:
     """The layers of one path over all members are one cluster; paths in the order of the largest member."""
     members = layers_by_member(layers)
     largest = members[reference_member(members)]
     # Reversed, the largest member last: its first path has the greatest number, then its others, then those it has not.
     paths = {layer.path: number for number, layer in enumerate((*reversed(layers), *reversed(largest)))}
-    groups: list[Group] = []
+    groups: list[LayerGroup] = []
     for alike in by_kernel(layers):
         found: dict[str, list[Layer]] = {}
         for layer in alike:
             found.setdefault(layer.path, []).append(layer)
         order = sorted(found, key=lambda path: -paths[path])
-        groups += [Group(f"{kernel_words(alike[0])} {path}", tuple(found[path])) for path in order]
+        groups += [LayerGroup(f"{kernel_words(alike[0])} {path}", tuple(found[path])) for path in order]
     return tuple(groups)
 
 
-def by_shape(layers: Sequence[Layer]) -> tuple[Group, ...]:
+def by_shape(layers: Sequence[Layer]) -> tuple[LayerGroup, ...]:
     """The layers of one shape are one cluster; smaller shapes first."""
-    groups: list[Group] = []
+    groups: list[LayerGroup] = []
     for alike in by_kernel(layers):
         found: dict[tuple[int, ...], list[Layer]] = {}
         for layer in alike:
             found.setdefault(layer.shape, []).append(layer)
         order = sorted(found, key=lambda shape: (num_scalars(shape), shape))
-        groups += [Group(f"{kernel_words(alike[0])} {shape[0]}x{shape[1]}", tuple(found[shape])) for shape in order]
+        groups += [
+            LayerGroup(f"{kernel_words(alike[0])} {shape[0]}x{shape[1]}", tuple(found[shape])) for shape in order
+        ]
     return tuple(groups)
 
 
-def explicit(layers: Sequence[Layer], clusters: Clusters, sink: Sink) -> tuple[Group, ...]:
+def explicit(layers: Sequence[Layer], clusters: Clusters, sink: Sink) -> tuple[LayerGroup, ...]:
     """The lists of the spec, each split by kernel where it mixes them; reports what is left out or listed twice."""
     lists = _lists(layers, clusters, sink)
     return tuple(
-        Group(f"{kernel_words(alike[0])} list {number}", alike)
+        LayerGroup(f"{kernel_words(alike[0])} list {number}", alike)
         for number, found in enumerate(lists, start=1)
         for alike in by_kernel(found)
     )
@@ -164,13 +166,13 @@ def _lists(layers: Sequence[Layer], clusters: Clusters, sink: Sink) -> list[list
     return lists
 
 
-def mixed_groups(layers: Sequence[Layer], clusters: Clusters, sink: Sink) -> tuple[Group, ...]:
+def mixed_groups(layers: Sequence[Layer], clusters: Clusters, sink: Sink) -> tuple[LayerGroup, ...]:
     """What a share block asks for where layers of any kernel may be in one group: for banks that serve any shape."""
     match clusters.kind:
         case "depth":
             return _mixed_bins(layers, clusters, sink)
         case "one" | "pretraining":
-            return (Group("all", tuple(layers)),)
+            return (LayerGroup("all", tuple(layers)),)
         case "per_layer":
             return _alike(layers, lambda layer: layer.path)
         case "by_shape":
@@ -178,24 +180,24 @@ def mixed_groups(layers: Sequence[Layer], clusters: Clusters, sink: Sink) -> tup
         case "explicit":
             lists = enumerate(_lists(layers, clusters, sink), start=1)
             # a list that matches nothing was reported, and gets no bank
-            return tuple(Group(f"list {number}", tuple(found)) for number, found in lists if found)
+            return tuple(LayerGroup(f"list {number}", tuple(found)) for number, found in lists if found)
 
 
-def _mixed_bins(layers: Sequence[Layer], clusters: Clusters, sink: Sink) -> tuple[Group, ...]:
+def _mixed_bins(layers: Sequence[Layer], clusters: Clusters, sink: Sink) -> tuple[LayerGroup, ...]:
     members = layers_by_member(layers).values()
     most = max(map(len, members))
     if clusters.bins > most:
         sink.report(BinWithoutLayers(span=clusters.span, bins=clusters.bins, most=most, kernel="all"))
     runs = zip(*(_runs(own, clusters.bins) for own in members), strict=True)
     joined = [tuple(layer for run in member for layer in run) for member in runs]
-    return tuple(Group(f"bin {number}", found) for number, found in enumerate(joined, start=1) if found)
+    return tuple(LayerGroup(f"bin {number}", found) for number, found in enumerate(joined, start=1) if found)
 
 
-def _alike(layers: Iterable[Layer], label_of: Callable[[Layer], str]) -> tuple[Group, ...]:
+def _alike(layers: Iterable[Layer], label_of: Callable[[Layer], str]) -> tuple[LayerGroup, ...]:
     found: dict[str, list[Layer]] = {}
     for layer in layers:
         found.setdefault(label_of(layer), []).append(layer)
-    return tuple(Group(label, tuple(group)) for label, group in found.items())
+    return tuple(LayerGroup(label, tuple(group)) for label, group in found.items())
 
 
 def _report(clusters: Clusters, counts: dict[str, int], lists: Sequence[Sequence[Layer]], sink: Sink) -> None:

@@ -14,7 +14,7 @@ from heapq import heapify, heappop, heappush
 from swc.program.feedback import Similarity
 
 Groups = tuple[tuple[str, ...], ...]
-Linkage = Callable[[Sequence[str], Sequence[Similarity], float], Groups]
+LinkageFunction = Callable[[Sequence[str], Sequence[Similarity], float], Groups]
 
 
 def connected(ids: Sequence[str], pairs: Iterable[tuple[str, str]]) -> Groups:
@@ -130,7 +130,7 @@ def _end(group_of: Sequence[int], number: int) -> int:
     return number
 
 
-LINKAGES: dict[str, Linkage] = {"union": union, "average": average, "release": release}
+LINKAGES: dict[str, LinkageFunction] = {"union": union, "average": average, "release": release}
 
 
 def sizes_over_threshold(

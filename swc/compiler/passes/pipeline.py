@@ -15,20 +15,20 @@ from swc.compiler.passes.context import Context, Pass
 from swc.compiler.passes.express import Express
 from swc.compiler.passes.levels import CutLevels
 from swc.compiler.passes.select import Select
-from swc.compiler.passes.split import Split
+from swc.compiler.passes.split import SplitByFeedback
 from swc.compiler.passes.store import Store
 from swc.compiler.passes.tie import Tie
-from swc.compiler.passes.untie import Untie
+from swc.compiler.passes.untie import UntieByFeedback
 
 PIPELINE: tuple[Pass, ...] = (
     Select(),
     Store(),
     MakeClusters(),
-    Split(),
+    SplitByFeedback(),
     CutLevels(),
     Tie(),
     Allocate(),
-    Untie(),
+    UntieByFeedback(),
     Express(),
 )
 

@@ -10,7 +10,7 @@ from math import prod
 
 from attrs import evolve, frozen
 
-from swc.compiler.ir.graph import Graph, Layer, LayerKind, Member, Private
+from swc.compiler.ir.graph import Graph, Layer, LayerKind, MemberNode, Private
 from swc.compiler.passes.context import Context
 from swc.compiler.passes.policies import policy_of
 from swc.compiler.passes.selectors import BROAD, PRECISE, ROLES, id_of, taken_by
@@ -49,7 +49,7 @@ class Select:
         context.sink.raise_errors()
         return evolve(
             graph,
-            members=tuple(Member(member.name, member.source, member.host) for member in spec.members),
+            members=tuple(MemberNode(member.name, member.source, member.host) for member in spec.members),
             layers=tuple(layer for table in context.tables for layer in _layers(table, owners, spec)),
             private=tuple(private for table in context.tables for private in _private(table, owners, spec)),
         )

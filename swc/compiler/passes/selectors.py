@@ -33,7 +33,7 @@ PRECISE = ("attention", "embeddings")  # blocks by `linear` and `all` leave to t
 BROAD = ("linear", "all")
 
 Entry = tuple[str, ParameterRow]  # a member's name, and one of its parameters
-Wanted = Callable[[str, ParameterRow], bool]
+_Predicate = Callable[[str, ParameterRow], bool]
 
 
 def id_of(member: str, path: str) -> str:
@@ -96,7 +96,7 @@ def _is_written_out(selector: Selector) -> bool:
     return selector.kind == "glob" and is_plain(selector.pattern.split(".")[-1])
 
 
-def _wanted(selector: Selector) -> Wanted:
+def _wanted(selector: Selector) -> _Predicate:
     if selector.kind == "attention":
         return lambda member, row: row.part_of == "attention"
     if selector.kind != "glob":

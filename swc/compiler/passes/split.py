@@ -41,11 +41,11 @@ RANGE = (
     0.8,
 )  # thresholds at which sizes are reported
 
-Pairs = Mapping[str, Sequence[Similarity]]  # cluster id -> its measured pairs
+_Pairs = Mapping[str, Sequence[Similarity]]  # cluster id -> its measured pairs
 
 
 @frozen
-class Split:
+class SplitByFeedback:
     """Apply cluster feedback, one piece after the other."""
 
     name: str = "split"
@@ -94,7 +94,7 @@ class _Splitter:
     """All that stays the same over the thresholds."""
 
     action: SplitClusters
-    pairs: Pairs
+    pairs: _Pairs
     silent: frozenset[str]
     layers: Mapping[str, Layer]
     reference: str

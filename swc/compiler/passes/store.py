@@ -21,7 +21,7 @@ from swc.diagnostics import Severity
 from swc.program.expressions import num_scalars
 from swc.program.spec import Share, Spec
 
-Block = tuple[Share, tuple[Layer, ...]]
+_Block = tuple[Share, tuple[Layer, ...]]
 
 
 @frozen
@@ -47,7 +47,7 @@ def _in_order(made: Mapping[int, Sequence[Tensor]]) -> tuple[Tensor, ...]:
     return tuple(tensor for number in sorted(made) for tensor in made[number])
 
 
-def _tensors(block: Block, room: Room | None, context: Context) -> tuple[Tensor, ...]:
+def _tensors(block: _Block, room: Room | None, context: Context) -> tuple[Tensor, ...]:
     share, layers = block
     policy: Policy = policy_of(share.policy)
     found = policy.complaints(layers, share, room)
@@ -57,7 +57,7 @@ def _tensors(block: Block, room: Room | None, context: Context) -> tuple[Tensor,
     return () if is_wrong else policy.tensors(layers, share, room)
 
 
-def _rooms(graph: Graph, blocks: Mapping[int, Block], spec: Spec) -> dict[int, Room]:
+def _rooms(graph: Graph, blocks: Mapping[int, _Block], spec: Spec) -> dict[int, Room]:
     """What each block that keeps banks of any sort may store; nothing under an unlimited budget."""
     allowance = template_allowance(spec, graph)
     if allowance is None:

@@ -21,7 +21,7 @@ from swc.program.feedback import CoefficientFeedback, Similarity, unknown_errors
 
 
 @frozen
-class Untie:
+class UntieByFeedback:
     """Apply coefficient feedback, one piece after the other."""
 
     name: str = "untie"

@@ -35,7 +35,7 @@ EXACT_UP_TO = 5_000  # banks, a thousand clusters of five levels; above it the g
 
 
 @frozen
-class Group:
+class EqualBanks:
     """Banks of equal cost and values, by their places: only how many have at least k templates matters.
 
     Without groups equal banks could be exchanged, and the search would go through every exchange.
@@ -84,14 +84,14 @@ def _natural(id_: str) -> tuple[tuple[int, str], ...]:
     return tuple((int(part), "") if part.isdigit() else (0, part) for part in id_.replace("c", "").split("."))
 
 
-def _groups(problem: AllocationProblem) -> list[Group]:
+def _groups(problem: AllocationProblem) -> list[EqualBanks]:
     """Equal banks together, in the order of their first ids; inside a group by id."""
     order = sorted(range(len(problem.banks)), key=lambda place: _natural(problem.banks[place].id))
     found: dict[tuple[int, tuple[float, ...]], list[int]] = {}
     for place in order:
         bank: BankProblem = problem.banks[place]
         found.setdefault((bank.cost, bank.values), []).append(place)
-    return [Group(tuple(places), cost, values) for (cost, values), places in found.items()]
+    return [EqualBanks(tuple(places), cost, values) for (cost, values), places in found.items()]
 
 
 @frozen
@@ -102,7 +102,7 @@ class Core:
     them, `base` what the settled ones and every first template are worth.
     """
 
-    groups: tuple[Group, ...]
+    groups: tuple[EqualBanks, ...]
     settled: tuple[tuple[int, ...], ...]
     columns: tuple[tuple[int, int], ...]
     excess: int

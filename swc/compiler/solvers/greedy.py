@@ -22,7 +22,7 @@ from swc.compiler.solvers.problem import (
 )
 
 
-class Step(NamedTuple):
+class Stretch(NamedTuple):
     """A stretch of a bank: `num` more templates, what they cost and are worth (a tuple, as there are very many)."""
 
     bank: int
@@ -48,7 +48,7 @@ def solve_greedy(problem: AllocationProblem) -> Solution:
     return Solution(counts, "greedy", cost_of(problem, counts), value, bound)
 
 
-def _steps(problem: AllocationProblem) -> list[Step]:
+def _steps(problem: AllocationProblem) -> list[Stretch]:
     steps = [step for place, bank in enumerate(problem.banks) for step in _stretches(place, bank)]
     return sorted(steps, key=lambda step: -step.density)  # stable: ties stay in the order of the banks
 
@@ -63,15 +63,15 @@ def last_density(problem: AllocationProblem) -> float:
     return 0.0
 
 
-def _stretches(place: int, bank: BankProblem) -> list[Step]:
+def _stretches(place: int, bank: BankProblem) -> list[Stretch]:
     """Templates after the first, those worth the same together, without what adds nothing."""
     # Values (9, 4, 4, 4, 1, 0) give the steps 3 at 4 and 1 at 1: the first template is in every answer, the last is
     # useless.
     runs = ((value, len(list(equal))) for value, equal in groupby(bank.values[1:]))
-    return [Step(place, num, num * bank.cost, num * value) for value, num in runs if value > 0]
+    return [Stretch(place, num, num * bank.cost, num * value) for value, num in runs if value > 0]
 
 
-def _taken(problem: AllocationProblem, steps: list[Step], excess: int) -> tuple[int, ...]:
+def _taken(problem: AllocationProblem, steps: list[Stretch], excess: int) -> tuple[int, ...]:
     counts = [1] * len(problem.banks)
     least = min((bank.cost for bank in problem.banks), default=0)
     for place, num, cost, _ in steps:
@@ -87,7 +87,7 @@ def _taken(problem: AllocationProblem, steps: list[Step], excess: int) -> tuple[
     return tuple(counts)
 
 
-def _bound(problem: AllocationProblem, steps: list[Step], excess: int) -> float:
+def _bound(problem: AllocationProblem, steps: list[Stretch], excess: int) -> float:
     """The linear relaxation: whole stretches while they fit, then a part of the next."""
     # Values fall within a bank and the steps by density, so this fractional filling is the best one; a whole one is a
     # special case of it and cannot be worth more (Dantzig, 1957).

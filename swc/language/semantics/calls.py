@@ -15,7 +15,7 @@ from attrs import evolve, frozen
 from swc.diagnostics import DiagnosticError, Span, catalogue
 from swc.language.semantics import values
 from swc.language.semantics.scope import Scope, show
-from swc.language.syntax.tree import Amount, Argument, Call, ListOf, Value
+from swc.language.syntax.tree import Amount, Call, CallArgument, ListOf, Value
 from swc.registry.registry import Registry
 from swc.registry.row import ArgumentRow, ArgumentValue, RegistryRow, shown_value
 
@@ -66,7 +66,7 @@ def bind_known(call: Call, scope: Scope, is_known: bool, signature: Signature) -
     return bind(call, scope, signature) if is_known else {}
 
 
-def _name_of(argument: Argument, position: int, signature: Signature) -> str | None:
+def _name_of(argument: CallArgument, position: int, signature: Signature) -> str | None:
     if argument.name is not None:
         return argument.name.text
     return signature.names[position] if position < signature.num_plain else None

@@ -72,7 +72,7 @@ def ensembles_in(path: Path | str) -> tuple[str, ...]:
     from swc.language.syntax.parser import parse_text
 
     definitions = parse_text(read_source(Path(path)), str(path)).definitions
-    return tuple(d.name.text for d in definitions if isinstance(d, tree.Ensemble))
+    return tuple(d.name.text for d in definitions if isinstance(d, tree.EnsembleDefinition))
 
 
 def check_definitions(path: Path | str, sink: Sink | None = None) -> None:
@@ -86,15 +86,15 @@ def check_definitions(path: Path | str, sink: Sink | None = None) -> None:
 
 def _check_definitions(library: Library, sink: Sink) -> None:
     for definition in library.root.definitions:
-        if isinstance(definition, tree.Recipe) and _has_defaults(definition):
+        if isinstance(definition, tree.RecipeDefinition) and _has_defaults(definition):
             check_recipe(definition, _scope_of(definition, library, sink))
-        if isinstance(definition, tree.Policy) and _has_defaults(definition):
+        if isinstance(definition, tree.PolicyDefinition) and _has_defaults(definition):
             check_policy(definition, library.policies, _scope_of(definition, library, sink))
     if not library.own_ensembles:
         warn_unused_imports(library, sink)
 
 
-def _scope_of(definition: tree.Recipe | tree.Policy, library: Library, sink: Sink) -> Scope:
+def _scope_of(definition: tree.RecipeDefinition | tree.PolicyDefinition, library: Library, sink: Sink) -> Scope:
     return Scope(sink, defaults_of(definition.parameters), extent=library.extent)
 
 
@@ -110,7 +110,7 @@ def check_whole(path: Path | str, overrides: Mapping[str, str], sink: Sink) -> N
             _part(broken, sink, partial(_check_ensemble, one, library, overrides))
 
 
-def _check_ensemble(one: tree.Ensemble, library: Library, overrides: Mapping[str, str], sink: Sink) -> None:
+def _check_ensemble(one: tree.EnsembleDefinition, library: Library, overrides: Mapping[str, str], sink: Sink) -> None:
     _spec(one, library, overrides, sink)
     warn_unused_imports(library, sink)
 
@@ -136,11 +136,11 @@ def collected(sink: Sink) -> Iterator[None]:
             sink.report(diagnostic)
 
 
-def _has_defaults(definition: tree.Recipe | tree.Policy) -> bool:
+def _has_defaults(definition: tree.RecipeDefinition | tree.PolicyDefinition) -> bool:
     return all(parameter.default is not None for parameter in definition.parameters)
 
 
-def _choose(library: Library, file: str, name: str | None, sink: Sink) -> tree.Ensemble | None:
+def _choose(library: Library, file: str, name: str | None, sink: Sink) -> tree.EnsembleDefinition | None:
     own = {ensemble.name.text: ensemble for ensemble in library.own_ensembles}
     if name is not None and name in own:
         return own[name]
@@ -153,14 +153,14 @@ def _choose(library: Library, file: str, name: str | None, sink: Sink) -> tree.E
     return next(iter(own.values())) if len(own) == 1 and name is None else None
 
 
-def _spec(ensemble: tree.Ensemble, library: Library, settings: Mapping[str, str], sink: Sink) -> Spec:
+def _spec(ensemble: tree.EnsembleDefinition, library: Library, settings: Mapping[str, str], sink: Sink) -> Spec:
     items = all_items(ensemble, library.ensembles, sink, library.extent)
-    written = {param.name.text: param.value for param in _of(items, tree.Param)}
+    written = {param.name.text: param.value for param in _of(items, tree.ParamItem)}
     scope = settle_params(apply_settings(written, settings, ensemble.name.span, sink), sink, library.extent)
     data = _data(items, scope, ensemble)
     members = _members(items, scope, ensemble)
     step = _step(items, scope)
-    shares = tuple(read_share(item, library.policies, scope) for item in _of(items, tree.Share))
+    shares = tuple(read_share(item, library.policies, scope) for item in _of(items, tree.ShareBlock))
     budget = _budget(items, scope, ensemble, bool(shares))
     training = _training(items, library, scope)
     _check_step(items, step, members, scope)
@@ -168,7 +168,7 @@ def _spec(ensemble: tree.Ensemble, library: Library, settings: Mapping[str, str]
     _check_split_batch(items, step, members, training, scope)
     _check_image_sizes(items, data, training, scope)
     _warn_unused(ensemble, scope)
-    train, named = next(iter(_of(items, tree.Train)), None), next(iter(_of(items, tree.Data)), None)
+    train, named = next(iter(_of(items, tree.TrainBlock)), None), next(iter(_of(items, tree.DataItem)), None)
     plug_ins = plug_ins_in((data, members, shares, training))
     scope.defaults.extend(map(str, plug_ins))
     return Spec(
@@ -192,30 +192,30 @@ def _of(items: Items, kind: type[Item]) -> tuple[Item, ...]:
     return tuple(item for item in items if isinstance(item, kind))
 
 
-def _missing(ensemble: tree.Ensemble, what: str, example: str, sink: Sink) -> None:
+def _missing(ensemble: tree.EnsembleDefinition, what: str, example: str, sink: Sink) -> None:
     if ensemble.base is not None and sink.errors:
         return  # the base that could not be found may have it
     inside = f"ensemble `{ensemble.name.text}`"
     sink.report(catalogue.MissingItem(span=ensemble.name.span, what=what, inside=inside, example=example))
 
 
-def _data(items: Items, scope: Scope, ensemble: tree.Ensemble) -> DataFacts:
-    found = _of(items, tree.Data)
+def _data(items: Items, scope: Scope, ensemble: tree.EnsembleDefinition) -> DataFacts:
+    found = _of(items, tree.DataItem)
     if found:
         return read_data(found[0], scope)
     _missing(ensemble, "data", "data cifar100", scope.sink)
     return DATASETS["cifar100"]
 
 
-def _members(items: Items, scope: Scope, ensemble: tree.Ensemble) -> tuple[Member, ...]:
-    found = _of(items, tree.Member)
+def _members(items: Items, scope: Scope, ensemble: tree.EnsembleDefinition) -> tuple[Member, ...]:
+    found = _of(items, tree.MemberItem)
     if not found:
         _missing(ensemble, "member", "member wide = wrn(depth: 28, width: 10)", scope.sink)
     return read_members(found, scope)
 
 
 def _step(items: Items, scope: Scope) -> StepPlan:
-    found = _of(items, tree.Step)
+    found = _of(items, tree.StepItem)
     return read_step(found[0], scope) if found else StepPlan()
 
 
@@ -223,7 +223,7 @@ def _check_step(items: Items, step: StepPlan, members: tuple[Member, ...], scope
     """Some strategies are for the members of one family alone."""
     family = STEP_FAMILIES.get(step.name)
     if family is not None and all(member.source.name != family for member in members):
-        span = _of(items, tree.Step)[0].span
+        span = _of(items, tree.StepItem)[0].span
         scope.sink.report(catalogue.StepWithoutMembers(span=span, step=step.name, family=family))
     for member in members:
         needed = FAMILIES[member.source.name].step if member.source.kind == "family" else ""
@@ -231,14 +231,14 @@ def _check_step(items: Items, step: StepPlan, members: tuple[Member, ...], scope
             scope.sink.report(catalogue.MembersWithoutStep(span=member.span, family=member.source.name, step=needed))
             break
     num_networks = sum(not member.host for member in members)
-    if step.name == "sandwich" and _of(items, tree.Step)[0].call.arguments:
+    if step.name == "sandwich" and _of(items, tree.StepItem)[0].call.arguments:
         drawn, others = int(step["random"]), max(0, num_networks - 2)
         if drawn > others:
-            scope.sink.report(catalogue.FewerToDraw(span=_of(items, tree.Step)[0].span, drawn=drawn, others=others))
+            scope.sink.report(catalogue.FewerToDraw(span=_of(items, tree.StepItem)[0].span, drawn=drawn, others=others))
 
 
-def _budget(items: Items, scope: Scope, ensemble: tree.Ensemble, shares: bool) -> Budget:
-    found = _of(items, tree.Budget)
+def _budget(items: Items, scope: Scope, ensemble: tree.EnsembleDefinition, shares: bool) -> Budget:
+    found = _of(items, tree.BudgetItem)
     if found:
         return read_budget(found[0], scope)
     if shares:
@@ -248,7 +248,7 @@ def _budget(items: Items, scope: Scope, ensemble: tree.Ensemble, shares: bool) -
 
 
 def _training(items: Items, library: Library, scope: Scope) -> Training | None:
-    found = _of(items, tree.Train)
+    found = _of(items, tree.TrainBlock)
     if found:
         return read_training(found[0], library.recipes, scope)
     scope.defaults.append("train: there is no train block, so this can be compiled and not trained")
@@ -269,7 +269,7 @@ def _check_together(items: Items, shares: tuple[Share, ...], training: Training 
     if tied:
         return
     for clause in _clauses(items):
-        if isinstance(clause, tree.Untie):
+        if isinstance(clause, tree.UntieClause):
             scope.sink.report(catalogue.NothingToUntie(span=clause.span))
 
 
@@ -297,10 +297,12 @@ def _check_actions(items: Items, shares: tuple[Share, ...], phases: tuple[Phase,
 
 def _clauses_of(items: Items, phases: tuple[Phase, ...]) -> Iterator[tuple[Phase, tree.Clause, Action]]:
     """What happens in and after each phase, in order, with the clause that says so; nothing beside a mistake."""
-    written = [part for train in _of(items, tree.Train) for part in train.items if isinstance(part, tree.Phase)]
+    written = [
+        part for train in _of(items, tree.TrainBlock) for part in train.items if isinstance(part, tree.PhaseItem)
+    ]
     for item, phase in zip(written, phases, strict=True):
-        within = [clause for clause in item.clauses if isinstance(clause, tree.Untie | tree.Act)]
-        ending = [clause for clause in item.clauses if isinstance(clause, tree.Split | tree.GroupLayers)]
+        within = [clause for clause in item.clauses if isinstance(clause, tree.UntieClause | tree.Act)]
+        ending = [clause for clause in item.clauses if isinstance(clause, tree.SplitClause | tree.GroupClause)]
         actions: list[Action] = [*phase.within, *([phase.split] if phase.split is not None else [])]
         if len(actions) == len(within) + len(ending):
             yield from ((phase, clause, action) for clause, action in zip((*within, *ending), actions, strict=True))
@@ -311,7 +313,7 @@ def _check_splits(items: Items, shares: tuple[Share, ...], scope: Scope) -> None
     if any(share.policy == "superweights" for share in shares):
         return
     for clause in _clauses(items):
-        if isinstance(clause, tree.Split):
+        if isinstance(clause, tree.SplitClause):
             scope.sink.report(catalogue.NothingToSplit(span=clause.span))
 
 
@@ -321,7 +323,7 @@ def _check_split_batch(
     """Every network gets an image of each batch."""
     num_networks = sum(not member.host for member in members)
     if step.name == "split" and training is not None and training.recipe.batch < num_networks:
-        span = _of(items, tree.Step)[0].span
+        span = _of(items, tree.StepItem)[0].span
         batch = training.recipe.batch
         scope.sink.report(catalogue.BatchTooSmallToSplit(span=span, batch=batch, networks=num_networks))
 
@@ -331,7 +333,7 @@ def _check_groups(items: Items, shares: tuple[Share, ...], scope: Scope) -> None
     if any(share.policy == "shapeshifter" for share in shares):
         return
     for clause in _clauses(items):
-        if isinstance(clause, tree.GroupLayers):
+        if isinstance(clause, tree.GroupClause):
             scope.sink.report(catalogue.NothingToGroup(span=clause.span))
 
 
@@ -340,15 +342,15 @@ def _check_profiles(items: Items, shares: tuple[Share, ...], scope: Scope) -> No
     if not any(share.templates.is_profiled for share in shares):
         return
     for clause in _clauses(items):
-        if isinstance(clause, tree.Split) and clause.sketch is not None:
+        if isinstance(clause, tree.SplitClause) and clause.sketch is not None:
             scope.sink.report(catalogue.SketchedProfile(span=clause.sketch.span))
 
 
 def _clauses(items: Items) -> Iterator[tree.Clause]:
     """What happens in and after the phases."""
-    for train in _of(items, tree.Train):
+    for train in _of(items, tree.TrainBlock):
         for phase in train.items:
-            if isinstance(phase, tree.Phase):
+            if isinstance(phase, tree.PhaseItem):
                 yield from phase.clauses
 
 
@@ -357,8 +359,8 @@ def _check_image_sizes(items: Items, data: DataFacts, training: Training | None,
     if training is None:
         return
     side, augmentation = min(data.image_shape[1:]), training.recipe.augmentation
-    train = _of(items, tree.Train)[0]
-    own = (item.span for item in train.items if isinstance(item, tree.Augment))
+    train = _of(items, tree.TrainBlock)[0]
+    own = (item.span for item in train.items if isinstance(item, tree.AugmentItem))
     span = next(own, train.recipe.span if train.recipe is not None else train.span)
     for what, size in (("`pad` of `crop`", augmentation.pad), ("`size` of `cutout`", augmentation.cutout)):
         if size >= side:
@@ -366,13 +368,13 @@ def _check_image_sizes(items: Items, data: DataFacts, training: Training | None,
             scope.sink.report(catalogue.OutOfRange(span=span, what=what, wanted=wanted, found=str(size)))
 
 
-def _warn_unused(ensemble: tree.Ensemble, scope: Scope) -> None:
+def _warn_unused(ensemble: tree.EnsembleDefinition, scope: Scope) -> None:
     """An inherited param may have lost its use to an item that was replaced: only own ones are named.
 
     Beside a mistake nothing is said: a misspelt name makes the param that was meant look unused.
     """
     if scope.sink.errors:
         return
-    for param in _of(ensemble.items, tree.Param):
+    for param in _of(ensemble.items, tree.ParamItem):
         if param.name.text not in scope.used:
             scope.sink.report(catalogue.UnusedParam(span=param.name.span, name=param.name.text))

@@ -21,7 +21,7 @@ from swc.registry.row import shown_value
 INSTEAD = DATASETS["cifar10"]  # with what checking goes on after a mistake
 
 
-def read_data(item: tree.Data, scope: Scope) -> DataFacts:
+def read_data(item: tree.DataItem, scope: Scope) -> DataFacts:
     """The facts of what the item names; a param may stand for the name."""
     row = _row(item.source, scope)
     if row is None:

@@ -8,24 +8,39 @@ from __future__ import annotations
 
 from swc.diagnostics import Sink, Span, catalogue
 from swc.language.semantics.extent import Extent
-from swc.language.semantics.library import Table
+from swc.language.semantics.library import Definitions
 from swc.language.semantics.scope import show
-from swc.language.syntax.tree import WORDS, Budget, Data, Ensemble, EnsembleItem, Member, Param, Share, Step, Train
+from swc.language.syntax.tree import (
+    WORDS,
+    BudgetItem,
+    DataItem,
+    EnsembleDefinition,
+    EnsembleItem,
+    MemberItem,
+    ParamItem,
+    ShareBlock,
+    StepItem,
+    TrainBlock,
+)
 from swc.program.limits import LEVELS
 
-Key = tuple[str, str]
+_Key = tuple[str, str]
 
 
-def all_items(ensemble: Ensemble, ensembles: Table[Ensemble], sink: Sink, extent: Extent) -> tuple[EnsembleItem, ...]:
+def all_items(
+    ensemble: EnsembleDefinition, ensembles: Definitions[EnsembleDefinition], sink: Sink, extent: Extent
+) -> tuple[EnsembleItem, ...]:
     """Own and inherited items; unknown bases, cycles and doubled items are reported."""
-    merged: dict[Key, EnsembleItem] = {}
+    merged: dict[_Key, EnsembleItem] = {}
     for one in reversed(_lineage(ensemble, ensembles, sink)):
         extent.take(1 + len(one.items), ensemble.name.span, sink)
         merged.update(_keyed(one, sink))
     return tuple(merged.values())
 
 
-def _lineage(ensemble: Ensemble, ensembles: Table[Ensemble], sink: Sink) -> list[Ensemble]:
+def _lineage(
+    ensemble: EnsembleDefinition, ensembles: Definitions[EnsembleDefinition], sink: Sink
+) -> list[EnsembleDefinition]:
     lineage = [ensemble]
     names = {ensemble.name.text: 0}
     while lineage[-1].base is not None:
@@ -48,8 +63,8 @@ def _lineage(ensemble: Ensemble, ensembles: Table[Ensemble], sink: Sink) -> list
     return lineage
 
 
-def _keyed(ensemble: Ensemble, sink: Sink) -> dict[Key, EnsembleItem]:
-    keyed: dict[Key, EnsembleItem] = {}
+def _keyed(ensemble: EnsembleDefinition, sink: Sink) -> dict[_Key, EnsembleItem]:
+    keyed: dict[_Key, EnsembleItem] = {}
     for item in ensemble.items:
         key, span = _key(item)
         if key in keyed:
@@ -59,18 +74,18 @@ def _keyed(ensemble: Ensemble, sink: Sink) -> dict[Key, EnsembleItem]:
     return keyed
 
 
-def _key(item: EnsembleItem) -> tuple[Key, Span]:
+def _key(item: EnsembleItem) -> tuple[_Key, Span]:
     match item:
-        case Param():
+        case ParamItem():
             return ("param", item.name.text), item.name.span
-        case Member():
+        case MemberItem():
             return ("member", item.name.text), item.name.span
-        case Share():
+        case ShareBlock():
             return ("share", show(item.selector)), item.span
-        case Data() | Step() | Budget() | Train():
+        case DataItem() | StepItem() | BudgetItem() | TrainBlock():
             return (WORDS[type(item)], ""), item.span
 
 
-def _words(key: Key) -> str:
+def _words(key: _Key) -> str:
     kind, name = key
     return f"{kind} `{name}`" if name else f"`{kind}`"

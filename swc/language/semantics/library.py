@@ -16,7 +16,16 @@ from swc.diagnostics import Diagnostic, DiagnosticError, Sink, catalogue
 from swc.diagnostics.sources import read_source
 from swc.language.semantics.extent import Extent
 from swc.language.syntax.parser import parse_text
-from swc.language.syntax.tree import WORDS, Ensemble, File, Import, Policy, Recipe, Share, Train
+from swc.language.syntax.tree import (
+    WORDS,
+    EnsembleDefinition,
+    File,
+    Import,
+    PolicyDefinition,
+    RecipeDefinition,
+    ShareBlock,
+    TrainBlock,
+)
 from swc.program.limits import FILES, LEVELS, TEXT_BYTES
 from swc.registry.policies import POLICIES
 from swc.system import resources
@@ -24,7 +33,7 @@ from swc.system import resources
 D = TypeVar("D")
 
 
-class Table(dict[str, D]):
+class Definitions(dict[str, D]):
     """Definitions by name; `names` are made once, however many mistakes hold them."""
 
     _names: tuple[str, ...] = ()
@@ -42,17 +51,17 @@ class Library:
     """What a file defines and imports; the imported definitions stand before its own, `imported` are the files."""
 
     root: File
-    ensembles: Table[Ensemble]
-    recipes: Table[Recipe]
-    policies: Table[Policy]
+    ensembles: Definitions[EnsembleDefinition]
+    recipes: Definitions[RecipeDefinition]
+    policies: Definitions[PolicyDefinition]
     unused: tuple[Import, ...] = ()
     imported: tuple[Path, ...] = ()
     extent: Extent = field(factory=Extent, eq=False)  # shared by all that is read from this file
 
     @property
-    def own_ensembles(self) -> tuple[Ensemble, ...]:
+    def own_ensembles(self) -> tuple[EnsembleDefinition, ...]:
         """The ensembles of the file itself."""
-        return tuple(d for d in self.root.definitions if isinstance(d, Ensemble))
+        return tuple(d for d in self.root.definitions if isinstance(d, EnsembleDefinition))
 
 
 def read_library(text: str, file: str, sink: Sink) -> Library | None:
@@ -98,9 +107,9 @@ def warn_unused_imports(library: Library, sink: Sink) -> None:
 @define
 class _Reader:
     sink: Sink
-    ensembles: Table[Ensemble] = field(factory=Table)
-    recipes: Table[Recipe] = field(factory=Table)
-    policies: Table[Policy] = field(factory=Table)
+    ensembles: Definitions[EnsembleDefinition] = field(factory=Definitions)
+    recipes: Definitions[RecipeDefinition] = field(factory=Definitions)
+    policies: Definitions[PolicyDefinition] = field(factory=Definitions)
     imports: dict[Path, dict[Import, Path]] = field(factory=dict)  # of each file: what it imports, and where that is
     files: dict[Path, File] = field(factory=dict)
     importable: dict[tuple[Path, str], tuple[str, ...]] = field(factory=dict)
@@ -160,7 +169,7 @@ class _Reader:
                 self.sink.report(diagnostic)
             return None
 
-    def _define(self, definition: Ensemble | Recipe | Policy) -> None:
+    def _define(self, definition: EnsembleDefinition | RecipeDefinition | PolicyDefinition) -> None:
         self._check_parameters(definition)
         table, kind = self._table(definition)
         name = definition.name.text
@@ -169,23 +178,25 @@ class _Reader:
             self._report(
                 catalogue.DuplicateDefinition(span=definition.name.span, name=name, kind=kind, first=f"at {first.span}")
             )
-        elif isinstance(definition, Policy) and name in POLICIES.names:  # of plug-ins nothing is read here
+        elif isinstance(definition, PolicyDefinition) and name in POLICIES.names:  # of plug-ins nothing is read here
             self._report(
                 catalogue.DuplicateDefinition(span=definition.name.span, name=name, kind=kind, first="by the language")
             )
         else:
             table[name] = definition
 
-    def _check_parameters(self, definition: Ensemble | Recipe | Policy) -> None:
+    def _check_parameters(self, definition: EnsembleDefinition | RecipeDefinition | PolicyDefinition) -> None:
         names: set[str] = set()
-        for parameter in () if isinstance(definition, Ensemble) else definition.parameters:
+        for parameter in () if isinstance(definition, EnsembleDefinition) else definition.parameters:
             name = parameter.name
             if name.text in names:
                 self._report(catalogue.DuplicateArgument(span=name.span, name=name.text, of=definition.name.text))
             names.add(name.text)
 
-    def _table(self, definition: Ensemble | Recipe | Policy) -> tuple[dict[str, Ensemble | Recipe | Policy], str]:
-        tables = {Ensemble: self.ensembles, Recipe: self.recipes, Policy: self.policies}
+    def _table(
+        self, definition: EnsembleDefinition | RecipeDefinition | PolicyDefinition
+    ) -> tuple[dict[str, EnsembleDefinition | RecipeDefinition | PolicyDefinition], str]:
+        tables = {EnsembleDefinition: self.ensembles, RecipeDefinition: self.recipes, PolicyDefinition: self.policies}
         return tables[type(definition)], WORDS[type(definition)]  # type: ignore[return-value]
 
     def _importable(self, folder: Path, importing: str) -> tuple[str, ...]:
@@ -218,17 +229,17 @@ def _names(file: File) -> set[tuple[str, str]]:
 
 def _used(file: File) -> Iterator[tuple[str, str]]:
     for definition in file.definitions:
-        if isinstance(definition, Policy) and definition.base is not None:
+        if isinstance(definition, PolicyDefinition) and definition.base is not None:
             yield "policy", definition.base.name.text
-        if isinstance(definition, Ensemble):
+        if isinstance(definition, EnsembleDefinition):
             yield from _used_by(definition)
 
 
-def _used_by(ensemble: Ensemble) -> Iterator[tuple[str, str]]:
+def _used_by(ensemble: EnsembleDefinition) -> Iterator[tuple[str, str]]:
     if ensemble.base is not None:
         yield "ensemble", ensemble.base.text
     for item in ensemble.items:
-        if isinstance(item, Train) and item.recipe is not None:
+        if isinstance(item, TrainBlock) and item.recipe is not None:
             yield "recipe", item.recipe.name.text
-        if isinstance(item, Share) and item.policy is not None:
+        if isinstance(item, ShareBlock) and item.policy is not None:
             yield "policy", item.policy.name.text

@@ -25,7 +25,7 @@ from swc.registry.families import FAMILIES
 TOGETHER = "ensemble"  # what tables and records call all members together
 
 
-def read_members(items: tuple[tree.Member, ...], scope: Scope) -> tuple[Member, ...]:
+def read_members(items: tuple[tree.MemberItem, ...], scope: Scope) -> tuple[Member, ...]:
     """All members, arrays spelled out; names that stand twice are reported."""
     first: dict[str, Span] = {}
     members: list[Member] = []
@@ -42,7 +42,7 @@ def read_members(items: tuple[tree.Member, ...], scope: Scope) -> tuple[Member, 
     return tuple(members)
 
 
-def _members(item: tree.Member, scope: Scope, left: int) -> Iterator[Member]:
+def _members(item: tree.MemberItem, scope: Scope, left: int) -> Iterator[Member]:
     source = _source(item.source, scope, f"member {item.name.text}")
     is_joint = source.kind == "family" and FAMILIES[source.name].is_joint
     count = 1 if item.count is None else values.whole(item.count, scope, "a number of members", values.FEW)
@@ -65,7 +65,7 @@ def _giving(source: ModelSource, outputs: int) -> ModelSource:
     return evolve(source, arguments=tuple(sorted((*source.arguments, ("outputs", outputs)))))
 
 
-def read_step(item: tree.Step, scope: Scope) -> StepPlan:
+def read_step(item: tree.StepItem, scope: Scope) -> StepPlan:
     """The step strategy that an ensemble states; an unknown one is reported."""
     name = item.call.name.text
     if name not in STEPS:
@@ -104,7 +104,7 @@ def _named_model(call: tree.Call, scope: Scope, kind: str, key: str) -> ModelSou
     return ModelSource("python", name, arguments)
 
 
-def read_budget(item: tree.Budget, scope: Scope) -> Budget:
+def read_budget(item: tree.BudgetItem, scope: Scope) -> Budget:
     """The budget, stated in place or held by a param."""
     amount = scope.settle(item.amount) if isinstance(item.amount, tree.Name) else item.amount
     if isinstance(amount, tree.Amount):
@@ -115,7 +115,7 @@ def read_budget(item: tree.Budget, scope: Scope) -> Budget:
     return Budget("unlimited", span=item.span)
 
 
-def _no_amount(item: tree.Budget, found: tree.Value, scope: Scope) -> Diagnostic:
+def _no_amount(item: tree.BudgetItem, found: tree.Value, scope: Scope) -> Diagnostic:
     if isinstance(found, tree.Number):
         name = item.amount.text if isinstance(item.amount, tree.Name) else found.text
         return catalogue.BudgetWithoutUnit(span=item.span, found=name)

@@ -87,34 +87,39 @@ def finish(draft: Draft, scope: Scope, where: str) -> Recipe:
 
 
 def _key(item: tree.RecipeItem) -> str:
-    names = {tree.Optimiser: "optimiser", tree.NoDecay: "no_decay", tree.Schedule: "schedule", tree.Augment: "augment"}
-    return item.key if isinstance(item, tree.Setting) else names[type(item)]
+    names = {
+        tree.OptimiserItem: "optimiser",
+        tree.NoDecayItem: "no_decay",
+        tree.ScheduleItem: "schedule",
+        tree.AugmentItem: "augment",
+    }
+    return item.key if isinstance(item, tree.SettingItem) else names[type(item)]
 
 
-def _batch(draft: Draft, item: tree.Setting, scope: Scope) -> None:
+def _batch(draft: Draft, item: tree.SettingItem, scope: Scope) -> None:
     draft.set(batch=values.whole(item.value, scope, "a batch", PAIR, fallback=2))
 
 
-def _label_smoothing(draft: Draft, item: tree.Setting, scope: Scope) -> None:
+def _label_smoothing(draft: Draft, item: tree.SettingItem, scope: Scope) -> None:
     draft.set(label_smoothing=float(values.number(item.value, scope, "label smoothing", BELOW_ONE, fallback=0)))
 
 
-def _norm_batch(draft: Draft, item: tree.Setting, scope: Scope) -> None:
+def _norm_batch(draft: Draft, item: tree.SettingItem, scope: Scope) -> None:
     found = scope.settle(item.value)
     draft.norm_span = item.span
     is_none = isinstance(found, tree.Name) and found.text == "none"
     draft.set(norm_batch=None if is_none else values.whole(item.value, scope, "a batch of BatchNorm", PAIR))
 
 
-def _precision(draft: Draft, item: tree.Setting, scope: Scope) -> None:
+def _precision(draft: Draft, item: tree.SettingItem, scope: Scope) -> None:
     draft.set(precision=cast(Precision, values.choice(item.value, scope, "precision", PRECISIONS)))
 
 
-def _seed(draft: Draft, item: tree.Setting, scope: Scope) -> None:
+def _seed(draft: Draft, item: tree.SettingItem, scope: Scope) -> None:
     draft.set(seed=values.whole(item.value, scope, "a seed", NOT_NEGATIVE))
 
 
-def _optimiser(draft: Draft, item: tree.Optimiser, scope: Scope) -> None:
+def _optimiser(draft: Draft, item: tree.OptimiserItem, scope: Scope) -> None:
     """Arguments that are left out keep the recipe's value, where the recipe has the same optimiser."""
     row = row_of(item.call.name, OPTIMISERS, scope)
     if row is None:
@@ -136,14 +141,14 @@ def _check_conditions(row: RegistryRow, given: Mapping[str, ArgumentValue], span
             scope.sink.report(catalogue.OutOfRange(span=span, what=what, wanted=wanted, found=found))
 
 
-def _no_decay(draft: Draft, item: tree.NoDecay, scope: Scope) -> None:
+def _no_decay(draft: Draft, item: tree.NoDecayItem, scope: Scope) -> None:
     what = "kind of parameter without weight decay"
     words = {values.choice(name, scope, what, (*NO_DECAY, "none")) for name in item.names}
     names = tuple(sorted(words - {"none"}))
     draft.set(optimiser=evolve(draft.recipe.optimiser, no_decay=names))
 
 
-def _schedule(draft: Draft, item: tree.Schedule, scope: Scope) -> None:
+def _schedule(draft: Draft, item: tree.ScheduleItem, scope: Scope) -> None:
     row = row_of(item.call.name, SCHEDULES, scope)
     warmup = values.number(item.warmup, scope, "a warm-up", NOT_NEGATIVE) if item.warmup is not None else 0
     given = {} if row is None else bind_declared(item.call, scope, row.arguments, f"schedule {row.name}")
@@ -151,7 +156,7 @@ def _schedule(draft: Draft, item: tree.Schedule, scope: Scope) -> None:
         draft.set(schedule=Schedule(row.name, row.settled(given), float(warmup)))
 
 
-def _augment(draft: Draft, item: tree.Augment, scope: Scope) -> None:
+def _augment(draft: Draft, item: tree.AugmentItem, scope: Scope) -> None:
     changes: dict[str, Any] = {}
     for step in item.steps:
         name = step.name.text

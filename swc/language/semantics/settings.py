@@ -12,7 +12,7 @@ from attrs import evolve
 from swc.diagnostics import DiagnosticError, Sink, Span, catalogue
 from swc.language.semantics.values import kind_of
 from swc.language.syntax.parser import parse_text
-from swc.language.syntax.tree import Amount, Ensemble, ListOf, Name, Number, Param, Text, Value
+from swc.language.syntax.tree import Amount, EnsembleDefinition, ListOf, Name, Number, ParamItem, Text, Value
 
 BEFORE = "ensemble a {\nparam a =\n"  # a setting is read as the value of a param
 LINES_BEFORE = BEFORE.count("\n")
@@ -47,10 +47,10 @@ def _parse(name: str, text: str) -> Value | Amount | None:
     except DiagnosticError:
         return None
     (ensemble, *others) = tree.definitions
-    if others or not isinstance(ensemble, Ensemble) or len(ensemble.items) != 1:
+    if others or not isinstance(ensemble, EnsembleDefinition) or len(ensemble.items) != 1:
         return None
     (param,) = ensemble.items
-    return _moved(param.value) if isinstance(param, Param) else None
+    return _moved(param.value) if isinstance(param, ParamItem) else None
 
 
 def _moved(value: Value | Amount) -> Value | Amount:

@@ -13,7 +13,7 @@ from attrs import define, field
 from swc.diagnostics import Span, catalogue
 from swc.language.semantics import values
 from swc.language.semantics.calls import Signature, bind, bind_declared, bind_known, row_named, settle_all
-from swc.language.semantics.library import Table
+from swc.language.semantics.library import Definitions
 from swc.language.semantics.scope import Scope
 from swc.language.syntax import tree
 from swc.program.limits import LEVELS
@@ -40,7 +40,7 @@ class _Stated:
     items: dict[type, tuple[Any, Scope]] = field(factory=dict)
 
 
-def read_share(item: tree.Share, policies: Table[tree.Policy], scope: Scope) -> Share:
+def read_share(item: tree.ShareBlock, policies: Definitions[tree.PolicyDefinition], scope: Scope) -> Share:
     """A share block with everything that its policy brings and everything left open."""
     stated = _Stated()
     if item.policy is not None:
@@ -50,7 +50,7 @@ def read_share(item: tree.Share, policies: Table[tree.Policy], scope: Scope) -> 
     return _share(stated, selector, scope, item.span)
 
 
-def check_policy(item: tree.Policy, policies: Table[tree.Policy], scope: Scope) -> None:
+def check_policy(item: tree.PolicyDefinition, policies: Definitions[tree.PolicyDefinition], scope: Scope) -> None:
     """Report the mistakes of a policy that no share block uses."""
     stated = _Stated()
     if item.base is not None:
@@ -60,7 +60,7 @@ def check_policy(item: tree.Policy, policies: Table[tree.Policy], scope: Scope) 
 
 
 def _add_policy(
-    call: tree.Call, policies: Table[tree.Policy], scope: Scope, stated: _Stated, chain: tuple[str, ...]
+    call: tree.Call, policies: Definitions[tree.PolicyDefinition], scope: Scope, stated: _Stated, chain: tuple[str, ...]
 ) -> None:
     name = call.name.text
     if name in chain:
@@ -74,7 +74,7 @@ def _add_policy(
         _add_row(call, policies, scope, stated)
 
 
-def _add_row(call: tree.Call, policies: Table[tree.Policy], scope: Scope, stated: _Stated) -> None:
+def _add_row(call: tree.Call, policies: Definitions[tree.PolicyDefinition], scope: Scope, stated: _Stated) -> None:
     """A policy of the language, or of a plug-in where no file defines one of the name."""
     name, span = call.name.text, call.name.span
     row = row_named(name, POLICIES, span, scope, lambda: _unknown_policy(call, policies, scope))
@@ -83,14 +83,14 @@ def _add_row(call: tree.Call, policies: Table[tree.Policy], scope: Scope, stated
         stated.arguments = bind_declared(call, scope, row.arguments, f"share as {name}")
 
 
-def _unknown_policy(call: tree.Call, policies: Table[tree.Policy], scope: Scope) -> None:
+def _unknown_policy(call: tree.Call, policies: Definitions[tree.PolicyDefinition], scope: Scope) -> None:
     known = POLICIES.choices()
     unknown = catalogue.UnknownPolicy(span=call.name.span, name=call.name.text, policies=known, own=policies.names)
     scope.sink.report(unknown)
 
 
 def _add_bundle(
-    call: tree.Call, policies: Table[tree.Policy], scope: Scope, stated: _Stated, chain: tuple[str, ...]
+    call: tree.Call, policies: Definitions[tree.PolicyDefinition], scope: Scope, stated: _Stated, chain: tuple[str, ...]
 ) -> None:
     policy = policies[call.name.text]
     inner = enter(call, policy.parameters, scope)
@@ -145,10 +145,10 @@ def _share(stated: _Stated, selector: Selector, scope: Scope, span: Span) -> Sha
         selector=selector,
         policy=stated.policy,
         clusters=_clusters(stated),
-        coefficients=_word(stated, tree.Coefficients, "way to share coefficients", COEFFICIENTS, "partner"),
+        coefficients=_word(stated, tree.CoefficientsItem, "way to share coefficients", COEFFICIENTS, "partner"),
         templates=_templates(stated),
-        blocks=_word(stated, tree.Blocks, "way to cut blocks", BLOCKS, "chain"),
-        initialisation=_word(stated, tree.Initialisation, "initialisation", INITIALISATIONS, "kaiming"),
+        blocks=_word(stated, tree.BlocksItem, "way to cut blocks", BLOCKS, "chain"),
+        initialisation=_word(stated, tree.InitialisationItem, "initialisation", INITIALISATIONS, "kaiming"),
         arguments=tuple(sorted(stated.arguments.items())),
         span=span,
     )
@@ -166,20 +166,20 @@ def _check_selector(stated: _Stated, selector: Selector, scope: Scope) -> None:
 
 def _note_defaults(stated: _Stated, where: str, scope: Scope) -> None:
     left_open = {
-        tree.Clusters: "clusters by depth in 4 bins",
-        tree.Coefficients: "coefficients by partner",
-        tree.Templates: "templates even up to 8",
-        tree.Blocks: "blocks chain",
-        tree.Initialisation: "initialisation kaiming",
+        tree.ClustersItem: "clusters by depth in 4 bins",
+        tree.CoefficientsItem: "coefficients by partner",
+        tree.TemplatesItem: "templates even up to 8",
+        tree.BlocksItem: "blocks chain",
+        tree.InitialisationItem: "initialisation kaiming",
     }
     scope.defaults.extend(
         f"{where}: {line}"
         for kind, line in left_open.items()
         if kind not in stated.items and _matters(kind, stated.policy)
     )
-    if tree.Clusters in stated.items and _lacks(stated.items[tree.Clusters][0], "depth", "bins"):
+    if tree.ClustersItem in stated.items and _lacks(stated.items[tree.ClustersItem][0], "depth", "bins"):
         scope.defaults.append(f"{where}: clusters by depth in 4 bins")
-    if tree.Templates in stated.items and stated.items[tree.Templates][0].cap is None:
+    if tree.TemplatesItem in stated.items and stated.items[tree.TemplatesItem][0].cap is None:
         scope.defaults.append(f"{where}: templates up to 8")
 
 
@@ -206,9 +206,9 @@ def _word(stated: _Stated, kind: type, what: str, choices: tuple[str, ...], defa
 
 
 def _clusters(stated: _Stated) -> Clusters:
-    if tree.Clusters not in stated.items:
+    if tree.ClustersItem not in stated.items:
         return Clusters()
-    item, scope = stated.items[tree.Clusters]
+    item, scope = stated.items[tree.ClustersItem]
     bins = values.whole(item.bins, scope, "a number of bins", values.FEW) if item.bins is not None else 4
     groups = _groups(item.groups, scope) if item.groups is not None else ()
     return Clusters(item.kind, bins, groups, item.span)
@@ -231,9 +231,9 @@ def _group(value: tree.Value | tree.Amount, scope: Scope) -> tuple[str, ...]:
 
 
 def _templates(stated: _Stated) -> Templates:
-    if tree.Templates not in stated.items:
+    if tree.TemplatesItem not in stated.items:
         return Templates()
-    item, scope = stated.items[tree.Templates]
+    item, scope = stated.items[tree.TemplatesItem]
     rule: Any = values.choice(item.rule.name, scope, "rule of allocation", RULES)
     cap = values.whole(item.cap, scope, "a number of templates", values.SOME) if item.cap is not None else 8
     return Templates(rule, _objective(item.rule, rule, scope), cap, item.span)

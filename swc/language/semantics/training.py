@@ -13,7 +13,7 @@ from attrs import evolve
 from swc.diagnostics import DiagnosticError, Span, catalogue
 from swc.language.semantics import values
 from swc.language.semantics.calls import bind_declared
-from swc.language.semantics.library import Table
+from swc.language.semantics.library import Definitions
 from swc.language.semantics.recipes import Draft, add_items, finish
 from swc.language.semantics.scope import Scope
 from swc.language.semantics.sharing import enter
@@ -24,10 +24,10 @@ from swc.program.vocabulary import ACROSS, LINKAGES
 from swc.registry.actions import ACTIONS
 
 
-def read_training(item: tree.Train, recipes: Table[tree.Recipe], scope: Scope) -> Training:
+def read_training(item: tree.TrainBlock, recipes: Definitions[tree.RecipeDefinition], scope: Scope) -> Training:
     """The recipe with the block's own settings over it, and the phases."""
     recipe = _recipe(item, recipes, scope)
-    phases = tuple(part for part in item.items if isinstance(part, tree.Phase))
+    phases = tuple(part for part in item.items if isinstance(part, tree.PhaseItem))
     if not phases:
         example = "phase main: 200 epochs"
         scope.sink.report(
@@ -38,7 +38,7 @@ def read_training(item: tree.Train, recipes: Table[tree.Recipe], scope: Scope) -
     return Training(recipe, read)
 
 
-def _recipe(item: tree.Train, recipes: Table[tree.Recipe], scope: Scope) -> Recipe:
+def _recipe(item: tree.TrainBlock, recipes: Definitions[tree.RecipeDefinition], scope: Scope) -> Recipe:
     name = item.recipe.name.text if item.recipe is not None else "default"
     draft = Draft(Recipe(name))
     if item.recipe is not None and name not in recipes:
@@ -46,26 +46,26 @@ def _recipe(item: tree.Train, recipes: Table[tree.Recipe], scope: Scope) -> Reci
     elif item.recipe is not None:
         found = recipes[name]
         add_items(draft, found.items, enter(item.recipe, found.parameters, scope))
-    settings = tuple(part for part in item.items if not isinstance(part, tree.Phase))
+    settings = tuple(part for part in item.items if not isinstance(part, tree.PhaseItem))
     add_items(draft, settings, scope)
     return finish(draft, scope, f"train {name}")
 
 
-def check_recipe(item: tree.Recipe, scope: Scope) -> None:
+def check_recipe(item: tree.RecipeDefinition, scope: Scope) -> None:
     """Report the mistakes of a recipe that no train block uses."""
     add_items(Draft(Recipe(item.name.text)), item.items, scope)
 
 
-def _check_schedule(recipe: Recipe, phases: tuple[Phase, ...], item: tree.Train, scope: Scope) -> None:
+def _check_schedule(recipe: Recipe, phases: tuple[Phase, ...], item: tree.TrainBlock, scope: Scope) -> None:
     scheduled = [phase.epochs for phase in phases if phase.lr is None]
     latest = max((*recipe.schedule.milestones, recipe.schedule.warmup))
     if scheduled and latest and latest >= max(scheduled):
-        own = (part.span for part in item.items if isinstance(part, tree.Schedule))
+        own = (part.span for part in item.items if isinstance(part, tree.ScheduleItem))
         span = next(own, item.recipe.span if item.recipe is not None else item.span)
         scope.sink.report(catalogue.MilestoneNeverReached(span=span, milestone=f"{latest:g}", epochs=max(scheduled)))
 
 
-def _phases(items: tuple[tree.Phase, ...], scope: Scope) -> tuple[Phase, ...]:
+def _phases(items: tuple[tree.PhaseItem, ...], scope: Scope) -> tuple[Phase, ...]:
     seen: dict[str, Span] = {}
     for item in items:
         name = item.name.text
@@ -80,16 +80,16 @@ def _phases(items: tuple[tree.Phase, ...], scope: Scope) -> tuple[Phase, ...]:
     return phases
 
 
-def _phase(item: tree.Phase, scope: Scope) -> Phase:
+def _phase(item: tree.PhaseItem, scope: Scope) -> Phase:
     epochs = values.whole(item.epochs, scope, "a number of epochs", values.EPOCHS)
     lr = float(values.number(item.lr, scope, "a learning rate", POSITIVE)) if item.lr is not None else None
-    split = _only(item, tree.Split | tree.GroupLayers, "what ends the phase", scope)
-    carry = _only(item, tree.Carry, "what follows the split", scope)
+    split = _only(item, tree.SplitClause | tree.GroupClause, "what ends the phase", scope)
+    carry = _only(item, tree.CarryClause, "what follows the split", scope)
     if carry is not None and split is None:
         scope.sink.report(catalogue.CarryWithoutSplit(span=carry.span, carry=carry.kind))
-    if isinstance(split, tree.GroupLayers) and carry is not None and carry.kind == "continue":
+    if isinstance(split, tree.GroupClause) and carry is not None and carry.kind == "continue":
         scope.sink.report(catalogue.GroupsCannotContinue(span=carry.span))
-    if isinstance(split, tree.Split) and carry is None:
+    if isinstance(split, tree.SplitClause) and carry is None:
         scope.defaults.append(f"phase {item.name.text}: then restart")
     within = _within(item, epochs, scope)
     return Phase(
@@ -103,7 +103,7 @@ def _phase(item: tree.Phase, scope: Scope) -> Phase:
     )
 
 
-def _only(item: tree.Phase, kind: Any, what: str, scope: Scope) -> Any:
+def _only(item: tree.PhaseItem, kind: Any, what: str, scope: Scope) -> Any:
     """The one clause of a kind, or None; a second one is reported."""
     found = [clause for clause in item.clauses if isinstance(clause, kind)]
     for again in found[1:]:
@@ -111,17 +111,19 @@ def _only(item: tree.Phase, kind: Any, what: str, scope: Scope) -> Any:
     return found[0] if found else None
 
 
-def _ending(item: tree.Split | tree.GroupLayers | None, phase: str, scope: Scope) -> SplitClusters | GroupLayers | None:
+def _ending(
+    item: tree.SplitClause | tree.GroupClause | None, phase: str, scope: Scope
+) -> SplitClusters | GroupLayers | None:
     match item:
-        case tree.Split():
+        case tree.SplitClause():
             return _split(item, phase, scope)
-        case tree.GroupLayers():
+        case tree.GroupClause():
             return GroupLayers(values.whole(item.number, scope, "a number of clusters", values.FEW))
         case None:
             return None
 
 
-def _split(item: tree.Split, phase: str, scope: Scope) -> SplitClusters:
+def _split(item: tree.SplitClause, phase: str, scope: Scope) -> SplitClusters:
     threshold = float(values.number(item.threshold, scope, "a cluster similarity", COSINE))
     linkage: Any = values.choice(item.linkage, scope, "linkage", LINKAGES) if item.linkage else "union"
     across: Any = values.choice(item.across, scope, "extent of a split", ACROSS) if item.across else "members"
@@ -139,13 +141,15 @@ def _batches(value: tree.Value | None, scope: Scope) -> int | None:
     return values.whole(value, scope, "a number of batches") if value is not None else None
 
 
-def _within(item: tree.Phase, epochs: int, scope: Scope) -> tuple[UntieCoefficients | PhaseAction, ...]:
+def _within(item: tree.PhaseItem, epochs: int, scope: Scope) -> tuple[UntieCoefficients | PhaseAction, ...]:
     """What happens within a phase, in order; each after another epoch."""
     read: list[UntieCoefficients | PhaseAction] = []
     for clause in item.clauses:
-        if not isinstance(clause, tree.Untie | tree.Act):
+        if not isinstance(clause, tree.UntieClause | tree.Act):
             continue
-        action = _untie(clause, scope) if isinstance(clause, tree.Untie) else _action(clause, item.name.text, scope)
+        action = (
+            _untie(clause, scope) if isinstance(clause, tree.UntieClause) else _action(clause, item.name.text, scope)
+        )
         if action is None:
             continue
         if action.after >= epochs or (read and action.after <= read[-1].after):
@@ -158,11 +162,11 @@ def _within(item: tree.Phase, epochs: int, scope: Scope) -> tuple[UntieCoefficie
     return tuple(read)
 
 
-def _does(clause: tree.Untie | tree.Act) -> str:
-    return "untie" if isinstance(clause, tree.Untie) else clause.verb.text
+def _does(clause: tree.UntieClause | tree.Act) -> str:
+    return "untie" if isinstance(clause, tree.UntieClause) else clause.verb.text
 
 
-def _untie(clause: tree.Untie, scope: Scope) -> UntieCoefficients:
+def _untie(clause: tree.UntieClause, scope: Scope) -> UntieCoefficients:
     after = values.whole(clause.after, scope, "the epoch to untie after")
     threshold = float(values.number(clause.threshold, scope, "a coefficient similarity", COSINE))
     return UntieCoefficients(after, threshold, _batches(clause.batches, scope))

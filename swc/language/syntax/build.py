@@ -69,25 +69,25 @@ def _amount(kind: str) -> Callable[[list[Any], Span], t.Amount]:
     return lambda parts, span: t.Amount(cast(Any, kind), parts[0] if parts else None, span)
 
 
-def _setting(key: str) -> Callable[[list[Any], Span], t.Setting]:
-    return lambda parts, span: t.Setting(cast(Any, key), parts[0], span)
+def _setting(key: str) -> Callable[[list[Any], Span], t.SettingItem]:
+    return lambda parts, span: t.SettingItem(cast(Any, key), parts[0], span)
 
 
-def _share(parts: list[Any], span: Span) -> t.Share:
-    return t.Share(parts[0], parts[1], _rest(parts[2:]), span)
+def _share(parts: list[Any], span: Span) -> t.ShareBlock:
+    return t.ShareBlock(parts[0], parts[1], _rest(parts[2:]), span)
 
 
-def _policy(parts: list[Any], span: Span) -> t.Policy:
-    return t.Policy(parts[0], parts[1] or (), parts[2], _rest(parts[3:]), span)
+def _policy(parts: list[Any], span: Span) -> t.PolicyDefinition:
+    return t.PolicyDefinition(parts[0], parts[1] or (), parts[2], _rest(parts[3:]), span)
 
 
-def _recipe(parts: list[Any], span: Span) -> t.Recipe:
-    return t.Recipe(parts[0], parts[1] or (), _rest(parts[2:]), span)
+def _recipe(parts: list[Any], span: Span) -> t.RecipeDefinition:
+    return t.RecipeDefinition(parts[0], parts[1] or (), _rest(parts[2:]), span)
 
 
-def _split(parts: list[Any], span: Span) -> t.Split:
+def _split(parts: list[Any], span: Span) -> t.SplitClause:
     linkage, across, over, sketch = (_options(parts, key) for key in ("linkage", "across", "over", "sketch"))
-    return t.Split(parts[0], linkage, across, over, sketch, span)
+    return t.SplitClause(parts[0], linkage, across, over, sketch, span)
 
 
 LEAVES: dict[str, Callable[[str, Span], t.Value]] = {
@@ -97,18 +97,18 @@ LEAVES: dict[str, Callable[[str, Span], t.Value]] = {
 }
 FORMS: dict[str, Callable[[list[Any], Span], Any]] = {
     "list": lambda p, s: t.ListOf(_rest(p), s),
-    "named_argument": lambda p, s: t.Argument(p[0], p[1], s),
-    "plain_argument": lambda p, s: t.Argument(None, p[0], s),
+    "named_argument": lambda p, s: t.CallArgument(p[0], p[1], s),
+    "plain_argument": lambda p, s: t.CallArgument(None, p[0], s),
     "call": _call,
     "parameter": lambda p, s: t.Parameter(p[0], p[1], s),
     "parameters": lambda p, s: _rest(p),
     "import_file": lambda p, s: t.Import(p[0], s),
-    "ensemble": lambda p, s: t.Ensemble(p[0], p[1], _rest(p[2:]), s),
-    "data": lambda p, s: t.Data(p[0], s),
-    "param": lambda p, s: t.Param(p[0], p[1], s),
-    "member": lambda p, s: t.Member(p[0], p[1], p[2], s),
-    "step": lambda p, s: t.Step(p[0], s),
-    "budget": lambda p, s: t.Budget(p[0], s),
+    "ensemble": lambda p, s: t.EnsembleDefinition(p[0], p[1], _rest(p[2:]), s),
+    "data": lambda p, s: t.DataItem(p[0], s),
+    "param": lambda p, s: t.ParamItem(p[0], p[1], s),
+    "member": lambda p, s: t.MemberItem(p[0], p[1], p[2], s),
+    "step": lambda p, s: t.StepItem(p[0], s),
+    "budget": lambda p, s: t.BudgetItem(p[0], s),
     "templates_amount": _amount("templates"),
     "parameters_amount": _amount("parameters"),
     "native_amount": _amount("native"),
@@ -116,31 +116,31 @@ FORMS: dict[str, Callable[[list[Any], Span], Any]] = {
     "share": _share,
     "policy": _policy,
     "clusters": lambda p, s: p[0],
-    "by_depth": lambda p, s: t.Clusters("depth", p[0], None, s),
-    "by_shape": lambda p, s: t.Clusters("by_shape", None, None, s),
-    "one_cluster": lambda p, s: t.Clusters("one", None, None, s),
-    "per_layer": lambda p, s: t.Clusters("per_layer", None, None, s),
-    "explicit": lambda p, s: t.Clusters("explicit", None, p[0], s),
-    "coefficients": lambda p, s: t.Coefficients(p[0], s),
-    "templates": lambda p, s: t.Templates(p[0], p[1], s),
-    "blocks": lambda p, s: t.Blocks(p[0], s),
-    "initialisation": lambda p, s: t.Initialisation(p[0], s),
+    "by_depth": lambda p, s: t.ClustersItem("depth", p[0], None, s),
+    "by_shape": lambda p, s: t.ClustersItem("by_shape", None, None, s),
+    "one_cluster": lambda p, s: t.ClustersItem("one", None, None, s),
+    "per_layer": lambda p, s: t.ClustersItem("per_layer", None, None, s),
+    "explicit": lambda p, s: t.ClustersItem("explicit", None, p[0], s),
+    "coefficients": lambda p, s: t.CoefficientsItem(p[0], s),
+    "templates": lambda p, s: t.TemplatesItem(p[0], p[1], s),
+    "blocks": lambda p, s: t.BlocksItem(p[0], s),
+    "initialisation": lambda p, s: t.InitialisationItem(p[0], s),
     "recipe": _recipe,
-    "train": lambda p, s: t.Train(p[0], _rest(p[1:]), s),
+    "train": lambda p, s: t.TrainBlock(p[0], _rest(p[1:]), s),
     "batch": _setting("batch"),
     "label_smoothing": _setting("label_smoothing"),
     "norm_batch": _setting("norm_batch"),
     "precision": _setting("precision"),
     "seed": _setting("seed"),
-    "optimiser": lambda p, s: t.Optimiser(p[0], s),
-    "no_decay": lambda p, s: t.NoDecay(_rest(p), s),
-    "schedule": lambda p, s: t.Schedule(p[0], p[1], s),
-    "augment": lambda p, s: t.Augment(_rest(p), s),
-    "phase": lambda p, s: t.Phase(p[0], p[1], p[2], _rest(p[3:]), s),
+    "optimiser": lambda p, s: t.OptimiserItem(p[0], s),
+    "no_decay": lambda p, s: t.NoDecayItem(_rest(p), s),
+    "schedule": lambda p, s: t.ScheduleItem(p[0], p[1], s),
+    "augment": lambda p, s: t.AugmentItem(_rest(p), s),
+    "phase": lambda p, s: t.PhaseItem(p[0], p[1], p[2], _rest(p[3:]), s),
     "split": _split,
-    "group_layers": lambda p, s: t.GroupLayers(p[0], s),
-    "restart": lambda p, s: t.Carry("restart", s),
-    "carry_on": lambda p, s: t.Carry("continue", s),
+    "group_layers": lambda p, s: t.GroupClause(p[0], s),
+    "restart": lambda p, s: t.CarryClause("restart", s),
+    "carry_on": lambda p, s: t.CarryClause("continue", s),
     "act": lambda p, s: t.Act(p[0], p[1], p[2], s),
-    "untie": lambda p, s: t.Untie(p[0], p[1], _options(p[2:], "over"), s),
+    "untie": lambda p, s: t.UntieClause(p[0], p[1], _options(p[2:], "over"), s),
 }

@@ -1,7 +1,7 @@
 """From the grammar to its LALR tables, with lark.
 
-Takes the text of the grammar, gives `Tables`. Guarantees: what lark's own parser would build from the tables, nodes
-with their places and absent optional parts as None, the parser here builds as well; where the grammar would need
+Takes the text of the grammar, gives `ParseTables`. Guarantees: what lark's own parser would build from the tables,
+nodes with their places and absent optional parts as None, the parser here builds as well; where the grammar would need
 more of lark than that, an assertion says so.
 
 States and rules are lark's. What a rule makes of its symbols is not read from lark's rules, whose options are its own
@@ -17,21 +17,21 @@ from attrs import frozen
 from lark import Lark, Tree
 from lark.parsers.lalr_analysis import Shift
 
-from swc.language.syntax.lalr import Rule, Tables
+from swc.language.syntax.lalr import GrammarRule, ParseTables
 
 EXAMPLES = {"NUMBER": "1", "TEXT": '"a"', "NAME": "a"}  # a text for each terminal that is a pattern
 Texts = dict[str, str]  # a short text for each symbol
 Children = tuple[tuple[int, bool, int], ...]
 
 
-def generate(grammar: str) -> Tables:
+def generate(grammar: str) -> ParseTables:
     """The tables of a grammar whose start is `start`."""
     lark = Lark(grammar, parser="lalr", lexer="basic")
     state = lark.parse_interactive("").parser_state
     rules = {rule: number for number, rule in enumerate(lark.rules)}
     states = _numbered(state.parse_conf.states, state.parse_conf.start_state)
     examples = _Examples.of(grammar, lark)
-    return Tables(
+    return ParseTables(
         terminals={terminal.name: terminal.pattern.value for terminal in lark.terminals},
         rules=tuple(map(examples.rule, lark.rules)),
         states=tuple(_actions(state.parse_conf.states[old], states, rules) for old in states),
@@ -73,22 +73,22 @@ class _Examples:
         )
         return cls(parser, _short_texts(lark))
 
-    def rule(self, rule: Any) -> Rule:
+    def rule(self, rule: Any) -> GrammarRule:
         """What lark makes of the values that a rule takes."""
         origin, size = rule.origin.name, len(rule.expansion)
         assert size or origin == "start", f"`{origin}` can be empty, and has no place then"
         if _is_repetition(rule):  # lark's own rule for `(...)*`, in which nothing is optional
-            return Rule(origin, origin, size, False, _repeated(rule), 0)
+            return GrammarRule(origin, origin, size, False, _repeated(rule), 0)
         texts = [self.texts[symbol.name] for symbol in rule.expansion]
         tree = self.parser.parse(" ".join(texts), start=origin)
         kind = rule.alias or origin
         if not isinstance(tree, Tree) or tree.data != kind:
             assert size == 1, f"`{origin}` is left out of the tree, and its signs with it"
-            return Rule(origin, kind, size, True, ((0, _is_helper(rule.expansion[0]), 0),), 0)
+            return GrammarRule(origin, kind, size, True, ((0, _is_helper(rule.expansion[0]), 0),), 0)
         children, absent = _children(rule, tree, texts)
         has_gaps = absent or any(before for _, _, before in children)
         assert not (has_gaps and origin.startswith("_")), f"`{origin}` has optional parts, and is spliced"
-        return Rule(origin, kind, size, False, children, absent)
+        return GrammarRule(origin, kind, size, False, children, absent)
 
 
 def _children(rule: Any, tree: Tree[Any], texts: list[str]) -> tuple[Children, int]:

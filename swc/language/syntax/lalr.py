@@ -11,7 +11,7 @@ END = "$END"  # the terminal after the last token
 
 
 @frozen
-class Rule:
+class GrammarRule:
     """What a reduction does: take `size` values off the stack, put a node with some of them as children there.
 
     `children` names the values that become children: the place, whether it is a helper whose children are taken over
@@ -28,13 +28,13 @@ class Rule:
 
 
 @frozen
-class Tables:
+class ParseTables:
     """The terminals with their patterns, the rules, and for each state what each symbol does there.
 
     An action is the state to shift to, or `-1 - r` to reduce by rule r.
     """
 
     terminals: dict[str, str]
-    rules: tuple[Rule, ...]
+    rules: tuple[GrammarRule, ...]
     states: tuple[dict[str, int], ...]
     start: int

@@ -36,6 +36,6 @@ def value_node(value: Any) -> t.Value:
 
 def call_node(name: str, named: Mapping[str, Any] | None = None, plain: Iterable[Any] = ()) -> t.Call:
     """A call of `name` with plain arguments and, after them, named ones."""
-    arguments = [t.Argument(None, value_node(value), NOWHERE) for value in plain]
-    arguments += [t.Argument(name_node(key), value_node(value), NOWHERE) for key, value in (named or {}).items()]
+    arguments = [t.CallArgument(None, value_node(value), NOWHERE) for value in plain]
+    arguments += [t.CallArgument(name_node(key), value_node(value), NOWHERE) for key, value in (named or {}).items()]
     return t.Call(name_node(name), tuple(arguments), NOWHERE)

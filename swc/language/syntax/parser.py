@@ -27,7 +27,7 @@ BRACES = {"{": 1, "}": -1}
 
 
 @frozen
-class Parsed:
+class ParsedText:
     """A text without mistakes of form: the tree of nodes for layout, the tokens with comments, the source."""
 
     source: Source
@@ -42,7 +42,7 @@ def parse_text(text: str, file: str) -> File:
     return build_file(parsed.tree, parsed.source)
 
 
-def parse_tokens(text: str, file: str) -> Parsed:
+def parse_tokens(text: str, file: str) -> ParsedText:
     """The tokens and the tree of nodes of a text; DiagnosticError with every mistake of form otherwise."""
     source, sink = read_source(text, file), Sink()
     tokens = scan(source, sink)
@@ -51,7 +51,7 @@ def parse_tokens(text: str, file: str) -> Parsed:
         sink.diagnostics.sort(key=_place)
     sink.raise_errors()
     assert tree is not None, "a text without mistakes has a tree"
-    return Parsed(source, tokens, tree)
+    return ParsedText(source, tokens, tree)
 
 
 def _place(diagnostic: Any) -> tuple[int, int]:

@@ -12,7 +12,7 @@ from itertools import pairwise
 
 from attrs import define, field, frozen
 
-from swc.language.syntax.parser import Parsed, parse_tokens
+from swc.language.syntax.parser import ParsedText, parse_tokens
 from swc.language.syntax.scan import Token
 from swc.language.syntax.stack import Node
 
@@ -64,7 +64,7 @@ class _Structure:
     followers: tuple[Token | None, ...]  # for each token the first from there on that is not a comment
 
     @classmethod
-    def of(cls, parsed: Parsed) -> _Structure:
+    def of(cls, parsed: ParsedText) -> _Structure:
         """Read off a parsed text."""
         kinds = DEFINITIONS | ITEMS | CLAUSES
         heads = {n.start: n.kind for n in _nodes(parsed.tree) if n.kind in kinds}

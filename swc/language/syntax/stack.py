@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from attrs import Factory, define, field
 
-from swc.language.syntax.lalr import END, Rule, Tables
+from swc.language.syntax.lalr import END, GrammarRule, ParseTables
 from swc.language.syntax.tables import tables
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class Node:
 class Stack:
     """The states passed through, and the value of each but the first."""
 
-    tables: Tables = Factory(tables)
+    tables: ParseTables = Factory(tables)
     states: list[int] = field(init=False)
     values: list[Node | Token] = field(factory=list, init=False)
 
@@ -87,7 +87,7 @@ class Stack:
                 return
 
 
-def _node(rule: Rule, values: list[Node | Token]) -> Node | Token:
+def _node(rule: GrammarRule, values: list[Node | Token]) -> Node | Token:
     """What a rule makes of the values it takes."""
     children: list[Node | Token | None] = []
     for place, is_helper, absent in rule.children:

@@ -1,7 +1,7 @@
 """The LALR tables of the language, from the cache where they are there.
 
-Takes the grammar, gives `Tables`. Guarantees: lark makes them once for a grammar and a version of lark; from then on
-they come from the cache, and lark is not imported.
+Takes the grammar, gives `ParseTables`. Guarantees: lark makes them once for a grammar and a version of lark; from then
+on they come from the cache, and lark is not imported.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 
 from attrs import asdict
 
-from swc.language.syntax.lalr import Rule, Tables
+from swc.language.syntax.lalr import GrammarRule, ParseTables
 from swc.system import resources
 from swc.system.cache import keep, kept
 
@@ -22,7 +22,7 @@ SOURCES = ("lalr.py", "generate.py", "tables.py")  # the modules here that the t
 
 
 @cache
-def tables() -> Tables:
+def tables() -> ParseTables:
     """The tables of this language."""
     grammar = resources.grammar().read_text(encoding="utf-8")
     key = json.dumps([grammar, *_generators()])
@@ -42,12 +42,12 @@ def _generators() -> list[str]:
     return [path.read_text(encoding="utf-8") for path in (*ours, Path(lark.origin))]
 
 
-def _generate(grammar: str) -> Tables:
+def _generate(grammar: str) -> ParseTables:
     from swc.language.syntax.generate import generate  # late: lark is a tenth of a second
 
     return generate(grammar)
 
 
-def _read(plain: Any) -> Tables:
-    rules = (Rule(**{**rule, "children": tuple(map(tuple, rule["children"]))}) for rule in plain["rules"])
-    return Tables(plain["terminals"], tuple(rules), tuple(plain["states"]), plain["start"])
+def _read(plain: Any) -> ParseTables:
+    rules = (GrammarRule(**{**rule, "children": tuple(map(tuple, rule["children"]))}) for rule in plain["rules"])
+    return ParseTables(plain["terminals"], tuple(rules), tuple(plain["states"]), plain["start"])

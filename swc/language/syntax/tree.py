@@ -71,7 +71,7 @@ class Amount:
 
 
 @frozen
-class Argument:
+class CallArgument:
     """An argument of a call; plain ones have no name."""
 
     name: Name | None
@@ -84,7 +84,7 @@ class Call:
     """A name with arguments; `name` alone is a call without any."""
 
     name: Name
-    arguments: tuple[Argument, ...]
+    arguments: tuple[CallArgument, ...]
     span: Span = field(eq=False)
 
 
@@ -106,7 +106,7 @@ class Import:
 
 
 @frozen
-class Data:
+class DataItem:
     """`data cifar100`, `data folder("path", ...)`, or a param."""
 
     source: Call
@@ -114,7 +114,7 @@ class Data:
 
 
 @frozen
-class Param:
+class ParamItem:
     """`param beta = 0.9`."""
 
     name: Name
@@ -123,7 +123,7 @@ class Param:
 
 
 @frozen
-class Member:
+class MemberItem:
     """`member m[4] = wrn(...)`; `count` is None for a single one."""
 
     name: Name
@@ -133,7 +133,7 @@ class Member:
 
 
 @frozen
-class Step:
+class StepItem:
     """`step sandwich(random: 2)`: how the members run together."""
 
     call: Call
@@ -141,7 +141,7 @@ class Step:
 
 
 @frozen
-class Budget:
+class BudgetItem:
     """`budget 18M templates`, or the name of a param that holds an amount."""
 
     amount: Amount | Name
@@ -149,7 +149,7 @@ class Budget:
 
 
 @frozen
-class Clusters:
+class ClustersItem:
     """The `clusters` item; `bins` belongs to `depth`, `groups` to `explicit`."""
 
     kind: Literal["depth", "one", "per_layer", "by_shape", "explicit"]
@@ -159,7 +159,7 @@ class Clusters:
 
 
 @frozen
-class Coefficients:
+class CoefficientsItem:
     """`coefficients by partner`."""
 
     by: Name
@@ -167,7 +167,7 @@ class Coefficients:
 
 
 @frozen
-class Templates:
+class TemplatesItem:
     """`templates even up to 8`."""
 
     rule: Call
@@ -176,7 +176,7 @@ class Templates:
 
 
 @frozen
-class Blocks:
+class BlocksItem:
     """`blocks chain`."""
 
     by: Name
@@ -184,18 +184,18 @@ class Blocks:
 
 
 @frozen
-class Initialisation:
+class InitialisationItem:
     """`initialisation kaiming`."""
 
     by: Name
     span: Span = field(eq=False)
 
 
-ShareItem = Clusters | Coefficients | Templates | Blocks | Initialisation
+ShareItem = ClustersItem | CoefficientsItem | TemplatesItem | BlocksItem | InitialisationItem
 
 
 @frozen
-class Share:
+class ShareBlock:
     """`share SELECTOR as POLICY { ... }`."""
 
     selector: Name | Text
@@ -205,7 +205,7 @@ class Share:
 
 
 @frozen
-class Setting:
+class SettingItem:
     """A recipe item of one value: batch, label_smoothing, norm_batch, precision or seed."""
 
     key: Literal["batch", "label_smoothing", "norm_batch", "precision", "seed"]
@@ -214,7 +214,7 @@ class Setting:
 
 
 @frozen
-class Optimiser:
+class OptimiserItem:
     """`optimiser sgd(...)`."""
 
     call: Call
@@ -222,7 +222,7 @@ class Optimiser:
 
 
 @frozen
-class NoDecay:
+class NoDecayItem:
     """`no_decay coefficients, norms`."""
 
     names: tuple[Name, ...]
@@ -230,7 +230,7 @@ class NoDecay:
 
 
 @frozen
-class Schedule:
+class ScheduleItem:
     """`schedule steps(...), warmup 10 epochs`."""
 
     call: Call
@@ -239,18 +239,18 @@ class Schedule:
 
 
 @frozen
-class Augment:
+class AugmentItem:
     """`augment crop(pad: 4), flip`."""
 
     steps: tuple[Call, ...]
     span: Span = field(eq=False)
 
 
-RecipeItem = Setting | Optimiser | NoDecay | Schedule | Augment
+RecipeItem = SettingItem | OptimiserItem | NoDecayItem | ScheduleItem | AugmentItem
 
 
 @frozen
-class Split:
+class SplitClause:
     """`then split clusters below 0.1 ...`."""
 
     threshold: Value
@@ -262,7 +262,7 @@ class Split:
 
 
 @frozen
-class GroupLayers:
+class GroupClause:
     """`then group layers in 4 clusters`."""
 
     number: Value
@@ -270,7 +270,7 @@ class GroupLayers:
 
 
 @frozen
-class Carry:
+class CarryClause:
     """`then restart` or `then continue`."""
 
     kind: Literal["restart", "continue"]
@@ -278,7 +278,7 @@ class Carry:
 
 
 @frozen
-class Untie:
+class UntieClause:
     """`after 10 epochs untie coefficients below 0.9`."""
 
     after: Value
@@ -297,11 +297,11 @@ class Act:
     span: Span = field(eq=False)
 
 
-Clause = Split | GroupLayers | Carry | Untie | Act
+Clause = SplitClause | GroupClause | CarryClause | UntieClause | Act
 
 
 @frozen
-class Phase:
+class PhaseItem:
     """`phase NAME: N epochs at lr X` and what happens in it and after it."""
 
     name: Name
@@ -312,19 +312,19 @@ class Phase:
 
 
 @frozen
-class Train:
+class TrainBlock:
     """`train RECIPE(...) { overrides and phases }`."""
 
     recipe: Call | None
-    items: tuple[RecipeItem | Phase, ...]
+    items: tuple[RecipeItem | PhaseItem, ...]
     span: Span = field(eq=False)
 
 
-EnsembleItem = Data | Param | Member | Step | Budget | Share | Train
+EnsembleItem = DataItem | ParamItem | MemberItem | StepItem | BudgetItem | ShareBlock | TrainBlock
 
 
 @frozen
-class Recipe:
+class RecipeDefinition:
     """`recipe NAME(parameters) { ... }`."""
 
     name: Name
@@ -334,7 +334,7 @@ class Recipe:
 
 
 @frozen
-class Policy:
+class PolicyDefinition:
     """`policy NAME(parameters) as POLICY { ... }`: share items under a name."""
 
     name: Name
@@ -345,7 +345,7 @@ class Policy:
 
 
 @frozen
-class Ensemble:
+class EnsembleDefinition:
     """`ensemble NAME extends BASE { ... }`."""
 
     name: Name
@@ -354,7 +354,7 @@ class Ensemble:
     span: Span = field(eq=False)
 
 
-Definition = Import | Ensemble | Recipe | Policy
+Definition = Import | EnsembleDefinition | RecipeDefinition | PolicyDefinition
 
 
 @frozen
@@ -366,16 +366,16 @@ class File:
 
 
 WORDS: dict[type, str] = {
-    Ensemble: "ensemble",
-    Recipe: "recipe",
-    Policy: "policy",
-    Data: "data",
-    Step: "step",
-    Budget: "budget",
-    Train: "train",
-    Clusters: "clusters",
-    Coefficients: "coefficients",
-    Templates: "templates",
-    Blocks: "blocks",
-    Initialisation: "initialisation",
+    EnsembleDefinition: "ensemble",
+    RecipeDefinition: "recipe",
+    PolicyDefinition: "policy",
+    DataItem: "data",
+    StepItem: "step",
+    BudgetItem: "budget",
+    TrainBlock: "train",
+    ClustersItem: "clusters",
+    CoefficientsItem: "coefficients",
+    TemplatesItem: "templates",
+    BlocksItem: "blocks",
+    InitialisationItem: "initialisation",
 }  # the word of the language that an item or a definition begins with

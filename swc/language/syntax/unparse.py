@@ -60,9 +60,13 @@ def _lines(node: Any, remarks: Remarks) -> Iterator[str]:
 
 def _items(node: Any) -> tuple[Any, ...] | None:
     """What stands in a node's braces; None where it has none. A share block without items is one line."""
-    if isinstance(node, t.Share):
+    if isinstance(node, t.ShareBlock):
         return node.items or None
-    return node.items if isinstance(node, t.Ensemble | t.Recipe | t.Policy | t.Train) else None
+    return (
+        node.items
+        if isinstance(node, t.EnsembleDefinition | t.RecipeDefinition | t.PolicyDefinition | t.TrainBlock)
+        else None
+    )
 
 
 # --- values and calls -------------------------------------------------------------------------------------------------
@@ -113,15 +117,15 @@ def _parameters(parameters: tuple[t.Parameter, ...]) -> str:
 # --- items ------------------------------------------------------------------------------------------------------------
 
 
-def _share(node: t.Share) -> str:
+def _share(node: t.ShareBlock) -> str:
     return f"share {value_text(node.selector)}{_optional(' as ', node.policy)}"
 
 
-def _policy(node: t.Policy) -> str:
+def _policy(node: t.PolicyDefinition) -> str:
     return f"policy {node.name.text}{_parameters(node.parameters)}{_optional(' as ', node.base)}"
 
 
-def _clusters(node: t.Clusters) -> str:
+def _clusters(node: t.ClustersItem) -> str:
     match node.kind:
         case "depth":
             return f"clusters by depth{_optional(' in ', node.bins, ' bins')}"
@@ -135,16 +139,16 @@ def _clusters(node: t.Clusters) -> str:
             return "clusters per layer"
 
 
-def _budget(node: t.Budget) -> str:
+def _budget(node: t.BudgetItem) -> str:
     return f"budget {value_text(node.amount)}"
 
 
-def _phase(node: t.Phase) -> str:
+def _phase(node: t.PhaseItem) -> str:
     head = f"phase {node.name.text}: {value_text(node.epochs)} epochs{_optional(' at lr ', node.lr)}"
     return "\n".join((head, *(CLAUSES[type(clause)](clause) for clause in node.clauses)))
 
 
-def _split(node: t.Split) -> str:
+def _split(node: t.SplitClause) -> str:
     options = (
         _optional(" linkage ", node.linkage),
         _optional(" across ", node.across),
@@ -154,39 +158,39 @@ def _split(node: t.Split) -> str:
     return f"then split clusters below {value_text(node.threshold)}{''.join(options)}"
 
 
-def _untie(node: t.Untie) -> str:
+def _untie(node: t.UntieClause) -> str:
     options = _optional(" over ", node.batches, " batches")
     return f"after {value_text(node.after)} epochs untie coefficients below {value_text(node.threshold)}{options}"
 
 
 CLAUSES: dict[type, Callable[[Any], str]] = {
-    t.Split: _split,
-    t.GroupLayers: lambda node: f"then group layers in {value_text(node.number)} clusters",
-    t.Carry: lambda node: f"then {node.kind}",
-    t.Untie: _untie,
+    t.SplitClause: _split,
+    t.GroupClause: lambda node: f"then group layers in {value_text(node.number)} clusters",
+    t.CarryClause: lambda node: f"then {node.kind}",
+    t.UntieClause: _untie,
     t.Act: lambda node: f"after {value_text(node.after)} epochs {node.verb.text} {call_text(node.target)}",
 }
 HEADS: dict[type, Callable[[Any], str]] = {
     t.Import: lambda node: f"import {value_text(node.path)}",
-    t.Ensemble: lambda node: f"ensemble {node.name.text}{_optional(' extends ', node.base)}",
-    t.Recipe: lambda node: f"recipe {node.name.text}{_parameters(node.parameters)}",
-    t.Policy: _policy,
-    t.Data: lambda node: f"data {call_text(node.source)}",
-    t.Param: lambda node: f"param {node.name.text} = {value_text(node.value)}",
-    t.Member: lambda node: f"member {node.name.text}{_optional('[', node.count, ']')} = {call_text(node.source)}",
-    t.Step: lambda node: f"step {call_text(node.call)}",
-    t.Budget: _budget,
-    t.Share: _share,
-    t.Clusters: _clusters,
-    t.Coefficients: lambda node: f"coefficients by {node.by.text}",
-    t.Templates: lambda node: f"templates {call_text(node.rule)}{_optional(' up to ', node.cap)}",
-    t.Blocks: lambda node: f"blocks {node.by.text}",
-    t.Initialisation: lambda node: f"initialisation {node.by.text}",
-    t.Train: lambda node: f"train{_optional(' ', node.recipe)}",
-    t.Setting: lambda node: f"{node.key} {value_text(node.value)}",
-    t.Optimiser: lambda node: f"optimiser {call_text(node.call)}",
-    t.NoDecay: lambda node: f"no_decay {_joined(name.text for name in node.names)}",
-    t.Schedule: lambda node: f"schedule {call_text(node.call)}{_optional(', warmup ', node.warmup, ' epochs')}",
-    t.Augment: lambda node: f"augment {_joined(map(call_text, node.steps))}",
-    t.Phase: _phase,
+    t.EnsembleDefinition: lambda node: f"ensemble {node.name.text}{_optional(' extends ', node.base)}",
+    t.RecipeDefinition: lambda node: f"recipe {node.name.text}{_parameters(node.parameters)}",
+    t.PolicyDefinition: _policy,
+    t.DataItem: lambda node: f"data {call_text(node.source)}",
+    t.ParamItem: lambda node: f"param {node.name.text} = {value_text(node.value)}",
+    t.MemberItem: lambda node: f"member {node.name.text}{_optional('[', node.count, ']')} = {call_text(node.source)}",
+    t.StepItem: lambda node: f"step {call_text(node.call)}",
+    t.BudgetItem: _budget,
+    t.ShareBlock: _share,
+    t.ClustersItem: _clusters,
+    t.CoefficientsItem: lambda node: f"coefficients by {node.by.text}",
+    t.TemplatesItem: lambda node: f"templates {call_text(node.rule)}{_optional(' up to ', node.cap)}",
+    t.BlocksItem: lambda node: f"blocks {node.by.text}",
+    t.InitialisationItem: lambda node: f"initialisation {node.by.text}",
+    t.TrainBlock: lambda node: f"train{_optional(' ', node.recipe)}",
+    t.SettingItem: lambda node: f"{node.key} {value_text(node.value)}",
+    t.OptimiserItem: lambda node: f"optimiser {call_text(node.call)}",
+    t.NoDecayItem: lambda node: f"no_decay {_joined(name.text for name in node.names)}",
+    t.ScheduleItem: lambda node: f"schedule {call_text(node.call)}{_optional(', warmup ', node.warmup, ' epochs')}",
+    t.AugmentItem: lambda node: f"augment {_joined(map(call_text, node.steps))}",
+    t.PhaseItem: _phase,
 }

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from swc_runtime.weights.compose import Stored
+from swc_runtime.weights.compose import StoredBanks
 from swc_runtime.weights.kernels.reference import Kernels
 
 
@@ -34,17 +34,17 @@ class KernelsByPrecision:
             self._made[weights] = self._make(weights)
         return self._made[weights]
 
-    def compose(self, stored: Stored, dtype: torch.dtype | None = None) -> tuple[Tensor, ...]:
+    def compose(self, stored: StoredBanks, dtype: torch.dtype | None = None) -> tuple[Tensor, ...]:
         return self._of(dtype).compose(stored, dtype)
 
-    def make(self, stored: Stored, dtype: torch.dtype | None = None) -> tuple[Tensor, ...]:
+    def make(self, stored: StoredBanks, dtype: torch.dtype | None = None) -> tuple[Tensor, ...]:
         wanted = self._of(dtype)
         if wanted is not self._last:
             self._last.release()  # so that its memory is free before more is asked for
             self._last = wanted
         return wanted.make(stored, dtype)
 
-    def pull(self, gradients: Sequence[Tensor | None], stored: Stored) -> tuple[Tensor, ...]:
+    def pull(self, gradients: Sequence[Tensor | None], stored: StoredBanks) -> tuple[Tensor, ...]:
         return self._last.pull(gradients, stored)
 
     def release(self) -> None:

@@ -19,7 +19,7 @@ from swc.program.expressions import Shape
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from swc_runtime.weights.compose import Stored, block_view
+from swc_runtime.weights.compose import StoredBanks, block_view
 from swc_runtime.weights.kernels.tables import Sums, launch_tables, unsuitable
 from swc_runtime.weights.plan import CompositionPlan
 
@@ -92,9 +92,9 @@ class LaunchedKernels:
     def _both(self, sums: Sums) -> tuple[Tensor, Tensor]:
         return self._table(sums.rows), self._table(sums.parts)
 
-    def compose(self, stored: Stored, dtype: torch.dtype | None = None) -> tuple[Tensor, ...]:
+    def compose(self, stored: StoredBanks, dtype: torch.dtype | None = None) -> tuple[Tensor, ...]:
         # stored.indices is not needed: the kernels' tables hold the plan's own
-        made: tuple[Tensor, ...] = Composed.apply(self, *stored.templates, *stored.tables)
+        made: tuple[Tensor, ...] = ComposeByKernels.apply(self, *stored.templates, *stored.tables)
         return made if dtype in (None, self.weights) else tuple(weight.to(dtype) for weight in made)
 
     def slot_gradients(self, gradients: Sequence[Tensor], templates: Sequence[Tensor]) -> list[Tensor]:
@@ -107,27 +107,27 @@ class LaunchedKernels:
     def release(self) -> None:
         self._kept = None
 
-    def make(self, stored: Stored, dtype: torch.dtype | None = None) -> tuple[Tensor, ...]:
+    def make(self, stored: StoredBanks, dtype: torch.dtype | None = None) -> tuple[Tensor, ...]:
         if self._kept is None:
             with torch.inference_mode(False):  # training will use it too
                 self._kept = self._buffer()
         made = self._place(self._kept, stored)
         return made if dtype in (None, self.weights) else tuple(weight.to(dtype) for weight in made)
 
-    def pull(self, gradients: Sequence[Tensor | None], stored: Stored) -> tuple[Tensor, ...]:
+    def pull(self, gradients: Sequence[Tensor | None], stored: StoredBanks) -> tuple[Tensor, ...]:
         given = stored.templates, stored.tables
         templates, tables = ([self._new(tensor.shape) for tensor in tensors] for tensors in given)
         self._pull(gradients, given, (templates, tables), self._by_coefficient)
         return (*templates, *tables)
 
-    def place(self, stored: Stored) -> tuple[Tensor, ...]:
+    def place(self, stored: StoredBanks) -> tuple[Tensor, ...]:
         """The outputs in memory of their own."""
         return self._place(self._buffer(), stored)
 
     def _buffer(self) -> Tensor:
         return torch.empty(self._size, dtype=self.weights, device=self.device)
 
-    def _place(self, buffer: Tensor, stored: Stored) -> tuple[Tensor, ...]:
+    def _place(self, buffer: Tensor, stored: StoredBanks) -> tuple[Tensor, ...]:
         """The outputs, each written once, where it stays."""
         self._check((*stored.templates, *stored.tables))
         placed = zip(self._starts, self.plan.outputs, strict=True)
@@ -172,7 +172,7 @@ def _laid_as(like: Tensor, tensor: Tensor) -> Tensor:
     return tensor if tensor.stride() == like.stride() else torch.empty_like(like, dtype=tensor.dtype).copy_(tensor)
 
 
-class Composed(torch.autograd.Function):
+class ComposeByKernels(torch.autograd.Function):
     """As `weights.compose.Compose`, by kernels: `apply(kernels, *templates, *tables)` gives the plan's outputs."""
 
     @staticmethod
@@ -190,7 +190,7 @@ class Composed(torch.autograd.Function):
         return (None, *ctx.kernels.pull(gradients, _stored(ctx.saved_tensors)))
 
 
-def _stored(tensors: tuple[Tensor, ...]) -> Stored:
+def _stored(tensors: tuple[Tensor, ...]) -> StoredBanks:
     """Templates and tables; the kernels have the indices in tables of their own."""
     half = len(tensors) // 2
-    return Stored((), tensors[:half], tensors[half:])
+    return StoredBanks((), tensors[:half], tensors[half:])

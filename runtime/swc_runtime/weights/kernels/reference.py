@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from swc_runtime.weights.compose import Compose, Stored, gather_rows
+from swc_runtime.weights.compose import Compose, StoredBanks, gather_rows
 from swc_runtime.weights.plan import CompositionPlan
 from swc_runtime.weights.workspace import Workspace
 
@@ -22,11 +22,11 @@ from swc_runtime.weights.workspace import Workspace
 class Kernels(Protocol):
     """What an ensemble computes its weights with; lists are per bank, in the plan's order."""
 
-    def compose(self, stored: Stored, dtype: torch.dtype | None = None) -> tuple[Tensor, ...]:
+    def compose(self, stored: StoredBanks, dtype: torch.dtype | None = None) -> tuple[Tensor, ...]:
         """The plan's outputs, differentiable by templates and tables, rounded to `dtype` (None: the templates')."""
         ...
 
-    def make(self, stored: Stored, dtype: torch.dtype | None = None) -> tuple[Tensor, ...]:
+    def make(self, stored: StoredBanks, dtype: torch.dtype | None = None) -> tuple[Tensor, ...]:
         """As `compose`, but not differentiable, and in memory that the next call uses again."""
         ...
 
@@ -34,7 +34,7 @@ class Kernels(Protocol):
         """Free the memory that `make` keeps; the next call allocates it again."""
         ...
 
-    def pull(self, gradients: Sequence[Tensor | None], stored: Stored) -> tuple[Tensor, ...]:
+    def pull(self, gradients: Sequence[Tensor | None], stored: StoredBanks) -> tuple[Tensor, ...]:
         """The gradients of the templates, then of the tables, from those of what `make` gave (None: zero).
 
         Gradients may stand where their outputs stood, if the plan calls them `replaceable`. The outputs are lost.
@@ -60,11 +60,11 @@ class TorchKernels:
     def release(self) -> None:
         self._workspace = None
 
-    def compose(self, stored: Stored, dtype: torch.dtype | None = None) -> tuple[Tensor, ...]:
+    def compose(self, stored: StoredBanks, dtype: torch.dtype | None = None) -> tuple[Tensor, ...]:
         made: tuple[Tensor, ...] = Compose.apply(self.plan, dtype, *stored.indices, *stored.templates, *stored.tables)
         return made
 
-    def make(self, stored: Stored, dtype: torch.dtype | None = None) -> tuple[Tensor, ...]:
+    def make(self, stored: StoredBanks, dtype: torch.dtype | None = None) -> tuple[Tensor, ...]:
         like = stored.templates[0].detach()
         dtype = dtype or like.dtype
         if self._workspace is None or not self._workspace.suits(like, dtype):
@@ -75,7 +75,7 @@ class TorchKernels:
             self._workspace.make(stored)
         return self._workspace.outputs
 
-    def pull(self, gradients: Sequence[Tensor | None], stored: Stored) -> tuple[Tensor, ...]:
+    def pull(self, gradients: Sequence[Tensor | None], stored: StoredBanks) -> tuple[Tensor, ...]:
         if self._workspace is None:
             raise ValueError("pull was called without make")
         with torch.no_grad(), torch.autocast(device_type=stored.templates[0].device.type, enabled=False):

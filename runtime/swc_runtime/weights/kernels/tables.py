@@ -1,7 +1,7 @@
 """A composition plan as flat tables of integers, which the kernels of `compose.cu` walk through.
 
-Takes a plan and the templates of each bank; gives `Tables`. Guarantees: the tables are a pure function of the plan;
-what a kernel reads and writes follows from them alone; every number fits 32 bits, or ValueError.
+Takes a plan and the templates of each bank; gives `LaunchTables`. Guarantees: the tables are a pure function of the
+plan; what a kernel reads and writes follows from them alone; every number fits 32 bits, or ValueError.
 
 Seen channels-last, a block is a row of runs, one for each output and place of the kernel, as long as it has inputs. A
 crop shows the first runs, and the first scalars of each: so one copy is two extents and two strides.
@@ -22,7 +22,7 @@ from swc_runtime.weights.plan import Block, CompositionPlan, Output
 MAX_TEMPLATES = 8  # as in compose.cu: so many scalars of templates a thread can keep in registers
 ALIGNED = 64  # scalars: outputs begin at multiples, so that they can be read in wide words
 
-Table = NDArray[np.int32]
+IntTable = NDArray[np.int32]
 Grouped = dict[tuple[int, int, int], list[tuple[int, Block]]]
 
 
@@ -30,22 +30,22 @@ Grouped = dict[tuple[int, int, int], list[tuple[int, Block]]]
 class Sums:
     """Which copies make which row of coefficients: rows of (bank, row, first, end) into `parts`, numbers of copies."""
 
-    rows: Table
-    parts: Table
+    rows: IntTable
+    parts: IntTable
 
 
 @frozen(eq=False)
-class Tables:
+class LaunchTables:
     """The arguments of a launch; the columns are the fields of the structs in `compose.cu`.
 
     `by_coefficient` sums over all slots of a coefficient vector, `by_slot` over the copies of each slot alone. Outputs
     begin at `starts` of a buffer of `size` scalars; `num_partials` scalars pass between the two stages of backward.
     """
 
-    tiles: Table
-    banks: Table
-    groups: Table
-    copies: Table
+    tiles: IntTable
+    banks: IntTable
+    groups: IntTable
+    copies: IntTable
     by_coefficient: Sums
     by_slot: Sums
     starts: tuple[int, ...]
@@ -61,14 +61,14 @@ def unsuitable(num_templates: Sequence[int]) -> str | None:
     return f"a bank has {most} templates, more than the {MAX_TEMPLATES} that they hold in registers"
 
 
-def launch_tables(plan: CompositionPlan, num_templates: Sequence[int], tile: int) -> Tables:
+def launch_tables(plan: CompositionPlan, num_templates: Sequence[int], tile: int) -> LaunchTables:
     """Lay out a plan for thread blocks that own `tile` scalars each; ValueError where it is too large."""
     grouped = [_grouped(plan, bank) for bank in range(len(plan.banks))]
     copies = [(output, block) for groups in grouped for own in groups.values() for output, block in own]
     starts, size = _starts(plan.outputs)
     banks, num_partials = _banks(plan, num_templates, grouped, tile)
     coefficients = [plan.banks[block.bank].index[block.row] for _, block in copies]
-    return Tables(
+    return LaunchTables(
         tiles_of([bank.size for bank in plan.banks], tile),
         banks,
         _groups(grouped),
@@ -81,12 +81,12 @@ def launch_tables(plan: CompositionPlan, num_templates: Sequence[int], tile: int
     )
 
 
-def tiles_of(sizes: Sequence[int], tile: int) -> Table:
+def tiles_of(sizes: Sequence[int], tile: int) -> IntTable:
     """Cut arrays of these sizes into tiles: rows of (array, first scalar)."""
     return _table([(number, start) for number, size in enumerate(sizes) for start in range(0, size, tile)], 2)
 
 
-def _table(rows: Sequence[Sequence[int]], columns: int) -> Table:
+def _table(rows: Sequence[Sequence[int]], columns: int) -> IntTable:
     try:
         return np.array(rows, dtype=np.int32).reshape(-1, columns)
     except OverflowError as error:
@@ -110,7 +110,7 @@ def _run_length(shape: Shape) -> int:
 
 def _banks(
     plan: CompositionPlan, num_templates: Sequence[int], grouped: Sequence[Grouped], tile: int
-) -> tuple[Table, int]:
+) -> tuple[IntTable, int]:
     """A row for each bank, and how many partial sums all of them have."""
     rows, group, copy, partials, first_tile = [], 0, 0, 0, 0
     for bank, templates, groups in zip(plan.banks, num_templates, grouped, strict=True):
@@ -122,7 +122,7 @@ def _banks(
     return _table(rows, 8), partials
 
 
-def _groups(grouped: Sequence[Grouped]) -> Table:
+def _groups(grouped: Sequence[Grouped]) -> IntTable:
     rows, copy = [], 0
     for groups in grouped:
         for (offset, stride, size), own in groups.items():

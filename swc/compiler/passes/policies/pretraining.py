@@ -26,7 +26,7 @@ NUM_TEMPLATES = 4
 
 
 @frozen
-class Bank:
+class PretrainingBank:
     """The one bank: its id, and its templates of `kernels` x `side`^2 scalars each.
 
     `kernels` is a common multiple of the sizes of all kernels; `side` is 0 where there is no room for a bank.
@@ -37,7 +37,7 @@ class Bank:
     side: int
 
     @classmethod
-    def of(cls, layers: Sequence[Layer], room: Room | None) -> Bank:
+    def of(cls, layers: Sequence[Layer], room: Room | None) -> PretrainingBank:
         """The largest bank that the room holds, or one of what the layers would own where it is unlimited."""
         kernels = lcm(*(prod(layer.shape[2:]) for layer in layers))
         return cls(bank_id(layers[0].share), kernels, isqrt(_scalars(layers, room) // (NUM_TEMPLATES * kernels)))
@@ -66,7 +66,7 @@ def bank_id(share: int) -> str:
 
 def complaints(layers: Sequence[Layer], share: Share, room: Room | None) -> tuple[BankTooSmall, ...]:
     """There must be room for templates of one kernel at least."""
-    bank = Bank.of(layers, room)
+    bank = PretrainingBank.of(layers, room)
     if bank.side:
         return ()
     needed = NUM_TEMPLATES * bank.kernels
@@ -76,7 +76,7 @@ def complaints(layers: Sequence[Layer], share: Share, room: Room | None) -> tupl
 
 def tensors(layers: Sequence[Layer], room: Room | None) -> Iterator[Tensor]:
     """The bank, which suits its largest layer, and a vector for each layer."""
-    bank = Bank.of(layers, room)
+    bank = PretrainingBank.of(layers, room)
     yield Tensor(bank.id, (bank.size,), common_fan_in(layers))
     for layer in layers:
         yield Tensor(coefficients_id(layer), (NUM_TEMPLATES,), 1, "direction", "coefficients")
@@ -87,7 +87,7 @@ def weights(layers: Sequence[Layer], stored: Sequence[Tensor], mode: str) -> Ite
     kernels = lcm(*(prod(layer.shape[2:]) for layer in layers))
     name = bank_id(layers[0].share)
     (size,) = next(tensor.shape for tensor in stored if tensor.id == name)
-    bank = Bank(name, kernels, isqrt(size // (NUM_TEMPLATES * kernels)))
+    bank = PretrainingBank(name, kernels, isqrt(size // (NUM_TEMPLATES * kernels)))
     for layer in layers:
         read = bank.template_for(layer.shape)
         mix = Mix(Stored(name, (size,)), coefficients_id(layer), 0, read, softmax=True)

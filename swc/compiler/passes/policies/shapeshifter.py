@@ -15,7 +15,7 @@ from attrs import frozen
 
 from swc.compiler.ir.graph import Graph, Layer, Tensor, Weight
 from swc.compiler.passes.budget import apportioned
-from swc.compiler.passes.clustering import Group, mixed_groups
+from swc.compiler.passes.clustering import LayerGroup, mixed_groups
 from swc.compiler.passes.policies import pretraining
 from swc.compiler.passes.policies.policy import Room
 from swc.compiler.passes.policies.pretraining import bank_id, coefficients_id
@@ -75,7 +75,7 @@ class ShapeShifter:
         return tuple(Weight(layer.id, found[layer.id]) for layer in layers)
 
 
-def _groups(layers: Sequence[Layer], share: Share) -> tuple[Group, ...]:
+def _groups(layers: Sequence[Layer], share: Share) -> tuple[LayerGroup, ...]:
     return mixed_groups(layers, share.clusters, Sink())
 
 
@@ -88,7 +88,7 @@ def num_templates(layer: Layer, bank: int) -> int:
     return max(1, min(bank // num_scalars(layer.shape), MOST_TEMPLATES))
 
 
-def _shares(groups: Sequence[Group], room: Room | None) -> tuple[int, ...]:
+def _shares(groups: Sequence[LayerGroup], room: Room | None) -> tuple[int, ...]:
     """Each group's part of what there is for banks; of an unlimited budget what its layers would own."""
     natives = [sum(num_scalars(layer.shape) for layer in group.layers) for group in groups]
     if room is None:
@@ -96,7 +96,7 @@ def _shares(groups: Sequence[Group], room: Room | None) -> tuple[int, ...]:
     return apportioned(_most_for_banks(groups, natives, room), natives)
 
 
-def _most_for_banks(groups: Sequence[Group], natives: Sequence[int], room: Room) -> int:
+def _most_for_banks(groups: Sequence[LayerGroup], natives: Sequence[int], room: Room) -> int:
     """All scalars of the room, or as many as leave enough to pay the coefficients: larger banks need more of them."""
     if not room.pays_coefficients:
         return room.scalars
@@ -110,12 +110,12 @@ def _most_for_banks(groups: Sequence[Group], natives: Sequence[int], room: Room)
     return low
 
 
-def _num_coefficients(groups: Sequence[Group], sizes: Sequence[int]) -> int:
+def _num_coefficients(groups: Sequence[LayerGroup], sizes: Sequence[int]) -> int:
     pairs = zip(groups, sizes, strict=True)
     return sum(num_templates(layer, size) for group, size in pairs for layer in group.layers)
 
 
-def _reached(group: Group, size: int) -> int:
+def _reached(group: LayerGroup, size: int) -> int:
     """How much of a bank of `size` its layers read when each begins where the last one ended."""
     # A bank of 100 with layers of 9 and 6 scalars, eight templates each at most: 72 + 48 = 120 scalars reach its end.
     # With the second layer alone 48 are read, and the other 52 would only be stored.
@@ -124,7 +124,7 @@ def _reached(group: Group, size: int) -> int:
     return min(size, sum(num_templates(layer, size) * num_scalars(layer.shape) for layer in group.layers))
 
 
-def _starts(group: Group, bank: int) -> Iterator[int]:
+def _starts(group: LayerGroup, bank: int) -> Iterator[int]:
     """Where each layer's first template begins; layers that are larger than the bank read it from its beginning."""
     # A bank of 10, layers of 4 and 3 scalars: the first mixes 2 templates from 0 on, the second 3 from 8 on, round the
     # end to 6.
@@ -136,7 +136,7 @@ def _starts(group: Group, bank: int) -> Iterator[int]:
             place = (place + num_templates(layer, bank) * size) % bank
 
 
-def _stored(group: Group, bank: str, size: int) -> Iterator[Tensor]:
+def _stored(group: LayerGroup, bank: str, size: int) -> Iterator[Tensor]:
     """The bank, which suits its largest layer; then the coefficients, each layer's of norm one."""
     yield Tensor(bank, (size,), common_fan_in(group.layers))
     for layer in group.layers:
@@ -163,7 +163,7 @@ def largest_within(shape: Shape, size: int) -> Shape:
     return (*max(tried, key=prod), *shape[2:])
 
 
-def _too_small(groups: Sequence[Group], sizes: Sequence[int], share: Share) -> Iterator[Diagnostic]:
+def _too_small(groups: Sequence[LayerGroup], sizes: Sequence[int], share: Share) -> Iterator[Diagnostic]:
     mode = dict(share.arguments)["upsample"]
     for group, size in zip(groups, sizes, strict=True):
         needed, layer = max(((_least(layer, size, str(mode)), layer) for layer in group.layers), key=lambda row: row[0])
@@ -176,7 +176,7 @@ def _least(layer: Layer, bank: int, mode: str) -> int:
     return 1 if mode == "repeat" or num_scalars(layer.shape) <= bank else prod(layer.shape[2:])
 
 
-def _too_large(groups: Sequence[Group], sizes: Sequence[int], share: Share) -> Iterator[Diagnostic]:
+def _too_large(groups: Sequence[LayerGroup], sizes: Sequence[int], share: Share) -> Iterator[Diagnostic]:
     used = sum(_reached(group, size) for group, size in zip(groups, sizes, strict=True))
     if sum(sizes) - used > LEFT_OVER * sum(sizes):
         yield BanksTooLarge(span=share.span, used=used, size=sum(sizes))

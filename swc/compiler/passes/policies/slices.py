@@ -17,7 +17,7 @@ from swc.diagnostics import Diagnostic
 from swc.program.expressions import Expression, Shape, Slice, Stored
 from swc.program.spec import Share
 
-Place = tuple[str, Shape]  # path and kernel
+_Place = tuple[str, Shape]  # path and kernel
 
 
 @frozen
@@ -47,12 +47,12 @@ class Slices:
         return tuple(Weight(layer.id, _part(places[_place(layer)], layer.shape)) for layer in layers)
 
 
-def _place(layer: Layer) -> Place:
+def _place(layer: Layer) -> _Place:
     return layer.path, layer.shape[2:]
 
 
-def _places(layers: Sequence[Layer]) -> dict[Place, list[Layer]]:
-    places: dict[Place, list[Layer]] = {}
+def _places(layers: Sequence[Layer]) -> dict[_Place, list[Layer]]:
+    places: dict[_Place, list[Layer]] = {}
     for layer in layers:
         places.setdefault(_place(layer), []).append(layer)
     return places
