@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from swc.diagnostics import DiagnosticError
-from swc.diagnostics.catalogue.files import OutputUnwritable
 
 PARTIAL = ".partial"  # what the name of a file ends with that is not whole
 
@@ -47,6 +46,8 @@ def write_whole(path: Path, text: str) -> None:
         with whole(path) as partial, partial.open("x", encoding="utf-8", newline="\n") as stream:
             stream.write(text)
     except OSError as error:
+        from swc.diagnostics.catalogue.files import OutputUnwritable  # `swc fmt` needs no catalogue where all is well
+
         raise DiagnosticError(OutputUnwritable(path=str(path), reason=error.strerror or str(error))) from error
 
 
