@@ -21,6 +21,7 @@ from swc.folders.store import revision_folder, write_feedback, write_revision
 from swc.running.checkpoints import save_state
 from swc.running.observer import Observer, Observers
 from swc.running.results import results_of, write_results
+from swc.system import cache
 from swc_runtime.data import PixelCheck
 from swc_runtime.records.records import Records, cut_back, read_rows
 from swc_runtime.training.trainer import Epoch, check_finite
@@ -156,7 +157,7 @@ class PixelReader(Observer):
 
     def begins(self, state: State, is_new: bool) -> None:
         """Start to decode."""
-        self.check = PixelCheck.begun(self.run.dataset, self.announce)
+        self.check = PixelCheck.begun(self.run.dataset, self.announce, cache)
 
     def step_done(self, state: State) -> None:
         """DiagnosticError where an image was found that cannot be decoded."""

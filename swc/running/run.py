@@ -93,6 +93,7 @@ def open_run(build: Build, options: Options, sink: Sink, announce: Callable[[str
     `announce` is told what people should know at once, such as a download. DiagnosticError where the folder holds the
     run of another spec, or data or device are missing.
     """
+    from swc.system import cache
     from swc_runtime.data import look_at
     from swc_runtime.data.shares import check_last
 
@@ -107,7 +108,7 @@ def open_run(build: Build, options: Options, sink: Sink, announce: Callable[[str
     with machine.ranks.first_ahead():
         dataset = open_dataset(spec, options.data, options.offline, announce)
         if machine.ranks.is_first:
-            look_at(dataset)
+            look_at(dataset, cache)
         dataset = dataset.to(machine.device)
         check_last(machine.deal, spec.training.recipe, len(dataset.train))
         if not options.fresh:

@@ -11,6 +11,7 @@ from attrs import evolve
 from PIL import Image
 from swc.diagnostics import DiagnosticError
 from swc.program.datasets import DATASETS, DataFacts
+from swc.system import cache
 
 from swc_runtime.data import Dataset, PixelCheck, look_at
 from swc_runtime.data.folder import read_folder
@@ -59,8 +60,8 @@ def decode_all(tree: Path) -> list[str]:
     """Look at a folder as a run does; gives what was said."""
     said: list[str] = []
     dataset = opened(tree)
-    look_at(dataset)
-    PixelCheck.begun(dataset, said.append).finish()
+    look_at(dataset, cache)
+    PixelCheck.begun(dataset, said.append, cache).finish()
     return said
 
 
@@ -84,7 +85,7 @@ def test_files_that_are_no_images_are_told_at_once_and_all_together(tree: Path) 
     (tree / "train/cat/1.png").write_text("<html>404</html>", encoding="utf-8")
     (tree / "val/dog/2.png").write_bytes(b"")
     with pytest.raises(DiagnosticError) as refused:
-        look_at(opened(tree))
+        look_at(opened(tree), cache)
     (told,) = refused.value.diagnostics
     assert (told.code, "2 files of `mine`" in told.message()) == ("SW505", True)
     assert ["train/cat/1.png" in told.notes()[0], "val/dog/2.png" in told.notes()[1]] == [True, True]
@@ -95,16 +96,16 @@ def test_pixels_that_are_cut_short_are_told_with_the_path_and_nothing_of_the_fol
 ) -> None:
     cut(tree / "val/cat/2.png", 0.7)
     dataset = opened(tree)
-    look_at(dataset)  # the head is whole
+    look_at(dataset, cache)  # the head is whole
     for _ in range(2):
         with pytest.raises(DiagnosticError) as refused:
-            PixelCheck.begun(dataset, lambda _: None).finish()
+            PixelCheck.begun(dataset, lambda _: None, cache).finish()
         (told,) = refused.value.diagnostics
         assert (told.code, "val/cat/2.png" in told.message()) == ("SW501", True)
 
 
 def test_a_check_that_is_closed_ends_early(tree: Path, decoded: Decoded) -> None:
-    check = PixelCheck.begun(opened(tree), lambda _: None)
+    check = PixelCheck.begun(opened(tree), lambda _: None, cache)
     check.close()
     check.finish()
     check.look()
@@ -127,6 +128,6 @@ def test_labels_and_numbers_are_looked_at(train: list[int], test: list[int], cod
         for labels in (train, test)
     ]
     with pytest.raises(DiagnosticError) as refused:
-        look_at(Dataset(facts, *splits))
+        look_at(Dataset(facts, *splits), cache)
     (told,) = refused.value.diagnostics
     assert (told.code, words in told.message()) == (code, True), told.message()

@@ -2,27 +2,40 @@
 
 Takes a `Dataset`; raises DiagnosticError for what training, or scoring hours later, would stumble over. Guarantees:
 an image that was decoded once is not decoded for this again as long as its file has the same size and time; what is
-remembered lies in swc's cache, one entry for each folder of images, and losing it costs time alone.
+remembered lies in the memory that the caller hands in, one entry for each folder of images; losing it costs time alone.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from hashlib import sha256
 from os import cpu_count
 from pathlib import Path
 from threading import Event, Lock, Thread
+from typing import Protocol
 
 from attrs import define, field, frozen
 from swc.diagnostics import DiagnosticError
 from swc.diagnostics.catalogue.data import DataTooSmall, ImagesUnreadable, LabelsOutOfRange
-from swc.system.cache import digest, keep, kept
 
 from swc_runtime.data.readers import readers
 from swc_runtime.data.splits import Dataset, FolderSplit, Split
 
-KIND = "images"  # of entries in the cache
+KIND = "images"  # of entries in the memory
 LEAST = {"train": 2, "test": 1}  # images: BatchNorm has no variance of one
 SHARE = 4  # of so many cores one decodes beside training
+
+
+class TextCache(Protocol):
+    """What is kept from run to run, such as `swc.system.cache`: texts by kind and key; any may be lost."""
+
+    def kept(self, kind: str, key: str) -> str | None:
+        """The text that was kept, or None."""
+        ...
+
+    def keep(self, kind: str, key: str, text: str) -> None:
+        """Keep a text."""
+        ...
 
 
 @frozen
@@ -33,24 +46,23 @@ class ImageFolder:
     files: tuple[str, ...]
     signature: str
 
-    @property
-    def is_known(self) -> bool:
+    def is_known(self, memory: TextCache) -> bool:
         """Whether all of it, as it is now, was decoded before."""
-        return kept(KIND, self.path) == self.signature
+        return memory.kept(KIND, self.path) == self.signature
 
-    def remember(self) -> None:
+    def remember(self, memory: TextCache) -> None:
         """Note that all of it could be decoded."""
-        keep(KIND, self.path, self.signature)
+        memory.keep(KIND, self.path, self.signature)
 
 
-def look_at(dataset: Dataset) -> None:
-    """Look at the numbers of images, at labels, and at the heads of all image files that are not known.
+def look_at(dataset: Dataset, memory: TextCache) -> None:
+    """Look at the numbers of images, at labels, and at the heads of all image files that `memory` does not know.
 
     DiagnosticError for labels without a class, too few images, or files that are no images; with all of those.
     """
     for part, split in (("train", dataset.train), ("test", dataset.test)):
         _check_numbers(split, part)
-    unknown = [(split, folder) for split, folder in _folders(dataset) if not folder.is_known]
+    unknown = [(split, folder) for split, folder in _folders(dataset) if not folder.is_known(memory)]
     if not unknown:
         return
     files = [file for _, folder in unknown for file in folder.files]
@@ -94,9 +106,13 @@ def _folders_of(files: Iterable[str]) -> list[ImageFolder]:
     for file in map(Path, files):
         inside.setdefault(file.parent, []).append(file)
     return [
-        ImageFolder(str(path.resolve()), tuple(map(str, paths)), digest("\n".join(map(_stamp, sorted(paths)))))
+        ImageFolder(str(path.resolve()), tuple(map(str, paths)), _digest("\n".join(map(_stamp, sorted(paths)))))
         for path, paths in inside.items()
     ]
+
+
+def _digest(text: str) -> str:
+    return sha256(text.encode()).hexdigest()
 
 
 def _stamp(file: Path) -> str:
@@ -115,15 +131,16 @@ class PixelCheck:
     """
 
     todo: list[tuple[FolderSplit, ImageFolder]]
+    memory: TextCache
     _lock: Lock = field(factory=Lock)
     _stopped: Event = field(factory=Event)
     _errors: list[DiagnosticError] = field(factory=list)
     _threads: list[Thread] = field(factory=list)
 
     @classmethod
-    def begun(cls, dataset: Dataset, announce: Callable[[str], None]) -> PixelCheck:
+    def begun(cls, dataset: Dataset, announce: Callable[[str], None], memory: TextCache) -> PixelCheck:
         """Start to decode the images of a data set that are not known; `announce` is told how many."""
-        check = cls([(split, folder) for split, folder in _folders(dataset) if not folder.is_known])
+        check = cls([(split, folder) for split, folder in _folders(dataset) if not folder.is_known(memory)], memory)
         count = sum(len(folder.files) for _, folder in check.todo)
         if count:
             announce(f"decoding {count:,} images once, beside the first epoch, to see that all can be read")
@@ -160,7 +177,7 @@ class PixelCheck:
             except DiagnosticError as error:
                 self._errors.append(error)
                 return
-            folder.remember()
+            folder.remember(self.memory)
 
     def _next(self) -> tuple[FolderSplit, ImageFolder] | None:
         with self._lock:
