@@ -71,6 +71,31 @@ def _schedule(given: Document) -> Document:
     return {**{key: value for key, value in renamed.items() if key not in ("at", "factor")}, "arguments": []}
 
 
+# the fields of an augmentation until schema 3, in the order of the steps: the step's name, and its argument ("": none)
+AUGMENTATION = {
+    "resized_crop": ("resized_crop", ""),
+    "pad": ("crop", "pad"),
+    "flip": ("flip", ""),
+    "cutout": ("cutout", "size"),
+}
+
+
+def _recipe(given: Document) -> Document:
+    """Until schema 3 augmentation had a field a step: {"pad": 4, "flip": true, "cutout": 0, ...} is two steps."""
+    old = given["augmentation"]
+    if not isinstance(old, dict):
+        return given  # which is refused as what it is
+    old = {**schemas.defaults_of(3)["Augmentation"], **old}
+    if unknown := old.keys() - AUGMENTATION.keys():
+        raise ValueError(f"an augmentation has no {', '.join(sorted(unknown))}")
+    steps = [
+        {"name": name, "arguments": [[argument, old[key]]] if argument else []}
+        for key, (name, argument) in AUGMENTATION.items()
+        if old[key] not in (False, 0)
+    ]
+    return {**given, "augmentation": steps}
+
+
 def _with_arguments(given: Document, names: tuple[str, ...]) -> Document:
     rest = {key: value for key, value in given.items() if key not in names}
     return {**rest, "arguments": [[name, given[name]] for name in names]}
@@ -81,9 +106,10 @@ VOCABULARY = (
     Migration(2, "a layer table may say `multiply_adds`, a span where in its line it `begin`s"),
     Migration(
         3,
-        "optimisers and schedules have a `name` and `arguments` instead of fields; tables list parameters, not layers",
+        "optimisers, schedules, augmentation have `name` and `arguments`; tables list parameters, not layers",
         objects={
             "Optimiser": _optimiser,
+            "Recipe": _recipe,
             "Schedule": _schedule,
             "LayerTable": table_of_parameters,
             "WeightPlan": weight_of_layer,

@@ -90,6 +90,7 @@ RULES: dict[str, Rule | Pairs] = {
     "Optimiser.arguments": ARGUMENTS,
     "Schedule.arguments": ARGUMENTS,
     "PhaseAction.arguments": ARGUMENTS,
+    "AugmentationStep.arguments": ARGUMENTS,
     "PlugIn.kind": TEXT,
     "PlugIn.distribution": WRITTEN,
     "PlugIn.version": WRITTEN,

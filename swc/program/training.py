@@ -12,6 +12,7 @@ from attrs import evolve, frozen
 
 from swc.program.choice import Choice
 from swc.registry.actions import ACTIONS, ActionRow
+from swc.registry.augmentations import AUGMENTATIONS, AugmentationRow
 from swc.registry.optimisers import OPTIMISERS, OptimiserRow, StateRow
 from swc.registry.registry import Registry
 from swc.registry.row import ArgumentValue
@@ -101,17 +102,20 @@ def _times(value: ArgumentValue, factor: float) -> ArgumentValue:
 
 
 @frozen
-class Augmentation:
-    """What happens to a training image; sizes in pixels, 0 means not at all.
+class AugmentationStep(Choice):
+    """A step of what happens to a training image: a row of `swc.registry.augmentations` with its values."""
 
-    `pad`: pad with zeros on each side, then crop at random to the original size; `cutout`: side of a square set to
-    zero after normalisation; `resized_crop`: the random-resized-crop of ImageNet training.
-    """
+    registry: ClassVar[Registry[AugmentationRow]] = AUGMENTATIONS
 
-    pad: int = 0
-    flip: bool = False
-    cutout: int = 0
-    resized_crop: bool = False
+    @classmethod
+    def of(cls, name: str, **values: ArgumentValue) -> Self:
+        """A step by name; KeyError for a name that nothing has."""
+        return cls(name, AUGMENTATIONS[name].settled(values))
+
+    @property
+    def row(self) -> AugmentationRow:
+        """What is declared of it; DiagnosticError or KeyError where it is a plug-in's that cannot be read."""
+        return AUGMENTATIONS[self.name]
 
 
 @frozen
@@ -126,7 +130,7 @@ class Recipe:
     batch: int = 128
     optimiser: Optimiser = Optimiser()
     schedule: Schedule = Schedule()
-    augmentation: Augmentation = Augmentation()
+    augmentation: tuple[AugmentationStep, ...] = ()
     label_smoothing: float = 0.0
     norm_batch: int | None = None
     precision: Precision = "auto"

@@ -28,9 +28,9 @@ class ArgumentRow:
     A number lies between `least` and `most`, or strictly between `above` and `below`; `among` are the only values there
     are, `words` the only texts; with `every` the values go from `least` to `most` in such steps. `numbers` and `whole
     numbers` are lists, each number in the range: `length` of them (None: any), and with `rises` each larger than the
-    one before. An argument that counts epochs (`in_epochs`) is scaled with `--epochs-scale`. `what` is what messages
-    call the value ("": the argument's and the row's name). An argument whose default is the empty text is left out
-    where it is not given.
+    one before. An argument that counts epochs (`in_epochs`) is scaled with `--epochs-scale`; one in pixels
+    (`in_pixels`) is below the side of an image. `what` is what messages call the value ("": the argument's and the
+    row's name). An argument whose default is the empty text is left out where it is not given.
     """
 
     name: str
@@ -46,6 +46,7 @@ class ArgumentRow:
     length: int | None = None
     rises: bool = False
     in_epochs: bool = False
+    in_pixels: bool = False
     what: str = ""
 
     @property

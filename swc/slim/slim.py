@@ -18,7 +18,6 @@ from swc.diagnostics.catalogue.disturbing import NonFinitePredictions
 from swc.diagnostics.catalogue.slimming import NotSlimmable, SeveralWidest, SlicesMissing, TargetOutOfReach
 from swc.folders.classes import check_classes
 from swc.folders.dataset import open_dataset
-from swc.program.training import Augmentation
 from swc.running.checkpoints import open_trained
 from swc.running.machine import chosen_device
 from swc.slim.targets import Target, read_targets
@@ -101,7 +100,7 @@ def _batches(build: Build, asked: SlimRequest, device: str, sink: Sink, announce
     wanted = min(asked.images, len(train))
     size = min(spec.training.recipe.batch, wanted)
     found = []
-    for images, labels in epoch_batches(train, Augmentation(), size, 0, 0, 0, device=device):
+    for images, labels in epoch_batches(train, (), size, 0, 0, 0, device=device):
         found.append((images, labels))
         if sum(len(own) for _, own in found) >= wanted:
             break

@@ -14,7 +14,7 @@ from swc.language.syntax.nodes import NOWHERE, call_node, name_node, value_node
 from swc.language.syntax.unparse import Remark, Remarks, print_tree
 from swc.program.choice import Choice
 from swc.program.datasets import DATA
-from swc.program.training import Augmentation, Phase, Recipe, Schedule, Training
+from swc.program.training import Phase, Recipe, Schedule, Training
 from swc.show.wording import decimal, exact, scale_text, several, share_of
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ def _recipe(recipe: Recipe) -> Iterator[tree.RecipeItem]:
     yield tree.OptimiserItem(_choice(recipe.optimiser), NOWHERE)
     yield tree.NoDecayItem(tuple(map(name_node, recipe.optimiser.no_decay or ("none",))), NOWHERE)
     yield _schedule(recipe.schedule)
-    yield tree.AugmentItem(tuple(_augmentation(recipe.augmentation)) or (call_node("none"),), NOWHERE)
+    yield tree.AugmentItem(tuple(map(_choice, recipe.augmentation)) or (call_node("none"),), NOWHERE)
     yield tree.SettingItem("label_smoothing", value_node(recipe.label_smoothing), NOWHERE)
     norm_batch = name_node("none") if recipe.norm_batch is None else recipe.norm_batch
     yield tree.SettingItem("norm_batch", value_node(norm_batch), NOWHERE)
@@ -136,17 +136,6 @@ def _choice(choice: Choice) -> tree.Call:
 def _schedule(schedule: Schedule) -> tree.ScheduleItem:
     warmup = value_node(schedule.warmup) if schedule.warmup else None
     return tree.ScheduleItem(_choice(schedule), warmup, NOWHERE)
-
-
-def _augmentation(augmentation: Augmentation) -> Iterator[tree.Call]:
-    if augmentation.resized_crop:
-        yield call_node("resized_crop")
-    if augmentation.pad:
-        yield call_node("crop", {"pad": augmentation.pad})
-    if augmentation.flip:
-        yield call_node("flip")
-    if augmentation.cutout:
-        yield call_node("cutout", {"size": augmentation.cutout})
 
 
 def _phase(phase: Phase) -> tree.PhaseItem:

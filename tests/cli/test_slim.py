@@ -15,7 +15,7 @@ from swc.language.syntax.printer import format_text
 from swc.program.datasets import DATASETS
 from swc.program.model_source import ModelSource
 from swc.program.spec import Budget, Member, Selector, Share, Spec
-from swc.program.training import Augmentation, Optimiser, Phase, Recipe, Schedule, SplitClusters, Training
+from swc.program.training import AugmentationStep, Optimiser, Phase, Recipe, Schedule, SplitClusters, Training
 from swc.slim.slim import Slimming, SlimRequest, slim_build, widest
 from swc.slim.spec_text import spec_text as slim_text
 from swc.slim.targets import read_targets
@@ -48,7 +48,7 @@ FULL = Recipe(
     96,
     SGD,
     Schedule.of("steps", 0.5, at=(1.5, 3.0), factor=0.1),
-    Augmentation(2, True, 3),
+    (AugmentationStep.of("crop", pad=2), AugmentationStep.of("flip"), AugmentationStep.of("cutout", size=3)),
     0.1,
     32,
     "bfloat16",

@@ -10,7 +10,7 @@ from swc.diagnostics import Diagnostic, DiagnosticError, Sink
 from swc.language.semantics.check import check_text
 from swc.program.spec import Budget, Spec
 from swc.program.training import (
-    Augmentation,
+    AugmentationStep,
     Optimiser,
     Phase,
     Schedule,
@@ -202,7 +202,7 @@ def test_a_recipe_takes_arguments_and_is_overridden_in_part() -> None:
         "sgd", ("coefficients", "norms"), lr=0.3, momentum=0.5, nesterov=False, weight_decay=0
     )
     assert recipe.schedule == Schedule.of("steps", 1.0, at=(2.0, 4.0), factor=0.2)
-    assert recipe.augmentation == Augmentation(cutout=2)
+    assert recipe.augmentation == (AugmentationStep.of("cutout", size=2),)
 
 
 def test_phases() -> None:

@@ -7,10 +7,11 @@ from time import perf_counter
 import numpy as np
 import pytest
 import torch
+from attrs import frozen
 from hypothesis import given
 from hypothesis import strategies as st
 from swc.program.datasets import DATASETS, DataFacts
-from swc.program.training import Augmentation
+from swc.program.training import AugmentationStep
 from torch import Tensor
 
 from support.examples import percent
@@ -21,6 +22,29 @@ from swc_runtime.data.splits import MemorySplit
 from swc_runtime.models import build_model
 
 FACTS = DataFacts("mine", 10, (2, 9, 7), 23, 5, (0.4, 0.6), (0.2, 0.3))
+
+
+@frozen
+class Augmentation:
+    """What is done to an image: pads with `pad` zeros, flips, cuts out a square of `cutout`."""
+
+    pad: int = 0
+    flip: bool = False
+    cutout: int = 0
+    resized_crop: bool = False
+
+    @property
+    def steps(self) -> tuple[AugmentationStep, ...]:
+        """As a recipe has it."""
+        found = [
+            *([AugmentationStep.of("resized_crop")] if self.resized_crop else []),
+            *([AugmentationStep.of("crop", pad=self.pad)] if self.pad else []),
+            *([AugmentationStep.of("flip")] if self.flip else []),
+            *([AugmentationStep.of("cutout", size=self.cutout)] if self.cutout else []),
+        ]
+        return tuple(found)
+
+
 FULL = Augmentation(pad=2, flip=True, cutout=3)
 
 
@@ -34,7 +58,7 @@ def split(count: int = 23, facts: DataFacts = FACTS) -> MemorySplit:
 def by_label(augmentation: Augmentation = FULL, batch: int = 4, place=(0, 0, 0), count: int = 23) -> dict[int, Tensor]:
     return {
         int(label): image
-        for images, labels in epoch_batches(split(count), augmentation, batch, *place)
+        for images, labels in epoch_batches(split(count), augmentation.steps, batch, *place)
         for image, label in zip(images, labels, strict=True)
     }
 
@@ -74,7 +98,7 @@ def test_batches_equal_the_plain_augmentation(augmentation: Augmentation) -> Non
 
 def test_an_epoch_shows_every_image_once_in_a_new_order() -> None:
     orders = [
-        torch.cat([labels for _, labels in epoch_batches(split(), FULL, 5, 0, phase, epoch)]).tolist()
+        torch.cat([labels for _, labels in epoch_batches(split(), FULL.steps, 5, 0, phase, epoch)]).tolist()
         for phase, epoch in [(0, 0), (0, 1), (1, 0)]
     ]
     assert all(sorted(order) == list(range(23)) for order in orders)
@@ -83,8 +107,8 @@ def test_an_epoch_shows_every_image_once_in_a_new_order() -> None:
 
 @pytest.mark.parametrize("start", [0, 1, 3, 4, 5])
 def test_a_resumed_epoch_goes_on_with_the_same_bits(start: int) -> None:
-    whole = list(epoch_batches(split(), FULL, 5, 7, 1, 2))
-    rest = list(epoch_batches(split(), FULL, 5, 7, 1, 2, start))
+    whole = list(epoch_batches(split(), FULL.steps, 5, 7, 1, 2))
+    rest = list(epoch_batches(split(), FULL.steps, 5, 7, 1, 2, start))
     assert len(whole) == 5
     assert len(rest) == 5 - start
     for (images, labels), (again, labels_again) in zip(whole[start:], rest, strict=True):
@@ -106,19 +130,19 @@ def test_seed_phase_and_epoch_each_change_the_images(place: tuple[int, int, int]
 
 
 def test_without_training_the_images_come_as_they_are() -> None:
-    batches = list(epoch_batches(split(), FULL, 10, 0, 0, 0, train=False))
+    batches = list(epoch_batches(split(), FULL.steps, 10, 0, 0, 0, train=False))
     assert torch.cat([labels for _, labels in batches]).tolist() == list(range(23))
     plain = torch.cat([images for images, _ in in_order(split(), 10)])
     assert torch.equal(torch.cat([images for images, _ in batches]), plain)
 
 
 def test_a_last_image_alone_is_left_out_of_training_only() -> None:
-    assert [len(labels) for _, labels in epoch_batches(split(21), FULL, 5, 0, 0, 0)] == [5, 5, 5, 5]
-    assert [len(labels) for _, labels in epoch_batches(split(22), FULL, 5, 0, 0, 0)] == [5, 5, 5, 5, 2]
+    assert [len(labels) for _, labels in epoch_batches(split(21), FULL.steps, 5, 0, 0, 0)] == [5, 5, 5, 5]
+    assert [len(labels) for _, labels in epoch_batches(split(22), FULL.steps, 5, 0, 0, 0)] == [5, 5, 5, 5, 2]
     assert [len(labels) for _, labels in in_order(split(21), 5)] == [5, 5, 5, 5, 1]
     assert (num_batches(21, 5), num_batches(22, 5), num_batches(20, 5), num_batches(1, 5)) == (4, 5, 4, 0)
     with pytest.raises(ValueError, match="at least 2"):
-        next(epoch_batches(split(), FULL, 1, 0, 0, 0))
+        next(epoch_batches(split(), FULL.steps, 1, 0, 0, 0))
 
 
 def test_random_crops_lie_evenly_and_flips_are_half() -> None:
@@ -170,7 +194,7 @@ def test_resized_crops_in_memory_show_part_of_the_image() -> None:
     facts = DataFacts("mine", 10, (1, 24, 24), 8, 0, (0.0,), (1 / 255,))  # pixels come out as they went in
     ramp = torch.arange(24, dtype=torch.uint8).mul(10).expand(8, 1, 24, 24).contiguous()
     images, _ = next(
-        epoch_batches(MemorySplit(facts, ramp, torch.arange(8)), Augmentation(resized_crop=True), 8, 0, 0, 0)
+        epoch_batches(MemorySplit(facts, ramp, torch.arange(8)), Augmentation(resized_crop=True).steps, 8, 0, 0, 0)
     )
     assert images.shape == (8, 1, 24, 24)
     assert (images.diff(dim=3) >= -1).all()  # still a ramp, over a smaller range
@@ -188,7 +212,7 @@ def test_normalised_images_have_zero_mean_and_unit_deviation() -> None:
 def test_a_cifar_batch_costs_a_fraction_of_a_forward_pass() -> None:
     """Side by side with the smallest of networks, whose step costs three times its forward pass."""
     facts = DATASETS["cifar10"]
-    batches = epoch_batches(split(128 * 12, facts), Augmentation(pad=4, flip=True, cutout=16), 128, 0, 0, 0)
+    batches = epoch_batches(split(128 * 12, facts), Augmentation(pad=4, flip=True, cutout=16).steps, 128, 0, 0, 0)
     model = build_model("family", "wrn", {"depth": 10, "width": 1}, 10, facts.image_shape)
     making, forward = [], []
     for _ in range(12):

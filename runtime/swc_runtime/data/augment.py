@@ -12,26 +12,46 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
+from attrs import evolve, frozen
 from numpy.typing import NDArray
 from swc.program.datasets import DataFacts
-from swc.program.training import Augmentation
+from swc.program.training import AugmentationStep
+from swc.registry.augmentations import AUGMENTATIONS
 from torch import Tensor
 from torch.nn import functional as F
 
 from swc_runtime.data import keys
 from swc_runtime.data.keys import Hashes, Integers
 
+Steps = tuple[AugmentationStep, ...]
 Draw = Callable[[int], Hashes]  # a purpose to one number for each image of the batch
 
 
-def augmented(images_BCHW: Tensor, augmentation: Augmentation, draw: Draw, facts: DataFacts) -> Tensor:
-    """Padded, cropped, flipped, normalised images with a square cut out: uint8 to float32, [B, C, H, W].
+@frozen(eq=False)
+class Selection:
+    """Which pixels of an image are seen, after `pad` zeros on each side: `rows` [B, H] and `columns` [B, W]."""
 
-    Zeros are padded before normalisation (black), the square is zero after it (the mean colour).
-    """
-    placed = _placed(images_BCHW, augmentation, draw)
-    normal = normalised(placed, facts)
-    return _cut_out(normal, augmentation.cutout, draw) if augmentation.cutout else normal
+    pad: int
+    rows: Integers
+    columns: Integers
+
+
+def augmented(images_BCHW: Tensor, steps: Steps, draw: Draw, facts: DataFacts) -> Tensor:
+    """Placed, normalised and changed images: uint8 to float32, [B, C, H, W]."""
+    changed = normalised(_placed(images_BCHW, _at("placing", steps), draw), facts)
+    for step in _at("values", steps):
+        changed = AUGMENTATIONS.load(step.name)(changed, draw, **step.values)
+    return changed
+
+
+def reading_crops(steps: Steps, draw: Draw) -> Hashes | None:
+    """The numbers by which images are cropped as they are read; None: they are read whole."""
+    found = _at("reading", steps)
+    return AUGMENTATIONS.load(found[0].name)(draw, **found[0].values) if found else None
+
+
+def _at(stage: str, steps: Steps) -> Steps:
+    return tuple(step for step in steps if step.row.stage == stage)
 
 
 def normalised(images_BCHW: Tensor, facts: DataFacts) -> Tensor:
@@ -41,24 +61,35 @@ def normalised(images_BCHW: Tensor, facts: DataFacts) -> Tensor:
     return images_BCHW.float().mul_(scale.view(-1, 1, 1)).add_(shift.view(-1, 1, 1))
 
 
-def _placed(images_BCHW: Tensor, augmentation: Augmentation, draw: Draw) -> Tensor:
-    """Random crops out of the padded images, flipped at random: one selection of rows and one of columns."""
-    pad = augmentation.pad
-    if not (pad or augmentation.flip):
+def _placed(images_BCHW: Tensor, steps: Steps, draw: Draw) -> Tensor:
+    """Images as the steps select their pixels: one selection of rows and one of columns, however many steps."""
+    if not steps:
         return images_BCHW
     count, channels, height, width = images_BCHW.shape
-    rows_BH = np.arange(height) + keys.below(draw(keys.CROP_ROW), 2 * pad + 1)[:, None]
-    columns_BW = _columns(width, augmentation, draw)
-    padded = F.pad(images_BCHW, (pad, pad, pad, pad)) if pad else images_BCHW
-    return _select(padded, rows_BH, columns_BW).view(count, channels, height, width)
+    chosen = Selection(0, np.tile(np.arange(height), (count, 1)), np.tile(np.arange(width), (count, 1)))
+    for step in steps:
+        chosen = AUGMENTATIONS.load(step.name)(chosen, draw, **step.values)
+    padded = F.pad(images_BCHW, (chosen.pad,) * 4) if chosen.pad else images_BCHW
+    return _select(padded, chosen.rows, chosen.columns).view(count, channels, height, width)
 
 
-def _columns(width: int, augmentation: Augmentation, draw: Draw) -> Integers:
-    columns_BW: Integers = np.arange(width) + keys.below(draw(keys.CROP_COLUMN), 2 * augmentation.pad + 1)[:, None]
-    if augmentation.flip:
-        flip_B = keys.below(draw(keys.FLIP), 2).astype(bool)
-        columns_BW[flip_B] = columns_BW[flip_B, ::-1]
-    return columns_BW
+def resized_crop(draw: Draw) -> Hashes:
+    """A number for each image that settles its crop (`swc_runtime.data.boxes`)."""
+    return draw(keys.RESIZED_CROP)
+
+
+def crop(chosen: Selection, draw: Draw, pad: int) -> Selection:
+    """A window of the former size, somewhere in the padded image: black where it lies outside."""
+    rows: Integers = chosen.rows + keys.below(draw(keys.CROP_ROW), 2 * pad + 1)[:, None]
+    columns: Integers = chosen.columns + keys.below(draw(keys.CROP_COLUMN), 2 * pad + 1)[:, None]
+    return Selection(chosen.pad + pad, rows, columns)
+
+
+def flip(chosen: Selection, draw: Draw) -> Selection:
+    """Half of the images mirrored, left and right."""
+    columns, mirrored = chosen.columns.copy(), keys.below(draw(keys.FLIP), 2).astype(bool)
+    columns[mirrored] = columns[mirrored, ::-1]
+    return evolve(chosen, columns=columns)
 
 
 def _select(images_BCHW: Tensor, rows_BH: Integers, columns_BW: Integers) -> Tensor:
@@ -71,7 +102,7 @@ def _select(images_BCHW: Tensor, rows_BH: Integers, columns_BW: Integers) -> Ten
     return chosen.gather(2, columns)
 
 
-def _cut_out(images_BCHW: Tensor, size: int, draw: Draw) -> Tensor:
+def cutout(images_BCHW: Tensor, draw: Draw, size: int) -> Tensor:
     """Zero a square of `size` pixels around a random pixel, as far as it lies within the image."""
     _, _, height, width = images_BCHW.shape
     outside_BH = _outside(keys.below(draw(keys.CUTOUT_ROW), height), size, height)

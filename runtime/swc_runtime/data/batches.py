@@ -11,11 +11,10 @@ from collections.abc import Iterator
 
 import numpy as np
 import torch
-from swc.program.training import Augmentation
 from torch import Tensor
 
 from swc_runtime.data import keys
-from swc_runtime.data.augment import Draw, augmented, normalised
+from swc_runtime.data.augment import Draw, Steps, augmented, normalised, reading_crops
 from swc_runtime.data.keys import Hashes, Integers
 from swc_runtime.data.shares import SMALLEST, WHOLE, Deal
 from swc_runtime.data.splits import Split
@@ -31,7 +30,7 @@ def num_batches(num_images: int, batch: int) -> int:
 
 def epoch_batches(  # noqa: PLR0913 - the eight values are what a batch is a function of
     split: Split,
-    augmentation: Augmentation,
+    augmentation: Steps,
     batch: int,
     seed: int,
     phase: int,
@@ -72,7 +71,7 @@ def _order(size: int, seed: int, phase: int, epoch: int, train: bool) -> Integer
 def _training_batch(
     split: Split,
     samples: Integers,
-    augmentation: Augmentation | None,
+    augmentation: Steps | None,
     place: tuple[int, int, int],
     device: torch.device | str,
 ) -> LabelledImages:
@@ -84,11 +83,11 @@ def _training_batch(
 
 
 def _images(
-    split: Split, samples: Integers, augmentation: Augmentation | None, draw: Draw, device: torch.device | str
+    split: Split, samples: Integers, augmentation: Steps | None, draw: Draw, device: torch.device | str
 ) -> Tensor:
     if len(samples) == 0:  # one of several ranks may have no share of the last batch
         return torch.empty(0, *split.facts.image_shape, device=device)
     if augmentation is None:
         return normalised(split.fetch(samples, None).to(device), split.facts)
-    crops = draw(keys.RESIZED_CROP) if augmentation.resized_crop else None
+    crops = reading_crops(augmentation, draw)
     return augmented(split.fetch(samples, crops).to(device), augmentation, draw, split.facts)

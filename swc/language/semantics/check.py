@@ -28,7 +28,7 @@ from swc.program.plug_ins import plug_ins_in
 from swc.program.spec import Budget, Member, Share, Spec
 from swc.program.stages import keeps_weights
 from swc.program.steps import StepPlan
-from swc.program.training import Action, Phase, PhaseAction, Training, row_of
+from swc.program.training import Action, AugmentationStep, Phase, PhaseAction, Training, row_of
 from swc.program.vocabulary import STEP_FAMILIES
 from swc.registry.families import FAMILIES
 
@@ -362,10 +362,18 @@ def _check_image_sizes(items: Items, data: DataFacts, training: Training | None,
     train = _of(items, tree.TrainBlock)[0]
     own = (item.span for item in train.items if isinstance(item, tree.AugmentItem))
     span = next(own, train.recipe.span if train.recipe is not None else train.span)
-    for what, size in (("`pad` of `crop`", augmentation.pad), ("`size` of `cutout`", augmentation.cutout)):
+    for what, size in _pixels(augmentation):
         if size >= side:
             wanted = f"below the {side} pixels of an image"
             scope.sink.report(catalogue.OutOfRange(span=span, what=what, wanted=wanted, found=str(size)))
+
+
+def _pixels(steps: tuple[AugmentationStep, ...]) -> Iterator[tuple[str, int]]:
+    """What steps of augmentation cut and pad, with what it is called."""
+    for step in steps:
+        for one in step.row.arguments:
+            if one.in_pixels:
+                yield f"`{one.name}` of `{step.name}`", int(step.number(one.name))
 
 
 def _warn_unused(ensemble: tree.EnsembleDefinition, scope: Scope) -> None:

@@ -7,25 +7,26 @@ every value is settled and in its range; every default that the compiler chose i
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any, cast
 
 from attrs import define, evolve, field
 
 from swc.diagnostics import Span, catalogue
 from swc.language.semantics import values
-from swc.language.semantics.calls import Signature, bind, bind_declared, bind_given, row_of
+from swc.language.semantics.calls import Signature, bind, bind_declared, bind_given, row_named, row_of
 from swc.language.semantics.scope import Scope
 from swc.language.semantics.values import NOT_NEGATIVE
 from swc.language.syntax import tree
 from swc.program.limits import IMAGES
-from swc.program.training import Augmentation, Optimiser, Precision, Recipe, Schedule
+from swc.program.training import AugmentationStep, Optimiser, Precision, Recipe, Schedule
 from swc.program.vocabulary import NO_DECAY, PRECISIONS
+from swc.registry.augmentations import AUGMENTATIONS, AugmentationRow
 from swc.registry.optimisers import OPTIMISERS
 from swc.registry.ranges import Range
 from swc.registry.row import ArgumentValue, RegistryRow, shown_value
 from swc.registry.schedules import SCHEDULES
 
-STEPS = ("crop", "cutout", "flip", "resized_crop")
 BELOW_ONE = Range(least=0, below=1)
 PAIR = Range(least=2, most=IMAGES)  # BatchNorm has no variance of a single image
 ORDER = ["batch", "optimiser", "no_decay", "schedule", "augment", "label_smoothing", "norm_batch", "precision", "seed"]
@@ -157,33 +158,38 @@ def _schedule(draft: Draft, item: tree.ScheduleItem, scope: Scope) -> None:
 
 
 def _augment(draft: Draft, item: tree.AugmentItem, scope: Scope) -> None:
-    changes: dict[str, Any] = {}
-    for step in item.steps:
-        name = step.name.text
-        if name == "none" and len(item.steps) == 1:
-            bind(step, scope, Signature())
-        elif name not in STEPS:
-            choices = STEPS if name == "none" else (*STEPS, "none")
-            scope.sink.report(
-                catalogue.UnknownChoice(span=step.name.span, name=name, what="augmentation", choices=choices)
-            )
-        else:
-            changes.update(_step(step, scope, changes))
-    draft.set(augmentation=Augmentation(**changes))
+    """The steps in the order in which they are taken; what does nothing is left out."""
+    if len(item.steps) == 1 and item.steps[0].name.text == "none":
+        bind(item.steps[0], scope, Signature())
+        draft.set(augmentation=())
+        return
+    steps: dict[str, AugmentationStep | None] = {}
+    for call in item.steps:
+        row = row_named(call.name.text, AUGMENTATIONS, call.name.span, scope, partial(_unknown_step, call, scope))
+        if row is None:
+            continue
+        if row.name in steps:
+            scope.sink.report(catalogue.DuplicateItem(span=call.span, what=f"`{row.name}`", first="the same line"))
+        steps[row.name] = _step(call, row, scope)
+    order = {name: place for place, name in enumerate((*AUGMENTATIONS.names, *steps))}
+    taken = sorted((step for step in steps.values() if step is not None), key=lambda step: order[step.name])
+    draft.set(augmentation=tuple(taken))
 
 
-def _step(step: tree.Call, scope: Scope, so_far: dict[str, Any]) -> dict[str, Any]:
-    name = step.name.text
-    field_of = {"crop": "pad", "cutout": "cutout", "flip": "flip", "resized_crop": "resized_crop"}[name]
-    if field_of in so_far:
-        scope.sink.report(catalogue.DuplicateItem(span=step.span, what=f"`{name}`", first="the same line"))
-    sizes = {"crop": ("pad",), "cutout": ("size",)}.get(name, ())
-    given = bind(step, scope, Signature(sizes, required=sizes))
-    if not sizes:
-        return {field_of: True}
-    (size,) = sizes
-    found = values.whole(given[size], scope, f"`{size}` of `{name}`", NOT_NEGATIVE) if size in given else 0
-    return {field_of: found}
+def _unknown_step(call: tree.Call, scope: Scope) -> None:
+    name, known = call.name.text, AUGMENTATIONS.choices()
+    choices = known if name == "none" else (*known, "none")
+    unknown = catalogue.UnknownChoice(span=call.name.span, name=name, what="augmentation", choices=choices)
+    scope.sink.report(unknown)
+
+
+def _step(call: tree.Call, row: AugmentationRow, scope: Scope) -> AugmentationStep | None:
+    given = bind_given(call, scope, row.arguments)
+    if row.fault_of({**row.defaults(), **given}) or any(
+        given.get(one.name) == 0 for one in row.arguments if one.in_pixels
+    ):
+        return None
+    return AugmentationStep(row.name, row.settled(given))
 
 
 READERS: dict[str, Callable[[Draft, Any, Scope], None]] = {
