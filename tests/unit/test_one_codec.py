@@ -38,7 +38,7 @@ MOVES = {
 }
 WRITES = {
     "swc/cli/output.py": "inside `whole`, or into a pipe",
-    "swc/registry/reference.py": "tables of the reference, by whoever adds a row",
+    "swc/program/reference.py": "tables of the reference, by whoever adds a row",
     "swc/trust/consent.py": "inside `whole`",
     "runtime/swc_runtime/records/checkpoint.py": "inside `whole`",
     "runtime/swc_runtime/export/onnx_files.py": "inside `whole`",
