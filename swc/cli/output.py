@@ -10,7 +10,6 @@ from pathlib import Path
 
 from swc.cli import console
 from swc.diagnostics import DiagnosticError
-from swc.diagnostics.catalogue.files import OutputUnwritable
 from swc.files.whole import PARTIAL, whole
 
 
@@ -67,4 +66,6 @@ def _partial(path: Path) -> Path:
 
 
 def _unwritable(path: Path, error: OSError) -> DiagnosticError:
+    from swc.diagnostics.catalogue.files import OutputUnwritable  # commands that write well need no catalogue
+
     return DiagnosticError(OutputUnwritable(path=str(path), reason=error.strerror or str(error)))
