@@ -71,7 +71,7 @@ def test_elsewhere_each_epoch_is_one_plain_line() -> None:
 
 
 def test_warnings_are_written_as_the_compiler_writes_them() -> None:
-    warning = NothingSplit(span=None, threshold=0.1, sizes=("above 0.5: 3 clusters",))
+    warning = NothingSplit(span=None, threshold=0.1, asked=0.1, sizes=("above 0.5: 3 clusters",))
     for stream in (io.StringIO(), Terminal()):
         with progress_for(TRAINING, steps=4, num_images=100, stream=stream) as progress:
             progress.warn(warning)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from swc.diagnostics import DiagnosticError
+from swc.diagnostics.catalogue.actions import UnknownAction
 from swc.language.semantics.check import check_text
 from swc.program.stages import frozen_at, scale_epochs, stages
 from swc.program.training import PhaseAction, Training, UntieCoefficients, row_of
@@ -95,6 +96,17 @@ def test_frozen_parameters_stay_so_until_all_is_fresh() -> None:
 )
 def test_what_cannot_be_done_is_told(phases: str, codes: list[str]) -> None:
     assert refusals(phases) == codes
+
+
+@pytest.mark.parametrize(
+    ("name", "advice"),
+    [
+        ("freeze coeficients", "did you mean `freeze coefficients`?"),
+        ("thaw coefficients", "choose one of `freeze coefficients`, `untie coefficients`"),
+    ],
+)
+def test_an_action_is_offered_where_both_words_are_alike(name: str, advice: str) -> None:
+    assert UnknownAction(name=name, actions=("freeze coefficients",)).help() == advice
 
 
 def test_nothing_can_be_frozen_that_is_not_there() -> None:

@@ -117,7 +117,9 @@ def test_a_split_that_does_not_fit_lowers_the_threshold():
     graph = run_pipeline(context)
     assert len(graph.clusters) == 2
     assert context.notes == ["split clusters below -0.15: 2 became 2; at 0.1 they would not fit the budget"]
-    assert [warning.code for warning in context.sink.warnings] == ["SW410"]
+    (warning,) = context.sink.warnings
+    assert warning.code == "SW410"
+    assert warning.help() == "raise the budget: more clusters, as 0.1 asks for, do not fit in it"
 
 
 def test_a_split_that_no_threshold_makes_affordable_is_an_error():

@@ -54,7 +54,7 @@ class SplitByFeedback:
         """Give the graph with new clusters; raise where no threshold fits the budget."""
         for feedback, action in splits(context) if graph.clusters else ():
             clusters, threshold = _affordable(graph, feedback, action, context)
-            _report(graph.clusters, clusters, feedback, threshold, context)
+            _report(graph.clusters, clusters, feedback, threshold, action.threshold, context)
             summary = _summary(graph, clusters, action, threshold)
             context.notes.append(summary + unknown_errors(feedback.similarities))
             graph = evolve(graph, clusters=clusters)
@@ -184,7 +184,12 @@ def size_lines(similarities: Sequence[Similarity], thresholds: Sequence[float] =
 
 
 def _report(
-    old: Sequence[Cluster], new: Sequence[Cluster], feedback: ClusterFeedback, threshold: float, context: Context
+    old: Sequence[Cluster],
+    new: Sequence[Cluster],
+    feedback: ClusterFeedback,
+    threshold: float,
+    asked: float,
+    context: Context,
 ) -> None:
     span = context.spec.train_span
     num_layers = sum(len(cluster.layers) for cluster in old)
@@ -199,7 +204,7 @@ def _report(
             MostlySingletons(span=span, num_alone=alone, num_layers=num_layers, threshold=threshold, sizes=sizes)
         )
     if is_whole:
-        context.sink.report(NothingSplit(span=span, threshold=threshold, sizes=sizes))
+        context.sink.report(NothingSplit(span=span, threshold=threshold, asked=asked, sizes=sizes))
 
 
 def _summary(graph: Graph, clusters: Sequence[Cluster], action: SplitClusters, threshold: float) -> str:

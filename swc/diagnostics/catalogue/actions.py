@@ -11,6 +11,7 @@ from attrs import frozen
 
 from swc.diagnostics.catalogue.names import offer
 from swc.diagnostics.diagnostic import Diagnostic
+from swc.diagnostics.suggest import closest
 
 
 @frozen(kw_only=True)
@@ -29,7 +30,13 @@ class UnknownAction(Diagnostic):
         return f"there is no action `{self.name}`"
 
     def help(self) -> str:
-        return offer(self.name, self.actions)
+        near = next((action for action in self.actions if self._resembles(action)), None)
+        return f"did you mean `{near}`?" if near is not None else offer("", (*self.actions, "untie coefficients"))
+
+    def _resembles(self, action: str) -> bool:
+        """Whether each word is like the one in its place; one word of two does not make the same action."""
+        words, others = self.name.split(), action.split()
+        return len(words) == len(others) and all(closest(a, (b,)) for a, b in zip(words, others, strict=True))
 
 
 @frozen(kw_only=True)

@@ -247,17 +247,21 @@ class NothingSplit(Diagnostic):
 
     All pairs hang together above the threshold, by way of other layers if not directly. The next phase trains the
     same clusters. Look at the sizes over a range of thresholds and choose a higher one, or try `linkage average`.
+    Where the compiler lowered the threshold, since more clusters do not fit the budget, only a larger budget helps.
     """
 
     code: ClassVar[str] = "SW410"
     severity: ClassVar[Severity] = Severity.WARNING
     threshold: float
+    asked: float
     sizes: tuple[str, ...]
 
     def message(self) -> str:
         return f"splitting below {self.threshold:g} leaves every cluster whole"
 
     def help(self) -> str:
+        if self.threshold < self.asked:
+            return f"raise the budget: more clusters, as {self.asked:g} asks for, do not fit in it"
         return "raise the threshold, or try `linkage average`"
 
     def notes(self) -> tuple[str, ...]:
