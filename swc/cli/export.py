@@ -29,12 +29,14 @@ def command(place: str | None, form: str, members: str | None, output: Path | No
     """Write members in a format of `swc.registry.exporters`."""
     from swc.cli.places import open_place
     from swc.export.export import export_build
+    from swc.program.plug_ins import report_other_plug_ins
 
     wanted = () if members is None else tuple(name.strip() for name in members.split(","))
     if members is not None and not all(wanted):
         raise click.UsageError("--members has an empty name: leave it out for all members")
     with console.reporting() as sink:
         build = open_place(place, {})
+        report_other_plug_ins(build.spec.plug_ins, sink)
         with consent.asked(build, trust, sink):
             found = export_build(build, form, wanted, output or Path(f"{build.spec.name}_{form}"))
     console.say(f"wrote {found.folder}: {', '.join(found.files)}")

@@ -41,11 +41,13 @@ def command(place: str | None, policy: str, output: Path | None, trust: bool, **
     """
     from swc.cli.output import check_writable, write_file
     from swc.cli.places import open_place
+    from swc.program.plug_ins import report_other_plug_ins
     from swc.slim.slim import SlimRequest, slim_build
     from swc.slim.spec_text import spec_text
 
     with console.reporting() as sink:
         build = open_place(place, {})
+        report_other_plug_ins(build.spec.plug_ins, sink)
         target = output or Path(f"{build.spec.name}_slim.sw")
         check_writable(target)
         with consent.asked_for_data(build, trust, sink):

@@ -30,6 +30,7 @@ from swc.files.scores import Bin, Scores
 from swc.folders.classes import check_classes
 from swc.folders.dataset import open_dataset
 from swc.program.datasets import DataFacts, named
+from swc.program.plug_ins import report_other_plug_ins
 from swc.program.program import Program
 from swc.running.checkpoints import SavedState, open_trained
 from swc.running.machine import chosen_device
@@ -130,6 +131,7 @@ class _Seen:
 
 def evaluate_build(build: Build, asked: EvaluationRequest, sink: Sink, announce: Callable[[str], None]) -> Evaluation:
     """Evaluate the latest weights of a run; DiagnosticError where it has none, or its data are not there."""
+    report_other_plug_ins(build.spec.plug_ins, sink)
     with foreign_code(build.spec):
         opened = _open(build, asked, sink, announce)
         test = opened.dataset.test

@@ -81,7 +81,15 @@ AUGMENTATION = {
 
 
 def _recipe(given: Document) -> Document:
-    """Until schema 3 augmentation had a field a step: {"pad": 4, "flip": true, "cutout": 0, ...} is two steps."""
+    """Until schema 3 cross-entropy was the loss, and augmentation had a field a step.
+
+    {"label_smoothing": 0.1} is that argument; {"pad": 4, "flip": true, "cutout": 0, ...} are two steps.
+    """
+    loss = {
+        "name": "cross_entropy",
+        **_with_arguments({"label_smoothing": given["label_smoothing"]}, ("label_smoothing",)),
+    }
+    given = {**{key: value for key, value in given.items() if key != "label_smoothing"}, "loss": loss}
     old = given["augmentation"]
     if not isinstance(old, dict):
         return given  # which is refused as what it is
@@ -106,7 +114,7 @@ VOCABULARY = (
     Migration(2, "a layer table may say `multiply_adds`, a span where in its line it `begin`s"),
     Migration(
         3,
-        "optimisers, schedules, augmentation have `name` and `arguments`; tables list parameters, not layers",
+        "optimisers, schedules, augmentation, losses have `name` and `arguments`; tables list parameters, not layers",
         objects={
             "Optimiser": _optimiser,
             "Recipe": _recipe,

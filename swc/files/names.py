@@ -89,6 +89,7 @@ RULES: dict[str, Rule | Pairs] = {
     "Recipe.name": Rule("the name of a recipe", lambda text: text == "" or NAME.fullmatch(text)),
     "Optimiser.arguments": ARGUMENTS,
     "Schedule.arguments": ARGUMENTS,
+    "Loss.arguments": ARGUMENTS,
     "PhaseAction.arguments": ARGUMENTS,
     "AugmentationStep.arguments": ARGUMENTS,
     "PlugIn.kind": TEXT,

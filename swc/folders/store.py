@@ -226,8 +226,12 @@ def trains(begun: Spec, compiled: Spec) -> bool:
 
 
 def is_same(begun: Spec, spec: Spec) -> bool:
-    """Whether two specs ask for the same; what was said of defaults is words, and later versions may choose others."""
-    return begun == evolve(spec, defaults=begun.defaults)
+    """Whether two specs ask for the same.
+
+    What was said of defaults is words, and later versions may choose others; that a plug-in has another version is
+    told, not refused (`swc.program.plug_ins.report_other_plug_ins`).
+    """
+    return begun == evolve(spec, defaults=begun.defaults, plug_ins=begun.plug_ins)
 
 
 def _folder(place: Path | str | None) -> Path:

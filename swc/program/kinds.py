@@ -8,10 +8,11 @@ from swc.program.datasets import DATA
 from swc.registry.actions import ACTIONS
 from swc.registry.augmentations import AUGMENTATIONS
 from swc.registry.families import FAMILIES
+from swc.registry.losses import LOSSES
 from swc.registry.optimisers import OPTIMISERS
 from swc.registry.policies import POLICIES
 from swc.registry.registry import Registry
 from swc.registry.schedules import SCHEDULES
 
-ALL: tuple[Registry[Any], ...] = (ACTIONS, AUGMENTATIONS, DATA, FAMILIES, OPTIMISERS, POLICIES, SCHEDULES)
+ALL: tuple[Registry[Any], ...] = (ACTIONS, AUGMENTATIONS, DATA, FAMILIES, LOSSES, OPTIMISERS, POLICIES, SCHEDULES)
 KINDS: dict[str, Registry[Any]] = {registry.kind: registry for registry in ALL}

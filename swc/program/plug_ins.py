@@ -11,8 +11,11 @@ from typing import Any
 
 import attrs
 
+from swc.diagnostics import Sink
+from swc.diagnostics.catalogue.plugins import OtherPlugIn
 from swc.program.choice import Choice
 from swc.program.datasets import DATA, DataFacts
+from swc.program.kinds import KINDS
 from swc.program.model_source import ModelSource
 from swc.program.spec import Share
 from swc.registry.families import FAMILIES
@@ -25,6 +28,16 @@ def plug_ins_in(data: object) -> tuple[PlugIn, ...]:
     """The plug-ins that some data need."""
     found = (registry.origin(name) for registry, name in _names(data))
     return tuple(sorted({origin for origin in found if origin is not None}, key=lambda one: (one.kind, one.name)))
+
+
+def report_other_plug_ins(noted: tuple[PlugIn, ...], sink: Sink) -> None:
+    """Warn of each name that another distribution, or another version of it, offers here than was noted."""
+    for one in noted:
+        here = KINDS[one.kind].origin(one.name)
+        if here is not None and here != one:
+            before, now = (f"{which.distribution} {which.version}" for which in (one, here))
+            requirement = f"{one.distribution}=={one.version}"
+            sink.report(OtherPlugIn(kind=one.kind, name=one.name, noted=before, installed=now, requirement=requirement))
 
 
 def _names(data: object) -> Iterator[tuple[Registry[Any], str]]:

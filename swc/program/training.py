@@ -13,6 +13,7 @@ from attrs import evolve, frozen
 from swc.program.choice import Choice
 from swc.registry.actions import ACTIONS, ActionRow
 from swc.registry.augmentations import AUGMENTATIONS, AugmentationRow
+from swc.registry.losses import LOSSES, LossRow
 from swc.registry.optimisers import OPTIMISERS, OptimiserRow, StateRow
 from swc.registry.registry import Registry
 from swc.registry.row import ArgumentValue
@@ -119,6 +120,31 @@ class AugmentationStep(Choice):
 
 
 @frozen
+class Loss(Choice):
+    """What a member is told of its logits: a row of `swc.registry.losses` with its values."""
+
+    registry: ClassVar[Registry[LossRow]] = LOSSES
+
+    name: str = "cross_entropy"
+    arguments: tuple[tuple[str, ArgumentValue], ...] = LOSSES["cross_entropy"].settled({})
+
+    @classmethod
+    def of(cls, name: str = "cross_entropy", **values: ArgumentValue) -> Self:
+        """A loss by name, with these values over the defaults; KeyError for a name that nothing has."""
+        return cls(name, LOSSES[name].settled(values))
+
+    @property
+    def row(self) -> LossRow:
+        """What is declared of it; DiagnosticError or KeyError where it is a plug-in's that cannot be read."""
+        return LOSSES[self.name]
+
+    @property
+    def smoothing(self) -> float | None:
+        """The X for which `label_smoothing X` means this loss; None where it is another than cross-entropy."""
+        return self.number("label_smoothing") if self.name == "cross_entropy" else None
+
+
+@frozen
 class Recipe:
     """A training recipe with every value settled.
 
@@ -131,7 +157,7 @@ class Recipe:
     optimiser: Optimiser = Optimiser()
     schedule: Schedule = Schedule()
     augmentation: tuple[AugmentationStep, ...] = ()
-    label_smoothing: float = 0.0
+    loss: Loss = Loss()
     norm_batch: int | None = None
     precision: Precision = "auto"
     seed: int = 0

@@ -21,6 +21,7 @@ STEPS: dict[str, tuple[ArgumentRow, ...]] = {
     ),
 }
 STEP_FAMILIES: dict[str, str] = {"joint": "mimo", "distilled": "hne"}  # whose members a strategy is for
+OWN_LOSS_STEPS: tuple[str, ...] = ("distilled",)  # whose loss is made of cross-entropies, whatever a recipe says
 
 COEFFICIENTS: tuple[str, ...] = ("level", "partner", "slot")
 BLOCKS: tuple[str, ...] = ("chain", "grid")

@@ -14,6 +14,8 @@ from __future__ import annotations
 import sys
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from traceback import extract_tb
 from typing import Any, TypeVar
 
 from swc.diagnostics import DiagnosticError
@@ -61,6 +63,32 @@ def loaded(registry: RowRequest[R], row: R) -> Any:
         point = _point(registry, row.name)
         assert point is not None, "the row was read from it"
         raise _broken(registry, point, f"`{row.implementation}`: {_said(error)}") from error
+
+
+def called(registry: RowRequest[R], name: str, implementation: Any, *given: Any, **values: Any) -> Any:
+    """What a plug-in's implementation gives; DiagnosticError for what it raises, with the line where that is known."""
+    try:
+        return implementation(*given, **values)
+    except DiagnosticError:
+        raise
+    except Exception as error:
+        raise broken(registry, name, f"`{name}` raised {_said(error)}{_place(error)}") from error
+
+
+def _place(error: Exception) -> str:
+    """` (file.py:5)`, the innermost line of the file that was called; "" where it was not entered at all."""
+    frames = extract_tb(error.__traceback__)[1:]  # the first is the call
+    lines = [
+        f" ({Path(frame.filename).name}:{frame.lineno})" for frame in frames if frame.filename == frames[0].filename
+    ]
+    return lines[-1] if lines else ""
+
+
+def broken(registry: RowRequest[Any], name: str, reason: str) -> DiagnosticError:
+    """What to raise where a plug-in's implementation does not do what its row says."""
+    point = _point(registry, name)
+    assert point is not None, "the row was read from it"
+    return _broken(registry, point, reason)
 
 
 def _point(registry: RowRequest[Any], name: str) -> EntryPoint | None:

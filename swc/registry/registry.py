@@ -80,3 +80,23 @@ class Registry(Generic[R]):
         from swc.registry.plugins import loaded
 
         return loaded(self, row)
+
+    def call(self, name: str, *given: Any, **values: Any) -> Any:
+        """What the implementation of a name gives; DiagnosticError for whatever that of a plug-in raises.
+
+        A plug-in's implementation must bear the arguments that its row declares, in their ranges.
+        """
+        implementation = self.load(name)
+        if name in self.names:
+            return implementation(*given, **values)
+        from swc.registry.plugins import called
+
+        return called(self, name, implementation, *given, **values)
+
+    def wrong_result(self, name: str, reason: str) -> Exception:
+        """What to raise where an implementation gives something else than its row class says."""
+        if name in self.names:
+            return ValueError(f"the {self.kind} `{name}` {reason}")
+        from swc.registry.plugins import broken
+
+        return broken(self, name, reason)

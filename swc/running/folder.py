@@ -27,6 +27,7 @@ from swc.folders.store import (
     write_spec,
 )
 from swc.program.layer_table import LayerTable, are_same_members
+from swc.program.plug_ins import report_other_plug_ins
 from swc.program.spec import Spec
 from swc.running.options import Options
 
@@ -52,6 +53,7 @@ def prepare(
         if not has_begun(folder, spec, build.tables):
             write_origin(folder, read_origin(build.folder))
             write_spec(folder, compile_spec(spec, build.tables))
+        report_other_plug_ins(read_spec(folder)[0].plug_ins, sink)
         _compare_surroundings(folder, facts, sink)
 
 

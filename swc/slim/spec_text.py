@@ -14,7 +14,7 @@ from swc.language.syntax.nodes import NOWHERE, call_node, name_node, value_node
 from swc.language.syntax.unparse import Remark, Remarks, print_tree
 from swc.program.choice import Choice
 from swc.program.datasets import DATA
-from swc.program.training import Phase, Recipe, Schedule, Training
+from swc.program.training import Loss, Phase, Recipe, Schedule, Training
 from swc.show.wording import decimal, exact, scale_text, several, share_of
 
 if TYPE_CHECKING:
@@ -120,11 +120,18 @@ def _recipe(recipe: Recipe) -> Iterator[tree.RecipeItem]:
     yield tree.NoDecayItem(tuple(map(name_node, recipe.optimiser.no_decay or ("none",))), NOWHERE)
     yield _schedule(recipe.schedule)
     yield tree.AugmentItem(tuple(map(_choice, recipe.augmentation)) or (call_node("none"),), NOWHERE)
-    yield tree.SettingItem("label_smoothing", value_node(recipe.label_smoothing), NOWHERE)
+    yield _loss(recipe.loss)
     norm_batch = name_node("none") if recipe.norm_batch is None else recipe.norm_batch
     yield tree.SettingItem("norm_batch", value_node(norm_batch), NOWHERE)
     yield tree.SettingItem("precision", name_node(recipe.precision), NOWHERE)
     yield tree.SettingItem("seed", value_node(recipe.seed), NOWHERE)
+
+
+def _loss(loss: Loss) -> tree.RecipeItem:
+    """In few words where there are such."""
+    if loss.smoothing is not None:
+        return tree.SettingItem("label_smoothing", value_node(loss.smoothing), NOWHERE)
+    return tree.LossItem(_choice(loss), NOWHERE)
 
 
 def _choice(choice: Choice) -> tree.Call:

@@ -15,7 +15,7 @@ from swc.language.syntax.printer import format_text
 from swc.program.datasets import DATASETS
 from swc.program.model_source import ModelSource
 from swc.program.spec import Budget, Member, Selector, Share, Spec
-from swc.program.training import AugmentationStep, Optimiser, Phase, Recipe, Schedule, SplitClusters, Training
+from swc.program.training import AugmentationStep, Loss, Optimiser, Phase, Recipe, Schedule, SplitClusters, Training
 from swc.slim.slim import Slimming, SlimRequest, slim_build, widest
 from swc.slim.spec_text import spec_text as slim_text
 from swc.slim.targets import read_targets
@@ -49,7 +49,7 @@ FULL = Recipe(
     SGD,
     Schedule.of("steps", 0.5, at=(1.5, 3.0), factor=0.1),
     (AugmentationStep.of("crop", pad=2), AugmentationStep.of("flip"), AugmentationStep.of("cutout", size=3)),
-    0.1,
+    Loss.of(label_smoothing=0.1),
     32,
     "bfloat16",
     7,
@@ -58,6 +58,7 @@ TRAININGS = (
     Training(Recipe("default"), (Phase("main", 4),)),
     Training(FULL, (Phase("first", 2, 0.1), Phase("second", 4))),
     Training(evolve(FULL, schedule=Schedule("cosine", warmup=1.0)), (Phase("main", 4),)),
+    Training(evolve(FULL, loss=Loss.of("focal", gamma=1.5)), (Phase("main", 4),)),
 )
 
 

@@ -159,11 +159,11 @@ def later(folder: Path, before: str, after: str) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
 
 
-SMOOTHING = "    label_smoothing: float = 0.0\n"
+NORM_BATCH = "    norm_batch: int | None = None\n"
 
 
-FIELD_MORE = (SMOOTHING, f"{SMOOTHING}    clip: float = 5.0\n", "clip=5.0")
-OTHER_DEFAULT = (SMOOTHING, "    label_smoothing: float = 0.5\n", "label_smoothing=0.5")
+FIELD_MORE = (NORM_BATCH, f"{NORM_BATCH}    clip: float = 5.0\n", "clip=5.0")
+OTHER_DEFAULT = (NORM_BATCH, "    norm_batch: int | None = 16\n", "norm_batch=16")
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from swc.language.semantics.check import check_text
 from swc.program.spec import Budget, Spec
 from swc.program.training import (
     AugmentationStep,
+    Loss,
     Optimiser,
     Phase,
     Schedule,
@@ -203,6 +204,29 @@ def test_a_recipe_takes_arguments_and_is_overridden_in_part() -> None:
     )
     assert recipe.schedule == Schedule.of("steps", 1.0, at=(2.0, 4.0), factor=0.2)
     assert recipe.augmentation == (AugmentationStep.of("cutout", size=2),)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        ("", "", Loss()),
+        ("", "loss focal", Loss.of("focal", gamma=2.0)),
+        ("label_smoothing 0.1", "", Loss.of(label_smoothing=0.1)),
+        ("loss cross_entropy(label_smoothing: 0.1)", "", Loss.of(label_smoothing=0.1)),
+        ("loss cross_entropy(label_smoothing: 0.1)", "label_smoothing 0", Loss()),
+        ("label_smoothing 0.1", "loss cross_entropy(label_smoothing: 0.2)", Loss.of(label_smoothing=0.2)),
+        ("label_smoothing 0.1", "loss focal(gamma: 0.5)", Loss.of("focal", gamma=0.5)),
+        ("loss focal", "label_smoothing 0.1", Loss.of(label_smoothing=0.1)),
+    ],
+)
+def test_a_train_block_says_the_loss_in_either_way(before: str, after: str, expected: Loss) -> None:
+    text = f"""recipe r {{ {before} }}
+    ensemble e {{ data digits {MEMBER} train r {{ {after} phase p: 1 epochs }} }}"""
+    found = check_text(text, "e.sw")
+    assert found.training is not None and found.training.recipe.loss == expected
+    noted = {line for line in found.defaults if "label_smoothing" in line or "gamma" in line}
+    left_open = {"": {"train r: label_smoothing 0"}, "loss focal": {"loss focal: gamma 2"}}
+    assert noted == (left_open.get(after, set()) if not before else left_open.get(before, set()))
 
 
 def test_phases() -> None:

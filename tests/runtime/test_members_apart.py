@@ -99,7 +99,7 @@ def test_a_member_that_works_in_place_disturbs_no_other(name: str, norm_batch: i
         ensemble = ensemble_with(untouched, first, untouched, untouched, program=program)
         pictures = images(8, dtype=torch.float32)
         for _ in range(2):  # the first run of a member is served another way than those after it
-            STEPS[name](ensemble, Batch(pictures, labels, seed=1), StepOptions(FULL, 0.0, norm_batch))
+            STEPS[name](ensemble, Batch(pictures, labels, seed=1), StepOptions(FULL, norm_batch=norm_batch))
         assert torch.equal(pictures, images(8, dtype=torch.float32))
         found.append(gradients(ensemble))
     torch.testing.assert_close(found[0], found[1], rtol=0, atol=0)

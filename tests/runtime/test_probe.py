@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from attrs import evolve
 from swc.program.expressions import Scale
-from swc.program.training import Recipe, Training
+from swc.program.training import Loss, Recipe, Training
 
 from support.programs import by_slot, ensemble_of, images, naive_weights, tiny_program
 from swc_runtime.ensemble import state_tensors
@@ -197,7 +197,7 @@ def test_a_silent_layer_is_named_and_has_no_cosine():
 
 def test_label_smoothing_of_the_recipe_counts():
     program = tiny_program(tie=True)
-    smooth = evolve(program, training=Training(Recipe("r", label_smoothing=0.3), ()))
+    smooth = evolve(program, training=Training(Recipe("r", loss=Loss.of(label_smoothing=0.3)), ()))
     plain, _ = measure_clusters(trained(program), batches_of())
     other, _ = measure_clusters(trained(smooth), batches_of())
     assert [s.value for s in plain.similarities] != [s.value for s in other.similarities]

@@ -10,7 +10,7 @@ from attrs import evolve
 from swc.diagnostics import DiagnosticError
 from swc.files.checkpoint import Meta, Position
 from swc.program.program import Program
-from swc.program.training import Optimiser, Phase, Recipe, Schedule
+from swc.program.training import Loss, Optimiser, Phase, Recipe, Schedule
 from torch import Tensor, nn
 
 from support.programs import ensemble_of, hard_program, images, of_a_family, tiny_program
@@ -18,6 +18,7 @@ from swc_runtime.data.shares import part_sizes
 from swc_runtime.ensemble import Ensemble, load_state_tensors, state_parameters, state_tensors
 from swc_runtime.precision import Arithmetic, choose_arithmetic, laid_out, make_deterministic
 from swc_runtime.records.checkpoint import load_checkpoint, save_checkpoint, under_prefix, with_prefix
+from swc_runtime.training.losses import loss_of
 from swc_runtime.training.optimiser import make_optimiser
 from swc_runtime.training.optimiser_state import OptimiserState, load_optimiser_state, optimiser_state
 from swc_runtime.training.schedule import learning_rate
@@ -27,7 +28,9 @@ from swc_runtime.training.trainer import Epoch, EpochResult, Tally, noise_of, tr
 FULL = Arithmetic("cpu", torch.float32, "tests")
 PROGRAM = tiny_program(((1, 4, 4, 6), (1, 6, 6, 5)))
 PHASE = Phase("main", 4)
-RECIPE = Recipe("r", batch=6, optimiser=Optimiser.of(lr=0.05), schedule=Schedule("cosine"), label_smoothing=0.1)
+RECIPE = Recipe(
+    "r", batch=6, optimiser=Optimiser.of(lr=0.05), schedule=Schedule("cosine"), loss=Loss.of(label_smoothing=0.1)
+)
 STEPS_PER_EPOCH = 4
 
 
@@ -58,7 +61,7 @@ def gradients(ensemble: Ensemble) -> dict[str, Tensor]:
 def test_members_one_after_another_equal_one_joint_backward(program: Program, smoothing: float) -> None:
     batch = Batch(images(7), labels(7, 0))
     apart, joint = ensemble_of(program), ensemble_of(program)
-    outcome = STEPS["independent"](apart, batch, StepOptions(FULL, smoothing))
+    outcome = STEPS["independent"](apart, batch, StepOptions(FULL, loss_of(Loss.of(label_smoothing=smoothing))))
     logits = joint(batch.images)
     losses = torch.stack([F.cross_entropy(each, batch.labels, label_smoothing=smoothing) for each in logits])
     losses.sum().backward()
@@ -72,7 +75,7 @@ def test_members_one_after_another_equal_one_joint_backward(program: Program, sm
 def test_norm_batch_equals_batchnorm_over_each_part() -> None:
     batch = Batch(images(7), labels(7, 0))
     apart, joint = ensemble_of(PROGRAM), ensemble_of(PROGRAM)
-    outcome = STEPS["independent"](apart, batch, StepOptions(FULL, 0.0, norm_batch=3))
+    outcome = STEPS["independent"](apart, batch, StepOptions(FULL, norm_batch=3))
     parts = [joint(part) for part in (batch.images[:3], batch.images[3:])]  # the seventh goes with the second part
     logits = torch.cat(parts, 1)
     loss = sum(F.cross_entropy(each, batch.labels) for each in logits)
@@ -94,7 +97,7 @@ def test_parts_cover_the_batch_and_none_is_a_single_image(num: int, part: int | 
 def test_the_result_counts_every_image_and_step() -> None:
     ensemble = ensemble_of(PROGRAM, torch.float32)
     seen: list[int] = []
-    recipe = evolve(RECIPE, optimiser=RECIPE.optimiser.with_values(lr=0.0), label_smoothing=0.0)
+    recipe = evolve(RECIPE, optimiser=RECIPE.optimiser.with_values(lr=0.0), loss=Loss())
     expected = torch.stack([ensemble(x).detach() for x, _ in batches(0)])  # rate 0: the parameters stay; in train mode
     result = train_epoch(
         ensemble, make_optimiser(ensemble, recipe), batches(0), recipe, epoch_of(0), FULL, lambda n, _: seen.append(n)

@@ -27,6 +27,7 @@ from swc.files.names import PLAIN, RULES, Pairs, Rule, fault_of
 from swc.files.reference import reference
 from swc.program.feedback import Similarity
 from swc.program.program import SCHEMA
+from swc.program.training import Loss
 
 from support.damage import OLD
 
@@ -39,7 +40,7 @@ PLACES = {
     "feedback": "revisions/0/feedback.json", "notes": "revisions/0/notes.txt", "machine": "machine.json",
     "results": "results.json", "evaluation": "eval/evaluation.json",
 }  # fmt: skip
-MIGRATED = {"optimiser", "schedule", "layers", "parameters"}  # what a step has given another form
+MIGRATED = {"augmentation", "label_smoothing", "layers", "optimiser", "parameters", "schedule"}  # of another form since
 LETTERS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\n"), max_size=8)
 EXAMPLES = {"a name": "main", "the name of a member": "deep[1]", "a hash": "0af", "a data set": "digits"}
 
@@ -248,6 +249,17 @@ def test_a_kind_is_read_through_its_migrations() -> None:
     assert migrated({"number": 4}, steps, 3) == {"number": 4}
     with pytest.raises(DiagnosticError, match=r"`epochs` of schema 4, .* up to 3"):
         content_of(kind, '{"schema": 4, "number": 4}')
+
+
+@pytest.mark.parametrize("smoothing", [None, 0.3])
+def test_label_smoothing_of_older_recipes_is_that_of_their_loss(smoothing: float | None) -> None:
+    older = json.loads((RUN / "spec.json").read_text("utf-8"))
+    recipe = older["training"]["recipe"]
+    assert recipe.pop("label_smoothing") == 0 and older["schema"] < 4
+    if smoothing is not None:
+        recipe["label_smoothing"] = smoothing
+    spec = content_of(FILE_KINDS["spec"], json.dumps(older))
+    assert spec.training.recipe.loss == Loss.of(label_smoothing=smoothing or 0)
 
 
 def test_an_object_is_read_through_the_migrations_of_the_vocabulary(monkeypatch: pytest.MonkeyPatch) -> None:

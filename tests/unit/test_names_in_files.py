@@ -51,7 +51,13 @@ def test_every_text_field_has_a_rule_or_is_a_plain_name() -> None:
     known: set[object] = set()
     found = {name for cls in DECODED for name in text_fields(cls, known)}
     plain = {"Spec.name", "Program.ensemble", "Graph.ensemble", "Phase.name", "Origin.ensemble"}
-    plain |= {"Optimiser.name", "Schedule.name", "AugmentationStep.name", "PhaseAction.name"}  # of registries
+    plain |= {
+        "Optimiser.name",
+        "Schedule.name",
+        "Loss.name",
+        "AugmentationStep.name",
+        "PhaseAction.name",
+    }  # of registries
     plain |= {"PlugIn.name"}
     plain |= {"EpochRow.phase", "ScoresRow.phase", "RunResults.ensemble", "Evaluation.ensemble", "SystemRow.ensemble"}
     plain |= {"Corruptions.types", "Corruptions.standard", "Corruptions.missing", "Outliers.by_measure"}

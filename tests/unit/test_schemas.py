@@ -90,20 +90,20 @@ def test_a_hash_of_text_stays_when_a_class_gets_a_field() -> None:
 
 
 def test_a_missing_field_has_the_default_of_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever today's default is: the class says 0.0, the files of that time meant 0.25."""
-    then = {**schemas.defaults_of(SCHEMA), "Recipe": {"label_smoothing": 0.25}}
+    """Whatever today's default is: the class says None, the files of that time meant 16."""
+    then = {**schemas.defaults_of(SCHEMA), "Recipe": {"norm_batch": 16}}
     monkeypatch.setattr(schemas, "defaults_of", lambda _: then)
-    assert decode(without(encode(RECIPE), "label_smoothing"), Recipe).label_smoothing == 0.25
-    assert decode(encode(RECIPE), Recipe).label_smoothing == 0.0
+    assert decode(without(encode(RECIPE), "norm_batch"), Recipe).norm_batch == 16
+    assert decode(encode(RECIPE), Recipe).norm_batch is None
 
 
 def test_the_first_schema_that_knows_a_field_decides(monkeypatch: pytest.MonkeyPatch) -> None:
     tables: dict[int, dict[str, dict[str, Any]]] = {
         SCHEMA: {"Recipe": {"seed": 0}},
-        SCHEMA + 1: {"Recipe": {"seed": 1, "label_smoothing": 0.5}},
-        SCHEMA + 2: {"Recipe": {"seed": 2, "label_smoothing": 0.75}},
+        SCHEMA + 1: {"Recipe": {"seed": 1, "norm_batch": 16}},
+        SCHEMA + 2: {"Recipe": {"seed": 2, "norm_batch": 32}},
     }
     monkeypatch.setattr(schemas, "SCHEMA", SCHEMA + 2)
     monkeypatch.setattr(schemas, "defaults_of", lambda number: tables[number])
-    found = decode(without(encode(RECIPE), "seed", "label_smoothing"), Recipe)
-    assert (found.seed, found.label_smoothing) == (0, 0.5)
+    found = decode(without(encode(RECIPE), "seed", "norm_batch"), Recipe)
+    assert (found.seed, found.norm_batch) == (0, 16)

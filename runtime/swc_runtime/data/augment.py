@@ -40,14 +40,14 @@ def augmented(images_BCHW: Tensor, steps: Steps, draw: Draw, facts: DataFacts) -
     """Placed, normalised and changed images: uint8 to float32, [B, C, H, W]."""
     changed = normalised(_placed(images_BCHW, _at("placing", steps), draw), facts)
     for step in _at("values", steps):
-        changed = AUGMENTATIONS.load(step.name)(changed, draw, **step.values)
+        changed = AUGMENTATIONS.call(step.name, changed, draw, **step.values)
     return changed
 
 
 def reading_crops(steps: Steps, draw: Draw) -> Hashes | None:
     """The numbers by which images are cropped as they are read; None: they are read whole."""
     found = _at("reading", steps)
-    return AUGMENTATIONS.load(found[0].name)(draw, **found[0].values) if found else None
+    return AUGMENTATIONS.call(found[0].name, draw, **found[0].values) if found else None
 
 
 def _at(stage: str, steps: Steps) -> Steps:
@@ -68,7 +68,7 @@ def _placed(images_BCHW: Tensor, steps: Steps, draw: Draw) -> Tensor:
     count, channels, height, width = images_BCHW.shape
     chosen = Selection(0, np.tile(np.arange(height), (count, 1)), np.tile(np.arange(width), (count, 1)))
     for step in steps:
-        chosen = AUGMENTATIONS.load(step.name)(chosen, draw, **step.values)
+        chosen = AUGMENTATIONS.call(step.name, chosen, draw, **step.values)
     padded = F.pad(images_BCHW, (chosen.pad,) * 4) if chosen.pad else images_BCHW
     return _select(padded, chosen.rows, chosen.columns).view(count, channels, height, width)
 

@@ -2,7 +2,7 @@
 
 Takes an ensemble and batches of (images, labels); gives `Feedback` by the ids of the program that the ensemble was
 built from. Guarantees: evaluation mode, no update, no `.grad` touched; each member is measured with its own
-cross-entropy, summed over images, so that how they were cut into batches does not matter. Cost: backward itself adds a
+loss, summed over images, so that how they were cut into batches does not matter. Cost: backward itself adds a
 batch's gradients onto the sums, and no parameter is updated, so that a batch costs no more than one of training.
 Memory: cluster similarity keeps each composed weight's gradient once per group of batches, or once in all beside its
 sketches (`swc_runtime.measure.sketch.statistics_bytes`).
@@ -14,11 +14,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import torch
-import torch.nn.functional as F
 from attrs import frozen
 from swc.program.expressions import slots_of
 from swc.program.feedback import ClusterFeedback, CoefficientFeedback, Similarity
 from swc.program.program import Program
+from swc.program.training import Loss
 from torch import Tensor
 
 from swc_runtime.ensemble import Ensemble
@@ -27,6 +27,7 @@ from swc_runtime.measure.similarity import Cosine, _Shape, common_block, cosines
 from swc_runtime.measure.sketch import ClusterFolding, Sketch, Sketches, is_folded, with_sketch_error
 from swc_runtime.members.seeds import derived_seed, seed_of
 from swc_runtime.ranks.ranks import ALONE, Ranks
+from swc_runtime.training.losses import loss_of
 
 Batches = Iterable[tuple[Tensor, Tensor]]
 _Progress = Callable[[int], None]
@@ -181,7 +182,7 @@ def _measuring(ensemble: Ensemble) -> Iterator[Leaves]:
 
 def _run_members(ensemble: Ensemble, leaves: Leaves, images: Tensor, labels: Tensor, context: _Context) -> None:
     program = ensemble.program
-    smoothing = program.training.recipe.label_smoothing if program.training else 0.0
+    loss_of_member = loss_of(program.training.recipe.loss if program.training else Loss())
     for network in ensemble.networks:
         plan = program.members[network.host]
         own = [leaf for leaf, weight in zip(leaves, ensemble.weights, strict=True) if weight.member == plan.name]
@@ -189,9 +190,7 @@ def _run_members(ensemble: Ensemble, leaves: Leaves, images: Tensor, labels: Ten
             continue
         with torch.enable_grad(), context():
             logits = ensemble.run(network, images)
-        losses = [
-            F.cross_entropy(one.to(own[0].dtype), labels, reduction="sum", label_smoothing=smoothing) for one in logits
-        ]
+        losses = [loss_of_member(one.to(own[0].dtype), labels) for one in logits]
         loss = torch.stack(losses).sum()
         torch.autograd.backward(loss, inputs=own)
 

@@ -44,9 +44,8 @@ def make_optimiser(ensemble: Ensemble, recipe: Recipe) -> torch.optim.Optimizer:
         for is_spared, rate in sorted(set(kinds.values()), key=lambda kind: (kind[0], -kind[1]))
     ]
     on_cuda = all(p.is_cuda for p in named.values())
-    made: torch.optim.Optimizer = OPTIMISERS.load(settings.name)(
-        groups, **settings.values, **_kernels(settings.row, on_cuda)
-    )
+    kernels = _kernels(settings.row, on_cuda)
+    made: torch.optim.Optimizer = OPTIMISERS.call(settings.name, groups, **settings.values, **kernels)
     frozen = [p for name, p in named.items() if roles[name] in ensemble.program.frozen]
     if frozen:
         made.register_step_pre_hook(partial(_without_gradients, frozen))

@@ -40,7 +40,7 @@ def learning_rate(recipe: Recipe, phase: Phase, epoch: int, step: int, steps_per
     if rising < 1.0:
         return recipe.optimiser.lr * rising
     place = PhasePlace(epoch + step / steps_per_epoch, phase.epochs, schedule.warmup)
-    factor: float = SCHEDULES.load(schedule.name)(place, **schedule.values)
+    factor: float = SCHEDULES.call(schedule.name, place, **schedule.values)
     return recipe.optimiser.lr * factor
 
 

@@ -25,6 +25,7 @@ from swc_runtime.data.ahead import DEPTH, Ahead
 from swc_runtime.ensemble import Ensemble, state_tensors
 from swc_runtime.precision import Arithmetic, laid_out
 from swc_runtime.ranks.ranks import ALONE, Ranks
+from swc_runtime.training.losses import loss_of
 from swc_runtime.training.optimiser import set_learning_rate
 from swc_runtime.training.reduction import StepCounts, combine
 from swc_runtime.training.schedule import learning_rate
@@ -138,7 +139,7 @@ def train_epoch(
     """
     started = perf_counter()
     tally = epoch.seen or Tally.empty(len(ensemble.members), next(ensemble.parameters()).device)
-    options = StepOptions(arithmetic, recipe.label_smoothing, recipe.norm_batch)
+    options = StepOptions(arithmetic, loss_of(recipe.loss), recipe.norm_batch)
     steps = _Steps(ensemble, optimiser, recipe, epoch, options, ranks)
     done, source = epoch.start, Ahead(batches, depth=0 if tally.sums.device.type == "cpu" else DEPTH)
     ensemble.watch_buffers()

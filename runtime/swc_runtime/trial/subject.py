@@ -31,6 +31,7 @@ from swc_runtime.members.build import as_written
 from swc_runtime.members.memory import has_storage, spread
 from swc_runtime.members.seeds import seed_of
 from swc_runtime.precision import Arithmetic, laid_out
+from swc_runtime.training.losses import loss_of
 from swc_runtime.training.optimiser import make_optimiser, set_learning_rate
 from swc_runtime.training.steps.independent import independent
 from swc_runtime.training.steps.step import Batch, StepOptions
@@ -166,7 +167,7 @@ class Subject:
     def step(self) -> StepTrace:
         """Answer, then take a step of training."""
         found = self.logits()
-        options = StepOptions(self.arithmetic, self.trial.recipe.label_smoothing)
+        options = StepOptions(self.arithmetic, loss_of(self.trial.recipe.loss))
         set_learning_rate(self.optimiser, RATE)
         with asked_to_be("trained"):
             seed(4)

@@ -32,4 +32,43 @@ class WrongLength(Diagnostic):
         return f"give {self.wanted} values in brackets"
 
 
-ARGUMENTS: tuple[type[Diagnostic], ...] = (WrongLength,)
+@frozen(kw_only=True)
+class LossOfStep(Diagnostic):
+    """A recipe names a loss, and the step strategy has one of its own.
+
+    `step distilled` trains a tree of members by hierarchical distillation, whose terms are cross-entropies with the
+    labels and with the whole ensemble. Another loss would not be asked. Leave it out, or choose another strategy.
+    """
+
+    code: ClassVar[str] = "SW166"
+    step: str
+    loss: str
+
+    def message(self) -> str:
+        return f"`step {self.step}` has a loss of its own, so `loss {self.loss}` would not be asked"
+
+    def help(self) -> str:
+        return f"leave `loss {self.loss}` out, or `step {self.step}`"
+
+
+@frozen(kw_only=True)
+class LossAndSmoothing(Diagnostic):
+    """A recipe says its loss twice: as `loss NAME(...)`, and by `label_smoothing`.
+
+    `label_smoothing X` is short for `loss cross_entropy(label_smoothing: X)`, so that one of the two would win. Remove
+    one of them. A train block may have either, and then replaces whatever its recipe says of the loss.
+    """
+
+    code: ClassVar[str] = "SW167"
+    item: str
+    other: str
+    first: str
+
+    def message(self) -> str:
+        return f"`{self.item}` says what the loss is, as `{self.other}` at {self.first} does"
+
+    def help(self) -> str:
+        return "remove one of the two: `label_smoothing X` is `loss cross_entropy(label_smoothing: X)`"
+
+
+ARGUMENTS: tuple[type[Diagnostic], ...] = (WrongLength, LossOfStep, LossAndSmoothing)

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from attrs import frozen
 
-from swc.diagnostics.diagnostic import Diagnostic
+from swc.diagnostics.diagnostic import Diagnostic, Severity
 
 
 @frozen(kw_only=True)
@@ -82,4 +82,31 @@ class MissingPlugIn(Diagnostic):
         return f"pip install {self.distribution}=={self.version}"
 
 
-PLUGINS: tuple[type[Diagnostic], ...] = (BrokenPlugIn, AmbiguousPlugIn, MissingPlugIn)
+@frozen(kw_only=True)
+class OtherPlugIn(Diagnostic):
+    """A build or a run was made with another version of a plug-in than the one that is installed here.
+
+    What a name means is the package's affair: another version may compute otherwise under the same name, so that a run
+    which goes on may not end as it would have. Nothing else is checked. To be sure, install the version that was noted.
+    """
+
+    code: ClassVar[str] = "SW173"
+    severity: ClassVar[Severity] = Severity.WARNING
+    kind: str
+    name: str
+    noted: str
+    installed: str
+    requirement: str
+
+    def message(self) -> str:
+        """Both packages with their versions."""
+        return (
+            f"the {self.kind} `{self.name}` was that of the plug-in {self.noted}; here it is that of {self.installed}"
+        )
+
+    def help(self) -> str:
+        """How to have the one that was noted."""
+        return f"pip install {self.requirement}"
+
+
+PLUGINS: tuple[type[Diagnostic], ...] = (BrokenPlugIn, AmbiguousPlugIn, MissingPlugIn, OtherPlugIn)

@@ -14,22 +14,23 @@ from attrs import define, evolve, field
 
 from swc.diagnostics import Span, catalogue
 from swc.language.semantics import values
-from swc.language.semantics.calls import Signature, bind, bind_declared, bind_given, row_named, row_of
+from swc.language.semantics.calls import Signature, bind, bind_declared, bind_given, read_declared, row_named, row_of
 from swc.language.semantics.scope import Scope
 from swc.language.semantics.values import NOT_NEGATIVE
 from swc.language.syntax import tree
 from swc.program.limits import IMAGES
-from swc.program.training import AugmentationStep, Optimiser, Precision, Recipe, Schedule
+from swc.program.training import AugmentationStep, Loss, Optimiser, Precision, Recipe, Schedule
 from swc.program.vocabulary import NO_DECAY, PRECISIONS
 from swc.registry.augmentations import AUGMENTATIONS, AugmentationRow
+from swc.registry.losses import LOSSES
 from swc.registry.optimisers import OPTIMISERS
 from swc.registry.ranges import Range
 from swc.registry.row import ArgumentValue, RegistryRow, shown_value
 from swc.registry.schedules import SCHEDULES
 
-BELOW_ONE = Range(least=0, below=1)
 PAIR = Range(least=2, most=IMAGES)  # BatchNorm has no variance of a single image
-ORDER = ["batch", "optimiser", "no_decay", "schedule", "augment", "label_smoothing", "norm_batch", "precision", "seed"]
+SHORT_FOR = {"label_smoothing": "loss"}  # items that say the same as another in fewer words
+ORDER = ["batch", "optimiser", "no_decay", "schedule", "augment", "loss", "norm_batch", "precision", "seed"]
 
 
 @define
@@ -47,15 +48,24 @@ class Draft:
 
 def add_items(draft: Draft, items: Iterable[tree.RecipeItem], scope: Scope) -> None:
     """Settle the items of one block over what the draft holds already."""
-    seen: dict[str, Span] = {}
+    seen: dict[str, tuple[str, Span]] = {}
     for item in items:
         scope.extent.take(1, item.span, scope.sink)
         key = _key(item)
-        if key in seen:
-            scope.sink.report(catalogue.DuplicateItem(span=item.span, what=f"`{key}`", first=str(seen[key])))
-        seen.setdefault(key, item.span)
-        draft.stated.add(key)
+        meant = SHORT_FOR.get(key, key)
+        if meant in seen:
+            _report_second(item, key, *seen[meant], scope)
+        seen.setdefault(meant, (key, item.span))
+        draft.stated.add(meant)
         READERS[key](draft, item, scope)
+
+
+def _report_second(item: tree.RecipeItem, key: str, before: str, first: Span, scope: Scope) -> None:
+    """An item after another, called `before`, that says the same kind of thing."""
+    if key == before:
+        scope.sink.report(catalogue.DuplicateItem(span=item.span, what=f"`{key}`", first=str(first)))
+    else:
+        scope.sink.report(catalogue.LossAndSmoothing(span=item.span, item=key, other=before, first=str(first)))
 
 
 def finish(draft: Draft, scope: Scope, where: str) -> Recipe:
@@ -67,7 +77,7 @@ def finish(draft: Draft, scope: Scope, where: str) -> Recipe:
         "no_decay": f"no_decay {', '.join(recipe.optimiser.no_decay)}",
         "schedule": f"schedule {recipe.schedule.name}",
         "augment": "augment none",
-        "label_smoothing": f"label_smoothing {recipe.label_smoothing:g}",
+        "loss": f"label_smoothing {recipe.loss.smoothing or 0:g}",
         "norm_batch": "norm_batch none (BatchNorm over the whole batch)",
         "precision": f"precision {recipe.precision}",
         "seed": f"seed {recipe.seed}",
@@ -91,6 +101,7 @@ def _key(item: tree.RecipeItem) -> str:
     names = {
         tree.OptimiserItem: "optimiser",
         tree.NoDecayItem: "no_decay",
+        tree.LossItem: "loss",
         tree.ScheduleItem: "schedule",
         tree.AugmentItem: "augment",
     }
@@ -102,7 +113,16 @@ def _batch(draft: Draft, item: tree.SettingItem, scope: Scope) -> None:
 
 
 def _label_smoothing(draft: Draft, item: tree.SettingItem, scope: Scope) -> None:
-    draft.set(label_smoothing=float(values.number(item.value, scope, "label smoothing", BELOW_ONE, fallback=0)))
+    """Short for `loss cross_entropy(label_smoothing: X)`."""
+    declared = LOSSES[Loss().name].arguments[0]
+    draft.set(loss=Loss.of(label_smoothing=read_declared(item.value, scope, declared, Loss().name)))
+
+
+def _loss(draft: Draft, item: tree.LossItem, scope: Scope) -> None:
+    row = row_of(item.call.name, LOSSES, scope)
+    given = {} if row is None else bind_declared(item.call, scope, row.arguments, f"loss {row.name}")
+    if row is not None and not row.fault_of(given):
+        draft.set(loss=Loss(row.name, row.settled(given)))
 
 
 def _norm_batch(draft: Draft, item: tree.SettingItem, scope: Scope) -> None:
@@ -199,6 +219,7 @@ READERS: dict[str, Callable[[Draft, Any, Scope], None]] = {
     "schedule": _schedule,
     "augment": _augment,
     "label_smoothing": _label_smoothing,
+    "loss": _loss,
     "norm_batch": _norm_batch,
     "precision": _precision,
     "seed": _seed,

@@ -132,6 +132,7 @@ FORMS: dict[str, Callable[[list[Any], Span], Any]] = {
     "norm_batch": _setting("norm_batch"),
     "precision": _setting("precision"),
     "seed": _setting("seed"),
+    "loss": lambda p, s: t.LossItem(p[0], s),
     "optimiser": lambda p, s: t.OptimiserItem(p[0], s),
     "no_decay": lambda p, s: t.NoDecayItem(_rest(p), s),
     "schedule": lambda p, s: t.ScheduleItem(p[0], p[1], s),

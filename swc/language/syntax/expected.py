@@ -29,13 +29,15 @@ GROUPS: tuple[tuple[frozenset[str], str], ...] = (
                 "NO_DECAY",
                 "SCHEDULE",
                 "AUGMENT",
+                "LOSS",
                 "LABEL_SMOOTHING",
                 "NORM_BATCH",
                 "PRECISION",
                 "SEED",
             ],
         ),
-        "a recipe item (batch, optimiser, no_decay, schedule, augment, label_smoothing, norm_batch, precision or seed)",
+        "a recipe item (batch, optimiser, no_decay, schedule, augment, loss, label_smoothing, norm_batch, precision or "
+        "seed)",
     ),
     (frozenset({"NUMBER", "TEXT", "NAME", "LSQB"}), "a value"),
 )

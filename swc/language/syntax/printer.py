@@ -37,6 +37,7 @@ ITEMS = frozenset(
         "no_decay",
         "schedule",
         "augment",
+        "loss",
         "label_smoothing",
         "norm_batch",
         "precision",

@@ -214,6 +214,14 @@ class SettingItem:
 
 
 @frozen
+class LossItem:
+    """`loss focal(gamma: 2)`."""
+
+    call: Call
+    span: Span = field(eq=False)
+
+
+@frozen
 class OptimiserItem:
     """`optimiser sgd(...)`."""
 
@@ -246,7 +254,7 @@ class AugmentItem:
     span: Span = field(eq=False)
 
 
-RecipeItem = SettingItem | OptimiserItem | NoDecayItem | ScheduleItem | AugmentItem
+RecipeItem = SettingItem | LossItem | OptimiserItem | NoDecayItem | ScheduleItem | AugmentItem
 
 
 @frozen

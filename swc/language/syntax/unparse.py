@@ -188,6 +188,7 @@ HEADS: dict[type, Callable[[Any], str]] = {
     t.InitialisationItem: lambda node: f"initialisation {node.by.text}",
     t.TrainBlock: lambda node: f"train{_optional(' ', node.recipe)}",
     t.SettingItem: lambda node: f"{node.key} {value_text(node.value)}",
+    t.LossItem: lambda node: f"loss {call_text(node.call)}",
     t.OptimiserItem: lambda node: f"optimiser {call_text(node.call)}",
     t.NoDecayItem: lambda node: f"no_decay {_joined(name.text for name in node.names)}",
     t.ScheduleItem: lambda node: f"schedule {call_text(node.call)}{_optional(', warmup ', node.warmup, ' epochs')}",

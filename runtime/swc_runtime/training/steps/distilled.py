@@ -15,7 +15,7 @@ from swc_runtime.training.steps.step import Batch, Outcome, StepOptions
 
 
 def distilled(ensemble: Ensemble, batch: Batch, options: StepOptions) -> Outcome:
-    """Gradients of the hierarchical losses of all networks; the recipe's label smoothing has no part in it."""
+    """Gradients of the hierarchical losses of all networks; the recipe's loss has no part in it (SW166)."""
     weight, temperature = (float(ensemble.program.step[name]) for name in ("weight", "temperature"))
 
     def losses(logits_MBC: Tensor, labels_B: Tensor, _: StepOptions) -> Tensor:

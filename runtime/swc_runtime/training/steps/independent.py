@@ -1,4 +1,4 @@
-"""Independent members: each has its own cross-entropy, and the loss is their sum, or their mean where asked for.
+"""Independent members: each has its own loss, and what is minimised is their sum, or their mean where asked for.
 
 Guarantees: weights are composed once; networks run forward and backward one after another, so that only one network's
 activations and weight gradients live at a time; then one backward goes through the banks.
@@ -15,7 +15,7 @@ from torch import Tensor
 
 from swc_runtime.data.shares import part_sizes
 from swc_runtime.ensemble import Ensemble, Network
-from swc_runtime.training.steps.losses import cross_entropies, widened
+from swc_runtime.training.steps.losses import recipe_losses, widened
 from swc_runtime.training.steps.step import Batch, Outcome, StepOptions
 
 Losses = Callable[[Tensor, Tensor, StepOptions], Tensor]
@@ -23,9 +23,9 @@ Losses = Callable[[Tensor, Tensor, StepOptions], Tensor]
 
 
 def independent(ensemble: Ensemble, batch: Batch, options: StepOptions) -> Outcome:
-    """Gradients of the members' cross-entropies. Source: paper, section 4 and supplementary section 1."""
+    """Gradients of the members' losses. Source: paper, section 4 and supplementary section 1."""
     weight = 1 / len(ensemble.program.members) if ensemble.program.step["average"] else 1.0
-    return all_on_all(ensemble, batch, options, cross_entropies, weight)
+    return all_on_all(ensemble, batch, options, recipe_losses, weight)
 
 
 def all_on_all(ensemble: Ensemble, batch: Batch, options: StepOptions, losses: Losses, weight: float = 1.0) -> Outcome:

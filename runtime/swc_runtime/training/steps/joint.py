@@ -14,12 +14,12 @@ from torch import Tensor
 
 from swc_runtime.ensemble import Ensemble, Network
 from swc_runtime.training.steps.independent import begin
-from swc_runtime.training.steps.losses import cross_entropies, widened
+from swc_runtime.training.steps.losses import recipe_losses, widened
 from swc_runtime.training.steps.step import Batch, Outcome, StepOptions
 
 
 def joint(ensemble: Ensemble, batch: Batch, options: StepOptions) -> Outcome:
-    """Gradients of the summed members' cross-entropies, each a mean over the rows it saw."""
+    """Gradients of the summed members' losses, each a mean over the rows it saw."""
     begin(ensemble, batch, options)
     seen: list[tuple[Tensor, Tensor, int]] = []
     try:
@@ -48,7 +48,7 @@ def _run(ensemble: Ensemble, network: Network, batch: Batch, options: StepOption
         logits = ensemble.run(network, images)
     logits_MNC = widened(logits)
     pairs = zip(logits_MNC, labels, strict=True)
-    losses = torch.cat([cross_entropies(own[None], wanted, options) for own, wanted in pairs]) / batch.total
+    losses = torch.cat([recipe_losses(own[None], wanted, options) for own, wanted in pairs]) / batch.total
     (losses.sum() / times).backward()  # type: ignore[no-untyped-call]
     return losses.detach(), (logits_MNC.argmax(-1) == labels).sum(-1), labels.shape[1]
 

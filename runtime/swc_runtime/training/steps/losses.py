@@ -6,18 +6,14 @@ Takes logits [M, B, C] and labels; gives losses [M], summed over the images, in 
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from swc_runtime.training.steps.step import StepOptions
 
 
-def cross_entropies(logits_MBC: Tensor, labels_B: Tensor, options: StepOptions) -> Tensor:
-    """Each member's cross-entropy against labels [B], with the recipe's label smoothing."""
-    smoothing = options.label_smoothing
-    return torch.stack(
-        [F.cross_entropy(own, labels_B, reduction="sum", label_smoothing=smoothing) for own in logits_MBC]
-    )
+def recipe_losses(logits_MBC: Tensor, labels_B: Tensor, options: StepOptions) -> Tensor:
+    """Each member's loss against labels [B], as the recipe names it."""
+    return torch.stack([options.loss(own, labels_B) for own in logits_MBC])
 
 
 def soft_cross_entropies(logits_MBC: Tensor, teacher_BC: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ from torch import Tensor
 from swc_runtime.ensemble import Ensemble, Network, networks_of
 from swc_runtime.training.scalars import member_scalars
 from swc_runtime.training.steps.independent import begin
-from swc_runtime.training.steps.losses import cross_entropies, soft_cross_entropies, widened
+from swc_runtime.training.steps.losses import recipe_losses, soft_cross_entropies, widened
 from swc_runtime.training.steps.step import Batch, Outcome, StepOptions
 
 
@@ -46,7 +46,7 @@ def sandwich(ensemble: Ensemble, batch: Batch, options: StepOptions) -> Outcome:
 
 def _losses(logits_MBC: Tensor, batch: Batch, teacher_BC: Tensor | None, options: StepOptions) -> Tensor:
     if teacher_BC is None:
-        return cross_entropies(logits_MBC, batch.labels, options)
+        return recipe_losses(logits_MBC, batch.labels, options)
     return soft_cross_entropies(logits_MBC, teacher_BC)
 
 

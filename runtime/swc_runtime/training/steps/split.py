@@ -11,12 +11,12 @@ from torch import Tensor
 
 from swc_runtime.ensemble import Ensemble, networks_of
 from swc_runtime.training.steps.independent import begin
-from swc_runtime.training.steps.losses import cross_entropies, widened
+from swc_runtime.training.steps.losses import recipe_losses, widened
 from swc_runtime.training.steps.step import Batch, Outcome, StepOptions
 
 
 def split(ensemble: Ensemble, batch: Batch, options: StepOptions) -> Outcome:
-    """Gradients of the mean cross-entropy over the batch, each image asked of one network."""
+    """Gradients of the mean loss over the batch, each image asked of one network."""
     everyone = [network.host for network in networks_of(ensemble.program)]
     size = len(batch.labels)
     begin(ensemble, batch, options)
@@ -29,7 +29,7 @@ def split(ensemble: Ensemble, batch: Batch, options: StepOptions) -> Outcome:
             with options.arithmetic.autocast():
                 logits = ensemble.run(network, images)
             logits_MBC = widened(logits)
-            losses = cross_entropies(logits_MBC, labels, options) / batch.total
+            losses = recipe_losses(logits_MBC, labels, options) / batch.total
             losses.sum().backward()  # type: ignore[no-untyped-call]
             seen.append((losses.detach(), (logits_MBC.argmax(-1) == labels).sum(-1), len(labels)))
             ensemble.end_member(network.host)

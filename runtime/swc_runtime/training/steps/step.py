@@ -10,10 +10,12 @@ from typing import Protocol
 
 import torch
 from attrs import frozen
+from swc.program.training import Loss
 from torch import Tensor
 
 from swc_runtime.ensemble import Ensemble
 from swc_runtime.precision import Arithmetic
+from swc_runtime.training.losses import LossFunction, loss_of
 
 
 @frozen(eq=False)
@@ -37,10 +39,10 @@ class Batch:
 
 @frozen(eq=False)
 class StepOptions:
-    """How losses are taken: label smoothing, the parts BatchNorm sees (None: the whole batch), and the arithmetic."""
+    """How losses are taken: the arithmetic, the loss of a member, the parts BatchNorm sees (None: the whole batch)."""
 
     arithmetic: Arithmetic
-    label_smoothing: float = 0.0
+    loss: LossFunction = loss_of(Loss())
     norm_batch: int | None = None
 
 
