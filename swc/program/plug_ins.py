@@ -12,7 +12,6 @@ from typing import Any
 import attrs
 
 from swc.diagnostics import Sink
-from swc.diagnostics.catalogue.plugins import OtherPlugIn
 from swc.program.choice import Choice
 from swc.program.datasets import DATA, DataFacts
 from swc.program.kinds import KINDS
@@ -32,6 +31,8 @@ def plug_ins_in(data: object) -> tuple[PlugIn, ...]:
 
 def report_other_plug_ins(noted: tuple[PlugIn, ...], sink: Sink) -> None:
     """Warn of each name that another distribution, or another version of it, offers here than was noted."""
+    from swc.diagnostics.catalogue.plugins import OtherPlugIn
+
     for one in noted:
         here = KINDS[one.kind].origin(one.name)
         if here is not None and here != one:
