@@ -148,7 +148,7 @@ def tiny_program(
 
 def of_a_family(program: Program) -> Program:
     """The program as if its members were of a family of ours, whose weights only torch's own layers read."""
-    plans = tuple(evolve(plan, source=evolve(plan.source, kind="family")) for plan in program.members)
+    plans = tuple(evolve(plan, source=evolve(plan.source, kind="family", name="wrn")) for plan in program.members)
     return evolve(program, members=plans)
 
 
