@@ -237,7 +237,7 @@ def is_same(begun: Spec, spec: Spec) -> bool:
 def _folder(place: Path | str | None) -> Path:
     if place is not None and _is_build(Path(place)):
         return Path(place)
-    build = nearest_build(Path.cwd())
+    build = nearest_build(Path.cwd(), None if place is None else str(place))
     name = str(place) if place is not None else _last(build)
     if not _is_build(build / name):
         known = tuple(sorted(found.parent.name for found in build.glob("*/spec.json")))
@@ -259,11 +259,16 @@ def _last(build: Path) -> str:
     return name
 
 
-def nearest_build(start: Path) -> Path:
-    """The `build/` folder nearest to `start`, going up; raises DiagnosticError where there is none."""
+def nearest_build(start: Path, name: str | None = None) -> Path:
+    """The `build/` folder nearest to `start`, going up; raises DiagnosticError where there is none.
+
+    One that says what was compiled last, or holds the ensemble `name`: a single build that was copied here says not.
+    """
     for folder in (start, *start.parents):
-        if is_there(folder / BUILD / LAST):
-            check_owner(folder / BUILD / LAST, start)
+        signs = (LAST,) if name is None or not NAME.fullmatch(name) else (LAST, f"{name}/spec.json")
+        sign = next((folder / BUILD / sign for sign in signs if is_there(folder / BUILD / sign)), None)
+        if sign is not None:
+            check_owner(sign, start)
             return folder / BUILD
     raise DiagnosticError(NoBuild(folder=str(start)))
 

@@ -101,6 +101,18 @@ def test_the_last_build_is_found_from_below(
     assert told.known == ("other", "small")
 
 
+def test_a_build_that_was_copied_here_is_found_by_its_name(
+    compiled: Compiled, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = write_build(compiled, tmp_path)
+    (folder.parent / ".last").unlink()  # as where one folder of `build/` was copied from another machine
+    monkeypatch.chdir(tmp_path)
+    assert open_build(folder.name).folder == folder
+    with pytest.raises(DiagnosticError) as raised:
+        open_build()
+    assert isinstance(raised.value.diagnostics[0], NoBuild)
+
+
 def test_an_ensemble_may_be_called_last(compiled: Compiled, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_build(renamed(compiled, "last"), tmp_path)
     write_build(compiled, tmp_path)
