@@ -50,7 +50,7 @@ def export_build(build: Build, form: str, wanted: tuple[str, ...], folder: Path)
     with staged(folder) as stage:
         job = Job(saved, chosen, stage, folder, row, names_of(build.folder, spec.data))
         with foreign_code(spec):
-            files = EXPORTERS.load(form).export(job)
+            files = EXPORTERS.call_method(form, "export", job)
         names = [member.name for member in job.members]
         trained = saved.where(spec.training)
         write_whole(stage / "README.md", card(build, trained, names, tuple(files), row.title, job.classes))

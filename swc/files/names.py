@@ -19,7 +19,8 @@ from attrs import frozen
 from swc.program.choice import Choice
 from swc.program.datasets import DATA
 from swc.program.model_source import ModelSource
-from swc.program.vocabulary import NO_DECAY, ROLES, STEPS
+from swc.program.vocabulary import NO_DECAY, STEPS
+from swc.registry.actions import ROLES
 from swc.registry.families import FAMILIES
 from swc.registry.policies import POLICIES, UPSAMPLINGS
 from swc.registry.registry import Registry

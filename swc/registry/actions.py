@@ -6,12 +6,15 @@ here imports torch.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Literal
 
 from attrs import frozen
 
 from swc.registry.registry import Registry
 from swc.registry.row import RegistryRow
+
+ROLES: tuple[str, ...] = ("biases", "coefficients", "fast_weights", "norms", "templates", "tensors", "weights")
 
 
 @frozen(kw_only=True)
@@ -29,6 +32,12 @@ class ActionRow(RegistryRow):
     changes: tuple[str, ...] = ()
     freezes: tuple[str, ...] = ()
     policies: tuple[str, ...] = ("superweights",)
+
+    def faults(self) -> Iterator[str]:
+        """Those of any row, and of the roles it names."""
+        yield from super().faults()
+        unknown = next((role for role in (*self.freezes, *self.changes) if role not in ROLES), None)
+        yield "" if unknown is None else f"{unknown!r} is not a role of parameters: {', '.join(ROLES)} are"
 
     @property
     def spoken(self) -> str:

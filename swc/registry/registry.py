@@ -6,7 +6,8 @@ and a spec that names only ours reads no plug-in; a plug-in that cannot be read 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from operator import methodcaller
 from typing import Any, Generic, TypeVar
 
 from attrs import frozen
@@ -86,12 +87,18 @@ class Registry(Generic[R]):
 
         A plug-in's implementation must bear the arguments that its row declares, in their ranges.
         """
-        implementation = self.load(name)
+        return self._called(name, self.load(name), *given, **values)
+
+    def call_method(self, name: str, method: str, *given: Any) -> Any:
+        """What a method of the implementation of a name gives; DiagnosticError as of `call`."""
+        return self._called(name, methodcaller(method, *given), self.load(name))
+
+    def _called(self, name: str, act: Callable[..., Any], *given: Any, **values: Any) -> Any:
         if name in self.names:
-            return implementation(*given, **values)
+            return act(*given, **values)
         from swc.registry.plugins import called
 
-        return called(self, name, implementation, *given, **values)
+        return called(self, name, act, *given, **values)
 
     def wrong_result(self, name: str, reason: str) -> Exception:
         """What to raise where an implementation gives something else than its row class says."""

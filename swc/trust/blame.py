@@ -11,7 +11,7 @@ import sysconfig
 import traceback
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, partial
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -39,10 +39,22 @@ def told_to_its_author(folders: Iterable[Path], plug_ins: Iterable[PlugIn] = ())
         said = f"{type(error).__name__}: {first}"
         if place is not None:
             raise DiagnosticError(OwnModelFailed(error=said, place=place)) from error
-        for plug_in in plug_ins:
+        for plug_in in sorted(plug_ins, key=partial(_is_outside, error)):
             if place := place_in_plug_in(error, plug_in):
                 raise DiagnosticError(BrokenPlugIn(**asdict(plug_in), reason=f"{said} ({place})")) from error
         raise
+
+
+def _is_outside(error: Exception, plug_in: PlugIn) -> bool:
+    """Whether the implementation of a plug-in was not entered, though perhaps something else of the same package.
+
+    `swc_lion:Lion` is entered where a function `Lion`, or `Lion.step` of a class, is among the frames of its file.
+    """
+    attribute = KINDS[plug_in.kind][plug_in.name].implementation.partition(":")[2]
+    files = _files_of(plug_in)
+    codes = [frame.f_code for frame, _ in traceback.walk_tb(error.__traceback__)]
+    inside = [code.co_qualname for code in codes if files and code.co_filename.startswith(files)]
+    return not any(name == attribute or name.startswith(f"{attribute}.") for name in inside)
 
 
 def place_in(error: Exception, folders: tuple[str, ...]) -> str | None:

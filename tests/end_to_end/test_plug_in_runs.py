@@ -139,6 +139,11 @@ REFUSALS = {
         "schedule mine",
         "`mine` raised TypeError",
     ),
+    "a schedule without a factor": (
+        (*SCHEDULE[:3], "def mine(place, amount):\n    return None\n"),
+        "schedule mine",
+        "gives None, not the factor of a learning rate",
+    ),
     "a step of augmentation without its argument": (
         (*AUGMENTATION[:3], "def mine(chosen, draw):\n    return chosen\n"),
         "augment mine",

@@ -11,6 +11,8 @@ from swc.diagnostics.catalogue.plugins import BrokenPlugIn, MissingPlugIn
 from swc.files.codec import decode, encode
 from swc.language.semantics.check import check_text
 from swc.program.spec import Spec
+from swc.registry.actions import ActionRow
+from swc.registry.exporters import EXPORTERS
 from swc.registry.offers import PlugIn
 from swc.registry.optimisers import OPTIMISERS
 
@@ -106,3 +108,76 @@ def test_what_a_plug_in_raises_while_training_is_its_fault(tmp_path: Path, monke
     assert told.reason == "RuntimeError: no step today (swc_failing_code.py:5)"
     with pytest.raises(ZeroDivisionError), foreign_code(spec):
         _ = 1 // 0  # not the plug-in's
+
+
+TWO_ROWS = """
+    from swc.registry.augmentations import AugmentationRow
+    from swc.registry.optimisers import OptimiserRow
+    from swc.registry.row import ArgumentRow
+
+    first = AugmentationRow(name="blur", words="one", implementation="swc_two_code:blur", stage="placing")
+    second = OptimiserRow(
+        name="zig", words="another", implementation="swc_two_code:Zig",
+        arguments=(ArgumentRow("lr", "number", above=0, default=1.0),), state=(),
+    )
+"""
+TWO_CODES = """
+    def blur(chosen, draw):
+        return chosen
+
+    class Zig:
+        def step(self):
+            raise RuntimeError("no step today")
+"""
+
+
+def test_of_several_plug_ins_of_a_package_the_one_that_ran_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from swc.trust.foreign import foreign_code
+
+    monkeypatch.syspath_prepend(tmp_path)
+    points = {"swc.augmentations": {"blur": "swc_two:first"}, "swc.optimisers": {"zig": "swc_two:second"}}
+    install(tmp_path, "swc-two", points, {"swc_two": TWO_ROWS, "swc_two_code": TWO_CODES})
+    spec = check_text(TEXT.replace("nadam(lr: 0.01)", "zig\n    augment blur"), "mine.sw")
+    assert [one.name for one in spec.plug_ins] == ["blur", "zig"]
+    with pytest.raises(DiagnosticError) as caught, foreign_code(spec):
+        OPTIMISERS.load("zig")().step()
+    (told,) = caught.value.diagnostics
+    assert isinstance(told, BrokenPlugIn)
+    assert (told.kind, told.name) == ("optimiser", "zig")
+
+
+EXPORTER = """
+    from swc.registry.exporters import ExporterRow
+
+    row = ExporterRow(name="npz", words="arrays", implementation="swc_npz_code:NPZ")
+"""
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("class Npz:\n    def export(self, job):\n        return job.nothing\n\nNPZ = Npz()\n", "(swc_npz_code.py:3)"),
+        ("NPZ = 3\n", "has no attribute 'export'"),
+    ],
+)
+def test_what_a_format_of_a_package_raises_is_its_fault(
+    code: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    for name in ("swc_npz", "swc_npz_code"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    modules = {"swc_npz": EXPORTER, "swc_npz_code": code}
+    install(tmp_path, "swc-npz", {"swc.exporters": {"npz": "swc_npz:row"}}, modules)
+    with pytest.raises(DiagnosticError) as caught:
+        EXPORTERS.call_method("npz", "export", object())
+    (told,) = caught.value.diagnostics
+    assert isinstance(told, BrokenPlugIn)
+    assert (told.kind, told.name) == ("exporter", "npz")
+    assert said in told.reason
+
+
+def test_an_action_about_no_role_is_broken() -> None:
+    row = ActionRow(name="scale_rate", words="slower", implementation="a:b", freezes=("nonsense",))
+    assert row.fault().startswith("'nonsense' is not a role of parameters: biases, coefficients")

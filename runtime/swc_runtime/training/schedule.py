@@ -7,7 +7,7 @@ rates as an undisturbed one.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import cos, pi
+from math import cos, inf, pi
 
 from attrs import frozen
 from swc.program.training import Phase, Recipe, Schedule
@@ -40,7 +40,9 @@ def learning_rate(recipe: Recipe, phase: Phase, epoch: int, step: int, steps_per
     if rising < 1.0:
         return recipe.optimiser.lr * rising
     place = PhasePlace(epoch + step / steps_per_epoch, phase.epochs, schedule.warmup)
-    factor: float = SCHEDULES.call(schedule.name, place, **schedule.values)
+    factor = SCHEDULES.call(schedule.name, place, **schedule.values)
+    if not isinstance(factor, int | float) or not 0 <= factor < inf:
+        raise SCHEDULES.wrong_result(schedule.name, f"gives {factor!r}, not the factor of a learning rate")
     return recipe.optimiser.lr * factor
 
 
