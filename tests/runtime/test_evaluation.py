@@ -34,6 +34,7 @@ from swc_runtime.evaluate.subsets import score_subsets, subsets, together
 from swc_runtime.evaluate.temperature import at_temperature, fit_temperature
 from swc_runtime.precision import Arithmetic
 
+NO_CUDA = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
 FULL = Arithmetic("cpu", torch.float32, "tests")
 
 
@@ -185,6 +186,68 @@ def test_multiply_adds_are_counted_as_in_papers() -> None:
         assert multiply_adds(net, torch.zeros(1, 3, 6, 6)) == 36 * 8 * 27 + 8 * 36 * 10
 
 
+TOKENS, WIDTH, HIDDEN = 6, 8, 16
+PRODUCTS = 2 * TOKENS * TOKENS * WIDTH  # queries by keys, and those by values, over all heads
+ATTENTION = 4 * TOKENS * WIDTH * WIDTH + PRODUCTS
+ENCODER = ATTENTION + 2 * TOKENS * WIDTH * HIDDEN
+RECURRENT = 2 * TOKENS * 4 * WIDTH * (WIDTH + WIDTH)  # two directions, four gates, input and state
+
+
+class FirstOf(torch.nn.Module):
+    """What a recurrent layer, or attention, says of one sequence."""
+
+    def __init__(self, module: torch.nn.Module, inputs: int) -> None:
+        super().__init__()
+        self.module, self.inputs = module, inputs
+
+    def forward(self, sequences: torch.Tensor) -> torch.Tensor:
+        return self.module(*[sequences] * self.inputs)[0]
+
+
+class Products(torch.nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        heads = x.unflatten(-1, (2, -1)).transpose(1, 2)
+        return torch.nn.functional.scaled_dot_product_attention(heads, heads, heads)
+
+
+def encoder_layer() -> torch.nn.Module:
+    return torch.nn.TransformerEncoderLayer(WIDTH, 2, HIDDEN, batch_first=True)
+
+
+UNFUSED = {
+    "encoder layer": (encoder_layer, ENCODER),
+    "encoder": (lambda: torch.nn.TransformerEncoder(encoder_layer(), 2), 2 * ENCODER),
+    "attention": (lambda: FirstOf(torch.nn.MultiheadAttention(WIDTH, 2, batch_first=True), 3), ATTENTION),
+    "scaled dot product": (Products, PRODUCTS),
+    "LSTM": (lambda: FirstOf(torch.nn.LSTM(WIDTH, WIDTH, batch_first=True, bidirectional=True), 1), RECURRENT),
+}
+
+
+@pytest.mark.parametrize("device", ["cpu", "meta", pytest.param("cuda", marks=(pytest.mark.cuda, NO_CUDA))])
+@pytest.mark.parametrize("name", UNFUSED)
+@pytest.mark.filterwarnings("error")
+def test_what_torch_fuses_in_eval_mode_is_counted_too(name: str, device: str) -> None:
+    make, expected = UNFUSED[name]
+    with torch.device(device), torch.no_grad():
+        assert multiply_adds(make().eval(), torch.zeros(1, TOKENS, WIDTH)) == expected
+
+
+def test_counting_leaves_torch_as_it_was() -> None:
+    def flags() -> tuple[bool, ...]:
+        backends = torch.backends
+        sdp = (backends.cuda.flash_sdp_enabled(), backends.cuda.mem_efficient_sdp_enabled())
+        return (backends.mha.get_fastpath_enabled(), backends.mkldnn.enabled, backends.cudnn.enabled, *sdp)
+
+    def fails(images: torch.Tensor) -> torch.Tensor:
+        assert flags() == (False,) * 5
+        raise RuntimeError("no single image")
+
+    before = flags()
+    with pytest.raises(RuntimeError, match="no single image"):
+        multiply_adds(fails, torch.zeros(1))
+    assert flags() == before and before[0]
+
+
 def test_costs_leave_the_ensemble_as_it_is() -> None:
     ensemble = ensemble_of(tiny_program(), torch.float32)
     state = {name: t.clone() for name, t in ensemble.state_dict().items()}
@@ -218,13 +281,38 @@ class Net(nn.Conv2d):
 
 def net(): return Net(1, 10, 3)
 """
+LOOK = " * (1 if bool(x.sum() > -1) else 2)"
+ATTENTIVE = """
+import torch
+from torch import nn
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.TransformerEncoderLayer(8, 2, 16, batch_first=True)
+        self.head = nn.Linear(8, 10)
+
+    def forward(self, x):
+        return self.head(self.layer(x[:, 0]).mean(1)) * (1 if bool(x.sum() > -1) else 2)
+
+def net(): return Net()
+"""
 
 
-@pytest.mark.parametrize("own", [False, True])
-def test_costs_are_known_before_anything_is_trained(own: bool, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("own", "net"),
+    [
+        (False, NET),
+        (True, NET),
+        (True, ATTENTIVE),
+        (True, ATTENTIVE.replace(LOOK, "")),
+    ],
+    ids=["ours", "numbers", "attention and numbers", "attention"],
+)
+def test_costs_are_known_before_anything_is_trained(own: bool, net: str, tmp_path: Path) -> None:
     """Also those of a model whose code looks at numbers, which the meta device has not."""
     (tmp_path / "pair.sw").write_text(SPEC if own else SPEC.replace(OWN, PLAIN))
-    (tmp_path / "needs_numbers.py").write_text(NET)
+    (tmp_path / "needs_numbers.py").write_text(net)
     compiled = compile_file(tmp_path / "pair.sw")
     program = compiled.program
     with own_code(compiled.spec):

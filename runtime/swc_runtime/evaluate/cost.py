@@ -6,7 +6,8 @@ and count for nothing here; times are medians after a burn-in, members run one a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from statistics import median
 from time import perf_counter
@@ -141,13 +142,40 @@ def _multiply_adds(member: Runs, images: Tensor) -> int:
 def multiply_adds(member: Runs, images: Tensor) -> int:
     """The multiply-adds of convolutions and matrix products, as papers count them; norms and activations are left out.
 
-    torch counts a multiply-add as two operations.
+    torch counts a multiply-add as two operations. Attention is counted by its products, softmax left out; the count is
+    the same on every device.
     """
     from torch.utils.flop_counter import FlopCounterMode
 
-    with FlopCounterMode(display=False) as counter:
+    with _unfused(), FlopCounterMode(display=False) as counter:
         member(images)
     return int(counter.get_total_flops()) // 2
+
+
+@contextmanager
+def _unfused() -> Iterator[None]:
+    """Let torch compute attention and recurrent layers by matrix products, as the meta device does.
+
+    In eval mode it has one operation for a whole encoder layer, one for the scaled dot product, and those of oneDNN and
+    cuDNN for an LSTM. Its counter knows none of them on the CPU, and takes what happens inside for nothing.
+    """
+    from torch.nn.attention import SDPBackend, sdpa_kernel
+
+    backends = torch.backends
+    before = backends.mha.get_fastpath_enabled(), backends.cudnn.enabled, bool(backends.mkldnn.enabled)
+    _fuse(encoders=False, cudnn=False, onednn=False)
+    try:
+        with sdpa_kernel(SDPBackend.MATH):
+            yield
+    finally:
+        encoders, cudnn, onednn = before
+        _fuse(encoders=encoders, cudnn=cudnn, onednn=onednn)
+
+
+def _fuse(*, encoders: bool, cudnn: bool, onednn: bool) -> None:
+    torch.backends.mha.set_fastpath_enabled(encoders)
+    torch.backends.cudnn.enabled = cudnn
+    torch.backends.mkldnn.enabled = onednn  # type: ignore[assignment]  # a property of the module
 
 
 def seconds(run: Callable[[], None]) -> list[float]:
