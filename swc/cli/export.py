@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from swc.cli import consent, console
 from swc.cli.choices import metavar, name_in, paragraph
 from swc.registry.exporters import EXPORTERS
+
+if TYPE_CHECKING:
+    from swc.program.datasets import DataFacts
 
 HELP = f"""Write the members of a run as plain files, with their weights generated once.
 
@@ -41,5 +45,14 @@ def command(place: str | None, form: str, members: str | None, output: Path | No
             found = export_build(build, form, wanted, output or Path(f"{build.spec.name}_{form}"))
     console.say(f"wrote {found.folder}: {', '.join(found.files)}")
     if not found.has_classes:
-        console.say("the names of the classes are not known: `swc train` on the finished run records them")
+        console.say(_without_names(build.spec.data))
     console.say(f"every member was read back: its outputs differ by {found.difference:.1g} at most")
+
+
+def _without_names(data: DataFacts) -> str:
+    """Why no names of classes are written. Those of folders are recorded in training, but for runs of old versions."""
+    from swc.program.datasets import has_class_folders
+
+    if has_class_folders(data):
+        return "the names of the classes are not known: `swc train` on the finished run records them"
+    return "the data give the classes no names: outputs are numbered as the labels are"

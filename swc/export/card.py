@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from swc.compiler.ir.counts import count
 from swc.diagnostics.printable import on_one_line
-from swc.program.datasets import DATA
+from swc.program.datasets import DATA, has_class_folders
 from swc.program.model_source import ModelSource
 from swc.registry.families import FAMILIES
 from swc.running.results import read_results
@@ -159,7 +159,7 @@ def card(
     facts = {
         "Data": f"{data.title}, {data.num_classes} classes, images {data.image_shape}",
         "Images": _reading(data),
-        "Classes": _classes(classes),
+        "Classes": _classes(classes, data),
         "Normalised": f"mean {list(data.mean)}, deviation {list(data.deviation)}, for pixels in [0, 1]",
         "Trained": f"to {stage}{scale}",
         "Budget": shared,
@@ -169,10 +169,12 @@ def card(
     return "\n".join([*head, *(f"- {name}: {said}" for name, said in facts.items()), "", *_scores(build.folder)]) + "\n"
 
 
-def _classes(names: Sequence[str] | None) -> str:
+def _classes(names: Sequence[str] | None, data: DataFacts) -> str:
     """What the outputs stand for, in their order; as JSON, since the names are those of somebody's folders."""
-    if names is None:
+    if names is None and has_class_folders(data):
         return "names are not known; outputs are numbered in the order of the class folders' names"
+    if names is None:
+        return "the data give them no names; outputs are numbered as the labels are"
     return f"`{json.dumps(list(names), ensure_ascii=False)}`, in the order of the outputs"
 
 

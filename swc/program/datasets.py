@@ -76,7 +76,7 @@ class DataRow(RegistryRow):
     fields of their own, and `written` gives them back; all others are kept in `DataFacts.arguments`. The first
     `num_plain` arguments need no name. An open row takes any further ones. `code` is the argument that names a function
     of the user's own. Images that come in any size are resized (`is_resized`) and, but for published sets, turned
-    upright (`is_upright`).
+    upright (`is_upright`). Where each class is a folder its name is that folder's (`has_class_folders`).
     """
 
     facts: Callable[[DataArguments], DataFacts]
@@ -89,6 +89,7 @@ class DataRow(RegistryRow):
     class_names: tuple[str, ...] = field(default=(), repr=False)
     is_resized: bool = False
     is_upright: bool = False
+    has_class_folders: bool = False
 
     def faults(self) -> Iterator[str]:
         """What is wrong with the row; beside what every row is held to, `in_facts` and `code` name arguments."""
@@ -169,6 +170,7 @@ DATA: Registry[DataRow] = Registry(
             implementation="swc_runtime.data.folder:read_imagenet",
             facts=always(_IMAGENET),
             is_resized=True,
+            has_class_folders=True,
         ),
         DataRow(
             name="folder",
@@ -190,6 +192,7 @@ DATA: Registry[DataRow] = Registry(
             num_plain=1,
             is_resized=True,
             is_upright=True,
+            has_class_folders=True,
         ),
         DataRow(
             name="python",
@@ -226,3 +229,9 @@ def class_names_of(facts: DataFacts) -> tuple[str, ...]:
     """What the classes of a named data set are called; () where only the opened data tell."""
     row = DATA.find(facts.name)
     return row.class_names if row is not None else ()
+
+
+def has_class_folders(facts: DataFacts) -> bool:
+    """Whether every class of a data set is a folder of images, so that it has a name."""
+    row = DATA.find(facts.name)
+    return row is not None and row.has_class_folders

@@ -90,6 +90,7 @@ def test_a_run_from_before_names_were_recorded_is_told_and_mended_by_training_on
     record.unlink()
     assert run.swc("export", "-o", "nameless") == 0
     assert "names of the classes are not known" in capsys.readouterr().err
+    assert "order of the class folders' names" in (run.folder / "nameless" / "README.md").read_text("utf-8")
     assert "CLASSES = None" in (run.folder / "nameless" / "members.py").read_text("utf-8")
     assert run.swc("eval", "--time-batch", "0") == 0
     assert not record.exists(), "an evaluation changes nothing of a run"

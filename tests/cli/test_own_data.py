@@ -111,6 +111,20 @@ def test_a_run_is_known_by_the_function_and_the_classes(run: Place, capsys: pyte
     assert "pictures:digits" in (run.folder / "page.html").read_text("utf-8")
 
 
+def test_data_without_names_of_classes_are_told_so(own: Place, capsys: pytest.CaptureFixture[str]) -> None:
+    text = (own.folder / "pictures.py").read_text("utf-8")
+    pair = "return halved(images, bunch.target[:count])\n"
+    (own.folder / "pictures.py").write_text(text[: text.index("return (*halved")] + pair, encoding="utf-8")
+    assert own.swc("compile", "tiny.sw", "--quiet") == 0
+    assert own.train("--epochs-scale", "0.5") == 0
+    assert own.swc("export", "-o", "members") == 0
+    said = capsys.readouterr().err
+    assert "the data give the classes no names: outputs are numbered as the labels are" in said
+    assert "records them" not in said
+    card = (own.folder / "members/README.md").read_text("utf-8")
+    assert "- Classes: the data give them no names; outputs are numbered as the labels are" in card
+
+
 def test_a_run_goes_on_to_the_same_bits(run: Place, tmp_path: Path) -> None:
     made = Place(tmp_path)
     write_pictures(tmp_path)

@@ -6,8 +6,9 @@ import re
 from pathlib import Path
 
 import pytest
+from attrs import evolve
 from swc.language.semantics.check import check_text
-from swc.program.datasets import DATA, DATASETS, DataFacts, DataRow, named
+from swc.program.datasets import DATA, DATASETS, DataFacts, DataRow, has_class_folders, named
 from swc.slim.spec_text import data_item
 
 from support.own_data import DATA as OWN
@@ -52,6 +53,12 @@ def test_facts_are_written_so_that_they_are_read_back(data: str) -> None:
     ensemble = tree.EnsembleDefinition(name_node("a"), None, (data_item(facts),), NOWHERE)
     again = print_tree(tree.File((ensemble,), NOWHERE)).splitlines()[1].removeprefix("  data ")
     assert facts_of(again) == facts
+
+
+def test_classes_are_folders_of_images_in_two_kinds_of_data() -> None:
+    assert [row.name for row in DATA.rows if row.has_class_folders] == ["imagenet", "folder"]
+    assert has_class_folders(DATASETS["imagenet"]) and not has_class_folders(DATASETS["digits"])
+    assert not has_class_folders(evolve(DATASETS["digits"], name="of a plug-in that is not installed"))
 
 
 def test_only_what_a_name_says_all_of_can_be_named() -> None:
