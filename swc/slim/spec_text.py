@@ -46,7 +46,7 @@ def _origin(slimming: Slimming) -> Iterator[str]:
     yield f"Found by `swc slim` for `{slimming.member.name}` of {slimming.spec.name}, which takes"
     cost, loss = exact(uncut.multiply_adds), decimal(uncut.loss)
     yield f"{cost} multiply-adds for an image, with a loss of {loss} on {images}."
-    yield "Losses below are those that the cut left, before the members are trained anew."
+    yield "Losses below are those that the cut left, before the members are trained from scratch."
 
 
 def _members(slimming: Slimming) -> tuple[tree.MemberItem, ...]:
