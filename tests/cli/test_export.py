@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from warnings import catch_warnings
 
 import pytest
 import torch
@@ -18,7 +19,9 @@ from swc.registry.exporters import EXPORTERS
 from swc.running.checkpoints import open_trained
 from torch import nn
 
+from support.parameter_nets import Recurrent
 from support.runs import Place, place, trained
+from swc_runtime.export.formats import reread_exported, write_exported
 from swc_runtime.export.onnx_files import OPSET
 
 ROOT = Path(__file__).parents[2]
@@ -96,6 +99,26 @@ def test_exported_programs_take_batches_of_any_size(run: Place, outputs: tuple[t
     module = torch.export.load(folder / "shallow.pt2").module()
     torch.testing.assert_close(module(images), expected[1], rtol=1e-5, atol=1e-5)
     torch.testing.assert_close(module(images[:2]), expected[1][:2], rtol=1e-5, atol=1e-5)
+
+
+def test_recurrent_members_are_exported_without_torchs_words_about_its_lists(tmp_path: Path) -> None:
+    """And what it says of a member's own tensors is passed on."""
+    net, images = Recurrent(4).eval(), torch.randn(2, 1, 8, 8)
+    with catch_warnings(action="error"):
+        write_exported(net, tmp_path / "plain.pt2", {}, images)
+    assert torch.equal(reread_exported(net, tmp_path / "plain.pt2", images), net(images))
+    with pytest.warns(UserWarning, match=r"self\.latest.* assigned during export"):
+        write_exported(Noting(4).eval(), tmp_path / "noting.pt2", {}, images)
+
+
+class Noting(Recurrent):
+    """It keeps the images that it saw last."""
+
+    latest: torch.Tensor | None = None
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        self.latest = images * 1
+        return super().forward(images)
 
 
 def test_safetensors_hold_every_weight_of_a_member(run: Place) -> None:

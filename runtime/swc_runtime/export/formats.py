@@ -7,6 +7,7 @@ Takes a module; writes one file, whole or not at all. Guarantees: nothing of thi
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -15,6 +16,9 @@ from safetensors.torch import load_file, save_file
 from swc.files.whole import whole
 from torch import Tensor, nn
 
+# What torch says of recurrent layers, whose weights it also holds in a list, and of nothing beside them. Harmless: the
+# weights are parameters, and what was written is read back and compared.
+FLAT_WEIGHTS = r"The tensor attributes? (self\.[\w.]*_flat_weights\[\d+\](, )?)+ (was|were) assigned during export"
 TOLERANCE = 1e-5  # of the outputs, relative to the largest
 
 
@@ -34,7 +38,9 @@ def write_torch(module: nn.Module, path: Path, _: Mapping[str, str], __: Tensor)
 
 def write_exported(module: nn.Module, path: Path, notes: Mapping[str, str], images: Tensor) -> None:
     """A program of `torch.export`, for batches of any size; whatever torch.export raises passes through."""
-    traced = torch.export.export(module, (images,), dynamic_shapes=({0: torch.export.Dim.DYNAMIC},))
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", FLAT_WEIGHTS, UserWarning)
+        traced = torch.export.export(module, (images,), dynamic_shapes=({0: torch.export.Dim.DYNAMIC},))
     with whole(path, partial=path.with_stem(f"{path.stem}.partial")) as partial:  # torch asks for its own ending
         torch.export.save(traced, partial, extra_files=dict(notes))
 
