@@ -94,7 +94,7 @@ def test_parameters_deep_in_a_layer_have_the_reason_of_that_layer():
     table = LayerTable(
         "m0",
         (
-            weight("", "plain", (1,), "scale", aside="neither convolution nor linear layer"),
+            weight("", "plain", (1,), "scale", aside="shared only where named"),
             weight("a", "conv", (8, 8, 3, 3)),
             original,
             weight("attention", "projection", (24, 8), "in_proj_weight", part_of="attention"),
@@ -102,7 +102,7 @@ def test_parameters_deep_in_a_layer_have_the_reason_of_that_layer():
     )
     graph = run_pipeline(evolve(wrn_context([(10, 1)]), tables=(table,)))
     assert [(p.path, p.reason) for p in graph.private] == [
-        ("scale", "neither convolution nor linear layer"),
+        ("scale", "shared only where named"),
         ("a.b.parametrizations.weight.original0", "weight is parametrised"),
         ("attention.in_proj_weight", "not selected"),
     ]
@@ -201,20 +201,51 @@ def test_precise_words_come_before_broad_ones():
         assert blocks["m0.attend.out_proj"] == blocks["m0.attend.in_proj_weight"] == "attention"
         assert blocks["m0.mix"] != "attention"
     alone = evolve(encoded(), tables=(LayerTable("m0", ENCODER.parameters[2:4]),))
-    assert codes(with_shares(alone, Share(Selector("linear")), Share(Selector("attention")))) == ["SW402"]
+    with pytest.raises(DiagnosticError) as caught:
+        run_pipeline(with_shares(alone, linear, precise))
+    (nothing_left,) = caught.value.diagnostics
+    assert nothing_left.code == "SW416"
+    assert nothing_left.message() == "nothing is left for `linear`: `share attention` takes `m0.attend.out_proj`"
+
+
+def test_nothing_is_left_where_two_precise_blocks_take_all_or_where_it_comes_last():
+    alone = evolve(encoded(), tables=(LayerTable("m0", ENCODER.parameters[1:4]),))
+    precise = (Share(Selector("embeddings")), Share(Selector("attention")))
+    for shares in ((Share(Selector("all")), *precise), (*precise, Share(Selector("all")))):
+        with pytest.raises(DiagnosticError) as caught:
+            run_pipeline(with_shares(alone, *shares))
+        (nothing_left,) = caught.value.diagnostics
+        assert "`share embeddings` and `share attention` take `m0.words`" in nothing_left.message()
 
 
 def test_what_is_named_and_cannot_be_shared_says_why():
     context = encoded(Share(Selector("glob", "*.rows")))
     with pytest.raises(DiagnosticError) as caught:
         run_pipeline(context)
-    assert caught.value.diagnostics[0].obstacles == ("`m0.rows`: recurrent layer",)
+    assert caught.value.diagnostics[0].obstacles == ("`m0.rows.weight_ih_l0`: recurrent layer",)
     with pytest.raises(DiagnosticError) as caught:
         run_pipeline(encoded(Share(Selector("glob", "token.*"))))
     assert caught.value.diagnostics[0].help() == 'write the last part of a glob out, as in `share "m0.token.vectors"`'
     with pytest.raises(DiagnosticError) as caught:
         run_pipeline(encoded(Share(Selector("glob", "*.scale"))))
     assert "a vector, which `superweights` does not make" in caught.value.diagnostics[0].obstacles[0]
+
+
+def test_each_parameter_of_a_module_has_its_own_reason():
+    named = {"aside": "shared only where named"}
+    rows = (
+        weight("cell", "plain", (16, 4), "weight_ih", **named),
+        weight("cell", "plain", (16, 4), "weight_hh", **named),
+        weight("cell", "plain", (16,), "bias_ih", obstacle="bias"),
+    )
+    context = evolve(encoded(Share(Selector("glob", "*.cell.*"))), tables=(LayerTable("m0", rows),))
+    with pytest.raises(DiagnosticError) as caught:
+        run_pipeline(context)
+    assert caught.value.diagnostics[0].notes() == (
+        "`m0.cell.weight_ih`: shared only where named",
+        "`m0.cell.weight_hh`: shared only where named",
+        "`m0.cell.bias_ih`: bias",
+    )
 
 
 def test_a_vector_of_no_layer_is_stored_as_it_is():

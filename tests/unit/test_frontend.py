@@ -181,7 +181,7 @@ def test_what_cannot_be_shared_says_why(nets: Path) -> None:
     assert sink.diagnostics == []
     rows = [row for row in table.parameters if row.obstacle != "bias"]
     assert {row.owner: row.obstacle or row.aside for row in rows} == {
-        "": "neither convolution nor linear layer",
+        "": "shared only where named",
         "stem": "",
         "grouped": "grouped convolution",
         "depthwise": "depthwise convolution",

@@ -15,7 +15,7 @@ from torch.nn.utils import parametrizations, prune, spectral_norm, weight_norm
 from support import parameter_nets as nets
 from support.rows import bias, head, weight
 
-NO_LAYER = "neither convolution nor linear layer"
+BY_NAME = "shared only where named"
 
 
 def rows_of(module: nn.Module) -> dict[str, ParameterRow]:
@@ -57,7 +57,7 @@ def test_what_sums_no_inputs_has_a_fan_in_that_gives_its_deviation() -> None:
     embedding, plain = rows_of(nets.Pixels(8))["values.weight"], rows_of(nets.Vision(8))["positions"]
     assert (embedding.kind, embedding.axes, fan_in(embedding)) == ("embedding", ("inputs", "outputs"), EMBEDDING_FAN_IN)
     assert (plain.kind, plain.axes, fan_in(plain)) == ("plain", ("plain", "plain"), PLAIN_FAN_IN)
-    assert (plain.obstacle, plain.aside) == ("", NO_LAYER)
+    assert (plain.obstacle, plain.aside) == ("", BY_NAME)
     assert (2 / EMBEDDING_FAN_IN) ** 0.5 == 1
     assert pytest.approx(0.02) == (2 / PLAIN_FAN_IN) ** 0.5
 

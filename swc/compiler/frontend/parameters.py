@@ -23,7 +23,7 @@ NORMS = (_NormBase, nn.GroupNorm, nn.LayerNorm, nn.RMSNorm)
 EMBEDDINGS = (nn.Embedding, nn.EmbeddingBag)
 PROJECTIONS = ("in_proj_weight", "q_proj_weight", "k_proj_weight", "v_proj_weight")  # of `nn.MultiheadAttention`
 DERIVED = ("_g", "_v", "_orig")  # what torch's old weight_norm, spectral_norm and pruning call what they keep
-NO_LAYER = "neither convolution nor linear layer"
+BY_NAME = "shared only where named"  # what no word but a glob takes, as torch has no layer for it
 Role = Literal["weight", "bias", "norm", "head"]
 
 
@@ -192,7 +192,7 @@ def _aside(module: nn.Module, kind: Kind) -> str:
         return "transposed convolution"
     if kind == "grouped":
         return "depthwise convolution" if module.groups == module.in_channels else "grouped convolution"
-    return NO_LAYER if kind == "plain" else ""
+    return BY_NAME if kind == "plain" else ""
 
 
 def _obstacle(place: ParameterPlace, owner: str, module: nn.Module, derived: str, around: ModelFacts) -> str:

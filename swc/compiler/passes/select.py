@@ -6,6 +6,7 @@ Guarantees: every parameter of every member is either one layer's or private, wi
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import prod
 
 from attrs import evolve, frozen
@@ -13,9 +14,9 @@ from attrs import evolve, frozen
 from swc.compiler.ir.graph import Graph, Layer, LayerKind, MemberNode, Private
 from swc.compiler.passes.context import Context
 from swc.compiler.passes.policies import policy_of
-from swc.compiler.passes.selectors import BROAD, PRECISE, ROLES, id_of, taken_by
+from swc.compiler.passes.selectors import BROAD, PRECISE, ROLES, id_of, taken_by, words
 from swc.diagnostics import Sink
-from swc.diagnostics.catalogue.clusters import SelectedTwice
+from swc.diagnostics.catalogue.clusters import NothingLeft, SelectedTwice
 from swc.program.layer_table import LayerTable, ParameterRow
 from swc.program.spec import Share, Spec
 
@@ -67,15 +68,23 @@ def _owners(spec: Spec, tables: tuple[LayerTable, ...], sink: Sink) -> Owners:
     """Which block took what; blocks by broad words leave to those by precise ones what these take."""
     taken = [taken_by(share, tables, sink) for share in spec.shares]
     kinds = [share.selector.kind for share in spec.shares]
-    precise = {name for kind, names in zip(kinds, taken, strict=True) if kind in PRECISE for name in names}
+    precise = {name: kind for kind, names in zip(kinds, taken, strict=True) if kind in PRECISE for name in names}
     owners: Owners = {}
     for number, share in enumerate(spec.shares):
         wanted = [name for name in taken[number] if kinds[number] not in BROAD or name not in precise]
-        clash = [name for name in wanted if name in owners] if wanted else taken[number]
+        clash = tuple(name for name in wanted if name in owners)
         if clash:
-            sink.report(SelectedTwice(span=share.selector.span, layers=tuple(clash)))
+            sink.report(SelectedTwice(span=share.selector.span, layers=clash))
+        if taken[number] and not wanted:
+            sink.report(_nothing_left(share, taken[number], precise))
         owners |= {name: number for name in wanted if name not in owners}
     return owners
+
+
+def _nothing_left(share: Share, layers: list[str], precise: Mapping[str, str]) -> NothingLeft:
+    """The block by a broad word whose layers all belong to blocks by precise ones."""
+    others = tuple(dict.fromkeys(precise[name] for name in layers))
+    return NothingLeft(span=share.selector.span, selector=words(share.selector), others=others, layers=tuple(layers))
 
 
 def _place(row: ParameterRow) -> str:

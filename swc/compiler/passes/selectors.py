@@ -58,8 +58,7 @@ def taken_by(share: Share, tables: tuple[LayerTable, ...], sink: Sink) -> list[s
         inside = _inside(share.selector, entries)
         sink.report(NothingSelected(span=share.selector.span, selector=words(share.selector), inside=inside))
     elif not taken:
-        reasons = dict.fromkeys((id_of(member, row.owner), _reason(row, share)) for member, row in named)
-        obstacles = tuple(f"`{owner}`: {reason}" for owner, reason in reasons)
+        obstacles = tuple(f"`{id_of(member, row.name)}`: {_reason(row, share)}" for member, row in named)
         unnamed = [] if _is_written_out(share.selector) else named
         aside = tuple(id_of(member, row.path) for member, row in unnamed if row.is_sharable and row.aside)
         found = NothingSharable(

@@ -308,6 +308,29 @@ class TooManyShapes(Diagnostic):
         return "write `blocks grid`, more depth bins, or `clusters by shape`"
 
 
+@frozen(kw_only=True)
+class NothingLeft(Diagnostic):
+    """A share block by `linear` or `all` has nothing left, as blocks by more precise words take all that it would.
+
+    Blocks by `linear` and `all` leave to those by `attention` and `embeddings` what these take. In a network whose only
+    linear layers are the projections of attention, `share linear` beside `share attention` would be an empty block.
+    Drop it: nothing of the sharing changes.
+    """
+
+    code: ClassVar[str] = "SW416"
+    selector: str
+    others: tuple[str, ...]
+    layers: tuple[str, ...]
+
+    def message(self) -> str:
+        blocks = " and ".join(f"`share {word}`" for word in self.others)
+        take = "takes" if len(self.others) == 1 else "take"
+        return f"nothing is left for `{self.selector}`: {blocks} {take} {listed(self.layers)}"
+
+    def help(self) -> str:
+        return "take this share block away"
+
+
 CLUSTERS = (
     NothingSelected,
     NothingSharable,
@@ -322,4 +345,5 @@ CLUSTERS = (
     NothingSplit,
     SilentLayers,
     TooManyShapes,
+    NothingLeft,
 )
