@@ -143,6 +143,7 @@ def test_a_run_goes_on_to_the_same_bits(run: Place, tmp_path: Path) -> None:
     assert made.metrics() == run.metrics()
 
 
+@pytest.mark.slow
 def test_several_processes_ask_for_the_same_images(own: Place, capfd: pytest.CaptureFixture[str]) -> None:
     assert own.swc("compile", "tiny.sw", "--quiet") == 0
     assert own.train("--nproc", "2") == 0

@@ -219,14 +219,14 @@ CORRUPT = """
 import sys
 import numpy as np
 from swc.cli import main
-from swc.corrupt.workers import Batch, ProcessPoolExecutor, in_order, workers
+from swc.corrupt.workers import ImageChunk, ProcessPoolExecutor, in_order, workers
 submit = ProcessPoolExecutor.submit
 def told(*given):
     print("now", file=sys.stderr, flush=True)
     return submit(*given)
 def work(arguments):
     ProcessPoolExecutor.submit = told
-    batches = (Batch(np.zeros((1, 8, 8, 3), np.uint8), n, "contrast", 1, 0) for n in range(10**9))
+    batches = (ImageChunk(np.zeros((1, 8, 8, 3), np.uint8), n, "contrast", 1, 0) for n in range(10**9))
     with workers(2) as pool:
         for _ in in_order(batches, pool, 2):
             pass

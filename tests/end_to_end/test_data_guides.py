@@ -64,6 +64,7 @@ def test_a_mistake_in_its_arguments_is_told(added: tuple[Copy, Path]) -> None:
         assert f"error[{code}" in done.stderr, done.stderr
 
 
+@pytest.mark.slow
 def test_a_package_adds_it_with_nothing_of_ours_changed(added: tuple[Copy, Path], tmp_path: Path) -> None:
     place = tmp_path / "place"
     place.mkdir()

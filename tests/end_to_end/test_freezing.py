@@ -138,6 +138,7 @@ def test_the_patch_of_the_guide_is_a_row(tmp_path: Path) -> None:
     run_guide(copy, tmp_path / "place")
 
 
+@pytest.mark.slow
 def test_a_package_adds_it_with_nothing_of_ours_changed(tmp_path: Path) -> None:
     points = {"swc.actions": {"freeze_templates": "swc_freeze:row"}}
     assert 'freeze_templates = "swc_freeze:row"' in blocks("toml")[0]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
 import torch
 
 from support.patches import ROOT, Copy, copied, patch_of, patched
@@ -47,6 +48,7 @@ def test_the_patch_of_the_guide_is_one_file_and_its_line(tmp_path: Path) -> None
     check_trained(copy, place)
 
 
+@pytest.mark.slow
 def test_a_package_adds_it_with_nothing_of_ours_changed(tmp_path: Path) -> None:
     place = tmp_path / "place"
     place.mkdir()

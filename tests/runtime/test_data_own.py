@@ -15,7 +15,7 @@ from attrs import evolve
 from PIL import Image
 from swc.diagnostics import Diagnostic, DiagnosticError
 from swc.program.datasets import DATA, DataFacts
-from swc.program.training import Augmentation
+from swc.program.training import AugmentationStep
 
 from swc_runtime.data import Dataset, epoch_batches, open_data
 from swc_runtime.data import test_batches as batches_of
@@ -80,7 +80,10 @@ def test_floats_are_pixels_from_0_to_1(given: Callable[..., Dataset]) -> None:
 
 def test_floats_are_cropped_and_padded_as_bytes_are(given: Callable[..., Dataset]) -> None:
     found = given(lambda size: ((IMAGES / 255, LABELS), PART))
-    augmentation = Augmentation(1, True, 2, True)
+    augmentation = tuple(
+        AugmentationStep.of(name, **given)
+        for name, given in (("resized_crop", {}), ("crop", {"pad": 1}), ("flip", {}), ("cutout", {"size": 2}))
+    )
     floats, whole = (
         next(iter(epoch_batches(split, augmentation, 7, 0, 0, 0)))[0] for split in (found.train, found.test)
     )
