@@ -10,7 +10,7 @@ from swc.registry.row import ArgumentRow, RegistryRow
 
 @frozen(kw_only=True)
 class ScheduleRow(RegistryRow):
-    """A schedule. `implementation` is called with the arguments by name and a `Place`; it gives a factor of the rate.
+    """A schedule. `implementation` is called with a `PhasePlace` and its arguments by name; it gives a factor.
 
     See `swc_runtime.training.schedule`. The factor depends on the place alone, so that a run can be resumed anywhere.
     """
