@@ -319,6 +319,7 @@ def test_what_is_too_long_is_broken_up(run: Place) -> None:
     assert all(len(line) <= WIDTH for line in lines)
 
 
+@pytest.mark.slow
 def test_the_guide_runs_and_prints_what_it_says(run: Place) -> None:
     """Its examples are of the quickstart; here they are run on a smaller ensemble of other names."""
     page = (ROOT / "docs/how-to/use_an_exported_model.md").read_text("utf-8")

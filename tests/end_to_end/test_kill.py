@@ -192,6 +192,7 @@ def test_killed_while_a_checkpoint_is_written(
     check_same(made, undisturbed)
 
 
+@pytest.mark.slow
 def test_going_on_inside_an_epoch(
     tmp_path_factory: pytest.TempPathFactory, undisturbed: Place, capsys: pytest.CaptureFixture[str]
 ) -> None:

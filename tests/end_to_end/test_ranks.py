@@ -97,6 +97,7 @@ def test_nproc_under_torchrun_is_refused(tmp_path_factory: pytest.TempPathFactor
     assert "SW564" in done.stderr
 
 
+@pytest.mark.slow
 def test_members_are_trained_apart_as_together(tmp_path_factory: pytest.TempPathFactory) -> None:
     apart, together = place(tmp_path_factory), place(tmp_path_factory)
     process = start(apart, "--placement", "members")
