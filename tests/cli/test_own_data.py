@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from swc.trust import consent
 
 from support.own_code import marks
 from support.own_data import DATA, write_pictures
@@ -19,15 +18,6 @@ from swc_runtime.records.checkpoint import load_checkpoint
 TEXT = spec_text(data=DATA, batch=64, main=2)
 ONLY_LOOK = (("show",), ("report", "-o", "page.html"), ("compare",), ("plot", "curves"), ("diff",))
 RUNS = (("train",), ("eval", "--time-batch", "0"), ("export",))
-
-
-@pytest.fixture
-def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A user who has not consented to anything."""
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    monkeypatch.setenv("SWC_CACHE", str(tmp_path / "cache"))
-    monkeypatch.delenv(consent.VARIABLE, raising=False)
-    return tmp_path / "state"
 
 
 @pytest.fixture

@@ -42,15 +42,6 @@ FORCED = (
 
 
 @pytest.fixture
-def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A user who has not consented to anything, and has compiled nothing."""
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    monkeypatch.setenv("SWC_CACHE", str(tmp_path / "cache"))
-    monkeypatch.delenv(consent.VARIABLE, raising=False)
-    return tmp_path / "state"
-
-
-@pytest.fixture
 def own(tmp_path: Path, state: Path) -> Place:
     """A folder with a spec whose code is not ours."""
     folder = tmp_path / "own"
