@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -61,11 +62,18 @@ def corrupt(
         check(source, asked, sink)
         if source.image_shape[2] == 1:
             console.say("grey images: types of colour are made of three equal channels, and their luma is kept")
-        folder = output or Path(f"{Path(facts.folder or facts.title).name.replace(':', '_')}-c")
+        folder = output or Path(f"{_file_name(facts)}-c")
         with _progress() as tell:
             made = make_arrays(source, asked, folder, tell)
         there = len(asked.types) - len(made)
         console.say(f"wrote {several(len(made), 'type')} to {folder}" + (f"; {there} were there" if there else ""))
+
+
+def _file_name(facts: DataFacts) -> str:
+    """What a data set is called, as a name of a file: `cifar100_labels_coarse_size_8`."""
+    if facts.variant:
+        return re.sub(r"\W+", "_", facts.title).strip("_")
+    return Path(facts.folder or facts.title).name.replace(":", "_")
 
 
 @contextmanager

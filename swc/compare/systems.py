@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import unquote
 
-from attrs import define, evolve, frozen
+from attrs import define, frozen
 
 from swc.diagnostics import DiagnosticError, Sink
 from swc.diagnostics.catalogue.comparing import OtherVersion
@@ -95,14 +95,8 @@ def _is_of(path: Path, spec: Spec, sink: Sink) -> bool:
 
 def are_alike(first: Spec, second: Spec) -> bool:
     """Whether two specs are one, seeds aside, or one is the other with its epochs scaled."""
-    first, second = _at_one_seed(first), _at_one_seed(second)
+    first, second = first.seeded(0), second.seeded(0)
     return is_same(first, second) or trains(first, second) or trains(second, first)
-
-
-def _at_one_seed(spec: Spec) -> Spec:
-    if spec.training is None:
-        return spec
-    return evolve(spec, training=evolve(spec.training, recipe=evolve(spec.training.recipe, seed=0)))
 
 
 def _place(folder: Path) -> Path:

@@ -75,6 +75,7 @@ RULES: dict[str, Rule | Pairs] = {
     "DataFacts.folder": WRITTEN,
     "DataFacts.function": Rule("package.module:function", lambda text: text == "" or _FACTORY.fullmatch(text)),
     "DataFacts.arguments": ARGUMENTS,
+    "DataFacts.variant": WRITTEN,
     "ModelSource.name": TEXT,  # by its kind: `SOURCES`
     "ModelSource.arguments": ARGUMENTS,
     "Span.file": TEXT,

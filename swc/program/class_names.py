@@ -16,7 +16,14 @@ sunflower sweet_pepper table tank telephone television tiger tractor train trout
 willow_tree wolf woman worm
 """
 
+_COARSE = """
+aquatic_mammals fish flowers food_containers fruit_and_vegetables household_electrical_devices household_furniture
+insects large_carnivores large_man-made_outdoor_things large_natural_outdoor_scenes large_omnivores_and_herbivores
+medium_mammals non-insect_invertebrates people reptiles small_mammals trees vehicles_1 vehicles_2
+"""
+
 # Sources: the `batches.meta` and `meta` files of CIFAR; scikit-learn's digits
 CIFAR10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 CIFAR100 = tuple(_CIFAR100.split())
+CIFAR100_COARSE = tuple(_COARSE.split())  # the 20 superclasses
 DIGITS = tuple("0123456789")

@@ -11,7 +11,8 @@ from typing import Any
 
 from attrs import evolve, field, frozen
 
-from swc.program.class_names import CIFAR10, CIFAR100, DIGITS
+from swc.program.class_names import CIFAR10, CIFAR100, CIFAR100_COARSE, DIGITS
+from swc.program.data_parts import DataParts
 from swc.program.limits import CLASSES, PIXELS
 from swc.program.model_source import Argument, ModelSource
 from swc.registry.registry import Registry
@@ -27,7 +28,8 @@ class DataFacts:
     `image_shape` is (channels, height, width) in pixels as the members see it; `mean` and `deviation` are per
     channel, for pixels in [0, 1]. `num_train` and `num_test` are 0 where only the opened data tell.
     `function` is a "package.module:function" of the user's own that gives the images; `arguments` is what the source is
-    given beside what the other fields say, sorted by name.
+    given beside what the other fields say, sorted by name. `variant` says which images of a published set these are
+    (`labels: coarse, size: 8`; "": as they were published). Where `parts` are drawn, the numbers are those of them.
     """
 
     name: str
@@ -40,11 +42,24 @@ class DataFacts:
     folder: str | None = None  # for `folder("path", ...)`: an ImageNet-style tree with train/ and val/
     function: str = ""
     arguments: tuple[tuple[str, Argument], ...] = ()
+    variant: str = ""
+    parts: DataParts | None = None
 
     @property
     def title(self) -> str:
-        """What people call it: its name, or that of the function of one's own."""
-        return self.function or self.name
+        """What people call it: its name, or that of the function of one's own; equal titles have equal test images."""
+        return self.function or (f"{self.name}({self.variant})" if self.variant else self.name)
+
+    @property
+    def undivided(self) -> DataFacts:
+        """The facts of the whole set, before parts are drawn."""
+        if self.parts is None:
+            return self
+        return evolve(self, num_train=self.parts.num_train, num_test=self.parts.num_test, parts=None)
+
+    def drawn_by(self, seed: int) -> DataFacts:
+        """The facts with the parts that this seed draws; the same where nothing is drawn."""
+        return self if self.parts is None else evolve(self, parts=evolve(self.parts, seed=seed))
 
     @property
     def code(self) -> ModelSource | None:
@@ -76,7 +91,8 @@ class DataRow(RegistryRow):
     fields of their own, and `written` gives them back; all others are kept in `DataFacts.arguments`. The first
     `num_plain` arguments need no name. An open row takes any further ones. `code` is the argument that names a function
     of the user's own. Images that come in any size are resized (`is_resized`) and, but for published sets, turned
-    upright (`is_upright`). Where each class is a folder its name is that folder's (`has_class_folders`).
+    upright (`is_upright`). Where each class is a folder its name is that folder's (`has_class_folders`). Of a `pool`
+    nobody has published a split: once `train` says how many of all images are trained on, the others test.
     """
 
     facts: Callable[[DataArguments], DataFacts]
@@ -90,6 +106,8 @@ class DataRow(RegistryRow):
     is_resized: bool = False
     is_upright: bool = False
     has_class_folders: bool = False
+    superclass_names: tuple[str, ...] = field(default=(), repr=False)
+    is_pool: bool = False
 
     def faults(self) -> Iterator[str]:
         """What is wrong with the row; beside what every row is held to, `in_facts` and `code` name arguments."""
@@ -98,6 +116,16 @@ class DataRow(RegistryRow):
         missing = sorted({*self.in_facts, *([self.code] if self.code else [])} - names)
         yield f"it declares no argument `{missing[0]}`" if missing else ""
         yield "" if self.num_plain <= len(names) else "it has fewer arguments than `num_plain`"
+
+    @property
+    def is_named_alone(self) -> bool:
+        """Whether the name says all: no argument must be given."""
+        return all(one.default is not None for one in self.arguments)
+
+    def facts_of(self, given: DataArguments) -> DataFacts:
+        """The facts of a call with these arguments; ValueError where they do not go together."""
+        kept = tuple(sorted((name, value) for name, value in given.items() if name not in self.in_facts))
+        return evolve(self.facts(given), name=self.name, arguments=kept)
 
 
 def always(facts: DataFacts) -> Callable[[DataArguments], DataFacts]:
@@ -109,6 +137,31 @@ _CIFAR10 = DataFacts("cifar10", 10, (3, 32, 32), 50_000, 10_000, (0.4914, 0.4822
 _CIFAR100 = DataFacts("cifar100", 100, (3, 32, 32), 50_000, 10_000, (0.5071, 0.4865, 0.4409), (0.2673, 0.2564, 0.2762))
 _DIGITS = DataFacts("digits", 10, (1, 8, 8), 1_437, 360, (0.3057,), (0.3761,))
 _IMAGENET = DataFacts("imagenet", 1000, (3, 224, 224), 1_281_167, 50_000, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+
+
+SIZES = (8, 16, 32)  # pixels of a side to which CIFAR's can be brought: means over 4 x 4, 2 x 2, one
+_SIZE = ArgumentRow("size", "whole number", among=SIZES, default="")
+_LABELS = ArgumentRow("labels", "text", words=("fine", "coarse"), default="", what="kind of labels")
+_SUPERCLASSES = len(CIFAR100_COARSE)
+
+
+def _cifar_facts(whole: DataFacts) -> Callable[[DataArguments], DataFacts]:
+    """The facts at a size, of CIFAR-100 with one of both kinds of labels; mean and deviation stay those of the set."""
+
+    def facts(given: DataArguments) -> DataFacts:
+        size, is_coarse = given.get("size", SIZES[-1]), given.get("labels") == "coarse"
+        classes = _SUPERCLASSES if is_coarse else whole.num_classes
+        changed = evolve(whole, num_classes=classes, image_shape=(3, size, size))
+        written = (f"{name}: {value}" for name, value in _cifar_arguments(changed).items())
+        return evolve(changed, variant=", ".join(written))
+
+    return facts
+
+
+def _cifar_arguments(facts: DataFacts) -> dict[str, Any]:
+    """What says which images these are, sorted by name; nothing for the set as it was published."""
+    labels = {"labels": "coarse"} if facts.name == "cifar100" and facts.num_classes == _SUPERCLASSES else {}
+    return {**labels, **({"size": facts.image_shape[1]} if facts.image_shape[1] != SIZES[-1] else {})}
 
 
 def _folder_facts(given: DataArguments) -> DataFacts:
@@ -147,15 +200,22 @@ DATA: Registry[DataRow] = Registry(
             name="cifar10",
             words="downloaded at first use, 163 MiB",
             implementation="swc_runtime.data.cifar:read",
-            facts=always(_CIFAR10),
+            arguments=(_SIZE,),
+            facts=_cifar_facts(_CIFAR10),
+            written=_cifar_arguments,
+            in_facts=("size",),
             class_names=CIFAR10,
         ),
         DataRow(
             name="cifar100",
             words="downloaded at first use, 161 MiB",
             implementation="swc_runtime.data.cifar:read",
-            facts=always(_CIFAR100),
+            arguments=(_SIZE, _LABELS),
+            facts=_cifar_facts(_CIFAR100),
+            written=_cifar_arguments,
+            in_facts=("size", "labels"),
             class_names=CIFAR100,
+            superclass_names=CIFAR100_COARSE,
         ),
         DataRow(
             name="digits",
@@ -163,6 +223,7 @@ DATA: Registry[DataRow] = Registry(
             implementation="swc_runtime.data.digits:read",
             facts=always(_DIGITS),
             class_names=DIGITS,
+            is_pool=True,
         ),
         DataRow(
             name="imagenet",
@@ -216,19 +277,22 @@ DATA: Registry[DataRow] = Registry(
     ),
 )
 
-DATASETS: dict[str, DataFacts] = {row.name: row.facts({}) for row in DATA.rows if not row.arguments}
+DATASETS: dict[str, DataFacts] = {row.name: row.facts_of(row.defaults()) for row in DATA.rows if row.is_named_alone}
 
 
 def named(name: str) -> DataFacts | None:
     """The facts of a data set that a name says all of, ours or a plug-in's; None for any other name."""
     row = DATA.find(name)
-    return evolve(row.facts({}), name=name) if row is not None and not row.arguments else None
+    return row.facts_of(row.defaults()) if row is not None and row.is_named_alone else None
 
 
 def class_names_of(facts: DataFacts) -> tuple[str, ...]:
     """What the classes of a named data set are called; () where only the opened data tell."""
     row = DATA.find(facts.name)
-    return row.class_names if row is not None else ()
+    if row is None:
+        return ()
+    is_coarse = bool(row.superclass_names) and len(row.superclass_names) == facts.num_classes
+    return row.superclass_names if is_coarse else row.class_names
 
 
 def has_class_folders(facts: DataFacts) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from swc.diagnostics import Span
 from swc.program.datasets import DataFacts
@@ -123,3 +123,10 @@ class Spec:
     step: StepPlan = StepPlan()
     plug_ins: tuple[PlugIn, ...] = ()
     data_span: Span | None = field(default=None, eq=False)
+
+    def seeded(self, seed: int) -> Spec:
+        """The spec with this seed in place of its recipe's, which draws the parts of the data too."""
+        if self.training is None:
+            return self
+        recipe = evolve(self.training.recipe, seed=seed)
+        return evolve(self, training=evolve(self.training, recipe=recipe), data=self.data.drawn_by(seed))

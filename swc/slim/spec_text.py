@@ -94,9 +94,21 @@ def _share(selector: tree.Name | tree.Text, policy: str) -> tree.ShareBlock:
 def data_item(data: DataFacts) -> tree.DataItem:
     """The item that means these facts."""
     row = DATA[data.name]
-    arguments = {**row.written(data), **dict(data.arguments)}
+    arguments = {**row.written(data), **dict(data.arguments), **_parts(data)}
     plain = [arguments.pop(one.name) for one in row.arguments[: row.num_plain]]
     return tree.DataItem(call_node(data.name, arguments, plain), NOWHERE)
+
+
+def _parts(data: DataFacts) -> dict[str, tree.Number]:
+    """The portions of the images that are drawn, by the arguments that ask for them."""
+    if data.parts is None:
+        return {}
+    portions = {"train": data.parts.train, "validation": data.parts.validation}
+    return {
+        name: tree.Number(str(portion), portion.count or portion.share, NOWHERE)
+        for name, portion in portions.items()
+        if portion is not None
+    }
 
 
 def _scale(training: Training) -> str:

@@ -80,13 +80,6 @@ def _placed(diagnostic: Diagnostic, varied_by: str) -> Diagnostic:
     return evolve(diagnostic, span=evolve(span, file=f"{varied_by} {span.file.removeprefix(SETTING)}"))
 
 
-def seeded(spec: Spec, seed: int) -> Spec:
-    """The spec with the seed of a cell in place of the recipe's."""
-    if spec.training is None:
-        return spec
-    return evolve(spec, training=evolve(spec.training, recipe=evolve(spec.training.recipe, seed=seed)))
-
-
 def scaled(spec: Spec, scale: float) -> Spec:
     """The spec as a run with scaled epochs keeps it."""
     if spec.training is None or scale == 1.0:
@@ -100,7 +93,7 @@ def _check_runs(sweep: Sweep, folder: Path, specs: dict[Setting, Spec]) -> None:
         begun = _begun(folder / cell.name / RUN)
         if begun is None or begun.training is None or cell.setting not in specs:
             continue
-        wanted = scaled(seeded(specs[cell.setting], cell.seed), sweep.epochs_scale)
+        wanted = scaled(specs[cell.setting].seeded(cell.seed), sweep.epochs_scale)
         was = begun.training.epochs_scale
         if wanted.training is not None and was != wanted.training.epochs_scale:
             raise DiagnosticError(SweepOfAnotherScale(folder=str(folder), was=was, now=sweep.epochs_scale))

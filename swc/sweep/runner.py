@@ -26,7 +26,7 @@ from swc.folders.store import RUN, is_same, read_spec, write_origin, write_revis
 from swc.language.semantics.origin import origin_of
 from swc.running.results import RESULTS, read_results
 from swc.sweep.plan import Cell, Sweep
-from swc.sweep.preflight import scaled, seeded
+from swc.sweep.preflight import scaled
 from swc.system.processes import child_command, end, tied
 
 ELSEWHERE = f"error[{RunBusy.code}]"
@@ -129,7 +129,7 @@ def _train(
 
 def _compiled(sweep: Sweep, cell: Cell, announce: AnnounceCode) -> Compiled:
     found = compile_file(*sweep.spec_of(cell.setting), announce)
-    return found if found.spec.training is None else compile_spec(seeded(found.spec, cell.seed), found.tables)
+    return found if found.spec.training is None else compile_spec(found.spec.seeded(cell.seed), found.tables)
 
 
 def finished(folder: Path, compiled: Compiled, scale: float) -> RunResults | None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from attrs import evolve
 from swc.language.semantics.check import check_text
-from swc.program.datasets import DATA, DATASETS, DataFacts, DataRow, has_class_folders, named
+from swc.program.datasets import DATA, DATASETS, DataFacts, DataRow, class_names_of, has_class_folders, named
 from swc.slim.spec_text import data_item
 
 from support.own_data import DATA as OWN
@@ -16,6 +16,10 @@ from support.own_data import DATA as OWN
 PAGE = (Path(__file__).parents[2] / "docs/reference/data.md").read_text("utf-8")
 WRITTEN = (
     "digits",
+    "digits(train: 360)",
+    "cifar10(size: 16)",
+    "cifar100(size: 8, labels: coarse, train: 12.5%)",
+    'folder("my images", classes: 5, size: 64, train: 7%)',
     'folder("my images", classes: 5, size: 64)',
     OWN,
     'python("a.b:c", classes: 2, shape: [3, 4, 5], mean: [0.1, 0.2, 0.3], deviation: [1, 1, 1], names: ["x", 2])',
@@ -34,7 +38,7 @@ def test_a_row_is_right_and_has_its_line(row: DataRow) -> None:
     (line,) = (line for line in PAGE.splitlines() if re.match(rf"\| `{row.name}[`(]", line) and line.count("|") == 6)
     cells = [cell.strip() for cell in line.strip("|").split("|")]
     assert cells[-1] == row.words
-    if not row.arguments:
+    if row.is_named_alone:
         facts = DATASETS[row.name]
         shape, sizes = " x ".join(map(str, facts.image_shape)), f"{facts.num_train}, {facts.num_test}"
         assert cells[1:4] == [shape, str(facts.num_classes), sizes]
@@ -64,6 +68,19 @@ def test_classes_are_folders_of_images_in_two_kinds_of_data() -> None:
 def test_only_what_a_name_says_all_of_can_be_named() -> None:
     assert named("digits") == DATASETS["digits"]
     assert named("folder") is None and named("python") is None and named("./digits") is None
+
+
+def test_what_is_written_out_as_it_is_published_is_the_set_itself() -> None:
+    assert facts_of("cifar100(size: 32, labels: fine)") == DATASETS["cifar100"] == facts_of("cifar100")
+
+
+def test_the_facts_of_coarse_small_images() -> None:
+    facts = facts_of("cifar100(size: 8, labels: coarse, train: 4000)")
+    assert (facts.num_classes, facts.image_shape, facts.num_train, facts.num_test) == (20, (3, 8, 8), 4000, 10_000)
+    assert (facts.mean, facts.arguments) == (DATASETS["cifar100"].mean, ())
+    assert facts.title == "cifar100(labels: coarse, size: 8)", "equal test images have one title"
+    assert class_names_of(facts)[0] == "aquatic_mammals" and len(class_names_of(facts)) == 20
+    assert facts.undivided == facts_of("cifar100(size: 8, labels: coarse)")
 
 
 def test_the_facts_of_a_function() -> None:

@@ -41,3 +41,7 @@ class ArraySplit:
     def known_as(self, facts: DataFacts) -> ArraySplit:
         """The same images, normalised by other facts."""
         return evolve(self, facts=facts)
+
+    def take(self, samples: Integers) -> ArraySplit:
+        """A copy of these rows alone."""
+        return evolve(self, images=self.images[samples], labels=self.labels[torch.from_numpy(samples)])

@@ -16,9 +16,10 @@ from typing import IO, Any
 
 import numpy as np
 import torch
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 from swc.diagnostics import DiagnosticError
 from swc.diagnostics.catalogue.data import DataDamaged, DataMissing
+from swc.program.class_names import CIFAR100_COARSE
 from swc.program.datasets import DataFacts, class_names_of
 from torch import Tensor
 
@@ -75,9 +76,26 @@ ARCHIVES = {
 
 
 def read(facts: DataFacts, place: DataPlace) -> Dataset:
-    """The data set; DiagnosticError as in `read_cifar`."""
-    parts = read_cifar(ARCHIVES[facts.name], place.folder, place.offline, place.announce)
-    return in_memory(facts, parts, place.folder, class_names_of(facts))
+    """The data set, with the labels and at the size of the facts; DiagnosticError as in `read_cifar`."""
+    archive, classes = ARCHIVES[facts.name], class_names_of(facts)
+    if classes == CIFAR100_COARSE:
+        archive = evolve(archive, labels=b"coarse_labels")
+    train, test = (
+        (shrunk(images, facts.image_shape[1]), labels)
+        for images, labels in read_cifar(archive, place.folder, place.offline, place.announce)
+    )
+    return in_memory(facts, (train, test), place.folder, classes)
+
+
+def shrunk(images: Tensor, size: int) -> Tensor:
+    """Images uint8 [N, 3, 32, 32] at [N, 3, size, size]: means over squares, rounded, halves to the even byte."""
+    count, channels, side, _ = images.shape
+    if size == side:
+        return images
+    block = side // size
+    squares = images.numpy().reshape(count, channels, size, block, size, block)
+    sums = squares.sum((3, 5), dtype=np.uint16)  # of at most 16 bytes
+    return torch.from_numpy(np.rint(sums / block**2).astype(np.uint8))
 
 
 def read_cifar(

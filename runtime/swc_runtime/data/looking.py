@@ -14,7 +14,7 @@ from pathlib import Path
 from threading import Event, Lock, Thread
 from typing import Protocol
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 from swc.diagnostics import DiagnosticError
 from swc.diagnostics.catalogue.data import DataTooSmall, ImagesUnreadable, LabelsOutOfRange
 
@@ -22,7 +22,7 @@ from swc_runtime.data.readers import readers
 from swc_runtime.data.splits import Dataset, FolderSplit, Split
 
 KIND = "images"  # of entries in the memory
-LEAST = {"train": 2, "test": 1}  # images: BatchNorm has no variance of one
+LEAST = {"train": 2, "test": 1, "validation": 1}  # images: BatchNorm has no variance of one
 SHARE = 4  # of so many cores one decodes beside training
 
 
@@ -60,7 +60,7 @@ def look_at(dataset: Dataset, memory: TextCache) -> None:
 
     DiagnosticError for labels without a class, too few images, or files that are no images; with all of those.
     """
-    for part, split in (("train", dataset.train), ("test", dataset.test)):
+    for part, split in dataset.parts:
         _check_numbers(split, part)
     unknown = [(split, folder) for split, folder in _folders(dataset) if not folder.is_known(memory)]
     if not unknown:
@@ -97,7 +97,10 @@ def _wrong_with_head(path: str) -> str:
 
 def _folders(dataset: Dataset) -> list[tuple[FolderSplit, ImageFolder]]:
     """The folders that hold the images of a data set; none where it is held in memory."""
-    splits = [split for split in (dataset.train, dataset.test) if isinstance(split, FolderSplit)]
+    train, test, validation = dataset.train, dataset.test, dataset.validation
+    if isinstance(train, FolderSplit) and isinstance(validation, FolderSplit):  # their files lie in the same folders
+        train = evolve(train, files=(*train.files, *validation.files))
+    splits = [split for split in (train, test) if isinstance(split, FolderSplit)]
     return [(split, folder) for split in splits for folder in _folders_of(split.files)]
 
 

@@ -11,18 +11,23 @@ from pathlib import Path
 
 from swc.program.datasets import DATA, DataFacts
 
+from swc_runtime.data.parts import counts_of, divided
 from swc_runtime.data.place import DataPlace
 from swc_runtime.data.splits import Dataset
 
 
 def open_data(facts: DataFacts, folder: Path | None, offline: bool, announce: Callable[[str], None]) -> Dataset:
-    """Both splits of a data set, read as its row of `DATA` says.
+    """All parts of a data set, read as its row of `DATA` says and drawn as its facts say.
 
     `folder` holds data sets (None: see `data_folder`); `offline` forbids downloads; `announce` is told before one
-    begins, and what was found in a folder of images.
+    begins, and what was found in a folder of images or was drawn.
     `DiagnosticError` where the set cannot be had, ValueError for a name without a loader.
     """
     if facts.name not in DATA:
         raise ValueError(f"no data set is named `{facts.name}`")
-    dataset: Dataset = DATA.load(facts.name)(facts, DataPlace(folder, offline, announce))
+    dataset: Dataset = DATA.load(facts.name)(facts.undivided, DataPlace(folder, offline, announce))
+    if facts.parts is None:
+        return dataset
+    dataset = divided(dataset, facts)
+    announce(counts_of(dataset))
     return dataset

@@ -60,6 +60,10 @@ class Split(Protocol):
         """The same images, normalised by other facts."""
         ...
 
+    def take(self, samples: Integers) -> Split:
+        """A split of these images alone, in this order."""
+        ...
+
 
 @frozen(eq=False)
 class MemorySplit:
@@ -84,6 +88,11 @@ class MemorySplit:
     def known_as(self, facts: DataFacts) -> MemorySplit:
         """The same images, normalised by other facts."""
         return evolve(self, facts=facts)
+
+    def take(self, samples: Integers) -> MemorySplit:
+        """A copy of these images alone."""
+        chosen = torch.from_numpy(samples).to(self.images.device)
+        return evolve(self, images=self.images[chosen], labels=self.labels[chosen])
 
 
 @frozen(eq=False)
@@ -111,6 +120,11 @@ class FolderSplit:
     def known_as(self, facts: DataFacts) -> FolderSplit:
         """The same images, normalised by other facts."""
         return evolve(self, facts=facts)
+
+    def take(self, samples: Integers) -> FolderSplit:
+        """These files alone."""
+        files = tuple(self.files[sample] for sample in samples)
+        return evolve(self, files=files, labels=self.labels[torch.from_numpy(samples)])
 
     def _decoded(self, path: str, crop: Hashes | None) -> Tensor:
         from PIL import Image
@@ -153,7 +167,10 @@ def check_readable(split: Split) -> None:
 
 @frozen(eq=False)
 class Dataset:
-    """Both splits of a data set, where they were found, the names of the classes, and what is odd about the images."""
+    """The parts of a data set, where they were found, the names of the classes, and what is odd about the images.
+
+    `validation` is drawn from the images to train on where the spec asks for it; `train` is without it.
+    """
 
     facts: DataFacts
     train: Split
@@ -161,10 +178,18 @@ class Dataset:
     folder: Path | None = None
     classes: tuple[str, ...] = ()
     warnings: tuple[Diagnostic, ...] = ()
+    validation: Split | None = None
+
+    @property
+    def parts(self) -> tuple[tuple[str, Split], ...]:
+        """All parts there are, each by its name in messages."""
+        drawn = () if self.validation is None else (("validation", self.validation),)
+        return (("train", self.train), ("test", self.test), *drawn)
 
     def to(self, device: torch.device | str) -> Dataset:
         """The same images, on the device where they are held in memory; batches are then made there."""
-        return evolve(self, train=self.train.to(device), test=self.test.to(device))
+        validation = None if self.validation is None else self.validation.to(device)
+        return evolve(self, train=self.train.to(device), test=self.test.to(device), validation=validation)
 
     def report(self, sink: Sink) -> None:
         """Tell of what is odd about the images."""
@@ -177,7 +202,7 @@ class Dataset:
         Pixels are not read, but for those that a function of the user's own gave: nothing else tells of them.
         """
         found = sha256()
-        for split in (self.train, self.test):
+        for _, split in self.parts:
             found.update(split.labels.cpu().numpy().tobytes())
             if self.facts.function and isinstance(split, MemorySplit):
                 found.update(split.images.cpu().numpy().tobytes())

@@ -128,7 +128,9 @@ def read_declared(value: Value, scope: Scope, declared: ArgumentRow, of: str) ->
         case "yes or no":
             return values.yes_no(value, scope, what)
     if declared.words:
-        return values.choice(value, scope, f"way to {declared.name}", declared.words, fallback=str(declared.default))
+        return values.choice(
+            value, scope, declared.what or f"way to {declared.name}", declared.words, fallback=str(declared.default)
+        )
     return values.text(value, scope, what)
 
 

@@ -163,6 +163,7 @@ def _spec(ensemble: tree.EnsembleDefinition, library: Library, settings: Mapping
     shares = tuple(read_share(item, library.policies, scope) for item in _of(items, tree.ShareBlock))
     budget = _budget(items, scope, ensemble, bool(shares))
     training = _training(items, library, scope)
+    data = data.drawn_by(training.recipe.seed) if training is not None else data
     _check_step(items, step, members, scope)
     _check_together(items, shares, training, scope)
     _check_split_batch(items, step, members, training, scope)

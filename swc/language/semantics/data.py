@@ -1,7 +1,8 @@
 """The data set of an ensemble.
 
 Takes the `data` item and its scope, gives `DataFacts`. Guarantees: the facts are those of a row of `DATA`, ours or a
-plug-in's; nothing is opened or called; after a mistake, which is reported, other facts stand in.
+plug-in's; any of them may be divided by `PORTIONS`, unless the row declares such an argument itself; nothing is opened
+or called; after a mistake, which is reported, other facts stand in.
 """
 
 from __future__ import annotations
@@ -14,11 +15,17 @@ from swc.diagnostics import DiagnosticError, catalogue
 from swc.language.semantics.calls import Signature, bind, read_declared
 from swc.language.semantics.own_code import check_own_function, open_argument
 from swc.language.semantics.scope import Scope, scalar
+from swc.language.semantics.values import number, whole
 from swc.language.syntax import tree
+from swc.program.data_parts import Portion
 from swc.program.datasets import DATA, DATASETS, DataFacts, DataRow
+from swc.program.dividing import divided, fault_of_parts, num_drawable
+from swc.registry.ranges import Range
 from swc.registry.row import shown_value
 
 INSTEAD = DATASETS["cifar10"]  # with what checking goes on after a mistake
+PORTIONS = ("train",)  # arguments of every data set: how many of its images are drawn for what
+SHARE = Range(above=0, most=1)
 
 
 def read_data(item: tree.DataItem, scope: Scope) -> DataFacts:
@@ -27,17 +34,35 @@ def read_data(item: tree.DataItem, scope: Scope) -> DataFacts:
     if row is None:
         return INSTEAD
     before = len(scope.sink.errors)
-    given = _given(item.source, row, scope)
+    bound = _bound(item.source, row, scope)
+    portions = {name: _portion(bound.pop(name), scope, name, row) for name in _portions_of(row) if name in bound}
+    given = _given(bound, row, scope)
     if len(scope.sink.errors) > before:
         return INSTEAD
     try:
-        facts = row.facts(given)
+        whole_set = row.facts_of(given)
     except ValueError as error:
         scope.sink.report(catalogue.UnfitDataArguments(span=item.source.span, name=row.name, reason=str(error)))
         return INSTEAD
     scope.defaults.extend(f"data: {note}" for note in row.notes(given))
-    kept = tuple(sorted((name, value) for name, value in given.items() if name not in row.in_facts))
-    return evolve(facts, name=row.name, arguments=kept)
+    facts = divided(whole_set, portions.get("train"), portions.get("validation"))
+    wrong = fault_of_parts(facts, num_drawable(facts)) if portions else None
+    if wrong is not None:
+        scope.sink.report(evolve(wrong, span=item.source.span))
+    return facts
+
+
+def _portions_of(row: DataRow) -> tuple[str, ...]:
+    """The portions that can be asked for; an argument of the row's own goes first."""
+    return tuple(name for name in PORTIONS if all(one.name != name for one in row.arguments))
+
+
+def _portion(value: tree.Value, scope: Scope, name: str, row: DataRow) -> Portion:
+    """A number of images, or a share of those there are."""
+    what, settled = f"`{name}` of `{row.name}`", scope.settle(value)
+    if isinstance(settled, tree.Number) and settled.is_percent:
+        return Portion(share=float(number(value, scope, what, SHARE)))
+    return Portion(count=whole(value, scope, what))
 
 
 def _row(call: tree.Call, scope: Scope) -> DataRow | None:
@@ -55,11 +80,16 @@ def _row(call: tree.Call, scope: Scope) -> DataRow | None:
     return row
 
 
-def _given(call: tree.Call, row: DataRow, scope: Scope) -> dict[str, Any]:
-    """The arguments by name: those that are declared, with their defaults, and any others of an open row."""
-    declared = {one.name: one for one in row.arguments}
+def _bound(call: tree.Call, row: DataRow, scope: Scope) -> dict[str, tree.Value]:
+    """The arguments by name, as they were written; those that must be given are there, or it is reported."""
+    names = tuple(one.name for one in row.arguments)
     required = tuple(one.name for one in row.arguments if one.default is None)
-    bound = bind(call, scope, Signature(tuple(declared), required, row.num_plain, row.is_open))
+    return bind(call, scope, Signature((*names, *_portions_of(row)), required, row.num_plain, row.is_open))
+
+
+def _given(bound: dict[str, tree.Value], row: DataRow, scope: Scope) -> dict[str, Any]:
+    """The arguments of the row's own: those that are declared, with their defaults, and any others of an open row."""
+    declared = {one.name: one for one in row.arguments}
     given = {one.name: one.default for one in row.arguments if one.default not in (None, "")}
     left = (one for one in row.arguments if one.name in given and one.name not in bound)
     scope.defaults.extend(f"data: {one.name} {shown_value(given[one.name])}" for one in left)

@@ -1,0 +1,52 @@
+"""Which images of a data set are trained on and which validate, as a spec says it.
+
+Guarantees: plain frozen data; nothing is drawn here (`swc_runtime.data.parts` draws).
+"""
+
+from __future__ import annotations
+
+from attrs import frozen
+
+
+@frozen
+class Portion:
+    """How many images: `count`, or, where that is 0, the share `share` (above 0, at most 1) of those there are."""
+
+    count: int = 0
+    share: float = 0.0
+
+    def __str__(self) -> str:
+        """As a spec has it: `360`, `12.5%`; what is read back is the same number."""
+        if self.count:
+            return str(self.count)
+        short = f"{100 * self.share:g}"
+        return f"{short if float(short) / 100 == self.share else repr(100 * self.share)}%"
+
+    def of(self, total: int) -> int:
+        """The number of images, of `total`: a share is rounded to the nearest, 10% of 1,437 is 144."""
+        return self.count or int(self.share * total + 0.5)
+
+
+@frozen
+class DataParts:
+    """Parts that are drawn from the images of a data set: classes in proportion, by `seed`, none in two of them.
+
+    `train` are trained on (None: all that are left), with `validation` settings are chosen (None: there is no such
+    part). `num_train` and `num_test` are those of the whole set; they and `num_validation` are 0 where only the opened
+    data tell.
+    """
+
+    train: Portion | None = None
+    validation: Portion | None = None
+    num_train: int = 0
+    num_test: int = 0
+    num_validation: int = 0
+    seed: int = 0
+
+    def counts(self, total: int) -> tuple[int, int]:
+        """How many of `total` images are trained on, and with how many settings are chosen.
+
+        A worked example: of 1,437 images `validation: 10%` are 144, and 1,293 are left to train on.
+        """
+        num_validation = self.validation.of(total) if self.validation is not None else 0
+        return (self.train.of(total) if self.train is not None else total - num_validation), num_validation
