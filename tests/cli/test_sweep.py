@@ -24,7 +24,7 @@ from swc.files.scores import Scores
 from swc.folders.lock import held
 from swc.folders.store import write_spec
 from swc.sweep.plan import Cell, Sweep, read_sweep
-from swc.sweep.preflight import check_beginning, scaled, seeded
+from swc.sweep.preflight import check_beginning, scaled
 from swc.sweep.runner import CellOutcome
 from swc.sweep.summary import figure, summaries
 
@@ -142,7 +142,7 @@ def begin(made: Place, folder: str, scale: float) -> Path:
     """What a sweep that was stopped leaves of a cell, and a table."""
     sweep = Sweep("tiny", (made.folder / "tiny.sw",), (("amount", ("50%",)),), epochs_scale=scale)
     compiled = compile_file(*sweep.spec_of(sweep.settings[0]))
-    begun = evolve(compiled, spec=scaled(seeded(compiled.spec, 0), scale))
+    begun = evolve(compiled, spec=scaled(compiled.spec.seeded(0), scale))
     write_spec(made.folder / folder / sweep.cells[0].name / "run", begun)
     table = made.folder / folder / "sweep.csv"
     table.write_text("before")

@@ -37,6 +37,7 @@ def write_batch(path: Path, archive: Archive, seed: int, count: int = 6) -> str:
         b"data": numbers.integers(0, 256, (count, 3072), dtype=np.uint8),
         archive.labels: numbers.integers(0, 10, count).tolist(),
         b"filenames": [b"a.png"] * count,
+        b"coarse_labels": [19] * count,
     }
     path.write_bytes(pickle.dumps(entries, protocol=4))
     return md5(path.read_bytes()).hexdigest()
@@ -74,6 +75,18 @@ def test_files_in_the_official_form_are_read(small: tuple[DataFacts, Path]) -> N
     first = np.random.default_rng(0).integers(0, 256, (6, 3072), dtype=np.uint8)
     assert np.array_equal(dataset.train.images[:6].numpy().reshape(6, -1), first)
     assert len(dataset.test) == 6
+
+
+def test_superclasses_and_small_images_are_read_where_the_facts_say_so(small: tuple[DataFacts, Path]) -> None:
+    facts, folder = small
+    classes = {"cifar10": 10, "cifar100": 20}[facts.name]
+    dataset = open_data(evolve(facts, num_classes=classes, image_shape=(3, 8, 8)), folder, True, quiet)
+    whole = open_data(facts, folder, True, quiet)
+    assert dataset.test.images.shape == (6, 3, 8, 8)
+    assert dataset.test.labels.tolist() == ([19] * 6 if classes == 20 else whole.test.labels.tolist())
+    assert dataset.classes[-1] == ("vehicles_2" if classes == 20 else "truck")
+    means = whole.test.images.double().view(6, 3, 8, 4, 8, 4).mean((3, 5))
+    assert torch.equal(dataset.test.images.double(), means.round())
 
 
 def test_the_folder_itself_may_be_named(small: tuple[DataFacts, Path]) -> None:
