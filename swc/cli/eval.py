@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from swc.folders.store import Build
 
 FORMATS = ("table", "json", "csv")
+STORED = ("float32", "int8", "int4")
 
 
 @click.command("eval")
@@ -41,12 +42,16 @@ FORMATS = ("table", "json", "csv")
     help="Score corrupted test images: the official arrays, or those of `swc data corrupt`.",
 )
 @click.option("--interpolate", is_flag=True, help="Accuracy on the line between members of one architecture.")
+@click.option(
+    "--stored", type=click.Choice(STORED), default="float32", show_default=True, help="Round stored weights to this."
+)
 @consent.option
 def command(places: tuple[str, ...], form: str | None, output: Path | None, trust: bool, **given: object) -> None:
     """Evaluate what was trained: each member, every subset and the ensemble on held-out images.
 
     RUN is a run, a build folder or the name of a compiled ensemble; without it, what was compiled last. The numbers
-    are also written into the run's folder, as eval/evaluation.json and eval/evaluation.csv.
+    are also written into the run's folder, as eval/evaluation.json and eval/evaluation.csv; of rounded weights into
+    eval/int8 or eval/int4.
     """
     from swc.cli.output import check_writable, form_of
     from swc.cli.places import open_place
@@ -54,22 +59,27 @@ def command(places: tuple[str, ...], form: str | None, output: Path | None, trus
     from swc.evaluate.merge import check_not_newer
 
     check_writable(output)
+    asked = EvaluationRequest(**given)  # type: ignore[arg-type]
     with console.reporting() as sink:
         builds = [open_place(place, {}) for place in places or (None,)]
         for build in builds:
-            check_not_newer(_file(build, "evaluation.json"))
-        for build in builds if given["keep"] else ():
-            folder = _file(build, "predictions.safetensors").parent
+            check_not_newer(_folder(build, asked) / "evaluation.json")
+        for build in builds if asked.keep else ():
+            folder = _folder(build, asked)
             check_writable((folder if folder.is_dir() else build.folder) / "predictions.safetensors")
-        found = tuple(_evaluated(build, EvaluationRequest(**given), sink, trust) for build in builds)  # type: ignore[arg-type]
-    unwritten = [told for pair in zip(builds, found, strict=True) for told in _unwritten(*pair)]
+        found = tuple(_evaluated(build, asked, sink, trust) for build in builds)
+    unwritten = [
+        told for build, one in zip(builds, found, strict=True) for told in _unwritten(_folder(build, asked), one)
+    ]
     _give(found, form or form_of(output, FORMATS, "table"), output)
     if unwritten:  # reported last: what was measured is not lost with the disk that refuses it
         raise DiagnosticError(*unwritten)
 
 
-def _file(build: Build, name: str) -> Path:
-    return build.folder / "eval" / name
+def _folder(build: Build, asked: EvaluationRequest) -> Path:
+    from swc.evaluate.record import evaluation_folder
+
+    return evaluation_folder(build.folder, asked.stored)
 
 
 def _evaluated(build: Build, asked: EvaluationRequest, sink: Sink, is_trusted: bool) -> Evaluation:
@@ -78,17 +88,17 @@ def _evaluated(build: Build, asked: EvaluationRequest, sink: Sink, is_trusted: b
 
     with consent.asked(build, is_trusted, sink):
         measured = evaluate_build(build, asked, sink, console.say)
-    return with_earlier(measured, _file(build, "evaluation.json"), console.say)
+    return with_earlier(measured, _folder(build, asked) / "evaluation.json", console.say)
 
 
-def _unwritten(build: Build, found: Evaluation) -> tuple[Diagnostic, ...]:
-    """Write the numbers into the run's folder; gives what the system refused."""
+def _unwritten(folder: Path, found: Evaluation) -> tuple[Diagnostic, ...]:
+    """Write the numbers into a folder of the run; gives what the system refused."""
     from swc.evaluate.record import as_csv, as_json
     from swc.files.checksums import write_kept
 
     try:
-        write_kept(_file(build, "evaluation.csv"), as_csv((found,)))
-        write_kept(_file(build, "evaluation.json"), as_json((found,)))
+        write_kept(folder / "evaluation.csv", as_csv((found,)))
+        write_kept(folder / "evaluation.json", as_json((found,)))
     except DiagnosticError as error:
         return error.diagnostics
     return ()

@@ -24,6 +24,7 @@ from swc.diagnostics.catalogue.evaluation import (
     TooManySubsets,
 )
 from swc.evaluate.prediction_cache import PredictionCache, cache_name
+from swc.evaluate.record import evaluation_folder
 from swc.evaluate.robustness import CorruptionScoring, arrays_for, on_corrupted
 from swc.files.evaluation import Evaluation, Interpolation, Outliers, Predictor
 from swc.files.scores import Bin, Scores
@@ -31,7 +32,6 @@ from swc.folders.classes import check_classes
 from swc.folders.dataset import open_dataset
 from swc.program.datasets import DataFacts, named
 from swc.program.plug_ins import report_other_plug_ins
-from swc.program.program import Program
 from swc.running.checkpoints import SavedState, open_trained
 from swc.running.machine import chosen_device
 from swc.trust.foreign import foreign_code
@@ -47,6 +47,7 @@ from swc_runtime.evaluate.diversity import diversity, mean_diversity
 from swc_runtime.evaluate.interpolate import alike, along
 from swc_runtime.evaluate.metrics import reliability, score
 from swc_runtime.evaluate.outliers import MEASURES, detect
+from swc_runtime.evaluate.quantise import Storage, quantise, stored_bytes
 from swc_runtime.evaluate.subsets import Subset, subsets, together
 from swc_runtime.evaluate.temperature import Temperature, at_temperature, choose_temperature
 from swc_runtime.finite import check_predictions
@@ -73,7 +74,7 @@ class EvaluationRequest:
 
     `outliers` are names of data sets or folders of images; `time_batch` 0 leaves out the times; `interpolate` asks for
     the line between members of one architecture; `keep` writes the predictions beside the numbers; `corruptions` is a
-    folder of corrupted test images.
+    folder of corrupted test images; `stored` says what weights are rounded to before anything is predicted.
     """
 
     data: Path | None = None
@@ -85,6 +86,7 @@ class EvaluationRequest:
     interpolate: bool = False
     keep: bool = False
     corruptions: Path | None = None
+    stored: Storage = "float32"
 
 
 @frozen(eq=False)
@@ -160,8 +162,12 @@ def _open(build: Build, asked: EvaluationRequest, sink: Sink, announce: Callable
     dataset.report(sink)
     recipe = spec.training.recipe
     arithmetic = choose_arithmetic(recipe.precision, device)
-    cache = PredictionCache(build.folder / "eval", saved, arithmetic, digest_of_own(spec), asked.keep, announce)
-    return _Opened(build, saved, saved.ensemble(device), dataset, arithmetic, device, recipe.batch, cache)
+    ensemble = saved.ensemble(device)
+    if asked.stored != "float32":
+        ensemble = quantise(ensemble, asked.stored)
+    folder, code = evaluation_folder(build.folder, asked.stored), digest_of_own(spec)
+    cache = PredictionCache(folder, saved, arithmetic, code, asked.keep, announce, asked.stored)
+    return _Opened(build, saved, ensemble, dataset, arithmetic, device, recipe.batch, cache)
 
 
 def _tell_dependence(opened: _Opened, sink: Sink) -> None:
@@ -235,13 +241,12 @@ def _evaluated(opened: _Opened, seen: _Seen, asked: EvaluationRequest, sink: Sin
     assert spec.training is not None
     probabilities, labels = seen.probabilities, seen.labels
     scored, fitted = _parts(len(labels), asked.temperature)
-    program = opened.saved.compiled.program
     predictors: list[Predictor] = []
     bins: list[tuple[Bin, ...]] = []
     for subset in _subsets(len(probabilities), sink):
         final, temperature = _calibrated(together(probabilities, subset), labels, fitted, asked.temperature)
         scores = score(final[scored], labels[scored])
-        predictors.append(_predictor(program, subset, scores, temperature, seen.costs))
+        predictors.append(_predictor(opened.ensemble, subset, scores, temperature, seen.costs, asked.stored))
         if len(subset) in (1, len(probabilities)):
             bins.append(reliability(final[scored], labels[scored]))
     matrix = diversity(probabilities[:, scored], labels[scored])
@@ -263,6 +268,7 @@ def _evaluated(opened: _Opened, seen: _Seen, asked: EvaluationRequest, sink: Sin
         outliers=seen.outliers,
         interpolations=seen.interpolations,
         num_classes=probabilities.shape[-1],
+        stored=asked.stored,
     )
 
 
@@ -322,10 +328,24 @@ def _tell_numbers(found: Evaluation, sink: Sink) -> None:
 
 
 def _predictor(
-    program: Program, subset: Subset, scores: Scores, temperature: Temperature | None, costs: Costs
+    ensemble: Ensemble,
+    subset: Subset,
+    scores: Scores,
+    temperature: Temperature | None,
+    costs: Costs,
+    stored: Storage,
 ) -> Predictor:
+    program = ensemble.program
     names = tuple(program.members[number].name for number in subset)
     cost = subset_cost(program, subset, costs)
-    stored = stored_scalars(program, names)
     value, unused = (temperature.value, temperature.unused) if temperature else (None, "")
-    return Predictor(names, scores, stored, cost.multiply_adds, cost.milliseconds, value, unused)
+    return Predictor(
+        members=names,
+        scores=scores,
+        parameters=stored_scalars(program, names),
+        multiply_adds=cost.multiply_adds,
+        milliseconds=cost.milliseconds,
+        temperature=value,
+        uncalibrated=unused,
+        stored_bytes=stored_bytes(ensemble, names, stored),
+    )

@@ -54,7 +54,8 @@ Facts = dict[str, str]
 class PredictionCache:
     """The kept predictions of a run: files in `folder`, used where they fit, and written where `keeps` says so.
 
-    `code` is the digest of the code of members that is not ours; `announce` says which are used, and which are not.
+    `code` is the digest of the code of members that is not ours; `announce` says which are used, and which are not;
+    `stored` is what weights are rounded to.
     """
 
     folder: Path
@@ -63,6 +64,7 @@ class PredictionCache:
     code: str
     keeps: bool
     announce: Callable[[str], None]
+    stored: str = "float32"
 
     def predictions(self, name: str, split: Split, compute: Callable[[], Predictions]) -> Predictions:
         """Logits [M, N, C] and labels [N] of a split, kept under `name` or computed."""
@@ -86,9 +88,14 @@ class PredictionCache:
             "weights": digest_of(under_prefix("state", self.saved.tensors)),
             "program": self.saved.meta.program_hash,
             "code of members": self.code,
-            "precision": f"{str(self.arithmetic.dtype).removeprefix('torch.')} on {self.arithmetic.device}",
+            "precision": self._precision,
             "libraries": ", ".join([f"swc {swc.__version__}", *(f"{name} {version(name)}" for name in LIBRARIES)]),
         }
+
+    @property
+    def _precision(self) -> str:
+        weights = "" if self.stored == "float32" else f", weights of {self.stored}"
+        return f"{str(self.arithmetic.dtype).removeprefix('torch.')} on {self.arithmetic.device}{weights}"
 
     def _found(self, path: Path, facts: Facts) -> Predictions | None:
         try:

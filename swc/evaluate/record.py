@@ -6,6 +6,7 @@ Takes what was measured; gives text. Guarantees: what is undefined is null or em
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 from swc.files.csv_text import csv_text
 from swc.files.evaluation import Evaluation, Evaluations, Predictor
@@ -13,8 +14,13 @@ from swc.files.kind_codec import text_of_kind
 from swc.files.kinds import FILE_KINDS
 
 SCORES = ("top1", "top5", "nll", "ece", "brier", "aurc")
-PLACE = ("run", "ensemble", "data", "members", "num_members", "num_images")
-COSTS = ("parameters", "multiply_adds", "milliseconds", "temperature", "uncalibrated")
+PLACE = ("run", "ensemble", "data", "members", "num_members", "num_images", "stored")
+COSTS = ("parameters", "stored_bytes", "multiply_adds", "milliseconds", "temperature", "uncalibrated")
+
+
+def evaluation_folder(run: Path, stored: str = "float32") -> Path:
+    """Where an evaluation of a run is written; that of rounded weights lies apart, as `eval/int8`."""
+    return run / "eval" if stored == "float32" else run / "eval" / stored
 
 
 def as_json(evaluations: tuple[Evaluation, ...]) -> str:
@@ -41,7 +47,7 @@ def as_csv(evaluations: tuple[Evaluation, ...]) -> str:
 
 def _place(found: Evaluation, predictor: Predictor, num_images: int) -> tuple[object, ...]:
     names = "+".join(predictor.members)
-    return (found.run, found.ensemble, found.data, names, len(predictor.members), num_images)
+    return (found.run, found.ensemble, found.data, names, len(predictor.members), num_images, found.stored)
 
 
 def _corrupted_rows(found: Evaluation) -> Iterator[tuple[object, ...]]:

@@ -43,13 +43,14 @@ def evaluation_shown(found: Evaluation) -> RenderableType:
 
 def _title(found: Evaluation) -> str:
     images = several(found.num_images, "held-out image")
-    return f"{found.ensemble} on {found.data}, after {found.stage}, {images}{scale_text(found.epochs_scale)}"
+    stored = "" if found.stored == "float32" else f", weights stored in {found.stored}"
+    return f"{found.ensemble} on {found.data}, after {found.stage}, {images}{scale_text(found.epochs_scale)}{stored}"
 
 
 def _predictors(found: Evaluation) -> Table:
     made = table("", *(f">{name}" for name in ("top-1", "top-5", "NLL", "ECE", "Brier", "AURC")))
     calibrated = any(one.temperature is not None for one in found.predictors)
-    for name in (*(("T",) if calibrated else ()), "parameters", "MAdds", "ms/image"):
+    for name in (*(("T",) if calibrated else ()), "parameters", "bytes", "MAdds", "ms/image"):
         made.add_column(name, justify="right", no_wrap=True)
     for predictor in _chosen(found):
         whole = len(predictor.members) == len(found.diversity)
@@ -93,6 +94,7 @@ def _row(predictor: Predictor, is_whole: bool, num_classes: int) -> tuple[str, .
         decimal(scores.brier),
         decimal(scores.aurc),
         exact(predictor.parameters),
+        "-" if predictor.stored_bytes is None else exact(predictor.stored_bytes),
         short(predictor.multiply_adds),
         time,
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from attrs import frozen
 
 from swc.files.scores import Bin, Detection, Scores
@@ -16,7 +18,8 @@ class Predictor:
 
     `parameters` are the scalars it needs, `multiply_adds` and `milliseconds` the sums over its members, which run one
     after another (None: not timed). `temperature` divided its logits (None: they are as they were);
-    where it is 1 because none could be used, `uncalibrated` says why.
+    where it is 1 because none could be used, `uncalibrated` says why. `stored_bytes` are those that the parameters take
+    as the evaluation says they are `stored` (None: not counted).
     """
 
     members: tuple[str, ...]
@@ -26,6 +29,7 @@ class Predictor:
     milliseconds: float | None
     temperature: float | None
     uncalibrated: str = ""
+    stored_bytes: int | None = None
 
 
 @frozen
@@ -90,7 +94,7 @@ class Evaluation:
     `predictors` begin with the members in order and end with the whole ensemble; `reliability` are the bins of the
     members and, last, of the ensemble; `diversity` is a matrix over the members (nan where it is undefined);
     `time_batch` the images in a timed batch; `num_calibration` those that temperatures were fitted on, which are not
-    among the scored ones.
+    among the scored ones. `stored` says what weights had been rounded to (`swc_runtime.evaluate.quantise`).
     """
 
     run: str
@@ -111,6 +115,7 @@ class Evaluation:
     interpolations: tuple[Interpolation, ...] = ()
     corruptions: Corruptions | None = None
     num_classes: int = 0
+    stored: Literal["float32", "int8", "int4"] = "float32"
 
 
 @frozen

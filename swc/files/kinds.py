@@ -100,11 +100,12 @@ FILE_KINDS: dict[str, FileKind] = {
         ),
         FileKind("results", "run/results.json", RunResults, "it holds no results of a run"),
         FileKind(
-            "evaluation", "run/eval/evaluation.json", Evaluations, "it holds no evaluation of one run",
-            damaged=DamagedEvaluation,
+            "evaluation", "run/eval/evaluation.json, run/eval/int*/evaluation.json", Evaluations,
+            "it holds no evaluation of one run", damaged=DamagedEvaluation,
         ),
         FileKind(
-            "predictions", "run/eval/predictions*.safetensors", PredictionsNote, "it holds no predictions",
+            "predictions", "run/eval/predictions*.safetensors, run/eval/int*/predictions*.safetensors", PredictionsNote,
+            "it holds no predictions",
             layout="line", words="swc predictions ",
         ),
         FileKind(

@@ -63,6 +63,29 @@ def test_members_subsets_and_ensemble_are_scored_as_training_scored_them(run: Pl
     assert costs[2] == costs[0] + costs[1] and costs[0] > costs[1]
 
 
+def test_rounded_weights_are_evaluated_apart(run: Place, capsys: pytest.CaptureFixture[str]) -> None:
+    plain = evaluated(run)
+    folder = run.run / "eval"
+    before = {path: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+    assert run.swc("eval", "--time-batch", "0", "--stored", "int4", "--keep") == 0
+    assert "weights stored in int4" in capsys.readouterr().out
+    assert {path: path.read_bytes() for path in folder.iterdir() if path.is_file()} == before
+    (found,) = json.loads((folder / "int4/evaluation.json").read_text())["evaluations"]
+    assert (plain["stored"], found["stored"]) == ("float32", "int4")
+    for one, other in zip(plain["predictors"], found["predictors"], strict=True):
+        assert one["stored_bytes"] == 4 * one["parameters"] == 4 * other["parameters"]
+        assert other["stored_bytes"] < one["stored_bytes"] / 5
+        assert one["scores"] != other["scores"]
+    assert run.swc("eval", "--time-batch", "0", "--stored", "int4") == 0
+    assert "predictions are those kept in" in capsys.readouterr().err
+    (again,) = json.loads((folder / "int4/evaluation.json").read_text())["evaluations"]
+    assert again == found
+    (folder / "int4/predictions.safetensors").rename(folder / "predictions.safetensors")
+    assert evaluated(run) == plain
+    assert "is of other precision: predictions are recomputed" in capsys.readouterr().err
+    (folder / "predictions.safetensors").unlink()
+
+
 def test_times_are_those_of_members_added_up(run: Place) -> None:
     assert run.swc("eval", "--time-batch", "32", "-o", "found.json") == 0
     (found,) = json.loads((run.folder / "found.json").read_text())["evaluations"]
@@ -83,6 +106,7 @@ def test_csv_has_a_line_for_each_predictor(run: Place, capsys: pytest.CaptureFix
     assert run.swc("eval", "--time-batch", "0", "--format", "csv", "build/tiny/run") == 0
     lines = list(csv.DictReader(capsys.readouterr().out.splitlines()))
     assert [line["members"] for line in lines] == ["deep", "shallow", "deep+shallow"]
+    assert all(line["stored"] == "float32" and int(line["stored_bytes"]) > 0 for line in lines)
     assert all(line["milliseconds"] == "" and 0 <= float(line["aurc"]) <= 1 for line in lines)
 
 

@@ -6,6 +6,7 @@ and count for nothing here; times are medians after a burn-in, members run one a
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -14,7 +15,7 @@ from time import perf_counter
 
 import torch
 from attrs import frozen
-from swc.program.expressions import num_scalars, slots_of, tensors_of
+from swc.program.expressions import Shape, num_scalars, slots_of, tensors_of
 from swc.program.program import Program
 from torch import Tensor
 
@@ -192,16 +193,21 @@ def seconds(run: Callable[[], None]) -> list[float]:
 
 def stored_scalars(program: Program, members: Collection[str]) -> int:
     """The parameters that must be there to run these members: what they share counts once, what others use does not."""
+    return sum(num_scalars(shape) for shape in stored_shapes(program, members).values())
+
+
+def stored_shapes(program: Program, members: Collection[str]) -> dict[str, Shape]:
+    """The shapes of those parameters, by the ids of the ensemble's state; of a table the rows that are used."""
     members = {host_of(program, name) for name in members}
     weights = [weight for weight in program.weights if weight.member in members]
     used = {slot for weight in weights for slot in slots_of(weight.expression)}
     tensors = {tensor for weight in weights for tensor in tensors_of(weight.expression)}
     slots = [slot for slot in program.slots if slot.id in used]
-    banks = {bank.id: bank for bank in program.banks if bank.id in {slot.bank for slot in slots}}
-    coefficients = {slot.coefficient: banks[slot.bank].num_templates for slot in slots}
+    vectors = Counter(bank for bank, _ in {(slot.bank, slot.coefficient) for slot in slots})
+    banks = [bank for bank in program.banks if bank.id in vectors]
     return (
-        sum(bank.num_templates * bank.template_size for bank in banks.values())
-        + sum(coefficients.values())
-        + sum(num_scalars(plan.shape) for plan in program.tensors if plan.id in tensors)
-        + sum(num_scalars(plan.shape) for plan in program.private if plan.member in members)
+        {f"bank/{bank.id}": (bank.num_templates, bank.template_size) for bank in banks}
+        | {f"coefficient/{bank.id}": (vectors[bank.id], bank.num_templates) for bank in banks}
+        | {f"tensor/{plan.id}": plan.shape for plan in program.tensors if plan.id in tensors}
+        | {f"member/{plan.member}/{plan.path}": plan.shape for plan in program.private if plan.member in members}
     )
