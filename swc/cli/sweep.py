@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 @click.command("sweep")
 @click.argument("spec", type=click.Path(path_type=Path))
 @click.option("--vary", "varied", metavar="NAME=V,...", multiple=True, help="Values of a param; repeatable.")
-@click.option("--seeds", type=click.IntRange(1), help="Runs of each setting, with the seeds 0, 1, ... [1]")
+@click.option("--seeds", metavar="SEEDS", help="N for 0 to N-1, or 100-109, or 0,1,5: a run of each setting. [1]")
+@click.option("--by-seed", is_flag=True, default=None, help="Run all settings of a seed before those of the next.")
+@click.option("--table", type=click.Path(dir_okay=False, path_type=Path), help="CSV that keeps finished runs' rows.")
 @click.option("--ensemble", metavar="NAME", help="Which ensemble, where the file has several.")
 @click.option("--epochs-scale", type=click.FloatRange(0.001, 1000), help="Scale all epochs, for a trial.")
 @click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="Runs at a time.")
@@ -43,7 +45,8 @@ def command(
 
     SPEC is a `.sw` file with `--vary`, or a sweep file (`.toml`). To name it is to consent to the code of its
     `python(...)` members: what will run is printed first. A sweep that was stopped goes on where it was, and a
-    run that fails does not stop the others.
+    run that fails does not stop the others. With `--table` it goes on from the rows of that file, wherever they were
+    measured.
     """
     from swc.diagnostics import Sink
     from swc.sweep.preflight import check_beginning
@@ -55,8 +58,7 @@ def command(
     where = ("--data", str(data.resolve())) if data else ()
     options = [*where, *(["--offline"] if offline else []), "--device", device]
     options += ["--threads", str(threads or threads_each(jobs))]
-    count = len(sweep.cells)
-    console.say(f"{count} runs in {folder}")
+    console.say(_plan_text(sweep, folder))
 
     def tell(done: CellOutcome) -> None:
         console.say(f"{done.cell.name}: {_told(done)}")
@@ -68,12 +70,23 @@ def command(
     _conclude(sweep, found, folder)
 
 
+def _plan_text(sweep: Sweep, folder: Path) -> str:
+    """What there is to do."""
+    from swc.sweep.row_table import RowTable
+
+    text = f"{len(sweep.cells)} runs in {folder}"
+    if sweep.table is None:
+        return text
+    known = RowTable(sweep.table, sweep).rows()
+    return f"{text}, {sum(cell in known for cell in sweep.cells)} of them in {sweep.table} already"
+
+
 def _told(done: CellOutcome) -> str:
-    if done.results is None:
+    if done.row is None:
         return f"{'running elsewhere' if done.is_elsewhere else 'failed'}: {done.reason}"
     from swc.show.wording import per_cent
 
-    return f"ensemble {per_cent(done.results.together.top1)}"
+    return f"ensemble {per_cent(done.row.numbers['top1'])}"
 
 
 def _sweep(spec: Path, varied: tuple[str, ...], given: dict[str, object]) -> Sweep:
@@ -81,8 +94,11 @@ def _sweep(spec: Path, varied: tuple[str, ...], given: dict[str, object]) -> Swe
 
     from swc.diagnostics.sources import read_source
     from swc.sweep.plan import Sweep, read_sweep, repeated, values_in
+    from swc.sweep.seeds import wrong_seeds
 
     named = {name: value for name, value in given.items() if value is not None}
+    if reason := wrong_seeds(named.get("seeds", 1)):
+        raise click.BadParameter(reason.replace("`seeds`", "it"), param_hint="'--seeds'")
     if "ensemble" in named:
         named["ensembles"] = (str(named.pop("ensemble")),)
     pairs = tuple((name, values_in(values)) for name, values in console.overrides(varied, "--vary").items())
@@ -109,13 +125,14 @@ def _conclude(sweep: Sweep, found: tuple[CellOutcome, ...], folder: Path) -> Non
 
     summary = summaries(sweep, found)
     give(shown(sweep, summary))
-    write_whole(folder / "sweep.csv", as_csv(sweep, found))
+    if sweep.table is None or sweep.table.resolve() != (folder / "sweep.csv").resolve():
+        write_whole(folder / "sweep.csv", as_csv(sweep, found))
     write_whole(folder / "sweep.json", as_json(sweep, summary))
     with house_style():
         write_file(folder / "sweep.png", image_of(figure(sweep, summary), "png"))
     console.say(f"wrote sweep.csv, sweep.json and sweep.png in {folder}")
     elsewhere = sum(done.is_elsewhere for done in found)
-    failed = sum(done.results is None for done in found) - elsewhere
+    failed = sum(done.row is None for done in found) - elsewhere
     left: list[Diagnostic] = []
     if failed:
         left.append(CellsFailed(failed=failed, cells=len(found), folder=str(folder)))

@@ -7,15 +7,12 @@ members runs.
 
 from __future__ import annotations
 
-from attrs import evolve, frozen
+from attrs import frozen
 
 from swc.compare.systems import System
 from swc.compiler.ir.counts import Counts, composed, count
 from swc.compiler.ir.graph import Graph
-from swc.diagnostics import DiagnosticError
-from swc.diagnostics.catalogue.training import MemberChanged
-from swc.program.layer_table import LayerTable
-from swc.program.program import Program
+from swc.evaluate.planned import planned_multiply_adds
 from swc.program.spec import Share, Spec
 from swc.show.wording import budget_text
 
@@ -75,7 +72,7 @@ def planned_of(system: System) -> PlannedSystem:
         budget=budget_text(spec.budget),
         sharing=tuple(_sharing(share) for share in spec.shares),
         counts=counts,
-        multiply_adds=_multiply_adds(first.program, system.build.tables),
+        multiply_adds=planned_multiply_adds(first.program, system.build.tables),
         memory=_memory(first.graph, counts, spec),
     )
 
@@ -91,34 +88,3 @@ def _memory(graph: Graph, counts: Counts, spec: Spec) -> Memory | None:
     stored, made = BYTES * counts.parameter_scalars, composed(graph)
     kept = sum(row.shape == "parameter" for row in spec.training.recipe.optimiser.state)
     return Memory(stored, stored, kept * stored, BYTES * made.weight_scalars, BYTES * made.gradient_scalars)
-
-
-def _multiply_adds(program: Program, tables: tuple[LayerTable, ...]) -> int | None:
-    """Recounted for our own families and torchvision's; for other members, the counts from when they were compiled."""
-    counted = {table.member: table.multiply_adds for table in tables}
-    others = [counted.get(member.name) for member in program.members if member.source.kind == "python"]
-    if None in others:
-        return None
-    return sum(number or 0 for number in others) + _planned(_without_others(program))
-
-
-def _without_others(program: Program) -> Program:
-    """The program without the members whose code is not ours."""
-    left = {member.name for member in program.members if member.source.kind != "python"}
-    return evolve(
-        program,
-        members=tuple(member for member in program.members if member.name in left),
-        weights=tuple(weight for weight in program.weights if weight.member in left),
-        private=tuple(private for private in program.private if private.member in left),
-    )
-
-
-def _planned(program: Program) -> int:
-    from swc_runtime.evaluate.cost import planned_costs, subset_cost
-
-    if not program.members:
-        return 0
-    try:
-        return subset_cost(program, range(len(program.members)), planned_costs(program)).multiply_adds
-    except (ValueError, TypeError, ImportError, AttributeError) as error:
-        raise DiagnosticError(MemberChanged(detail=str(error))) from error

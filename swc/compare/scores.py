@@ -25,7 +25,8 @@ from swc.report.anytime import Line, Point, points_of
 from swc.report.scores import ScoredRun, scored_of
 from swc.running.results import read_results
 from swc.show.wording import scale_text
-from swc.sweep.summary import measured, value_of
+from swc.sweep.rows import measured
+from swc.sweep.summary import value_of
 
 METRICS = ("top1", "nll", "ece", "diversity", "mean_member_top1", "parameters", "milliseconds")
 

@@ -23,8 +23,11 @@ def csv_text(rows: Iterable[Iterable[object]]) -> str:
 
 
 def _cell(value: object) -> object:
-    if not isinstance(value, str):
-        return value
+    return plain_cell(value) if isinstance(value, str) else value
+
+
+def plain_cell(value: str) -> str:
+    """A text as it stands in a cell."""
     text = on_one_line(value)
     return f"'{text}" if text.lstrip().startswith(FORMULA) and not _is_number(text) else text
 

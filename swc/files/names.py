@@ -207,6 +207,7 @@ RULES: dict[str, Rule | Pairs] = {
     "SettingRow.values": Pairs(TEXT, TEXT),
     "SettingRow.failed": TEXT,
     "SettingRow.elsewhere": TEXT,
+    "SettingRow.templates_per_bank": TEXT,
     "SystemRow.name": TEXT,
     "SystemRow.data": TEXT,
     "SystemRow.budget": TEXT,

@@ -20,6 +20,7 @@ class SettingRow:
     """One setting of a sweep: its params by name, the seeds that ended, and their means by metric.
 
     `failed` and `elsewhere` are the seeds that failed or that another process trains, each with the reason.
+    `templates_per_bank` is the smallest, the median and the largest number, as in `1-3-4`.
     """
 
     setting: Mapping[str, str]
@@ -27,17 +28,22 @@ class SettingRow:
     values: Mapping[str, SeedMean]
     failed: tuple[tuple[int, str], ...]
     elsewhere: tuple[tuple[int, str], ...]
+    templates_per_bank: str = ""
 
 
 @frozen
 class SweepTable:
-    """The summary of a sweep: a row for each setting, over `seeds` seeds."""
+    """The summary of a sweep: a row for each setting, over `seeds` seeds.
+
+    `seed_list` names them; that of earlier versions is empty, as their seeds were always 0 to `seeds` - 1.
+    """
 
     sweep: str
     specs: tuple[str, ...]
     seeds: int
     epochs_scale: float
     settings: tuple[SettingRow, ...]
+    seed_list: tuple[int, ...] = ()
 
 
 @frozen

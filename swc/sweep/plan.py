@@ -1,7 +1,7 @@
 """What a sweep runs: every combination of the varied params, with every seed.
 
 Takes the command line or a sweep file; gives `Sweep`. Guarantees: cells come in a settled order, settings first, seeds
-last; a cell's name is a folder's name and tells its values.
+last, whatever the order of running; a cell's name is a folder's name and tells its values.
 """
 
 from __future__ import annotations
@@ -15,20 +15,23 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from attrs import frozen
+from attrs import field, frozen
 
 from swc.diagnostics import DiagnosticError
 from swc.diagnostics.catalogue.limits import TooManyCells
 from swc.diagnostics.catalogue.sweeps import NotASweep
 from swc.diagnostics.sources import read_source
 from swc.program.limits import CELLS
+from swc.sweep.seeds import Seeds, num_seeds, seeds_of, wrong_seeds
 
 Setting = tuple[tuple[str, str], ...]  # the varied params with their values, as written in a spec
 KEYS: dict[str, type | tuple[type, ...]] = {
     "spec": (str, list),
     "ensemble": (str, list),
     "epochs_scale": (int, float),
-    "seeds": int,
+    "seeds": (int, str, list),
+    "by_seed": bool,
+    "table": str,
     "vary": dict,
 }
 SEED = "seed"  # what it is called in a cell's name
@@ -50,20 +53,23 @@ class Cell:
 
 @frozen
 class Sweep:
-    """Specs with values for some of their params; each combination runs with the seeds 0, 1, ...
+    """Specs with values for some of their params; each combination runs with every seed.
 
-    Without `ensembles` a spec's only one is run.
+    `seeds` may be given as a number N, for 0 to N - 1. Without `ensembles` a spec's only one is run. `by_seed` runs all
+    settings of the first seed, then all of the second. `table` is the CSV file that keeps the rows of finished cells.
     """
 
     name: str
     specs: tuple[Path, ...]
     vary: tuple[tuple[str, tuple[str, ...]], ...]
-    seeds: int = 1
+    seeds: Seeds = field(default=1, converter=seeds_of)
     ensembles: tuple[str, ...] = ()
     epochs_scale: float = 1.0
+    by_seed: bool = False
+    table: Path | None = None
 
     def __attrs_post_init__(self) -> None:
-        cells = self.seeds * prod(len(values) for _, values in self.columns)
+        cells = num_seeds(self.seeds) * prod(len(values) for _, values in self.columns)
         if cells > CELLS:
             raise DiagnosticError(TooManyCells(cells=min(cells, 10**300), most=CELLS))
 
@@ -90,8 +96,15 @@ class Sweep:
 
     @property
     def cells(self) -> tuple[Cell, ...]:
-        """Every run."""
-        return tuple(Cell(setting, seed) for setting in self.settings for seed in range(self.seeds))
+        """Every run, in the order of tables."""
+        return tuple(Cell(setting, seed) for setting in self.settings for seed in self.seeds)
+
+    @property
+    def running_order(self) -> tuple[Cell, ...]:
+        """Every run, in the order in which they begin."""
+        if not self.by_seed:
+            return self.cells
+        return tuple(Cell(setting, seed) for seed in self.seeds for setting in self.settings)
 
 
 def read_sweep(path: Path) -> Sweep:
@@ -116,6 +129,8 @@ def read_sweep(path: Path) -> Sweep:
         found.get("seeds", 1),
         _listed(found.get("ensemble", [])),
         float(found.get("epochs_scale", 1.0)),
+        found.get("by_seed", False),
+        path.parent / found["table"] if "table" in found else None,
     )
 
 
@@ -124,13 +139,11 @@ def _reason(found: dict[str, Any]) -> str:
     for key, value in found.items():
         if key not in KEYS:
             return f"there is no key `{key}`: {', '.join(KEYS)} are"
-        if not isinstance(value, KEYS[key]):
+        if not isinstance(value, KEYS[key]) or (isinstance(value, bool) and key != "by_seed"):
             return f"`{key}` must not be {value!r}"
     if not found.get("spec"):
         return "it needs `spec`"
-    if found.get("seeds", 1) < 1:
-        return "`seeds` must be at least 1"
-    return _wrong_variation(found)
+    return wrong_seeds(found.get("seeds", 1)) or _wrong_variation(found)
 
 
 def _wrong_variation(found: dict[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""What is seen before a sweep writes anything: mistakes that concern all of it, and runs of another sweep.
+"""What is seen before a sweep writes anything: mistakes that concern all of it, and runs and rows of another sweep.
 
 Takes a `Sweep` and its folder. Guarantees: nothing is written, no network is built; a value that one setting alone
 cannot have is left to that setting's runs.
@@ -21,14 +21,16 @@ from swc.diagnostics.catalogue import (
     WrongSetting,
 )
 from swc.diagnostics.catalogue.files import FileMissing, FileUnreadable
-from swc.diagnostics.catalogue.sweeps import SweepOfAnotherScale, SweepOfAnotherSpec
+from swc.diagnostics.catalogue.sweeps import RowOfAnotherSpec, SweepOfAnotherScale, SweepOfAnotherSpec
 from swc.diagnostics.catalogue.training import NothingToTrain
+from swc.files.fingerprint import fingerprint_of
 from swc.folders.store import RUN, is_same, read_spec
 from swc.language.semantics.check import check_file
 from swc.language.semantics.settings import SETTING
 from swc.program.spec import Spec
 from swc.program.stages import scale_epochs
 from swc.sweep.plan import Setting, Sweep
+from swc.sweep.row_table import RowTable
 
 # mistakes in what was asked for, which no run of it survives
 FOR_ALL = (
@@ -49,6 +51,7 @@ def check_beginning(sweep: Sweep, folder: Path, varied_by: str = "--vary") -> No
     checked = {setting: _checked(sweep, setting) for setting in sweep.settings}
     _check_names(list(checked.values()), varied_by)
     specs = {setting: found for setting, found in checked.items() if isinstance(found, Spec)}
+    _check_rows(sweep, specs)
     _check_runs(sweep, folder, specs)
 
 
@@ -85,6 +88,22 @@ def scaled(spec: Spec, scale: float) -> Spec:
     if spec.training is None or scale == 1.0:
         return spec
     return evolve(spec, training=scale_epochs(spec.training, scale))
+
+
+def cell_hash(spec: Spec, seed: int, scale: float) -> str:
+    """The fingerprint of what a cell trains, by which rows of a table are known."""
+    return fingerprint_of(scaled(spec.seeded(seed), scale))
+
+
+def _check_rows(sweep: Sweep, specs: dict[Setting, Spec]) -> None:
+    """DiagnosticError where the sweep's table is damaged, or has a row of another spec."""
+    if sweep.table is None:
+        return
+    rows = RowTable(sweep.table, sweep).rows()
+    for cell in (cell for cell in sweep.cells if cell in rows):
+        spec = specs.get(cell.setting)
+        if spec is None or rows[cell].spec_hash != cell_hash(spec, cell.seed, sweep.epochs_scale):
+            raise DiagnosticError(RowOfAnotherSpec(path=str(sweep.table), cell=cell.name))
 
 
 def _check_runs(sweep: Sweep, folder: Path, specs: dict[Setting, Spec]) -> None:

@@ -1,12 +1,13 @@
 """What a sweep came to: mean and standard error over the seeds, for each setting.
 
-Takes finished cells; gives `Summary`s, a table, JSON, CSV and a figure. Guarantees: a cell that failed is shown as
-failed, one that another process trains as running; a standard error needs two seeds.
+Takes the rows of finished cells, whichever machine measured them; gives `Summary`s, a table, JSON, CSV and a figure.
+Guarantees: a cell that failed is shown as failed, one that another process trains as running; a standard error needs
+two seeds.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from math import nan, sqrt
 from statistics import mean, stdev
 from typing import TYPE_CHECKING, Any
@@ -16,12 +17,13 @@ from attrs import frozen
 from swc.files.csv_text import csv_text
 from swc.files.kind_codec import text_of_kind
 from swc.files.kinds import FILE_KINDS
-from swc.files.run import RunResults
 from swc.files.tables import SeedMean, SettingRow, SweepTable
 from swc.show.plain import table
-from swc.show.wording import decimal, per_cent, scale_text
+from swc.show.wording import decimal, per_cent, scale_text, short
 from swc.sweep.plan import ENSEMBLE, SPEC, Setting, Sweep
+from swc.sweep.rows import COSTS, METRICS, fields_of, header_of
 from swc.sweep.runner import CellOutcome
+from swc.sweep.seeds import num_seeds
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -30,14 +32,25 @@ if TYPE_CHECKING:
 LONGEST_LEVEL = 8  # letters of a name that stands level under an axis
 PANELS = (("top1", "top-1 (%)", 100.0), ("nll", "NLL (nats)", 1.0))
 PLAIN = ("nll", "diversity")  # that are not fractions of images
-METRICS = ("top1", "nll", "ece", "mean_member_top1", "best_member_top1")
+HEADINGS = {
+    "top1": "ensemble top-1",
+    "nll": "NLL",
+    "ece": "ECE",
+    "mean_member_top1": "mean member",
+    "best_member_top1": "best member",
+    "stored": "stored",
+    "templates": "in templates",
+    "multiply_adds": "multiply-adds",
+    "train_seconds": "seconds",
+}
 
 
 @frozen
 class Summary:
     """One setting: the seeds that ended, the values by metric (empty where none ended), and why others failed.
 
-    `elsewhere` are seeds that another process trains, with its message.
+    `elsewhere` are seeds that another process trains, with its message; `templates_per_bank` is that of the seeds that
+    ended, each other value once. A number that one of them has not got has no mean.
     """
 
     setting: Setting
@@ -45,6 +58,7 @@ class Summary:
     values: tuple[tuple[str, SeedMean], ...]
     failed: tuple[tuple[int, str], ...]
     elsewhere: tuple[tuple[int, str], ...] = ()
+    templates_per_bank: str = ""
 
 
 def summaries(sweep: Sweep, done: Sequence[CellOutcome]) -> tuple[Summary, ...]:
@@ -53,19 +67,14 @@ def summaries(sweep: Sweep, done: Sequence[CellOutcome]) -> tuple[Summary, ...]:
 
 
 def _summary(setting: Setting, done: Sequence[CellOutcome]) -> Summary:
-    found = [measured(d.results) for d in done if d.results is not None]
-    left = [d for d in done if d.results is None]
+    rows = [d.row for d in done if d.row is not None]
+    left = [d for d in done if d.row is None]
     failed = tuple((d.cell.seed, d.reason) for d in left if not d.is_elsewhere)
     elsewhere = tuple((d.cell.seed, d.reason) for d in left if d.is_elsewhere)
-    values = tuple((name, value_of([one[name] for one in found])) for name in METRICS) if found else ()
-    return Summary(setting, len(found), values, failed, elsewhere)
-
-
-def measured(results: RunResults) -> dict[str, float]:
-    """The numbers of one run by metric."""
-    members = [member.top1 for member in results.members]
-    whole = {name: getattr(results.together, name) for name in ("top1", "nll", "ece")}
-    return whole | {"mean_member_top1": mean(members), "best_member_top1": max(members)}
+    known = [name for name in (*METRICS, *COSTS) if rows and all(name in row.numbers for row in rows)]
+    values = tuple((name, value_of([row.numbers[name] for row in rows])) for name in known)
+    banks = ", ".join(dict.fromkeys(row.templates_per_bank for row in rows if row.templates_per_bank))
+    return Summary(setting, len(rows), values, failed, elsewhere, banks)
 
 
 def value_of(numbers: Sequence[float]) -> SeedMean:
@@ -79,13 +88,12 @@ def shown(sweep: Sweep, found: Sequence[Summary]) -> RenderableType:
     from rich.text import Text
 
     names = [name for name, _ in sweep.columns]
-    columns = ("ensemble top-1", "NLL", "ECE", "mean member", "best member")
-    made = table(*names, ">seeds", *(f">{column}" for column in columns))
+    measured = [name for name in HEADINGS if not found or any(name in dict(one.values) for one in found)]
+    made = table(*names, ">seeds", *(f">{HEADINGS[name]}" for name in measured), ">per bank")
     for one in found:
-        values = dict(one.values)
-        missing = "failed" if one.failed else "running"
-        cells = [value_text(name, values[name]) if name in values else missing for name in METRICS]
-        made.add_row(*(value for _, value in one.setting), f"{one.num_seeds} of {sweep.seeds}", *cells)
+        cells = [_cell(one, name) for name in measured]
+        ended = f"{one.num_seeds} of {num_seeds(sweep.seeds)}"
+        made.add_row(*(value for _, value in one.setting), ended, *cells, one.templates_per_bank)
     specs = ", ".join(spec.name for spec in sweep.specs)
     title = Text(f"{sweep.name}: {specs}{scale_text(sweep.epochs_scale)}, mean and standard error", style="bold")
     left = [
@@ -97,6 +105,14 @@ def shown(sweep: Sweep, found: Sequence[Summary]) -> RenderableType:
     return Group(title, Text(), made, *left)
 
 
+def _cell(one: Summary, name: str) -> str:
+    """A mean as it stands in the table: of what is stored and done without its error."""
+    value = dict(one.values).get(name)
+    if value is None:
+        return "" if one.num_seeds else "failed" if one.failed else "running"
+    return short(round(value.mean)) if name in COSTS else value_text(name, value)
+
+
 def value_text(name: str, value: SeedMean) -> str:
     """A mean with its error; what is a fraction of images in per cent."""
     if name in PLAIN:
@@ -106,22 +122,22 @@ def value_text(name: str, value: SeedMean) -> str:
 
 def as_json(sweep: Sweep, found: Sequence[Summary]) -> str:
     """All of it; values by metric."""
-    rows = tuple(
-        SettingRow(dict(one.setting), one.num_seeds, dict(one.values), one.failed, one.elsewhere) for one in found
-    )
+    rows = tuple(map(_setting_row, found))
     specs = tuple(str(spec) for spec in sweep.specs)
-    return text_of_kind(FILE_KINDS["sweep"], SweepTable(sweep.name, specs, sweep.seeds, sweep.epochs_scale, rows))
+    seeds = tuple(sweep.seeds)
+    made = SweepTable(sweep.name, specs, len(seeds), sweep.epochs_scale, rows, seeds)
+    return text_of_kind(FILE_KINDS["sweep"], made)
+
+
+def _setting_row(one: Summary) -> SettingRow:
+    setting, values = dict(one.setting), dict(one.values)
+    return SettingRow(setting, one.num_seeds, values, one.failed, one.elsewhere, one.templates_per_bank)
 
 
 def as_csv(sweep: Sweep, done: Sequence[CellOutcome]) -> str:
     """One line for each cell, with its numbers or the reason why it failed."""
-    rows: list[Iterable[object]] = []
-    rows.append((*(name for name, _ in sweep.columns), "seed", *METRICS, "failed"))
-    for one in done:
-        numbers = measured(one.results) if one.results is not None else {}
-        values = [value for _, value in one.cell.setting]
-        rows.append((*values, one.cell.seed, *(numbers.get(name, "") for name in METRICS), one.reason))
-    return csv_text(rows)
+    lines = [(*fields_of(one.cell, one.row), one.reason) for one in done]
+    return csv_text([(*header_of(sweep), "failed"), *lines])
 
 
 def figure(sweep: Sweep, found: Sequence[Summary]) -> Figure:
@@ -155,11 +171,12 @@ def figure(sweep: Sweep, found: Sequence[Summary]) -> Figure:
         axes.spines[["top", "right"]].set_visible(False)
     if any(lines):
         panels[0].legend(fontsize=7, frameon=False)
-    made.suptitle(f"{sweep.name}{scale_text(sweep.epochs_scale)}: ensemble, {_seeds(sweep.seeds)}", fontsize=10)
+    made.suptitle(f"{sweep.name}{scale_text(sweep.epochs_scale)}: ensemble, {_seeds(sweep)}", fontsize=10)
     return made
 
 
-def _seeds(number: int) -> str:
+def _seeds(sweep: Sweep) -> str:
+    number = num_seeds(sweep.seeds)
     return "one seed" if number == 1 else f"mean and standard error of {number} seeds"
 
 

@@ -25,6 +25,7 @@ from swc.folders.lock import held
 from swc.folders.store import write_spec
 from swc.sweep.plan import Cell, Sweep, read_sweep
 from swc.sweep.preflight import check_beginning, scaled
+from swc.sweep.rows import CellRow, measured
 from swc.sweep.runner import CellOutcome
 from swc.sweep.summary import figure, summaries
 
@@ -34,9 +35,10 @@ ROOT = Path(__file__).parents[2]
 FAST = ("--device", "cpu", "--threads", "1", "--jobs", "2", "--epochs-scale", "0.5")
 
 
-def results(top1: float) -> RunResults:
+def row(cell: Cell, top1: float) -> CellRow:
     members = tuple(MemberScores(top1 - less, 1.0, 0.1, 360, name=f"m{less}") for less in (0.1, 0.2))
-    return RunResults("e", "digits", 1.0, members, Scores(top1, 1.0, 0.1, 360), StoredCounts(1, 1, 1, 1))
+    results = RunResults("e", "digits", 1.0, members, Scores(top1, 1.0, 0.1, 360), StoredCounts(1, 1, 1, 1))
+    return CellRow(cell, "0" * 64, measured(results))
 
 
 def test_cells_are_every_combination_with_every_seed() -> None:
@@ -50,7 +52,7 @@ def test_cells_are_every_combination_with_every_seed() -> None:
 def test_means_and_errors_are_over_the_seeds_that_ended() -> None:
     sweep = Sweep("s", (Path("a.sw"),), (("beta", ("0.1", "0.9")),), seeds=3)
     values = (0.5, 0.6, 0.8)
-    done = [CellOutcome(cell, results(v)) for cell, v in zip(sweep.cells[:3], values, strict=True)]
+    done = [CellOutcome(cell, row(cell, v)) for cell, v in zip(sweep.cells[:3], values, strict=True)]
     done += [CellOutcome(cell, None, "broken") for cell in sweep.cells[3:]]
     first, second = summaries(sweep, done)
     top1 = dict(first.values)["top1"]
@@ -81,8 +83,15 @@ def test_a_sweep_runs_fails_in_part_and_goes_on(made: Place, capfd: pytest.Captu
     assert cells[0]["top1"] != cells[1]["top1"] and "below the minimum" in cells[2]["failed"]
     logs = {path: path.read_bytes() for path in folder.rglob("train.log")}
     assert len(logs) == 2
-    assert made.swc(*command) == 1  # what is done is not run again
+    assert made.swc(*command, "--table", "rows.csv") == 1  # what is done is not run again
     assert {path: path.read_bytes() for path in folder.rglob("train.log")} == logs
+    rows = list(csv.DictReader((made.folder / "rows.csv").read_text().splitlines()))
+    assert [(row["amount"], row["seed"], row["top1"]) for row in rows] == [
+        (cell["amount"], cell["seed"], cell["top1"]) for cell in cells[:2]
+    ]
+    costs = [int(rows[0][name]) for name in ("stored", "templates", "multiply_adds")]
+    assert costs == sorted(costs) and len({row["spec_hash"] for row in rows}) == 2
+    assert float(rows[0]["train_seconds"]) > 0 and rows[0]["templates_per_bank"].count("-") == 2
     found = json.loads((folder / "sweep.json").read_text())
     assert found["settings"][0]["num_seeds"] == 2 and found["settings"][0]["values"]["top1"]["error"] is not None
     assert (folder / "sweep.png").read_bytes().startswith(b"\x89PNG")
@@ -182,6 +191,17 @@ def test_a_sweep_file_says_everything(tmp_path: Path) -> None:
     assert found == Sweep("figure", (tmp_path / "../a.sw",), (("beta", ("0.1", "0.90")),), 3, (), 0.5)
 
 
+def test_a_sweep_file_may_name_its_seeds_their_order_and_its_table(tmp_path: Path) -> None:
+    path = tmp_path / "long.toml"
+    path.write_text('spec = "a.sw"\nseeds = "7-8"\nby_seed = true\ntable = "rows.csv"\n[vary]\nbeta = [1, 2]\n')
+    found = read_sweep(path)
+    assert found.table == tmp_path / "rows.csv"
+    assert [cell.name for cell in found.cells] == ["beta=1,seed=7", "beta=1,seed=8", "beta=2,seed=7", "beta=2,seed=8"]
+    assert [cell.name for cell in found.running_order] == [
+        "beta=1,seed=7", "beta=2,seed=7", "beta=1,seed=8", "beta=2,seed=8",
+    ]  # fmt: skip
+
+
 def test_several_specs_vary_like_a_param(tmp_path: Path) -> None:
     path = tmp_path / "table.toml"
     path.write_text('spec = ["a.sw", "b.sw"]\n[vary]\nbudget = ["7M", "15M"]\n')
@@ -225,6 +245,10 @@ def test_shipped_sweeps_compile(path: Path) -> None:
         ('spec = "a.sw"\n[vary]\nbeta = [1, 2, 1]', "`beta` has the value 1 twice"),
         ('spec = "a.sw"\nsede = 2', "no key `sede`"),
         ('spec = "a.sw"\nseeds = 0\n[vary]\nbeta = [1]', "at least 1"),
+        ('spec = "a.sw"\nseeds = true\n[vary]\nbeta = [1]', "`seeds` must not be True"),
+        ('spec = "a.sw"\nseeds = [1, "2"]\n[vary]\nbeta = [1]', "a list of them"),
+        ('spec = "a.sw"\nseeds = "9-7"\n[vary]\nbeta = [1]', "ends before it begins"),
+        ('spec = "a.sw"\nby_seed = 1\n[vary]\nbeta = [1]', "`by_seed` must not be 1"),
         ("spec =", "is not a sweep"),
     ],
 )

@@ -17,7 +17,7 @@ class NotASweep(Diagnostic):
     """A sweep file cannot be read, or lacks something.
 
     A sweep file is TOML. `spec` names a spec, from the file's own folder; under `[vary]` stands, for each param, a list
-    of values. `seeds`, `epochs_scale` and `ensemble` may stand beside `spec`.
+    of values. `ensemble`, `seeds`, `by_seed`, `epochs_scale` and `table` may stand beside `spec`.
     """
 
     code: ClassVar[str] = "SW670"
@@ -111,4 +111,54 @@ class CellsElsewhere(Diagnostic):
         return "wait for it or stop it; then the same command puts them into the table"
 
 
-SWEEPS = (NotASweep, CellsFailed, SweepOfAnotherScale, SweepOfAnotherSpec, CellsElsewhere)
+@frozen(kw_only=True)
+class RowOfAnotherSpec(Diagnostic):
+    """The table that the sweep goes on from has a row of the same values and seed that was measured with another spec.
+
+    Each row keeps a hash of the spec that it was measured with, its seed and `--epochs-scale` among it. This one is not
+    that of the sweep as it is now: the spec was changed since, the epochs are scaled differently, or the table is that
+    of another sweep. Numbers of both in one table would mean nothing. Nothing was changed or run. Undo the change, name
+    another table, or move this one away to measure everything again.
+    """
+
+    code: ClassVar[str] = "SW723"
+    path: str
+    cell: str
+
+    def message(self) -> str:
+        return f"the row `{self.cell}` of `{self.path}` was measured with another spec"
+
+    def help(self) -> str:
+        return "undo what was changed in the spec or the scale, name another `--table`, or move this one away"
+
+
+@frozen(kw_only=True)
+class DamagedRows(Diagnostic):
+    """The table that a sweep goes on from cannot be read, or has the columns of another sweep.
+
+    It is CSV: in the first line the names of what varies, `seed`, the metrics and `spec_hash`, then a line for each
+    run that has ended. Such a line is written by `swc sweep` alone. Copy the table again from where it came, take away
+    the line, whose run is then run again, or name another table.
+    """
+
+    code: ClassVar[str] = "SW724"
+    path: str
+    line: int
+    reason: str
+
+    def message(self) -> str:
+        return f"line {self.line} of `{self.path}` is no row of this sweep: {self.reason}"
+
+    def help(self) -> str:
+        return "copy the table again from where it came, take the line away, or name another with `--table`"
+
+
+SWEEPS = (
+    NotASweep,
+    CellsFailed,
+    SweepOfAnotherScale,
+    SweepOfAnotherSpec,
+    CellsElsewhere,
+    RowOfAnotherSpec,
+    DamagedRows,
+)

@@ -1,0 +1,187 @@
+"""What a cell of a sweep came to, as a row of a table.
+
+Takes the run folder of a finished cell, gives a `CellRow`; rows as CSV text and back. Guarantees: a row that is written
+and read again is the same; what was not measured is left out of a row and empty in CSV.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from io import StringIO
+from math import isnan
+from pathlib import Path
+from statistics import mean, median
+
+from attrs import frozen
+
+from swc.compiler.ir.graph import Graph
+from swc.diagnostics import DiagnosticError
+from swc.diagnostics.catalogue.sweeps import DamagedRows
+from swc.files.csv_text import csv_text, plain_cell
+from swc.files.metric_lines import rows_of
+from swc.files.metrics import EpochRow
+from swc.files.run import RunResults
+from swc.folders.store import read_compiled
+from swc.program.stages import stages
+from swc.sweep.plan import SEED, Cell, Setting, Sweep
+
+METRICS = ("top1", "nll", "ece", "mean_member_top1", "best_member_top1")
+COSTS = ("stored", "templates", "multiply_adds", "train_seconds")
+BANKS, SPEC_HASH = "templates_per_bank", "spec_hash"
+COLUMNS = (*METRICS, *COSTS, BANKS, SPEC_HASH)  # behind the setting and the seed
+NEEDED = ("top1", "nll")  # which every version has measured
+HASH = re.compile("[0-9a-f]{64}")
+
+
+@frozen
+class CellRow:
+    """A finished cell: the fingerprint of its spec, with seed and scale, and its numbers by the names of columns.
+
+    `stored` and `templates` are in scalars, `multiply_adds` those of the whole ensemble for one image, `train_seconds`
+    those of all epochs. `templates_per_bank` is the smallest, the median and the largest number of templates of its
+    banks, as in `1-3-4`; empty without banks.
+    """
+
+    cell: Cell
+    spec_hash: str
+    numbers: Mapping[str, float]
+    templates_per_bank: str = ""
+
+
+def row_of(cell: Cell, spec_hash: str, run: Path, results: RunResults, multiply_adds: int | None) -> CellRow:
+    """The row of a cell from its run folder; DiagnosticError where a file there is damaged."""
+    costs = {
+        "stored": results.counts.stored,
+        "templates": results.counts.template_scalars,
+        "multiply_adds": multiply_adds,
+        "train_seconds": _train_seconds(run / "metrics.jsonl"),
+    }
+    known = {name: number for name, number in costs.items() if number is not None}
+    return CellRow(cell, spec_hash, measured(results) | known, templates_per_bank(_last_graph(run)))
+
+
+def measured(results: RunResults) -> dict[str, float]:
+    """The scores of one run by metric."""
+    members = [member.top1 for member in results.members]
+    whole = {name: getattr(results.together, name) for name in ("top1", "nll", "ece")}
+    return whole | {"mean_member_top1": mean(members), "best_member_top1": max(members)}
+
+
+def templates_per_bank(graph: Graph) -> str:
+    """The smallest, the median and the largest number of templates, over banks: 1, 1, 2, 4 give `1-1.5-4`."""
+    numbers = sorted(bank.num_templates for bank in graph.banks)
+    return "-".join(f"{number:g}" for number in (numbers[0], median(numbers), numbers[-1])) if numbers else ""
+
+
+def _last_graph(run: Path) -> Graph:
+    training = read_compiled(run, 0).spec.training
+    assert training is not None, "runs are trained"
+    return read_compiled(run, len(stages(training)) - 1).graph
+
+
+def _train_seconds(metrics: Path) -> float | None:
+    """The seconds of all epochs, those before a stop too; None where an early version did not write them."""
+    found = rows_of(metrics.read_bytes(), str(metrics)) if metrics.is_file() else []
+    seconds = [row.seconds for row in found if isinstance(row, EpochRow)]
+    return None if not seconds or any(map(isnan, seconds)) else sum(seconds)
+
+
+def header_of(sweep: Sweep) -> tuple[str, ...]:
+    """The names of the columns."""
+    return (*(name for name, _ in sweep.columns), SEED, *COLUMNS)
+
+
+def fields_of(cell: Cell, row: CellRow | None) -> tuple[object, ...]:
+    """The fields of a cell's line; all but the first are empty where it has not ended."""
+    numbers = row.numbers if row is not None else {}
+    texts = (row.templates_per_bank, row.spec_hash) if row is not None else ("", "")
+    values = (value for _, value in cell.setting)
+    return (*values, cell.seed, *(numbers.get(name, "") for name in (*METRICS, *COSTS)), *texts)
+
+
+def text_of_rows(sweep: Sweep, found: Mapping[Cell, CellRow]) -> str:
+    """The rows as CSV: those of the sweep in its order, then what other cells the table has, in theirs."""
+    cells = dict.fromkeys(cell for cell in (*sweep.cells, *found) if cell in found)
+    return csv_text([header_of(sweep), *(fields_of(cell, found[cell]) for cell in cells)])
+
+
+def rows_in(text: str, origin: str, sweep: Sweep) -> dict[Cell, CellRow]:
+    """The rows of a CSV text by their cells; `origin` names the file in errors.
+
+    A table of an earlier version has fewer columns of numbers. DiagnosticError, with the line, where it is damaged or
+    its columns are those of another sweep.
+    """
+    lines = _lines(text, origin)
+    names = header_of(sweep)[: len(sweep.columns) + 1]
+    _, header = next(lines, (1, ()))
+    if reason := _wrong_header(names, header):
+        raise DiagnosticError(DamagedRows(path=origin, line=1, reason=reason))
+    settings = {tuple(plain_cell(value) for _, value in setting): setting for setting in sweep.settings}
+    found: dict[Cell, CellRow] = {}
+    for line, fields in lines:
+        try:
+            row = _row(names, header, fields, settings)
+            _check_new(row.cell, found)
+        except ValueError as error:
+            raise DiagnosticError(DamagedRows(path=origin, line=line, reason=str(error))) from error
+        found[row.cell] = row
+    return found
+
+
+def _lines(text: str, origin: str) -> Iterator[tuple[int, Sequence[str]]]:
+    """The lines that are not empty, with their numbers."""
+    reader = csv.reader(StringIO(text, newline=""), strict=True)
+    try:
+        yield from ((reader.line_num, fields) for fields in reader if fields)
+    except csv.Error as error:
+        raise DiagnosticError(DamagedRows(path=origin, line=reader.line_num, reason=str(error))) from error
+
+
+def _wrong_header(names: Sequence[str], header: Sequence[str]) -> str:
+    """What is wrong with a first line, or nothing."""
+    first, others = header[: len(names)], header[len(names) :]
+    if tuple(first) != tuple(names):
+        return f"its columns begin with {_listed(first)}, those of the sweep with {_listed(names)}"
+    if unknown := [name for name in others if name not in COLUMNS]:
+        return f"there is no column `{unknown[0]}`"
+    if SPEC_HASH not in others or len(set(others)) < len(others):
+        return f"it needs the columns {_listed((*names, SPEC_HASH))}, each once"
+    return ""
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names) or "nothing"
+
+
+def _row(
+    names: Sequence[str], header: Sequence[str], fields: Sequence[str], settings: Mapping[tuple[str, ...], Setting]
+) -> CellRow:
+    """The row that a line holds; ValueError where it holds none."""
+    if len(fields) != len(header):
+        raise ValueError(f"it has {len(fields)} fields, and the first line {len(header)}")
+    width = len(names) - 1  # of the setting
+    values, seed = tuple(fields[:width]), fields[width]
+    texts = dict(zip(header[width + 1 :], fields[width + 1 :], strict=True))
+    if not seed.isdecimal():
+        raise ValueError(f"`{seed}` is no seed")
+    if HASH.fullmatch(texts[SPEC_HASH]) is None:
+        raise ValueError(f"`{texts[SPEC_HASH]}` is no hash of a spec")
+    setting = settings.get(values) or tuple(zip(names, values, strict=False))
+    if missing := [name for name in NEEDED if not texts.get(name)]:
+        raise ValueError(f"it has no `{missing[0]}`")
+    numbers = {name: _number(texts[name]) for name in (*METRICS, *COSTS) if texts.get(name)}
+    return CellRow(Cell(setting, int(seed)), texts[SPEC_HASH], numbers, texts.get(BANKS, ""))
+
+
+def _number(text: str) -> float:
+    try:
+        return int(text) if text.isdecimal() else float(text)
+    except ValueError as error:
+        raise ValueError(f"`{text}` is no number") from error
+
+
+def _check_new(cell: Cell, found: Mapping[Cell, CellRow]) -> None:
+    if cell in found:
+        raise ValueError(f"`{cell.name}` is there twice")

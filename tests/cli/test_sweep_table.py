@@ -1,0 +1,219 @@
+"""`swc sweep --table`: a sweep goes on from rows, whichever machine measured them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from attrs import evolve
+from swc.diagnostics import DiagnosticError
+from swc.files import fingerprint
+from swc.files.fingerprint import fingerprint_of
+from swc.language.semantics.check import check_file
+from swc.sweep.plan import Cell, Sweep
+from swc.sweep.preflight import cell_hash
+from swc.sweep.row_table import RowTable
+from swc.sweep.rows import CellRow, header_of, rows_in, text_of_rows
+from swc.sweep.seeds import seeds_of, wrong_seeds
+
+from support.runs import Place, spec_text
+
+COSTS = {"stored": 1000, "templates": 800, "multiply_adds": 9_000_000, "train_seconds": 1.5}
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> Place:
+    (tmp_path / "tiny.sw").write_text(spec_text(), encoding="utf-8")
+    return Place(tmp_path)
+
+
+def a_sweep(folder: Path, seeds: str = "100-101", **more: object) -> Sweep:
+    vary = (("amount", ("50%", "60%")),)
+    return Sweep("tiny", (folder / "tiny.sw",), vary, seeds, table=folder / "rows.csv", **more)  # type: ignore[arg-type]
+
+
+def a_row(cell: Cell, top1: float, spec_hash: str = "0" * 64) -> CellRow:
+    scores = {"top1": top1, "nll": 1.0, "ece": 0.125, "mean_member_top1": 0.25, "best_member_top1": 0.375}
+    return CellRow(cell, spec_hash, scores | COSTS, "1-2.5-4")
+
+
+def write_rows(sweep: Sweep, scale: float = 1.0) -> None:
+    """A table as another machine would have written it."""
+    assert sweep.table is not None
+    specs = {setting: check_file(*in_order(sweep, setting)) for setting in sweep.settings}
+    rows = [
+        a_row(cell, 0.5 + number / 8, cell_hash(specs[cell.setting], cell.seed, scale))
+        for number, cell in enumerate(sweep.cells)
+    ]
+    sweep.table.write_text(text_of_rows(sweep, {row.cell: row for row in rows}))
+
+
+def in_order(sweep: Sweep, setting: tuple[tuple[str, str], ...]) -> tuple[Path, str | None, dict[str, str]]:
+    path, params, ensemble = sweep.spec_of(setting)
+    return path, ensemble, params
+
+
+COMMAND = ("sweep", "tiny.sw", "--vary", "amount=50%,60%", "--seeds", "100-101", "--table", "rows.csv")
+
+
+def test_a_sweep_whose_rows_are_there_runs_nothing(made: Place, capfd: pytest.CaptureFixture[str]) -> None:
+    write_rows(a_sweep(made.folder))
+    before = (made.folder / "rows.csv").read_bytes()
+    assert made.swc(*COMMAND) == 0
+    shown = capfd.readouterr()
+    assert "4 of them in rows.csv already" in shown.err and "2 of 2" in shown.out
+    assert "1-2.5-4" in shown.out and "9.00M" in shown.out
+    folder = made.folder / "build" / "sweeps" / "tiny"
+    assert sorted(path.name for path in folder.iterdir()) == ["sweep.csv", "sweep.json", "sweep.png"]
+    found = json.loads((folder / "sweep.json").read_text())
+    assert found["seed_list"] == [100, 101] and found["settings"][0]["templates_per_bank"] == "1-2.5-4"
+    assert found["settings"][1]["values"]["top1"]["mean"] == 0.8125
+    assert found["settings"][1]["values"]["stored"]["mean"] == 1000
+    assert (made.folder / "rows.csv").read_bytes() == before
+
+
+@pytest.mark.parametrize("scale", [0.5, 1.0])
+def test_rows_of_another_spec_or_scale_are_refused(
+    made: Place, capfd: pytest.CaptureFixture[str], scale: float
+) -> None:
+    write_rows(a_sweep(made.folder), scale)
+    if scale == 1.0:
+        (made.folder / "tiny.sw").write_text(spec_text(batch=64), encoding="utf-8")
+    assert made.swc(*COMMAND) == 1
+    told = capfd.readouterr().err
+    assert "error[SW723]: the row `amount=50%25,seed=100` of `rows.csv`" in told and "move this one away" in told
+    assert not (made.folder / "build").exists()
+
+
+def damaged(change: Callable[[list[str]], None], folder: Path) -> str:
+    """What is said of a table of two rows with a change in its lines."""
+    sweep = a_sweep(folder)
+    lines = text_of_rows(sweep, {cell: a_row(cell, 0.5) for cell in sweep.cells[:2]}).splitlines()
+    change(lines)
+    with pytest.raises(DiagnosticError) as caught:
+        rows_in("\n".join(lines) + "\n", "rows.csv", sweep)
+    (diagnostic,) = caught.value.diagnostics
+    assert diagnostic.code == "SW724"
+    return diagnostic.message()
+
+
+def replaced(number: int, old: str, new: str) -> Callable[[list[str]], None]:
+    def change(lines: list[str]) -> None:
+        assert old in lines[number]
+        lines[number] = lines[number].replace(old, new)
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (replaced(0, "amount", "rate"), "line 1 of `rows.csv`"),
+        (replaced(0, "ece", "ace"), "there is no column `ace`"),
+        (replaced(0, "spec_hash", "stored"), "it needs the columns"),
+        (replaced(2, "1-2.5-4,", ""), "line 3 of `rows.csv` is no row of this sweep: it has 12 fields"),
+        (replaced(2, "0.125", "much"), "line 3 of `rows.csv` is no row of this sweep: `much` is no number"),
+        (replaced(2, "0.5,", ","), "it has no `top1`"),
+        (replaced(1, ",100,", ",first,"), "`first` is no seed"),
+        (replaced(1, "0" * 64, "0" * 63), "is no hash of a spec"),
+        (
+            replaced(2, ",101,", ",100,"),
+            "line 3 of `rows.csv` is no row of this sweep: `amount=50%25,seed=100` is",
+        ),
+        (replaced(2, "50%", '"50%'), "line 3"),
+        (lambda lines: lines.insert(2, "<<<<<<< HEAD"), "line 3"),
+        (lambda lines: lines.clear(), "line 1"),
+    ],
+)
+def test_a_damaged_table_is_told_with_its_line(
+    tmp_path: Path, change: Callable[[list[str]], None], reason: str
+) -> None:
+    assert reason in damaged(change, tmp_path)
+
+
+def test_rows_come_back_as_they_were_written(tmp_path: Path) -> None:
+    values = ('-@odd, with "quotes"', "=1+1", "0.1")
+    sweep = Sweep("s", (tmp_path / "a.sw",), (("p", values),), [5, 3])
+    rows = {cell: a_row(cell, 1 / 3) for cell in sweep.cells}
+    rows[sweep.cells[0]] = CellRow(sweep.cells[0], "f" * 64, {"top1": 0.1, "nll": 2.0})
+    assert rows_in(text_of_rows(sweep, rows), "rows.csv", sweep) == rows
+
+
+def test_a_table_of_fewer_metrics_opens(tmp_path: Path) -> None:
+    sweep = a_sweep(tmp_path)
+    text = f"amount,seed,top1,nll,spec_hash\n50%,100,0.5,1.25,{'a' * 64}\n"
+    assert rows_in(text, "rows.csv", sweep) == {
+        sweep.cells[0]: CellRow(sweep.cells[0], "a" * 64, {"top1": 0.5, "nll": 1.25})
+    }
+
+
+def test_no_row_is_lost_where_cells_end_together_or_the_sweep_has_become_smaller(tmp_path: Path) -> None:
+    large, small = a_sweep(tmp_path, "0-19"), a_sweep(tmp_path, "0-1")
+    tables = [RowTable(tmp_path / "rows.csv", large) for _ in range(4)]
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda pair: tables[pair[0] % 4].add(a_row(pair[1], 0.5)), enumerate(large.cells[2:])))
+    assert set(tables[0].rows()) == set(large.cells[2:])
+    RowTable(tmp_path / "rows.csv", small).add(a_row(small.cells[0], 0.25))
+    RowTable(tmp_path / "rows.csv", small).add(a_row(small.cells[1], 0.25))
+    assert list(RowTable(tmp_path / "rows.csv", small).rows())[:2] == list(small.cells[:2])
+    assert set(tables[0].rows()) == set(large.cells)
+
+
+def test_the_hash_of_a_row_is_that_of_what_was_asked_for(made: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = spec_text()
+    spec = check_file(made.folder / "tiny.sw", None, {})
+    known = fingerprint_of(spec)
+    (made.folder / "tiny.sw").write_text("# a comment\n\n" + text, encoding="utf-8")
+    moved = check_file(made.folder / "tiny.sw", None, {})
+    assert fingerprint_of(evolve(moved, defaults=("other words",))) == known
+    others = [
+        evolve(spec, name="other"),
+        evolve(spec, shares=(evolve(spec.shares[0], coefficients="slot"),)),
+        evolve(spec, budget=evolve(spec.budget, amount=0.25)),
+    ]
+    hashes = {cell_hash(spec, seed, scale) for seed in (0, 1) for scale in (1.0, 0.5)}
+    assert len(hashes | {fingerprint_of(one) for one in others}) == 7
+    defaults = fingerprint.schemas.defaults_of(4)
+    older = {**defaults, "Share": {name: value for name, value in defaults["Share"].items() if name != "blocks"}}
+    newer = {4: older, 5: defaults}
+    monkeypatch.setattr(fingerprint, "SCHEMA", 5)
+    monkeypatch.setattr(fingerprint.schemas, "defaults_of", lambda schema: newer[schema])
+    fingerprint._first_defaults.cache_clear()
+    assert fingerprint_of(spec) == known  # as if `blocks` had come with schema 5
+    fingerprint._first_defaults.cache_clear()
+
+
+def test_a_fingerprint_stays_for_ever(made: Place) -> None:
+    spec = check_file(made.folder / "tiny.sw", None, {})
+    assert fingerprint_of(spec) == "73d767f38017312bc0cdcd9a792a64fb3679311697631a7a105780ae90a2c9e4"
+
+
+@pytest.mark.parametrize(
+    ("written", "seeds"),
+    [
+        (2, [0, 1]), ("2", [0, 1]), ("100-102", [100, 101, 102]), ("7-7", [7]), ([100, 101], [100, 101]),
+        ("5,3", [5, 3]), ("0-2, 100", [0, 1, 2, 100]),
+    ],
+)  # fmt: skip
+def test_seeds_may_be_a_number_a_list_or_a_range(written: int | str | list[int], seeds: list[int]) -> None:
+    assert list(seeds_of(written)) == seeds
+
+
+@pytest.mark.parametrize("written", [0, "0", "", "a", "3-1", "1,1", "0-3,2", [], [1, 1], [-1], [True], ["1"], "1" * 30])
+def test_wrong_seeds_are_told(written: object) -> None:
+    assert wrong_seeds(written)
+    with pytest.raises(ValueError, match="seeds"):
+        seeds_of(written)  # type: ignore[arg-type]
+
+
+def test_wrong_seeds_on_the_command_line_are_told(made: Place, capfd: pytest.CaptureFixture[str]) -> None:
+    assert made.swc(*COMMAND[:5], "9-7") == 2
+    told = capfd.readouterr().err
+    assert "--seeds" in told and "ends before it begins" in told
+
+
+def test_a_header_names_what_varies_first(tmp_path: Path) -> None:
+    assert header_of(a_sweep(tmp_path))[:3] == ("amount", "seed", "top1")
