@@ -31,9 +31,9 @@ def naive_weights(ensemble: Ensemble, combine: Callable[[Tensor, Tensor], Tensor
     """All composed weights in the program's order, each slot made by `combine`."""
     program = ensemble.program
     rows = {
-        slot: table[row]
+        slot: table[row] if gain == 1 else table[row] * gain
         for bank, table in zip(ensemble.plan.banks, ensemble.coefficients, strict=True)
-        for slot, row in zip(bank.slots, bank.index, strict=True)
+        for slot, row, gain in zip(bank.slots, bank.index, bank.gains or (1.0,) * len(bank.slots), strict=True)
     }
     templates = {
         slot: bank for rows_of, bank in zip(ensemble.plan.banks, ensemble.banks, strict=True) for slot in rows_of.slots

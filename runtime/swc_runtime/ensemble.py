@@ -23,7 +23,7 @@ from swc_runtime.members.in_place import Readers
 from swc_runtime.members.logits import check_logits
 from swc_runtime.members.noise import Noise
 from swc_runtime.weights.bank import Parts, initial_parts
-from swc_runtime.weights.compose import StoredBanks
+from swc_runtime.weights.compose import StoredBanks, gains_of
 from swc_runtime.weights.expressions.evaluate import weight_of
 from swc_runtime.weights.kernels.reference import Kernels, TorchKernels
 from swc_runtime.weights.layout import guarded_calls, in_order, lay_weights, protect
@@ -95,6 +95,7 @@ class Ensemble(nn.Module):
             protect(member)
         for number, bank in enumerate(self.plan.banks):
             self.register_buffer(f"index_{number}", torch.tensor(bank.index), persistent=False)
+            self.register_buffer(f"gains_{number}", gains_of(bank), persistent=False)
         self._installed = False
         self._step: StepWeights | None = None
         self._ended: set[int] = set()
@@ -151,9 +152,11 @@ class Ensemble(nn.Module):
 
     def sources(self) -> Sources:
         """What the weights are made of."""
-        indices = tuple(self.get_buffer(f"index_{number}") for number in range(len(self.banks)))
+        numbers = range(len(self.banks))
+        indices = tuple(self.get_buffer(f"index_{number}") for number in numbers)
+        gains = tuple(self._buffers[f"gains_{number}"] for number in numbers)
         return Sources(
-            StoredBanks(indices, tuple(self.banks), tuple(self.coefficients)),
+            StoredBanks(indices, tuple(self.banks), tuple(self.coefficients), gains),
             {plan.id: tensor for plan, tensor in zip(self.program.tensors, self.tensors, strict=True)},
         )
 

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 _PRIMITIVES: tuple[type, ...] = (bool, int, float, str)
 LARGEST = 2**63 - 1  # what a whole number of the project's may be
+# Fields that hashes leave out where they have their defaults, by class: graphs had hashes before their nodes had these.
+SILENT = {"Slot": ("gain",)}
 MOST_DETAILS = 20  # mistakes of a file that an error lists
 
 
@@ -218,4 +220,5 @@ def _spanless_writer(cls: Any, converter: Converter) -> Callable[[Any], Any]:
 
     attrs.resolve_types(cls)
     left_out: dict[str, Any] = {part.name: override(omit=True) for part in attrs.fields(cls) if not part.eq}
+    left_out |= {name: override(omit_if_default=True) for name in SILENT.get(cls.__name__, ())}
     return make_dict_unstructure_fn(cls, converter, **left_out)

@@ -123,5 +123,9 @@ VOCABULARY = (
             "WeightPlan": weight_of_layer,
         },
     ),
-    Migration(4, "facts of data may say which `variant` of a set they are of, and which `parts` are drawn"),
+    Migration(
+        4,
+        "facts of data may say which `variant` of a set they are of, and which `parts` are drawn; slots have gains and "
+        "start scales",
+    ),
 )

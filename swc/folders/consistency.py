@@ -80,7 +80,8 @@ def _compared(graph: Graph, program: Program) -> Iterator[tuple[str, Any, Any]]:
     banks = "id num_templates template_size fan_in"
     yield "list of banks", _rows(graph.banks, banks), _rows(program.banks, banks)
     yield "list of coefficients", _rows(graph.coefficients, "id bank"), _rows(program.coefficients, "id bank")
-    yield "list of slots", _rows(graph.slots, "id bank coefficient"), _rows(program.slots, "id bank coefficient")
+    slots = "id bank coefficient gain"
+    yield "list of slots", _rows(graph.slots, slots), _rows(program.slots, slots)
     owners = [layers[slot.layer].member for slot in graph.slots]
     yield "list of slots", owners, [slot.member for slot in program.slots]
     tensors = "id shape fan_in start role rate"

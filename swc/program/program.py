@@ -59,12 +59,20 @@ class CoefficientPlan:
 
 @frozen
 class SlotPlan:
-    """One row of a bank's product: a (member, layer, level) and the coefficients it uses."""
+    """One row of a bank's product: a (member, layer, level) and the coefficients it uses.
+
+    `gain` multiplies the coefficients wherever they are used; it is no parameter. `start_scale` multiplies what they
+    begin with, if this slot is the first that uses them.
+    """
 
     id: str
     member: str
     bank: str
     coefficient: str
+    # bank of fan-in 576, layer of fan-in 144: sqrt(576 / 144) = 2 brings the deviation of the templates, sqrt(2 / 576),
+    # to that of the layer's own, sqrt(2 / 144)
+    gain: float = 1.0
+    start_scale: float = 1.0
 
 
 @frozen

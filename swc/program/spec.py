@@ -15,6 +15,7 @@ from swc.program.datasets import DataFacts
 from swc.program.model_source import ModelSource, Scalar
 from swc.program.steps import StepPlan
 from swc.program.training import Training
+from swc.program.vocabulary import INITIALISATION, Initialisation
 from swc.registry.offers import PlugIn
 
 
@@ -97,7 +98,7 @@ class Share:
     coefficients: Literal["level", "partner", "slot"] = "partner"
     templates: Templates = Templates()
     blocks: Literal["chain", "grid"] = "chain"
-    initialisation: Literal["kaiming", "release"] = "kaiming"
+    initialisation: Initialisation = INITIALISATION
     arguments: tuple[tuple[str, Scalar], ...] = ()
     span: Span | None = field(default=None, eq=False)
 

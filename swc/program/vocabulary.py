@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Literal, get_args
+
 from swc.registry.row import ArgumentRow
+
+Initialisation = Literal["kaiming", "release", "gains", "scaled"]
+INITIALISATION: Initialisation = "kaiming"  # of share blocks that name none
 
 STEPS: dict[str, tuple[ArgumentRow, ...]] = {
     "independent": (ArgumentRow("average", "yes or no", default=False),),
@@ -28,7 +33,7 @@ BLOCKS: tuple[str, ...] = ("chain", "grid")
 OBJECTIVES: tuple[str, ...] = ("coverage", "profiled")
 LINKAGES: tuple[str, ...] = ("union", "average", "release")
 ACROSS: tuple[str, ...] = ("members", "reference")
-INITIALISATIONS: tuple[str, ...] = ("kaiming", "release")
+INITIALISATIONS: tuple[str, ...] = get_args(Initialisation)
 SELECTORS: tuple[str, ...] = ("conv", "linear", "attention", "embeddings", "all", "norms", "heads")
 PRECISIONS: tuple[str, ...] = ("auto", "float32", "bfloat16")
 NO_DECAY: tuple[str, ...] = ("biases", "coefficients", "fast_weights", "norms")

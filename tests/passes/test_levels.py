@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 from swc.compiler.passes.blocks import BLOCKS, chain, grid
@@ -91,6 +92,19 @@ def test_fan_in_is_that_of_the_largest_user():
     fans = {bank.id: bank.fan_in for bank in graph.banks}
     assert fans["c1.0"] == 640 * 9
     assert fans["c0.0"] == 320
+
+
+@pytest.mark.parametrize("blocks", sorted(BLOCKS))
+def test_gains_bring_each_layer_to_its_own_fan_in(blocks):
+    def slots(**choice):
+        share = Share(Selector("conv"), clusters=Clusters("one"), blocks=blocks, **choice)
+        return run_pipeline(wrn_context([(10, 3), (16, 1)], share=share))
+
+    graph, plain = slots(initialisation="gains"), slots()
+    layers, banks = {x.id: x.fan_in for x in graph.layers}, {bank.id: bank.fan_in for bank in graph.banks}
+    assert {round(banks[s.bank] / s.gain**2) == layers[s.layer] for s in graph.slots} == {True}
+    assert max(slot.gain for slot in graph.slots) == (192 / 3) ** 0.5 if blocks == "chain" else 8
+    assert evolve(graph, slots=tuple(evolve(slot, gain=1.0) for slot in graph.slots)) == plain
 
 
 def test_a_chain_of_too_many_shapes_is_refused():

@@ -5,7 +5,7 @@ import torch
 from attrs import evolve
 from swc.program.expressions import Combine, Resize, Scale, Stored
 
-from support.programs import ensemble_of, hard_program, naive_weights, tiny_program
+from support.programs import ensemble_of, hard_program, naive_weights, tiny_program, with_gains
 from swc_runtime.weights.compose import Compose
 from swc_runtime.weights.expressions.evaluate import evaluate, resize
 from swc_runtime.weights.plan import plan_composition
@@ -15,6 +15,8 @@ PROGRAMS = {
     "tied": tiny_program(tie=True),
     "one template": tiny_program(num_templates=1),
     "hard": hard_program(),
+    "gains": with_gains(tiny_program()),
+    "tied gains": with_gains(tiny_program(tie=True)),
 }
 
 
@@ -51,7 +53,47 @@ def test_gradcheck():
     ensemble = ensemble_of(program)
     indices = [ensemble.get_buffer(f"index_{n}") for n in range(len(ensemble.banks))]
     parameters = [p.detach().clone().requires_grad_() for p in (*ensemble.banks, *ensemble.coefficients)]
-    assert torch.autograd.gradcheck(lambda *p: Compose.apply(ensemble.plan, None, *indices, *p), parameters)
+    assert torch.autograd.gradcheck(lambda *p: Compose.apply(ensemble.plan, None, (), *indices, *p), parameters)
+
+
+@pytest.mark.parametrize("name", ["gains", "tied gains"])
+def test_a_step_pulls_back_what_compose_does_with_gains(name):
+    ensemble = ensemble_of(PROGRAMS[name])
+    parameters = [*ensemble.banks, *ensemble.coefficients]
+    weights = ensemble.compose()
+    gradients = random_gradients(weights)
+    expected = torch.autograd.grad(weights, parameters, gradients)
+    ensemble.begin_step()
+    for leaf, weight, gradient in zip(ensemble._step.leaves, weights, gradients, strict=True):
+        torch.testing.assert_close(leaf, weight, rtol=0, atol=0)
+        leaf.grad = gradient.clone()
+    ensemble.end_step()
+    assert all(torch.equal(p.grad, wanted) for p, wanted in zip(parameters, expected, strict=True))
+
+
+def test_gains_of_one_are_not_multiplied():
+    program = tiny_program()
+    assert all(bank.gains == () for bank in plan_composition(program).banks)
+    few = with_gains(program, (*[1.0] * (len(program.slots) - 1), 2.0))
+    assert [bool(bank.gains) for bank in plan_composition(few).banks] == [
+        bank.id == program.slots[-1].bank for bank in program.banks
+    ]
+    for made, expected in zip(ensemble_of(few).compose()[:-1], ensemble_of(program).compose(), strict=False):
+        assert torch.equal(made, expected)
+
+
+def test_gains_are_exact_in_both_precisions():
+    """They are no parameters: a module brought to float32 and back has them as they were."""
+    program = with_gains(tiny_program(), (3**0.5,))
+    ensemble = ensemble_of(program)
+    expected = [weight.detach() for weight in ensemble.compose()]
+    assert not any("gains" in name for name in ensemble.state_dict())
+    for made, wanted in zip(ensemble.compose(), naive_weights(program, ensemble), strict=True):
+        torch.testing.assert_close(made, wanted, rtol=1e-14, atol=1e-14)
+    single = ensemble_of(program, torch.float32).compose()
+    assert all(weight.dtype == torch.float32 for weight in single)
+    for made, wanted in zip(single, expected, strict=True):
+        torch.testing.assert_close(made.double(), wanted, rtol=1e-5, atol=1e-6)
 
 
 def test_a_layer_of_one_whole_block_is_a_channels_last_view_of_the_rows():

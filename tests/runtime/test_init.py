@@ -32,6 +32,14 @@ def test_a_tied_coefficient_takes_the_row_of_its_first_slot():
         assert torch.equal(all_rows[:1], one_row)
 
 
+def test_coefficients_start_with_the_norm_that_their_first_slot_says():
+    program = tiny_program(tie=True)
+    scaled = evolve(program, slots=tuple(evolve(s, start_scale=1.5 + n) for n, s in enumerate(program.slots)))
+    for bank, plain, table in zip(program.banks, initial_tables(program, 3), initial_tables(scaled, 3), strict=True):
+        first = next(slot.start_scale for slot in scaled.slots if slot.bank == bank.id)
+        assert torch.equal(table, plain * first)
+
+
 @pytest.mark.parametrize(("initialisation", "fan_in"), [("kaiming", 576), ("release", 9)])
 def test_templates_have_the_deviation_of_their_fan_in(initialisation, fan_in):
     templates = initial_templates(BankPlan("c0.0", 4, 20_000, 576, initialisation), 0)

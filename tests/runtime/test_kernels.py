@@ -19,7 +19,7 @@ from swc.system.resources import specs
 from support.examples import percent
 from support.launchers import HostLauncher, PlainLauncher
 from support.nvrtc import compiled
-from support.programs import ensemble_of, images, of_a_family, tiny_program
+from support.programs import ensemble_of, images, of_a_family, tiny_program, with_gains
 from swc_runtime.ensemble import Ensemble, build
 from swc_runtime.measure.probe import measure_coefficients, sum_gradients
 from swc_runtime.training.kernel_choice import SMALL, equip
@@ -40,7 +40,8 @@ WIDTHS = st.lists(st.integers(1, 7), min_size=2, max_size=2)
 def programs(draw: st.DrawFn) -> Program:
     channels = tuple((1, *draw(WIDTHS)) for _ in range(draw(st.integers(1, 3))))
     clusters = draw(st.sampled_from([(("0",), ("1",)), (("0", "1"),), (("1",),)]))
-    return tiny_program(channels, clusters, draw(st.integers(1, 8)), draw(st.booleans()))
+    program = tiny_program(channels, clusters, draw(st.integers(1, 8)), draw(st.booleans()))
+    return with_gains(program) if draw(st.booleans()) else program
 
 
 def scaled(program: Program) -> Program:
@@ -55,11 +56,13 @@ def launched(ensemble: Ensemble, launcher, **options) -> LaunchedKernels:
     counts = [bank.num_templates for bank in ensemble.program.banks]
     dtype = ensemble.banks[0].dtype
     given = {"weights": options["weights"]} if "weights" in options else {}
-    return LaunchedKernels(ensemble.plan, counts, launcher(dtype, **options), CPU, dtype, **given)
+    ready = launcher(dtype, **options, has_gains=ensemble.plan.has_gains)
+    return LaunchedKernels(ensemble.plan, counts, ready, CPU, dtype, **given)
 
 
 def made_by(launcher, plan, counts, device, dtype, weights=None) -> LaunchedKernels:
-    return LaunchedKernels(plan, counts, launcher(dtype, weights), device, dtype, weights)
+    ready = launcher(dtype, weights, has_gains=plan.has_gains)
+    return LaunchedKernels(plan, counts, ready, device, dtype, weights)
 
 
 def parts_of(ensemble: Ensemble) -> StoredBanks:
@@ -171,9 +174,10 @@ def test_bfloat16_weights_are_rounded_once_and_their_gradients_read_as_they_are(
     assert all(torch.equal(a.nan_to_num(), b.nan_to_num()) for a, b in zip(got, expected, strict=True))
 
 
+@pytest.mark.parametrize("amplify", [False, True], ids=["plain", "gains"])
 @pytest.mark.parametrize("launcher", LAUNCHERS)
-def test_an_ensemble_trains_and_is_measured_as_with_the_reference(launcher):
-    program = tiny_program(tie=True)
+def test_an_ensemble_trains_and_is_measured_as_with_the_reference(launcher, amplify):
+    program = with_gains(tiny_program(tie=True)) if amplify else tiny_program(tie=True)
     batches = [(images(seed=seed), torch.arange(5) % 2) for seed in range(3)]
     found = []
     for is_equipped in (False, True):
@@ -281,7 +285,7 @@ ARCHITECTURES = ("compute_75", "compute_80", "compute_90", "compute_100")
 TYPES = ((torch.float32, None), (torch.float64, None), (torch.float32, torch.bfloat16))
 
 
-@pytest.mark.parametrize("types", TYPES, ids=["float32", "float64", "bfloat16"])
+@pytest.mark.parametrize("types", (*TYPES, (*TYPES[0], True)), ids=["float32", "float64", "bfloat16", "gains"])
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_the_source_compiles_for_gpus(architecture, types):
     ptx = compiled(SOURCE.read_text("utf-8"), (*options(*types), f"--gpu-architecture={architecture}"))

@@ -10,7 +10,7 @@ from attrs import evolve
 from swc.program.expressions import Scale
 from swc.program.training import Loss, Recipe, Training
 
-from support.programs import by_slot, ensemble_of, images, naive_weights, tiny_program
+from support.programs import by_slot, ensemble_of, images, naive_weights, tiny_program, with_gains
 from swc_runtime.ensemble import state_tensors
 from swc_runtime.measure import similarity
 from swc_runtime.measure.probe import clusters_of, measure_clusters, measure_coefficients
@@ -89,8 +89,8 @@ def test_clusters_come_from_the_banks():
     )
 
 
-def test_coefficient_similarity_equals_brute_force():
-    tied = tiny_program(tie=True)
+@pytest.mark.parametrize("tied", [tiny_program(tie=True), with_gains(tiny_program(tie=True))], ids=["plain", "gains"])
+def test_coefficient_similarity_equals_brute_force(tied):
     ensemble = trained(tied)
     feedback = measure_coefficients(ensemble, batches_of(), groups=3)
     own = by_slot(tied)  # each slot a leaf of its own, at the same values

@@ -7,7 +7,7 @@ import torch
 from attrs import evolve
 from swc.program.program import CoefficientPlan
 
-from support.programs import by_slot, ensemble_of, hard_program, images, naive_weights, tiny_program
+from support.programs import by_slot, ensemble_of, hard_program, images, naive_weights, tiny_program, with_gains
 from support.states import moving
 from swc_runtime.carry.fit import Factors, fit, fit_momentum, squared_error, targets_of
 from swc_runtime.carry.transfer import carry_weights, untie
@@ -30,9 +30,9 @@ def trained(program, dtype=torch.float64):
     return ensemble
 
 
+@pytest.mark.parametrize("tied", [tiny_program(tie=True), with_gains(tiny_program(tie=True))], ids=["plain", "gains"])
 @pytest.mark.parametrize("training", [True, False])
-def test_untying_keeps_every_output_to_the_bit(training):
-    tied = tiny_program(tie=True)
+def test_untying_keeps_every_output_to_the_bit(training, tied):
     ensemble = trained(tied, torch.float32).train(training)
     after, _ = untie(ensemble, NO_STATE, by_slot(tied))
     x = images(16, dtype=torch.float32)
@@ -82,6 +82,8 @@ def test_untying_in_part_copies_from_the_right_source():
     assert torch.equal(full.coefficients[0], half.coefficients[0][[0, 1, 1]])
     with pytest.raises(ValueError, match="not tied"):
         untie(full, NO_STATE, tied)
+    with pytest.raises(ValueError, match="slots differ"):
+        untie(ensemble, NO_STATE, with_gains(tied))
     with pytest.raises(ValueError, match="banks differ"):
         untie(ensemble, NO_STATE, tiny_program(tie=True, num_templates=3))
 
@@ -93,11 +95,17 @@ def test_weights_are_not_carried_in_the_middle_of_a_step():
         untie(ensemble, NO_STATE, tiny_program())
 
 
-def test_continuing_with_enough_templates_is_exact():
-    old = tiny_program(tie=True)
+def plain(program):
+    return program
+
+
+@pytest.mark.parametrize("before", [plain, with_gains])
+@pytest.mark.parametrize("after", [plain, with_gains])
+def test_continuing_with_enough_templates_is_exact(before, after):
+    old = before(tiny_program(tie=True))
     ensemble = trained(old)
     momentum = random_momentum(ensemble)
-    new = tiny_program(clusters=(("0",), ("1",), ("2",)), num_templates=9)
+    new = after(tiny_program(clusters=(("0",), ("1",), ("2",)), num_templates=9))
     carried = carry_weights(ensemble, moving(momentum), new)
     assert max(r.relative for r in carried.residuals) < 1e-12
     assert torch.allclose(carried.ensemble.eval()(images()), ensemble.eval()(images()), atol=1e-9)
@@ -121,11 +129,13 @@ def velocity_of(program, ensemble, momentum):
     return dict(zip(names, [(a - b) / 2 for a, b in pairs], strict=True))
 
 
-def test_momentum_moves_the_new_weights_as_it_moved_the_old():
-    old = tiny_program(tie=True)
+@pytest.mark.parametrize("before", [plain, with_gains])
+@pytest.mark.parametrize("after", [plain, with_gains])
+def test_momentum_moves_the_new_weights_as_it_moved_the_old(before, after):
+    old = before(tiny_program(tie=True))
     ensemble = trained(old)
     momentum = random_momentum(ensemble)
-    new = tiny_program(clusters=(("0",), ("1",), ("2",)), num_templates=9)
+    new = after(tiny_program(clusters=(("0",), ("1",), ("2",)), num_templates=9))
     carried = carry_weights(ensemble, moving(momentum), new)
     was, now = (
         velocity_of(old, ensemble, momentum),
@@ -144,8 +154,8 @@ def test_fresh_templates_fill_up_so_that_no_factor_is_dead():
         assert table.square().sum(1).mean().item() == pytest.approx(1)
 
 
-def seen_rows(rows, seen, factors, index):
-    return (((factors.table @ factors.templates)[index] - rows) * seen).square().sum().item()
+def seen_rows(rows, seen, factors, index, gains=1.0):
+    return ((gains * (factors.table @ factors.templates)[index] - rows) * seen).square().sum().item()
 
 
 def test_the_fit_is_the_truncated_decomposition_where_all_is_seen():
@@ -157,18 +167,22 @@ def test_the_fit_is_the_truncated_decomposition_where_all_is_seen():
     assert seen_rows(rows, torch.ones_like(rows), factors, index) == pytest.approx(expected, rel=1e-10)
 
 
-def test_the_fit_of_tied_slots_is_the_best_under_that_constraint():
+GAINS = torch.tensor([1.0, 2.0, 3.0, 0.5, 1.0], dtype=torch.float64)
+
+
+@pytest.mark.parametrize("gains", [None, GAINS], ids=["plain", "gains"])
+def test_the_fit_of_tied_slots_is_the_best_under_that_constraint(gains):
     rows = torch.randn(5, 12, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
     index = torch.tensor([0, 1, 0, 0, 2])
     seen = torch.ones_like(rows)
-    ours = seen_rows(rows, seen, fit(targets_of(rows, seen, index, 3), 2), index)
+    g = torch.ones(5, 1).double() if gains is None else gains[:, None]
+    ours = seen_rows(rows, seen, fit(targets_of(rows, seen, index, 3, gains), 2), index, g)
     table = torch.randn(3, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     for _ in range(3000):  # plain alternating least squares on all five rows
-        repeated = table[index]
-        templates = torch.linalg.lstsq(repeated, rows).solution
-        means = torch.stack([rows[index == g].mean(0) for g in range(3)])
+        templates = torch.linalg.lstsq(g * table[index], rows).solution
+        means = torch.stack([(g * rows)[index == n].sum(0) / g[index == n].square().sum() for n in range(3)])
         table = torch.linalg.lstsq(templates.t(), means.t()).solution.t()
-    theirs = (table[index] @ templates - rows).square().sum().item()
+    theirs = (g * table[index] @ templates - rows).square().sum().item()
     assert ours == pytest.approx(theirs, rel=1e-8)
 
 
@@ -191,14 +205,16 @@ def test_with_crops_the_fit_is_never_worse_than_filling_with_zeros(seed):
     assert ours < seen_rows(rows, seen, filled, index)
 
 
-def test_open_entries_are_completed_exactly_where_the_seen_ones_have_low_rank():
+@pytest.mark.parametrize("gains", [None, torch.tensor([1.0, 2, 3, 0.5, 1, 4, 2, 5], dtype=torch.float64)])
+def test_open_entries_are_completed_exactly_where_the_seen_ones_have_low_rank(gains):
     generator = torch.Generator().manual_seed(4)
     low = torch.randn(8, 2, generator=generator).double() @ torch.randn(2, 50, generator=generator).double()
     seen = torch.ones_like(low)
     seen[6:, 40:] = 0
     index = torch.arange(8)
-    factors = fit(targets_of(low * seen, seen, index, 8), 2)
-    assert seen_rows(low, seen, factors, index) < 1e-5 * low.square().sum()
+    factors = fit(targets_of(low * seen, seen, index, 8, gains), 2)
+    by = 1.0 if gains is None else gains[:, None]
+    assert seen_rows(low, seen, factors, index, by) < 1e-5 * low.square().sum()
 
 
 def test_fitted_momentum_cannot_be_improved():
@@ -218,9 +234,10 @@ def test_fitted_momentum_cannot_be_improved():
     assert squared_error(targets, now) > 0
 
 
-def test_fewer_templates_report_their_residual():
+@pytest.mark.parametrize("after", [plain, with_gains])
+def test_fewer_templates_report_their_residual(after):
     ensemble = trained(tiny_program(num_templates=4))
-    new = tiny_program(num_templates=1)
+    new = after(tiny_program(num_templates=1))
     carried = carry_weights(ensemble, NO_STATE, new)
     plan = carried.ensemble.plan
     wanted = gather_rows(plan, list(ensemble.compose()), ensemble.banks[0].detach())

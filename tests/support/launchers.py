@@ -29,10 +29,15 @@ REALS = {torch.float64: ("double", ctypes.c_double), torch.float32: ("float", ct
 
 
 @cache
-def _library(dtype: torch.dtype, narrow: bool) -> ctypes.CDLL:
+def _library(dtype: torch.dtype, narrow: bool, has_gains: bool) -> ctypes.CDLL:
     kernels = ("compose", "pull", "sum_parts")
     unit = f'#include "{HEADER}"\n#include "{SOURCE}"\n' + "\n".join(f"HOST({kernel})" for kernel in kernels)
-    options = [f"-DREAL={REALS[dtype][0]}", *SIZES, *(["-DBFLOAT16"] if narrow else [])]
+    options = [
+        f"-DREAL={REALS[dtype][0]}",
+        *SIZES,
+        *(["-DBFLOAT16"] if narrow else []),
+        *(["-DGAINS"] if has_gains else []),
+    ]
     command = ["g++", "-std=c++17", "-O1", "-shared", "-fPIC", *STRICT, *options, "host.cpp", "-o", "host.so"]
     with TemporaryDirectory() as folder:
         (Path(folder) / "host.cpp").write_text(unit + "\n", encoding="utf-8")
@@ -45,8 +50,14 @@ class HostLauncher:
 
     tile = THREADS * ITEMS
 
-    def __init__(self, dtype: torch.dtype, weights: torch.dtype | None = None, falling: bool = False) -> None:
-        self._library = _library(dtype, weights is torch.bfloat16)
+    def __init__(
+        self,
+        dtype: torch.dtype,
+        weights: torch.dtype | None = None,
+        falling: bool = False,
+        has_gains: bool = False,
+    ) -> None:
+        self._library = _library(dtype, weights is torch.bfloat16, has_gains)
         self._falling = falling
 
     def launch(self, kernel: str, blocks: int, *arguments: Tensor) -> None:
@@ -59,7 +70,7 @@ class PlainLauncher:
 
     tile = 7  # such that no size is a multiple
 
-    def __init__(self, dtype: torch.dtype, weights: torch.dtype | None = None) -> None:
+    def __init__(self, dtype: torch.dtype, weights: torch.dtype | None = None, has_gains: bool = False) -> None:
         assert weights is None
         self._real = REALS[dtype][1]
 
@@ -69,14 +80,14 @@ class PlainLauncher:
     def _array(self, address: int, size: int) -> np.ndarray:
         return np.ctypeslib.as_array((self._real * size).from_address(int(address)))
 
-    def _compose(self, tiles, banks, groups, copies, templates, tables, outputs) -> None:
+    def _compose(self, tiles, banks, groups, copies, templates, tables, outputs, gains=None) -> None:
         for bank, (_, scalar), scalars, own in self._threads(tiles, banks, templates):
             for copy, place in _places(scalar, own, groups, copies):
-                alpha = self._alpha(tables[bank], copy[0], len(scalars))
+                alpha = self._alpha(tables[bank], copy[0], len(scalars)) * _gain(gains, copy[-1])
                 self._array(outputs[copy[1]], copy[6])[place] = alpha @ scalars
 
     def _pull(self, *arguments) -> None:
-        tiles, banks, groups, copies, templates, tables, gradients, pulled, partials = arguments
+        tiles, banks, groups, copies, templates, tables, gradients, pulled, partials, *gains = arguments
         partials[:] = 0
         for bank, (tile, scalar), scalars, own in self._threads(tiles, banks, templates):
             total = np.zeros_like(scalars)
@@ -84,19 +95,20 @@ class PlainLauncher:
                 if not gradients[copy[1]]:
                     continue
                 value = self._array(gradients[copy[1]], copy[6])[place]
-                total += self._alpha(tables[bank], copy[0], len(scalars)) * value
+                total += self._alpha(tables[bank], copy[0], len(scalars)) * value * _gain(*gains or [None], copy[-1])
                 rows = (copy[-1] - own[4]) * own[1] + np.arange(own[1])
                 partials[own[5] + rows * own[6] + tile - own[7]] += value * scalars
             if pulled[bank]:
                 self._array(pulled[bank], own[0] * own[1])[scalar :: own[0]] = total
 
-    def _sum_parts(self, sums, parts, banks, partials, rows) -> None:
+    def _sum_parts(self, sums, parts, banks, partials, rows, gains=None) -> None:
         for bank, row, first, end in sums:
             _, num, _, _, first_copy, offset, num_tiles, _ = (int(n) for n in banks[bank])
             found = np.zeros(num, partials.dtype)
             for copy in parts[first:end]:
                 start = offset + (copy - first_copy) * num * num_tiles
-                found += partials[start : start + num * num_tiles].reshape(num, num_tiles).sum(1)
+                own = partials[start : start + num * num_tiles].reshape(num, num_tiles).sum(1)
+                found += own * _gain(gains, copy)
             self._array(rows[bank] + row * num * found.itemsize, num)[:] = found
 
     def _alpha(self, address: int, row: int, num: int) -> np.ndarray:
@@ -109,6 +121,10 @@ class PlainLauncher:
             found = self._array(templates[bank], own[0] * own[1]).reshape(own[1], own[0])
             for scalar in range(start, min(start + self.tile, own[0])):
                 yield bank, (tile, scalar), found[:, scalar], own
+
+
+def _gain(gains, copy: int) -> float:
+    return 1 if gains is None else gains[copy]
 
 
 def _places(scalar: int, bank: list[int], groups, copies):

@@ -187,6 +187,12 @@ def by_slot(program: Program) -> Program:
     return evolve(program, coefficients=own, slots=slots)
 
 
+def with_gains(program: Program, gains: tuple[float, ...] = (2.0, 0.75, 1.0, 3.0, 1.25)) -> Program:
+    """The program with these gains given to its slots in turn."""
+    slots = tuple(evolve(slot, gain=gains[n % len(gains)]) for n, slot in enumerate(program.slots))
+    return evolve(program, slots=slots)
+
+
 def images(num: int = 5, seed: int = 0, dtype: torch.dtype = torch.float64) -> Tensor:
     return torch.randn(num, 1, 6, 6, generator=torch.Generator().manual_seed(seed), dtype=dtype)
 
@@ -198,7 +204,7 @@ def naive_weights(program: Program, ensemble: Ensemble) -> list[Tensor]:
         b = [bank.id for bank in program.banks].index(slot.bank)
         row = [c.id for c in program.coefficients if c.bank == slot.bank].index(slot.coefficient)
         alpha = ensemble.coefficients[b][row]
-        superweights[slot.id] = sum(a * t for a, t in zip(alpha, ensemble.banks[b], strict=True))
+        superweights[slot.id] = slot.gain * sum(a * t for a, t in zip(alpha, ensemble.banks[b], strict=True))
     stored = {plan.id: t for plan, t in zip(program.tensors, ensemble.tensors, strict=True)}
     return [naive(w.expression, superweights, stored) for w in program.weights]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from attrs import evolve
 from swc.compiler.ir.counts import count
 from swc.compiler.lowering.lower import lower
@@ -19,6 +20,7 @@ from swc.program.diff import (
 from swc.program.expressions import slots_of
 from swc.program.program import BankPlan, Program, SlotPlan
 from swc.program.spec import Selector, Share
+from swc.program.vocabulary import Initialisation
 
 from support.graphs import small_graph, small_spec
 
@@ -39,6 +41,27 @@ def test_a_program_holds_what_the_graph_says() -> None:
 def test_the_initialisation_is_the_share_blocks() -> None:
     spec = evolve(small_spec(), shares=(Share(Selector("conv"), initialisation="release"),))
     assert {bank.initialisation for bank in lower(small_graph(), spec).banks} == {"release"}
+
+
+def test_gains_are_the_graphs_and_known_to_its_hash() -> None:
+    graph, spec = small_graph(), small_spec()
+    amplified = evolve(graph, slots=(evolve(graph.slots[0], gain=2.0), *graph.slots[1:]))
+    assert [slot.gain for slot in lower(amplified, spec).slots] == [2.0, 1.0, 1.0, 1.0, 1.0]
+    assert hash_of(amplified) != hash_of(graph)
+
+
+def test_a_graph_without_gains_has_the_hash_that_it_had_before_there_were_any() -> None:
+    assert hash_of(small_graph(), schema=2) == "1ad2be551ecd8c8aca096a21b90deedaacc2b54780559f5dba8757061be5be99"
+
+
+@pytest.mark.parametrize("initialisation", ["kaiming", "release", "gains", "scaled"])
+def test_scaled_coefficients_start_as_large_as_their_layers_want(initialisation: Initialisation) -> None:
+    spec = evolve(small_spec(), shares=(Share(Selector("conv"), initialisation=initialisation),))
+    program = lower(small_graph(), spec)
+    # banks of fan-in 72; `wide.conv0` and `thin.conv0` have 4 x 9, and `wide.conv1` and `wide.conv2` 8 x 9
+    wanted = [2**0.5, 1.0, 2**0.5, 1.0, 1.0] if initialisation == "scaled" else [1.0] * 5
+    assert [slot.start_scale for slot in program.slots] == wanted
+    assert {bank.initialisation for bank in program.banks} == {"release" if initialisation == "release" else "kaiming"}
 
 
 def test_spans_change_no_hash() -> None:

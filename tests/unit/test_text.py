@@ -72,6 +72,7 @@ def some(node: st.SearchStrategy[object]) -> st.SearchStrategy[tuple[object, ...
     return st.lists(node, max_size=2).map(tuple)
 
 
+factors = st.floats(1e-3, 1e3)
 graphs = st.builds(
     Graph,
     ensemble=identifiers,
@@ -88,10 +89,18 @@ graphs = st.builds(
     levels=some(st.builds(Level, names, names, whole, some(st.builds(Piece, shapes, pairs)), st.none() | pairs)),
     banks=some(st.builds(Bank, names, whole, whole, whole)),
     coefficients=some(st.builds(Coefficient, names, names)),
-    slots=some(st.builds(Slot, names, names, names, names)),
+    slots=some(st.builds(Slot, names, names, names, names, st.just(1.0) | factors)),
     tensors=some(st.builds(Tensor, names, shapes, whole)),
     weights=some(st.builds(Weight, names, st.recursive(leaves, _grown, max_leaves=4))),
 )
+
+
+def test_a_gain_is_written_where_there_is_one() -> None:
+    graph = small_graph()
+    slots = (evolve(graph.slots[0], gain=2**0.5), *graph.slots[1:])
+    lines = print_graph(evolve(graph, slots=slots)).splitlines()
+    (line,) = set(lines) - set(print_graph(graph).splitlines())
+    assert line == "slot wide.conv0#0 of wide.conv0 in c0.0 by wide.conv0#0 gain 1.4142135623730951"
 
 
 @given(graphs)
@@ -141,6 +150,8 @@ def test_a_change_of_one_node_changes_its_own_line() -> None:
         ("@ [0,4]", "@ [0,4,4]"),
         ("combine(wide.conv2#0", "combined(wide.conv2#0"),
         ("combine(wide.conv2#0 @0 [8,8,3,3])", "combine(wide.conv2#0 @0 [8,8,3,3]"),
+        ("by wide.conv1#1", "by wide.conv1#1 gain high"),
+        ("by wide.conv1#1", 'by wide.conv1#1 gain "2"'),
         ('size: "thin"', "size: thin"),
         ("graph small", "garph small"),
         ("revision 0", "revision 0 $"),

@@ -65,6 +65,7 @@ MUTATIONS: dict[str, Callable[[Graph], Graph]] = {
         slots=(*g.slots[:4], evolve(g.slots[4], bank="c0.0")),
         coefficients=tuple(evolve(c, bank="c0.0") if c.id == "wide.conv2#0" else c for c in g.coefficients),
     ),
+    "gains are factors": lambda g: evolve(g, slots=(evolve(g.slots[0], gain=0.0), *g.slots[1:])),
     "banks are used": lambda g: evolve(
         g,
         levels=(*g.levels, Level("c1.1", "c1", 1, (Piece(HALF, (8, 0)),))),
@@ -93,6 +94,13 @@ def test_a_sound_graph_and_all_its_stages_verify() -> None:
     for section in sections:
         graph = evolve(graph, **{section: ()})
         verify(graph)
+
+
+@pytest.mark.parametrize("gain", [-1.0, float("inf"), float("nan")])
+def test_a_gain_is_positive_and_finite(gain: float) -> None:
+    graph = small_graph()
+    with pytest.raises(InvariantError, match="has the gain"):
+        verify(evolve(graph, slots=(*graph.slots[:-1], evolve(graph.slots[-1], gain=gain))))
 
 
 @pytest.mark.parametrize("name", [name for name, _ in INVARIANTS])

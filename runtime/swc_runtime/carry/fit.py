@@ -25,17 +25,14 @@ class Targets:
 
     Slots that share a vector want its product to be several rows at once; that costs, up to a constant, the weighted
     distance to their mean. `mean` [N, T] is taken over the slots that see an entry, `weight` [N, T] says how many do;
-    `num_slots` [N] use the vector at all.
+    `total_weight` [N] is what an entry has that all slots of the vector see. A slot of gain g counts g squared times.
+    `fully_seen`: no slot discards anything.
     """
 
     mean: Tensor
     weight: Tensor
-    num_slots: Tensor
-
-    @property
-    def fully_seen(self) -> bool:
-        """Whether no slot discards anything."""
-        return bool((self.weight == self.num_slots[:, None]).all())
+    total_weight: Tensor
+    fully_seen: bool
 
 
 @frozen(eq=False)
@@ -54,16 +51,33 @@ class Factors:
     templates: Tensor
 
 
-def targets_of(rows_ST: Tensor, seen_ST: Tensor, index_S: Tensor, num_coefficients: int) -> Targets:
-    """Gather the slots' rows, zero where not seen, by the coefficient vector (`index_S`) they use."""
-    rows, seen = rows_ST.double(), seen_ST.double()
+def targets_of(
+    rows_ST: Tensor, seen_ST: Tensor, index_S: Tensor, num_coefficients: int, gains_S: Tensor | None = None
+) -> Targets:
+    """Gather the slots' rows, zero where not seen, by the coefficient vector (`index_S`) they use.
+
+    A slot of gain g makes g times the product of its vector and the templates (None: all gains are 1).
+    """
+    rows, seen, weight_S = rows_ST.double(), seen_ST.double(), None
+    if gains_S is not None:
+        # |g x - r|^2 = g^2 |x - r / g|^2: the vector is wanted to make r / g, and that counts g^2 times
+        weight_S = gains_S.double().square()
+        rows, seen = rows / gains_S[:, None], seen * weight_S[:, None]
     empty = rows.new_zeros(num_coefficients, rows.shape[1])
     weight = empty.index_add(0, index_S, seen)
     # Two slots on one vector want 1 and 3: |x - 1|^2 + |x - 3|^2 = 2 |x - 2|^2 + 2, so the mean 2 with weight 2 has the
     # same optimum, and the 2 that remains is what no vector could keep.
     total = empty.index_add(0, index_S, rows * seen)
-    num_slots = torch.bincount(index_S, minlength=num_coefficients).double()
-    return Targets(total / weight.clamp(min=1), weight, num_slots)
+    total_weight = torch.bincount(index_S, weight_S, minlength=num_coefficients).double()
+    mean = torch.where(weight > 0, total / weight, 0)
+    return Targets(mean, weight, total_weight, fully_seen=_is_whole(seen_ST, index_S, num_coefficients))
+
+
+def _is_whole(seen_ST: Tensor, index_S: Tensor, num_coefficients: int) -> bool:
+    """Whether every vector's slots see, together, every entry once each."""
+    count = torch.bincount(index_S, minlength=num_coefficients)
+    empty = seen_ST.new_zeros(num_coefficients, seen_ST.shape[1], dtype=torch.float64)
+    return bool((empty.index_add(0, index_S, seen_ST.double()) == count[:, None]).all())
 
 
 def fit(targets: Targets, num_templates: int) -> Factors:
@@ -77,8 +91,8 @@ def fit(targets: Targets, num_templates: int) -> Factors:
 
 
 def _decomposed(targets: Targets, num_templates: int) -> Factors:
-    scale = targets.num_slots.sqrt()[:, None]
-    filled = targets.mean * targets.weight / targets.num_slots[:, None]
+    scale = targets.total_weight.sqrt()[:, None]
+    filled = targets.mean * targets.weight / targets.total_weight[:, None]
     left, values, right = torch.linalg.svd(filled * scale, full_matrices=False)
     rank = max(1, int((values > FLAT * values[0]).sum()))
     kept = min(num_templates, rank)  # a template that adds only rounding is better left to `padded`

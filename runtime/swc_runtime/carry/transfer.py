@@ -22,10 +22,10 @@ from swc_runtime.ensemble import Ensemble
 from swc_runtime.members.seeds import seed_of
 from swc_runtime.training.optimiser_state import OptimiserState
 from swc_runtime.weights.bank import Parts
-from swc_runtime.weights.compose import gather_rows, place_blocks
+from swc_runtime.weights.compose import amplified, gains_of, gather_rows, place_blocks
 from swc_runtime.weights.expressions.evaluate import evaluate
 from swc_runtime.weights.init import initial_templates, initial_tensor
-from swc_runtime.weights.plan import CompositionPlan, plan_composition
+from swc_runtime.weights.plan import BankRows, CompositionPlan, plan_composition
 
 
 @frozen
@@ -65,7 +65,7 @@ def _check_untied(old: Program, new: Program) -> None:
     for name in ("members", "banks", "tensors", "weights", "private"):
         if getattr(old, name) != getattr(new, name):
             raise ValueError(f"untying changes coefficients alone, but the {name} differ")
-    if [(s.id, s.bank) for s in old.slots] != [(s.id, s.bank) for s in new.slots]:
+    if [(s.id, s.bank, s.gain) for s in old.slots] != [(s.id, s.bank, s.gain) for s in new.slots]:
         raise ValueError("untying changes coefficients alone, but the slots differ")
 
 
@@ -192,7 +192,12 @@ def _is_linear(expression: Expression) -> bool:
 
 def _rows(ensemble: Ensemble) -> list[Tensor]:
     tables = zip(ensemble.plan.banks, ensemble.coefficients, ensemble.banks, strict=True)
-    return [(table.detach().double() @ bank.detach().double())[list(plan.index)] for plan, table, bank in tables]
+    return [_row_of_each_slot(table.detach().double() @ bank.detach().double(), plan) for plan, table, bank in tables]
+
+
+def _row_of_each_slot(products_NT: Tensor, bank: BankRows) -> Tensor:
+    """What each slot makes [S, T] of the product of its coefficient vector and the templates: its gain times it."""
+    return amplified(products_NT[list(bank.index)], gains_of(bank, products_NT.device))
 
 
 def _lifted(ensemble: Ensemble, momentum: Mapping[str, Tensor]) -> list[Tensor]:
@@ -202,7 +207,7 @@ def _lifted(ensemble: Ensemble, momentum: Mapping[str, Tensor]) -> list[Tensor]:
         moved_bank = momentum.get(f"bank/{plan.id}", torch.zeros_like(bank)).double()
         # The first order of (A + m_A)(T + m_T) - A T: how the weights would move, whatever factors make them.
         move = table.detach().double() @ moved_bank + moved_table @ bank.detach().double()
-        rows.append(move[list(plan.index)])
+        rows.append(_row_of_each_slot(move, plan))
     return rows
 
 
@@ -230,11 +235,13 @@ def _wanted(ensemble: Ensemble, program: Program, rows: list[Tensor], tensors: l
 class _Fit:
     """A bank's new factors: as they were fitted (`exact`), and with fresh templates for what is left (`now`).
 
-    `index` [S] says which coefficient vector a slot uses, `seen` [S, T] which scalars of its row are in its weight.
+    `index` [S] says which coefficient vector a slot uses, `gains` [S] with what gain (None: all are 1), and `seen`
+    [S, T] which scalars of its row are in its weight.
     """
 
     bank: str
     index: Tensor
+    gains: Tensor | None
     seen: Tensor
     exact: Factors
     now: Factors
@@ -259,13 +266,14 @@ def _fit_bank(plan: CompositionPlan, program: Program, number: int, rows_ST: Ten
     bank = plan.banks[number]
     index_S = torch.tensor(bank.index, device=rows_ST.device)
     fresh = initial_templates(program.banks[number], seed_of(program)).to(rows_ST)
-    targets = targets_of(rows_ST, seen_ST, index_S, len(bank.coefficients))
+    gains_S = gains_of(bank, rows_ST.device)
+    targets = targets_of(rows_ST, seen_ST, index_S, len(bank.coefficients), gains_S)
     exact = balanced(fit(targets, len(fresh)))
     # in the rows' own terms, over what is seen alone: a cropped scalar may come out as it likes
-    gap = (exact.table @ exact.templates)[index_S] - rows_ST
+    gap = _row_of_each_slot(exact.table @ exact.templates, bank) - rows_ST
     relative = float((gap * seen_ST).norm() / rows_ST.norm().clamp(min=torch.finfo(torch.float64).tiny))
     residual = Residual(bank.id, relative, int(seen_ST.sum()))
-    return _Fit(bank.id, index_S, seen_ST, exact, padded(exact, fresh), residual)
+    return _Fit(bank.id, index_S, gains_S, seen_ST, exact, padded(exact, fresh), residual)
 
 
 def _carried_velocities(
@@ -288,7 +296,7 @@ def _carried_velocities(
 
 
 def _move_of(fitted: _Fit, rows_ST: Tensor) -> Factors:
-    targets = targets_of(rows_ST, fitted.seen, fitted.index, len(fitted.exact.table))
+    targets = targets_of(rows_ST, fitted.seen, fitted.index, len(fitted.exact.table), fitted.gains)
     return padded(fit_momentum(targets, fitted.exact), torch.zeros_like(fitted.now.templates))
 
 

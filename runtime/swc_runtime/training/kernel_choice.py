@@ -20,7 +20,7 @@ from swc.program.program import Program
 
 from swc_runtime.ensemble import Ensemble
 from swc_runtime.precision import choose_arithmetic
-from swc_runtime.weights.compose import StoredBanks
+from swc_runtime.weights.compose import StoredBanks, gains_of
 from swc_runtime.weights.kernels.by_precision import KernelsByPrecision
 from swc_runtime.weights.kernels.launched import LaunchedKernels
 from swc_runtime.weights.kernels.reference import Kernels, TorchKernels
@@ -100,7 +100,9 @@ def cupy_kernels(
 
     index = torch.cuda.current_device() if device.index is None else device.index
     there = torch.device("cuda", index)
-    return LaunchedKernels(plan, num_templates, CupyLauncher(there, dtype, weights), there, dtype, weights)
+    return LaunchedKernels(
+        plan, num_templates, CupyLauncher(there, dtype, weights, plan.has_gains), there, dtype, weights
+    )
 
 
 def equip(ensemble: Ensemble, name: KernelsName, make: Callable[..., Kernels] = cupy_kernels) -> str | None:
@@ -145,6 +147,7 @@ def step_seconds(
         tuple(torch.tensor(bank.index, device=device) for bank in plan.banks),
         tuple(torch.zeros(num, bank.size, device=device) for bank, num in sizes),
         tuple(torch.zeros(len(bank.coefficients), num, device=device) for bank, num in sizes),
+        tuple(gains_of(bank, device) for bank in plan.banks),
     )
 
     def steps(count: int) -> float:

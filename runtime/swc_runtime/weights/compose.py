@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from swc_runtime.weights.layout import lies_plainly
-from swc_runtime.weights.plan import Block, CompositionPlan, Output
+from swc_runtime.weights.plan import BankRows, Block, CompositionPlan, Output
 
 
 def block_view(row_T: Tensor, offset: int, shape: Shape) -> Tensor:
@@ -108,36 +108,64 @@ def fill_rows(plan: CompositionPlan, number: int, gradients: Sequence[Tensor | N
 
 @frozen(eq=False)
 class StoredBanks:
-    """What weights are composed from: per bank indices [S] into its table [N, K], and templates [K, T]."""
+    """What weights are composed from: per bank indices [S] into its table [N, K], templates [K, T], gains [S] or none.
+
+    Banks whose slots all have gain 1 have None; no `gains` at all says so of every bank.
+    """
 
     indices: tuple[Tensor, ...]
     templates: tuple[Tensor, ...]
     tables: tuple[Tensor, ...]
+    gains: tuple[Tensor | None, ...] = ()
 
-    def by_bank(self) -> tuple[tuple[Tensor, Tensor, Tensor], ...]:
-        """Indices, templates and table of each bank."""
-        return tuple(zip(self.indices, self.templates, self.tables, strict=True))
+    def by_bank(self) -> tuple[tuple[Tensor, Tensor, Tensor, Tensor | None], ...]:
+        """Indices, templates, table and gains of each bank."""
+        gains = self.gains or (None,) * len(self.templates)
+        return tuple(zip(self.indices, self.templates, self.tables, gains, strict=True))
+
+
+def gains_of(bank: BankRows, device: torch.device | None = None) -> Tensor | None:
+    """The gains [S] of a bank's slots, in float64; None where all are 1."""
+    return torch.tensor(bank.gains, dtype=torch.float64, device=device) if bank.gains else None
+
+
+def gathered(index_S: Tensor, table_NK: Tensor, gains_S: Tensor | None) -> Tensor:
+    """The coefficients [S, K] that a bank's product takes: those of each slot, times its gain."""
+    rows_SK = table_NK.index_select(0, index_S)
+    return rows_SK if gains_S is None else amplified(rows_SK, gains_S)
+
+
+def amplified(rows: Tensor, gains_S: Tensor | None) -> Tensor:
+    """Rows [S, ...], each times the gain of its slot; themselves where all gains are 1."""
+    return rows if gains_S is None else rows * gains_S.to(rows)[:, None]
 
 
 class Compose(torch.autograd.Function):
     """All composed weights of an ensemble, as one function of its templates and coefficient tables.
 
-    `Compose.apply(plan, dtype, *indices, *templates, *tables)` gives the outputs of `plan`, in `dtype` (None: that of
-    the templates); per bank, `indices` [S] point into the table [N, K], templates are [K, T]. Products are taken in the
-    templates' dtype, and autocast does not reach inside. Memory beside what is given: one bank's rows at a time.
+    `Compose.apply(plan, dtype, gains, *indices, *templates, *tables)` gives the outputs of `plan`, in `dtype` (None:
+    that of the templates); per bank, `indices` [S] point into the table [N, K], templates are [K, T]. Products are
+    taken in the templates' dtype, and autocast does not reach inside. Memory beside what is given: one bank's rows at a
+    time. `gains` are those of `StoredBanks`.
     """
 
     @staticmethod
-    def forward(ctx: Any, plan: CompositionPlan, dtype: torch.dtype | None, *tensors: Tensor) -> tuple[Tensor, ...]:
-        """rows [S, T] = table[index] [S, K] @ templates [K, T] per bank, then placed."""
+    def forward(
+        ctx: Any,
+        plan: CompositionPlan,
+        dtype: torch.dtype | None,
+        gains: tuple[Tensor | None, ...],
+        *tensors: Tensor,
+    ) -> tuple[Tensor, ...]:
+        """rows [S, T] = (gains table[index]) [S, K] @ templates [K, T] per bank, then placed."""
         # `tensors` are all indices, then all templates, then all tables: autograd takes them flat.
-        stored = _stored(tensors)
-        ctx.plan = plan
+        stored = _stored(tensors, gains)
+        ctx.plan, ctx.gains = plan, gains
         # An output that nobody used then has no gradient, instead of zeros as large as itself.
         ctx.set_materialize_grads(False)
         ctx.save_for_backward(*tensors)
         with torch.autocast(device_type=tensors[0].device.type, enabled=False):
-            rows = [(t.index_select(0, i) @ w).to(dtype or w.dtype) for i, w, t in stored.by_bank()]
+            rows = [(gathered(i, t, g) @ w).to(dtype or w.dtype) for i, w, t, g in stored.by_bank()]
             return tuple(place_blocks(rows, output) for output in plan.outputs)
 
     @staticmethod
@@ -145,25 +173,30 @@ class Compose(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
         """d templates = A^T dRows; d table = the sum over its slots of dRows templates^T."""
         plan: CompositionPlan = ctx.plan
-        stored = _stored(ctx.saved_tensors)
+        stored = _stored(ctx.saved_tensors, ctx.gains)
         like = stored.templates[0]
         with torch.autocast(device_type=like.device.type, enabled=False):
             pairs = [
                 pull_rows(gather_bank(plan, number, gradients, like), *parts)
                 for number, parts in enumerate(stored.by_bank())
             ]
-        return (None, None, *(None for _ in pairs), *(t for t, _ in pairs), *(a for _, a in pairs))
+        return (None, None, None, *(None for _ in pairs), *(t for t, _ in pairs), *(a for _, a in pairs))
 
 
-def _stored(tensors: tuple[Tensor, ...]) -> StoredBanks:
+def _stored(tensors: tuple[Tensor, ...], gains: tuple[Tensor | None, ...]) -> StoredBanks:
     num_banks = len(tensors) // 3
-    return StoredBanks(*(tensors[n * num_banks : (n + 1) * num_banks] for n in range(3)))
+    indices, templates, tables = (tensors[n * num_banks : (n + 1) * num_banks] for n in range(3))
+    return StoredBanks(indices, templates, tables, gains)
 
 
-def pull_rows(rows_ST: Tensor, index_S: Tensor, templates_KT: Tensor, table_NK: Tensor) -> tuple[Tensor, Tensor]:
+def pull_rows(
+    rows_ST: Tensor, index_S: Tensor, templates_KT: Tensor, table_NK: Tensor, gains_S: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
     """The gradients of a bank's templates [K, T] and table [N, K] from those of its rows."""
     # R = A T with A [S, K] = table[index]. dT = A^T dR. dA = dR T^T, and since row s of A is row index[s] of the table,
-    # the table's gradient adds dA up over the slots that share a vector.
-    templates = table_NK.index_select(0, index_S).t() @ rows_ST
-    table = torch.zeros_like(table_NK).index_add_(0, index_S, rows_ST @ templates_KT.t())
+    # the table's gradient adds dA up over the slots that share a vector. With gains row s of A is g_s times that row,
+    # and so is what it adds.
+    templates = gathered(index_S, table_NK, gains_S).t() @ rows_ST
+    own_SK = amplified(rows_ST @ templates_KT.t(), gains_S)
+    table = torch.zeros_like(table_NK).index_add_(0, index_S, own_SK)
     return templates, table

@@ -53,7 +53,8 @@ def initial_tables(program: Program, seed: int) -> list[Tensor]:
     """Per bank the coefficients [num_coefficients, num_templates], rows in program order, each of norm one.
 
     For each (member, bank) the slots take the rows of an orthogonal matrix (paper, supplementary section 1); a
-    coefficient vector that several slots share takes the row of its first slot.
+    coefficient vector that several slots share takes the row of its first slot. Where that slot has a `start_scale`,
+    the norm is that.
     """
     return [_table(program, bank, seed) for bank in program.banks]
 
@@ -73,4 +74,5 @@ def _slot_rows(slots: list[SlotPlan], bank: BankPlan, seed: int) -> dict[str, Te
         matrix = torch.empty(len(own), bank.num_templates)
         nn.init.orthogonal_(matrix, generator=_generator(seed, f"coefficient/{member}/{bank.id}"))
         rows |= dict(zip(own, matrix / matrix.norm(dim=1, keepdim=True), strict=True))
-    return rows
+    scales = {slot.id: slot.start_scale for slot in slots}
+    return {name: row if scales[name] == 1 else row * scales[name] for name, row in rows.items()}

@@ -47,7 +47,8 @@ class Output:
 class BankRows:
     """A bank's product: per slot the row of the coefficient table it uses, and the scalars of a template.
 
-    Outputs are views of the first `num_kept` rows; the others are only copied from.
+    Outputs are views of the first `num_kept` rows; the others are only copied from. `gains` are those of the slots;
+    empty where all are 1, so that nothing is multiplied.
     """
 
     id: str
@@ -56,6 +57,7 @@ class BankRows:
     coefficients: tuple[str, ...]
     index: tuple[int, ...]
     num_kept: int = 0
+    gains: tuple[float, ...] = ()
 
 
 @frozen
@@ -70,6 +72,11 @@ class CompositionPlan:
     outputs: tuple[Output, ...]
     direct: tuple[int, ...]
     rows: tuple[str, ...]
+
+    @property
+    def has_gains(self) -> bool:
+        """Whether any bank's slots have gains other than 1."""
+        return any(bank.gains for bank in self.banks)
 
     @cached_property
     def places(self) -> tuple[tuple[tuple[int, Block], ...], ...]:
@@ -144,6 +151,7 @@ def _reordered(plan: CompositionPlan, kept: Sequence[frozenset[int]]) -> Composi
             slots=tuple(bank.slots[row] for row in order),
             index=tuple(bank.index[row] for row in order),
             num_kept=len(own),
+            gains=tuple(bank.gains[row] for row in order) if bank.gains else (),
         )
         for bank, order, own in zip(plan.banks, orders, kept, strict=True)
     )
@@ -192,7 +200,8 @@ def _bank_rows(program: Program, bank: str, size: int) -> BankRows:
     slots = [slot for slot in program.slots if slot.bank == bank]
     rows = {coefficient: row for row, coefficient in enumerate(coefficients)}
     index = tuple(rows[slot.coefficient] for slot in slots)
-    return BankRows(bank, size, tuple(slot.id for slot in slots), coefficients, index)
+    gains = tuple(slot.gain for slot in slots) if any(slot.gain != 1 for slot in slots) else ()
+    return BankRows(bank, size, tuple(slot.id for slot in slots), coefficients, index, gains=gains)
 
 
 def _weight_output(expression: Expression, shape: Shape, places: Mapping[str, tuple[int, int]]) -> Output:

@@ -97,17 +97,18 @@ class StepWeights:
 
 def carried(kernels: Kernels, gradients: list[Tensor | None], stored: StoredBanks) -> Tensor:
     """An empty tensor whose backward pass takes what then is in `gradients` to templates and tables."""
-    made: Tensor = _Carry.apply(kernels, gradients, stored.indices, *stored.templates, *stored.tables)
+    made: Tensor = _Carry.apply(kernels, gradients, (stored.indices, stored.gains), *stored.templates, *stored.tables)
     return made
+
+
+_Fixed = tuple[tuple[Tensor, ...], tuple[Tensor | None, ...]]  # indices and gains of `StoredBanks`
 
 
 class _Carry(torch.autograd.Function):
     @staticmethod
-    def forward(
-        ctx: Any, kernels: Kernels, gradients: list[Tensor | None], indices: tuple[Tensor, ...], *stored: Tensor
-    ) -> Tensor:
-        """`stored` are the templates, then the tables."""
-        ctx.kernels, ctx.gradients, ctx.indices = kernels, gradients, indices
+    def forward(ctx: Any, kernels: Kernels, gradients: list[Tensor | None], fixed: _Fixed, *stored: Tensor) -> Tensor:
+        """`stored` are the templates, then the tables; `fixed` what has no gradient."""
+        ctx.kernels, ctx.gradients, ctx.fixed = kernels, gradients, fixed
         ctx.save_for_backward(*stored)
         # a scalar whose gradient starts `backward`; its value means nothing
         return stored[0].new_zeros(())
@@ -115,6 +116,7 @@ class _Carry(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, _: Tensor) -> tuple[Tensor | None, ...]:
-        half = len(ctx.indices)
-        stored = StoredBanks(ctx.indices, ctx.saved_tensors[:half], ctx.saved_tensors[half:])
+        indices, gains = ctx.fixed
+        half = len(indices)
+        stored = StoredBanks(indices, ctx.saved_tensors[:half], ctx.saved_tensors[half:], gains)
         return (None, None, None, *ctx.kernels.pull(ctx.gradients, stored))

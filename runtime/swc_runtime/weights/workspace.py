@@ -15,7 +15,16 @@ from itertools import accumulate
 import torch
 from torch import Tensor
 
-from swc_runtime.weights.compose import StoredBanks, empty_output, fill_rows, pull_rows, standing, visible, whole_view
+from swc_runtime.weights.compose import (
+    StoredBanks,
+    empty_output,
+    fill_rows,
+    gathered,
+    pull_rows,
+    standing,
+    visible,
+    whole_view,
+)
 from swc_runtime.weights.plan import CompositionPlan
 
 ALIGNED = 64  # scalars between which banks begin: products round otherwise where memory is not aligned
@@ -59,10 +68,13 @@ class Workspace:
         return self._products[self._starts[number] : self._starts[number] + size].view(len(bank.slots), bank.size)
 
     def make(self, stored: StoredBanks) -> None:
-        """Compose into `outputs`: rows [S, T] = table[index] [S, K] @ templates [K, T] per bank, then placed."""
-        for number, (index, bank, table) in enumerate(stored.by_bank()):
+        """Compose into `outputs`: rows [S, T] = A [S, K] @ templates [K, T] per bank, then placed.
+
+        A are the slots' rows of the table, each times its gain.
+        """
+        for number, (index, bank, table, gains) in enumerate(stored.by_bank()):
             rows_ST = self._rows(number)
-            torch.mm(table.index_select(0, index), bank, out=rows_ST)
+            torch.mm(gathered(index, table, gains), bank, out=rows_ST)
             if self._rounds:
                 self._kept[number].copy_(rows_ST[: len(self._kept[number])])
             for output, block in self._assembled[number]:

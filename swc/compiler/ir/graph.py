@@ -129,6 +129,8 @@ class Slot:
     layer: str
     bank: str
     coefficient: str
+    # a fixed factor of the coefficients (`swc.compiler.passes.levels`); hashes leave it out where it is 1
+    gain: float = 1.0
 
 
 @frozen

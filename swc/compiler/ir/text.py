@@ -106,6 +106,7 @@ HOST = Notation(
     lambda host: word(host) if host else "itself", lambda tokens: "" if tokens.maybe("itself") else tokens.word()
 )
 NUMBER = Notation(_scalar, Tokens.scalar)
+FACTOR = Notation(_scalar, Tokens.factor)
 LINES = Notation(lambda ids: "".join(f"\n  {word(id_)}" for id_ in ids).lstrip(" "), Tokens.words)
 
 
@@ -183,7 +184,14 @@ FORMS = (
         "slot",
         "slots",
         nodes.Slot,
-        (("", "id", WORD), ("of", "layer", WORD), ("in", "bank", WORD), ("by", "coefficient", WORD)),
+        (
+            ("", "id", WORD),
+            ("of", "layer", WORD),
+            ("in", "bank", WORD),
+            ("by", "coefficient", WORD),
+            ("gain", "gain", FACTOR),
+        ),
+        {"gain": lambda _: 1.0},
     ),
     Form(
         "tensor",

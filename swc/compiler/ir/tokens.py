@@ -99,6 +99,10 @@ class Tokens:
             raise ValueError(f"`{text}` is not a whole number")
         return int(text)
 
+    def factor(self) -> float:
+        """A number, with or without a fraction."""
+        return float(self._taken(("number",), "a number"))
+
     def scalar(self) -> Scalar:
         """A number, a quoted text, or true or false."""
         kind, text = self._next

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from itertools import combinations
+from math import isfinite
 
 from swc.compiler.ir.counts import count, rows, without_scales
 from swc.compiler.ir.graph import Graph
@@ -192,6 +193,12 @@ def _slots_lie_in_their_cluster(graph: Graph) -> Iterator[str]:
             yield f"slot `{slot.id}` draws on `{slot.bank}`, its layer is in `{of_layer.get(slot.layer)}`"
 
 
+def _gains_are_factors(graph: Graph) -> Iterator[str]:
+    """A gain is a positive number, and finite: the square root of a ratio of fan-ins."""
+    wrong = (slot for slot in graph.slots if not (slot.gain > 0 and isfinite(slot.gain)))
+    yield from (f"slot `{slot.id}` has the gain {slot.gain}" for slot in wrong)
+
+
 def _banks_are_used(graph: Graph) -> Iterator[str]:
     # A bank without a slot would be paid for by the budget and read by nobody.
     used = {slot.bank for slot in graph.slots}
@@ -332,6 +339,7 @@ INVARIANTS: tuple[tuple[str, Callable[[Graph], Iterator[str]]], ...] = (
     ("ties lie in one bank", _ties_lie_in_one_bank),
     ("coefficients lie in their bank", _coefficients_lie_in_their_bank),
     ("slots lie in their cluster", _slots_lie_in_their_cluster),
+    ("gains are factors", _gains_are_factors),
     ("banks are used", _banks_are_used),
     ("every layer has a weight", _layers_have_weights),
     ("weights read their slots", _weights_read_their_slots),

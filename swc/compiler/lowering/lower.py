@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import Literal
 
-from swc.compiler.ir.graph import Graph
+from swc.compiler.ir.graph import Graph, Slot
+from swc.compiler.passes.levels import gain_for
 from swc.files.codec import hash_of
 from swc.program.program import (
     SCHEMA,
@@ -23,8 +24,7 @@ from swc.program.program import (
 )
 from swc.program.spec import Spec
 from swc.program.stages import frozen_at
-
-Initialisation = Literal["kaiming", "release"]
+from swc.program.vocabulary import Initialisation
 
 
 def lower(graph: Graph, spec: Spec, spec_hash: str = "") -> Program:
@@ -42,7 +42,7 @@ def lower(graph: Graph, spec: Spec, spec_hash: str = "") -> Program:
         members=tuple(MemberPlan(member.name, member.source, member.host) for member in graph.members),
         banks=_banks(graph, spec),
         coefficients=tuple(CoefficientPlan(c.id, c.bank) for c in graph.coefficients),
-        slots=_slots(graph),
+        slots=_slots(graph, spec),
         tensors=tuple(TensorPlan(t.id, t.shape, t.fan_in, t.start, t.role, t.rate) for t in graph.tensors),
         weights=_weights(graph),
         private=tuple(PrivatePlan(p.member, p.path, p.shape) for p in graph.private),
@@ -54,18 +54,33 @@ def lower(graph: Graph, spec: Spec, spec_hash: str = "") -> Program:
 
 
 def _banks(graph: Graph, spec: Spec) -> tuple[BankPlan, ...]:
-    draws = _initialisations(graph, spec)
-    return tuple(BankPlan(b.id, b.num_templates, b.template_size, b.fan_in, draws[b.id]) for b in graph.banks)
+    starts = _initialisations(graph, spec)
+    return tuple(
+        BankPlan(b.id, b.num_templates, b.template_size, b.fan_in, _draw_of(starts[b.id])) for b in graph.banks
+    )
+
+
+def _draw_of(initialisation: Initialisation) -> Literal["kaiming", "release"]:
+    """How templates are drawn: gains and scaled coefficients take Kaiming's variance and correct it by layer."""
+    return "release" if initialisation == "release" else "kaiming"
 
 
 def _initialisations(graph: Graph, spec: Spec) -> dict[str, Initialisation]:
+    """What the share block of each bank says, by bank."""
     shares = {cluster.id: spec.shares[cluster.share] for cluster in graph.clusters}
     return {level.id: shares[level.cluster].initialisation for level in graph.levels}
 
 
-def _slots(graph: Graph) -> tuple[SlotPlan, ...]:
-    members = {layer.id: layer.member for layer in graph.layers}
-    return tuple(SlotPlan(s.id, members[s.layer], s.bank, s.coefficient) for s in graph.slots)
+def _slots(graph: Graph, spec: Spec) -> tuple[SlotPlan, ...]:
+    layers = {layer.id: layer for layer in graph.layers}
+    starts, fan_ins = _initialisations(graph, spec), {bank.id: bank.fan_in for bank in graph.banks}
+
+    def lowered(slot: Slot) -> SlotPlan:
+        layer = layers[slot.layer]
+        scale = gain_for(fan_ins[slot.bank], layer) if starts[slot.bank] == "scaled" else 1.0
+        return SlotPlan(slot.id, layer.member, slot.bank, slot.coefficient, slot.gain, scale)
+
+    return tuple(lowered(slot) for slot in graph.slots)
 
 
 def _weights(graph: Graph) -> tuple[WeightPlan, ...]:

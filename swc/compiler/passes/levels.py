@@ -8,6 +8,7 @@ level's. Source: authors' release (`chain`); `grid` is this project's.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from math import sqrt
 
 from attrs import evolve, field, frozen
 
@@ -15,6 +16,7 @@ from swc.compiler.ir.graph import Bank, Cluster, Coefficient, Graph, Layer, Leve
 from swc.compiler.passes.blocks import BLOCKS
 from swc.compiler.passes.context import Context
 from swc.diagnostics.catalogue.clusters import TooManyShapes
+from swc.program.spec import Share
 
 MOST_SHAPES = 128  # of a chain: its expressions nest as deep, and are read by recursion
 
@@ -36,7 +38,7 @@ class CutLevels:
                 found = TooManyShapes(span=share.span, label=cluster.label, shapes=shapes, most=MOST_SHAPES)
                 context.sink.report(found)
                 continue
-            _add_cluster(parts, cluster, own, share.blocks)
+            _add_cluster(parts, cluster, own, share)
         context.sink.raise_errors()
         return evolve(
             graph,
@@ -63,8 +65,8 @@ class _Parts:
     slots: list[Slot] = field(factory=list)
 
 
-def _add_cluster(parts: _Parts, cluster: Cluster, layers: Sequence[Layer], blocks: str) -> None:
-    plan = BLOCKS[blocks](layer.shape for layer in layers)
+def _add_cluster(parts: _Parts, cluster: Cluster, layers: Sequence[Layer], share: Share) -> None:
+    plan = BLOCKS[share.blocks](layer.shape for layer in layers)
     uses = plan.levels_by_shape()
     users: list[list[Layer]] = [[] for _ in plan.cuts]
     for layer in layers:
@@ -74,10 +76,17 @@ def _add_cluster(parts: _Parts, cluster: Cluster, layers: Sequence[Layer], block
     for number, cut in enumerate(plan.cuts):
         bank = f"{cluster.id}.{number}"
         parts.levels.append(Level(bank, cluster.id, number, cut.pieces, cut.keep))
-        parts.banks.append(Bank(bank, cut.size, 1, max(layer.fan_in for layer in users[number])))
-        parts.slots.extend(_slot(layer, number, bank) for layer in users[number])
+        fan_in = max(layer.fan_in for layer in users[number])
+        parts.banks.append(Bank(bank, cut.size, 1, fan_in))
+        gains = [gain_for(fan_in, layer) if share.initialisation == "gains" else 1.0 for layer in users[number]]
+        parts.slots.extend(_slot(layer, number, bank, gain) for layer, gain in zip(users[number], gains, strict=True))
 
 
-def _slot(layer: Layer, number: int, bank: str) -> Slot:
+def _slot(layer: Layer, number: int, bank: str, gain: float) -> Slot:
     name = f"{layer.id}#{number}"
-    return Slot(name, layer.id, bank, name)
+    return Slot(name, layer.id, bank, name, gain)
+
+
+def gain_for(fan_in: int, layer: Layer) -> float:
+    """What brings the deviation of a bank of that fan-in, sqrt(2 / fan-in), to the layer's own (He et al., 2015)."""
+    return sqrt(fan_in / layer.fan_in)

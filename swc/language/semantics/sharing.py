@@ -22,6 +22,7 @@ from swc.program.spec import Clusters, Selector, Share, Templates
 from swc.program.vocabulary import (
     BLOCKS,
     COEFFICIENTS,
+    INITIALISATION,
     INITIALISATIONS,
     OBJECTIVES,
     SELECTORS,
@@ -148,7 +149,7 @@ def _share(stated: _Stated, selector: Selector, scope: Scope, span: Span) -> Sha
         coefficients=_word(stated, tree.CoefficientsItem, "way to share coefficients", COEFFICIENTS, "partner"),
         templates=_templates(stated),
         blocks=_word(stated, tree.BlocksItem, "way to cut blocks", BLOCKS, "chain"),
-        initialisation=_word(stated, tree.InitialisationItem, "initialisation", INITIALISATIONS, "kaiming"),
+        initialisation=_word(stated, tree.InitialisationItem, "initialisation", INITIALISATIONS, INITIALISATION),
         arguments=tuple(sorted(stated.arguments.items())),
         span=span,
     )
@@ -170,7 +171,7 @@ def _note_defaults(stated: _Stated, where: str, scope: Scope) -> None:
         tree.CoefficientsItem: "coefficients by partner",
         tree.TemplatesItem: "templates even up to 8",
         tree.BlocksItem: "blocks chain",
-        tree.InitialisationItem: "initialisation kaiming",
+        tree.InitialisationItem: f"initialisation {INITIALISATION}",
     }
     scope.defaults.extend(
         f"{where}: {line}"

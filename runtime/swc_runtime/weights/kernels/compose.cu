@@ -21,6 +21,16 @@
 
 typedef REAL Real;
 
+// Slots have gains, fixed factors of their coefficients: one to a copy. Without GAINS all are 1, and the compiler leaves
+// the multiplications out.
+#ifdef GAINS
+#define WITH_GAINS , const Real* gains
+#define GAIN(copy) gains[copy]
+#else
+#define WITH_GAINS
+#define GAIN(copy) ((Real)1)
+#endif
+
 #ifdef BFLOAT16
 typedef unsigned short Weight;
 
@@ -86,12 +96,12 @@ __device__ static int first_run(const Group& group, int start) {
 }
 
 __device__ static void load_coefficients(
-    Real (&alpha)[MAX_TEMPLATES], const Real* table, const Bank& bank, int row
+    Real (&alpha)[MAX_TEMPLATES], const Real* table, const Bank& bank, int row, Real gain
 ) {
 #pragma unroll
     for (int k = 0; k < MAX_TEMPLATES; ++k) {
         const bool there = table != nullptr && k < bank.num_templates;
-        alpha[k] = there ? table[row * bank.num_templates + k] : (Real)0;
+        alpha[k] = there ? table[row * bank.num_templates + k] * gain : (Real)0;
     }
 }
 
@@ -107,6 +117,7 @@ __device__ static Real warp_sum(Real value) {
 extern "C" __global__ void __launch_bounds__(THREADS) compose(
     const Tile* tiles, const Bank* banks, const Group* groups, const Copy* copies,
     const Real* const* templates, const Real* const* tables, Weight* const* outputs
+    WITH_GAINS
 ) {
     const Tile tile = tiles[blockIdx.x];
     const Bank bank = banks[tile.owner];
@@ -122,7 +133,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) compose(
             const Copy copy = copies[c];
             if (first >= copy.runs) continue;
             Real alpha[MAX_TEMPLATES];
-            load_coefficients(alpha, tables[tile.owner], bank, copy.coefficient);
+            load_coefficients(alpha, tables[tile.owner], bank, copy.coefficient, GAIN(c));
 #pragma unroll
             for (int item = 0; item < ITEMS; ++item) {
                 const int to = target(copy, places[item]);
@@ -142,6 +153,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) pull(
     const Tile* tiles, const Bank* banks, const Group* groups, const Copy* copies,
     const Real* const* templates, const Real* const* tables, const Weight* const* gradients,
     Real* const* template_gradients, Real* partials
+    WITH_GAINS
 ) {
     __shared__ Real of_warps[2][WARPS][MAX_TEMPLATES];  // two in turn, so that one barrier to a copy is enough
     const Tile tile = tiles[blockIdx.x];
@@ -166,7 +178,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) pull(
                 continue;
             }
             Real alpha[MAX_TEMPLATES], sums[MAX_TEMPLATES] = {};
-            load_coefficients(alpha, tables[tile.owner], bank, copy.coefficient);
+            load_coefficients(alpha, tables[tile.owner], bank, copy.coefficient, GAIN(c));
 #pragma unroll
             for (int item = 0; item < ITEMS; ++item) {
                 const int from = target(copy, places[item]);
@@ -207,6 +219,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) pull(
 // The second stage of `pull`: a block sums the parts of one row of coefficients over copies and tiles.
 extern "C" __global__ void __launch_bounds__(THREADS) sum_parts(
     const Sum* sums, const int* parts, const Bank* banks, const Real* partials, Real* const* rows
+    WITH_GAINS
 ) {
     __shared__ Real of_warps[WARPS];
     const Sum sum = sums[blockIdx.x];
@@ -216,7 +229,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) sum_parts(
         for (int p = sum.first; p < sum.end; ++p) {
             const long long row = (long long)(parts[p] - bank.first_copy) * bank.num_templates + k;
             const Real* of_tiles = partials + bank.partials + row * bank.num_tiles;
-            for (int tile = threadIdx.x; tile < bank.num_tiles; tile += THREADS) own += of_tiles[tile];
+            for (int tile = threadIdx.x; tile < bank.num_tiles; tile += THREADS) own += of_tiles[tile] * GAIN(parts[p]);
         }
         own = warp_sum(own);
         if (threadIdx.x % WARP == 0) of_warps[threadIdx.x / WARP] = own;

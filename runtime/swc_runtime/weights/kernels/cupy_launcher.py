@@ -17,24 +17,30 @@ THREADS, ITEMS = 256, 4  # as in compose.cu
 REALS = {torch.float32: "float", torch.float64: "double"}
 
 
-def options(dtype: torch.dtype, weights: torch.dtype | None = None) -> tuple[str, ...]:
-    """Options for the CUDA compiler; ValueError for types that the kernels are not written for."""
+def options(dtype: torch.dtype, weights: torch.dtype | None = None, has_gains: bool = False) -> tuple[str, ...]:
+    """Options for the CUDA compiler; ValueError for types that the kernels are not written for.
+
+    `has_gains`: the kernels take one table more, the gains of the slots, as their last argument.
+    """
     if dtype not in REALS or weights not in (None, dtype, torch.bfloat16):
         raise ValueError(f"there are no kernels for {dtype} templates and {weights or dtype} weights")
     narrow = ("-DBFLOAT16",) if weights is torch.bfloat16 else ()
-    return ("-std=c++17", f"-DREAL={REALS[dtype]}", *narrow)
+    gains = ("-DGAINS",) if has_gains else ()
+    return ("-std=c++17", f"-DREAL={REALS[dtype]}", *narrow, *gains)
 
 
 class CupyLauncher:
-    """Kernels compiled for one device."""
+    """Kernels compiled for one device, and for plans with gains or without."""
 
     tile = THREADS * ITEMS
 
-    def __init__(self, device: torch.device, dtype: torch.dtype, weights: torch.dtype | None = None) -> None:
+    def __init__(
+        self, device: torch.device, dtype: torch.dtype, weights: torch.dtype | None = None, has_gains: bool = False
+    ) -> None:
         import cupy
 
         self._cupy, self._device = cupy, device
-        module = cupy.RawModule(code=SOURCE.read_text("utf-8"), options=options(dtype, weights))
+        module = cupy.RawModule(code=SOURCE.read_text("utf-8"), options=options(dtype, weights, has_gains))
         try:
             with cupy.cuda.Device(device.index):
                 self._kernels = {name: module.get_function(name) for name in KERNELS}

@@ -83,6 +83,8 @@ class LaunchedKernels:
         self._starts, self._size, self._num_partials = made.starts, made.size, made.num_partials
         self._walk = tuple(self._table(table) for table in (made.tiles, made.banks, made.groups, made.copies))
         self._by_coefficient, self._by_slot = self._both(made.by_coefficient), self._both(made.by_slot)
+        # the last argument of every kernel; where all gains are 1 the kernels are compiled without it
+        self._gains = (torch.from_numpy(made.gains).to(device, dtype),) if plan.has_gains else ()
         self._addresses = Addresses(device)
         self._kept: Tensor | None = None
 
@@ -93,7 +95,7 @@ class LaunchedKernels:
         return self._table(sums.rows), self._table(sums.parts)
 
     def compose(self, stored: StoredBanks, dtype: torch.dtype | None = None) -> tuple[Tensor, ...]:
-        # stored.indices is not needed: the kernels' tables hold the plan's own
+        # stored.indices and gains are not needed: the kernels' tables hold the plan's own
         made: tuple[Tensor, ...] = ComposeByKernels.apply(self, *stored.templates, *stored.tables)
         return made if dtype in (None, self.weights) else tuple(weight.to(dtype) for weight in made)
 
@@ -133,7 +135,7 @@ class LaunchedKernels:
         placed = zip(self._starts, self.plan.outputs, strict=True)
         made = tuple(block_view(buffer, start, output.shape) for start, output in placed)
         addresses = (self._addresses.of(tensors) for tensors in (stored.templates, stored.tables, made))
-        self._launch("compose", len(self._walk[0]), *self._walk, *addresses)
+        self._launch("compose", len(self._walk[0]), *self._walk, *addresses, *self._gains)
         return made
 
     def _pull(
@@ -146,8 +148,8 @@ class LaunchedKernels:
         flat = [None if gradient is None else _channels_last(gradient.to(self.weights)) for gradient in gradients]
         partials = self._new((self._num_partials,))
         addresses = [self._addresses.of(tensors) for tensors in (*given, flat, *made)]
-        self._launch("pull", len(self._walk[0]), *self._walk, *addresses[:4], partials)
-        self._launch("sum_parts", len(sums[0]), *sums, self._walk[1], partials, addresses[4])
+        self._launch("pull", len(self._walk[0]), *self._walk, *addresses[:4], partials, *self._gains)
+        self._launch("sum_parts", len(sums[0]), *sums, self._walk[1], partials, addresses[4], *self._gains)
 
     def _new(self, shape: Shape) -> Tensor:
         return torch.empty(shape, dtype=self.dtype, device=self.device)

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from swc_runtime.weights.compose import Compose, StoredBanks, gather_rows
+from swc_runtime.weights.compose import Compose, StoredBanks, amplified, gains_of, gather_rows
 from swc_runtime.weights.plan import CompositionPlan
 from swc_runtime.weights.workspace import Workspace
 
@@ -61,7 +61,8 @@ class TorchKernels:
         self._workspace = None
 
     def compose(self, stored: StoredBanks, dtype: torch.dtype | None = None) -> tuple[Tensor, ...]:
-        made: tuple[Tensor, ...] = Compose.apply(self.plan, dtype, *stored.indices, *stored.templates, *stored.tables)
+        tensors = (*stored.indices, *stored.templates, *stored.tables)
+        made: tuple[Tensor, ...] = Compose.apply(self.plan, dtype, stored.gains, *tensors)
         return made
 
     def make(self, stored: StoredBanks, dtype: torch.dtype | None = None) -> tuple[Tensor, ...]:
@@ -82,7 +83,9 @@ class TorchKernels:
             return self._workspace.pull(gradients, stored)
 
     def slot_gradients(self, gradients: Sequence[Tensor], templates: Sequence[Tensor]) -> list[Tensor]:
-        # Row s is sum_k alpha_sk T_k, so dL/dalpha_sk = <dL/drow_s, T_k>, whether or not the slot's vector is tied.
+        # Row s is g_s sum_k alpha_sk T_k, so dL/dalpha_sk = g_s <dL/drow_s, T_k>, whether or not the slot's vector is
+        # tied.
         rows = gather_rows(self.plan, gradients, gradients[0])
+        gains = [gains_of(bank, gradients[0].device) for bank in self.plan.banks]
         with torch.no_grad():
-            return [(row @ bank.t()).double() for row, bank in zip(rows, templates, strict=True)]
+            return [amplified((r @ t.t()).double(), g) for r, t, g in zip(rows, templates, gains, strict=True)]

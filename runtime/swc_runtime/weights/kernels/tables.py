@@ -17,7 +17,7 @@ from attrs import frozen
 from numpy.typing import NDArray
 from swc.program.expressions import Shape
 
-from swc_runtime.weights.plan import Block, CompositionPlan, Output
+from swc_runtime.weights.plan import BankRows, Block, CompositionPlan, Output
 
 MAX_TEMPLATES = 8  # as in compose.cu: so many scalars of templates a thread can keep in registers
 ALIGNED = 64  # scalars: outputs begin at multiples, so that they can be read in wide words
@@ -40,6 +40,7 @@ class LaunchTables:
 
     `by_coefficient` sums over all slots of a coefficient vector, `by_slot` over the copies of each slot alone. Outputs
     begin at `starts` of a buffer of `size` scalars; `num_partials` scalars pass between the two stages of backward.
+    `gains` are the slots' of the copies.
     """
 
     tiles: IntTable
@@ -51,6 +52,7 @@ class LaunchTables:
     starts: tuple[int, ...]
     size: int
     num_partials: int
+    gains: NDArray[np.float64]
 
 
 def unsuitable(num_templates: Sequence[int]) -> str | None:
@@ -78,7 +80,12 @@ def launch_tables(plan: CompositionPlan, num_templates: Sequence[int], tile: int
         starts,
         size,
         num_partials,
+        np.array([_gain(plan.banks[block.bank], block.row) for _, block in copies], dtype=np.float64),
     )
+
+
+def _gain(bank: BankRows, row: int) -> float:
+    return bank.gains[row] if bank.gains else 1.0
 
 
 def tiles_of(sizes: Sequence[int], tile: int) -> IntTable:
