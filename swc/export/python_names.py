@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from keyword import iskeyword
 
 from attrs import frozen
 from torch import nn
 
 from swc.program.expressions import slots_of, tensors_of
-from swc.program.program import BankPlan, MemberPlan, Program, TensorPlan, WeightPlan
+from swc.program.program import BankPlan, MemberPlan, Program, SlotPlan, TensorPlan, WeightPlan
 
 TAKEN = frozenset((*dir(nn.ModuleDict()), *dir(nn.ParameterDict())))
 INSTALLED = frozenset(("torch", "torchvision", "safetensors", "numpy", "PIL"))
@@ -26,7 +26,8 @@ class Names:
     """The parts that some members use, and what they are called.
 
     `banks`, `tensors` and `members` map ids to identifiers; `vectors` maps, by bank, coefficient ids to rows of its
-    table; `slots` maps slot ids to the bank and the row they read.
+    table; `rows` maps banks with gains to the rows that are read of them, each a row of the table and its gain; `slots`
+    maps slot ids to the bank and the row they read: of `rows`, or of the table where the bank has no gains.
     """
 
     weights: tuple[WeightPlan, ...]
@@ -34,6 +35,7 @@ class Names:
     tensors: dict[str, str]
     members: dict[str, str]
     vectors: dict[str, dict[str, int]]
+    rows: dict[str, tuple[tuple[int, float], ...]]
     slots: dict[str, tuple[str, int]]
 
 
@@ -46,7 +48,9 @@ def names_of(program: Program, members: Sequence[MemberPlan]) -> Names:
     used = {slot.coefficient for slot in slots}
     banks = [bank.id for bank in program.banks if any(slot.bank == bank.id for slot in slots)]
     vectors = {bank: [c.id for c in program.coefficients if c.bank == bank and c.id in used] for bank in banks}
-    rows = {bank: {name: row for row, name in enumerate(found)} for bank, found in vectors.items()}
+    tables = {bank: {name: row for row, name in enumerate(found)} for bank, found in vectors.items()}
+    read_rows = {slot.id: (tables[slot.bank][slot.coefficient], slot.gain) for slot in slots}
+    rows = {bank: rows for bank in banks if (rows := _amplified_rows(bank, slots, read_rows))}
     stored = {name for weight in weights for name in tensors_of(weight.expression)}
     tensors = [tensor.id for tensor in program.tensors if tensor.id in stored]
     called = _identifiers([*banks, *tensors])
@@ -55,9 +59,22 @@ def names_of(program: Program, members: Sequence[MemberPlan]) -> Names:
         {bank: called[bank] for bank in banks},
         {tensor: called[tensor] for tensor in tensors},
         _identifiers([member.name for member in members]),
+        tables,
         rows,
-        {slot.id: (slot.bank, rows[slot.bank][slot.coefficient]) for slot in slots},
+        {slot.id: (slot.bank, _place(read_rows[slot.id], rows.get(slot.bank))) for slot in slots},
     )
+
+
+def _amplified_rows(
+    bank: str, slots: Sequence[SlotPlan], read: Mapping[str, tuple[int, float]]
+) -> tuple[tuple[int, float], ...]:
+    """The rows, with their gains, that the slots of a bank read, each once; none where all gains are 1."""
+    found = sorted({read[slot.id] for slot in slots if slot.bank == bank})
+    return tuple(found) if any(gain != 1 for _, gain in found) else ()
+
+
+def _place(read: tuple[int, float], rows: tuple[tuple[int, float], ...] | None) -> int:
+    return read[0] if rows is None else rows.index(read)
 
 
 def bank_plans(program: Program, names: Names) -> tuple[BankPlan, ...]:

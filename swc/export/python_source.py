@@ -9,14 +9,29 @@ from __future__ import annotations
 import inspect
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from textwrap import fill
 
 from swc.compiler.ir.graph import Graph
 from swc.export.card import call_of, import_of, inside_docstring, quoted
 from swc.export.families import families_of, family_code, import_lines
 from swc.export.python_names import Names, bank_plans, file_stem, names_of, tensor_plans
-from swc.export.python_text import BANK, ENSEMBLE, HEAD, HELPERS, RULE, STORED, TENSORS, TOLD, TRAINING
+from swc.export.python_text import (
+    BANK,
+    ENSEMBLE,
+    FIRST_VECTORS,
+    HEAD,
+    HELPERS,
+    NORMS,
+    ROWS,
+    ROWS_OF_A_BANK,
+    ROWS_TOLD,
+    RULE,
+    STORED,
+    TENSORS,
+    TOLD,
+    TRAINING,
+)
 from swc.export.python_weights import INDENT, WIDTH, CodeCall, Layouts, called, code_of, laid_out, tuple_text
 from swc.program.program import BankPlan, MemberPlan, Program
 from swc.show.wording import several
@@ -25,6 +40,7 @@ from swc_runtime.weights.expressions.evaluate import RESIZING, mixed, scaled, so
 from swc_runtime.weights.init import RELEASE_FAN_IN
 from swc_runtime.weights.layout import NARROW, lies_plainly
 
+FRESH = "bank.fresh_vectors() for name, bank in BANKS.items()"
 OWN_IMPORTS = (
     ("collections.abc", "Callable", ""),
     ("math", "sqrt", ""),
@@ -47,9 +63,11 @@ def python_source(
     names = names_of(program, members)
     used = frozenset[str]().union(*(called(code_of(weight.expression, names)) for weight in names.weights))
     parts = [
-        _head(program, members, used),
+        _head(program, members, names, used),
         _constants(program, classes),
-        _section("what is stored", BANK + _banks(program, graph, names) + _tensors(program, names)),
+        _section(
+            "what is stored", BANK + _banks(program, graph, names) + _starts(program, names) + _tensors(program, names)
+        ),
         _section("how each weight is made", _helpers(used) + _weights(members, names)),
         *_families(members),
         _section("the ensemble", _ensemble(program, members, names)),
@@ -62,7 +80,7 @@ def _section(title: str, body: str) -> str:
     return f"\n\n{RULE}\n# {title}\n{RULE}\n{body}"
 
 
-def _head(program: Program, members: Sequence[MemberPlan], used: frozenset[str]) -> str:
+def _head(program: Program, members: Sequence[MemberPlan], names: Names, used: frozenset[str]) -> str:
     channels, height, width = program.data.image_shape
     imports = {*OWN_IMPORTS, *((("math", "prod", ""),) if "block" in used else ())}
     for member in members:
@@ -77,6 +95,7 @@ def _head(program: Program, members: Sequence[MemberPlan], used: frozenset[str])
         classes=program.data.num_classes,
         shape=f"{channels}, {height}, {width}",
         told=fill(TOLD.format(stem=stem, needs=needs), WIDTH, break_on_hyphens=False),
+        rows=fill(ROWS_TOLD, WIDTH) + "\n\n" if names.rows else "",
         members="\n".join(f"    {member.name:{longest}}  {inside_docstring(str(member.source))}" for member in members),
         imports=import_lines(imports, sys.stdlib_module_names),
     )
@@ -128,6 +147,30 @@ def _banks(program: Program, graph: Graph, names: Names) -> str:
         for bank in plans
     ]
     return "\n\nBANKS = {\n" + "\n".join(lines) + "\n}\n"
+
+
+def _starts(program: Program, names: Names) -> str:
+    """Where layers of unlike fan-in share a bank: the rows that are read, or the norms that fresh vectors have."""
+    made = ""
+    if names.rows:
+        made += ROWS + _by_bank({names.banks[bank]: rows for bank, rows in names.rows.items()})
+    norms = {names.banks[bank]: norms for bank in names.banks if (norms := _norms(program, names, bank))}
+    return made + (NORMS + _by_bank(norms) + FIRST_VECTORS if norms else "")
+
+
+def _norms(program: Program, names: Names, bank: str) -> tuple[float, ...]:
+    """The norms that the vectors of a bank begin with; none where all are 1."""
+    first = {slot.coefficient: slot.start_scale for slot in reversed(program.slots)}
+    found = tuple(first[coefficient] for coefficient in names.vectors[bank])
+    return found if any(norm != 1 for norm in found) else ()
+
+
+def _by_bank(entries: Mapping[str, Sequence[object]]) -> str:
+    """The lines of a dictionary of tuples, each entry on a line of its own."""
+    lines: list[str] = []
+    for bank, values in entries.items():
+        lines += [f'{INDENT}"{bank}": (', *(f"{2 * INDENT}{value}," for value in values), f"{INDENT}),"]
+    return "\n".join([*lines, "}", ""])
 
 
 def _remarked(line: str, remark: str) -> str:
@@ -209,7 +252,15 @@ def _families(members: Sequence[MemberPlan]) -> Iterable[str]:
 
 def _ensemble(program: Program, members: Sequence[MemberPlan], names: Names) -> str:
     made, read = TENSORS if names.tensors else ("", "")
-    return ENSEMBLE.format(members=_members(program, members, names), tensors=made, stored=read)
+    has_norms = any(_norms(program, names, bank) for bank in names.banks)
+    return ENSEMBLE.format(
+        members=_members(program, members, names),
+        tensors=made,
+        stored=read,
+        fresh="first_vectors(name) for name in BANKS" if has_norms else FRESH,
+        mixing="self.rows(name)" if names.rows else "self.coefficients[name]",
+        rows=ROWS_OF_A_BANK if names.rows else "",
+    )
 
 
 def _members(program: Program, members: Sequence[MemberPlan], names: Names) -> str:

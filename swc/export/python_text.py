@@ -23,7 +23,7 @@ is a block of such a row, or several beside each other, as `weight_SHAPE` lays t
 its numbers are the same: there the weights are tied. All else (norms, biases, classifiers, layers that share nothing)
 are the members' own parameters.
 
-Tensor names end in their axes: M members, B images, C channels, H x W pixels; K, T and N as above.
+{rows}Tensor names end in their axes: M members, B images, C channels, H x W pixels; K, T and N as above.
 """
 
 from __future__ import annotations
@@ -34,6 +34,12 @@ from __future__ import annotations
 TOLD = (
     "`python {stem}.py` trains a few steps. The trained tensors are in {stem}.safetensors, beside this file. It needs "
     "{needs} alone, and was written by `swc export --format python`."
+)
+
+ROWS_TOLD = (
+    "Of the banks in ROWS, `w.c0_0[3]` is row 3 there: a vector and its gain, by which every number of the SuperWeight "
+    "is multiplied. So layers of unlike fan-in share templates and vectors, and each begins with the variance that "
+    "suits it."
 )
 
 RULE = "# " + "-" * 118
@@ -58,6 +64,34 @@ class Bank(NamedTuple):
     def fresh_vectors(self) -> Tensor:
         """Vectors [N, K] of norm one, as orthogonal as may be."""
         return F.normalize(nn.init.orthogonal_(torch.empty(self.vectors, self.templates)))
+'''
+
+ROWS = """
+# by bank the rows that weights read: the number of the vector, and its gain
+ROWS = {
+"""
+
+NORMS = """
+# by bank the norms of fresh vectors
+NORMS = {
+"""
+
+FIRST_VECTORS = '''
+
+def first_vectors(name: str) -> Tensor:
+    """The fresh vectors [N, K] of a bank, as long as NORMS says."""
+    vectors_NK = BANKS[name].fresh_vectors()
+    return vectors_NK * vectors_NK.new_tensor(NORMS[name])[:, None] if name in NORMS else vectors_NK
+'''
+
+ROWS_OF_A_BANK = '''
+    def rows(self, name: str) -> Tensor:
+        """The coefficients of a bank's rows: vectors, each times its gain."""
+        vectors_NK = self.coefficients[name]
+        if name not in ROWS:
+            return vectors_NK
+        numbers, gains = zip(*ROWS[name], strict=True)
+        return vectors_NK[list(numbers)] * vectors_NK.new_tensor(gains)[:, None]
 '''
 
 STORED = '''
@@ -126,7 +160,7 @@ class Ensemble(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.templates = nn.ParameterDict({{name: bank.fresh_templates() for name, bank in BANKS.items()}})
-        self.coefficients = nn.ParameterDict({{name: bank.fresh_vectors() for name, bank in BANKS.items()}})
+        self.coefficients = nn.ParameterDict({{name: {fresh}}})
 {tensors}        self.members = nn.ModuleDict({{name: member.build() for name, member in MEMBERS.items()}})
         for name, weights in self.weights().items():
             for path in weights:
@@ -134,10 +168,10 @@ class Ensemble(nn.Module):
                 module = self.members[name].get_submodule(owner)
                 delattr(module, attribute)
                 module.register_buffer(attribute, None)  # the place that forward puts it in
-
+{rows}
     def weights(self) -> dict[str, dict[str, Tensor]]:
         """By member all composed weights, by their paths."""
-        superweights_NT = {{name: self.coefficients[name] @ self.templates[name] for name in BANKS}}
+        superweights_NT = {{name: {mixing} @ self.templates[name] for name in BANKS}}
         w = SimpleNamespace(**superweights_NT{stored})
         return {{name: member.weights(w) for name, member in MEMBERS.items()}}
 

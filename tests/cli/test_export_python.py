@@ -24,6 +24,7 @@ from swc.registry.families import FAMILIES
 from swc.running.checkpoints import open_trained
 
 from support.runs import Place, trained
+from swc_runtime.ensemble import build
 from swc_runtime.precision import Arithmetic
 from swc_runtime.training.steps import Batch, StepOptions
 from swc_runtime.training.steps.independent import independent
@@ -207,6 +208,26 @@ ensemble random {
 """
 
 
+UNLIKE = """
+ensemble unlike {
+  data digits
+  member a = wrn(depth: 10, width: 2)
+  member b = wrn(depth: 10, width: 1)
+  budget 400k templates
+  share conv {
+    clusters by depth in 2 bins
+    coefficients by partner
+    initialisation START
+  }
+}
+"""
+
+
+def unlike(folder: Path, start: str) -> Compiled:
+    (folder / f"{start}.sw").write_text(UNLIKE.replace("START", start), encoding="utf-8")
+    return compile_file(folder / f"{start}.sw")
+
+
 @pytest.fixture(scope="module")
 def texts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """For a spec with every family and a model of torchvision, one with stored tensors, and the quickstart."""
@@ -215,10 +236,30 @@ def texts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     for name, text in (("every", EVERY), ("hard", HARD)):
         (folder / f"{name}.sw").write_text(text, encoding="utf-8")
         found[name] = source_of(compile_file(folder / f"{name}.sw"))
-    return found
+    return found | {start: source_of(unlike(folder, start)) for start in ("gains", "scaled")}
 
 
-@pytest.mark.parametrize("name", ["quickstart", "every", "hard"])
+@pytest.mark.parametrize("start", ["kaiming", "gains", "scaled"])
+def test_weights_are_those_of_the_runtime_wherever_the_layers_variance_comes_from(tmp_path: Path, start: str) -> None:
+    compiled = unlike(tmp_path, start)
+    text = source_of(compiled)
+    assert (("ROWS = {" in text), ("NORMS = {" in text)) == (start == "gains", start == "scaled")
+    scope: dict = {"__name__": "made", "__file__": "made.py"}
+    exec(compile(text, "made.py", "exec"), scope)
+    ours, theirs = build(compiled.program, dtype=torch.float64), scope["Ensemble"]().double()
+    parts = zip(ours.plan.banks, ours.banks, ours.coefficients, strict=True)
+    for bank, templates, table in parts:
+        name = bank.id.replace(".", "_")
+        fresh = theirs.coefficients[name]
+        torch.testing.assert_close(fresh.norm(dim=1), table.norm(dim=1), rtol=1e-6, atol=1e-6)
+        theirs.templates[name].data.copy_(templates)
+        fresh.data.copy_(table)
+    found = theirs.weights()
+    for plan, weight in zip(ours.weights, ours.compose(), strict=True):
+        torch.testing.assert_close(found[plan.member][plan.path], weight, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["quickstart", "every", "hard", "gains", "scaled"])
 def test_the_file_is_clean_and_laid_out_by_the_formatter(texts: dict[str, str], name: str, tmp_path: Path) -> None:
     (tmp_path / "made.py").write_text(texts[name], encoding="utf-8")
     ruff = [sys.executable, "-m", "ruff"]
