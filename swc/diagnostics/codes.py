@@ -28,6 +28,7 @@ from swc.diagnostics.catalogue.reports import REPORTS
 from swc.diagnostics.catalogue.run import RUN
 from swc.diagnostics.catalogue.show import SHOW
 from swc.diagnostics.catalogue.slimming import SLIMMING
+from swc.diagnostics.catalogue.splitting import SPLITTING
 from swc.diagnostics.catalogue.steps import STEPS
 from swc.diagnostics.catalogue.structure import STRUCTURE
 from swc.diagnostics.catalogue.sweeps import SWEEPS
@@ -46,6 +47,7 @@ AREAS: tuple[tuple[str, tuple[type[Diagnostic], ...]], ...] = (
     ("Members and layers", (*MEMBERS, *TRYING)),
     ("Selection and clusters", CLUSTERS),
     ("Sharing policies", POLICIES),
+    ("Splitting into a number", SPLITTING),
     ("Budget and allocation", BUDGET),
     ("Data sets", DATA),
     ("Training: checkpoints, feedback", (*RUN, *DISTURBING, *TRAINING)),

@@ -126,6 +126,6 @@ VOCABULARY = (
     Migration(
         4,
         "facts of data may say which `variant` of a set they are of, and which `parts` are drawn; slots have gains and "
-        "start scales",
+        "start scales; a split may go by a `number` of clusters, and cluster feedback tell its `cuts`",
     ),
 )

@@ -26,6 +26,12 @@ class Similarity:
     error: float
 
     @property
+    def text(self) -> str:
+        """Its value with its standard error."""
+        error = f"{self.error:.3f}" if self.has_error else "unknown"
+        return f"{self.value:z.3f} ± {error}"
+
+    @property
     def has_error(self) -> bool:
         """Whether its error was measured."""
         return self.error < UNKNOWN_ERROR
@@ -47,11 +53,33 @@ class Spectrum:
 
 
 @frozen
+class ClusterCut:
+    """Where a split into a number of clusters cuts the falling similarities of one share block (number `share`).
+
+    `joined` is the last link that still joined two groups, `apart` the first that was left (None: there is none). A
+    link names the groups by their first layers; with `linkage average` its value is the mean over the pairs between
+    the groups, and its error the mean of their errors, which the standard error of the mean never exceeds.
+    """
+
+    share: int
+    number: int
+    joined: Similarity | None
+    apart: Similarity | None
+
+    @property
+    def level(self) -> float | None:
+        """The similarity in the middle of the cut, a threshold that would cut alike; None where nothing can join."""
+        values = [link.value for link in (self.joined, self.apart) if link is not None]
+        return sum(values) / len(values) if values else None
+
+
+@frozen
 class ClusterFeedback:
     """Cluster similarity: one entry for each pair of layers inside one cluster of revision `revision`.
 
     `silent` are layers whose summed gradient is zero: they have no cosine. `spectra` belong to the banks of the
-    graph *after* the split and are empty until they were measured.
+    graph *after* the split and are empty until they were measured. `cuts` are those of a split by number, in the order
+    of the share blocks.
     """
 
     revision: int
@@ -60,6 +88,7 @@ class ClusterFeedback:
     spectra: tuple[Spectrum, ...] = ()
     num_images: int = 0
     num_groups: int = 0
+    cuts: tuple[ClusterCut, ...] = ()
 
 
 @frozen

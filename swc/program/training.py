@@ -165,17 +165,28 @@ class Recipe:
 
 @frozen
 class SplitClusters:
-    """`then split clusters below TAU`: cluster similarity at the end of a phase (docs/explanation/method.md).
+    """`then split clusters below TAU` or `into N`: cluster similarity at the end of a phase.
 
+    Either `threshold` is given or `number`, of the clusters in each share block after the split (ValueError else).
     `batches` limits the statistics to that many batches (None: one whole epoch). `sketch` keeps that many numbers in
-    place of a layer's summed gradient, to save memory (None: the exact sums).
+    place of a layer's summed gradient, to save memory (None: the exact sums). Source: docs/explanation/method.md.
     """
 
-    threshold: float
+    threshold: float | None
     linkage: Linkage = "union"
     across: Across = "members"
     batches: int | None = None
     sketch: int | None = None
+    number: int | None = None
+
+    def __attrs_post_init__(self) -> None:
+        if (self.threshold is None) == (self.number is None):
+            raise ValueError("a split goes by a threshold or by a number of clusters")
+
+    @property
+    def extent(self) -> str:
+        """How far it splits, as one writes it: `below 0.1` or `into 12`."""
+        return f"below {self.threshold:g}" if self.number is None else f"into {self.number}"
 
 
 @frozen

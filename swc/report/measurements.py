@@ -5,21 +5,22 @@ Takes a run's folder and spec; gives `Curves` and `Recompile`s. Guarantees: epoc
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import accumulate
 from math import isnan
 
-from attrs import frozen
+from attrs import evolve, frozen
 
+from swc.compiler.ir.graph import Graph
 from swc.diagnostics import DiagnosticError
 from swc.diagnostics.catalogue.formats import DamagedFile
 from swc.diagnostics.catalogue.show import NothingMeasured
 from swc.files.metrics import EpochRow, MetricRow, ScoresRow
 from swc.folders.store import Build
-from swc.program.feedback import GroupFeedback, SimilarityFeedback
+from swc.program.feedback import ClusterCut, ClusterFeedback, GroupFeedback, SimilarityFeedback
 from swc.program.stages import Stage, stages
 from swc.program.training import Action, GroupLayers, PhaseAction, SplitClusters, Training, UntieCoefficients
-from swc.show.wording import several
+from swc.show.wording import decimal, several
 
 ENSEMBLE = "ensemble"
 Points = tuple[tuple[int, float | None], ...]  # epoch over all phases, from 1; value
@@ -41,11 +42,22 @@ class Curves:
 
 @frozen
 class Recompile:
-    """The similarities that a recompile went by and the threshold it held them against."""
+    """The similarities that a recompile went by and the threshold it held them against.
+
+    After a split by number the threshold is the middle of the `cut`, and the similarities are those of its share block.
+    """
 
     title: str
     feedback: SimilarityFeedback
     threshold: float
+    cut: ClusterCut | None = None
+
+    @property
+    def limit(self) -> str:
+        """The threshold in words."""
+        if self.cut is None:
+            return f"the threshold {self.threshold:g}"
+        return f"the cut into {several(self.cut.number, 'cluster')} at {decimal(self.threshold, 3)}"
 
 
 def curves_of(build: Build) -> Curves:
@@ -104,14 +116,36 @@ def recompiles_of(build: Build) -> tuple[Recompile, ...]:
     """What was measured so far; DiagnosticError where nothing was."""
     known = stages(_training(build)) if build.spec.training else ()
     found = tuple(
-        Recompile(_title(known[revision.number]), revision.feedback, action.threshold)
+        recompile
         for revision in build.revisions
         if revision.feedback is not None and not isinstance(revision.feedback, GroupFeedback)
-        if isinstance(action := known[revision.number].action, SplitClusters | UntieCoefficients)
+        for recompile in _recompiles(known[revision.number], revision.feedback, revision.graph)
     )
     if not found:
         raise DiagnosticError(NothingMeasured(place=str(build.folder), wanted="similarities"))
     return found
+
+
+def _recompiles(stage: Stage, feedback: SimilarityFeedback, graph: Graph) -> Iterator[Recompile]:
+    """One recompile; after a split by number one for each share block that has pairs."""
+    action = stage.action
+    if isinstance(action, SplitClusters | UntieCoefficients) and action.threshold is not None:
+        yield Recompile(_title(stage), feedback, action.threshold)
+        return
+    if not isinstance(feedback, ClusterFeedback):
+        return
+    for cut in feedback.cuts:
+        if cut.level is not None:
+            block = f", share block {cut.share + 1}" if len(feedback.cuts) > 1 else ""
+            yield Recompile(_title(stage) + block, _inside(feedback, graph, cut.share), cut.level, cut)
+
+
+def _inside(feedback: ClusterFeedback, graph: Graph, share: int) -> ClusterFeedback:
+    """The same of the layers of one share block."""
+    layers = {name for cluster in graph.clusters if cluster.share == share for name in cluster.layers}
+    pairs = tuple(pair for pair in feedback.similarities if pair.first in layers)
+    silent = tuple(name for name in feedback.silent if name in layers)
+    return evolve(feedback, similarities=pairs, silent=silent)
 
 
 def _training(build: Build) -> Training:

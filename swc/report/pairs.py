@@ -12,6 +12,7 @@ import numpy as np
 from attrs import frozen
 from numpy.typing import NDArray
 
+from swc.program.feedback import ClusterCut
 from swc.report.measurements import Recompile
 from swc.report.similarities import BINS, bin_errors
 
@@ -22,11 +23,14 @@ MOST_LISTED = 2000  # points that a browser draws at once
 class PairFacts:
     """`edges` has one more entry than `counts` and `spreads`; `close` lie within two standard errors of the threshold.
 
-    A listed pair is (rank, first, second, similarity, standard error); `silent` had no gradient and have none.
+    `limit` is the threshold in words; `links` tells the links on both sides of the cut of a split by number. A listed
+    pair is (rank, first, second, similarity, standard error); `silent` had no gradient and have none.
     """
 
     title: str
     threshold: float
+    limit: str
+    links: tuple[str, ...]
     num_pairs: int
     above: int
     close: int
@@ -48,6 +52,8 @@ def pairs_of(recompile: Recompile) -> PairFacts:
     return PairFacts(
         title=recompile.title,
         threshold=recompile.threshold,
+        limit=recompile.limit,
+        links=_links(recompile.cut),
         num_pairs=len(found),
         above=int((values > recompile.threshold).sum()),
         close=int((np.abs(values - recompile.threshold) <= 2 * errors).sum()),
@@ -58,6 +64,13 @@ def pairs_of(recompile: Recompile) -> PairFacts:
         step=step,
         listed=_listed(recompile, values, step),
     )
+
+
+def _links(cut: ClusterCut | None) -> tuple[str, ...]:
+    if cut is None:
+        return ()
+    sides = (("joined last", cut.joined), ("left apart", cut.apart))
+    return tuple(f"{words} {link.first} and {link.second} at {link.text}" for words, link in sides if link is not None)
 
 
 def _listed(recompile: Recompile, values: NDArray[Any], step: int) -> tuple[tuple[int, str, str, float, float], ...]:

@@ -76,7 +76,7 @@ def _ranked(axes: Any, values: NDArray[Any], errors: NDArray[Any], recompile: Re
     axes.axhline(recompile.threshold, color=VERMILION, linestyle="--", linewidth=1)
     above = int((values > recompile.threshold).sum())
     axes.set_title(
-        f"{exact(above)} of {several(len(values), 'pair')} above {recompile.threshold:g}; "
+        f"{exact(above)} of {several(len(values), 'pair')} above {recompile.limit.removeprefix('the threshold ')}; "
         f"{exact(int(is_close.sum()))} within two standard errors of it",
         fontsize=8.5, loc="left",
     )  # fmt: skip

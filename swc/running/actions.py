@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from attrs import evolve, frozen
 
 from swc.compiler.driver import Compiled, recompile
+from swc.compiler.passes.split_number import cuts_of
 from swc.program.feedback import ClusterFeedback, Feedback
 from swc.program.training import GroupLayers, SplitClusters, UntieCoefficients, row_of
 from swc.registry.actions import ACTIONS
@@ -74,7 +75,14 @@ class ClusterSplit(StageAction):
     action: SplitClusters
 
     def measure(self, run: Run, state: State, observer: Observer) -> Feedback:
-        """Similarities of layers, exact or by sketches; spectra of the new banks where templates are `profiled`."""
+        """Similarities of layers, exact or by sketches; spectra of the new banks where templates are `profiled`.
+
+        Beside them where a split by number cuts the similarities.
+        """
+        feedback = self._measured(run, state, observer)
+        return evolve(feedback, cuts=cuts_of(state.compiled.graph, feedback, self.action))
+
+    def _measured(self, run: Run, state: State, observer: Observer) -> ClusterFeedback:
         if self.action.sketch is not None:
             return self._sketched(run, state, observer, self.action.sketch)
         batches = measured_batches(run, state, observer, self.action.batches)

@@ -17,6 +17,7 @@ from swc.compiler.passes.grouping import sizes_over_threshold
 from swc.compiler.passes.split import RANGE
 from swc.program.diff import ProgramDiff, SplitCluster, clusters_of, diff_programs
 from swc.program.feedback import (
+    ClusterCut,
     ClusterFeedback,
     CoefficientFeedback,
     Feedback,
@@ -47,7 +48,7 @@ class ProgramSide:
 
 @frozen
 class MeasuredFeedback:
-    """Feedback with the threshold it was held against (None where the spec has none)."""
+    """Feedback with the threshold it was held against (None where the spec has none, or a number of clusters)."""
 
     feedback: SimilarityFeedback
     threshold: float | None
@@ -202,7 +203,7 @@ def _links(part: Part) -> tuple[str, str]:
 
 def psi_text(pair: Similarity) -> str:
     """A similarity with its standard error."""
-    return f"{decimal(pair.value, 3)} ± " + (decimal(pair.error, 3) if pair.has_error else "unknown")
+    return pair.text
 
 
 def places(program: Program, layers: Iterable[str]) -> str:
@@ -221,13 +222,14 @@ def _calls(item: MeasuredFeedback) -> Iterable[RenderableType]:
     source = f"{several(len(pairs), 'pair')} from {several(item.feedback.num_images, 'image')}"
     yield Text()
     yield Text(f"similarities of revision {item.feedback.revision}", style="bold")
-    if item.threshold is None:
+    cuts = item.feedback.cuts if isinstance(item.feedback, ClusterFeedback) else ()
+    if item.threshold is None and not cuts:
         yield Text(source)
         return
-    calls = close_calls(pairs, item.threshold)
-    yield Text(f"{source}, threshold {item.threshold:g}: {len(calls)} within two standard errors of it")
-    if calls:
-        yield pair_table(calls[:MOST_CALLS])
+    if item.threshold is not None:
+        yield from _near(pairs, item.threshold, f"{source}, threshold {item.threshold:g}")
+    else:
+        yield from _near_cuts(pairs, cuts, source)
     if silent:
         yield Text(f"without a gradient, so left as they were: {', '.join(silent)}")
     if isinstance(item.feedback, ClusterFeedback) and pairs:
@@ -235,10 +237,39 @@ def _calls(item: MeasuredFeedback) -> Iterable[RenderableType]:
         yield sizes_table(pairs, item.threshold)
 
 
-def sizes_table(pairs: Sequence[Similarity], threshold: float) -> Table:
-    """What the measured layers would make at other thresholds; the one in force is marked."""
+def _near(pairs: Sequence[Similarity], level: float, source: str) -> Iterable[RenderableType]:
+    calls = close_calls(pairs, level)
+    yield Text(f"{source}: {len(calls)} within two standard errors of it")
+    if calls:
+        yield pair_table(calls[:MOST_CALLS])
+
+
+def _near_cuts(pairs: Sequence[Similarity], cuts: Sequence[ClusterCut], source: str) -> Iterable[RenderableType]:
+    levels = [cut.level for cut in cuts if cut.level is not None]
+    # Which of several share blocks a pair belongs to, a program does not say.
+    if len(cuts) == 1 and levels:
+        yield from _near(pairs, levels[0], f"{source}, cut at {decimal(levels[0], 3)}")
+    else:
+        yield Text(source)
+    yield from _section("where the similarities are cut")
+    yield cut_table(cuts)
+
+
+def cut_table(cuts: Sequence[ClusterCut]) -> Table:
+    """For each share block the link that was joined last and the next, which is left apart."""
+    made = table(">clusters", "link", "first", "second", "psi")
+    for cut in cuts:
+        for words, link in (("joined last", cut.joined), ("left apart", cut.apart)):
+            if link is not None:
+                made.add_row(exact(cut.number), words, link.first, link.second, psi_text(link))
+    return made
+
+
+def sizes_table(pairs: Sequence[Similarity], threshold: float | None) -> Table:
+    """What the measured layers would make at other thresholds; the one in force, if one is, is marked."""
     made = table("", ">threshold", ">clusters", ">largest", ">of one layer")
-    for value, sizes in sizes_over_threshold(pairs, sorted({*RANGE, threshold})):
+    known = {*RANGE} if threshold is None else {*RANGE, threshold}
+    for value, sizes in sizes_over_threshold(pairs, sorted(known)):
         mark = "*" if value == threshold else ""
         made.add_row(mark, f"{value:g}", exact(len(sizes)), exact(sizes[0]), exact(sizes.count(1)))
     return made

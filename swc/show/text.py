@@ -175,7 +175,7 @@ def action_text(action: Action) -> str:
     """What ends a stage, in the language's words."""
     if isinstance(action, SplitClusters):
         sketch = f" sketch {action.sketch}" if action.sketch is not None else ""
-        return f"split clusters below {action.threshold:g}{sketch}"
+        return f"split clusters {action.extent}{sketch}"
     if isinstance(action, GroupLayers):
         return f"group layers in {action.number} clusters"
     if isinstance(action, UntieCoefficients):

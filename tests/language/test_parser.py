@@ -83,6 +83,20 @@ def test_clauses_of_a_phase() -> None:
     assert [type(clause) for clause in main.clauses] == [tree.UntieClause, tree.UntieClause]
 
 
+def test_a_split_goes_by_a_number_too() -> None:
+    text = "ensemble a { train r { phase s: 3 epochs then split clusters into n linkage average sketch 4k } }"
+    (train,) = only_ensemble(text).items
+    assert isinstance(train, tree.TrainBlock)
+    (phase,) = train.items
+    assert isinstance(phase, tree.PhaseItem)
+    (split,) = phase.clauses
+    assert isinstance(split, tree.SplitClause)
+    assert split.threshold is None
+    assert isinstance(split.number, tree.Name) and split.number.text == "n"
+    assert split.linkage is not None and split.linkage.text == "average"
+    assert isinstance(split.sketch, tree.Number) and split.sketch.value == 4000
+
+
 def test_spans_point_at_the_text() -> None:
     ensemble = only_ensemble("# first\nensemble a {\n  member m[4] = wrn(depth: 28)\n}\n")
     (member,) = ensemble.items

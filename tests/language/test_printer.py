@@ -74,6 +74,7 @@ recipe_items = st.one_of(
 clauses = st.one_of(
     values.map(lambda v: f"then split clusters below {v} linkage union"),
     st.tuples(values, values).map(lambda v: f"then split clusters below {v[0]} over 2 batches sketch {v[1]}"),
+    st.tuples(values, values).map(lambda v: f"then split   clusters into {v[0]} across reference sketch {v[1]}"),
     st.sampled_from(["then restart", "then continue"]),
     st.tuples(values, values).map(lambda v: f"after {v[0]} epochs untie coefficients below {v[1]}"),
 )

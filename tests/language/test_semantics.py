@@ -239,6 +239,18 @@ def test_phases() -> None:
     assert training.phases == (search, Phase("m", 9, untie=(UntieCoefficients(2, 0.9),)))
 
 
+def test_a_split_by_number_takes_a_param_and_a_whole_number() -> None:
+    text = "phase s: 4 epochs then split clusters into n over 3 batches phase m: 9 epochs"
+    found = spec(f"param n = 6 budget unlimited share conv train {{ {text} }}")
+    assert found.training is not None
+    assert found.training.phases[0].split == SplitClusters(None, batches=3, number=6)
+    assert {"phase s: linkage union", "phase s: across members"} <= set(found.defaults)
+    for number, code in (("0", "SW202"), ("2.5", "SW201"), ("50%", "SW203"), ("10001", "SW202"), ('"a"', "SW201")):
+        with pytest.raises(DiagnosticError) as caught:
+            spec(f"budget unlimited share conv train {{ {text.replace('into n', f'into {number}')} }}")
+        assert caught.value.diagnostics[0].code == code
+
+
 def test_a_policy_bundles_items_and_the_block_replaces_them() -> None:
     text = f"""
     policy base {{ blocks grid clusters one }}

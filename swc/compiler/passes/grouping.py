@@ -8,13 +8,15 @@ Source: paper, supplementary section 2 (Algorithm 1); `docs/explanation/method.m
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from heapq import heapify, heappop, heappush
+from itertools import takewhile
 
 from swc.program.feedback import Similarity
 
 Groups = tuple[tuple[str, ...], ...]
 LinkageFunction = Callable[[Sequence[str], Sequence[Similarity], float], Groups]
+LinksFunction = Callable[[Sequence[str], Sequence[Similarity]], Iterator[Similarity]]
 
 
 def connected(ids: Sequence[str], pairs: Iterable[tuple[str, str]]) -> Groups:
@@ -57,6 +59,16 @@ def union(ids: Sequence[str], similarities: Sequence[Similarity], threshold: flo
     return connected(ids, ((pair.first, pair.second) for pair in similarities if pair.value > threshold))
 
 
+def union_links(ids: Sequence[str], similarities: Sequence[Similarity]) -> Iterator[Similarity]:
+    """The pairs by which `union` joins two groups as its threshold falls, by falling similarity.
+
+    Equal pairs come in the order of their ids; every threshold's groups are those that a beginning of the links makes.
+    """
+    # a-b at 0.9, b-c at 0.8, a-c at 0.7 and c-d at 0.1: a-c is no link, since a and c are together by then.
+    parent = {name: name for name in ids}
+    return (pair for pair in falling(ids, similarities) if _join(parent, pair.first, pair.second))
+
+
 def release(ids: Sequence[str], similarities: Sequence[Similarity], threshold: float) -> Groups:
     """The queue of the authors' release: by falling similarity, the second id of a pair moves to the first's group.
 
@@ -81,56 +93,60 @@ def average(ids: Sequence[str], similarities: Sequence[Similarity], threshold: f
 
     The mean is over the measured pairs between the groups; groups without one are never joined.
     """
+    links = takewhile(lambda link: link.value > threshold, average_links(ids, similarities))
+    return connected(ids, ((link.first, link.second) for link in links))
+
+
+def average_links(ids: Sequence[str], similarities: Sequence[Similarity]) -> Iterator[Similarity]:
+    """The joins of average linkage, in order: groups by their first ids, the mean similarity, the mean error.
+
+    Equal ones come in the order of the ids. The mean of the pairs' standard errors is a bound: the standard deviation
+    of a mean is at most the mean of the standard deviations, however the pairs are correlated.
+    """
     place = {name: number for number, name in enumerate(ids)}
     links = _links(place, similarities)
-    queue = [(-total / count, a, b) for a in links for b, (total, count) in links[a].items() if a < b]
+    queue = [(-total / count, a, b) for a in links for b, (total, _, count) in links[a].items() if a < b]
     heapify(queue)
-    group_of = list(range(len(ids)))
-    while queue and -queue[0][0] > threshold:
+    while queue:
         score, a, b = heappop(queue)
         if _is_current(links, score, a, b):
-            group_of[b] = a
+            _, errors, count = links[a][b]
+            yield Similarity(ids[a], ids[b], -score, errors / count)
             _absorb(links, queue, a, b)
-    return collect(ids, {name: str(_end(group_of, place[name])) for name in ids})
 
 
-_Links = dict[int, dict[int, tuple[float, int]]]
+_Links = dict[int, dict[int, tuple[float, float, int]]]  # sum of similarities, sum of errors, number of pairs
 
 
 def _links(place: Mapping[str, int], similarities: Sequence[Similarity]) -> _Links:
     links: _Links = {number: {} for number in place.values()}
     for pair in similarities:
         a, b = place[pair.first], place[pair.second]
-        links[a][b] = links[b][a] = (pair.value, 1)
+        links[a][b] = links[b][a] = (pair.value, pair.error, 1)
     return links
 
 
 def _is_current(links: _Links, score: float, a: int, b: int) -> bool:
     # A join leaves outdated entries in the queue; they are skipped here when their turn comes. The same sum and count
     # give the same float, so that `==` is exact.
-    total, count = links.get(a, {}).get(b, (0.0, 0))
+    total, _, count = links.get(a, {}).get(b, (0.0, 0.0, 0))
     return count > 0 and -total / count == score
 
 
 def _absorb(links: _Links, queue: list[tuple[float, int, int]], a: int, b: int) -> None:
-    for other, (total, count) in links.pop(b).items():
+    for other, (total, errors, count) in links.pop(b).items():
         del links[other][b]
         if other == a:
             continue
         # The mean over the joined pairs is the sum of both sums over both counts: no pair is looked at again.
-        old_total, old_count = links[a].get(other, (0.0, 0))
-        merged = (old_total + total, old_count + count)
+        old_total, old_errors, old_count = links[a].get(other, (0.0, 0.0, 0))
+        merged = (old_total + total, old_errors + errors, old_count + count)
         links[a][other] = links[other][a] = merged
-        heappush(queue, (-merged[0] / merged[1], min(a, other), max(a, other)))
-
-
-def _end(group_of: Sequence[int], number: int) -> int:
-    while group_of[number] != number:
-        number = group_of[number]
-    return number
+        heappush(queue, (-merged[0] / merged[2], min(a, other), max(a, other)))
 
 
 LINKAGES: dict[str, LinkageFunction] = {"union": union, "average": average, "release": release}
+LINKS: dict[str, LinksFunction] = {"union": union_links, "average": average_links}  # those whose groups nest
 
 
 def sizes_over_threshold(

@@ -215,27 +215,35 @@ class SplitOverBudget(Diagnostic):
         return "raise the budget, or start from fewer clusters"
 
 
+def extent(threshold: float | None, number: int | None) -> str:
+    """How far clusters were split: `below 0.1` or `into 12`."""
+    return f"into {number}" if threshold is None else f"below {threshold:g}"
+
+
 @frozen(kw_only=True)
 class MostlySingletons(Diagnostic):
     """After a split more than half of the layers are alone in their clusters.
 
     Gradients of different layers are often nearly orthogonal, so a threshold a little too high leaves almost every
     layer alone, and then nothing is shared. Look at the sizes over a range of thresholds and choose a lower one, or
-    try `linkage average`.
+    fewer clusters where the split goes by their number, or try `linkage average`.
     """
 
     code: ClassVar[str] = "SW409"
     severity: ClassVar[Severity] = Severity.WARNING
     num_alone: int
     num_layers: int
-    threshold: float
+    threshold: float | None
     sizes: tuple[str, ...]
+    number: int | None = None
 
     def message(self) -> str:
-        return f"splitting below {self.threshold:g} leaves {self.num_alone} of {self.num_layers} layers alone"
+        how = extent(self.threshold, self.number)
+        return f"splitting {how} leaves {self.num_alone} of {self.num_layers} layers alone"
 
     def help(self) -> str:
-        return "lower the threshold, or try `linkage average`"
+        way = "split into fewer clusters" if self.threshold is None else "lower the threshold"
+        return f"{way}, or try `linkage average`"
 
     def notes(self) -> tuple[str, ...]:
         return self.sizes
@@ -246,20 +254,24 @@ class NothingSplit(Diagnostic):
     """A split left every cluster whole.
 
     All pairs hang together above the threshold, by way of other layers if not directly. The next phase trains the
-    same clusters. Look at the sizes over a range of thresholds and choose a higher one, or try `linkage average`.
+    same clusters. Look at the sizes over a range of thresholds and choose a higher one, or try `linkage average`;
+    where the split goes by their number, ask for more clusters than there are before it.
     Where the compiler lowered the threshold, since more clusters do not fit the budget, only a larger budget helps.
     """
 
     code: ClassVar[str] = "SW410"
     severity: ClassVar[Severity] = Severity.WARNING
-    threshold: float
-    asked: float
+    threshold: float | None
+    asked: float | None
     sizes: tuple[str, ...]
+    number: int | None = None
 
     def message(self) -> str:
-        return f"splitting below {self.threshold:g} leaves every cluster whole"
+        return f"splitting {extent(self.threshold, self.number)} leaves every cluster whole"
 
     def help(self) -> str:
+        if self.threshold is None or self.asked is None:
+            return f"ask for more clusters than {self.number}"
         if self.threshold < self.asked:
             return f"raise the budget: more clusters, as {self.asked:g} asks for, do not fit in it"
         return "raise the threshold, or try `linkage average`"

@@ -227,7 +227,7 @@ class CarryWithoutSplit(Diagnostic):
     """A phase says what happens after a split that it does not have.
 
     `then restart` and `then continue` say what training keeps when the clusters were split, so they follow `then
-    split clusters below TAU` in the same phase. Add the split, or leave them out.
+    split clusters below TAU` or `into N` in the same phase. Add the split, or leave them out.
     """
 
     code: ClassVar[str] = "SW130"
@@ -238,6 +238,24 @@ class CarryWithoutSplit(Diagnostic):
 
     def help(self) -> str:
         return f"write `then split clusters below 0.1 then {self.carry}`"
+
+
+@frozen(kw_only=True)
+class NumberByRelease(Diagnostic):
+    """Clusters are to be split into a number by a linkage that does not settle it.
+
+    `linkage release`, the queue of the authors' code, moves one layer at a time, and a later pair may move it again, so
+    that several groupings have the same number of groups, and those of N + 1 are no parts of those of N. It is there
+    to repeat that code's runs, which go by a threshold. `into N` takes `linkage union` or `linkage average`.
+    """
+
+    code: ClassVar[str] = "SW136"
+
+    def message(self) -> str:
+        return "`linkage release` does not settle what a number of clusters is"
+
+    def help(self) -> str:
+        return "write `linkage union` or `linkage average`, or split `below` a threshold"
 
 
 @frozen(kw_only=True)
@@ -344,6 +362,7 @@ STRUCTURE = (
     NoEnsemble,
     SeveralEnsembles,
     CarryWithoutSplit,
+    NumberByRelease,
     SplitAtTheEnd,
     ProfiledWithoutSplit,
     SketchedProfile,

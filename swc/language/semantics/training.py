@@ -124,13 +124,24 @@ def _ending(
 
 
 def _split(item: tree.SplitClause, phase: str, scope: Scope) -> SplitClusters:
-    threshold = float(values.number(item.threshold, scope, "a cluster similarity", COSINE))
+    threshold, number = _extent(item, scope)
     linkage: Any = values.choice(item.linkage, scope, "linkage", LINKAGES) if item.linkage else "union"
     across: Any = values.choice(item.across, scope, "extent of a split", ACROSS) if item.across else "members"
     stated = (item.linkage, item.across)
     lines = ("linkage union", "across members")
     scope.defaults.extend(f"phase {phase}: {line}" for line, name in zip(lines, stated, strict=True) if name is None)
-    return SplitClusters(threshold, linkage, across, _batches(item.batches, scope), _sketch(item.sketch, scope))
+    if item.linkage is not None and number is not None and linkage == "release":
+        scope.sink.report(catalogue.NumberByRelease(span=item.linkage.span))
+    batches, sketch = _batches(item.batches, scope), _sketch(item.sketch, scope)
+    return SplitClusters(threshold, linkage, across, batches, sketch, number)
+
+
+def _extent(item: tree.SplitClause, scope: Scope) -> tuple[float | None, int | None]:
+    """The threshold of a split, or the number of clusters that it makes."""
+    if item.threshold is not None:
+        return float(values.number(item.threshold, scope, "a cluster similarity", COSINE)), None
+    assert item.number is not None, "the parser took one of both"
+    return None, values.whole(item.number, scope, "a number of clusters", values.FEW)
 
 
 def _sketch(value: tree.Value | None, scope: Scope) -> int | None:

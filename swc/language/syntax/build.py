@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, cast
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from swc.diagnostics import Span
 from swc.language.syntax import tree as t
@@ -87,7 +87,12 @@ def _recipe(parts: list[Any], span: Span) -> t.RecipeDefinition:
 
 def _split(parts: list[Any], span: Span) -> t.SplitClause:
     linkage, across, over, sketch = (_options(parts, key) for key in ("linkage", "across", "over", "sketch"))
-    return t.SplitClause(parts[0], linkage, across, over, sketch, span)
+    return t.SplitClause(parts[0], None, linkage, across, over, sketch, span)
+
+
+def _split_into(parts: list[Any], span: Span) -> t.SplitClause:
+    clause = _split(parts, span)
+    return evolve(clause, threshold=None, number=clause.threshold)
 
 
 LEAVES: dict[str, Callable[[str, Span], t.Value]] = {
@@ -139,6 +144,7 @@ FORMS: dict[str, Callable[[list[Any], Span], Any]] = {
     "augment": lambda p, s: t.AugmentItem(_rest(p), s),
     "phase": lambda p, s: t.PhaseItem(p[0], p[1], p[2], _rest(p[3:]), s),
     "split": _split,
+    "split_into": _split_into,
     "group_layers": lambda p, s: t.GroupClause(p[0], s),
     "restart": lambda p, s: t.CarryClause("restart", s),
     "carry_on": lambda p, s: t.CarryClause("continue", s),

@@ -45,7 +45,7 @@ ITEMS = frozenset(
         "phase",
     ]
 )
-CLAUSES = frozenset({"split", "group_layers", "restart", "carry_on", "untie", "act"})
+CLAUSES = frozenset({"split", "split_into", "group_layers", "restart", "carry_on", "untie", "act"})
 OPEN, CLOSE = frozenset("(["), frozenset(")]")
 
 

@@ -259,9 +259,10 @@ RecipeItem = SettingItem | LossItem | OptimiserItem | NoDecayItem | ScheduleItem
 
 @frozen
 class SplitClause:
-    """`then split clusters below 0.1 ...`."""
+    """`then split clusters below 0.1 ...` or `then split clusters into 12 ...`: one of both is None."""
 
-    threshold: Value
+    threshold: Value | None
+    number: Value | None
     linkage: Name | None
     across: Name | None
     batches: Value | None

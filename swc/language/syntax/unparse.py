@@ -150,12 +150,14 @@ def _phase(node: t.PhaseItem) -> str:
 
 def _split(node: t.SplitClause) -> str:
     options = (
+        _optional(" below ", node.threshold),
+        _optional(" into ", node.number),
         _optional(" linkage ", node.linkage),
         _optional(" across ", node.across),
         _optional(" over ", node.batches, " batches"),
         _optional(" sketch ", node.sketch),
     )
-    return f"then split clusters below {value_text(node.threshold)}{''.join(options)}"
+    return f"then split clusters{''.join(options)}"
 
 
 def _untie(node: t.UntieClause) -> str:

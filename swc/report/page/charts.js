@@ -163,9 +163,9 @@ function histogramChart(pairs) {
     bargap: 0, xaxis: { title: "similarity (cosine)", range: [-1.02, 1.02], dtick: 0.5 },
     yaxis: { title: "pairs", range: [0, 1.08 * highest] }, shapes: [upright(pairs.threshold, tone("warn"))],
     annotations: [{ x: pairs.threshold, y: 1, yref: "paper", yanchor: "top", xshift: pairs.threshold > 0 ? -4 : 4,
-      xanchor: pairs.threshold > 0 ? "right" : "left", text: `threshold ${pairs.threshold}`, showarrow: false, font: { size: 11, color: tone("warn") } }],
+      xanchor: pairs.threshold > 0 ? "right" : "left", text: pairs.limit.replace("the ", ""), showarrow: false, font: { size: 11, color: tone("warn") } }],
   };
-  return { traces, layout, label: `histogram of ${several(pairs.num_pairs, "similarity")}, threshold ${pairs.threshold}`.replace("similaritys", "similarities") };
+  return { traces, layout, label: `histogram of ${several(pairs.num_pairs, "similarity")}, ${pairs.limit.replace("the ", "")}`.replace("similaritys", "similarities") };
 }
 
 function rankedChart(pairs) {
@@ -185,7 +185,7 @@ function rankedChart(pairs) {
     xaxis: { title: "pairs by falling similarity" }, yaxis: { title: "similarity" },
     shapes: [level(pairs.threshold, tone("warn"))], showlegend: true,
   };
-  return { traces, layout, label: `every pair by falling similarity; ${exact(pairs.above)} above ${pairs.threshold}` };
+  return { traces, layout, label: `every pair by falling similarity; ${exact(pairs.above)} above ${pairs.limit}` };
 }
 
 // points cut where a split or a grouping made another network: no line leads to it

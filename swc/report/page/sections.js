@@ -68,12 +68,13 @@ function similarities(pairs, stages) {
   }
   return pairs.flatMap((one, place) => [
     make("h3", {}, one.title),
-    make("p", {}, `${exact(one.above)} of ${one.num_pairs === 1 ? "1 pair" : `${exact(one.num_pairs)} pairs`} above the threshold `
-      + `${one.threshold}; ${exact(one.close)} within two standard errors of it: another run may decide these otherwise.`
+    make("p", {}, `${exact(one.above)} of ${one.num_pairs === 1 ? "1 pair" : `${exact(one.num_pairs)} pairs`} above ${one.limit}`
+      + `; ${exact(one.close)} within two standard errors of it: another run may decide these otherwise.`
+      + (one.links.length ? ` At the cut: ${one.links.join("; ")}.` : "")
       + (one.silent.length ? ` Without a gradient: ${one.silent.join(", ")}.` : "")),
     plots(chart(`plot-histogram-${place}`, () => histogramChart(one)), chart(`plot-ranked-${place}`, () => rankedChart(one))),
     caption("First: how many pairs have which similarity of gradients; an error bar is one standard deviation of the "
-      + "count, the dashed line the threshold. Then: pairs by falling similarity with their standard errors"
+      + "count, the dashed line the threshold, or where a split by number cuts. Then: pairs by falling similarity with their standard errors"
       + (one.step > 1 ? `, every ${one.step}th of them.` : ".")),
   ]);
 }
