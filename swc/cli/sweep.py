@@ -10,6 +10,7 @@ import click
 from swc.cli import consent, console
 
 if TYPE_CHECKING:
+    from swc.running.options import Options
     from swc.sweep.plan import Sweep
     from swc.sweep.runner import CellOutcome
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 @click.option("--table", type=click.Path(dir_okay=False, path_type=Path), help="CSV that keeps finished runs' rows.")
 @click.option("--ensemble", metavar="NAME", help="Which ensemble, where the file has several.")
 @click.option("--epochs-scale", type=click.FloatRange(0.001, 1000), help="Scale all epochs, for a trial.")
+@click.option("--estimate", is_flag=True, help="Time a few batches of each setting, say how long all takes, and end.")
+@click.option("--markdown", type=click.Path(dir_okay=False, path_type=Path), help="Write the tables as Markdown too.")
 @click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="Runs at a time.")
 @click.option("--data", type=click.Path(file_okay=False, path_type=Path), help="The folder that holds the data sets.")
 @click.option("--offline", is_flag=True, help="Never download.")
@@ -33,11 +36,10 @@ if TYPE_CHECKING:
 def command(
     spec: Path,
     varied: tuple[str, ...],
+    estimate: bool,
+    markdown: Path | None,
     jobs: int,
     data: Path | None,
-    offline: bool,
-    device: str,
-    threads: int,
     output: Path | None,
     **given: object,
 ) -> None:
@@ -49,15 +51,21 @@ def command(
     measured.
     """
     from swc.diagnostics import Sink
+    from swc.running.options import Options
     from swc.sweep.preflight import check_beginning
     from swc.sweep.runner import run_sweep, threads_each
 
+    machine = {name: given.pop(name) for name in ("offline", "device", "threads")}
+    machine["threads"] = machine["threads"] or threads_each(jobs)
     sweep = _sweep(spec, varied, given)
     folder = output or Path("build") / "sweeps" / sweep.name
     check_beginning(sweep, folder, "[vary]" if spec.suffix == ".toml" else "--vary")
+    if estimate:
+        _estimate(sweep, folder, jobs, Options(data=data, **machine))  # type: ignore[arg-type]
+        return
     where = ("--data", str(data.resolve())) if data else ()
-    options = [*where, *(["--offline"] if offline else []), "--device", device]
-    options += ["--threads", str(threads or threads_each(jobs))]
+    options = [*where, *(["--offline"] if machine["offline"] else [])]
+    options += ["--device", str(machine["device"]), "--threads", str(machine["threads"])]
     console.say(_plan_text(sweep, folder))
 
     def tell(done: CellOutcome) -> None:
@@ -67,7 +75,23 @@ def command(
     with consent.by_naming(sink) as announce:
         found = run_sweep(sweep, folder, jobs, options, tell, announce)
     console.report(sink.diagnostics)
-    _conclude(sweep, found, folder)
+    _conclude(sweep, found, folder, markdown)
+
+
+def _estimate(sweep: Sweep, folder: Path, jobs: int, options: Options) -> None:
+    """Measure, and print what each setting takes and what is left to do."""
+    from swc.cli.rendering import give
+    from swc.diagnostics import Sink
+    from swc.sweep.estimate import costs_shown, estimated
+
+    sink = Sink()
+    found = []
+    with consent.by_naming(sink) as announce:
+        for cost in estimated(sweep, folder, options, announce):
+            found.append(cost)
+            console.say(f"{len(found)} of {len(sweep.settings)} settings measured")
+    console.report(sink.diagnostics)
+    give(costs_shown(sweep, found, jobs))
 
 
 def _plan_text(sweep: Sweep, folder: Path) -> str:
@@ -114,23 +138,31 @@ def _sweep(spec: Path, varied: tuple[str, ...], given: dict[str, object]) -> Swe
     return Sweep(spec.stem, (spec,), pairs, **named)  # type: ignore[arg-type]
 
 
-def _conclude(sweep: Sweep, found: tuple[CellOutcome, ...], folder: Path) -> None:
+def _conclude(sweep: Sweep, found: tuple[CellOutcome, ...], folder: Path, markdown: Path | None) -> None:
     from swc.cli.output import write_file
     from swc.cli.rendering import give
     from swc.diagnostics import Diagnostic, DiagnosticError
     from swc.diagnostics.catalogue.sweeps import CellsElsewhere, CellsFailed
     from swc.folders.store import write_whole
     from swc.show.images import house_style, image_of
+    from swc.sweep.markdown import as_markdown, differences_shown
+    from swc.sweep.pairs import differences
     from swc.sweep.summary import as_csv, as_json, figure, shown, summaries
 
     summary = summaries(sweep, found)
     give(shown(sweep, summary))
+    paired = differences(sweep, {done.cell: done.row for done in found if done.row is not None})
+    if paired:
+        give(differences_shown(paired))
     if sweep.table is None or sweep.table.resolve() != (folder / "sweep.csv").resolve():
         write_whole(folder / "sweep.csv", as_csv(sweep, found))
-    write_whole(folder / "sweep.json", as_json(sweep, summary))
+    write_whole(folder / "sweep.json", as_json(sweep, summary, paired))
     with house_style():
         write_file(folder / "sweep.png", image_of(figure(sweep, summary), "png"))
     console.say(f"wrote sweep.csv, sweep.json and sweep.png in {folder}")
+    if markdown is not None:
+        write_whole(markdown, as_markdown(sweep, summary, paired))
+        console.say(f"wrote {markdown}")
     elsewhere = sum(done.is_elsewhere for done in found)
     failed = sum(done.row is None for done in found) - elsewhere
     left: list[Diagnostic] = []

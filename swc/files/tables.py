@@ -32,6 +32,23 @@ class SettingRow:
 
 
 @frozen
+class DifferenceRow:
+    """The mean over `num_seeds` seeds of a metric of one setting less that of another, both by their params' names.
+
+    `half_width` is that of the 95% t-interval, None of fewer than two seeds; the mean is None of none. `verdict` is
+    `above`, `below`, `not told apart` (0 lies in the interval), `one seed` or `not measured`.
+    """
+
+    of: Mapping[str, str]
+    against: Mapping[str, str]
+    metric: str
+    num_seeds: int
+    mean: float | None
+    half_width: float | None
+    verdict: str
+
+
+@frozen
 class SweepTable:
     """The summary of a sweep: a row for each setting, over `seeds` seeds.
 
@@ -44,6 +61,7 @@ class SweepTable:
     epochs_scale: float
     settings: tuple[SettingRow, ...]
     seed_list: tuple[int, ...] = ()
+    differences: tuple[DifferenceRow, ...] = ()
 
 
 @frozen

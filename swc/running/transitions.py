@@ -42,7 +42,7 @@ def train_epoch(run: Run, state: State, observer: Observer) -> State:
         observer.step_done(state.after_step(step, tally))
 
     observer.epoch_begins(state)
-    epoch = _epoch_of(run, state)
+    epoch = epoch_of(run, state)
     result = trainer.train_epoch(
         state.ensemble,
         state.optimiser,
@@ -59,7 +59,7 @@ def train_epoch(run: Run, state: State, observer: Observer) -> State:
     return following
 
 
-def _epoch_of(run: Run, state: State) -> Epoch:
+def epoch_of(run: Run, state: State) -> Epoch:
     """The epoch that is trained next, from where it was stopped."""
     images, position = len(run.dataset.train), state.position
     steps = num_batches(images, run.recipe.batch)

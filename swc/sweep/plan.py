@@ -32,8 +32,10 @@ KEYS: dict[str, type | tuple[type, ...]] = {
     "seeds": (int, str, list),
     "by_seed": bool,
     "table": str,
+    "compare": list,
     "vary": dict,
 }
+SIDES = ("of", "against")  # of a comparison
 SEED = "seed"  # what it is called in a cell's name
 SPEC, ENSEMBLE = "spec", "ensemble"  # what specs and ensembles are called beside the params, where several are run
 
@@ -52,11 +54,20 @@ class Cell:
 
 
 @frozen
+class SettingPair:
+    """Which settings are compared: `of` and `against` say for the same columns a value each; all others are alike."""
+
+    of: Setting
+    against: Setting
+
+
+@frozen
 class Sweep:
     """Specs with values for some of their params; each combination runs with every seed.
 
     `seeds` may be given as a number N, for 0 to N - 1. Without `ensembles` a spec's only one is run. `by_seed` runs all
     settings of the first seed, then all of the second. `table` is the CSV file that keeps the rows of finished cells.
+    Of `compare` the summary gives the differences by seed.
     """
 
     name: str
@@ -67,6 +78,7 @@ class Sweep:
     epochs_scale: float = 1.0
     by_seed: bool = False
     table: Path | None = None
+    compare: tuple[SettingPair, ...] = ()
 
     def __attrs_post_init__(self) -> None:
         cells = num_seeds(self.seeds) * prod(len(values) for _, values in self.columns)
@@ -122,7 +134,7 @@ def read_sweep(path: Path) -> Sweep:
     vary = tuple(
         (name, tuple(_as_written(value) for value in values)) for name, values in found.get("vary", {}).items()
     )
-    return Sweep(
+    made = Sweep(
         path.stem,
         tuple(path.parent / spec for spec in _listed(found["spec"])),
         vary,
@@ -131,7 +143,37 @@ def read_sweep(path: Path) -> Sweep:
         float(found.get("epochs_scale", 1.0)),
         found.get("by_seed", False),
         path.parent / found["table"] if "table" in found else None,
+        tuple(_pair(one) for one in found.get("compare", [])),
     )
+    if reason := next(filter(None, (_wrong_pair(made, pair) for pair in made.compare)), ""):
+        raise DiagnosticError(NotASweep(path=str(path), reason=reason))
+    return made
+
+
+def _pair(found: dict[str, dict[str, Any]]) -> SettingPair:
+    of, against = (tuple((n, _as_written(value)) for n, value in found[side].items()) for side in SIDES)
+    return SettingPair(of, tuple(sorted(against, key=lambda part: [name for name, _ in of].index(part[0]))))
+
+
+def _wrong_pair(sweep: Sweep, pair: SettingPair) -> str:
+    """What of a comparison the sweep has not got, or nothing."""
+    known = dict(sweep.columns)
+    for name, value in (*pair.of, *pair.against):
+        if name not in known:
+            return f"`compare` names `{name}`, which does not vary"
+        if value not in known[name]:
+            return f"`compare` names the value {value} of `{name}`, which is not run"
+    return "`compare` must name two settings that differ" if pair.of == pair.against else ""
+
+
+def _wrong_comparison(found: dict[str, Any]) -> str:
+    """What is wrong with the form of the comparisons, or nothing."""
+    for one in found.get("compare", []):
+        if not isinstance(one, dict) or set(one) != set(SIDES) or not all(isinstance(s, dict) for s in one.values()):
+            return f"each `compare` must have {' and '.join(f'`{side}`' for side in SIDES)}, with values by name"
+        if set(one["of"]) != set(one["against"]) or not one["of"]:
+            return "`of` and `against` of a `compare` must name the same params"
+    return ""
 
 
 def _reason(found: dict[str, Any]) -> str:
@@ -143,7 +185,7 @@ def _reason(found: dict[str, Any]) -> str:
             return f"`{key}` must not be {value!r}"
     if not found.get("spec"):
         return "it needs `spec`"
-    return wrong_seeds(found.get("seeds", 1)) or _wrong_variation(found)
+    return wrong_seeds(found.get("seeds", 1)) or _wrong_variation(found) or _wrong_comparison(found)
 
 
 def _wrong_variation(found: dict[str, Any]) -> str:

@@ -10,7 +10,7 @@ import csv
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from io import StringIO
-from math import isnan
+from math import isfinite, isnan
 from pathlib import Path
 from statistics import mean, median
 
@@ -177,9 +177,12 @@ def _row(
 
 def _number(text: str) -> float:
     try:
-        return int(text) if text.isdecimal() else float(text)
+        number = int(text) if text.isdecimal() else float(text)
     except ValueError as error:
         raise ValueError(f"`{text}` is no number") from error
+    if not isfinite(number):
+        raise ValueError(f"`{text}` is no number that is measured")
+    return number
 
 
 def _check_new(cell: Cell, found: Mapping[Cell, CellRow]) -> None:

@@ -17,9 +17,10 @@ from attrs import frozen
 from swc.files.csv_text import csv_text
 from swc.files.kind_codec import text_of_kind
 from swc.files.kinds import FILE_KINDS
-from swc.files.tables import SeedMean, SettingRow, SweepTable
+from swc.files.tables import DifferenceRow, SeedMean, SettingRow, SweepTable
 from swc.show.plain import table
 from swc.show.wording import decimal, per_cent, scale_text, short
+from swc.sweep.pairs import PairedDifference
 from swc.sweep.plan import ENSEMBLE, SPEC, Setting, Sweep
 from swc.sweep.rows import COSTS, METRICS, fields_of, header_of
 from swc.sweep.runner import CellOutcome
@@ -88,10 +89,10 @@ def shown(sweep: Sweep, found: Sequence[Summary]) -> RenderableType:
     from rich.text import Text
 
     names = [name for name, _ in sweep.columns]
-    measured = [name for name in HEADINGS if not found or any(name in dict(one.values) for one in found)]
+    measured = columns_in(found)
     made = table(*names, ">seeds", *(f">{HEADINGS[name]}" for name in measured), ">per bank")
     for one in found:
-        cells = [_cell(one, name) for name in measured]
+        cells = [summary_cell(one, name) for name in measured]
         ended = f"{one.num_seeds} of {num_seeds(sweep.seeds)}"
         made.add_row(*(value for _, value in one.setting), ended, *cells, one.templates_per_bank)
     specs = ", ".join(spec.name for spec in sweep.specs)
@@ -105,7 +106,13 @@ def shown(sweep: Sweep, found: Sequence[Summary]) -> RenderableType:
     return Group(title, Text(), made, *left)
 
 
-def _cell(one: Summary, name: str) -> str:
+def columns_in(found: Sequence[Summary]) -> list[str]:
+    """The numbers that some setting has; all where none has ended."""
+    known = {name for one in found for name, _ in one.values}
+    return [name for name in HEADINGS if name in known or not known]
+
+
+def summary_cell(one: Summary, name: str) -> str:
     """A mean as it stands in the table: of what is stored and done without its error."""
     value = dict(one.values).get(name)
     if value is None:
@@ -120,13 +127,19 @@ def value_text(name: str, value: SeedMean) -> str:
     return per_cent(value.mean) + ("" if value.error is None else f" ± {decimal(100 * value.error, 2)}")
 
 
-def as_json(sweep: Sweep, found: Sequence[Summary]) -> str:
+def as_json(sweep: Sweep, found: Sequence[Summary], paired: Sequence[PairedDifference] = ()) -> str:
     """All of it; values by metric."""
     rows = tuple(map(_setting_row, found))
     specs = tuple(str(spec) for spec in sweep.specs)
     seeds = tuple(sweep.seeds)
-    made = SweepTable(sweep.name, specs, len(seeds), sweep.epochs_scale, rows, seeds)
+    made = SweepTable(sweep.name, specs, len(seeds), sweep.epochs_scale, rows, seeds, tuple(map(_pair_row, paired)))
     return text_of_kind(FILE_KINDS["sweep"], made)
+
+
+def _pair_row(one: PairedDifference) -> DifferenceRow:
+    known = one.mean if one.num_seeds else None
+    of, against = dict(one.of), dict(one.against)
+    return DifferenceRow(of, against, one.metric, one.num_seeds, known, one.half_width, one.verdict)
 
 
 def _setting_row(one: Summary) -> SettingRow:

@@ -35,6 +35,9 @@ ROOT = Path(__file__).parents[2]
 FAST = ("--device", "cpu", "--threads", "1", "--jobs", "2", "--epochs-scale", "0.5")
 
 
+COMPARED = 'spec = "a.sw"\n[vary]\nbeta = [1, 2]\n[[compare]]\nof = {}\nagainst = {}\n'
+
+
 def row(cell: Cell, top1: float) -> CellRow:
     members = tuple(MemberScores(top1 - less, 1.0, 0.1, 360, name=f"m{less}") for less in (0.1, 0.2))
     results = RunResults("e", "digits", 1.0, members, Scores(top1, 1.0, 0.1, 360), StoredCounts(1, 1, 1, 1))
@@ -250,6 +253,13 @@ def test_shipped_sweeps_compile(path: Path) -> None:
         ('spec = "a.sw"\nseeds = "9-7"\n[vary]\nbeta = [1]', "ends before it begins"),
         ('spec = "a.sw"\nby_seed = 1\n[vary]\nbeta = [1]', "`by_seed` must not be 1"),
         ("spec =", "is not a sweep"),
+        (COMPARED.format("{beta = 1}", "{tau = 1}"), "must name the same params"),
+        (COMPARED.format("{beta = 1}", "{beta = 1}"), "two settings that differ"),
+        (COMPARED.format("{beta = 1}", "{beta = 3}"), "the value 3 of `beta`, which is not run"),
+        (COMPARED.format("{rate = 1}", "{rate = 2}"), "names `rate`, which does not vary"),
+        (COMPARED.format("{}", "{}"), "must name the same params"),
+        (COMPARED.format("1", "2"), "each `compare` must have `of` and `against`"),
+        ('spec = "a.sw"\ncompare = [1]\n[vary]\nbeta = [1]', "each `compare` must have `of` and `against`"),
     ],
 )
 def test_a_wrong_sweep_file_is_told(tmp_path: Path, text: str, reason: str) -> None:

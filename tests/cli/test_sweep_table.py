@@ -59,10 +59,23 @@ def in_order(sweep: Sweep, setting: tuple[tuple[str, str], ...]) -> tuple[Path, 
 COMMAND = ("sweep", "tiny.sw", "--vary", "amount=50%,60%", "--seeds", "100-101", "--table", "rows.csv")
 
 
+SWEEP_FILE = """
+spec = "tiny.sw"
+seeds = "100-101"
+table = "rows.csv"
+[vary]
+amount = ["50%", "60%"]
+[[compare]]
+of = {amount = "60%"}
+against = {amount = "50%"}
+"""
+
+
 def test_a_sweep_whose_rows_are_there_runs_nothing(made: Place, capfd: pytest.CaptureFixture[str]) -> None:
     write_rows(a_sweep(made.folder))
     before = (made.folder / "rows.csv").read_bytes()
-    assert made.swc(*COMMAND) == 0
+    (made.folder / "tiny.toml").write_text(SWEEP_FILE)
+    assert made.swc("sweep", "tiny.toml", "--markdown", "page.md") == 0
     shown = capfd.readouterr()
     assert "4 of them in rows.csv already" in shown.err and "2 of 2" in shown.out
     assert "1-2.5-4" in shown.out and "9.00M" in shown.out
@@ -72,6 +85,11 @@ def test_a_sweep_whose_rows_are_there_runs_nothing(made: Place, capfd: pytest.Ca
     assert found["seed_list"] == [100, 101] and found["settings"][0]["templates_per_bank"] == "1-2.5-4"
     assert found["settings"][1]["values"]["top1"]["mean"] == 0.8125
     assert found["settings"][1]["values"]["stored"]["mean"] == 1000
+    first, second = found["differences"]
+    assert first["mean"] == 0.25 and first["half_width"] == 0.0 and first["verdict"] == "above"
+    assert second["metric"] == "nll" and second["verdict"] == "not told apart"
+    assert "+25.00 ± 0.00, above" in shown.out
+    assert "| amount 60% | amount 50% | 2 | +25.00 ± 0.00, above |" in (made.folder / "page.md").read_text()
     assert (made.folder / "rows.csv").read_bytes() == before
 
 
@@ -116,6 +134,7 @@ def replaced(number: int, old: str, new: str) -> Callable[[list[str]], None]:
         (replaced(0, "spec_hash", "stored"), "it needs the columns"),
         (replaced(2, "1-2.5-4,", ""), "line 3 of `rows.csv` is no row of this sweep: it has 12 fields"),
         (replaced(2, "0.125", "much"), "line 3 of `rows.csv` is no row of this sweep: `much` is no number"),
+        (replaced(2, "0.125", "nan"), "`nan` is no number"),
         (replaced(2, "0.5,", ","), "it has no `top1`"),
         (replaced(1, ",100,", ",first,"), "`first` is no seed"),
         (replaced(1, "0" * 64, "0" * 63), "is no hash of a spec"),

@@ -1,0 +1,91 @@
+"""The tables of a sweep as Markdown, for a page of results.
+
+Takes summaries and paired differences, gives text. Guarantees: what is in a cell cannot end it; errors and intervals
+are named.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from swc.diagnostics.printable import on_one_line
+from swc.show.plain import table
+from swc.show.wording import scale_text
+from swc.sweep.pairs import PAIRED, PairedDifference
+from swc.sweep.plan import Setting, Sweep
+from swc.sweep.seeds import num_seeds
+from swc.sweep.summary import HEADINGS, Summary, columns_in, summary_cell
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+
+def as_markdown(sweep: Sweep, found: Sequence[Summary], paired: Sequence[PairedDifference]) -> str:
+    """A table of settings, and one of differences where the sweep asks for any."""
+    return "\n".join((*_settings(sweep, found), *(_differences(paired) if paired else ()), ""))
+
+
+def _settings(sweep: Sweep, found: Sequence[Summary]) -> Iterator[str]:
+    names, measured = [name for name, _ in sweep.columns], columns_in(found)
+    yield f"Mean and standard error over seeds{scale_text(sweep.epochs_scale)}; top-1 and ECE of held-out images."
+    yield ""
+    yield _line((*names, "seeds", *(HEADINGS[name] for name in measured), "templates per bank"))
+    yield _line((*("---" for _ in names), *("---:" for _ in range(len(measured) + 2))))
+    for one in found:
+        ended = f"{one.num_seeds} of {num_seeds(sweep.seeds)}"
+        cells = (summary_cell(one, name) for name in measured)
+        yield _line((*(value for _, value in one.setting), ended, *cells, one.templates_per_bank))
+
+
+def _differences(paired: Sequence[PairedDifference]) -> Iterator[str]:
+    yield ""
+    yield "Differences by seed: mean with 95% t-interval; top-1 in points, NLL in nats (less is better)."
+    yield ""
+    yield _line(("of", "against", "seeds", *(HEADINGS[metric] for metric in PAIRED)))
+    yield _line(("---", "---", "---:", *("---:" for _ in PAIRED)))
+    for row in difference_rows(paired):
+        yield _line(row)
+
+
+def differences_shown(paired: Sequence[PairedDifference]) -> RenderableType:
+    """The same as a table for a terminal."""
+    from rich.console import Group
+    from rich.text import Text
+
+    made = table("of", "against", ">seeds", *(f">{HEADINGS[metric]}" for metric in PAIRED))
+    for row in difference_rows(paired):
+        made.add_row(*row)
+    title = Text("differences by seed: mean with 95% t-interval, top-1 in points", style="bold")
+    return Group(Text(), title, Text(), made)
+
+
+def difference_rows(paired: Sequence[PairedDifference]) -> list[tuple[str, ...]]:
+    """For each pair of settings their names, the number of seeds, and the differences by metric in words."""
+    pairs = dict.fromkeys((one.of, one.against) for one in paired)
+    rows: list[tuple[str, ...]] = []
+    for of, against in pairs:
+        both = [one for one in paired if (one.of, one.against) == (of, against)]
+        alike = set(of) & set(against)
+        named = [_setting_text(setting, () if setting is of else alike) for setting in (of, against)]
+        rows.append((*named, str(both[0].num_seeds), *map(difference_text, both)))
+    return rows
+
+
+def difference_text(one: PairedDifference) -> str:
+    """A difference with its interval and the verdict; top-1 in points."""
+    if not one.num_seeds:
+        return one.verdict
+    factor, digits = (100, 2) if one.metric == "top1" else (1, 4)
+    interval = "" if one.half_width is None else f" ± {factor * one.half_width:.{digits}f}"
+    return f"{factor * one.mean:+.{digits}f}{interval}, {one.verdict}"
+
+
+def _setting_text(setting: Setting, without: Iterable[tuple[str, str]]) -> str:
+    """The values of a setting but for some; the name stands only beside values that do not speak for themselves."""
+    left = [part for part in setting if part not in without]
+    return ", ".join(value if name in ("spec", "ensemble") else f"{name} {value}" for name, value in left)
+
+
+def _line(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(on_one_line(cell).replace('|', chr(92) + '|') for cell in cells)} |"
