@@ -210,7 +210,6 @@ RULES: dict[str, Rule | Pairs] = {
     "SettingRow.templates_per_bank": TEXT,
     "DifferenceRow.of": Pairs(TEXT, TEXT),
     "DifferenceRow.against": Pairs(TEXT, TEXT),
-    "DifferenceRow.verdict": TEXT,
     "SystemRow.name": TEXT,
     "SystemRow.data": TEXT,
     "SystemRow.budget": TEXT,

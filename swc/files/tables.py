@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Literal
 
 from attrs import frozen
 
@@ -41,11 +42,11 @@ class DifferenceRow:
 
     of: Mapping[str, str]
     against: Mapping[str, str]
-    metric: str
+    metric: Literal["top1", "nll"]
     num_seeds: int
     mean: float | None
     half_width: float | None
-    verdict: str
+    verdict: Literal["above", "below", "not told apart", "one seed", "not measured"]
 
 
 @frozen

@@ -16,7 +16,8 @@ from attrs import frozen
 from swc.sweep.plan import Cell, Setting, SettingPair, Sweep
 from swc.sweep.rows import CellRow
 
-PAIRED = ("top1", "nll")
+PairedMetric = Literal["top1", "nll"]
+PAIRED: tuple[PairedMetric, ...] = ("top1", "nll")
 CONFIDENCE = 0.95
 Verdict = Literal["above", "below", "not told apart", "one seed", "not measured"]
 
@@ -31,7 +32,7 @@ class PairedDifference:
 
     of: Setting
     against: Setting
-    metric: str
+    metric: PairedMetric
     num_seeds: int
     mean: float
     half_width: float | None
@@ -66,7 +67,7 @@ def _settings(sweep: Sweep, pair: SettingPair) -> list[tuple[Setting, Setting]]:
 
 
 def _difference(
-    sweep: Sweep, rows: Mapping[Cell, CellRow], of: Setting, against: Setting, metric: str
+    sweep: Sweep, rows: Mapping[Cell, CellRow], of: Setting, against: Setting, metric: PairedMetric
 ) -> PairedDifference:
     found: list[float] = []
     for seed in sweep.seeds:
