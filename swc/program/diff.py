@@ -53,6 +53,15 @@ class UntiedCoefficient:
 
 
 @frozen
+class ChangedGain:
+    """A slot whose coefficients are multiplied by another fixed factor than before."""
+
+    slot: str
+    before: float
+    after: float
+
+
+@frozen
 class ProgramCounts:
     """The scalars a Program stores, by kind."""
 
@@ -78,6 +87,7 @@ class ProgramDiff:
     clusters: tuple[SplitCluster, ...]
     banks: tuple[ChangedBank, ...]
     untied: tuple[UntiedCoefficient, ...]
+    gains: tuple[ChangedGain, ...]
     frozen: tuple[str, ...]
     thawed: tuple[str, ...]
     counts_before: ProgramCounts
@@ -86,7 +96,8 @@ class ProgramDiff:
     @property
     def is_empty(self) -> bool:
         """Whether the two share alike, and train the same parameters."""
-        return not (self.moved or self.clusters or self.banks or self.untied or self.frozen or self.thawed)
+        shares_alike = not (self.moved or self.clusters or self.banks or self.untied or self.gains)
+        return shares_alike and not (self.frozen or self.thawed)
 
 
 def diff_programs(before: Program, after: Program) -> ProgramDiff:
@@ -96,6 +107,7 @@ def diff_programs(before: Program, after: Program) -> ProgramDiff:
         clusters=_splits(clusters_of(before), clusters_of(after)),
         banks=_banks(before, after),
         untied=_untied(before, after),
+        gains=_gains(before, after),
         frozen=tuple(role for role in after.frozen if role not in before.frozen),
         thawed=tuple(role for role in before.frozen if role not in after.frozen),
         counts_before=count_program(before),
@@ -191,3 +203,10 @@ def _untied(before: Program, after: Program) -> tuple[UntiedCoefficient, ...]:
         if len(groups) > 1 and len({new[slot][0] for slot in slots}) == 1:
             found.append(UntiedCoefficient(coefficient, slots, tuple(groups.values())))
     return tuple(found)
+
+
+def _gains(before: Program, after: Program) -> tuple[ChangedGain, ...]:
+    """Of the slots of the first Program that the second has too."""
+    new = {slot.id: slot.gain for slot in after.slots}
+    both = ((slot.id, slot.gain, new[slot.id]) for slot in before.slots if slot.id in new)
+    return tuple(ChangedGain(id_, old, now) for id_, old, now in both if old != now)

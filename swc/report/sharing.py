@@ -19,7 +19,7 @@ from swc.show.picture import letters_of, summary
 from swc.show.readers import with_readers
 from swc.show.revision import Revision
 from swc.show.summary import totals
-from swc.show.wording import budget_limit, shape_text
+from swc.show.wording import budget_limit, gain_text, shape_text
 
 NONE = -1
 
@@ -99,7 +99,10 @@ class Total:
 
 @frozen
 class RevisionFacts:
-    """One compiled sharing graph; a slot is (layer, bank, coefficient), a state belongs to the layer of its place."""
+    """One compiled sharing graph; a slot is (layer, bank, coefficient), a state belongs to the layer of its place.
+
+    `gains` are those of the slots, in words; empty where all are 1.
+    """
 
     number: int
     label: str
@@ -108,6 +111,7 @@ class RevisionFacts:
     banks: tuple[BankFacts, ...]
     coefficients: tuple[str, ...]
     slots: tuple[tuple[int, int, int], ...]
+    gains: tuple[str, ...]
     states: tuple[LayerState | None, ...]
     totals: tuple[Total, ...]
     used: int
@@ -160,6 +164,7 @@ def _revision(revision: Revision, worn: dict[str, Look], layers: tuple[LayerFact
         banks=_banks(graph),
         coefficients=tuple(coefficient.id for coefficient in graph.coefficients),
         slots=_slots(graph, place),
+        gains=tuple(gain_text(slot.gain) for slot in graph.slots) if index.has_gains else (),
         states=_states(index, layers),
         totals=tuple(Total(*line) for line in totals(graph, counts, spec)),
         used=_used(counts, spec),

@@ -32,7 +32,7 @@ from swc.show.index import grouped
 from swc.show.links import Part, close_calls, parts_of
 from swc.show.plain import table
 from swc.show.revision import Revision
-from swc.show.wording import decimal, exact, runs, several
+from swc.show.wording import decimal, exact, gain_text, runs, several
 
 MOST_CALLS = 10  # close calls listed; their number is always given
 
@@ -120,6 +120,9 @@ def _retied(before: ProgramSide, change: ProgramDiff, measured: Sequence[Measure
     if change.banks:
         yield from _section("banks")
         yield bank_table(change)
+    if change.gains:
+        yield from _section("gains")
+        yield gain_table(before.program, change)
 
 
 def _section(name: str) -> tuple[Text, Text]:
@@ -180,6 +183,16 @@ def bank_table(change: ProgramDiff) -> Table:
     made = table("bank", ">before", ">after")
     for bank in change.banks:
         made.add_row(bank.bank, _size(bank.before), _size(bank.after))
+    return made
+
+
+def gain_table(program: Program, change: ProgramDiff) -> Table:
+    """The gains before and after, each pair once, with the layers whose slots have them."""
+    made = table(">before", ">after", ">slots", "where")
+    pairs = grouped(change.gains, lambda gain: (gain_text(gain.before), gain_text(gain.after)))
+    for (before, after), gains in pairs.items():
+        where = places(program, dict.fromkeys(gain.slot.rpartition("#")[0] for gain in gains))
+        made.add_row(before, after, exact(len(gains)), where)
     return made
 
 

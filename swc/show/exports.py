@@ -90,6 +90,7 @@ def _bank(index: Index, level: str) -> dict[str, Any]:
                 "member": index.layers[slot.layer].member,
                 "layer": index.layers[slot.layer].index,
                 "coefficient": slot.coefficient,
+                "gain": slot.gain,
             }
             for slot in index.slots_of_bank.get(level, ())
         ],

@@ -38,6 +38,11 @@ class Index:
         """Whether a cluster holds one layer only, a singleton."""
         return len(cluster.layers) == 1
 
+    @property
+    def has_gains(self) -> bool:
+        """Whether any slot has a gain other than 1."""
+        return any(slot.gain != 1 for slot in self.graph.slots)
+
     def banks_of_cluster(self, cluster: str) -> tuple[Bank, ...]:
         """The banks of a cluster, level by level."""
         return tuple(self.banks[lv.id] for lv in self.levels.values() if lv.cluster == cluster and lv.id in self.banks)

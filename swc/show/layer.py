@@ -19,7 +19,7 @@ from swc.diagnostics.suggest import closest
 from swc.program.expressions import Expression, Placement, num_scalars, placements, slots_of, tensors_of, text_of
 from swc.show.index import Index, index_of
 from swc.show.plain import table
-from swc.show.wording import exact, shape_text, share_of
+from swc.show.wording import exact, gain_text, shape_text, share_of
 
 COMPOSING = "Combine", "Slice", "Concat"
 
@@ -88,8 +88,12 @@ def _head(index: Index, layer: Layer) -> Iterable[Text]:
 
 
 def slot_table(index: Index, layer: Layer) -> Table:
-    """One row for each SuperWeight of a layer: its bank, its coefficients and with whom they are shared."""
-    made = table("slot", "bank", ">templates", ">of size", "coefficients", "shared with")
+    """One row for each SuperWeight of a layer: its bank, its coefficients and with whom they are shared.
+
+    Where any slot of the graph has a gain, each tells its own.
+    """
+    gains = [">gain"] if index.has_gains else []
+    made = table("slot", "bank", ">templates", ">of size", *gains, "coefficients", "shared with")
     for slot in index.slots_of_layer.get(layer.id, ()):
         bank = index.banks[slot.bank]
         made.add_row(
@@ -97,6 +101,7 @@ def slot_table(index: Index, layer: Layer) -> Table:
             bank.id,
             exact(bank.num_templates),
             exact(bank.template_size),
+            *([gain_text(slot.gain)] if gains else []),
             slot.coefficient,
             _company(index, slot),
         )

@@ -16,9 +16,9 @@ from swc.compiler.ir.counts import Counts, Row, rows
 from swc.compiler.ir.graph import Graph
 from swc.program.expressions import num_scalars
 from swc.program.spec import Spec
-from swc.show.index import grouped
+from swc.show.index import Index, grouped, index_of
 from swc.show.plain import table
-from swc.show.wording import budget_limit, budget_text, decimal, exact, several, share_of
+from swc.show.wording import budget_limit, budget_text, decimal, exact, gain_text, several, share_of
 
 
 def compile_summary(graph: Graph, counts: Counts, spec: Spec, notes: Sequence[str] = ()) -> RenderableType:
@@ -39,14 +39,20 @@ def compile_summary(graph: Graph, counts: Counts, spec: Spec, notes: Sequence[st
 
 
 def bank_table(graph: Graph) -> Table:
-    """One row for each level: its bank, its slots and coefficients, and the scalars of both."""
-    made = table(
-        "cluster", ">level", ">template\nsize", ">templates", ">scalars", ">slots", ">alpha\nvectors", ">alpha\nscalars"
-    )
+    """One row for each level: its bank, its slots and coefficients, the scalars of both, and gains if there are any."""
+    index = index_of(graph)
+    gains = [">gains"] if index.has_gains else []
+    numbers = (">level", ">template\nsize", ">templates", ">scalars", ">slots", ">alpha\nvectors", ">alpha\nscalars")
+    made = table("cluster", *numbers, *gains)
     for cluster, levels in grouped(rows(graph), lambda row: row.cluster).items():
         for place, row in enumerate(levels):
-            made.add_row(f"{cluster}  {row.label}" if place == 0 else "", *_bank_cells(row))
+            made.add_row(f"{cluster}  {row.label}" if place == 0 else "", *_bank_cells(row), *_gain_cells(index, row))
     return made
+
+
+def _gain_cells(index: Index, row: Row) -> tuple[str, ...]:
+    gains = [slot.gain for slot in index.slots_of_bank.get(row.bank, ())] if index.has_gains else []
+    return (gain_text(*gains),) if gains else ()
 
 
 def _bank_cells(row: Row) -> tuple[str, ...]:

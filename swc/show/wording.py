@@ -26,6 +26,12 @@ def decimal(number: float, digits: int = 4) -> str:
     return f"{number:z.{digits}f}"
 
 
+def gain_text(*gains: float) -> str:
+    """A gain with four significant digits, or the range of several: 1 to 2.828."""
+    least, most = f"{min(gains):.4g}", f"{max(gains):.4g}"
+    return least if least == most else f"{least} to {most}"
+
+
 def per_cent(part: float, digits: int = 2) -> str:
     """A fraction in per cent, with so many digits behind the point."""
     return f"{part:z.{digits}%}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import networkx as nx
+from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 from swc.compiler.lowering.lower import lower
@@ -43,6 +44,22 @@ def test_a_split_tells_what_other_thresholds_would_make() -> None:
     assert ["*", "0.25", "2", "2", "1"] in rows, "a pair at the threshold is not above it"
     assert ["0.2", "1", "3", "0"] in rows
     assert ["0.5", "3", "1", "3"] in rows
+
+
+def test_other_gains_are_told_with_the_layers_that_have_them() -> None:
+    before, after = (small_graph(tied=True, revision=n) for n in (0, 1))
+    gains = {"wide.conv0#0": 2**0.5, "thin.conv0#0": 2**0.5, "wide.conv1#1": 3.0}
+    after = evolve(after, slots=tuple(evolve(slot, gain=gains.get(slot.id, 1.0)) for slot in after.slots))
+    sides = [side_of(Revision(n, "", g, lower(g, small_spec()))) for n, g in enumerate((before, after))]
+    assert sides[0] and sides[1]
+    text = plain(diff_view(sides[0], sides[1]))
+    assert "the two share alike" not in text
+    rows = [line.split() for line in text.partition("gains\n")[2].splitlines()]
+    assert rows == [
+        ["before", "after", "slots", "where"],
+        ["1", "1.414", "2", "wide", "0;", "thin", "0"],
+        ["1", "3", "1", "wide", "1"],
+    ]
 
 
 def test_two_that_share_alike_say_so() -> None:

@@ -41,7 +41,9 @@ def test_json_has_exactly_the_documented_keys() -> None:
         ("index", "path", "shape", "cluster")
     }
     assert {tuple(bank) for bank in made["banks"]} == {("cluster", "level", "template_size", "num_templates", "slots")}
-    assert {tuple(slot) for bank in made["banks"] for slot in bank["slots"]} == {("member", "layer", "coefficient")}
+    assert {tuple(slot) for bank in made["banks"] for slot in bank["slots"]} == {
+        ("member", "layer", "coefficient", "gain")
+    }
 
 
 def test_json_of_the_small_graph() -> None:
@@ -53,7 +55,7 @@ def test_json_of_the_small_graph() -> None:
     assert made["members"][1] == {
         "name": "thin", "layers": [{"index": 0, "path": "conv0", "shape": [8, 4, 3, 3], "cluster": "c0"}],
     }  # fmt: skip
-    assert made["banks"][0]["slots"][2] == {"member": "thin", "layer": 0, "coefficient": "wide.conv0#0"}
+    assert made["banks"][0]["slots"][2] == {"member": "thin", "layer": 0, "coefficient": "wide.conv0#0", "gain": 1.0}
 
 
 @pytest.mark.parametrize(
@@ -106,3 +108,17 @@ def test_dot_quotes_what_users_write() -> None:
     text = as_dot(evolve(graph, members=(evolve(graph.members[0], source=source), *graph.members[1:])))
     assert 'of_source="a \\"quoted\\" \\\\ name()"' in text
     assert len(DOT_NODE.findall(text)) == len(DOT_NODE.findall(as_dot(graph)))
+
+
+def test_slots_tell_their_gain_where_it_is_not_1() -> None:
+    graph = small_graph()
+    slots = (evolve(graph.slots[0], gain=2.5), *graph.slots[1:])
+    made = evolve(graph, slots=slots)
+    told = {key[1]: data for key, data in view(made).nodes.items() if key[0] == "slot"}
+    assert told.pop(slots[0].id) == {"gain": 2.5}
+    assert not any(told.values())
+    assert 'of_gain="2.5"' in as_dot(made) and "gain" not in as_dot(graph)
+    read = nx.read_graphml(BytesIO(as_graphml(made).encode("utf-8")))
+    assert read.nodes[f"slot {slots[0].id}"]["gain"] == "2.5"
+    (gain,) = {s["gain"] for b in as_object(Revision(0, "", made), small_spec())["banks"] for s in b["slots"]} - {1.0}
+    assert gain == 2.5

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from attrs import evolve
 from swc.compiler.ir.counts import count
+from swc.compiler.ir.graph import Graph
 from swc.compiler.ir.verify import verify
 from swc.diagnostics import DiagnosticError
 from swc.program.expressions import Combine, Slice, Stored
@@ -17,10 +18,10 @@ from swc.show.index import index_of
 from swc.show.layer import layer_view
 from swc.show.plain import plain
 from swc.show.revision import Revision
-from swc.show.summary import compile_summary
+from swc.show.summary import bank_table, compile_summary
 from swc.show.text import action_text, overview
 from swc.show.ties import is_tied_throughout, letter_of, tie_groups
-from swc.show.wording import budget_text, runs, short
+from swc.show.wording import budget_text, gain_text, runs, short
 
 from support.graphs import small_graph, small_spec, striped_graph
 
@@ -58,6 +59,26 @@ def test_layer(name: str) -> None:
 def test_layer_may_be_named_by_its_weight() -> None:
     graph = small_graph()
     assert plain(layer_view(graph, "wide.conv1.weight")) == plain(layer_view(graph, "wide.conv1"))
+
+
+def amplified() -> Graph:
+    graph = small_graph()
+    gains = {"wide.conv0#0": 2**0.5, "thin.conv0#0": 2**0.5}
+    return evolve(graph, slots=tuple(evolve(slot, gain=gains.get(slot.id, 1.0)) for slot in graph.slots))
+
+
+def test_gains_stand_beside_slots_and_banks_where_there_are_any() -> None:
+    assert "gain" not in plain(bank_table(small_graph()))
+    head, *rows = plain(bank_table(amplified())).splitlines()[-4:]
+    assert "gain" in plain(bank_table(amplified()))
+    assert [row.rpartition("  ")[2] for row in rows] == ["1 to 1.414", "1", "1"], head
+    (line,) = (line for line in plain(layer_view(amplified(), "thin.conv0")).splitlines() if line.startswith("#0"))
+    assert line.split()[:5] == ["#0", "c0.0", "2", "288", "1.414"]
+    assert "gain" not in plain(layer_view(small_graph(), "thin.conv0"))
+
+
+def test_gains_in_words() -> None:
+    assert [gain_text(1.0), gain_text(8.0, 1.0, 2.0), gain_text(1.00001, 1.0)] == ["1", "1 to 8", "1"]
 
 
 def test_private_parameters_say_why() -> None:

@@ -9,6 +9,7 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
+from attrs import evolve
 from swc.diagnostics import DiagnosticError
 from swc.folders.store import open_build
 from swc.language.semantics.origin import origin_of
@@ -47,9 +48,18 @@ def test_a_graph_keeps_who_shares_what() -> None:
     assert [bank.template_scalars for bank in facts.banks] == [576, 288, 576]
     (wide, thin) = (facts.slots[facts.states[place].slots[0]] for place in (0, 3))  # type: ignore[union-attr]
     assert wide[1:] == thin[1:], "one bank and, tied, one coefficient"
+    assert facts.gains == (), "no slot has any"
     blocks = facts.states[1].blocks  # type: ignore[union-attr]
     assert [(block.shape, block.at) for block in blocks] == [("8x4x3x3", (0, 0)), ("8x4x3x3", (0, 4))]
     assert (facts.used, facts.limit) == (1440, 1500)
+
+
+def test_a_graph_with_gains_tells_those_of_all_slots() -> None:
+    graph = small_graph()
+    graph = evolve(graph, slots=(evolve(graph.slots[0], gain=3**0.5), *graph.slots[1:]))
+    revisions = (Revision(0, "main", graph),)
+    (facts,) = revisions_of(revisions, layers_of(revisions, ("wide", "thin")), small_spec())
+    assert facts.gains == ("1.732", "1", "1", "1", "1")
 
 
 def test_clusters_look_as_in_pictures(run: RunFacts, folder: Path) -> None:

@@ -38,7 +38,7 @@ def _nodes(graph: Graph) -> list[_Node]:
     nodes += [(("level", x.id), {"index": x.index}) for x in graph.levels]
     nodes += [(("bank", b.id), {"size": b.template_size, "templates": b.num_templates}) for b in graph.banks]
     nodes += [(("coefficient", c.id), {}) for c in graph.coefficients]
-    nodes += [(("slot", s.id), {}) for s in graph.slots]
+    nodes += [(("slot", s.id), {"gain": s.gain} if s.gain != 1 else {}) for s in graph.slots]
     nodes += [(("tensor", t.id), {"shape": t.shape}) for t in graph.tensors]
     nodes += [(("private", f"{p.member}.{p.path}"), {"shape": p.shape, "reason": p.reason}) for p in graph.private]
     return nodes

@@ -24,10 +24,12 @@ function slotLines(now, state) {
   if (!state.slots.length) return [];
   const rows = state.slots.slice(0, MOST).map((slot) => {
     const bank = now.banks[now.slots[slot][1]];
-    return [bank.id, `${bank.num_templates} of ${exact(bank.template_size)}`, company(now, slot)];
+    const gain = now.gains.length ? [now.gains[slot]] : [];
+    return [bank.id, `${bank.num_templates} of ${exact(bank.template_size)}`, ...gain, company(now, slot)];
   });
   const more = state.slots.length - MOST;
-  const lines = [table([["bank"], ["templates"], ["coefficients"]], rows)];
+  const gain = now.gains.length ? [["gain"]] : [];
+  const lines = [table([["bank"], ["templates"], ...gain, ["coefficients"]], rows)];
   return more > 0 ? [...lines, make("p", {}, `and ${several(more, "further slot")}`)] : lines;
 }
 
