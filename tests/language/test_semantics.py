@@ -18,6 +18,7 @@ from swc.program.training import (
     SplitClusters,
     UntieCoefficients,
 )
+from swc.program.vocabulary import INITIALISATION, INITIALISATIONS
 
 MEMBER = "member a = wrn(depth: 10, width: 1)"
 
@@ -270,6 +271,18 @@ def test_every_default_is_listed_once() -> None:
     assert "train default: sgd lr 0.1" in lines
     assert "train default: precision auto" in lines
     assert not any("batch 128" in line for line in lines)
+
+
+@pytest.mark.parametrize("word", INITIALISATIONS)
+def test_the_initialisation_may_be_a_param(word: str) -> None:
+    text = f"param start = {word} budget unlimited share conv {{ initialisation start }}"
+    assert spec(text).shares[0].initialisation == word
+
+
+def test_the_initialisation_that_is_left_open_is_the_one_that_is_noted() -> None:
+    found = spec("budget unlimited share conv")
+    assert found.shares[0].initialisation == INITIALISATION
+    assert f"share conv: initialisation {INITIALISATION}" in found.defaults
 
 
 def test_what_is_stated_is_no_default() -> None:

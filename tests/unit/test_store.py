@@ -246,6 +246,16 @@ def test_a_program_whose_ids_lead_nowhere_is_damaged(compiled: Compiled, tmp_pat
     assert "names the bank `lost`, which is not there" in told.detail
 
 
+def test_a_graph_with_other_gains_than_its_program_is_foreign(compiled: Compiled, tmp_path: Path) -> None:
+    folder = write_build(compiled, tmp_path)
+    (folder / CHECKSUMS).unlink()  # as an older version left it
+    path, slot = folder / "graph.txt", compiled.graph.slots[0]
+    line = f"by {slot.coefficient}\n"
+    path.write_text(path.read_text("utf-8").replace(line, f"{line[:-1]} gain 2.0\n", 1), encoding="utf-8")
+    with pytest.raises(DiagnosticError, match=r"its list of slots differs from that of `program\.json`"):
+        open_build(folder)
+
+
 def test_a_build_of_another_user_is_not_taken_unasked(
     compiled: Compiled, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
