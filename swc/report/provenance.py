@@ -86,8 +86,9 @@ def _commands(build: Build, origin: Origin | None, machine: dict[str, str], scor
     scale = ["--epochs-scale", f"{training.epochs_scale:g}"] if training and training.epochs_scale != 1 else []
     name = origin.file if origin else f"{build.spec.name}.sw"
     if origin is not None and origin.swept and training is not None:
+        seed = training.recipe.seed
         varied = [part for name, value in origin.settings for part in ("--vary", f"{name}={value}")]
-        yield shlex.join(["swc", "sweep", name, *varied, "--seeds", str(training.recipe.seed + 1), *scale])
+        yield shlex.join(["swc", "sweep", name, *varied, "--seeds", f"{seed}-{seed}", *scale])
     else:
         yield shlex.join(["swc", "compile", name, *_compiled(origin)])
         if machine:

@@ -32,6 +32,7 @@ COSTS = ("stored", "templates", "multiply_adds", "train_seconds")
 BANKS, SPEC_HASH = "templates_per_bank", "spec_hash"
 COLUMNS = (*METRICS, *COSTS, BANKS, SPEC_HASH)  # behind the setting and the seed
 NEEDED = ("top1", "nll")  # which every version has measured
+NUMBERS = re.compile(r"[0-9.e+]+(-[0-9.e+]+){2}")  # smallest, median, largest
 HASH = re.compile("[0-9a-f]{64}")
 
 
@@ -168,21 +169,24 @@ def _row(
         raise ValueError(f"`{seed}` is no seed")
     if HASH.fullmatch(texts[SPEC_HASH]) is None:
         raise ValueError(f"`{texts[SPEC_HASH]}` is no hash of a spec")
-    setting = settings.get(values) or tuple(zip(names, values, strict=False))
+    setting = settings.get(values) or tuple(zip(names, map(plain_cell, values), strict=False))
+    banks = texts.get(BANKS, "")
+    if banks and NUMBERS.fullmatch(banks) is None:
+        raise ValueError(f"`{banks}` is no number of templates such as 1-3-4")
     if missing := [name for name in NEEDED if not texts.get(name)]:
         raise ValueError(f"it has no `{missing[0]}`")
     numbers = {name: _number(texts[name]) for name in (*METRICS, *COSTS) if texts.get(name)}
-    return CellRow(Cell(setting, int(seed)), texts[SPEC_HASH], numbers, texts.get(BANKS, ""))
+    return CellRow(Cell(setting, int(seed)), texts[SPEC_HASH], numbers, banks)
 
 
 def _number(text: str) -> float:
     try:
-        number = int(text) if text.isdecimal() else float(text)
+        number = float(text)
     except ValueError as error:
         raise ValueError(f"`{text}` is no number") from error
     if not isfinite(number):
         raise ValueError(f"`{text}` is no number that is measured")
-    return number
+    return int(text) if text.isdecimal() else number
 
 
 def _check_new(cell: Cell, found: Mapping[Cell, CellRow]) -> None:

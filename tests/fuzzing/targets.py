@@ -114,14 +114,21 @@ def graph(data: bytes) -> None:
 
 
 def sweep(data: bytes) -> None:
-    """Read a sweep file and list its cells."""
-    from swc.sweep.plan import read_sweep
+    """Read a sweep file and list its cells; read the rows of a table, which read back as the same."""
+    from swc.sweep.plan import Sweep, read_sweep
+    from swc.sweep.rows import rows_in, text_of_rows
 
     def act() -> None:
         for cell in read_sweep(_file("sweep.toml", data)).cells:
             assert cell.name
 
+    def read() -> None:
+        other = Sweep("s", (Path("a.sw"),), (("p", ("1", "2")),), "100-101")
+        found = rows_in(data.decode("utf-8", errors="replace"), "rows.csv", other)
+        assert rows_in(text_of_rows(other, found), "rows.csv", other) == found, "rows do not read back"
+
     _answered(act)
+    _answered(read)
 
 
 def tensors(data: bytes) -> None:
