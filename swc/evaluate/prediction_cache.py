@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from attrs import define
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
@@ -40,6 +39,7 @@ from swc_runtime.data import Split
 from swc_runtime.data.splits import FolderSplit
 from swc_runtime.precision import Arithmetic
 from swc_runtime.records.checkpoint import under_prefix
+from swc_runtime.records.digest import digest_of
 
 KEY = "swc"  # the one key of the file's metadata: several would stand in no settled order
 READING = 2  # how files are decoded; before, EXIF orientation was left aside
@@ -171,14 +171,4 @@ def _images_digest(split: Split) -> str:
     for start in range(0, len(split), CHUNK):
         samples = np.arange(start, min(start + CHUNK, len(split)), dtype=np.int64)
         digest.update(split.fetch(samples, None).cpu().contiguous().numpy().data)
-    return digest.hexdigest()
-
-
-def digest_of(tensors: Mapping[str, Tensor]) -> str:
-    """The SHA-256 of tensors by name, with their types and shapes."""
-    digest = sha256()
-    for name in sorted(tensors):
-        tensor = tensors[name].detach().cpu().contiguous()
-        digest.update(f"{name}\0{tensor.dtype}\0{tuple(tensor.shape)}\0".encode())
-        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()

@@ -24,6 +24,11 @@ STEPS: dict[str, tuple[ArgumentRow, ...]] = {
         ArgumentRow("weight", "number", least=0, most=1, default=0.5),
         ArgumentRow("temperature", "number", least=0.01, most=1_000, default=2),
     ),
+    "taught": (
+        ArgumentRow("by", "text"),
+        ArgumentRow("weight", "number", least=0, most=1, default=0.5),
+        ArgumentRow("temperature", "number", least=0.01, most=1_000, default=2),
+    ),
 }
 STEP_FAMILIES: dict[str, str] = {"joint": "mimo", "distilled": "hne"}  # whose members a strategy is for
 OWN_LOSS_STEPS: tuple[str, ...] = ("distilled",)  # whose loss is made of cross-entropies, whatever a recipe says

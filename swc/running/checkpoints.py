@@ -1,38 +1,20 @@
-"""From a checkpoint to an ensemble, and from a state of a run to a checkpoint.
+"""From a checkpoint to a state of a run, and back.
 
-Takes the folder of a run; gives `SavedState`, and of it the trained ensemble, for a run that goes on and for whoever
-uses what it trained. Guarantees: a checkpoint, its program and its spec belong together; nothing is unpickled.
+Takes a run; gives its `State`, or writes it. Guarantees: what is taken up belongs to the run's spec and its revisions.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from types import ModuleType
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, cast
 
-import torch
-from attrs import evolve, frozen
+from attrs import evolve
 
-from swc.compiler.driver import Compiled
-from swc.diagnostics import DiagnosticError, Sink
-from swc.diagnostics.catalogue.evaluation import NotFinished, NothingTrained
-from swc.diagnostics.catalogue.training import MemberChanged, MemberNotFound
 from swc.files.checkpoint import Meta
-from swc.folders.store import Build, checkpoint_path, read_compiled, spec_hash_of
-from swc.program.stages import stages
-from swc.program.training import Training
 from swc.running.state import State, assemble, own_members
-from swc.trust.blame import is_raised_by_us
-from swc_runtime.ensemble import Ensemble, build, load_state_tensors, state_tensors
-from swc_runtime.records.checkpoint import (
-    check_belongs,
-    load_checkpoint,
-    newest_checkpoint,
-    save_checkpoint,
-    under_prefix,
-    with_prefix,
-)
+from swc.running.trained import SavedState, newest_state, open_trained, untrained
+from swc_runtime.ensemble import state_tensors
+from swc_runtime.records.checkpoint import save_checkpoint, with_prefix
 from swc_runtime.training.optimiser_state import OptimiserState
 from swc_runtime.training.trainer import Tally
 
@@ -41,52 +23,9 @@ if TYPE_CHECKING:
     from swc.running.run import Run
     from swc.running.state import Due
 
+__all__ = ["SavedState", "open_trained", "resume", "save_state", "untrained"]  # both ways, in one place to look for
+
 DUE = "due"  # among the facts of a checkpoint: what must still be done after its last epoch
-
-
-@frozen(eq=False)
-class SavedState:
-    """A checkpoint of a run, and the revision it belongs to."""
-
-    tensors: dict[str, torch.Tensor]
-    meta: Meta
-    compiled: Compiled
-
-    def is_finished(self, training: Training) -> bool:
-        """Whether nothing is left to train."""
-        last = stages(training)[-1]
-        return (self.meta.position.revision, self.meta.position.epoch) == (last.revision, last.stop)
-
-    def where(self, training: Training) -> str:
-        """How far training has come."""
-        position = self.meta.position
-        step = f" and step {position.step}" if position.step else ""
-        return f"epoch {position.epoch}{step} of {stages(training)[position.revision].phase.name}"
-
-    def ensemble(self, device: str, own: Sequence[int] | None = None) -> Ensemble:
-        """The ensemble as it was saved, on a device; `own` are the members that run in this process (None: all).
-
-        DiagnosticError where a member is no longer what was compiled.
-        """
-        ensemble = untrained(self.compiled, device, own)
-        try:
-            load_state_tensors(ensemble, under_prefix("state", self.tensors))
-        except ValueError as error:  # a buffer of a member has another shape than when it was saved
-            raise DiagnosticError(MemberChanged(detail=str(error))) from error
-        return ensemble
-
-
-def open_trained(build: Build, sink: Sink | None = None) -> SavedState:
-    """What a run has trained; `sink` is warned where training has not come to its end.
-
-    DiagnosticError where nothing is trained, or files of the run do not belong together.
-    """
-    saved = newest_state(build.folder) if build.is_run else None
-    if saved is None or build.spec.training is None:
-        raise DiagnosticError(NothingTrained(place=str(build.folder)))
-    if sink is not None and not saved.is_finished(build.spec.training):
-        sink.report(NotFinished(place=str(build.folder), stage=saved.where(build.spec.training)))
-    return saved
 
 
 def resume(run: Run, observer: Observer) -> State | None:
@@ -102,18 +41,6 @@ def resume(run: Run, observer: Observer) -> State | None:
     return evolve(start, position=position, tally=tally, due=cast("Due", saved.meta.facts.get(DUE, "")))
 
 
-def newest_state(folder: Path) -> SavedState | None:
-    """What a run can be taken up from, or None; DiagnosticError where its files do not belong together."""
-    path = newest_checkpoint(checkpoint_path(folder))
-    if path is None:
-        return None
-    tensors, meta = load_checkpoint(path)
-    check_belongs(path, meta, spec_hash=spec_hash_of(folder), program_hash=meta.program_hash)
-    compiled = read_compiled(folder, meta.position.revision)
-    check_belongs(path, meta, spec_hash=meta.spec_hash, program_hash=compiled.program_hash)
-    return SavedState(tensors, meta, compiled)
-
-
 def save_state(run: Run, state: State, marks: Mapping[str, int]) -> None:
     """Write a checkpoint; `marks` are the lengths of the records at this moment, by file."""
     tensors = with_prefix("state", state_tensors(state.ensemble))
@@ -123,19 +50,3 @@ def save_state(run: Run, state: State, marks: Mapping[str, int]) -> None:
     facts = {DUE: state.due} if state.due else {}
     hashes = run.spec_hash, state.compiled.program_hash
     save_checkpoint(run.checkpoint, tensors, Meta(state.position, *hashes, marks=marks, facts=facts))
-
-
-def untrained(compiled: Compiled, device: str, own: Sequence[int] | None = None) -> Ensemble:
-    """The ensemble of a revision as it is initialised; DiagnosticError where a member is not what was compiled."""
-    try:
-        return build(compiled.program, device=device, own=own)
-    except (ValueError, TypeError, ImportError, AttributeError) as error:
-        if isinstance(error, TypeError) and not is_raised_by_us(error):
-            raise  # by the member's own code
-        raise DiagnosticError(refusal_of_member(error)) from error
-
-
-def refusal_of_member(error: Exception) -> MemberChanged | MemberNotFound:
-    """What to tell of a member that cannot be made: its code is not to be found now, or it is not what was compiled."""
-    is_missing = isinstance(error, ImportError) or isinstance(getattr(error, "obj", None), ModuleType)
-    return (MemberNotFound if is_missing else MemberChanged)(detail=str(error))

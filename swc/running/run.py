@@ -25,6 +25,7 @@ from swc.program.training import Phase, Recipe, Training
 from swc.running.folder import has_begun, prepare
 from swc.running.machine import Machine, settle_machine
 from swc.running.options import Options
+from swc.running.teacher import FACT, Teacher, check_teacher, open_teacher
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -46,6 +47,7 @@ class Run:
     dataset: Dataset
     machine: Machine
     options: Options
+    teacher: Teacher | None = None
 
     @property
     def recipe(self) -> Recipe:
@@ -105,6 +107,8 @@ def open_run(build: Build, options: Options, sink: Sink, announce: Callable[[str
     before = None if options.fresh else read_machine(folder)
     machine = settle_machine(spec, options, lambda: compile_spec(spec, build.tables).program, before)
     announce(f"training on {machine}")
+    teacher = open_teacher(spec, machine)
+    check_teacher(teacher, before, spec)
     with machine.ranks.first_ahead():
         dataset = open_dataset(spec, options.data, options.offline, announce)
         if machine.ranks.is_first:
@@ -115,11 +119,12 @@ def open_run(build: Build, options: Options, sink: Sink, announce: Callable[[str
             check_classes(folder, dataset)
         if machine.ranks.is_first:
             dataset.report(sink)
-            prepare(folder, spec, build, options, machine.facts() | {"data": dataset.digest()}, sink, announce)
+            facts = machine.facts() | {"data": dataset.digest()} | ({FACT: teacher.digest} if teacher else {})
+            prepare(folder, spec, build, options, facts, sink, announce)
             write_classes(folder, dataset)
     if spec.data.code is not None:  # what a function of the user's own gives may differ from process to process
         machine.ranks.agree("images", dataset.digest().encode())
-    return Run(folder, spec, spec_hash_of(folder), spec.training, dataset, machine, options)
+    return Run(folder, spec, spec_hash_of(folder), spec.training, dataset, machine, options, teacher)
 
 
 def _wanted(build: Build, scale: float | None) -> Spec:

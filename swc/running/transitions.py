@@ -63,7 +63,15 @@ def epoch_of(run: Run, state: State) -> Epoch:
     """The epoch that is trained next, from where it was stopped."""
     images, position = len(run.dataset.train), state.position
     steps = num_batches(images, run.recipe.batch)
-    return Epoch(state.stage.phase, position.epoch, steps, position.step, seen=state.tally, num_images=images)
+    return Epoch(
+        state.stage.phase,
+        position.epoch,
+        steps,
+        position.step,
+        seen=state.tally,
+        num_images=images,
+        teacher=run.teacher,
+    )
 
 
 def due_after(run: Run, state: State) -> Due:

@@ -40,7 +40,7 @@ class Epoch:
     """Epoch `number` (from 0) of a phase, of `steps` optimiser steps.
 
     It is entered at step `start`, after which `seen` holds what was counted. `num_images` says how many images there
-    are for all ranks (None: as many as the batches hold).
+    are for all ranks (None: as many as the batches hold). `teacher` is whom `step taught` asks (`StepOptions`).
     """
 
     phase: Phase
@@ -49,6 +49,7 @@ class Epoch:
     start: int = 0
     seen: Tally | None = None
     num_images: int | None = None
+    teacher: Callable[[Tensor], Tensor] | None = None
 
 
 @frozen
@@ -139,7 +140,7 @@ def train_epoch(
     """
     started = perf_counter()
     tally = epoch.seen or Tally.empty(len(ensemble.members), next(ensemble.parameters()).device)
-    options = StepOptions(arithmetic, loss_of(recipe.loss), recipe.norm_batch)
+    options = StepOptions(arithmetic, loss_of(recipe.loss), recipe.norm_batch, epoch.teacher)
     steps = _Steps(ensemble, optimiser, recipe, epoch, options, ranks)
     done, source = epoch.start, Ahead(batches, depth=0 if tally.sums.device.type == "cpu" else DEPTH)
     ensemble.watch_buffers()

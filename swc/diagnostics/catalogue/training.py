@@ -278,6 +278,45 @@ class ScaledAlready(Diagnostic):
         return "leave `--epochs-scale` away to go on with it, or train its build folder with `--run FOLDER`"
 
 
+@frozen(kw_only=True)
+class TeacherUnfit(Diagnostic):
+    """The ensemble that `step taught` names cannot teach.
+
+    It must be a run that has trained to its end, on the same data, with the same part of it: a teacher that has seen
+    the images which its pupil is chosen by would tell of them. It is named as for `swc show`, by its folder, which
+    counts from where the command is given, or by the name of a compiled ensemble; `{seed}` in it is the seed of the
+    run. Members from factories of your own (`python(...)`) learn from a teacher, and are none. Train the teacher first.
+    """
+
+    code: ClassVar[str] = "SW557"
+    teacher: str
+    reason: str
+
+    def message(self) -> str:
+        return f"`{self.teacher}` cannot teach: {self.reason}"
+
+    def help(self) -> str:
+        return "train the teacher to its end on the same data, or name another with `step taught(by: ...)`"
+
+
+@frozen(kw_only=True)
+class TeacherChanged(Diagnostic):
+    """A run goes on, and its teacher has other weights than when it was begun.
+
+    What it has learned so far came from the other one, so that the result would be neither's. A run keeps the digest of
+    its teacher's weights in `machine.json`. Put the teacher back, or begin the run again with `--fresh`.
+    """
+
+    code: ClassVar[str] = "SW558"
+    teacher: str
+
+    def message(self) -> str:
+        return f"the run was begun with another teacher than the one that `{self.teacher}` holds now"
+
+    def help(self) -> str:
+        return "put the teacher back that it was begun with, or begin it again with `--fresh`"
+
+
 TRAINING = (
     NothingToTrain,
     RunOfAnotherSpec,
@@ -292,4 +331,6 @@ TRAINING = (
     OwnModelFailed,
     MemberNotFound,
     ScaledAlready,
+    TeacherUnfit,
+    TeacherChanged,
 )

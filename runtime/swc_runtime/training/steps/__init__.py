@@ -6,6 +6,7 @@ from swc_runtime.training.steps.joint import joint
 from swc_runtime.training.steps.sandwich import sandwich
 from swc_runtime.training.steps.split import split
 from swc_runtime.training.steps.step import Batch, Outcome, Step, StepOptions
+from swc_runtime.training.steps.taught import taught
 
 STEPS: dict[str, Step] = {
     "independent": independent,
@@ -13,6 +14,7 @@ STEPS: dict[str, Step] = {
     "sandwich": sandwich,
     "joint": joint,
     "distilled": distilled,
+    "taught": taught,
 }
 LEAVES_NORMS: tuple[str, ...] = ("sandwich",)  # after these strategies running statistics are estimated again
 

@@ -18,7 +18,7 @@ def distilled(ensemble: Ensemble, batch: Batch, options: StepOptions) -> Outcome
     """Gradients of the hierarchical losses of all networks; the recipe's loss has no part in it (SW166)."""
     weight, temperature = (float(ensemble.program.step[name]) for name in ("weight", "temperature"))
 
-    def losses(logits_MBC: Tensor, labels_B: Tensor, _: StepOptions) -> Tensor:
-        return hierarchical_loss(logits_MBC, labels_B, weight, temperature) * len(labels_B)
+    def losses(logits_MBC: Tensor, part: Batch, _: StepOptions) -> Tensor:
+        return hierarchical_loss(logits_MBC, part.labels, weight, temperature) * len(part.labels)
 
     return all_on_all(ensemble, batch, options, losses)

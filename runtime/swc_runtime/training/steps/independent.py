@@ -18,14 +18,19 @@ from swc_runtime.ensemble import Ensemble, Network
 from swc_runtime.training.steps.losses import recipe_losses, widened
 from swc_runtime.training.steps.step import Batch, Outcome, StepOptions
 
-Losses = Callable[[Tensor, Tensor, StepOptions], Tensor]
-"""From logits [M, B, C] and labels [B] to the members' losses [M], summed over the images."""
+Losses = Callable[[Tensor, Batch, StepOptions], Tensor]
+"""From logits [M, B, C] for a batch, or a part of it, to the members' losses [M], summed over its images."""
 
 
 def independent(ensemble: Ensemble, batch: Batch, options: StepOptions) -> Outcome:
     """Gradients of the members' losses. Source: paper, section 4 and supplementary section 1."""
     weight = 1 / len(ensemble.program.members) if ensemble.program.step["average"] else 1.0
-    return all_on_all(ensemble, batch, options, recipe_losses, weight)
+    return all_on_all(ensemble, batch, options, label_losses, weight)
+
+
+def label_losses(logits_MBC: Tensor, part: Batch, options: StepOptions) -> Tensor:
+    """The members' losses against the labels, as the recipe names them."""
+    return recipe_losses(logits_MBC, part.labels, options)
 
 
 def all_on_all(ensemble: Ensemble, batch: Batch, options: StepOptions, losses: Losses, weight: float = 1.0) -> Outcome:
@@ -56,13 +61,12 @@ def _run_network(
 
     Gives the losses [M] without `weight`, and the logits [M, B, C].
     """
-    sizes = part_sizes(len(batch.labels), options.norm_batch)
     seen: list[tuple[Tensor, Tensor]] = []
-    for images, labels in zip(torch.split(batch.images, sizes), torch.split(batch.labels, sizes), strict=True):
+    for part in batch.parts(options.norm_batch):
         with options.arithmetic.autocast():
-            logits = ensemble.run(network, images)
+            logits = ensemble.run(network, part.images)
         logits_MBC = widened(logits)
-        found = losses(logits_MBC, labels, options) / batch.total
+        found = losses(logits_MBC, part, options) / batch.total
         (weight * found.sum()).backward()  # type: ignore[no-untyped-call]
         seen.append((found.detach(), logits_MBC.detach()))
     return torch.stack([loss for loss, _ in seen]).sum(0), torch.cat([logits for _, logits in seen], dim=1)

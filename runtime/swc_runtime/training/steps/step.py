@@ -6,13 +6,15 @@ Guarantees: it neither clears gradients nor changes a parameter; that is the tra
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 import torch
-from attrs import frozen
+from attrs import evolve, frozen
 from swc.program.training import Loss
 from torch import Tensor
 
+from swc_runtime.data.shares import part_sizes
 from swc_runtime.ensemble import Ensemble
 from swc_runtime.precision import Arithmetic
 from swc_runtime.training.losses import LossFunction, loss_of
@@ -23,27 +25,43 @@ class Batch:
     """A mini-batch: images [B, C, H, W], normalised and augmented, and labels [B].
 
     `num_images` is what losses are a mean over: the images of all ranks (None: those here). `seed` fixes what a
-    strategy draws in this step, the same on all ranks.
+    strategy draws in this step, the same on all ranks. `targets` are what a teacher says of the images, probabilities
+    [B, C] (None: there is no teacher).
     """
 
     images: Tensor
     labels: Tensor
     num_images: int | None = None
     seed: int = 0
+    targets: Tensor | None = None
 
     @property
     def total(self) -> int:
         """What losses are a mean over."""
         return self.num_images or len(self.labels)
 
+    def parts(self, norm_batch: int | None) -> tuple[Batch, ...]:
+        """Consecutive parts that BatchNorm sees one at a time (None: the whole); losses are shares of one mean."""
+        sizes = part_sizes(len(self.labels), norm_batch)
+        images, labels = torch.split(self.images, sizes), torch.split(self.labels, sizes)
+        targets = [None] * len(sizes) if self.targets is None else torch.split(self.targets, sizes)
+        return tuple(
+            evolve(self, images=own_images, labels=own_labels, targets=own_targets, num_images=self.total)
+            for own_images, own_labels, own_targets in zip(images, labels, targets, strict=True)
+        )
+
 
 @frozen(eq=False)
 class StepOptions:
-    """How losses are taken: the arithmetic, the loss of a member, the parts BatchNorm sees (None: the whole batch)."""
+    """How losses are taken: the arithmetic, the loss of a member, the parts BatchNorm sees (None: the whole batch).
+
+    `teacher` gives the logits [T, B, C] of its T members for images [B, C, H, W]; `step taught` alone asks it.
+    """
 
     arithmetic: Arithmetic
     loss: LossFunction = loss_of(Loss())
     norm_batch: int | None = None
+    teacher: Callable[[Tensor], Tensor] | None = None
 
 
 @frozen(eq=False)
