@@ -48,7 +48,7 @@ def open_teacher(spec: Spec, machine: Machine) -> Teacher | None:
     try:
         build = open_build(name)
         saved = open_trained(build)
-        reason = _misfit(build, saved, spec)
+        reason = misfit(build, saved, spec)
     except DiagnosticError as error:
         reason = error.diagnostics[0].message()
     if reason:
@@ -56,7 +56,7 @@ def open_teacher(spec: Spec, machine: Machine) -> Teacher | None:
     return Teacher(saved.ensemble(machine.device), machine.arithmetic, digest_of(under_prefix("state", saved.tensors)))
 
 
-def _misfit(build: Build, saved: SavedState, spec: Spec) -> str:
+def misfit(build: Build, saved: SavedState, spec: Spec) -> str:
     """Why a trained ensemble cannot teach the members of a spec; "" where it can."""
     assert build.spec.training is not None, "what was trained has a training"
     if not saved.is_finished(build.spec.training):

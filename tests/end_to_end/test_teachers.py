@@ -9,14 +9,18 @@ from pathlib import Path
 
 import pytest
 import torch
+from attrs import evolve
 from swc.diagnostics import DiagnosticError, Sink
 from swc.diagnostics.catalogue.training import TeacherChanged, TeacherUnfit
 from swc.folders.store import open_build
+from swc.program.model_source import ModelSource
 from swc.running.loop import train
 from swc.running.observer import Observer
 from swc.running.options import Options
 from swc.running.run import Run, open_run
 from swc.running.state import State
+from swc.running.teacher import misfit
+from swc.running.trained import SavedState, open_trained
 
 from support.runs import Place
 from swc_runtime.records.checkpoint import load_checkpoint, save_checkpoint
@@ -146,6 +150,19 @@ def test_what_cannot_teach_is_told_before_anything_is_written(
     shutil.copytree(made.folder / "build/pupil", tmp_path / "build/pupil")
     assert Place(tmp_path).train("pupil") == 1
     assert "error[SW557]: `full` cannot teach" in capsys.readouterr().err
+
+
+def test_a_teacher_has_ended_its_training_and_no_code_of_the_users_own(
+    made: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build, pupil = (open_build(made.folder / "build" / name) for name in ("full", "pupil"))
+    saved = open_trained(build)
+    assert misfit(build, saved, pupil.spec) == ""
+    source = ModelSource("python", "nets:net")
+    own = evolve(build.spec, members=tuple(evolve(member, source=source) for member in build.spec.members))
+    assert "factories of your own" in misfit(evolve(build, spec=own), saved, pupil.spec)
+    monkeypatch.setattr(SavedState, "is_finished", lambda *_: False)
+    assert misfit(build, saved, pupil.spec) == "its training stands at epoch 1 of main"
 
 
 def test_the_seed_of_a_run_may_stand_in_the_name_of_its_teacher(made: Place) -> None:
