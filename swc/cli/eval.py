@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 FORMATS = ("table", "json", "csv")
 STORED = ("float32", "int8", "int4")
+PARTS = ("test", "validation")
 
 
 @click.command("eval")
@@ -27,7 +28,8 @@ STORED = ("float32", "int8", "int4")
 @click.option("--data", type=click.Path(file_okay=False, path_type=Path), help="The folder that holds the data sets.")
 @click.option("--offline", is_flag=True, help="Never download.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
-@click.option("--temperature", is_flag=True, help="Fit temperatures on a fifth of the held-out images; score the rest.")
+@click.option("--on", type=click.Choice(PARTS), default="test", show_default=True, help="The images that are scored.")
+@click.option("--temperature", is_flag=True, help="Fit temperatures on a fifth of these images; score the rest.")
 @click.option(
     "--ood", "outliers", metavar="NAME|FOLDER", multiple=True, help="Tell the images of this data set from the own."
 )
@@ -50,27 +52,27 @@ def command(places: tuple[str, ...], form: str | None, output: Path | None, trus
     """Evaluate what was trained: each member, every subset and the ensemble on held-out images.
 
     RUN is a run, a build folder or the name of a compiled ensemble; without it, what was compiled last. The numbers
-    are also written into the run's folder, as eval/evaluation.json and eval/evaluation.csv; of rounded weights into
-    eval/int8 or eval/int4.
+    are also written into the run's folder, as eval/evaluation.json and eval/evaluation.csv, on the validation part as
+    eval/validation.json and eval/validation.csv; of rounded weights into eval/int8 or eval/int4.
     """
     from swc.cli.output import check_writable, form_of
     from swc.cli.places import open_place
     from swc.evaluate.measure import EvaluationRequest
     from swc.evaluate.merge import check_not_newer
 
+    if given["on"] == "validation" and given["corruptions"]:
+        raise click.UsageError("corrupted images are test images: leave --corruptions or --on validation away")
     check_writable(output)
     asked = EvaluationRequest(**given)  # type: ignore[arg-type]
     with console.reporting() as sink:
         builds = [open_place(place, {}) for place in places or (None,)]
         for build in builds:
-            check_not_newer(_folder(build, asked) / "evaluation.json")
+            check_not_newer(_folder(build, asked) / f"{asked.stem}.json")
         for build in builds if asked.keep else ():
             folder = _folder(build, asked)
             check_writable((folder if folder.is_dir() else build.folder) / "predictions.safetensors")
         found = tuple(_evaluated(build, asked, sink, trust) for build in builds)
-    unwritten = [
-        told for build, one in zip(builds, found, strict=True) for told in _unwritten(_folder(build, asked), one)
-    ]
+    unwritten = [told for pair in zip(builds, found, strict=True) for told in _unwritten(*pair, asked)]
     _give(found, form or form_of(output, FORMATS, "table"), output)
     if unwritten:  # reported last: what was measured is not lost with the disk that refuses it
         raise DiagnosticError(*unwritten)
@@ -88,17 +90,18 @@ def _evaluated(build: Build, asked: EvaluationRequest, sink: Sink, is_trusted: b
 
     with consent.asked(build, is_trusted, sink):
         measured = evaluate_build(build, asked, sink, console.say)
-    return with_earlier(measured, _folder(build, asked) / "evaluation.json", console.say)
+    return with_earlier(measured, _folder(build, asked) / f"{asked.stem}.json", console.say)
 
 
-def _unwritten(folder: Path, found: Evaluation) -> tuple[Diagnostic, ...]:
+def _unwritten(build: Build, found: Evaluation, asked: EvaluationRequest) -> tuple[Diagnostic, ...]:
     """Write the numbers into a folder of the run; gives what the system refused."""
     from swc.evaluate.record import as_csv, as_json
     from swc.files.checksums import write_kept
 
+    folder, stem = _folder(build, asked), asked.stem
     try:
-        write_kept(folder / "evaluation.csv", as_csv((found,)))
-        write_kept(folder / "evaluation.json", as_json((found,)))
+        write_kept(folder / f"{stem}.csv", as_csv((found,)))
+        write_kept(folder / f"{stem}.json", as_json((found,)))
     except DiagnosticError as error:
         return error.diagnostics
     return ()

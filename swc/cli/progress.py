@@ -117,10 +117,11 @@ class PlainProgress(Observer):
         self.clock.reach(self._before + min(1.0, self._measured / self.num_images))
 
     def scored(self, state: State, evaluation: EnsembleScores) -> None:
-        """A line with the held-out scores of the ensemble and of its best member."""
+        """A line with the scores of the ensemble and of its best member, and of which images they are."""
         best = max(evaluation.members, key=lambda scores: scores.top1)
-        held_out = f"held out: ensemble {_scores(evaluation.ensemble)}, best member {_scores(best)}"
-        self.say(f"{place(state.stage, state.position.epoch)}  {held_out}")
+        part = evaluation.part or "held out"
+        scores = f"{part}: ensemble {_scores(evaluation.ensemble)}, best member {_scores(best)}"
+        self.say(f"{place(state.stage, state.position.epoch)}  {scores}")
 
     def say(self, line: str) -> None:
         """Print a line."""

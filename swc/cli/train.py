@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from swc.diagnostics import Sink
     from swc.running.options import Options
     from swc.running.run import Run
-    from swc_runtime.evaluate.metrics import EnsembleScores
+    from swc_runtime.evaluate.metrics import FinalScores
 
 
 def _number(context: click.Context, parameter: click.Parameter, value: float | None) -> float | None:
@@ -106,16 +106,16 @@ def _train(place: str | None, options: Options, sink: Sink, is_trusted: bool) ->
         run = open_run(build, options, sink, console.say if is_first else _say_nothing)
         console.report(sink.diagnostics)
         sink.clear()
-        evaluation = _train_shown(run) if is_first else train(run)
+        final = _train_shown(run) if is_first else train(run)
     if is_first:
-        _conclude(run, evaluation)
+        _conclude(run, final)
 
 
 def _say_nothing(line: str) -> None:
     """The first of several processes says it."""
 
 
-def _train_shown(run: Run) -> EnsembleScores:
+def _train_shown(run: Run) -> FinalScores:
     from swc.cli.progress import progress_for
     from swc.running.loop import train
     from swc_runtime.data import num_batches
@@ -125,9 +125,9 @@ def _train_shown(run: Run) -> EnsembleScores:
         return train(run, progress)
 
 
-def _conclude(run: Run, evaluation: EnsembleScores) -> None:
+def _conclude(run: Run, final: FinalScores) -> None:
     from swc.cli.rendering import give
     from swc.running.results import results_of, results_shown
 
-    give(results_shown(results_of(run, evaluation)))
+    give(results_shown(results_of(run, final)))
     console.say(f"the run is in {run.folder}; next: swc show")

@@ -20,6 +20,7 @@ from swc.diagnostics.catalogue.comparing import DifferentData, LeftOut, NothingT
 from swc.diagnostics.catalogue.trust import CostsUnknown
 from swc.folders.store import Build
 from swc.report.anytime import figure
+from swc.show.wording import part_text
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -74,4 +75,5 @@ def anytime_of(found: Comparison, against: str, sink: Sink) -> Figure:
     are_means = any(error is not None for line in lines for point in line.points for error in point.errors.values())
     whose = lines[0].name if len(lines) == 1 else f"{len(lines)} ensembles"
     errors = ", mean and standard error over runs" if are_means else ""
-    return figure(lines, against, f"{whose} on {' and '.join(found.data)}{errors}")
+    part = part_text(next((scores.kind.part for one in found.systems for scores in one.scores if scores.kind.part), ""))
+    return figure(lines, against, f"{whose} on {' and '.join(found.data)}{part}{errors}")

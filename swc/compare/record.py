@@ -15,6 +15,7 @@ from swc.files.csv_text import csv_text
 from swc.files.kind_codec import text_of_kind
 from swc.files.kinds import FILE_KINDS
 from swc.files.tables import ComparisonTable, MemoryRow, RunsRow, SystemRow
+from swc.show.wording import held_out
 
 if TYPE_CHECKING:
     from swc.compare.comparison import ComparedSystem, Comparison
@@ -72,7 +73,7 @@ def as_csv(found: Comparison) -> str:
     measured = (column for metric in METRICS for column in (metric, f"{metric}_error"))
     plan = ("name", "ensemble", "data", "members", "sharing", *COUNTS, "multiply_adds")
     memory = (f"memory_{name}" for name in MEMORY)
-    rows.append((*plan, *memory, *KIND, "num_runs", *measured))
+    rows.append((*plan, *memory, *KIND, "part", "num_runs", *measured))
     for one in found.systems:
         for scores in one.scores or (None,):
             rows.append((*_before(one), *_after(scores)))
@@ -89,9 +90,10 @@ def _before(one: ComparedSystem) -> tuple[object, ...]:
 
 def _after(scores: SystemScores | None) -> Iterator[object]:
     if scores is None:
-        yield from [""] * (len(KIND) + 1 + 2 * len(METRICS))
+        yield from [""] * (len(KIND) + 2 + 2 * len(METRICS))
         return
     yield from (getattr(scores.kind, name) for name in KIND)
+    yield held_out(scores.kind.part)
     yield len(scores.seeds)
     for metric in METRICS:
         value = scores.values[metric]

@@ -18,6 +18,7 @@ from swc.diagnostics.catalogue.comparing import SameSeed
 from swc.files.disk import load
 from swc.files.kinds import FILE_KINDS
 from swc.files.run import RunResults
+from swc.files.scores import Part
 from swc.files.tables import SeedMean
 from swc.program.spec import Spec
 from swc.program.stages import stages
@@ -39,6 +40,7 @@ class RunKind:
     stage: str
     num_images: int
     num_calibration: int
+    part: Part = ""
 
 
 @frozen
@@ -94,10 +96,10 @@ def _found(folder: Path) -> RunScores | None:
         return None
     seed, end = spec.training.recipe.seed, _end(folder)
     if scored is not None and (results is None or scored.stage == end):
-        kind = RunKind(scored.epochs_scale, scored.stage, scored.num_images, scored.num_calibration)
+        kind = RunKind(scored.epochs_scale, scored.stage, scored.num_images, scored.num_calibration, scored.part)
         return RunScores(folder, seed, kind, _evaluated(scored), points_of(scored.predictors), scored.calibration)
     assert results is not None
-    kind = RunKind(results.epochs_scale, end, results.together.num_images, 0)
+    kind = RunKind(results.epochs_scale, end, results.together.num_images, 0, results.part)
     return RunScores(folder, seed, kind, _trained(results), ())
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from swc.compare.scores import METRICS, SystemScores
 from swc.files.tables import SeedMean
 from swc.show.plain import table
-from swc.show.wording import exact, several, share_of, short
+from swc.show.wording import exact, held_out, several, share_of, short
 from swc.sweep.summary import value_text
 
 if TYPE_CHECKING:
@@ -75,7 +75,8 @@ def _costs(planned: PlannedSystem) -> tuple[str, ...]:
 def _title(scores: Sequence[SystemScores]) -> str:
     images = " or ".join(exact(number) for number in dict.fromkeys(one.kind.num_images for one in scores))
     errors = ", mean ± standard error over runs" if any(len(one.seeds) > 1 for one in scores) else ""
-    return f"after training, on {images} held-out images{errors}"
+    parts = " or ".join(dict.fromkeys(held_out(one.kind.part) for one in scores))
+    return f"after training, on {images} {parts} images{errors}"
 
 
 def _after(scores: Sequence[SystemScores]) -> Table:

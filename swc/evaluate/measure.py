@@ -14,6 +14,7 @@ import torch
 from attrs import evolve, frozen
 
 from swc.diagnostics import DiagnosticError, Sink
+from swc.diagnostics.catalogue.data import NoValidationPart
 from swc.diagnostics.catalogue.evaluation import (
     DrawsInEval,
     FewImages,
@@ -27,7 +28,7 @@ from swc.evaluate.prediction_cache import PredictionCache, cache_name
 from swc.evaluate.record import evaluation_folder
 from swc.evaluate.robustness import CorruptionScoring, arrays_for, on_corrupted
 from swc.files.evaluation import Evaluation, Interpolation, Outliers, Predictor
-from swc.files.scores import Bin, Scores
+from swc.files.scores import Bin, Part, Scores
 from swc.folders.classes import check_classes
 from swc.folders.dataset import open_dataset
 from swc.program.datasets import DataFacts, named
@@ -58,7 +59,8 @@ if TYPE_CHECKING:
 
     from swc.folders.store import Build
 
-PREDICTIONS = "predictions"  # the name of the file with those for held-out images
+# the names of the files with predictions for held-out images
+PREDICTIONS: dict[Part, str] = {"": "predictions", "test": "predictions", "validation": "predictions-validation"}
 ASKED = 8  # images, to see what outputs depend on
 MOST_SUBSETS = 4095  # of 12 members
 FEW = 150  # images, ten for each bin of the ECE: with less its value is mostly chance
@@ -74,7 +76,8 @@ class EvaluationRequest:
 
     `outliers` are names of data sets or folders of images; `time_batch` 0 leaves out the times; `interpolate` asks for
     the line between members of one architecture; `keep` writes the predictions beside the numbers; `corruptions` is a
-    folder of corrupted test images; `stored` says what weights are rounded to before anything is predicted.
+    folder of corrupted test images; `stored` says what weights are rounded to before anything is predicted; `on` says
+    which part is scored, `test` or `validation`.
     """
 
     data: Path | None = None
@@ -87,6 +90,12 @@ class EvaluationRequest:
     keep: bool = False
     corruptions: Path | None = None
     stored: Storage = "float32"
+    on: str = "test"
+
+    @property
+    def stem(self) -> str:
+        """What the files with the numbers are called."""
+        return "validation" if self.on == "validation" else "evaluation"
 
 
 @frozen(eq=False)
@@ -101,6 +110,12 @@ class _Opened:
     device: str
     batch: int
     cache: PredictionCache
+    part: Part
+
+    @property
+    def images(self) -> Split:
+        """The images that are scored."""
+        return self.dataset.held_out(self.part)
 
     def predict(self, split: Split, name: str) -> tuple[Tensor, Tensor]:
         """Probabilities [M, N, C] and labels [N] of a split, whose predictions are kept under `name`."""
@@ -136,11 +151,11 @@ def evaluate_build(build: Build, asked: EvaluationRequest, sink: Sink, announce:
     report_other_plug_ins(build.spec.plug_ins, sink)
     with foreign_code(build.spec):
         opened = _open(build, asked, sink, announce)
-        test = opened.dataset.test
+        test = opened.images
         others = tuple((name, _other_split(opened, name, asked, announce)) for name in asked.outliers)
         arrays = arrays_for(asked.corruptions, test, sink) if asked.corruptions else None
         _tell_dependence(opened, sink)
-        probabilities, labels = opened.predict(test, PREDICTIONS)
+        probabilities, labels = opened.predict(test, PREDICTIONS[opened.part])
         outliers = tuple(_outliers(opened, probabilities, name, split) for name, split in others)
         lines = _interpolations(opened, sink) if asked.interpolate else ()
         seen = _Seen(probabilities, labels, _costs(opened, asked), outliers, lines)
@@ -154,6 +169,7 @@ def evaluate_build(build: Build, asked: EvaluationRequest, sink: Sink, announce:
 
 def _open(build: Build, asked: EvaluationRequest, sink: Sink, announce: Callable[[str], None]) -> _Opened:
     spec = build.spec
+    part = part_of(spec.data, asked.on)
     saved = open_trained(build, sink)
     assert spec.training is not None, "what was trained has a training"
     device = chosen_device(asked.device)
@@ -167,12 +183,20 @@ def _open(build: Build, asked: EvaluationRequest, sink: Sink, announce: Callable
         ensemble = quantise(ensemble, asked.stored)
     folder, code = evaluation_folder(build.folder, asked.stored), digest_of_own(spec)
     cache = PredictionCache(folder, saved, arithmetic, code, asked.keep, announce, asked.stored)
-    return _Opened(build, saved, ensemble, dataset, arithmetic, device, recipe.batch, cache)
+    return _Opened(build, saved, ensemble, dataset, arithmetic, device, recipe.batch, cache, part)
+
+
+def part_of(data: DataFacts, on: str) -> Part:
+    """The part of a data set that `--on` names; DiagnosticError where no validation part is drawn."""
+    has_validation = data.parts is not None and data.parts.validation is not None
+    if on == "validation" and not has_validation:
+        raise DiagnosticError(NoValidationPart(name=data.title))
+    return "validation" if on == "validation" else "test" if has_validation else ""
 
 
 def _tell_dependence(opened: _Opened, sink: Sink) -> None:
     """Warn of members whose outputs are not functions of an image alone, by their answers to a few."""
-    images, _ = next(iter(test_batches(opened.dataset.test, ASKED, device=opened.device)))
+    images, _ = next(iter(test_batches(opened.images, ASKED, device=opened.device)))
     if len(images) < FEWEST:
         return
     found = dependences(opened.ensemble, images, opened.arithmetic)
@@ -187,7 +211,7 @@ def _tell_dependence(opened: _Opened, sink: Sink) -> None:
 
 def _costs(opened: _Opened, asked: EvaluationRequest) -> tuple[Cost, ...]:
     batch = max(PAIR, asked.time_batch)
-    images, _ = next(iter(test_batches(opened.dataset.test, batch, device=opened.device)))
+    images, _ = next(iter(test_batches(opened.images, batch, device=opened.device)))
     timed = asked.time_batch > 0
     return member_costs(opened.ensemble, images, opened.arithmetic, timed=timed, time_batch=asked.time_batch)
 
@@ -223,11 +247,11 @@ def _opened_split(own: DataFacts, name: str, asked: EvaluationRequest, announce:
 def _interpolations(opened: _Opened, sink: Sink) -> tuple[Interpolation, ...]:
     """The line between every two members of one architecture, on all held-out images but a last single one."""
     pairs = alike(opened.ensemble)
-    if not pairs or len(opened.dataset.test) < SMALLEST:
+    if not pairs or len(opened.images) < SMALLEST:
         reason = "there is but one held-out image" if pairs else "no two members have one architecture"
         sink.report(NoLines(reason=reason))
         return ()
-    batches = list(test_batches(opened.dataset.test, opened.batch, device=opened.device))
+    batches = list(test_batches(opened.images, opened.batch, device=opened.device))
     batches = [batch for batch in batches if len(batch[1]) > 1]  # BatchNorm has no variance of one image
     names = [member.name for member in opened.saved.compiled.program.members]
     return tuple(
@@ -269,6 +293,7 @@ def _evaluated(opened: _Opened, seen: _Seen, asked: EvaluationRequest, sink: Sin
         interpolations=seen.interpolations,
         num_classes=probabilities.shape[-1],
         stored=asked.stored,
+        part=opened.part,
     )
 
 

@@ -12,9 +12,10 @@ from swc.files.csv_text import csv_text
 from swc.files.evaluation import Evaluation, Evaluations, Predictor
 from swc.files.kind_codec import text_of_kind
 from swc.files.kinds import FILE_KINDS
+from swc.show.wording import held_out
 
 SCORES = ("top1", "top5", "nll", "ece", "brier", "aurc")
-PLACE = ("run", "ensemble", "data", "members", "num_members", "num_images", "stored")
+PLACE = ("run", "ensemble", "data", "part", "members", "num_members", "num_images", "stored")
 COSTS = ("parameters", "stored_bytes", "multiply_adds", "milliseconds", "temperature", "uncalibrated")
 
 
@@ -47,7 +48,8 @@ def as_csv(evaluations: tuple[Evaluation, ...]) -> str:
 
 def _place(found: Evaluation, predictor: Predictor, num_images: int) -> tuple[object, ...]:
     names = "+".join(predictor.members)
-    return (found.run, found.ensemble, found.data, names, len(predictor.members), num_images, found.stored)
+    counts = (len(predictor.members), num_images)
+    return (found.run, found.ensemble, found.data, held_out(found.part), names, *counts, found.stored)
 
 
 def _corrupted_rows(found: Evaluation) -> Iterator[tuple[object, ...]]:

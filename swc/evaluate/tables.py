@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from swc.evaluate.corruption_tables import corruptions_shown
 from swc.show.plain import table
-from swc.show.wording import decimal, exact, per_cent, scale_text, several, short
+from swc.show.wording import decimal, exact, held_out, images_of, per_cent, scale_text, several, short
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -42,7 +42,7 @@ def evaluation_shown(found: Evaluation) -> RenderableType:
 
 
 def _title(found: Evaluation) -> str:
-    images = several(found.num_images, "held-out image")
+    images = images_of(found.num_images, found.part)
     stored = "" if found.stored == "float32" else f", weights stored in {found.stored}"
     return f"{found.ensemble} on {found.data}, after {found.stage}, {images}{scale_text(found.epochs_scale)}{stored}"
 
@@ -107,8 +107,8 @@ def _remarks(found: Evaluation) -> list[str]:
     if len(_chosen(found)) < len(found.predictors):
         said.append(f"of {exact(len(found.predictors))} subsets the best of each size; all are in the files")
     if found.num_calibration:
-        fitted = exact(found.num_calibration)
-        said.append(f"temperatures were fitted on {fitted} other held-out images; the scores are not of the whole set")
+        fitted = f"{exact(found.num_calibration)} other {held_out(found.part)} images"
+        said.append(f"temperatures were fitted on {fitted}; the scores are not of the whole set")
     if unused := sum(1 for one in found.predictors if one.uncalibrated):
         said.append(f"T = 1 where none is used: {exact(unused)} of {exact(len(found.predictors))} predictors")
     timed = f", times in batches of {found.time_batch}, weights composed before" if found.time_batch else ""

@@ -17,7 +17,7 @@ from swc.program.datasets import DATA, has_class_folders
 from swc.program.model_source import ModelSource
 from swc.registry.families import FAMILIES
 from swc.running.results import read_results
-from swc.show.wording import budget_text, decimal, exact, per_cent, scale_text
+from swc.show.wording import budget_text, decimal, exact, images_of, per_cent, scale_text
 
 if TYPE_CHECKING:
     from swc.folders.store import Build
@@ -197,5 +197,5 @@ def _scores(folder: Path) -> list[str]:
     rows = [*((one.name, one) for one in found.members), ("ensemble", found.together)]
     scores = [(name, per_cent(one.top1), decimal(one.nll), per_cent(one.ece)) for name, one in rows]
     table = [f"| {' | '.join(cells)} |" for cells in scores]
-    head = f"On {exact(found.together.num_images)} held-out images:"
+    head = f"On {images_of(found.together.num_images, found.part)}:"
     return [head, "", "| | top-1 | NLL | ECE |", "|---|---|---|---|", *table]

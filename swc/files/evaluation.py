@@ -6,7 +6,7 @@ from typing import Literal
 
 from attrs import frozen
 
-from swc.files.scores import Bin, Detection, Scores
+from swc.files.scores import Bin, Detection, Part, Scores
 
 Matrix = tuple[tuple[float, ...], ...]
 Means = dict[str, dict[str, float]]  # by predictor, by score
@@ -94,7 +94,8 @@ class Evaluation:
     `predictors` begin with the members in order and end with the whole ensemble; `reliability` are the bins of the
     members and, last, of the ensemble; `diversity` is a matrix over the members (nan where it is undefined);
     `time_batch` the images in a timed batch; `num_calibration` those that temperatures were fitted on, which are not
-    among the scored ones. `stored` says what weights had been rounded to (`swc_runtime.evaluate.quantise`).
+    among the scored ones. `stored` says what weights had been rounded to (`swc_runtime.evaluate.quantise`), `part`
+    which images these are.
     """
 
     run: str
@@ -116,6 +117,7 @@ class Evaluation:
     corruptions: Corruptions | None = None
     num_classes: int = 0
     stored: Literal["float32", "int8", "int4"] = "float32"
+    part: Part = ""
 
 
 @frozen

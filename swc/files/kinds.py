@@ -100,7 +100,8 @@ FILE_KINDS: dict[str, FileKind] = {
         ),
         FileKind("results", "run/results.json", RunResults, "it holds no results of a run"),
         FileKind(
-            "evaluation", "run/eval/evaluation.json, run/eval/int*/evaluation.json", Evaluations,
+            "evaluation",
+            "run/eval/evaluation.json, run/eval/validation.json, run/eval/int*/evaluation.json", Evaluations,
             "it holds no evaluation of one run", damaged=DamagedEvaluation,
         ),
         FileKind(

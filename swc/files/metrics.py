@@ -7,6 +7,8 @@ from typing import Literal
 
 from attrs import frozen
 
+from swc.files.scores import Part
+
 
 @frozen
 class EpochRow:
@@ -30,7 +32,7 @@ class EpochRow:
 
 @frozen
 class ScoresRow:
-    """The scores of a member, or of the ensemble, after an epoch; `of` names it."""
+    """The scores of a member, or of the ensemble, after an epoch; `of` names it, `part` the images."""
 
     kind: Literal["scores"]
     revision: int
@@ -44,6 +46,7 @@ class ScoresRow:
     top5: float = nan
     brier: float = nan
     aurc: float = nan
+    part: Part = ""
 
 
 MetricRow = EpochRow | ScoresRow

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from attrs import field, frozen
 
-from swc.files.scores import Scores
+from swc.files.scores import Part, Scores
 
 
 @frozen
@@ -52,8 +52,19 @@ class StoredCounts:
 
 
 @frozen
+class ValidationScores:
+    """The scores of each member and of the ensemble on the images that settings are chosen with."""
+
+    members: tuple[MemberScores, ...]
+    together: Scores
+
+
+@frozen
 class RunResults:
-    """What a run came to: the scores of each member and of the ensemble on held-out images, beside what is stored."""
+    """What a run came to: the scores of each member and of the ensemble on the test images, beside what is stored.
+
+    `validation` are those on the images that settings are chosen with; None where there are none.
+    """
 
     ensemble: str
     data: str
@@ -62,3 +73,9 @@ class RunResults:
     together: Scores
     counts: StoredCounts
     budget: str = ""
+    validation: ValidationScores | None = None
+
+    @property
+    def part(self) -> Part:
+        """Which images `members` and `together` are of, in one word."""
+        return "" if self.validation is None else "test"

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from math import nan
+from typing import Literal
 
 from attrs import frozen
+
+# Which images scores are of. Where no validation part is drawn, nothing chooses among the held-out images: "", the test
+# images, as all files of early versions have it.
+Part = Literal["", "validation", "test"]
 
 
 @frozen

@@ -7,6 +7,8 @@ from typing import Literal
 
 from attrs import frozen
 
+from swc.files.scores import Part
+
 
 @frozen
 class SeedMean:
@@ -81,7 +83,8 @@ class MemoryRow:
 class RunsRow:
     """Runs of one system that were trained as long and scored alike: their seeds, and means by metric.
 
-    A metric that one of them did not measure has none; `num_evaluated` are those that `swc eval` has scored.
+    A metric that one of them did not measure has none; `num_evaluated` are those that `swc eval` has scored; `part`
+    says which images the scores are of.
     """
 
     name: str
@@ -92,6 +95,7 @@ class RunsRow:
     seeds: tuple[int, ...]
     num_evaluated: int
     values: Mapping[str, SeedMean | None]
+    part: Part = ""
 
 
 @frozen

@@ -19,7 +19,7 @@ from swc.report.curves import GREY, INK, LINES
 from swc.report.evaluation_figures import evaluation_of
 from swc.report.names import run_names
 from swc.report.scores import PredictorFacts, ScoredRun
-from swc.show.wording import scale_text
+from swc.show.wording import part_text, scale_text
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -82,7 +82,8 @@ def _title(names: Sequence[str], scored: Sequence[ScoredRun]) -> str:
     scales = dict.fromkeys(scale_text(found.epochs_scale) for found in scored)
     scale = next(iter(scales)) if len(scales) == 1 else ", epochs scaled by different factors"
     whose = names[0] if len(names) == 1 else f"{len(names)} runs"
-    return f"{whose} on {data}{calibrated}{scale}"
+    part = part_text(scored[0].part) if len({found.part for found in scored}) == 1 else ", test images"
+    return f"{whose} on {data}{part}{calibrated}{scale}"
 
 
 def figure(lines: Sequence[Line], against: str, title: str) -> Figure:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from swc.folders.store import Build
 from swc.report.measurements import ENSEMBLE, Curves, Points, curves_of
 from swc.show.palette import HUES
-from swc.show.wording import scale_text
+from swc.show.wording import held_out, scale_text
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -28,7 +28,7 @@ def curves(build: Build) -> Figure:
     _draw(left, found.losses, found)
     left.set(ylabel="training loss (cross-entropy)", xlabel="epoch, over all phases")
     _draw(right, {name: _per_cent(points) for name, points in found.top1.items()}, found)
-    right.set(ylabel="held-out top-1 (%)", xlabel="epoch, over all phases")
+    right.set(ylabel=f"{held_out(found.part)} top-1 (%)", xlabel="epoch, over all phases")
     right.legend(fontsize=7, frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
     assert build.spec.training is not None
     scale = scale_text(build.spec.training.epochs_scale)

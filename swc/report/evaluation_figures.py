@@ -14,7 +14,7 @@ from swc.diagnostics.catalogue.show import NothingEvaluated
 from swc.folders.store import Build
 from swc.report.curves import GREY, LINES
 from swc.report.scores import BinFacts, ScoredRun, scored_of
-from swc.show.wording import decimal, scale_text
+from swc.show.wording import decimal, held_out, part_text, scale_text
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -108,7 +108,7 @@ def interpolation(build: Build) -> Figure:
         steps = [place / (len(line.top1) - 1) for place in range(len(line.top1))]
         style: dict[str, Any] = {"color": LINES[number % len(LINES)], "marker": "o", "markersize": 3}
         axes.plot(steps, [100 * value for value in numbers(line.top1)], label=f"{line.first} to {line.second}", **style)
-    axes.set(xlabel="from the first member (0) to the second (1)", ylabel="held-out top-1 (%)")
+    axes.set(xlabel="from the first member (0) to the second (1)", ylabel=f"{held_out(found.part)} top-1 (%)")
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(fontsize=7, frameon=False)
     figure.suptitle(_title(build, found), fontsize=10)
@@ -116,4 +116,6 @@ def interpolation(build: Build) -> Figure:
 
 
 def _title(build: Build, found: ScoredRun) -> str:
-    return f"{build.spec.name} on {found.data}{found.calibration}{scale_text(found.epochs_scale)}"
+    return (
+        f"{build.spec.name} on {found.data}{part_text(found.part)}{found.calibration}{scale_text(found.epochs_scale)}"
+    )

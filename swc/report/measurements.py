@@ -16,6 +16,7 @@ from swc.diagnostics import DiagnosticError
 from swc.diagnostics.catalogue.formats import DamagedFile
 from swc.diagnostics.catalogue.show import NothingMeasured
 from swc.files.metrics import EpochRow, MetricRow, ScoresRow
+from swc.files.scores import Part
 from swc.folders.store import Build
 from swc.program.feedback import ClusterCut, ClusterFeedback, GroupFeedback, SimilarityFeedback
 from swc.program.stages import Stage, stages
@@ -30,7 +31,7 @@ Points = tuple[tuple[int, float | None], ...]  # epoch over all phases, from 1; 
 class Curves:
     """By member (and `ensemble`): the training loss after each epoch, top-1 on held-out images where it was scored.
 
-    A loss that is not a finite number is None.
+    A loss that is not a finite number is None. `part` says which images top-1 is of.
 
     `cuts` are the epochs after which the graph or the phase changed, with what was done there.
     """
@@ -38,6 +39,7 @@ class Curves:
     losses: Mapping[str, Points]
     top1: Mapping[str, Points]
     cuts: tuple[tuple[int, str], ...]
+    part: Part = ""
 
 
 @frozen
@@ -82,6 +84,8 @@ def _check_rows(build: Build, rows: list[MetricRow]) -> None:
     of_phase = {stage.revision: stage.phase.name for stage in stages(training)}
     names = {*(member.name for member in build.spec.members), ENSEMBLE}
     seen: set[tuple[str, str, int, str | None]] = set()
+    if len({row.part for row in rows if isinstance(row, ScoresRow)}) > 1:
+        raise ValueError("scores are of several parts")
     for row in rows:
         of = row.of if isinstance(row, ScoresRow) else None
         place = (row.kind, row.phase, row.epoch, of)
@@ -104,7 +108,8 @@ def _drawn(build: Build, rows: list[MetricRow]) -> Curves:
         if isinstance(row, EpochRow)
         for name, loss in zip(members, row.losses, strict=True)
     ]
-    return Curves(_by_name(lost, members), _by_name(scored, [*members, ENSEMBLE]), _cuts(training))
+    part: Part = next((row.part for row in rows if isinstance(row, ScoresRow)), "")
+    return Curves(_by_name(lost, members), _by_name(scored, [*members, ENSEMBLE]), _cuts(training), part)
 
 
 def _number(value: float) -> float | None:

@@ -19,6 +19,7 @@ from swc.files.disk import load
 from swc.files.evaluation import Evaluation
 from swc.files.kind_codec import damaged
 from swc.files.kinds import FILE_KINDS
+from swc.files.scores import Part
 from swc.folders.store import read_spec
 from swc.program.spec import Spec
 
@@ -141,6 +142,7 @@ class ScoredRun:
     corruptions: CorruptionFacts | None = None
     mean_diversity: float | None = None
     mean_top1: float | None = None
+    part: Part = ""
 
     @property
     def calibration(self) -> str:
@@ -207,6 +209,8 @@ def _misfit_of_run(scored: ScoredRun, found: Evaluation, spec: Spec) -> str | No
     named |= {name for line in scored.interpolations for name in (line.first, line.second)}
     if not named <= set(known):
         return "members are not those of the run"
+    if scored.part == "validation":
+        return "scores are not of the test images"
     if found.ensemble != spec.name or scored.data != spec.data.title:
         return "ensemble or data is not that of the run"
     scale = spec.training.epochs_scale if spec.training else 1.0

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from swc.program.feedback import Feedback
     from swc.running.run import Run
     from swc.running.state import State
-    from swc_runtime.evaluate.metrics import EnsembleScores
+    from swc_runtime.evaluate.metrics import EnsembleScores, FinalScores
     from swc_runtime.training.trainer import EpochResult
 
 
@@ -72,9 +72,9 @@ class RevisionFiles(Observer):
         """Write the graph, the notes and the program."""
         write_revision(revision_folder(self.run.folder, compiled.revision), compiled)
 
-    def finished(self, evaluation: EnsembleScores) -> None:
+    def finished(self, final: FinalScores) -> None:
         """Write `results.json`."""
-        write_results(self.run.folder, results_of(self.run, evaluation))
+        write_results(self.run.folder, results_of(self.run, final))
 
 
 @define(eq=False)

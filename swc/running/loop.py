@@ -17,7 +17,7 @@ from swc.running.actions import carry_nothing
 from swc.running.checkpoints import resume
 from swc.running.disk import observed
 from swc.running.state import State, assemble, begin_alike
-from swc.running.transitions import next_revision, rehearse, score, scores, settle_norms, train_epoch
+from swc.running.transitions import final_scores, next_revision, rehearse, score, settle_norms, train_epoch
 from swc.show.wording import traffic_text
 from swc.trust.foreign import foreign_code
 from swc_runtime.training.reduction import traffic_of
@@ -26,13 +26,13 @@ from swc_runtime.weights.layout import layout_remark
 if TYPE_CHECKING:
     from swc.running.observer import Observer
     from swc.running.run import Run
-    from swc_runtime.evaluate.metrics import EnsembleScores
+    from swc_runtime.evaluate.metrics import FinalScores
 
 Transition = Callable[["Run", State, "Observer"], State]
 
 
-def train(run: Run, *observers: Observer) -> EnsembleScores:
-    """Train all stages that are left, recompiling between them, and give the scores on the test images.
+def train(run: Run, *observers: Observer) -> FinalScores:
+    """Train all stages that are left, recompiling between them, and give the scores at the end.
 
     DiagnosticError where a loss is not finite, the run's files do not belong together, or another process trains it.
     """
@@ -41,9 +41,9 @@ def train(run: Run, *observers: Observer) -> EnsembleScores:
         while (transition := next_transition(run, state)) is not None:
             state = transition(run, state, observer)
             observer.reached(state)
-        evaluation = scores(run, state.ensemble)
-        observer.finished(evaluation)
-        return evaluation
+        final = final_scores(run, state.ensemble)
+        observer.finished(final)
+        return final
 
 
 def next_transition(run: Run, state: State) -> Transition | None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from swc.diagnostics import Diagnostic
     from swc.program.feedback import Feedback
     from swc.running.state import State
-    from swc_runtime.evaluate.metrics import EnsembleScores
+    from swc_runtime.evaluate.metrics import EnsembleScores, FinalScores
     from swc_runtime.training.trainer import EpochResult
 
 P = ParamSpec("P")
@@ -45,7 +45,7 @@ class Observer:
         """An epoch is done; what it saw on its training batches."""
 
     def scored(self, state: State, evaluation: EnsembleScores) -> None:
-        """Scores on held-out images after the epoch that was trained last."""
+        """Scores after the epoch that was trained last: on the validation part, else on the test images."""
 
     def measuring(self, state: State) -> None:
         """A pass over training images for gradient statistics begins."""
@@ -59,7 +59,7 @@ class Observer:
     def reached(self, state: State) -> None:
         """A transition is over: the run can go on from this state. Called after all that is told of the transition."""
 
-    def finished(self, evaluation: EnsembleScores) -> None:
+    def finished(self, final: FinalScores) -> None:
         """All stages are trained; the scores of the run."""
 
     def say(self, line: str) -> None:

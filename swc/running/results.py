@@ -1,4 +1,4 @@
-"""What a run came to: scores on held-out images beside the budget.
+"""What a run came to: scores on the test images, and on those settings are chosen with, beside the budget.
 
 Takes a run and its evaluation; gives plain data, a file and a table. Guarantees: a run with scaled epochs says so
 everywhere.
@@ -17,31 +17,38 @@ from swc.diagnostics.catalogue.formats import ForeignFile
 from swc.files.checksums import is_there
 from swc.files.disk import load, save
 from swc.files.kinds import FILE_KINDS
-from swc.files.run import MemberScores, RunResults, StoredCounts
+from swc.files.run import MemberScores, RunResults, StoredCounts, ValidationScores
 from swc.folders.store import read_compiled, read_spec
 from swc.program.spec import Spec
 from swc.program.stages import stages
 from swc.show.plain import table
-from swc.show.wording import budget_text, decimal, exact, per_cent, scale_text, several
+from swc.show.wording import budget_text, decimal, exact, images_of, per_cent, scale_text
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.table import Table
 
     from swc.running.run import Run
-    from swc_runtime.evaluate.metrics import EnsembleScores
+    from swc_runtime.evaluate.metrics import EnsembleScores, FinalScores
 
 RESULTS = "results.json"
 
 
-def results_of(run: Run, found: EnsembleScores) -> RunResults:
+def results_of(run: Run, found: FinalScores) -> RunResults:
     """Put the scores beside the counts of the last revision."""
+    validation = None
+    if found.validation is not None:
+        validation = ValidationScores(_by_member(run, found.validation), found.validation.ensemble)
     last = read_compiled(run.folder, len(stages(run.training)) - 1)
     stated = budget_text(run.spec.budget)
-    named = tuple(MemberScores(name=name, **asdict(s)) for name, s in zip(run.members, found.members, strict=True))
     counts = StoredCounts(**asdict(count(last.graph)))
     scale = run.training.epochs_scale
-    return RunResults(run.spec.name, run.spec.data.title, scale, named, found.ensemble, counts, stated)
+    named, together = _by_member(run, found.test), found.test.ensemble
+    return RunResults(run.spec.name, run.spec.data.title, scale, named, together, counts, stated, validation)
+
+
+def _by_member(run: Run, found: EnsembleScores) -> tuple[MemberScores, ...]:
+    return tuple(MemberScores(name=name, **asdict(s)) for name, s in zip(run.members, found.members, strict=True))
 
 
 def write_results(folder: Path, results: RunResults) -> None:
@@ -66,7 +73,9 @@ def read_results(folder: Path) -> RunResults | None:
 
 def _misfit(found: RunResults, spec: Spec) -> str | None:
     """What of results is not of a spec."""
-    if [one.name for one in found.members] != [member.name for member in spec.members]:
+    names = [member.name for member in spec.members]
+    parts = (found.members, *((found.validation.members,) if found.validation is not None else ()))
+    if any([one.name for one in part] != names for part in parts):
         return "members"
     if (found.ensemble, found.data) != (spec.name, spec.data.title):
         return "ensemble or data"
@@ -74,11 +83,13 @@ def _misfit(found: RunResults, spec: Spec) -> str | None:
 
 
 def results_shown(results: RunResults) -> RenderableType:
-    """One row for each member and one for the ensemble; the budget below."""
+    """One row for each member and one for the ensemble, on the test images; what was chosen with; the budget below."""
     from rich.console import Group
     from rich.text import Text
 
-    images = several(results.together.num_images, "held-out image")
+    images = images_of(results.together.num_images, results.part)
+    if results.validation is not None:
+        images += f" (last row: {images_of(results.validation.together.num_images, 'validation')})"
     title = f"{results.ensemble} on {results.data}, {images}{scale_text(results.epochs_scale)}"
     counts = results.counts
     budget = (
@@ -91,7 +102,9 @@ def results_shown(results: RunResults) -> RenderableType:
 
 def _scores_table(results: RunResults) -> Table:
     made = table("", ">top-1", ">NLL", ">ECE")
-    for name, scores in (*((one.name, one) for one in results.members), ("ensemble", results.together)):
+    validation = (("ensemble, validation", results.validation.together),) if results.validation is not None else ()
+    rows = (*((one.name, one) for one in results.members), ("ensemble", results.together), *validation)
+    for name, scores in rows:
         style = "bold" if scores is results.together else ""
         made.add_row(name, per_cent(scores.top1), decimal(scores.nll), per_cent(scores.ece), style=style)
     return made

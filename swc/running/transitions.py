@@ -17,6 +17,7 @@ from swc.running.state import State, assemble, begin_alike, check_alike
 from swc_runtime.data import num_batches, test_batches
 from swc_runtime.ensemble import Ensemble
 from swc_runtime.evaluate import evaluate
+from swc_runtime.evaluate.metrics import FinalScores
 from swc_runtime.evaluate.predict import ask
 from swc_runtime.training import trainer
 from swc_runtime.training.norm_statistics import reestimate
@@ -25,6 +26,7 @@ from swc_runtime.training.trainer import Epoch, Tally, check_state
 
 if TYPE_CHECKING:
     from swc.compiler.driver import Compiled
+    from swc.files.scores import Part
     from swc.program.feedback import Feedback
     from swc.running.observer import Observer
     from swc.running.run import Run
@@ -91,7 +93,7 @@ def settle_norms(run: Run, state: State, observer: Observer) -> State:
 
 
 def score(run: Run, state: State, observer: Observer) -> State:
-    """Take scores on the test images; a member without finite predictions is told, as it may recover."""
+    """Take scores on the images that may be looked at; a member without finite predictions is told, it may recover."""
     evaluation = _scores_within(run, state, observer)
     if evaluation is not None:
         observer.scored(state, evaluation)
@@ -104,7 +106,7 @@ def _scores_within(run: Run, state: State, observer: Observer) -> EnsembleScores
     At the run's end nothing is told of that here: the state is saved first, and the scores of the run are an error.
     """
     try:
-        return scores(run, state.ensemble)
+        return scores(run, state.ensemble, run.dataset.watched)
     except DiagnosticError as error:
         (diagnostic,) = error.diagnostics
         if not isinstance(diagnostic, NonFinitePredictions):
@@ -115,10 +117,17 @@ def _scores_within(run: Run, state: State, observer: Observer) -> EnsembleScores
         return None
 
 
-def scores(run: Run, ensemble: Ensemble) -> EnsembleScores:
-    """Each member and the ensemble on the test images."""
-    batches = test_batches(run.dataset.test, run.recipe.batch, device=run.machine.device)
-    return evaluate(ensemble, batches, run.machine.arithmetic, run.machine.ranks)
+def scores(run: Run, ensemble: Ensemble, part: Part) -> EnsembleScores:
+    """Each member and the ensemble on one part of the images."""
+    batches = test_batches(run.dataset.held_out(part), run.recipe.batch, device=run.machine.device)
+    return evolve(evaluate(ensemble, batches, run.machine.arithmetic, run.machine.ranks), part=part)
+
+
+def final_scores(run: Run, ensemble: Ensemble) -> FinalScores:
+    """Scores at the end of a run, on the test images and on those of the validation part."""
+    if run.dataset.validation is None:
+        return FinalScores(scores(run, ensemble, ""))
+    return FinalScores(scores(run, ensemble, "test"), scores(run, ensemble, "validation"))
 
 
 def rehearse(run: Run, state: State) -> None:

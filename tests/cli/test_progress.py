@@ -70,6 +70,13 @@ def test_elsewhere_each_epoch_is_one_plain_line() -> None:
     ]
 
 
+def test_scores_on_the_validation_part_say_so() -> None:
+    stream = io.StringIO()
+    with progress_for(TRAINING, 4, 100, stream) as progress:
+        progress.scored(at(1, 4), EnsembleScores(tuple(SCORES[:2]), SCORES[2], "validation"))
+    assert stream.getvalue() == "main  epoch 4/5  validation: ensemble 70.00%, best member 60.00%\n"
+
+
 def test_warnings_are_written_as_the_compiler_writes_them() -> None:
     warning = NothingSplit(span=None, threshold=0.1, asked=0.1, sizes=("above 0.5: 3 clusters",))
     for stream in (io.StringIO(), Terminal()):

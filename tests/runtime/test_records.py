@@ -58,6 +58,14 @@ def test_scores_have_a_row_each(tmp_path: Path) -> None:
     assert points(tmp_path, "main/top1/ensemble") == [(5, pytest.approx(0.7))]
 
 
+def test_scores_on_the_validation_part_say_so(tmp_path: Path) -> None:
+    scores = Scores(0.5, 1.0, 0.1, 10)
+    with Records(tmp_path) as records:
+        records.write_scores(STAGE, 0, ("a",), EnsembleScores((scores,), scores, "validation"))
+    assert [row.part for row in read_rows(tmp_path) if isinstance(row, ScoresRow)] == ["validation"] * 2
+    assert points(tmp_path, "main/validation top1/ensemble") == [(1, 0.5)]
+
+
 def test_numbers_that_are_not_finite_stay_json(tmp_path: Path) -> None:
     with Records(tmp_path) as records:
         records.write(EpochRow("epoch", 0, "main", 1, (1.0, float("inf")), (0.5, float("nan")), None, float("nan"), 9))

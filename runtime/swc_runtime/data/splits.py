@@ -18,6 +18,7 @@ import torch
 from attrs import evolve, frozen
 from swc.diagnostics import Diagnostic, DiagnosticError, Sink
 from swc.diagnostics.catalogue.data import DataDamaged
+from swc.files.scores import Part
 from swc.program.datasets import DATA, DataFacts
 from torch import Tensor
 
@@ -185,6 +186,19 @@ class Dataset:
         """All parts there are, each by its name in messages."""
         drawn = () if self.validation is None else (("validation", self.validation),)
         return (("train", self.train), ("test", self.test), *drawn)
+
+    @property
+    def watched(self) -> Part:
+        """Which images are scored while training goes on: those of the validation part, where there is one."""
+        return "" if self.validation is None else "validation"
+
+    def held_out(self, part: Part) -> Split:
+        """The images that scores of `part` are of; ValueError where no validation part was drawn."""
+        if part != "validation":
+            return self.test
+        if self.validation is None:
+            raise ValueError("no validation part was drawn")
+        return self.validation
 
     def to(self, device: torch.device | str) -> Dataset:
         """The same images, on the device where they are held in memory; batches are then made there."""

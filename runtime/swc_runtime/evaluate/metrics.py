@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import torch
 from attrs import frozen
-from swc.files.scores import Bin, Scores
+from swc.files.scores import Bin, Part, Scores
 from torch import Tensor
 
 NUM_BINS = 15  # of equal width, on the top probability (paper, section 4)
@@ -17,10 +17,25 @@ BELOW_ONE = 1.0 - 2.0**-24
 
 @frozen
 class EnsembleScores:
-    """The scores of each member, in order, and of the ensemble: the mean of the members' softmax."""
+    """The scores of each member, in order, and of the ensemble: the mean of the members' softmax.
+
+    `part` says of which images.
+    """
 
     members: tuple[Scores, ...]
     ensemble: Scores
+    part: Part = ""
+
+
+@frozen
+class FinalScores:
+    """What a run came to: scores on the test images, and on those that settings are chosen with (None: there are none).
+
+    Nothing is chosen by the first.
+    """
+
+    test: EnsembleScores
+    validation: EnsembleScores | None = None
 
 
 def score(probabilities_NC: Tensor, labels_N: Tensor) -> Scores:

@@ -66,12 +66,16 @@ class Records:
             self.curve(f"{stage.phase.name}/training accuracy/ensemble", result.ensemble, epoch + 1)
 
     def write_scores(self, stage: Stage, epoch: int, members: tuple[str, ...], evaluation: EnsembleScores) -> None:
-        """Scores on held-out images: a line of kind `scores` for each member and the ensemble, and curves."""
+        """Scores on one part of the images: a line of kind `scores` for each member and the ensemble, and curves.
+
+        Curves of the validation part are named so: `main/validation top1/ensemble`.
+        """
         rows = (*zip(members, evaluation.members, strict=True), ("ensemble", evaluation.ensemble))
         for name, scores in rows:
-            self.write(ScoresRow("scores", *_place(stage, epoch), name, **asdict(scores)))
+            self.write(ScoresRow("scores", *_place(stage, epoch), name, **asdict(scores), part=evaluation.part))
+            of = f"{evaluation.part} " if evaluation.part else ""
             for metric in ("top1", "nll", "ece"):
-                self.curve(f"{stage.phase.name}/{metric}/{name}", getattr(scores, metric), epoch + 1)
+                self.curve(f"{stage.phase.name}/{of}{metric}/{name}", getattr(scores, metric), epoch + 1)
 
     def marks(self) -> dict[str, int]:
         """The length in bytes of every file, by its path in the folder, once all is on the disk."""

@@ -397,6 +397,25 @@ class ClassesNotDrawn(Diagnostic):
         return f"draw more with `{self.part}`, or add images of these classes"
 
 
+@frozen(kw_only=True)
+class NoValidationPart(Diagnostic):
+    """Scores were asked for on a validation part, and the spec draws none.
+
+    A validation part is drawn from the images to train on where the `data` item says so: `data cifar100(validation:
+    5000)`, or `validation: 10%`. A run that trained on all images has none that it has not seen but the test images:
+    train it again with a validation part, or leave `--on validation` away.
+    """
+
+    code: ClassVar[str] = "SW516"
+    name: str
+
+    def message(self) -> str:
+        return f"no validation part is drawn from `{self.name}`"
+
+    def help(self) -> str:
+        return "say `validation: 10%` in the spec's `data` item and train again, or leave `--on validation` away"
+
+
 DATA = (
     DataMissing,
     DataDamaged,
@@ -414,4 +433,5 @@ DATA = (
     PartTooSmall,
     PartsTooLarge,
     ClassesNotDrawn,
+    NoValidationPart,
 )

@@ -24,7 +24,7 @@ from swc.registry.ranges import Range
 from swc.registry.row import shown_value
 
 INSTEAD = DATASETS["cifar10"]  # with what checking goes on after a mistake
-PORTIONS = ("train",)  # arguments of every data set: how many of its images are drawn for what
+PORTIONS = ("train", "validation")  # arguments of every data set: how many of its images are drawn for what
 SHARE = Range(above=0, most=1)
 
 

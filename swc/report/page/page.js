@@ -11,6 +11,8 @@ const revision = () => run().revisions[chosen.revision];
 const by = (id) => document.getElementById(id);
 const exact = (number) => number.toLocaleString("en-US");
 const several = (number, noun) => `${exact(number)} ${noun}${number === 1 ? "" : "s"}`;
+// what images are called that scores are of; nobody chooses where there is one part alone
+const heldOut = (part) => part || "held-out";
 const percent = (part, digits = 2) => (part === null ? "-" : `${rounded(100 * part, digits)}%`);
 // what rounds to nothing has no sign
 const rounded = (number, digits) => number.toFixed(digits).replace(/^-(0\.?0*)$/, "$1");

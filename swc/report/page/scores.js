@@ -25,7 +25,9 @@ function pointsOf(scored, metric) {
 }
 
 function anytimeChart(metric) {
-  const { title, better } = METRICS[metric];
+  const { title: plainTitle, better } = METRICS[metric];
+  const part = report.runs.map((one) => one.scored?.part).find((one) => one) ?? "";
+  const title = plainTitle.replace("held-out", heldOut(part));
   const traces = report.runs.flatMap((one, number) => (one.scored === null ? [] : anytimeTraces(one, number, metric, better)));
   const layout = {
     xaxis: { title: COSTS[chosen.cost], rangemode: "tozero", exponentformat: "SI" }, yaxis: { title },
@@ -125,7 +127,7 @@ function interpolationChart(scored) {
     marker: { color: line(number), size: 6, symbol: mark(number) }, hovertemplate: "at %{x:.1f}: %{y:.2f}%<extra>%{fullData.name}</extra>",
   }));
   const layout = {
-    xaxis: { title: "0: first member, 1: second" }, yaxis: { title: "held-out top-1 (%)" }, showlegend: true,
+    xaxis: { title: "0: first member, 1: second" }, yaxis: { title: `${heldOut(scored.part)} top-1 (%)` }, showlegend: true,
   };
   return { traces: lines, layout, label: "top-1 on the line between two members of one architecture" };
 }

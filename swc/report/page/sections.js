@@ -85,7 +85,7 @@ function training(curves) {
   if (report.runs.length < 2 || !others.length) return parts;
   const lines = others.map((one) => ({ name: one.name, points: one.curves.top1.ensemble, bold: false, cuts: one.curves.cuts }));
   return [...parts, make("h3", {}, "The ensembles of all runs"),
-    chart("plot-ensembles", () => linesChart(lines, [], "held-out top-1 (%)", 100, 1))];
+    chart("plot-ensembles", () => linesChart(lines, [], `${heldOut(others[0].curves.part)} top-1 (%)`, 100, 1))];
 }
 
 function ownCurves(curves) {
@@ -94,7 +94,7 @@ function ownCurves(curves) {
   const last = Math.max(...Object.values(curves.losses).flatMap((points) => points.map((point) => point[0])));
   return [
     plots(chart("plot-loss", () => linesChart(entries(curves.losses), curves.cuts, "training loss (cross-entropy)", 1, last)),
-      chart("plot-top1", () => linesChart(entries(curves.top1), curves.cuts, "held-out top-1 (%)", 100, last))),
+      chart("plot-top1", () => linesChart(entries(curves.top1), curves.cuts, `${heldOut(curves.part)} top-1 (%)`, 100, last))),
     caption("Dotted lines are recompiles; no line crosses a split, after which another network is trained. ",
       ...(curves.top1.ensemble.length > 1 ? [] : ["For scores after each epoch: ", make("code", {}, "swc train --score-every 1"), "."])),
   ];
@@ -119,7 +119,7 @@ function scores(scored) {
     ? `, at temperatures T fitted on ${exact(scored.num_calibration)} others; T is 1 where none could be used` : "";
   return [
     table(columns, rows, shown.length > 1 ? [shown.length - 1] : []),
-    caption(`${exact(scored.num_images)} held-out images of ${scored.data}${calibrated}; ${scored.stage}. Parameters are the scalars that a `
+    caption(`${exact(scored.num_images)} ${heldOut(scored.part)} images of ${scored.data}${calibrated}; ${scored.stage}. Parameters are the scalars that a `
       + `predictor needs; what members share counts once. On ${scored.machine}${scored.time_batch ? `, in batches of ${scored.time_batch}` : ""}.`),
     ...scored.outliers.flatMap(outliers),
   ];
