@@ -136,6 +136,24 @@ def test_a_class_of_which_nothing_is_drawn_is_a_warning() -> None:
     assert warning.message() == "`train` of `mine` draws no image of one class"
 
 
+def test_what_validates_is_not_trained_on_and_the_test_images_stay() -> None:
+    facts = evolve(FACTS, parts=DataParts(None, Portion(share=0.25), seed=3))
+    whole = folder((4, 4, 4))
+    dataset = divided(whole, facts)
+    assert dataset.validation is not None and dataset.validation.labels.tolist() == [0, 1, 2]
+    assert sorted([*dataset.train.files, *dataset.validation.files]) == sorted(whole.train.files)
+    assert dataset.test.files == whole.test.files
+    assert dataset.watched == "validation" and dataset.held_out("validation") is dataset.validation
+    assert dataset.digest() != whole.digest() != divided(whole, facts.drawn_by(4)).digest() != dataset.digest()
+
+
+def test_without_a_validation_part_the_test_images_are_watched() -> None:
+    whole = folder((4, 4, 4))
+    assert whole.watched == "" and whole.held_out("") is whole.held_out("test") is whole.test
+    with pytest.raises(ValueError, match="no validation part"):
+        whole.held_out("validation")
+
+
 def test_memory_is_taken_in_order() -> None:
     images = torch.arange(4, dtype=torch.uint8).view(4, 1, 1, 1)
     split = MemorySplit(FACTS, images, torch.tensor([0, 1, 2, 0])).take(np.array([3, 1]))

@@ -17,7 +17,8 @@ PAGE = (Path(__file__).parents[2] / "docs/reference/data.md").read_text("utf-8")
 WRITTEN = (
     "digits",
     "digits(train: 360)",
-    "cifar10(size: 16)",
+    "digits(train: 360, validation: 90)",
+    "cifar10(size: 16, validation: 10%)",
     "cifar100(size: 8, labels: coarse, train: 12.5%)",
     'folder("my images", classes: 5, size: 64, train: 7%)',
     'folder("my images", classes: 5, size: 64)',
@@ -81,6 +82,28 @@ def test_the_facts_of_coarse_small_images() -> None:
     assert facts.title == "cifar100(labels: coarse, size: 8)", "equal test images have one title"
     assert class_names_of(facts)[0] == "aquatic_mammals" and len(class_names_of(facts)) == 20
     assert facts.undivided == facts_of("cifar100(size: 8, labels: coarse)")
+
+
+@pytest.mark.parametrize(
+    ("data", "numbers"),
+    [
+        ("digits(validation: 10%)", (1293, 144, 360)),
+        ("digits(train: 360, validation: 90)", (360, 90, 1347)),
+        ("cifar100(validation: 5000)", (45_000, 5000, 10_000)),
+        ("cifar100(train: 10%, validation: 90%)", (5000, 45_000, 10_000)),
+        ('folder("mine", classes: 5, size: 64, train: 100, validation: 20%)', (100, 0, 0)),
+    ],
+)
+def test_numbers_are_those_of_the_parts(data: str, numbers: tuple[int, int, int]) -> None:
+    facts = facts_of(data)
+    assert facts.parts is not None
+    assert (facts.num_train, facts.parts.num_validation, facts.num_test) == numbers
+
+
+def test_a_function_is_not_given_the_parts() -> None:
+    facts = facts_of(OWN.replace("count: 400", "count: 400, validation: 10%, train: 50"))
+    assert facts.given() == {"count": 400}
+    assert facts.title == "pictures:digits" and facts.parts is not None
 
 
 def test_the_facts_of_a_function() -> None:
