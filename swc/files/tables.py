@@ -55,7 +55,8 @@ class DifferenceRow:
 class SweepTable:
     """The summary of a sweep: a row for each setting, over `seeds` seeds.
 
-    `seed_list` names them; that of earlier versions is empty, as their seeds were always 0 to `seeds` - 1.
+    `seed_list` names them; that of earlier versions is empty, as their seeds were always 0 to `seeds` - 1. `best` is
+    the number in `settings`, from 0, of the one with the lowest validation NLL (None: there is nothing to choose by).
     """
 
     sweep: str
@@ -65,6 +66,7 @@ class SweepTable:
     settings: tuple[SettingRow, ...]
     seed_list: tuple[int, ...] = ()
     differences: tuple[DifferenceRow, ...] = ()
+    best: int | None = None
 
 
 @frozen

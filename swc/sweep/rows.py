@@ -27,7 +27,9 @@ from swc.folders.store import read_compiled
 from swc.program.stages import stages
 from swc.sweep.plan import SEED, Cell, Setting, Sweep
 
-METRICS = ("top1", "nll", "ece", "mean_member_top1", "best_member_top1")
+SCORES = ("top1", "nll", "ece")
+VALIDATION_NLL = "validation_nll"  # by which a setting is chosen
+METRICS = ("validation_top1", VALIDATION_NLL, "validation_ece", *SCORES, "mean_member_top1", "best_member_top1")
 COSTS = ("stored", "templates", "multiply_adds", "train_seconds")
 BANKS, SPEC_HASH = "templates_per_bank", "spec_hash"
 COLUMNS = (*METRICS, *COSTS, BANKS, SPEC_HASH)  # behind the setting and the seed
@@ -64,10 +66,12 @@ def row_of(cell: Cell, spec_hash: str, run: Path, results: RunResults, multiply_
 
 
 def measured(results: RunResults) -> dict[str, float]:
-    """The scores of one run by metric."""
+    """The scores of one run by metric: on the test images, and on the validation part where there is one."""
     members = [member.top1 for member in results.members]
-    whole = {name: getattr(results.together, name) for name in ("top1", "nll", "ece")}
-    return whole | {"mean_member_top1": mean(members), "best_member_top1": max(members)}
+    whole = {name: getattr(results.together, name) for name in SCORES}
+    validation = results.validation
+    chosen = {f"validation_{name}": getattr(validation.together, name) for name in SCORES} if validation else {}
+    return chosen | whole | {"mean_member_top1": mean(members), "best_member_top1": max(members)}
 
 
 def templates_per_bank(graph: Graph) -> str:

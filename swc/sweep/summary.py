@@ -22,7 +22,7 @@ from swc.show.plain import table
 from swc.show.wording import decimal, per_cent, scale_text, short
 from swc.sweep.pairs import PairedDifference
 from swc.sweep.plan import ENSEMBLE, SPEC, Setting, Sweep
-from swc.sweep.rows import COSTS, METRICS, fields_of, header_of
+from swc.sweep.rows import COSTS, METRICS, SCORES, VALIDATION_NLL, fields_of, header_of
 from swc.sweep.runner import CellOutcome
 from swc.sweep.seeds import num_seeds
 
@@ -32,8 +32,11 @@ if TYPE_CHECKING:
 
 LONGEST_LEVEL = 8  # letters of a name that stands level under an axis
 PANELS = (("top1", "top-1 (%)", 100.0), ("nll", "NLL (nats)", 1.0))
-PLAIN = ("nll", "diversity")  # that are not fractions of images
+PLAIN = ("nll", VALIDATION_NLL, "diversity")  # that are not fractions of images
 HEADINGS = {
+    "validation_top1": "validation top-1",
+    VALIDATION_NLL: "validation NLL",
+    "validation_ece": "validation ECE",
     "top1": "ensemble top-1",
     "nll": "NLL",
     "ece": "ECE",
@@ -78,6 +81,14 @@ def _summary(setting: Setting, done: Sequence[CellOutcome]) -> Summary:
     return Summary(setting, len(rows), values, failed, elsewhere, banks)
 
 
+def best_of(found: Sequence[Summary]) -> Summary | None:
+    """The setting with the lowest mean validation NLL; None where one that ended has none, or there is no choice."""
+    ended = [one for one in found if one.values]
+    if len(ended) < 2 or any(VALIDATION_NLL not in dict(one.values) for one in ended):
+        return None
+    return min(ended, key=lambda one: dict(one.values)[VALIDATION_NLL].mean)
+
+
 def value_of(numbers: Sequence[float]) -> SeedMean:
     """The mean of some numbers, one for each run, and its standard error."""
     return SeedMean(mean(numbers), stdev(numbers) / sqrt(len(numbers)) if len(numbers) > 1 else None)
@@ -89,10 +100,11 @@ def shown(sweep: Sweep, found: Sequence[Summary]) -> RenderableType:
     from rich.text import Text
 
     names = [name for name, _ in sweep.columns]
-    measured = columns_in(found)
-    made = table(*names, ">seeds", *(f">{HEADINGS[name]}" for name in measured), ">per bank")
+    measured, best = columns_in(found), best_of(found)
+    made = table(*names, ">seeds", *(f">{heading}" for heading in headings_of(measured)), ">per bank")
     for one in found:
-        cells = [summary_cell(one, name) for name in measured]
+        is_best = one is best
+        cells = [summary_cell(one, name) + (" *" if is_best and name == VALIDATION_NLL else "") for name in measured]
         ended = f"{one.num_seeds} of {num_seeds(sweep.seeds)}"
         made.add_row(*(value for _, value in one.setting), ended, *cells, one.templates_per_bank)
     specs = ", ".join(spec.name for spec in sweep.specs)
@@ -103,13 +115,26 @@ def shown(sweep: Sweep, found: Sequence[Summary]) -> RenderableType:
         for what, seeds in (("failed", one.failed), ("running elsewhere", one.elsewhere))
         for seed, reason in seeds
     ]
-    return Group(title, Text(), made, *left)
+    chosen = [Text(f"* lowest NLL on the validation part: {_named(best)}")] if best is not None else []
+    return Group(title, Text(), made, *chosen, *left)
+
+
+def headings_of(names: Sequence[str]) -> list[str]:
+    """What columns are called; beside those of the validation part the others say that they are of the test images."""
+    if VALIDATION_NLL not in names:
+        return [HEADINGS[name] for name in names]
+    test = {name: f"test {HEADINGS[name].removeprefix('ensemble ')}" for name in SCORES}
+    return [test.get(name, HEADINGS[name]) for name in names]
+
+
+def _named(one: Summary) -> str:
+    return ", ".join(f"{name} {value}" for name, value in one.setting)
 
 
 def columns_in(found: Sequence[Summary]) -> list[str]:
-    """The numbers that some setting has; all where none has ended."""
+    """The numbers that some setting has; where none has ended, those that every run has."""
     known = {name for one in found for name, _ in one.values}
-    return [name for name in HEADINGS if name in known or not known]
+    return [name for name in HEADINGS if name in known or not (known or name.startswith("validation"))]
 
 
 def summary_cell(one: Summary, name: str) -> str:
@@ -132,7 +157,9 @@ def as_json(sweep: Sweep, found: Sequence[Summary], paired: Sequence[PairedDiffe
     rows = tuple(map(_setting_row, found))
     specs = tuple(str(spec) for spec in sweep.specs)
     seeds = tuple(sweep.seeds)
-    made = SweepTable(sweep.name, specs, len(seeds), sweep.epochs_scale, rows, seeds, tuple(map(_pair_row, paired)))
+    best, pairs = best_of(found), tuple(map(_pair_row, paired))
+    number = found.index(best) if best is not None else None
+    made = SweepTable(sweep.name, specs, len(seeds), sweep.epochs_scale, rows, seeds, pairs, number)
     return text_of_kind(FILE_KINDS["sweep"], made)
 
 
@@ -157,8 +184,10 @@ def figure(sweep: Sweep, found: Sequence[Summary]) -> Figure:
     """Held-out top-1 and NLL of the ensemble by what has the most values; a line for each setting of the others."""
     from matplotlib.figure import Figure
 
-    from swc.report.curves import LINES
+    from swc.report.curves import INK, LINES
 
+    best = best_of(found)
+    of = "test" if any(VALIDATION_NLL in dict(one.values) for one in found) else "held out"
     name, values = max(sweep.columns, key=lambda one: len(one[1]))
     lines: dict[Setting, list[Summary]] = {}
     for one in found:
@@ -180,9 +209,19 @@ def figure(sweep: Sweep, found: Sequence[Summary]) -> Figure:
                 capsize=3,
             )
         axes.set_xticks(range(len(values)), values, **_tilted(values))
-        axes.set(xlabel=name, ylabel=f"{label}, held out")
+        if best is not None:
+            axes.plot(
+                values.index(dict(best.setting)[name]),
+                factor * dict(best.values)[metric].mean,
+                color=INK,
+                linestyle="none",
+                marker="*",
+                markersize=11,
+                label="lowest validation NLL",
+            )
+        axes.set(xlabel=name, ylabel=f"{label}, {of}")
         axes.spines[["top", "right"]].set_visible(False)
-    if any(lines):
+    if any(lines) or best is not None:
         panels[0].legend(fontsize=7, frameon=False)
     made.suptitle(f"{sweep.name}{scale_text(sweep.epochs_scale)}: ensemble, {_seeds(sweep)}", fontsize=10)
     return made

@@ -19,15 +19,16 @@ import pytest
 from attrs import evolve
 from swc.compiler.driver import compile_file
 from swc.diagnostics import DiagnosticError
-from swc.files.run import MemberScores, RunResults, StoredCounts
+from swc.files.run import MemberScores, RunResults, StoredCounts, ValidationScores
 from swc.files.scores import Scores
 from swc.folders.lock import held
 from swc.folders.store import write_spec
+from swc.show.plain import plain
 from swc.sweep.plan import Cell, Sweep, read_sweep
 from swc.sweep.preflight import check_beginning, scaled
 from swc.sweep.rows import CellRow, measured
 from swc.sweep.runner import CellOutcome
-from swc.sweep.summary import figure, summaries
+from swc.sweep.summary import as_json, best_of, figure, shown, summaries
 
 from support.runs import Place, spec_text
 
@@ -38,9 +39,12 @@ FAST = ("--device", "cpu", "--threads", "1", "--jobs", "2", "--epochs-scale", "0
 COMPARED = 'spec = "a.sw"\n[vary]\nbeta = [1, 2]\n[[compare]]\nof = {}\nagainst = {}\n'
 
 
-def row(cell: Cell, top1: float) -> CellRow:
+def row(cell: Cell, top1: float, validation_nll: float | None = None) -> CellRow:
     members = tuple(MemberScores(top1 - less, 1.0, 0.1, 360, name=f"m{less}") for less in (0.1, 0.2))
     results = RunResults("e", "digits", 1.0, members, Scores(top1, 1.0, 0.1, 360), StoredCounts(1, 1, 1, 1))
+    if validation_nll is not None:
+        validation = ValidationScores(members, Scores(top1, validation_nll, 0.1, 90))
+        results = evolve(results, validation=validation)
     return CellRow(cell, "0" * 64, measured(results))
 
 
@@ -65,6 +69,35 @@ def test_means_and_errors_are_over_the_seeds_that_ended() -> None:
     top1_axes, nll_axes = figure(sweep, (first, second)).axes
     assert top1_axes.lines[0].get_ydata() == pytest.approx([100 * mean(values)])
     assert nll_axes.lines[0].get_ydata() == pytest.approx([1.0])
+
+
+def test_a_setting_is_chosen_by_the_validation_part_and_never_by_the_test() -> None:
+    """The second setting is better on the test images, the first on those that it is chosen with."""
+    sweep = Sweep("s", (Path("a.sw"),), (("beta", ("0.1", "0.9")),), seeds=1)
+    numbers = ((0.5, 1.25), (0.75, 1.5))
+    done = [CellOutcome(cell, row(cell, *both)) for cell, both in zip(sweep.cells, numbers, strict=True)]
+    found = summaries(sweep, done)
+    assert best_of(found) is found[0] and json.loads(as_json(sweep, found))["best"] == 0
+    text = plain(shown(sweep, found))
+    assert "1.2500 *" in text and "1.5000 *" not in text
+    assert "* lowest NLL on the validation part: beta 0.1" in text
+    heads = ("validation top-1", "validation NLL", "validation ECE", "test top-1", "test NLL", "test ECE")
+    places = [text.index(head) for head in heads]
+    assert places == sorted(places)
+    axes = figure(sweep, found).axes
+    assert [one.get_ylabel() for one in axes] == ["top-1 (%), test", "NLL (nats), test"]
+    assert "lowest validation NLL" in [line.get_label() for line in axes[0].lines]
+
+
+def test_without_a_validation_part_nothing_is_chosen() -> None:
+    sweep = Sweep("s", (Path("a.sw"),), (("beta", ("0.1", "0.9")),), seeds=1)
+    found = summaries(sweep, [CellOutcome(cell, row(cell, 0.5)) for cell in sweep.cells])
+    assert best_of(found) is None and json.loads(as_json(sweep, found))["best"] is None
+    assert "validation" not in plain(shown(sweep, found))
+    mixed = summaries(
+        sweep, [CellOutcome(cell, row(cell, 0.5, n)) for cell, n in zip(sweep.cells, (1.0, None), strict=True)]
+    )
+    assert best_of(mixed) is None
 
 
 @pytest.fixture(scope="module")
