@@ -236,4 +236,4 @@ def test_wrong_seeds_on_the_command_line_are_told(made: Place, capfd: pytest.Cap
 
 
 def test_a_header_names_what_varies_first(tmp_path: Path) -> None:
-    assert header_of(a_sweep(tmp_path))[:3] == ("amount", "seed", "top1")
+    assert header_of(a_sweep(tmp_path))[:3] == ("amount", "seed", "validation_top1")
