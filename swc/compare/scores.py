@@ -18,7 +18,7 @@ from swc.diagnostics.catalogue.comparing import SameSeed
 from swc.files.disk import load
 from swc.files.kinds import FILE_KINDS
 from swc.files.run import RunResults
-from swc.files.scores import Part
+from swc.files.scores import ScoredPart
 from swc.files.tables import SeedMean
 from swc.program.spec import Spec
 from swc.program.stages import stages
@@ -40,7 +40,7 @@ class RunKind:
     stage: str
     num_images: int
     num_calibration: int
-    part: Part = ""
+    part: ScoredPart = ""
 
 
 @frozen

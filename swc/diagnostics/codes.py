@@ -13,6 +13,7 @@ from swc.diagnostics.catalogue.clusters import CLUSTERS
 from swc.diagnostics.catalogue.comparing import COMPARING
 from swc.diagnostics.catalogue.corrupting import CORRUPTING
 from swc.diagnostics.catalogue.data import DATA
+from swc.diagnostics.catalogue.data_parts import DATA_PARTS
 from swc.diagnostics.catalogue.disturbing import DISTURBING
 from swc.diagnostics.catalogue.evaluation import EVALUATION
 from swc.diagnostics.catalogue.exporting import EXPORTING
@@ -49,7 +50,7 @@ AREAS: tuple[tuple[str, tuple[type[Diagnostic], ...]], ...] = (
     ("Sharing policies", POLICIES),
     ("Splitting into a number", SPLITTING),
     ("Budget and allocation", BUDGET),
-    ("Data sets", DATA),
+    ("Data sets", (*DATA, *DATA_PARTS)),
     ("Training: checkpoints, feedback", (*RUN, *DISTURBING, *TRAINING)),
     ("Several processes", RANKS),
     ("Files and the command", FILES),

@@ -14,7 +14,7 @@ import torch
 from attrs import evolve, frozen
 
 from swc.diagnostics import DiagnosticError, Sink
-from swc.diagnostics.catalogue.data import NoValidationPart
+from swc.diagnostics.catalogue.data_parts import NoValidationPart
 from swc.diagnostics.catalogue.evaluation import (
     DrawsInEval,
     FewImages,
@@ -28,7 +28,7 @@ from swc.evaluate.prediction_cache import PredictionCache, cache_name
 from swc.evaluate.record import evaluation_folder
 from swc.evaluate.robustness import CorruptionScoring, arrays_for, on_corrupted
 from swc.files.evaluation import Evaluation, Interpolation, Outliers, Predictor
-from swc.files.scores import Bin, Part, Scores
+from swc.files.scores import Bin, ScoredPart, Scores
 from swc.folders.classes import check_classes
 from swc.folders.dataset import open_dataset
 from swc.program.datasets import DataFacts, named
@@ -60,7 +60,7 @@ if TYPE_CHECKING:
     from swc.folders.store import Build
 
 # the names of the files with predictions for held-out images
-PREDICTIONS: dict[Part, str] = {"": "predictions", "test": "predictions", "validation": "predictions-validation"}
+PREDICTIONS: dict[ScoredPart, str] = {"": "predictions", "test": "predictions", "validation": "predictions-validation"}
 ASKED = 8  # images, to see what outputs depend on
 MOST_SUBSETS = 4095  # of 12 members
 FEW = 150  # images, ten for each bin of the ECE: with less its value is mostly chance
@@ -110,7 +110,7 @@ class _Opened:
     device: str
     batch: int
     cache: PredictionCache
-    part: Part
+    part: ScoredPart
 
     @property
     def images(self) -> Split:
@@ -186,7 +186,7 @@ def _open(build: Build, asked: EvaluationRequest, sink: Sink, announce: Callable
     return _Opened(build, saved, ensemble, dataset, arithmetic, device, recipe.batch, cache, part)
 
 
-def part_of(data: DataFacts, on: str) -> Part:
+def part_of(data: DataFacts, on: str) -> ScoredPart:
     """The part of a data set that `--on` names; DiagnosticError where no validation part is drawn."""
     has_validation = data.parts is not None and data.parts.validation is not None
     if on == "validation" and not has_validation:

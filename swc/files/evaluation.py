@@ -6,7 +6,7 @@ from typing import Literal
 
 from attrs import frozen
 
-from swc.files.scores import Bin, Detection, Part, Scores
+from swc.files.scores import Bin, Detection, ScoredPart, Scores
 
 Matrix = tuple[tuple[float, ...], ...]
 Means = dict[str, dict[str, float]]  # by predictor, by score
@@ -117,7 +117,7 @@ class Evaluation:
     corruptions: Corruptions | None = None
     num_classes: int = 0
     stored: Literal["float32", "int8", "int4"] = "float32"
-    part: Part = ""
+    part: ScoredPart = ""
 
 
 @frozen

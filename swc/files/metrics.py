@@ -7,7 +7,7 @@ from typing import Literal
 
 from attrs import frozen
 
-from swc.files.scores import Part
+from swc.files.scores import ScoredPart
 
 
 @frozen
@@ -46,7 +46,7 @@ class ScoresRow:
     top5: float = nan
     brier: float = nan
     aurc: float = nan
-    part: Part = ""
+    part: ScoredPart = ""
 
 
 MetricRow = EpochRow | ScoresRow

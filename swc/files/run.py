@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from attrs import field, frozen
 
-from swc.files.scores import Part, Scores
+from swc.files.scores import ScoredPart, Scores
 
 
 @frozen
@@ -76,6 +76,6 @@ class RunResults:
     validation: ValidationScores | None = None
 
     @property
-    def part(self) -> Part:
+    def part(self) -> ScoredPart:
         """Which images `members` and `together` are of, in one word."""
         return "" if self.validation is None else "test"

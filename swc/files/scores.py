@@ -9,7 +9,7 @@ from attrs import frozen
 
 # Which images scores are of. Where no validation part is drawn, nothing chooses among the held-out images: "", the test
 # images, as all files of early versions have it.
-Part = Literal["", "validation", "test"]
+ScoredPart = Literal["", "validation", "test"]
 
 
 @frozen

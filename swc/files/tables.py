@@ -7,7 +7,7 @@ from typing import Literal
 
 from attrs import frozen
 
-from swc.files.scores import Part
+from swc.files.scores import ScoredPart
 
 
 @frozen
@@ -97,7 +97,7 @@ class RunsRow:
     seeds: tuple[int, ...]
     num_evaluated: int
     values: Mapping[str, SeedMean | None]
-    part: Part = ""
+    part: ScoredPart = ""
 
 
 @frozen

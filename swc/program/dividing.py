@@ -9,7 +9,6 @@ from __future__ import annotations
 from attrs import evolve
 
 from swc.diagnostics import Diagnostic
-from swc.diagnostics.catalogue.data import PartsTooLarge, PartTooSmall
 from swc.program.data_parts import DataParts, Portion
 from swc.program.datasets import DATA, DataFacts
 
@@ -47,6 +46,8 @@ def num_drawable(facts: DataFacts) -> int:
 
 def fault_of_parts(facts: DataFacts, num_images: int) -> Diagnostic | None:
     """What is wrong with drawing the parts of `facts` from so many images (0: nobody knows yet); None: nothing."""
+    from swc.diagnostics.catalogue.data_parts import PartsTooLarge, PartTooSmall  # most specs have no mistake
+
     parts, classes = facts.parts, facts.num_classes
     if parts is None:
         return None

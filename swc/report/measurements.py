@@ -16,7 +16,7 @@ from swc.diagnostics import DiagnosticError
 from swc.diagnostics.catalogue.formats import DamagedFile
 from swc.diagnostics.catalogue.show import NothingMeasured
 from swc.files.metrics import EpochRow, MetricRow, ScoresRow
-from swc.files.scores import Part
+from swc.files.scores import ScoredPart
 from swc.folders.store import Build
 from swc.program.feedback import ClusterCut, ClusterFeedback, GroupFeedback, SimilarityFeedback
 from swc.program.stages import Stage, stages
@@ -39,7 +39,7 @@ class Curves:
     losses: Mapping[str, Points]
     top1: Mapping[str, Points]
     cuts: tuple[tuple[int, str], ...]
-    part: Part = ""
+    part: ScoredPart = ""
 
 
 @frozen
@@ -108,7 +108,7 @@ def _drawn(build: Build, rows: list[MetricRow]) -> Curves:
         if isinstance(row, EpochRow)
         for name, loss in zip(members, row.losses, strict=True)
     ]
-    part: Part = next((row.part for row in rows if isinstance(row, ScoresRow)), "")
+    part: ScoredPart = next((row.part for row in rows if isinstance(row, ScoresRow)), "")
     return Curves(_by_name(lost, members), _by_name(scored, [*members, ENSEMBLE]), _cuts(training), part)
 
 

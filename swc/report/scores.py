@@ -19,7 +19,7 @@ from swc.files.disk import load
 from swc.files.evaluation import Evaluation
 from swc.files.kind_codec import damaged
 from swc.files.kinds import FILE_KINDS
-from swc.files.scores import Part
+from swc.files.scores import ScoredPart
 from swc.folders.store import read_spec
 from swc.program.spec import Spec
 
@@ -142,7 +142,7 @@ class ScoredRun:
     corruptions: CorruptionFacts | None = None
     mean_diversity: float | None = None
     mean_top1: float | None = None
-    part: Part = ""
+    part: ScoredPart = ""
 
     @property
     def calibration(self) -> str:

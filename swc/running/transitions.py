@@ -26,7 +26,7 @@ from swc_runtime.training.trainer import Epoch, Tally, check_state
 
 if TYPE_CHECKING:
     from swc.compiler.driver import Compiled
-    from swc.files.scores import Part
+    from swc.files.scores import ScoredPart
     from swc.program.feedback import Feedback
     from swc.running.observer import Observer
     from swc.running.run import Run
@@ -117,7 +117,7 @@ def _scores_within(run: Run, state: State, observer: Observer) -> EnsembleScores
         return None
 
 
-def scores(run: Run, ensemble: Ensemble, part: Part) -> EnsembleScores:
+def scores(run: Run, ensemble: Ensemble, part: ScoredPart) -> EnsembleScores:
     """Each member and the ensemble on one part of the images."""
     batches = test_batches(run.dataset.held_out(part), run.recipe.batch, device=run.machine.device)
     return evolve(evaluate(ensemble, batches, run.machine.arithmetic, run.machine.ranks), part=part)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from swc.files.scores import Part
+from swc.files.scores import ScoredPart
 from swc.program.expressions import Shape
 from swc.program.spec import Budget
 
@@ -53,17 +53,17 @@ def several(number: int, noun: str) -> str:
     return f"{exact(number)} {noun if number == 1 else noun + 's'}"
 
 
-def images_of(number: int, part: Part) -> str:
+def images_of(number: int, part: ScoredPart) -> str:
     """A count of the images that scores are of: 360 held-out images, and where some choose, 90 validation images."""
     return several(number, f"{held_out(part)} image")
 
 
-def held_out(part: Part) -> str:
+def held_out(part: ScoredPart) -> str:
     """What the images of a part are called."""
     return part or "held-out"
 
 
-def part_text(part: Part) -> str:
+def part_text(part: ScoredPart) -> str:
     """What follows the data in a title: `, test images` where others choose; nothing where there is one part."""
     return f", {part} images" if part else ""
 

@@ -13,7 +13,7 @@ import torch
 from attrs import evolve
 from numpy.typing import NDArray
 from swc.diagnostics import Diagnostic, DiagnosticError
-from swc.diagnostics.catalogue.data import ClassesNotDrawn
+from swc.diagnostics.catalogue.data_parts import ClassesNotDrawn
 from swc.program.datasets import DataFacts
 from swc.program.dividing import fault_of_parts, tests_with_others
 

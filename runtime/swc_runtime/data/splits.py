@@ -18,7 +18,7 @@ import torch
 from attrs import evolve, frozen
 from swc.diagnostics import Diagnostic, DiagnosticError, Sink
 from swc.diagnostics.catalogue.data import DataDamaged
-from swc.files.scores import Part
+from swc.files.scores import ScoredPart
 from swc.program.datasets import DATA, DataFacts
 from torch import Tensor
 
@@ -188,11 +188,11 @@ class Dataset:
         return (("train", self.train), ("test", self.test), *drawn)
 
     @property
-    def watched(self) -> Part:
+    def watched(self) -> ScoredPart:
         """Which images are scored while training goes on: those of the validation part, where there is one."""
         return "" if self.validation is None else "validation"
 
-    def held_out(self, part: Part) -> Split:
+    def held_out(self, part: ScoredPart) -> Split:
         """The images that scores of `part` are of; ValueError where no validation part was drawn."""
         if part != "validation":
             return self.test

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import torch
 from attrs import frozen
-from swc.files.scores import Bin, Part, Scores
+from swc.files.scores import Bin, ScoredPart, Scores
 from torch import Tensor
 
 NUM_BINS = 15  # of equal width, on the top probability (paper, section 4)
@@ -24,18 +24,28 @@ class EnsembleScores:
 
     members: tuple[Scores, ...]
     ensemble: Scores
-    part: Part = ""
+    part: ScoredPart = ""
 
 
 @frozen
 class FinalScores:
     """What a run came to: scores on the test images, and on those that settings are chosen with (None: there are none).
 
-    Nothing is chosen by the first.
+    Nothing is chosen by the first. `members` and `ensemble` are those on the test images.
     """
 
     test: EnsembleScores
     validation: EnsembleScores | None = None
+
+    @property
+    def members(self) -> tuple[Scores, ...]:
+        """The scores of each member, in order, on the test images."""
+        return self.test.members
+
+    @property
+    def ensemble(self) -> Scores:
+        """The scores of the ensemble on the test images."""
+        return self.test.ensemble
 
 
 def score(probabilities_NC: Tensor, labels_N: Tensor) -> Scores:
