@@ -14,8 +14,9 @@ from swc.show.plain import table
 from swc.show.wording import scale_text
 from swc.sweep.pairs import PAIRED, PairedDifference
 from swc.sweep.plan import Setting, Sweep
+from swc.sweep.rows import VALIDATION_NLL
 from swc.sweep.seeds import num_seeds
-from swc.sweep.summary import HEADINGS, Summary, columns_in, summary_cell
+from swc.sweep.summary import HEADINGS, Summary, best_of, columns_in, headings_of, mark_of, summary_cell
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -28,19 +29,26 @@ def as_markdown(sweep: Sweep, found: Sequence[Summary], paired: Sequence[PairedD
 
 def _settings(sweep: Sweep, found: Sequence[Summary]) -> Iterator[str]:
     names, measured = [name for name, _ in sweep.columns], columns_in(found)
-    yield f"Mean and standard error over seeds{scale_text(sweep.epochs_scale)}; top-1 and ECE of held-out images."
+    images = "test images, where a column does not say validation" if VALIDATION_NLL in measured else "held-out images"
+    yield f"Mean and standard error over seeds{scale_text(sweep.epochs_scale)}; top-1 and ECE of {images}."
     yield ""
-    yield _line((*names, "seeds", *(HEADINGS[name] for name in measured), "templates per bank"))
+    yield _line((*names, "seeds", *headings_of(measured), "templates per bank"))
     yield _line((*("---" for _ in names), *("---:" for _ in range(len(measured) + 2))))
+    best = best_of(found)
     for one in found:
         ended = f"{one.num_seeds} of {num_seeds(sweep.seeds)}"
-        cells = (summary_cell(one, name) for name in measured)
+        cells = (summary_cell(one, name) + mark_of(one, name, best) for name in measured)
         yield _line((*(value for _, value in one.setting), ended, *cells, one.templates_per_bank))
+    if best is not None:
+        yield ""
+        yield "\\* lowest NLL on the validation part."
 
 
 def _differences(paired: Sequence[PairedDifference]) -> Iterator[str]:
     yield ""
-    yield "Differences by seed: mean with 95% t-interval; top-1 in points, NLL in nats (less is better)."
+    yield (
+        "Differences by seed, on the test images: mean with 95% t-interval; top-1 in points, NLL in nats (less is better)."
+    )
     yield ""
     yield _line(("of", "against", "seeds", *(HEADINGS[metric] for metric in PAIRED)))
     yield _line(("---", "---", "---:", *("---:" for _ in PAIRED)))
@@ -56,7 +64,7 @@ def differences_shown(paired: Sequence[PairedDifference]) -> RenderableType:
     made = table("of", "against", ">seeds", *(f">{HEADINGS[metric]}" for metric in PAIRED))
     for row in difference_rows(paired):
         made.add_row(*row)
-    title = Text("differences by seed: mean with 95% t-interval, top-1 in points", style="bold")
+    title = Text("differences by seed, on the test images: mean with 95% t-interval, top-1 in points", style="bold")
     return Group(Text(), title, Text(), made)
 
 

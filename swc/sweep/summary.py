@@ -103,8 +103,7 @@ def shown(sweep: Sweep, found: Sequence[Summary]) -> RenderableType:
     measured, best = columns_in(found), best_of(found)
     made = table(*names, ">seeds", *(f">{heading}" for heading in headings_of(measured)), ">per bank")
     for one in found:
-        is_best = one is best
-        cells = [summary_cell(one, name) + (" *" if is_best and name == VALIDATION_NLL else "") for name in measured]
+        cells = [summary_cell(one, name) + mark_of(one, name, best) for name in measured]
         ended = f"{one.num_seeds} of {num_seeds(sweep.seeds)}"
         made.add_row(*(value for _, value in one.setting), ended, *cells, one.templates_per_bank)
     specs = ", ".join(spec.name for spec in sweep.specs)
@@ -117,6 +116,11 @@ def shown(sweep: Sweep, found: Sequence[Summary]) -> RenderableType:
     ]
     chosen = [Text(f"* lowest NLL on the validation part: {_named(best)}")] if best is not None else []
     return Group(title, Text(), made, *chosen, *left)
+
+
+def mark_of(one: Summary, name: str, best: Summary | None) -> str:
+    """What stands behind a number that the chosen setting was chosen by."""
+    return " *" if one is best and name == VALIDATION_NLL else ""
 
 
 def headings_of(names: Sequence[str]) -> list[str]:

@@ -24,6 +24,7 @@ from swc.files.scores import Scores
 from swc.folders.lock import held
 from swc.folders.store import write_spec
 from swc.show.plain import plain
+from swc.sweep.markdown import as_markdown
 from swc.sweep.plan import Cell, Sweep, read_sweep
 from swc.sweep.preflight import check_beginning, scaled
 from swc.sweep.rows import CellRow, measured
@@ -84,6 +85,8 @@ def test_a_setting_is_chosen_by_the_validation_part_and_never_by_the_test() -> N
     heads = ("validation top-1", "validation NLL", "validation ECE", "test top-1", "test NLL", "test ECE")
     places = [text.index(head) for head in heads]
     assert places == sorted(places)
+    markdown = as_markdown(sweep, found, ())
+    assert "test images, where a column does not say validation" in markdown and "1.2500 *" in markdown
     axes = figure(sweep, found).axes
     assert [one.get_ylabel() for one in axes] == ["top-1 (%), test", "NLL (nats), test"]
     assert "lowest validation NLL" in [line.get_label() for line in axes[0].lines]
