@@ -47,7 +47,8 @@ def _settings(sweep: Sweep, found: Sequence[Summary]) -> Iterator[str]:
 def _differences(paired: Sequence[PairedDifference]) -> Iterator[str]:
     yield ""
     yield (
-        "Differences by seed, on the test images: mean with 95% t-interval; top-1 in points, NLL in nats (less is better)."
+        "Differences by seed, on the test images: mean with 95% t-interval; top-1 in points, NLL in nats (less is "
+        "better)."
     )
     yield ""
     yield _line(("of", "against", "seeds", *(HEADINGS[metric] for metric in PAIRED)))
