@@ -34,7 +34,7 @@ USEFUL = {
     "hypothesis": "the tests are left out",
     "cupy": "kernels are not compared: torch's alone are there",
 }
-SHOWN = ("torch", "torchvision", "numpy", "cupy-cuda13x", "cupy-cuda12x", "swc")
+SHOWN = ("torch", "torchvision", "numpy", "cupy-cuda13x", "cupy-cuda12x")
 
 
 @frozen
@@ -74,10 +74,8 @@ def parts_for(device: str, folder: Path) -> tuple[Part, ...]:
 def missing(device: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """What is not there without which nothing runs, and what is not there without which a part is left out."""
     needed = [f"{name} is not installed" for name in NEEDED if find_spec(name) is None]
-    try:
-        version("swc")
-    except PackageNotFoundError:
-        needed.append("swc is not installed: pip install --no-deps --editable .")
+    if find_spec("swc_runtime") is None:
+        needed.append("superweights is not installed: pip install --no-deps --editable .")
     if not needed and device != "cpu":
         needed += _missing_device(device)
     useful = [f"{name} is not installed: {loss}" for name, loss in USEFUL.items() if find_spec(name) is None]
@@ -123,10 +121,11 @@ def _words(status: int | None, limit: float) -> tuple[str, str]:
 def facts(device: str) -> dict[str, Any]:
     """What was measured on, and with: no name or path of the machine itself."""
     import torch
+    from swc.system.version import VERSION
 
     from benchmarks.machine import machine_lines
 
-    versions = {name: found for name in SHOWN if (found := _version(name)) is not None}
+    versions = {name: found for name in SHOWN if (found := _version(name)) is not None} | {"swc": VERSION}
     gpu: dict[str, Any] = {}
     if device != "cpu":
         seen = torch.cuda.get_device_properties(0)

@@ -9,14 +9,15 @@ import os
 import platform
 from importlib.metadata import version
 
+from swc import __version__
 from swc.running.machine import cpu_name
 
-DISTRIBUTIONS = ("torch", "numpy", "scipy", "lark", "swc")
+LIBRARIES = ("torch", "numpy", "scipy", "lark")
 
 
 def machine_lines() -> list[str]:
     """The processor, its vector instructions and cores, a GPU where there is one, and the versions of what works."""
-    libraries = ", ".join(f"{name} {version(name)}" for name in DISTRIBUTIONS)
+    libraries = ", ".join([*(f"{name} {version(name)}" for name in LIBRARIES), f"swc {__version__}"])
     return [
         f"{cpu_name()}, {_num_cores()} cores, {_vectors()}{_gpu()}",
         f"Python {platform.python_version()}, {libraries}",

@@ -1,17 +1,20 @@
 """swc: a compiler for parameter-shared ensembles.
 
-`swc.compile_file(path)` gives a `Compiled`, whose `program` `swc_runtime.build` turns into a torch module.
+`swc.compile_file(path)` gives a `Compiled`, whose `program` `swc_runtime.build` turns into a torch module. The
+distribution is `superweights`; on the public registry the name `swc` is another project's.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from swc.system.version import DISTRIBUTION, VERSION
+
 if TYPE_CHECKING:
     from swc.compiler.driver import Compiled, compile_file
 
-__version__ = "0.1.0"
-__all__ = ["Compiled", "__version__", "compile_file"]
+__version__ = VERSION
+__all__ = ["DISTRIBUTION", "Compiled", "__version__", "compile_file"]
 
 
 def __getattr__(name: str) -> object:

@@ -17,7 +17,7 @@ from io import StringIO
 
 import click
 
-from swc import __version__
+from swc import DISTRIBUTION, __version__
 from swc.cli import console, stopping
 from swc.diagnostics.diagnostic import DiagnosticError
 
@@ -81,7 +81,7 @@ def _no_such_command(name: str) -> str:
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(__version__, message="swc %(version)s")
+@click.version_option(__version__, message=f"swc %(version)s (distribution {DISTRIBUTION})")
 def cli() -> None:
     """Compile, train and recompile parameter-shared ensembles described in `.sw` files.
 

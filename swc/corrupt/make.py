@@ -41,6 +41,7 @@ from swc.files.generated import Generated, Made, Settings
 from swc.files.kinds import FILE_KINDS
 from swc.files.whole import whole
 from swc.folders.lock import held
+from swc.system.version import VERSION
 
 BATCH = 250  # images, of half a second or so
 PACKAGES = ("swc", "numpy", "scipy", "pillow", "matplotlib", "opencv-python-headless", "imagecorruptions-imaug")
@@ -150,6 +151,8 @@ def _noted(mark: Generated, name: str) -> Generated:
 
 
 def _version(package: str) -> str:
+    if package == "swc":  # which has no distribution of that name
+        return VERSION
     try:
         return version(package)
     except PackageNotFoundError:

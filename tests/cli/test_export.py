@@ -229,5 +229,5 @@ def test_a_format_without_its_packages_names_the_extra(
     monkeypatch.setattr(export, "find_spec", lambda name: None if name == "onnxscript" else name)
     assert run.swc("export", "--format", "onnx", "-o", "never") == 1
     told = capsys.readouterr().err
-    assert "error[SW663]" in told and "`onnxscript`" in told and "pip install 'swc[onnx]'" in told
+    assert "error[SW663]" in told and "`onnxscript`" in told and "pip install 'WHEEL[onnx]'" in told
     assert not (run.folder / "never").exists()

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import click
 import pytest
+from swc import __version__
 from swc.cli import bug, console, main
 from swc.diagnostics import DiagnosticError
 from swc.diagnostics.catalogue.files import NoBuild, OutputUnwritable, SystemRefused, UnknownBuild
@@ -74,7 +75,7 @@ def test_wrong_usage_ends_with_2(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert main.run(["--version"]) == 0
-    assert capsys.readouterr().out.startswith("swc 0.")
+    assert capsys.readouterr().out == f"swc {__version__} (distribution superweights)\n"
 
 
 def test_a_diagnostic_ends_with_1_on_the_error_stream(

@@ -43,7 +43,7 @@ def test_cupy_that_is_asked_for_and_not_there_is_told() -> None:
     (found,) = caught.value.diagnostics
     assert found == NoKernels(reason="CuPy's need CUDA")
     assert found.message() == "there are no CuPy kernels here: CuPy's need CUDA"
-    assert 'pip install "swc[cuda]"' in found.help()
+    assert "pip install cupy-cuda13x" in found.help()
 
 
 def test_cupy_that_is_not_installed_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

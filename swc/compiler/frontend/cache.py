@@ -23,8 +23,9 @@ from swc.program.layer_table import LayerTable
 from swc.program.model_source import ModelSource
 from swc.registry.families import FAMILIES
 from swc.system.cache import keep, kept
+from swc.system.version import VERSION
 
-DISTRIBUTIONS = ("torch", "torchvision", "swc")
+LIBRARIES = ("torch", "torchvision")
 
 
 def load(source: ModelSource, data: DataFacts, code: str = "") -> LayerTable | None:
@@ -64,8 +65,13 @@ def _key(source: ModelSource, data: DataFacts, code: str) -> str:
 
 @cache
 def _surroundings() -> tuple[str, ...]:
-    versions = tuple(f"{name} {version(name)}" for name in DISTRIBUTIONS)
-    return (*versions, f"python {sys.version_info[0]}.{sys.version_info[1]}", *map(_hash_of_folder, _code_folders()))
+    versions = tuple(f"{name} {version(name)}" for name in LIBRARIES)
+    return (
+        *versions,
+        f"swc {VERSION}",
+        f"python {sys.version_info[0]}.{sys.version_info[1]}",
+        *map(_hash_of_folder, _code_folders()),
+    )
 
 
 def _code_folders() -> tuple[Path, ...]:

@@ -31,7 +31,7 @@ class PackageMissing(Diagnostic):
 
     def help(self) -> str:
         return (
-            "`pip install 'swc[corruptions]'` for OpenCV, `pip install --no-deps imagecorruptions-imaug` for the "
+            "`pip install opencv-python-headless` for OpenCV, `pip install --no-deps imagecorruptions-imaug` for the "
             "pictures; or name other types with `--types`"
         )
 

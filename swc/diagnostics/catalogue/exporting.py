@@ -10,6 +10,7 @@ from typing import ClassVar
 from attrs import frozen
 
 from swc.diagnostics.diagnostic import Diagnostic
+from swc.diagnostics.installing import extra_words
 
 
 @frozen(kw_only=True)
@@ -96,7 +97,7 @@ class PackagesMissing(Diagnostic):
         return f"the format {self.form} needs packages that are not installed: {named}"
 
     def help(self) -> str:
-        return f"install the extra `{self.extra}`: pip install 'swc[{self.extra}]'"
+        return f"install the extra `{self.extra}`: {extra_words(self.extra)}"
 
 
 @frozen(kw_only=True)

@@ -199,7 +199,7 @@ class MemberChanged(Diagnostic):
 class NoKernels(Diagnostic):
     """CuPy's kernels were asked for, but cannot be used here.
 
-    They need a CUDA device and CuPy, which is optional: `pip install "swc[cuda]"` brings the one for the CUDA version
+    They need a CUDA device and CuPy, which is optional: `pip install cupy-cuda13x` is the one for the CUDA version
     of torch's own wheels. `--kernels torch` composes with torch's operations, which work everywhere and give the same
     weights to rounding; `--kernels auto`, the default, takes CuPy's only where they can be had and were measured
     faster.
@@ -212,7 +212,7 @@ class NoKernels(Diagnostic):
         return f"there are no CuPy kernels here: {self.reason}"
 
     def help(self) -> str:
-        return 'train on CUDA with `pip install "swc[cuda]"`, or leave `--kernels cupy` out'
+        return "train on CUDA with CuPy (`pip install cupy-cuda13x`), or leave `--kernels cupy` out"
 
 
 @frozen(kw_only=True)
