@@ -10,6 +10,8 @@ from __future__ import annotations
 import json
 from typing import Any, get_args, get_type_hints
 
+import attrs
+
 from swc.diagnostics import DiagnosticError
 from swc.diagnostics.catalogue.formats import NewerFile
 from swc.files.codec import decode, encode, structured
@@ -27,6 +29,8 @@ LAYOUTS: dict[Layout, dict[str, Any]] = {  # as `json.dumps` takes them
     "compact": {"sort_keys": True, "separators": (",", ":")},
     "row": {},
 }
+# fields that are left out where they have their defaults: so a run of an earlier version goes on to the same bytes
+LEFT_OUT = {"ScoresRow": ("part",), "RunResults": ("validation",)}
 ENDED = ("indented", "declared")  # layouts whose texts end a line
 
 
@@ -87,6 +91,9 @@ def damaged(kind: FileKind, origin: str, detail: str) -> DiagnosticError:
 
 def _document(kind: FileKind, content: object) -> Document:
     plain: Document = converter_of(undefined=True).unstructure(content)
+    for name in LEFT_OUT.get(type(content).__name__, ()):
+        if plain[name] == attrs.fields_dict(type(content))[name].default:  # type: ignore[arg-type]
+            del plain[name]
     body = plain[kind.field] if kind.field else plain
     if kind.schema < kind.numbered:
         return dict(body)

@@ -32,7 +32,10 @@ class EpochRow:
 
 @frozen
 class ScoresRow:
-    """The scores of a member, or of the ensemble, after an epoch; `of` names it, `part` the images."""
+    """The scores of a member, or of the ensemble, after an epoch; `of` names it, `part` the images.
+
+    A line leaves a `part` of "" out.
+    """
 
     kind: Literal["scores"]
     revision: int

@@ -63,7 +63,7 @@ class ValidationScores:
 class RunResults:
     """What a run came to: the scores of each member and of the ensemble on the test images, beside what is stored.
 
-    `validation` are those on the images that settings are chosen with; None where there are none.
+    `validation` are those on the images that settings are chosen with; None, and left out of the file, without such.
     """
 
     ensemble: str
