@@ -63,6 +63,17 @@ def test_a_threshold_inside_the_cut_makes_the_same_groups(values, linkage) -> No
             assert LINKAGES[linkage](IDS, pairs, apart.value) == groups_of(linkage, pairs, number)
 
 
+@settings(max_examples=40)
+@given(VALUES, st.lists(st.floats(-0.49, 0.49), min_size=len(PAIRS), max_size=len(PAIRS)), st.integers(2, 5))
+def test_what_is_moved_by_less_than_half_the_cut_falls_alike(values, moves, number) -> None:
+    pairs = similar(values)
+    links = list(LINKS["union"](IDS, pairs))
+    width = links[len(IDS) - number - 1].value - links[len(IDS) - number].value
+    moved = [evolve(pair, value=pair.value + width * move) for pair, move in zip(pairs, moves, strict=True)]
+    if width > 0:
+        assert groups_of("union", moved, number) == groups_of("union", pairs, number)
+
+
 def test_equal_similarities_are_joined_in_the_order_of_the_layers() -> None:
     pairs = [Similarity(a, b, 0.5, 0.0) for a, b in (("c", "d"), ("a", "c"), ("a", "b"), ("b", "d"))]
     for linkage in ("union", "average"):
