@@ -145,9 +145,10 @@ def _conclude(sweep: Sweep, found: tuple[CellOutcome, ...], folder: Path, markdo
     from swc.diagnostics.catalogue.sweeps import CellsElsewhere, CellsFailed
     from swc.folders.store import write_whole
     from swc.show.images import house_style, image_of
+    from swc.sweep.figure import figure
     from swc.sweep.markdown import as_markdown, differences_shown
     from swc.sweep.pairs import differences
-    from swc.sweep.summary import as_csv, as_json, figure, shown, summaries
+    from swc.sweep.summary import as_csv, as_json, shown, summaries
 
     summary = summaries(sweep, found)
     give(shown(sweep, summary))

@@ -33,9 +33,11 @@ KEYS: dict[str, type | tuple[type, ...]] = {
     "by_seed": bool,
     "table": str,
     "compare": list,
+    "figure": dict,
     "vary": dict,
 }
 SIDES = ("of", "against")  # of a comparison
+ACROSS = ("stored", "multiply_adds", "train_seconds")  # costs against which scores can be drawn
 SEED = "seed"  # what it is called in a cell's name
 SPEC, ENSEMBLE = "spec", "ensemble"  # what specs and ensembles are called beside the params, where several are run
 
@@ -62,12 +64,20 @@ class SettingPair:
 
 
 @frozen
+class CostFigure:
+    """That scores are drawn against the cost `across`: a line for each label, through settings by their one value."""
+
+    across: str
+    lines: tuple[tuple[str, tuple[str, ...]], ...]
+
+
+@frozen
 class Sweep:
     """Specs with values for some of their params; each combination runs with every seed.
 
     `seeds` may be given as a number N, for 0 to N - 1. Without `ensembles` a spec's only one is run. `by_seed` runs all
     settings of the first seed, then all of the second. `table` is the CSV file that keeps the rows of finished cells.
-    Of `compare` the summary gives the differences by seed.
+    Of `compare` the summary gives the differences by seed; `figure` is what the figure shows, unless a param.
     """
 
     name: str
@@ -79,6 +89,7 @@ class Sweep:
     by_seed: bool = False
     table: Path | None = None
     compare: tuple[SettingPair, ...] = ()
+    figure: CostFigure | None = None
 
     def __attrs_post_init__(self) -> None:
         cells = num_seeds(self.seeds) * prod(len(values) for _, values in self.columns)
@@ -144,8 +155,10 @@ def read_sweep(path: Path) -> Sweep:
         found.get("by_seed", False),
         path.parent / found["table"] if "table" in found else None,
         tuple(_pair(one) for one in found.get("compare", [])),
+        _cost_figure(found["figure"]) if "figure" in found else None,
     )
-    if reason := next(filter(None, (_wrong_pair(made, pair) for pair in made.compare)), ""):
+    wrong_pairs = (_wrong_pair(made, pair) for pair in made.compare)
+    if reason := next(filter(None, (*wrong_pairs, _wrong_figure(made))), ""):
         raise DiagnosticError(NotASweep(path=str(path), reason=reason))
     return made
 
@@ -164,6 +177,37 @@ def _wrong_pair(sweep: Sweep, pair: SettingPair) -> str:
         if value not in known[name]:
             return f"`compare` names the value {value} of `{name}`, which is not run"
     return "`compare` must name two settings that differ" if pair.of == pair.against else ""
+
+
+def _cost_figure(found: dict[str, Any]) -> CostFigure:
+    lines = ((label, tuple(map(_as_written, values))) for label, values in found["lines"].items())
+    return CostFigure(found["across"], tuple(lines))
+
+
+def _wrong_figure(sweep: Sweep) -> str:
+    """What the figure asks for that the sweep has not got, or nothing."""
+    if sweep.figure is None:
+        return ""
+    if len(sweep.columns) != 1:
+        return "`figure` needs a sweep in which one thing varies"
+    name, values = sweep.columns[0]
+    drawn = (value for _, line in sweep.figure.lines for value in line)
+    missing = next((value for value in drawn if value not in values), None)
+    return "" if missing is None else f"`figure` names the value {missing} of `{name}`, which is not run"
+
+
+def _wrong_figure_form(found: dict[str, Any]) -> str:
+    """What is wrong with the form of the figure, or nothing."""
+    if "figure" not in found:
+        return ""
+    if set(found["figure"]) != {"across", "lines"}:
+        return "`figure` must have `across` and `lines`"
+    across, lines = found["figure"]["across"], found["figure"]["lines"]
+    if across not in ACROSS:
+        return f"`across` of `figure` must be one of {', '.join(ACROSS)}"
+    if not isinstance(lines, dict) or not all(isinstance(line, list) for line in lines.values()):
+        return "`lines` of `figure` must be lists of values by label"
+    return ""
 
 
 def _wrong_comparison(found: dict[str, Any]) -> str:
@@ -185,7 +229,12 @@ def _reason(found: dict[str, Any]) -> str:
             return f"`{key}` must not be {value!r}"
     if not found.get("spec"):
         return "it needs `spec`"
-    return wrong_seeds(found.get("seeds", 1)) or _wrong_variation(found) or _wrong_comparison(found)
+    return wrong_seeds(found.get("seeds", 1)) or _wrong_variation(found) or _wrong_form(found)
+
+
+def _wrong_form(found: dict[str, Any]) -> str:
+    """What is wrong with the form of comparisons and figure, or nothing."""
+    return _wrong_comparison(found) or _wrong_figure_form(found)
 
 
 def _wrong_variation(found: dict[str, Any]) -> str:

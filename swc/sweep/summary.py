@@ -1,6 +1,6 @@
 """What a sweep came to: mean and standard error over the seeds, for each setting.
 
-Takes the rows of finished cells, whichever machine measured them; gives `Summary`s, a table, JSON, CSV and a figure.
+Takes the rows of finished cells, whichever machine measured them; gives `Summary`s, a table, JSON and CSV.
 Guarantees: a cell that failed is shown as failed, one that another process trains as running; a standard error needs
 two seeds.
 """
@@ -8,9 +8,9 @@ two seeds.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import nan, sqrt
+from math import sqrt
 from statistics import mean, stdev
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from attrs import frozen
 
@@ -21,17 +21,14 @@ from swc.files.tables import DifferenceRow, SeedMean, SettingRow, SweepTable
 from swc.show.plain import table
 from swc.show.wording import decimal, per_cent, scale_text, short
 from swc.sweep.pairs import PairedDifference
-from swc.sweep.plan import ENSEMBLE, SPEC, Setting, Sweep
+from swc.sweep.plan import Setting, Sweep
 from swc.sweep.rows import COSTS, METRICS, SCORES, VALIDATION_NLL, fields_of, header_of
 from swc.sweep.runner import CellOutcome
 from swc.sweep.seeds import num_seeds
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
     from rich.console import RenderableType
 
-LONGEST_LEVEL = 8  # letters of a name that stands level under an axis
-PANELS = (("top1", "top-1 (%)", 100.0), ("nll", "NLL (nats)", 1.0))
 PLAIN = ("nll", VALIDATION_NLL, "diversity")  # that are not fractions of images
 HEADINGS = {
     "validation_top1": "validation top-1",
@@ -182,61 +179,3 @@ def as_csv(sweep: Sweep, done: Sequence[CellOutcome]) -> str:
     """One line for each cell, with its numbers or the reason why it failed."""
     lines = [(*fields_of(one.cell, one.row), one.reason) for one in done]
     return csv_text([(*header_of(sweep), "failed"), *lines])
-
-
-def figure(sweep: Sweep, found: Sequence[Summary]) -> Figure:
-    """Held-out top-1 and NLL of the ensemble by what has the most values; a line for each setting of the others."""
-    from matplotlib.figure import Figure
-
-    from swc.report.curves import INK, LINES
-
-    best = best_of(found)
-    of = "test" if any(VALIDATION_NLL in dict(one.values) for one in found) else "held out"
-    name, values = max(sweep.columns, key=lambda one: len(one[1]))
-    lines: dict[Setting, list[Summary]] = {}
-    for one in found:
-        lines.setdefault(tuple(part for part in one.setting if part[0] != name), []).append(one)
-    made = Figure(figsize=(9.0, 3.4), layout="constrained")
-    panels = made.subplots(1, len(PANELS))
-    for axes, (metric, label, factor) in zip(panels, PANELS, strict=True):
-        for number, (others, points) in enumerate(lines.items()):
-            ended = [(values.index(dict(one.setting)[name]), dict(one.values)[metric]) for one in points if one.values]
-            axes.errorbar(
-                [place for place, _ in ended],
-                [factor * value.mean for _, value in ended],
-                yerr=[nan if value.error is None else factor * value.error for _, value in ended],
-                label=", ".join(f"{n} {v}" for n, v in others) or None,
-                color=LINES[number % len(LINES)],
-                linestyle="none" if name in (SPEC, ENSEMBLE) else "-",  # names have no order
-                marker="o",
-                markersize=4,
-                capsize=3,
-            )
-        axes.set_xticks(range(len(values)), values, **_tilted(values))
-        if best is not None:
-            axes.plot(
-                values.index(dict(best.setting)[name]),
-                factor * dict(best.values)[metric].mean,
-                color=INK,
-                linestyle="none",
-                marker="*",
-                markersize=11,
-                label="lowest validation NLL",
-            )
-        axes.set(xlabel=name, ylabel=f"{label}, {of}")
-        axes.spines[["top", "right"]].set_visible(False)
-    if any(lines) or best is not None:
-        panels[0].legend(fontsize=7, frameon=False)
-    made.suptitle(f"{sweep.name}{scale_text(sweep.epochs_scale)}: ensemble, {_seeds(sweep)}", fontsize=10)
-    return made
-
-
-def _seeds(sweep: Sweep) -> str:
-    number = num_seeds(sweep.seeds)
-    return "one seed" if number == 1 else f"mean and standard error of {number} seeds"
-
-
-def _tilted(names: Sequence[str]) -> dict[str, Any]:
-    """How names stand under an axis: long ones lean, each ending at its own mark."""
-    is_long = max(map(len, names)) > LONGEST_LEVEL
-    return {"rotation": 30, "ha": "right", "rotation_mode": "anchor"} if is_long else {}

@@ -1,0 +1,133 @@
+"""The figure of a sweep: top-1 and NLL of the ensemble, by a param or against a cost.
+
+Takes a `Sweep` and its `Summary`s; gives a matplotlib figure of two panels. Guarantees: a setting of which no seed
+ended has no point; a bar is a standard error, and needs two seeds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from math import nan
+from typing import TYPE_CHECKING, Any
+
+from attrs import frozen
+
+from swc.report.curves import INK, LINES
+from swc.show.wording import scale_text
+from swc.sweep.plan import ENSEMBLE, SPEC, CostFigure, Setting, Sweep
+from swc.sweep.rows import VALIDATION_NLL
+from swc.sweep.seeds import num_seeds
+from swc.sweep.summary import Summary, best_of
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+LONGEST_LEVEL = 8  # letters of a name that stands level under an axis
+PANELS = (("top1", "top-1 (%)", 100.0), ("nll", "NLL (nats)", 1.0))
+AXES = {
+    "stored": "stored parameters",
+    "multiply_adds": "multiply-adds for an image",
+    "train_seconds": "training (CPU seconds)",
+}
+MARKERS = "osD^vPX"
+
+
+@frozen
+class SummaryLine:
+    """Summaries that one line joins, each with its place along the axis; `label` is empty where there is one line."""
+
+    label: str
+    points: tuple[tuple[float, Summary], ...]
+    is_joined: bool = True
+
+
+def figure(sweep: Sweep, found: Sequence[Summary]) -> Figure:
+    """Ensemble top-1 and NLL: against a cost where the sweep file asks for it, else by what has the most values."""
+    from matplotlib.figure import Figure
+
+    wide = Figure(figsize=(9.0, 3.4), layout="constrained")
+    lines = tuple(_cost_lines(sweep.figure, found) if sweep.figure else _param_lines(sweep, found))
+    of = "test" if any(VALIDATION_NLL in dict(one.values) for one in found) else "held out"
+    panels = wide.subplots(1, len(PANELS))
+    for axes, (metric, label, factor) in zip(panels, PANELS, strict=True):
+        for number, line in enumerate(lines):
+            _draw(axes, line, number, metric, factor)
+        axes.set(ylabel=f"{label}, {of}")
+        axes.spines[["top", "right"]].set_visible(False)
+        if sweep.figure:
+            axes.set(xlabel=AXES[sweep.figure.across], xscale="log")
+        else:
+            _mark_values(axes, sweep, found, metric, factor)
+    if panels[0].get_legend_handles_labels()[1]:
+        panels[0].legend(fontsize=7, frameon=False)
+    wide.suptitle(f"{sweep.name}{scale_text(sweep.epochs_scale)}: ensemble, {_seeds(sweep)}", fontsize=10)
+    return wide
+
+
+def _cost_lines(plan: CostFigure, found: Sequence[Summary]) -> Iterable[SummaryLine]:
+    by_value = {one.setting[0][1]: one for one in found if one.values}
+    for label, values in plan.lines:
+        ended = (by_value[value] for value in values if value in by_value)
+        yield SummaryLine(label, tuple((dict(one.values)[plan.across].mean, one) for one in ended))
+
+
+def _param_lines(sweep: Sweep, found: Sequence[Summary]) -> Iterable[SummaryLine]:
+    """A line for each setting of the params other than the one with the most values."""
+    name, values = _longest(sweep)
+    lines: dict[Setting, list[Summary]] = {}
+    for one in found:
+        lines.setdefault(tuple(part for part in one.setting if part[0] != name), []).append(one)
+    for others, points in lines.items():
+        places = ((values.index(dict(one.setting)[name]), one) for one in points if one.values)
+        # names have no order, so that no line joins them
+        yield SummaryLine(", ".join(f"{n} {v}" for n, v in others), tuple(places), name not in (SPEC, ENSEMBLE))
+
+
+def _longest(sweep: Sweep) -> tuple[str, tuple[str, ...]]:
+    return max(sweep.columns, key=lambda one: len(one[1]))
+
+
+def _draw(axes: Axes, line: SummaryLine, number: int, metric: str, factor: float) -> None:
+    values = [dict(one.values)[metric] for _, one in line.points]
+    axes.errorbar(
+        [place for place, _ in line.points],
+        [factor * value.mean for value in values],
+        yerr=[nan if value.error is None else factor * value.error for value in values],
+        label=line.label or None,
+        color=LINES[number % len(LINES)],
+        linestyle="-" if line.is_joined else "none",
+        marker=MARKERS[number // len(LINES) % len(MARKERS)],
+        markersize=4,
+        capsize=3,
+    )
+
+
+def _mark_values(axes: Axes, sweep: Sweep, found: Sequence[Summary], metric: str, factor: float) -> None:
+    """Name the values below the axis, and mark the setting that validation chooses."""
+    name, values = _longest(sweep)
+    axes.set_xticks(range(len(values)), values, **_tilted(values))
+    axes.set(xlabel=name)
+    best = best_of(found)
+    if best is None:
+        return
+    axes.plot(
+        values.index(dict(best.setting)[name]),
+        factor * dict(best.values)[metric].mean,
+        color=INK,
+        linestyle="none",
+        marker="*",
+        markersize=11,
+        label="lowest validation NLL",
+    )
+
+
+def _seeds(sweep: Sweep) -> str:
+    number = num_seeds(sweep.seeds)
+    return "one seed" if number == 1 else f"mean and standard error of {number} seeds"
+
+
+def _tilted(names: Sequence[str]) -> dict[str, Any]:
+    """How names stand under an axis: long ones lean, each ending at its own mark."""
+    is_long = max(map(len, names)) > LONGEST_LEVEL
+    return {"rotation": 30, "ha": "right", "rotation_mode": "anchor"} if is_long else {}
