@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 SECONDS ?= 600
 PEERS := .venv-peers
 
-.PHONY: help demo test check setup slow test-peers fuzz bench bench-peers clean
+.PHONY: help demo test check setup paper-small slow test-peers fuzz bench bench-peers clean
 
 help:  ## say what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -32,11 +32,13 @@ check: setup  ## style, types, layers
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/swc fmt --check specs/*.sw specs/recipes/*.sw specs/sweeps/*.sw specs/baselines/*.sw
+	$(BIN)/swc fmt --check specs/*.sw specs/recipes/*.sw specs/sweeps/*.sw specs/baselines/*.sw specs/small/*.sw
 
-# one thread each: with several, two processes wait for each other
+# One thread each: with several, two processes wait for each other. Files of long tests go first, so that no process is
+# left with one of them when the other has ended.
 test: check  ## the checks, then the tests (under ten minutes on two cores)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not slow" \
+	    tests/end_to_end tests/cli tests/runtime tests
 
 slow: setup  ## the tests that take minutes
 	$(BIN)/python -m pytest -m slow
@@ -50,6 +52,13 @@ fuzz: $(VENV)/.fuzz  ## try what nobody writes on all that reads text and files:
 $(VENV)/.fuzz: $(READY)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[fuzz]'
 	touch $@
+
+paper-small: setup  ## the paper's questions at a size that two cores bear (hours; goes on where it was): make paper-small DATA=FOLDER
+	set -e; for sweep in start pays pays_epochs; do \
+	    $(BIN)/swc sweep specs/small/$$sweep.toml $(if $(DATA),--data $(DATA)) --estimate; \
+	    $(BIN)/swc sweep specs/small/$$sweep.toml $(if $(DATA),--data $(DATA)) --threads 1 \
+	        --table docs/results/paper_small/$$sweep.csv --markdown docs/results/paper_small/$$sweep.md; \
+	done
 
 bench: setup  ## what a step, statistics, data and the compiler cost, in one table (half an hour, on an idle machine)
 	$(BIN)/python -m benchmarks -o build/bench
