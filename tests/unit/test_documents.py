@@ -45,7 +45,21 @@ def test_the_readme_and_the_tutorial_show_specs() -> None:
     assert {"README.md", "docs/tutorial/first_ensemble.md"} <= {named(path) for path in WITH_SPECS}
 
 
+def commands_in(document: str) -> set[str]:
+    return set(re.findall(r"(?:`|^)swc ([a-z]+)\b", (ROOT / document).read_text("utf-8"), re.M))
+
+
+def test_the_page_of_commands_names_all_of_them() -> None:
+    assert commands_in("docs/reference/commands.md") == set(COMMANDS)
+
+
 def test_commands_named_in_the_readme_exist() -> None:
-    text = (ROOT / "README.md").read_text("utf-8")
-    found = set(re.findall(r"(?:`|^)swc ([a-z]+)\b", text, re.M))
-    assert found == set(COMMANDS)
+    assert {"compile", "train", "show"} <= commands_in("README.md") <= set(COMMANDS)
+
+
+def test_every_document_is_in_the_list() -> None:
+    text = (ROOT / "docs/README.md").read_text("utf-8")
+    listed = {(ROOT / "docs" / target).resolve() for target in LINK.findall(text) if "://" not in target}
+    pages = {path for path in DOCUMENTS if "docs" in path.parts and "adr" not in path.parts}
+    pages -= {path for path in pages if "results" in path.parts and path.name != "README.md"}  # parts of other pages
+    assert sorted(named(path) for path in pages - listed - {ROOT / "docs/README.md"}) == []
