@@ -28,7 +28,7 @@ class Similarity:
     @property
     def text(self) -> str:
         """Its value with its standard error."""
-        error = f"{self.error:.3f}" if self.has_error else "unknown"
+        error = f"{self.error:z.3f}" if self.has_error else "unknown"
         return f"{self.value:z.3f} ± {error}"
 
     @property

@@ -141,7 +141,8 @@ def test_a_sweep_runs_fails_in_part_and_goes_on(made: Place, capfd: pytest.Captu
     assert "1 of 2" in capfd.readouterr().out
 
 
-@pytest.mark.parametrize("number", [pytest.param(signal.SIGTERM, marks=pytest.mark.slow), signal.SIGKILL])
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_a_sweep_that_is_ended_leaves_no_process_behind(made: Place, number: signal.Signals) -> None:
     folder = f"ended_{number.name}"
     command = [sys.executable, "-m", "swc", "sweep", "tiny.sw", "--vary", "amount=50%,60%", "-o", folder]

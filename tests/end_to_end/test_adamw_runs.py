@@ -58,7 +58,8 @@ def test_a_run_learns_and_keeps_both_moments(undisturbed: Place) -> None:
     assert fitted == {steps} and own == {steps * 3 / 2}  # three epochs; what was fitted began with the second
 
 
-@pytest.mark.parametrize("nth", [pytest.param(9, marks=pytest.mark.slow), 30])
+@pytest.mark.slow
+@pytest.mark.parametrize("nth", [9, 30])
 def test_a_killed_run_ends_with_the_same_bits(
     tmp_path_factory: pytest.TempPathFactory, undisturbed: Place, nth: int
 ) -> None:

@@ -15,6 +15,8 @@ PAGE = "docs/how-to/new_data.md"
 READER = "runtime/swc_runtime/data/stripes.py"
 MOST = 5  # files of source, beside the row's own
 
+pytestmark = pytest.mark.slow  # each trains in a copy of the project of its own
+
 
 def blocks(page: str, kind: str) -> list[str]:
     return re.findall(rf"^```{kind}\n(.*?)^```", (ROOT / page).read_text("utf-8"), re.MULTILINE | re.DOTALL)
@@ -64,7 +66,6 @@ def test_a_mistake_in_its_arguments_is_told(added: tuple[Copy, Path]) -> None:
         assert f"error[{code}" in done.stderr, done.stderr
 
 
-@pytest.mark.slow
 def test_a_package_adds_it_with_nothing_of_ours_changed(added: tuple[Copy, Path], tmp_path: Path) -> None:
     place = tmp_path / "place"
     place.mkdir()

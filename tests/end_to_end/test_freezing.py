@@ -131,6 +131,7 @@ def run_guide(copy: Copy, place: Path, packages: Path | None = None) -> None:
     assert "templates are frozen: they get no further updates" in done.stdout
 
 
+@pytest.mark.slow
 def test_the_patch_of_the_guide_is_a_row(tmp_path: Path) -> None:
     copy = patched(copied(tmp_path / "copy"), patch_of(PAGE))
     assert len(copy.changed) <= MOST

@@ -156,6 +156,7 @@ def kill_after(process: subprocess.Popen[str], delay: float) -> str:
     return "".join(lines)
 
 
+@pytest.mark.slow
 def test_killed_at_random_moments(
     tmp_path_factory: pytest.TempPathFactory, undisturbed: Place, capsys: pytest.CaptureFixture[str]
 ) -> None:

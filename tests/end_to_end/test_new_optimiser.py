@@ -39,6 +39,7 @@ def check_trained(copy: Copy, place: Path, path: Path | None = None) -> None:
     assert all(torch.isfinite(tensor).all() for tensor in tensors.values())
 
 
+@pytest.mark.slow
 def test_the_patch_of_the_guide_is_one_file_and_its_line(tmp_path: Path) -> None:
     place = tmp_path / "place"
     place.mkdir()

@@ -110,6 +110,7 @@ def test_members_are_trained_apart_as_together(tmp_path_factory: pytest.TempPath
     assert first[0]["accuracies"] == pytest.approx(first[1]["accuracies"], abs=0.01)
 
 
+@pytest.mark.slow
 def test_more_processes_than_members_are_refused(tmp_path_factory: pytest.TempPathFactory) -> None:
     made = place(tmp_path_factory)
     process = made.start("--nproc", "3", "--placement", "members")

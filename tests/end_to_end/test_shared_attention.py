@@ -54,6 +54,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Place:
     return made
 
 
+@pytest.mark.slow
 def test_a_killed_run_ends_with_the_same_bits(undisturbed: Place, tmp_path: Path) -> None:
     made = made_in(tmp_path)
     process = made.start("--checkpoint-every", "0")

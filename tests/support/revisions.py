@@ -30,7 +30,7 @@ def outputs(run: Run, ensemble: Ensemble) -> tuple[object, list[float]]:
     with torch.no_grad():
         logits = ensemble(images).flatten().tolist()
     ensemble.train(training)
-    return scores(run, ensemble), logits
+    return scores(run, ensemble, run.dataset.watched), logits
 
 
 def keep_revisions(monkeypatch: pytest.MonkeyPatch) -> dict[int, FirstState]:

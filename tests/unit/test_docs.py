@@ -34,6 +34,7 @@ def test_whole_files_in_the_guides_check_without_a_warning(page: str, text: str,
     assert sink.diagnostics == []
 
 
+@pytest.mark.slow
 def test_the_guide_to_python_runs_and_prints_what_it_says(tmp_path: Path) -> None:
     page = (ROOT / "docs/how-to/use_from_python.md").read_text("utf-8")
     (tmp_path / "small.sw").write_text(SPEC.findall(page)[0], encoding="utf-8")
