@@ -21,9 +21,10 @@ $(READY): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --no-deps imagecorruptions-imaug  # for its pictures
 	touch $@
 
+# One thread: networks this small gain little from two, and on a busy machine two wait for each other all the time.
 demo: setup  ## compile, train and show the quickstart on real images (some minutes)
 	$(BIN)/swc compile specs/quickstart.sw
-	$(BIN)/swc train
+	$(BIN)/swc train --threads 1
 	$(BIN)/swc show
 	$(BIN)/swc show --format png -o build/quickstart/sharing.png
 
