@@ -55,7 +55,7 @@ $(VENV)/.fuzz: $(READY)
 	touch $@
 
 paper-small: setup  ## the paper's questions at a size that two cores bear (hours; goes on where it was): make paper-small DATA=FOLDER
-	set -e; for sweep in start pays pays_epochs; do \
+	set -e; for sweep in start_values sharing_pays sharing_pays_epochs rivals; do \
 	    $(BIN)/swc sweep specs/small/$$sweep.toml $(if $(DATA),--data $(DATA)) --estimate; \
 	    $(BIN)/swc sweep specs/small/$$sweep.toml $(if $(DATA),--data $(DATA)) --threads 1 \
 	        --table docs/results/paper_small/$$sweep.csv --markdown docs/results/paper_small/$$sweep.md; \

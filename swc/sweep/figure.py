@@ -1,7 +1,7 @@
 """The figure of a sweep: top-1 and NLL of the ensemble, by a param or against a cost.
 
 Takes a `Sweep` and its `Summary`s; gives a matplotlib figure of two panels. Guarantees: a setting of which no seed
-ended has no point; a bar is a standard error, and needs two seeds.
+ended, or whose cost some seed has not got, has no point; a bar is a standard error, and needs two seeds.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def figure(sweep: Sweep, found: Sequence[Summary]) -> Figure:
 
 
 def _cost_lines(plan: CostFigure, found: Sequence[Summary]) -> Iterable[SummaryLine]:
-    by_value = {one.setting[0][1]: one for one in found if one.values}
+    by_value = {one.setting[0][1]: one for one in found if plan.across in dict(one.values)}
     for label, values in plan.lines:
         ended = (by_value[value] for value in values if value in by_value)
         yield SummaryLine(label, tuple((dict(one.values)[plan.across].mean, one) for one in ended))

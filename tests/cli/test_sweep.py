@@ -377,6 +377,17 @@ def test_a_figure_against_a_cost_joins_the_settings_of_a_line(tmp_path: Path) ->
     assert list(axes.lines[0].get_xdata()) == [1e4, 1e6]
 
 
+def test_a_setting_without_the_cost_has_no_point(tmp_path: Path) -> None:
+    path = tmp_path / "costs.toml"
+    path.write_text(COSTS_FILE.replace('"stored"', '"train_seconds"'), encoding="utf-8")
+    scores = (("top1", SeedMean(0.5, None)), ("nll", SeedMean(1.0, None)))
+    found = tuple(
+        Summary((("ensemble", name),), 1, values, ())
+        for name, values in (("small", (*scores, ("train_seconds", SeedMean(9.0, None)))), ("large", scores))
+    )
+    assert list(figure(read_sweep(path), found).axes[0].lines[0].get_xdata()) == [9.0]
+
+
 @pytest.mark.parametrize(
     ("old", "new", "reason"),
     [
