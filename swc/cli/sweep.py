@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 @click.option("--seeds", metavar="SEEDS", help="N for 0 to N-1, or 100-109, or 0,1,5: a run of each setting. [1]")
 @click.option("--by-seed", is_flag=True, default=None, help="Run all settings of a seed before those of the next.")
 @click.option("--table", type=click.Path(dir_okay=False, path_type=Path), help="CSV that keeps finished runs' rows.")
+@click.option("--storage", metavar="S,...", help="Score each run with weights in float32, int8, int4: any of them.")
+@click.option("--no-rows-from", is_flag=True, help="Take no rows from the other tables that a sweep file names.")
 @click.option("--ensemble", metavar="NAME", help="Which ensemble, where the file has several.")
 @click.option("--epochs-scale", type=click.FloatRange(0.001, 1000), help="Scale all epochs, for a trial.")
 @click.option("--estimate", is_flag=True, help="Time a few batches of each setting, say how long all takes, and end.")
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
 def command(
     spec: Path,
     varied: tuple[str, ...],
+    no_rows_from: bool,
     estimate: bool,
     markdown: Path | None,
     jobs: int,
@@ -52,20 +55,21 @@ def command(
     """
     from swc.diagnostics import Sink
     from swc.running.options import Options
+    from swc.sweep.children import ChildOptions, threads_each
     from swc.sweep.preflight import check_beginning
-    from swc.sweep.runner import run_sweep, threads_each
+    from swc.sweep.runner import run_sweep
 
     machine = {name: given.pop(name) for name in ("offline", "device", "threads")}
     machine["threads"] = machine["threads"] or threads_each(jobs)
-    sweep = _sweep(spec, varied, given)
+    sweep = _sweep(spec, varied, given | ({"rows_from": ()} if no_rows_from else {}))
     folder = output or Path("build") / "sweeps" / sweep.name
     check_beginning(sweep, folder, "[vary]" if spec.suffix == ".toml" else "--vary")
     if estimate:
         _estimate(sweep, folder, jobs, Options(data=data, **machine))  # type: ignore[arg-type]
         return
     where = ("--data", str(data.resolve())) if data else ()
-    options = [*where, *(["--offline"] if machine["offline"] else [])]
-    options += ["--device", str(machine["device"]), "--threads", str(machine["threads"])]
+    offline = ("--offline",) if machine["offline"] else ()
+    children = ChildOptions(jobs, machine["threads"], (*where, *offline, "--device", str(machine["device"])))  # type: ignore[arg-type]
     console.say(_plan_text(sweep, folder))
 
     def tell(done: CellOutcome) -> None:
@@ -73,7 +77,7 @@ def command(
 
     sink = Sink()
     with consent.by_naming(sink) as announce:
-        found = run_sweep(sweep, folder, jobs, options, tell, announce)
+        found = run_sweep(sweep, folder, children, tell, announce)
     console.report(sink.diagnostics)
     _conclude(sweep, found, folder, markdown)
 
@@ -96,13 +100,18 @@ def _estimate(sweep: Sweep, folder: Path, jobs: int, options: Options) -> None:
 
 def _plan_text(sweep: Sweep, folder: Path) -> str:
     """What there is to do."""
-    from swc.sweep.row_table import RowTable
+    from swc.show.wording import several
+    from swc.sweep.known_rows import known_rows, own_rows
 
-    text = f"{len(sweep.cells)} runs in {folder}"
-    if sweep.table is None:
-        return text
-    known = RowTable(sweep.table, sweep).rows()
-    return f"{text}, {sum(cell in known for cell in sweep.cells)} of them in {sweep.table} already"
+    text = f"{several(len(sweep.runs), 'run')} in {folder}"
+    if sweep.storage:
+        text = f"{text}, scored as {', '.join(sweep.storage)}: {len(sweep.cells)} rows"
+    own, known = own_rows(sweep), known_rows(sweep)
+    if sweep.table is not None:
+        text = f"{text}, {sum(cell in own for cell in sweep.cells)} of them in {sweep.table} already"
+    if sweep.rows_from:
+        text = f"{text}, {sum(cell in known and cell not in own for cell in sweep.cells)} in other tables"
+    return text
 
 
 def _told(done: CellOutcome) -> str:
@@ -117,25 +126,37 @@ def _sweep(spec: Path, varied: tuple[str, ...], given: dict[str, object]) -> Swe
     from attrs import evolve
 
     from swc.diagnostics.sources import read_source
-    from swc.sweep.plan import Sweep, read_sweep, repeated, values_in
+    from swc.sweep.plan import Sweep, read_sweep
     from swc.sweep.seeds import wrong_seeds
+    from swc.sweep.values import repeated, values_in
 
     named = {name: value for name, value in given.items() if value is not None}
     if reason := wrong_seeds(named.get("seeds", 1)):
         raise click.BadParameter(reason.replace("`seeds`", "it"), param_hint="'--seeds'")
     if "ensemble" in named:
         named["ensembles"] = (str(named.pop("ensemble")),)
+    if "storage" in named:
+        named["storage"] = tuple(part.strip() for part in str(named["storage"]).split(","))
     pairs = tuple((name, values_in(values)) for name, values in console.overrides(varied, "--vary").items())
     if spec.suffix == ".toml":
         if pairs:
             raise click.UsageError("a sweep file says itself what varies: leave --vary away")
-        return evolve(read_sweep(spec), **named)  # type: ignore[arg-type]
+        return _checked_storage(evolve(read_sweep(spec), **named))  # type: ignore[arg-type]
     if told := next((told for name, values in pairs if (told := repeated(name, values))), ""):
         raise click.UsageError(f"{told}: one run would count as two")
-    if not pairs:
+    if not pairs and "storage" not in named:
         read_source(spec)  # that a file is missing comes first
         raise click.UsageError("nothing varies: name a param and its values, as in --vary beta=0.1,0.9")
-    return Sweep(spec.stem, (spec,), pairs, **named)  # type: ignore[arg-type]
+    return _checked_storage(Sweep(spec.stem, (spec,), pairs, **named))  # type: ignore[arg-type]
+
+
+def _checked_storage(sweep: Sweep) -> Sweep:
+    """The sweep; BadParameter where it cannot have these storages."""
+    from swc.sweep.plan import wrong_storage
+
+    if sweep.storage and (reason := wrong_storage(sweep.storage, dict(sweep.vary))):
+        raise click.BadParameter(reason, param_hint="'--storage'")
+    return sweep
 
 
 def _conclude(sweep: Sweep, found: tuple[CellOutcome, ...], folder: Path, markdown: Path | None) -> None:
@@ -166,10 +187,11 @@ def _conclude(sweep: Sweep, found: tuple[CellOutcome, ...], folder: Path, markdo
         console.say(f"wrote {markdown}")
     elsewhere = sum(done.is_elsewhere for done in found)
     failed = sum(done.row is None for done in found) - elsewhere
+    noun = "rows" if sweep.storage else "runs"
     left: list[Diagnostic] = []
     if failed:
-        left.append(CellsFailed(failed=failed, cells=len(found), folder=str(folder)))
+        left.append(CellsFailed(failed=failed, cells=len(found), folder=str(folder), noun=noun))
     if elsewhere:
-        left.append(CellsElsewhere(elsewhere=elsewhere, cells=len(found)))
+        left.append(CellsElsewhere(elsewhere=elsewhere, cells=len(found), noun=noun))
     if left:
         raise DiagnosticError(*left)

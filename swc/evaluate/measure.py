@@ -27,7 +27,7 @@ from swc.diagnostics.catalogue.evaluation import (
 from swc.evaluate.prediction_cache import PredictionCache, cache_name
 from swc.evaluate.record import evaluation_folder
 from swc.evaluate.robustness import CorruptionScoring, arrays_for, on_corrupted
-from swc.files.evaluation import Evaluation, Interpolation, Outliers, Predictor
+from swc.files.evaluation import Evaluation, Interpolation, Outliers, Predictor, Storage
 from swc.files.scores import Bin, ScoredPart, Scores
 from swc.folders.classes import check_classes
 from swc.folders.dataset import open_dataset
@@ -48,7 +48,7 @@ from swc_runtime.evaluate.diversity import diversity, mean_diversity
 from swc_runtime.evaluate.interpolate import alike, along
 from swc_runtime.evaluate.metrics import reliability, score
 from swc_runtime.evaluate.outliers import MEASURES, detect
-from swc_runtime.evaluate.quantise import Storage, quantise, stored_bytes
+from swc_runtime.evaluate.quantise import quantise, stored_bytes
 from swc_runtime.evaluate.subsets import Subset, subsets, together
 from swc_runtime.evaluate.temperature import Temperature, at_temperature, choose_temperature
 from swc_runtime.finite import check_predictions

@@ -28,14 +28,14 @@ PARTS = ("outliers", "interpolations", "corruptions")
 def check_not_newer(path: Path) -> None:
     """DiagnosticError where a newer version wrote the file at `path`, before anything is measured to replace it."""
     try:
-        _read(path)
+        read_evaluation(path)
     except DiagnosticError as error:
         if _is_newer(error):
             raise
 
 
-def _read(path: Path) -> Evaluation | None:
-    """The evaluation in a file; None where there is none, or not one."""
+def read_evaluation(path: Path) -> Evaluation | None:
+    """The evaluation in a file; None where there is none. DiagnosticError where it is damaged, or holds several."""
     if not is_there(path):
         return None
     evaluations: tuple[Evaluation, ...] = load(FILE_KINDS["evaluation"], path).evaluations
@@ -51,7 +51,7 @@ def _is_newer(error: DiagnosticError) -> bool:
 def with_earlier(found: Evaluation, path: Path, announce: Callable[[str], None]) -> Evaluation:
     """The evaluation with what the file at `path` has and it lacks; `announce` says what was kept or is dropped."""
     try:
-        old = _read(path)
+        old = read_evaluation(path)
     except DiagnosticError as error:
         if _is_newer(error):
             raise

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, get_args
 
 from attrs import frozen
 
@@ -10,6 +10,8 @@ from swc.files.scores import Bin, Detection, ScoredPart, Scores
 
 Matrix = tuple[tuple[float, ...], ...]
 Means = dict[str, dict[str, float]]  # by predictor, by score
+Storage = Literal["float32", "int8", "int4"]  # how weights are stored
+STORAGES: tuple[Storage, ...] = get_args(Storage)
 
 
 @frozen
@@ -116,7 +118,7 @@ class Evaluation:
     interpolations: tuple[Interpolation, ...] = ()
     corruptions: Corruptions | None = None
     num_classes: int = 0
-    stored: Literal["float32", "int8", "int4"] = "float32"
+    stored: Storage = "float32"
     part: ScoredPart = ""
 
 

@@ -24,8 +24,8 @@ from swc.folders.store import Build, open_build, write_revision, write_spec
 from swc.program.stages import scale_epochs
 from swc.show.plain import table
 from swc.show.wording import decimal, exact, several
+from swc.sweep.known_rows import known_rows
 from swc.sweep.plan import Cell, Setting, Sweep
-from swc.sweep.row_table import RowTable
 from swc.sweep.runner import finished
 
 if TYPE_CHECKING:
@@ -70,16 +70,24 @@ class _MeasuredError(Exception):
 def estimated(
     sweep: Sweep, folder: Path, options: Options, announce: AnnounceCode = unannounced
 ) -> Iterator[SettingCost]:
-    """The cost of each setting in turn; `announce` is called with the members' code before it runs."""
-    rows = {} if sweep.table is None else RowTable(sweep.table, sweep).rows()
-    for setting in sweep.settings:
-        cells = [Cell(setting, seed) for seed in sweep.seeds]
+    """The cost of each setting in turn, its storage left out; `announce` is called with the code before it runs."""
+    for setting, runs in _runs_left(sweep).items():
         try:
             compiled = compile_file(*sweep.spec_of(setting), announce)
-            left = [cell for cell in cells if cell not in rows and not _is_done(sweep, folder, cell, compiled)]
+            left = [run for run in runs if not _is_done(sweep, folder, run, compiled)]
             yield _measured(setting, len(left), compiled, evolve(options, epochs_scale=sweep.epochs_scale))
         except DiagnosticError as error:
-            yield SettingCost(setting, sum(cell not in rows for cell in cells), reason=error.diagnostics[0].message())
+            yield SettingCost(setting, len(runs), reason=error.diagnostics[0].message())
+
+
+def _runs_left(sweep: Sweep) -> dict[Setting, list[Cell]]:
+    """By setting of the runs, in the order of tables, those of which some cell has no row."""
+    rows = known_rows(sweep)
+    found: dict[Setting, list[Cell]] = {setting: [] for setting in sweep.trained.settings}
+    for run, cells in sweep.runs.items():
+        if any(cell not in rows for cell in cells):
+            found[run.setting].append(run)
+    return found
 
 
 def costs_shown(sweep: Sweep, found: Sequence[SettingCost], jobs: int) -> RenderableType:
@@ -87,7 +95,7 @@ def costs_shown(sweep: Sweep, found: Sequence[SettingCost], jobs: int) -> Render
     from rich.console import Group
     from rich.text import Text
 
-    made = table(*(name for name, _ in sweep.columns), *(f">{name}" for name in COLUMNS))
+    made = table(*(name for name, _ in sweep.trained.columns), *(f">{name}" for name in COLUMNS))
     for one in found:
         each = (decimal(one.batch_seconds, 3), exact(one.num_batches), decimal(one.run_hours, 2))
         cells = ("cannot be trained", "", "") if one.reason else each
@@ -98,9 +106,9 @@ def costs_shown(sweep: Sweep, found: Sequence[SettingCost], jobs: int) -> Render
     return Group(made, *refused, Text(), Text(f"{total}; scores, measuring and compiling come on top"))
 
 
-def _is_done(sweep: Sweep, folder: Path, cell: Cell, compiled: Compiled) -> bool:
-    spec = compiled.spec.seeded(cell.seed)
-    return finished(folder / cell.name, evolve(compiled, spec=spec), sweep.epochs_scale) is not None
+def _is_done(sweep: Sweep, folder: Path, run: Cell, compiled: Compiled) -> bool:
+    spec = compiled.spec.seeded(run.seed)
+    return finished(folder / run.name, evolve(compiled, spec=spec), sweep.epochs_scale) is not None
 
 
 def _measured(setting: Setting, num_left: int, compiled: Compiled, options: Options) -> SettingCost:

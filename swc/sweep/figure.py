@@ -7,14 +7,15 @@ ended, or whose cost some seed has not got, has no point; a bar is a standard er
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from math import nan
+from math import ceil, floor, log10, nan, sqrt
 from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
 
 from swc.report.curves import INK, LINES
 from swc.show.wording import scale_text
-from swc.sweep.plan import ENSEMBLE, SPEC, CostFigure, Setting, Sweep
+from swc.sweep.cost_figure import CostFigure, setting_at
+from swc.sweep.plan import ENSEMBLE, SPEC, Setting, Sweep
 from swc.sweep.rows import VALIDATION_NLL
 from swc.sweep.seeds import num_seeds
 from swc.sweep.summary import Summary, best_of
@@ -27,10 +28,14 @@ LONGEST_LEVEL = 8  # letters of a name that stands level under an axis
 PANELS = (("top1", "top-1 (%)", 100.0), ("nll", "NLL (nats)", 1.0))
 AXES = {
     "stored": "stored parameters",
+    "stored_bytes": "stored bytes",
     "multiply_adds": "multiply-adds for an image",
     "train_seconds": "training (CPU seconds)",
 }
 MARKERS = "osD^vPX"
+# steps within a factor of ten, of which the first that give several ticks along an axis are taken
+STEPS = ((1,), (1, 3), (1, 2, 5), (1, 1.5, 2, 3, 4, 6, 8))
+FEWEST_TICKS = 3
 
 
 @frozen
@@ -47,7 +52,7 @@ def figure(sweep: Sweep, found: Sequence[Summary]) -> Figure:
     from matplotlib.figure import Figure
 
     wide = Figure(figsize=(9.0, 3.4), layout="constrained")
-    lines = tuple(_cost_lines(sweep.figure, found) if sweep.figure else _param_lines(sweep, found))
+    lines = tuple(_cost_lines(sweep, sweep.figure, found) if sweep.figure else _param_lines(sweep, found))
     of = "test" if any(VALIDATION_NLL in dict(one.values) for one in found) else "held out"
     panels = wide.subplots(1, len(PANELS))
     for axes, (metric, label, factor) in zip(panels, PANELS, strict=True):
@@ -56,7 +61,7 @@ def figure(sweep: Sweep, found: Sequence[Summary]) -> Figure:
         axes.set(ylabel=f"{label}, {of}")
         axes.spines[["top", "right"]].set_visible(False)
         if sweep.figure:
-            axes.set(xlabel=AXES[sweep.figure.across], xscale="log")
+            _mark_costs(axes, sweep.figure.across)
         else:
             _mark_values(axes, sweep, found, metric, factor)
     if panels[0].get_legend_handles_labels()[1]:
@@ -65,10 +70,11 @@ def figure(sweep: Sweep, found: Sequence[Summary]) -> Figure:
     return wide
 
 
-def _cost_lines(plan: CostFigure, found: Sequence[Summary]) -> Iterable[SummaryLine]:
-    by_value = {one.setting[0][1]: one for one in found if plan.across in dict(one.values)}
-    for label, values in plan.lines:
-        ended = (by_value[value] for value in values if value in by_value)
+def _cost_lines(sweep: Sweep, plan: CostFigure, found: Sequence[Summary]) -> Iterable[SummaryLine]:
+    by_setting = {one.setting: one for one in found if plan.across in dict(one.values)}
+    for label, points in plan.lines:
+        settings = (setting_at(point, sweep.columns) for point in points)
+        ended = (by_setting[setting] for setting in settings if setting in by_setting)
         yield SummaryLine(label, tuple((dict(one.values)[plan.across].mean, one) for one in ended))
 
 
@@ -101,6 +107,27 @@ def _draw(axes: Axes, line: SummaryLine, number: int, metric: str, factor: float
         markersize=4,
         capsize=3,
     )
+
+
+def _mark_costs(axes: Axes, across: str) -> None:
+    """A logarithmic axis with numbers that one reads as they stand, such as 50k, 100k, 200k."""
+    from matplotlib.ticker import EngFormatter, FixedLocator, NullFormatter
+
+    axes.set(xlabel=AXES[across], xscale="log")
+    axes.xaxis.set_major_locator(FixedLocator(cost_ticks(*axes.get_xlim())))
+    axes.xaxis.set_major_formatter(EngFormatter(sep=""))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+
+
+def cost_ticks(least: float, most: float) -> list[float]:
+    """Where marks stand along a logarithmic axis: from 40 to 2000 at 100, 300, 1000; one at least, if it is short."""
+    powers = range(floor(log10(least)), ceil(log10(most)))
+    ticks: list[float] = []
+    for steps in STEPS:
+        ticks = [step * 10.0**power for power in powers for step in steps if least <= step * 10.0**power <= most]
+        if len(ticks) >= FEWEST_TICKS:
+            return ticks
+    return ticks or [sqrt(least * most)]
 
 
 def _mark_values(axes: Axes, sweep: Sweep, found: Sequence[Summary], metric: str, factor: float) -> None:

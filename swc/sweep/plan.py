@@ -1,30 +1,33 @@
 """What a sweep runs: every combination of the varied params, with every seed.
 
 Takes the command line or a sweep file; gives `Sweep`. Guarantees: cells come in a settled order, settings first, seeds
-last, whatever the order of running; a cell's name is a folder's name and tells its values.
+last, whatever the order of running; a cell's name is a folder's name and tells its values; cells that differ in their
+storage alone are of one run.
 """
 
 from __future__ import annotations
 
 import tomllib
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from itertools import product
 from math import prod
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from urllib.parse import quote
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from swc.diagnostics import DiagnosticError
 from swc.diagnostics.catalogue.limits import TooManyCells
 from swc.diagnostics.catalogue.sweeps import NotASweep
 from swc.diagnostics.sources import read_source
+from swc.files.evaluation import STORAGES, Storage
 from swc.program.limits import CELLS
+from swc.sweep.cost_figure import CostFigure, cost_figure, wrong_figure, wrong_figure_form
 from swc.sweep.seeds import Seeds, num_seeds, seeds_of, wrong_seeds
+from swc.sweep.values import NamedValues, as_written, repeated
 
-Setting = tuple[tuple[str, str], ...]  # the varied params with their values, as written in a spec
+Setting = NamedValues  # all that varies with its values, as written in a spec
 KEYS: dict[str, type | tuple[type, ...]] = {
     "spec": (str, list),
     "ensemble": (str, list),
@@ -32,19 +35,21 @@ KEYS: dict[str, type | tuple[type, ...]] = {
     "seeds": (int, str, list),
     "by_seed": bool,
     "table": str,
+    "storage": list,
+    "rows_from": (str, list),
     "compare": list,
     "figure": dict,
     "vary": dict,
 }
 SIDES = ("of", "against")  # of a comparison
-ACROSS = ("stored", "multiply_adds", "train_seconds")  # costs against which scores can be drawn
 SEED = "seed"  # what it is called in a cell's name
 SPEC, ENSEMBLE = "spec", "ensemble"  # what specs and ensembles are called beside the params, where several are run
+STORAGE = "storage"  # what the storages are called behind the params, where the sweep names any
 
 
 @frozen
 class Cell:
-    """One run: the values of the varied params, and the seed."""
+    """One row: the values of what varies, and the seed. Without storages that is one run."""
 
     setting: Setting
     seed: int
@@ -64,20 +69,14 @@ class SettingPair:
 
 
 @frozen
-class CostFigure:
-    """That scores are drawn against the cost `across`: a line for each label, through settings by their one value."""
-
-    across: str
-    lines: tuple[tuple[str, tuple[str, ...]], ...]
-
-
-@frozen
 class Sweep:
     """Specs with values for some of their params; each combination runs with every seed.
 
     `seeds` may be given as a number N, for 0 to N - 1. Without `ensembles` a spec's only one is run. `by_seed` runs all
     settings of the first seed, then all of the second. `table` is the CSV file that keeps the rows of finished cells.
-    Of `compare` the summary gives the differences by seed; `figure` is what the figure shows, unless a param.
+    Of `compare` the summary gives the differences by seed; `figure` is what the figure shows, unless a param. Each run
+    is scored with its weights stored in every way that `storage` names. `rows_from` are tables of other sweeps, whose
+    rows are taken where they are of the same runs.
     """
 
     name: str
@@ -90,6 +89,8 @@ class Sweep:
     table: Path | None = None
     compare: tuple[SettingPair, ...] = ()
     figure: CostFigure | None = None
+    storage: tuple[Storage, ...] = ()
+    rows_from: tuple[Path, ...] = ()
 
     def __attrs_post_init__(self) -> None:
         cells = num_seeds(self.seeds) * prod(len(values) for _, values in self.columns)
@@ -105,13 +106,37 @@ class Sweep:
 
     @property
     def columns(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
-        """What varies: specs and ensembles, where there are several, and the params."""
+        """What varies: specs and ensembles, where there are several, the params, and storages where any is named."""
         named = ((SPEC, tuple(spec.stem for spec in self.specs)), (ENSEMBLE, self.ensembles))
-        return (*((name, values) for name, values in named if len(values) > 1), *self.vary)
+        stored = ((STORAGE, self.storage),) if self.storage else ()
+        return (*((name, values) for name, values in named if len(values) > 1), *self.vary, *stored)
+
+    @property
+    def trained(self) -> Sweep:
+        """The sweep whose cells are the runs: a run is trained once, in however many ways it is stored."""
+        return evolve(self, storage=(), compare=(), figure=None)
+
+    def run_of(self, cell: Cell) -> Cell:
+        """The run that a cell is a score of, as a cell without storage."""
+        return evolve(cell, setting=cell.setting[:-1]) if self.storage else cell
+
+    def storage_of(self, cell: Cell) -> Storage:
+        """How the weights of a cell's run are stored where it is scored."""
+        return cast("Storage", cell.setting[-1][1]) if self.storage else "float32"
+
+    @property
+    def runs(self) -> dict[Cell, tuple[Cell, ...]]:
+        """The cells of each run, in the order in which the runs begin."""
+        found: dict[Cell, list[Cell]] = {}
+        for cell in self.running_order:
+            found.setdefault(self.run_of(cell), []).append(cell)
+        return {run: tuple(cells) for run, cells in found.items()}
 
     def spec_of(self, setting: Setting) -> tuple[Path, dict[str, str], str | None]:
         """The spec of a setting, the values of its params, and which ensemble of it."""
         params = dict(setting)
+        if self.storage:
+            params.pop(STORAGE, None)
         chosen = params.pop(SPEC) if len(self.specs) > 1 else self.specs[0].stem
         only = self.ensembles[0] if self.ensembles else None
         ensemble = params.pop(ENSEMBLE, only) if len(self.ensembles) > 1 else only
@@ -119,12 +144,12 @@ class Sweep:
 
     @property
     def cells(self) -> tuple[Cell, ...]:
-        """Every run, in the order of tables."""
+        """Every row, in the order of tables."""
         return tuple(Cell(setting, seed) for setting in self.settings for seed in self.seeds)
 
     @property
     def running_order(self) -> tuple[Cell, ...]:
-        """Every run, in the order in which they begin."""
+        """Every row, in the order in which the runs begin."""
         if not self.by_seed:
             return self.cells
         return tuple(Cell(setting, seed) for seed in self.seeds for setting in self.settings)
@@ -142,9 +167,7 @@ def read_sweep(path: Path) -> Sweep:
         raise DiagnosticError(NotASweep(path=str(path), reason="it is nested too deep")) from error
     if reason:
         raise DiagnosticError(NotASweep(path=str(path), reason=reason))
-    vary = tuple(
-        (name, tuple(_as_written(value) for value in values)) for name, values in found.get("vary", {}).items()
-    )
+    vary = tuple((name, tuple(as_written(value) for value in values)) for name, values in found.get("vary", {}).items())
     made = Sweep(
         path.stem,
         tuple(path.parent / spec for spec in _listed(found["spec"])),
@@ -155,16 +178,18 @@ def read_sweep(path: Path) -> Sweep:
         found.get("by_seed", False),
         path.parent / found["table"] if "table" in found else None,
         tuple(_pair(one) for one in found.get("compare", [])),
-        _cost_figure(found["figure"]) if "figure" in found else None,
+        storage=tuple(found.get("storage", [])),
+        rows_from=tuple(path.parent / table for table in _listed(found.get("rows_from", []))),
     )
+    figure = cost_figure(found["figure"], made.columns) if "figure" in found else None
     wrong_pairs = (_wrong_pair(made, pair) for pair in made.compare)
-    if reason := next(filter(None, (*wrong_pairs, _wrong_figure(made))), ""):
+    if reason := next(filter(None, (*wrong_pairs, wrong_figure(figure, made.columns))), ""):
         raise DiagnosticError(NotASweep(path=str(path), reason=reason))
-    return made
+    return evolve(made, figure=figure)
 
 
 def _pair(found: dict[str, dict[str, Any]]) -> SettingPair:
-    of, against = (tuple((n, _as_written(value)) for n, value in found[side].items()) for side in SIDES)
+    of, against = (tuple((n, as_written(value)) for n, value in found[side].items()) for side in SIDES)
     return SettingPair(of, tuple(sorted(against, key=lambda part: [name for name, _ in of].index(part[0]))))
 
 
@@ -177,37 +202,6 @@ def _wrong_pair(sweep: Sweep, pair: SettingPair) -> str:
         if value not in known[name]:
             return f"`compare` names the value {value} of `{name}`, which is not run"
     return "`compare` must name two settings that differ" if pair.of == pair.against else ""
-
-
-def _cost_figure(found: dict[str, Any]) -> CostFigure:
-    lines = ((label, tuple(map(_as_written, values))) for label, values in found["lines"].items())
-    return CostFigure(found["across"], tuple(lines))
-
-
-def _wrong_figure(sweep: Sweep) -> str:
-    """What the figure asks for that the sweep has not got, or nothing."""
-    if sweep.figure is None:
-        return ""
-    if len(sweep.columns) != 1:
-        return "`figure` needs a sweep in which one thing varies"
-    name, values = sweep.columns[0]
-    drawn = (value for _, line in sweep.figure.lines for value in line)
-    missing = next((value for value in drawn if value not in values), None)
-    return "" if missing is None else f"`figure` names the value {missing} of `{name}`, which is not run"
-
-
-def _wrong_figure_form(found: dict[str, Any]) -> str:
-    """What is wrong with the form of the figure, or nothing."""
-    if "figure" not in found:
-        return ""
-    if set(found["figure"]) != {"across", "lines"}:
-        return "`figure` must have `across` and `lines`"
-    across, lines = found["figure"]["across"], found["figure"]["lines"]
-    if across not in ACROSS:
-        return f"`across` of `figure` must be one of {', '.join(ACROSS)}"
-    if not isinstance(lines, dict) or not all(isinstance(line, list) for line in lines.values()):
-        return "`lines` of `figure` must be lists of values by label"
-    return ""
 
 
 def _wrong_comparison(found: dict[str, Any]) -> str:
@@ -233,8 +227,21 @@ def _reason(found: dict[str, Any]) -> str:
 
 
 def _wrong_form(found: dict[str, Any]) -> str:
-    """What is wrong with the form of comparisons and figure, or nothing."""
-    return _wrong_comparison(found) or _wrong_figure_form(found)
+    """What is wrong with the form of other tables, comparisons and figure, or nothing."""
+    if not all(isinstance(table, str) and table for table in _listed(found.get("rows_from", []))):
+        return "`rows_from` must be a list of tables"
+    return _wrong_comparison(found) or wrong_figure_form(found)
+
+
+def wrong_storage(storage: Sequence[object], params: Collection[str] = ()) -> str:
+    """What is wrong with the storages of a sweep in which these params vary, or nothing."""
+    unknown = [name for name in storage if name not in STORAGES]
+    if unknown or not storage:
+        given = f"not {unknown[0]}" if unknown else "and not empty"
+        return f"`{STORAGE}` must be a list of {', '.join(STORAGES)}, {given}"
+    if STORAGE in params:
+        return f"`{STORAGE}` is a param that varies too: give the param another name"
+    return repeated(STORAGE, [str(name) for name in storage])
 
 
 def _wrong_variation(found: dict[str, Any]) -> str:
@@ -243,50 +250,16 @@ def _wrong_variation(found: dict[str, Any]) -> str:
     for key, names in several.items():
         if not all(isinstance(name, str) for name in names) or len(set(names)) < len(names):
             return f"`{key}` must be a list of different names"
-    if not several and not found.get("vary"):
+    if STORAGE in found and (reason := wrong_storage(found[STORAGE], found.get("vary", {}))):
+        return reason
+    if not several and not found.get("vary") and not found.get(STORAGE):
         return "it needs `vary`"
     wrong = [name for name, values in found.get("vary", {}).items() if not isinstance(values, list) or not values]
     if wrong:
         return f"`{wrong[0]}` must be a list of values"
-    written = {name: [_as_written(value) for value in values] for name, values in found.get("vary", {}).items()}
+    written = {name: [as_written(value) for value in values] for name, values in found.get("vary", {}).items()}
     return next((told for name, values in written.items() if (told := repeated(name, values))), "")
-
-
-def values_in(text: str) -> tuple[str, ...]:
-    """The values that stand between commas; those inside of a list or a text part nothing."""
-    found, depth, is_text = [""], 0, False
-    for character in text:
-        is_text ^= character == '"'
-        depth += 0 if is_text else (character == "[") - (character == "]")
-        if character == "," and not is_text and depth == 0:
-            found.append("")
-        else:
-            found[-1] += character
-    return tuple(found)
-
-
-def repeated(name: str, values: Sequence[str]) -> str:
-    """What is wrong where a value stands twice, or nothing: one run would count as two."""
-    (twice, times), *_ = Counter(values).most_common(1) or [("", 0)]
-    return f"`{name}` has the value {twice} twice" if times > 1 else ""
 
 
 def _listed(names: str | list[str]) -> tuple[str, ...]:
     return (names,) if isinstance(names, str) else tuple(names)
-
-
-def _as_written(value: object) -> str:
-    return value if isinstance(value, str) else _inside(value)
-
-
-def _inside(value: object) -> str:
-    """A value as it stands in a list."""
-    match value:
-        case list():
-            return f"[{', '.join(map(_inside, value))}]"
-        case bool():
-            return "yes" if value else "no"
-        case str():
-            return f'"{value}"'
-        case _:
-            return repr(value)

@@ -21,16 +21,14 @@ from swc.diagnostics.catalogue import (
     WrongSetting,
 )
 from swc.diagnostics.catalogue.files import FileMissing, FileUnreadable
-from swc.diagnostics.catalogue.sweeps import RowOfAnotherSpec, SweepOfAnotherScale, SweepOfAnotherSpec
+from swc.diagnostics.catalogue.sweeps import SweepOfAnotherScale, SweepOfAnotherSpec
 from swc.diagnostics.catalogue.training import NothingToTrain
-from swc.files.fingerprint import fingerprint_of
 from swc.folders.store import RUN, is_same, read_spec
-from swc.language.semantics.check import check_file
 from swc.language.semantics.settings import SETTING
 from swc.program.spec import Spec
-from swc.program.stages import scale_epochs
-from swc.sweep.plan import Setting, Sweep
-from swc.sweep.row_table import RowTable
+from swc.sweep.cell_specs import Specs, checked_spec, scaled
+from swc.sweep.known_rows import check_rows
+from swc.sweep.plan import Sweep
 
 # mistakes in what was asked for, which no run of it survives
 FOR_ALL = (
@@ -48,21 +46,11 @@ FOR_ALL = (
 
 def check_beginning(sweep: Sweep, folder: Path, varied_by: str = "--vary") -> None:
     """DiagnosticError where the sweep must not begin in this folder; `varied_by` is how its values were given."""
-    checked = {setting: _checked(sweep, setting) for setting in sweep.settings}
+    checked = {setting: checked_spec(sweep, setting) for setting in sweep.trained.settings}
     _check_names(list(checked.values()), varied_by)
     specs = {setting: found for setting, found in checked.items() if isinstance(found, Spec)}
-    _check_rows(sweep, specs)
+    check_rows(sweep, specs)
     _check_runs(sweep, folder, specs)
-
-
-def _checked(sweep: Sweep, setting: Setting) -> Spec | tuple[Diagnostic, ...]:
-    """The spec of a setting, or what is wrong with it."""
-    path, params, ensemble = sweep.spec_of(setting)
-    try:
-        found = check_file(path, ensemble, params)
-    except DiagnosticError as error:
-        return error.diagnostics
-    return found if found.training is not None else (NothingToTrain(ensemble=found.name, span=found.span),)
 
 
 def _check_names(checked: Sequence[Spec | tuple[Diagnostic, ...]], varied_by: str) -> None:
@@ -83,32 +71,9 @@ def _placed(diagnostic: Diagnostic, varied_by: str) -> Diagnostic:
     return evolve(diagnostic, span=evolve(span, file=f"{varied_by} {span.file.removeprefix(SETTING)}"))
 
 
-def scaled(spec: Spec, scale: float) -> Spec:
-    """The spec as a run with scaled epochs keeps it."""
-    if spec.training is None or scale == 1.0:
-        return spec
-    return evolve(spec, training=scale_epochs(spec.training, scale))
-
-
-def cell_hash(spec: Spec, seed: int, scale: float) -> str:
-    """The fingerprint of what a cell trains, by which rows of a table are known."""
-    return fingerprint_of(scaled(spec.seeded(seed), scale))
-
-
-def _check_rows(sweep: Sweep, specs: dict[Setting, Spec]) -> None:
-    """DiagnosticError where the sweep's table is damaged, or has a row of another spec."""
-    if sweep.table is None:
-        return
-    rows = RowTable(sweep.table, sweep).rows()
-    for cell in (cell for cell in sweep.cells if cell in rows):
-        spec = specs.get(cell.setting)
-        if spec is None or rows[cell].spec_hash != cell_hash(spec, cell.seed, sweep.epochs_scale):
-            raise DiagnosticError(RowOfAnotherSpec(path=str(sweep.table), cell=cell.name))
-
-
-def _check_runs(sweep: Sweep, folder: Path, specs: dict[Setting, Spec]) -> None:
+def _check_runs(sweep: Sweep, folder: Path, specs: Specs) -> None:
     """DiagnosticError where a run in the folder was begun with another scale, or another spec."""
-    for cell in sweep.cells:
+    for cell in sweep.trained.cells:
         begun = _begun(folder / cell.name / RUN)
         if begun is None or begun.training is None or cell.setting not in specs:
             continue

@@ -39,10 +39,10 @@ class RowTable:
             return {}
         return rows_in(read_source(self.path, most=MOST), str(self.path), self.sweep)
 
-    def add(self, row: CellRow) -> None:
-        """Write a row beside those that are there now, whoever wrote them; DiagnosticError where that is refused."""
+    def add(self, *rows: CellRow) -> None:
+        """Write rows beside those that are there now, whoever wrote them; DiagnosticError where that is refused."""
         with self._lock, _folder_locked(self.path.parent):
-            write_whole(self.path, text_of_rows(self.sweep, {**self.rows(), row.cell: row}))
+            write_whole(self.path, text_of_rows(self.sweep, self.rows() | {row.cell: row for row in rows}))
 
 
 @contextmanager

@@ -23,14 +23,16 @@ from swc.files.csv_text import csv_text, plain_cell
 from swc.files.metric_lines import rows_of
 from swc.files.metrics import EpochRow
 from swc.files.run import RunResults
+from swc.files.scores import Scores
 from swc.folders.store import read_compiled
 from swc.program.stages import stages
-from swc.sweep.plan import SEED, Cell, Setting, Sweep
+from swc.sweep.plan import SEED, STORAGE, Cell, Setting, Sweep
 
 SCORES = ("top1", "nll", "ece")
 VALIDATION_NLL = "validation_nll"  # by which a setting is chosen
 METRICS = ("validation_top1", VALIDATION_NLL, "validation_ece", *SCORES, "mean_member_top1", "best_member_top1")
-COSTS = ("stored", "templates", "multiply_adds", "train_seconds")
+COSTS = ("stored", "stored_bytes", "templates", "multiply_adds", "train_seconds")
+FLOAT_BYTES = 4  # of a scalar in float32
 BANKS, SPEC_HASH = "templates_per_bank", "spec_hash"
 COLUMNS = (*METRICS, *COSTS, BANKS, SPEC_HASH)  # behind the setting and the seed
 NEEDED = ("top1", "nll")  # which every version has measured
@@ -42,9 +44,10 @@ HASH = re.compile("[0-9a-f]{64}")
 class CellRow:
     """A finished cell: the fingerprint of its spec, with seed and scale, and its numbers by the names of columns.
 
-    `stored` and `templates` are in scalars, `multiply_adds` those of the whole ensemble for one image, `train_seconds`
-    those of all epochs. `templates_per_bank` is the smallest, the median and the largest number of templates of its
-    banks, as in `1-3-4`; empty without banks.
+    `stored` and `templates` are in scalars, `stored_bytes` is what the former take as the cell's storage says,
+    `multiply_adds` are those of the whole ensemble for one image, `train_seconds` those of all epochs.
+    `templates_per_bank` is the smallest, the median and the largest number of templates of its banks, as in `1-3-4`;
+    empty without banks.
     """
 
     cell: Cell
@@ -54,9 +57,10 @@ class CellRow:
 
 
 def row_of(cell: Cell, spec_hash: str, run: Path, results: RunResults, multiply_adds: int | None) -> CellRow:
-    """The row of a cell from its run folder; DiagnosticError where a file there is damaged."""
+    """The row of a run from its folder, in float32; DiagnosticError where a file there is damaged."""
     costs = {
         "stored": results.counts.stored,
+        "stored_bytes": FLOAT_BYTES * results.counts.stored,
         "templates": results.counts.template_scalars,
         "multiply_adds": multiply_adds,
         "train_seconds": _train_seconds(run / "metrics.jsonl"),
@@ -67,11 +71,16 @@ def row_of(cell: Cell, spec_hash: str, run: Path, results: RunResults, multiply_
 
 def measured(results: RunResults) -> dict[str, float]:
     """The scores of one run by metric: on the test images, and on the validation part where there is one."""
-    members = [member.top1 for member in results.members]
-    whole = {name: getattr(results.together, name) for name in SCORES}
-    validation = results.validation
-    chosen = {f"validation_{name}": getattr(validation.together, name) for name in SCORES} if validation else {}
-    return chosen | whole | {"mean_member_top1": mean(members), "best_member_top1": max(members)}
+    validation = results.validation.together if results.validation else None
+    return scores_of(results.members, results.together, validation)
+
+
+def scores_of(members: Sequence[Scores], together: Scores, validation: Scores | None) -> dict[str, float]:
+    """The scores by metric: of members and ensemble, and of the ensemble on the validation part where there is one."""
+    top1 = [member.top1 for member in members]
+    whole = {name: getattr(together, name) for name in SCORES}
+    chosen = {f"validation_{name}": getattr(validation, name) for name in SCORES} if validation else {}
+    return chosen | whole | {"mean_member_top1": mean(top1), "best_member_top1": max(top1)}
 
 
 def templates_per_bank(graph: Graph) -> str:
@@ -118,12 +127,28 @@ def rows_in(text: str, origin: str, sweep: Sweep) -> dict[Cell, CellRow]:
     A table of an earlier version has fewer columns of numbers. DiagnosticError, with the line, where it is damaged or
     its columns are those of another sweep.
     """
+    settings = {tuple(plain_cell(value) for _, value in setting): setting for setting in sweep.settings}
+    return _rows_in(text, origin, header_of(sweep)[: len(sweep.columns) + 1], settings)
+
+
+def other_rows_in(text: str, origin: str) -> tuple[CellRow, ...]:
+    """The rows of a table of any sweep, with its own columns; values as they stand in the cells.
+
+    DiagnosticError, with the line, where it is damaged.
+    """
+    _, header = next(_lines(text, origin), (1, ()))
+    width = header.index(SEED) + 1 if SEED in header else 0
+    return tuple(_rows_in(text, origin, header[:width] or (SEED,), {}).values())
+
+
+def _rows_in(
+    text: str, origin: str, names: Sequence[str], settings: Mapping[tuple[str, ...], Setting]
+) -> dict[Cell, CellRow]:
+    """The rows of a table whose first columns are these; the last of them is the seed."""
     lines = _lines(text, origin)
-    names = header_of(sweep)[: len(sweep.columns) + 1]
     _, header = next(lines, (1, ()))
     if reason := _wrong_header(names, header):
         raise DiagnosticError(DamagedRows(path=origin, line=1, reason=reason))
-    settings = {tuple(plain_cell(value) for _, value in setting): setting for setting in sweep.settings}
     found: dict[Cell, CellRow] = {}
     for line, fields in lines:
         try:
@@ -180,6 +205,8 @@ def _row(
     if missing := [name for name in NEEDED if not texts.get(name)]:
         raise ValueError(f"it has no `{missing[0]}`")
     numbers = {name: _number(texts[name]) for name in (*METRICS, *COSTS) if texts.get(name)}
+    if "stored_bytes" not in header and "stored" in numbers and dict(setting).get(STORAGE, "float32") == "float32":
+        numbers["stored_bytes"] = FLOAT_BYTES * numbers["stored"]  # an earlier version counted none
     return CellRow(Cell(setting, int(seed)), texts[SPEC_HASH], numbers, banks)
 
 

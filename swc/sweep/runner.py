@@ -1,21 +1,20 @@
-"""Running the cells of a sweep: each a run folder of its own, trained by a process of its own.
+"""Running the cells of a sweep: each run a folder of its own, trained and then scored by processes of its own.
 
-Takes a `Sweep`; gives what became of every cell. Guarantees: a cell that is done, or has a row in the sweep's table, is
-not run again, one that was stopped goes on; a row is in the table before its cell is told of; a cell that fails does
-not stop the others; when the sweep is interrupted or killed its processes are stopped.
+Takes a `Sweep`; gives what became of every cell. Guarantees: a run that is done, or whose cells all have rows in a
+table, is not run again, one that was stopped goes on; a row is in the table before its cell is told of; a cell that
+fails does not stop the others, nor those of the same run that are stored otherwise; when the sweep is interrupted or
+killed its processes are stopped.
 """
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
-from threading import Event, Lock
+from threading import Lock
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from swc.compiler.driver import Compiled, compile_file, compile_spec
 from swc.compiler.frontend.read import AnnounceCode, unannounced
@@ -27,11 +26,14 @@ from swc.files.run import RunResults
 from swc.folders.store import RUN, is_same, read_spec, write_origin, write_revision, write_spec
 from swc.language.semantics.origin import origin_of
 from swc.running.results import RESULTS, read_results
+from swc.sweep.cell_specs import cell_hash, scaled
+from swc.sweep.children import ChildOptions, Processes, last_words
+from swc.sweep.known_rows import known_rows
 from swc.sweep.plan import Cell, Setting, Sweep
-from swc.sweep.preflight import cell_hash, scaled
+from swc.sweep.rounded import NotScoredError, RoundedRun
 from swc.sweep.row_table import RowTable
 from swc.sweep.rows import CellRow, row_of
-from swc.system.processes import child_command, end, tied
+from swc.system.processes import child_command
 
 ELSEWHERE = f"error[{RunBusy.code}]"
 
@@ -50,30 +52,12 @@ class CellOutcome:
         return self.reason.startswith(ELSEWHERE)
 
 
-@frozen(eq=False)
-class Processes:
-    """What runs now, so that it can be stopped."""
+@frozen
+class PreparedRun:
+    """A run that is to be trained, compiled with its seed."""
 
-    running: set[subprocess.Popen[bytes]] = field(factory=set)
-    lock: Lock = field(factory=Lock)
-    are_stopped: Event = field(factory=Event)
-
-    def run(self, command: Sequence[str], log: Path) -> int:
-        """Run a command with its output in a file; gives its exit status. Its input ends when this process does."""
-        with log.open("ab") as stream:
-            with self.lock:
-                if self.are_stopped.is_set():
-                    return -signal.SIGTERM
-                process = tied(command, stdout=stream, stderr=subprocess.STDOUT)
-                self.running.add(process)
-            with process:
-                return process.wait()
-
-    def stop(self) -> None:
-        """Ask all to end, and begin no other; none is left."""
-        with self.lock:
-            self.are_stopped.set()
-        end(self.running)
+    run: Cell
+    compiled: Compiled
 
 
 @frozen(eq=False)
@@ -83,21 +67,21 @@ class MultiplyAdds:
     known: dict[Setting, int | None] = field(factory=dict)
     lock: Lock = field(factory=Lock)
 
-    def of(self, cell: Cell, compiled: Compiled) -> int | None:
-        """Those of a cell's setting; None where a member's are not known."""
+    def of(self, run: Cell, compiled: Compiled) -> int | None:
+        """Those of a run's setting; None where a member's are not known."""
         with self.lock:
-            if cell.setting not in self.known:
-                self.known[cell.setting] = planned_multiply_adds(compiled.program, compiled.tables)
-            return self.known[cell.setting]
+            if run.setting not in self.known:
+                self.known[run.setting] = planned_multiply_adds(compiled.program, compiled.tables)
+            return self.known[run.setting]
 
 
 @frozen(eq=False)
 class Work:
-    """What all cells of a sweep have in common while they run; `options` go to every `swc train`."""
+    """What all cells of a sweep have in common while they run."""
 
     sweep: Sweep
     folder: Path
-    options: Sequence[str]
+    children: ChildOptions
     announce: AnnounceCode
     table: RowTable | None
     processes: Processes = field(factory=Processes)
@@ -107,34 +91,23 @@ class Work:
 def run_sweep(
     sweep: Sweep,
     folder: Path,
-    jobs: int,
-    options: Sequence[str],
+    children: ChildOptions,
     tell: Callable[[CellOutcome], None],
     announce: AnnounceCode = unannounced,
 ) -> tuple[CellOutcome, ...]:
-    """Run all cells, `jobs` at a time, and tell of each when it ends; gives them in the order of tables.
+    """Run all cells and tell of each when it ends; gives them in the order of tables.
 
-    `options` go to every `swc train`; `announce` is called with the members' code before it runs. Of cells whose rows
-    are in the sweep's table nothing is told.
+    `announce` is called with the members' code before it runs. Of cells whose rows are in a table nothing is told.
     """
     table = None if sweep.table is None else RowTable(sweep.table, sweep)
-    work = Work(sweep, folder, options, announce, table)
-    rows = {} if table is None else table.rows()
-    prepared = {cell: _prepared(work, cell) for cell in sweep.running_order if cell not in rows}
-
-    def run(cell: Cell) -> CellOutcome:
-        one = prepared[cell]
-        done = one if isinstance(one, CellOutcome) else _train(work, cell, one)
-        if done.row is not None and table is not None:
-            table.add(done.row)
-        if not work.processes.are_stopped.is_set():
-            tell(done)
-        return done
-
-    with ThreadPoolExecutor(jobs) as pool:
-        waiting = {cell: pool.submit(run, cell) for cell in prepared}
+    work = Work(sweep, folder, children, announce, table)
+    rows = _rows_kept(sweep, table)
+    left = {run: [cell for cell in cells if cell not in rows] for run, cells in sweep.runs.items()}
+    prepared = {run: _prepared(work, run) for run, cells in left.items() if cells}
+    with ThreadPoolExecutor(children.jobs) as pool:
+        waiting = [pool.submit(_run, work, one, left[run], tell) for run, one in prepared.items()]
         try:
-            ended = {cell: future.result() for cell, future in waiting.items()}
+            ended = {done.cell: done for future in waiting for done in future.result()}
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             work.processes.stop()
@@ -142,50 +115,100 @@ def run_sweep(
     return tuple(ended[cell] if cell in ended else CellOutcome(cell, rows[cell]) for cell in sweep.cells)
 
 
-def _prepared(work: Work, cell: Cell) -> CellOutcome | Compiled:
-    """What is to be trained, its folder made; or the cell, where it is done already or cannot be compiled."""
-    folder = work.folder / cell.name
+def _rows_kept(sweep: Sweep, table: RowTable | None) -> dict[Cell, CellRow]:
+    """The rows that are there; the sweep's table gets those of other tables."""
+    rows = known_rows(sweep)
+    if table is not None:
+        own = table.rows()
+        if new := [row for cell, row in rows.items() if cell not in own]:
+            table.add(*new)
+    return rows
+
+
+def _run(
+    work: Work, one: CellOutcome | PreparedRun, cells: Sequence[Cell], tell: Callable[[CellOutcome], None]
+) -> list[CellOutcome]:
+    """Train a run unless it has ended or cannot be, and make its cells; each is kept and told as soon as it is made."""
+    trained = _train(work, one) if isinstance(one, PreparedRun) else one
+    ended: list[CellOutcome] = []
+    for cell in cells:
+        done = _stored(work, trained, cell)
+        if done.row is not None and work.table is not None:
+            work.table.add(done.row)
+        if not work.processes.are_stopped.is_set():
+            tell(done)
+        ended.append(done)
+    return ended
+
+
+def _prepared(work: Work, run: Cell) -> CellOutcome | PreparedRun:
+    """What is to be trained, its folder made; or the run, where it is done already or cannot be compiled."""
+    folder = work.folder / run.name
     try:
-        compiled = _compiled(work.sweep, cell, work.announce)
-        if found := _row(work, cell, compiled):
-            return CellOutcome(cell, found)
-        write_origin(folder, origin_of(*work.sweep.spec_of(cell.setting), swept=True))
+        compiled = _compiled(work.sweep, run, work.announce)
+        if found := _row(work, run, compiled):
+            return CellOutcome(run, found)
+        write_origin(folder, origin_of(*work.sweep.spec_of(run.setting), swept=True))
         write_spec(folder, compiled)
         write_revision(folder, compiled)
     except DiagnosticError as error:
-        return CellOutcome(cell, None, error.diagnostics[0].message())
-    return compiled
+        return CellOutcome(run, None, error.diagnostics[0].message())
+    return PreparedRun(run, compiled)
 
 
-def _train(work: Work, cell: Cell, compiled: Compiled) -> CellOutcome:
-    folder = work.folder / cell.name
-    scale = ("--epochs-scale", str(work.sweep.epochs_scale))
+def _train(work: Work, one: PreparedRun) -> CellOutcome:
+    """The run with its row in float32, or why it failed."""
+    folder = work.folder / one.run.name
+    options = ("--epochs-scale", str(work.sweep.epochs_scale), *work.children.shared)
     log = folder / "train.log"
-    status = work.processes.run([*child_command(), "train", str(folder), *scale, *work.options], log)
+    command = [*child_command(), "train", str(folder), *options, "--threads", str(work.children.threads)]
+    status = work.processes.run(command, log)
     try:
-        found = None if status else _row(work, cell, compiled)
+        found = None if status else _row(work, one.run, one.compiled)
+    except DiagnosticError as error:
+        return CellOutcome(one.run, None, error.diagnostics[0].message())
+    return CellOutcome(one.run, found, "" if found else last_words(log) or f"it ended with {status}")
+
+
+def _stored(work: Work, trained: CellOutcome, cell: Cell) -> CellOutcome:
+    """What a cell came to, from its run: scored again where its weights are stored in few bits."""
+    row, storage = trained.row, work.sweep.storage_of(cell)
+    if row is None:
+        return evolve(trained, cell=cell)
+    if storage == "float32":
+        return CellOutcome(cell, evolve(row, cell=cell))
+    rounded = RoundedRun(work.folder / trained.cell.name, storage)
+    try:
+        return CellOutcome(cell, rounded.row(row, cell, partial(_evaluate, work)))
+    except NotScoredError as error:
+        return CellOutcome(cell, None, str(error))
     except DiagnosticError as error:
         return CellOutcome(cell, None, error.diagnostics[0].message())
-    return CellOutcome(cell, found, "" if found else _last_words(log) or f"it ended with {status}")
 
 
-def _compiled(sweep: Sweep, cell: Cell, announce: AnnounceCode) -> Compiled:
-    found = compile_file(*sweep.spec_of(cell.setting), announce)
-    return found if found.spec.training is None else compile_spec(found.spec.seeded(cell.seed), found.tables)
+def _evaluate(work: Work, arguments: Sequence[str], log: Path) -> int:
+    """Run `swc eval`, which takes its threads from the environment; gives its status."""
+    threads = {"OMP_NUM_THREADS": str(work.children.threads)}
+    return work.processes.run([*child_command(), "eval", *arguments, *work.children.shared], log, threads)
 
 
-def _row(work: Work, cell: Cell, compiled: Compiled) -> CellRow | None:
-    """The row of a cell; None where its run has not ended. DiagnosticError where a file of it is damaged."""
+def _compiled(sweep: Sweep, run: Cell, announce: AnnounceCode) -> Compiled:
+    found = compile_file(*sweep.spec_of(run.setting), announce)
+    return found if found.spec.training is None else compile_spec(found.spec.seeded(run.seed), found.tables)
+
+
+def _row(work: Work, run: Cell, compiled: Compiled) -> CellRow | None:
+    """The row of a run in float32; None where it has not ended. DiagnosticError where a file of it is damaged."""
     scale = work.sweep.epochs_scale
-    results = finished(work.folder / cell.name, compiled, scale)
+    results = finished(work.folder / run.name, compiled, scale)
     if results is None:
         return None
-    spec_hash = cell_hash(compiled.spec, cell.seed, scale)
-    return row_of(cell, spec_hash, work.folder / cell.name / RUN, results, work.multiply_adds.of(cell, compiled))
+    spec_hash = cell_hash(compiled.spec, run.seed, scale)
+    return row_of(run, spec_hash, work.folder / run.name / RUN, results, work.multiply_adds.of(run, compiled))
 
 
 def finished(folder: Path, compiled: Compiled, scale: float) -> RunResults | None:
-    """What a cell's run came to; None where it has not ended, or is the run of another spec.
+    """What a run came to; None where it has not ended, or is the run of another spec.
 
     DiagnosticError where its file is damaged.
     """
@@ -194,15 +217,3 @@ def finished(folder: Path, compiled: Compiled, scale: float) -> RunResults | Non
         return None
     begun, _ = read_spec(run)
     return read_results(run) if is_same(begun, scaled(compiled.spec, scale)) else None
-
-
-def _last_words(log: Path) -> str:
-    """The error that a process ended with, as it printed it."""
-    lines = log.read_text("utf-8", errors="replace").splitlines()
-    errors = [line for line in lines if line.startswith(("error", "swc: "))]
-    return errors[-1] if errors else next((line for line in reversed(lines) if line.strip()), "")
-
-
-def threads_each(jobs: int) -> int:
-    """The CPU threads of each of several processes."""
-    return max(1, (os.cpu_count() or 1) // jobs)

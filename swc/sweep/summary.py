@@ -40,6 +40,7 @@ HEADINGS = {
     "mean_member_top1": "mean member",
     "best_member_top1": "best member",
     "stored": "stored",
+    "stored_bytes": "stored bytes",
     "templates": "in templates",
     "multiply_adds": "multiply-adds",
     "train_seconds": "seconds",

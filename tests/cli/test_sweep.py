@@ -25,10 +25,11 @@ from swc.files.tables import SeedMean
 from swc.folders.lock import held
 from swc.folders.store import write_spec
 from swc.show.plain import plain
+from swc.sweep.cell_specs import scaled
 from swc.sweep.figure import figure
 from swc.sweep.markdown import as_markdown
 from swc.sweep.plan import Cell, Sweep, read_sweep
-from swc.sweep.preflight import check_beginning, scaled
+from swc.sweep.preflight import check_beginning
 from swc.sweep.rows import CellRow, measured
 from swc.sweep.runner import CellOutcome
 from swc.sweep.summary import Summary, as_json, best_of, shown, summaries
@@ -395,7 +396,10 @@ def test_a_setting_without_the_cost_has_no_point(tmp_path: Path) -> None:
         ('ours = ["small", "large"]', 'ours = ["tiny"]', "names the value tiny of `ensemble`"),
         ('ours = ["small", "large"]', 'ours = "small"', "lists of values"),
         ('across = "stored"', "", "must have `across` and `lines`"),
-        ('spec = "a.sw"', 'spec = "a.sw"\nvary = {beta = [1, 2]}', "one thing varies"),
+        ('["small", "large"]\n\n', '["small"]\n', "needs a sweep in which something varies"),
+        ('ours = ["small", "large"]', 'ours = [{ensemble = "tiny"}]', "names the value tiny of `ensemble`"),
+        ('ours = ["small", "large"]', "ours = [{beta = 1}]", "names `beta`, which does not vary"),
+        ('ours = ["small", "large"]', "ours = [{}]", "must name a value"),
     ],
 )
 def test_a_figure_that_cannot_be_drawn_is_refused(tmp_path: Path, old: str, new: str, reason: str) -> None:

@@ -13,8 +13,8 @@ from swc.diagnostics import DiagnosticError
 from swc.files import fingerprint
 from swc.files.fingerprint import fingerprint_of
 from swc.language.semantics.check import check_file
+from swc.sweep.cell_specs import cell_hash
 from swc.sweep.plan import Cell, Sweep
-from swc.sweep.preflight import cell_hash
 from swc.sweep.row_table import RowTable
 from swc.sweep.rows import CellRow, header_of, rows_in, text_of_rows
 from swc.sweep.seeds import seeds_of, wrong_seeds
@@ -132,7 +132,7 @@ def replaced(number: int, old: str, new: str) -> Callable[[list[str]], None]:
         (replaced(0, "amount", "rate"), "line 1 of `rows.csv`"),
         (replaced(0, ",ece", ",ace"), "there is no column `ace`"),
         (replaced(0, "spec_hash", "stored"), "it needs the columns"),
-        (replaced(2, "1-2.5-4,", ""), "line 3 of `rows.csv` is no row of this sweep: it has 15 fields"),
+        (replaced(2, "1-2.5-4,", ""), "line 3 of `rows.csv` is no row of this sweep: it has 16 fields"),
         (replaced(2, "0.125", "much"), "line 3 of `rows.csv` is no row of this sweep: `much` is no number"),
         (replaced(2, "1-2.5-4", "many"), "`many` is no number of templates"),
         (replaced(2, "9000000", "9" * 400), "is no number"),
@@ -169,6 +169,17 @@ def test_a_table_of_fewer_metrics_opens(tmp_path: Path) -> None:
     assert rows_in(text, "rows.csv", sweep) == {
         sweep.cells[0]: CellRow(sweep.cells[0], "a" * 64, {"top1": 0.5, "nll": 1.25})
     }
+
+
+def test_a_table_of_an_earlier_version_has_four_bytes_for_each_scalar(tmp_path: Path) -> None:
+    sweep = a_sweep(tmp_path)
+    text = f"amount,seed,top1,nll,stored,spec_hash\n50%,100,0.5,1.25,1000,{'a' * 64}\n"
+    (found,) = rows_in(text, "rows.csv", sweep).values()
+    assert found.numbers["stored_bytes"] == 4000
+    rounded = evolve(sweep, storage=("int8",))
+    text = text.replace("seed", "storage,seed").replace(",100,", ",int8,100,")
+    (found,) = rows_in(text, "rows.csv", rounded).values()
+    assert found.cell == rounded.cells[0] and "stored_bytes" not in found.numbers
 
 
 def test_no_row_is_lost_where_cells_end_together_or_the_sweep_has_become_smaller(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from swc.files.codec import decode, encode, hash_of
 from swc.language.semantics.check import check_file
 from swc.program.model_source import ModelSource
 from swc.program.spec import Spec
-from swc.sweep.plan import _as_written, values_in
+from swc.sweep.values import as_written, values_in
 from swc.trust.importing import own_code
 
 from support.runs import Place
@@ -69,7 +69,7 @@ def test_a_list_is_set_and_swept(made: Place) -> None:
     spec = check_file(made.folder / "tapered.sw", None, {"widths": "[4, 5]"})
     assert dict(spec.members[0].source.arguments)["widths"] == (4, 5)
     assert values_in('[4,5],[6],"a,b",3') == ("[4,5]", "[6]", '"a,b"', "3")
-    assert _as_written([4, [True, "a"]]) == '[4, [yes, "a"]]'
+    assert as_written([4, [True, "a"]]) == '[4, [yes, "a"]]'
 
 
 def test_lists_are_formatted_and_told_where_something_in_them_is_wrong(made: Place) -> None:

@@ -18,10 +18,10 @@ Suffixes: R rows, N scalars of a row, G groups of a row.
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Literal
 
 import torch
 import torch.nn.functional as F
+from swc.files.evaluation import Storage
 from swc.program.expressions import Shape, num_scalars
 from torch import Tensor, nn
 
@@ -30,8 +30,6 @@ from swc_runtime.ensemble import Ensemble, state_parameters
 from swc_runtime.evaluate.cost import stored_shapes
 from swc_runtime.training.optimiser import roles_of
 from swc_runtime.weights.bank import Parts
-
-Storage = Literal["float32", "int8", "int4"]
 
 BITS: dict[Storage, int] = {"float32": 32, "int8": 8, "int4": 4}
 GROUP = 64  # scalars that share a scale

@@ -17,7 +17,8 @@ class NotASweep(Diagnostic):
     """A sweep file cannot be read, or lacks something.
 
     A sweep file is TOML. `spec` names a spec, from the file's own folder; under `[vary]` stands, for each param, a list
-    of values. `ensemble`, `seeds`, `by_seed`, `epochs_scale` and `table` may stand beside `spec`.
+    of values. `ensemble`, `seeds`, `by_seed`, `epochs_scale`, `table`, `storage` and `rows_from` may stand beside
+    `spec`.
     """
 
     code: ClassVar[str] = "SW670"
@@ -35,20 +36,23 @@ class NotASweep(Diagnostic):
 class CellsFailed(Diagnostic):
     """Some runs of a sweep failed.
 
-    The others are done, and the table shows which failed and why. Each has a `train.log` in its folder. The same
-    command again runs only what is not done.
+    The others are done, and the table shows which failed and why. Each has a `train.log` in its folder, and where its
+    weights were rounded an `eval-int8.log` or `eval-int4.log`. Where a sweep stores a run in several ways, rows are
+    counted. The same command again runs only what is not done.
     """
 
     code: ClassVar[str] = "SW671"
     failed: int
     cells: int
     folder: str
+    noun: str = "runs"
 
     def message(self) -> str:
-        return f"{self.failed} of {self.cells} runs failed"
+        return f"{self.failed} of {self.cells} {self.noun} failed"
 
     def help(self) -> str:
-        return f"see `train.log` below {self.folder}; the same command runs only what is not done"
+        logs = "`train.log`" if self.noun == "runs" else "`train.log` and `eval-*.log`"
+        return f"see {logs} below {self.folder}; the same command runs only what is not done"
 
 
 @frozen(kw_only=True)
@@ -103,9 +107,10 @@ class CellsElsewhere(Diagnostic):
     code: ClassVar[str] = "SW722"
     elsewhere: int
     cells: int
+    noun: str = "runs"
 
     def message(self) -> str:
-        return f"{self.elsewhere} of {self.cells} runs are trained by another process"
+        return f"{self.elsewhere} of {self.cells} {self.noun} are trained by another process"
 
     def help(self) -> str:
         return "wait for it or stop it; then the same command puts them into the table"
@@ -113,12 +118,13 @@ class CellsElsewhere(Diagnostic):
 
 @frozen(kw_only=True)
 class RowOfAnotherSpec(Diagnostic):
-    """The table that the sweep goes on from has a row of the same values and seed that was measured with another spec.
+    """A table that the sweep goes on or takes rows from has a row of the same values and seed, of another spec.
 
     Each row keeps a hash of the spec that it was measured with, its seed and `--epochs-scale` among it. This one is not
     that of the sweep as it is now: the spec was changed since, the epochs are scaled differently, or the table is that
     of another sweep. Numbers of both in one table would mean nothing. Nothing was changed or run. Undo the change, name
-    another table, or move this one away to measure everything again.
+    another table, or move this one away to measure everything again. With `--no-rows-from` a trial with scaled epochs
+    takes no rows from other tables.
     """
 
     code: ClassVar[str] = "SW723"
@@ -129,12 +135,12 @@ class RowOfAnotherSpec(Diagnostic):
         return f"the row `{self.cell}` of `{self.path}` was measured with another spec"
 
     def help(self) -> str:
-        return "undo what was changed in the spec or the scale, name another `--table`, or move this one away"
+        return "undo what was changed in the spec or the scale, name another table, or move this one away"
 
 
 @frozen(kw_only=True)
 class DamagedRows(Diagnostic):
-    """The table that a sweep goes on from cannot be read, or has the columns of another sweep.
+    """A table that a sweep goes on or takes rows from cannot be read, or the former has the columns of another sweep.
 
     It is CSV: in the first line the names of what varies, `seed`, the metrics and `spec_hash`, then a line for each
     run that has ended. Such a line is written by `swc sweep` alone. Copy the table again from where it came, take away
@@ -150,7 +156,7 @@ class DamagedRows(Diagnostic):
         return f"line {self.line} of `{self.path}` is no row of this sweep: {self.reason}"
 
     def help(self) -> str:
-        return "copy the table again from where it came, take the line away, or name another with `--table`"
+        return "copy the table again from where it came, take the line away, or name another table"
 
 
 SWEEPS = (

@@ -1,0 +1,71 @@
+"""The processes of a sweep: `swc train` and `swc eval`, each with its output in a file.
+
+Takes command lines; gives exit statuses. Guarantees: none is left when they are stopped, or when this process ends.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from threading import Event, Lock
+
+from attrs import field, frozen
+
+from swc.system.processes import end, tied
+
+
+@frozen
+class ChildOptions:
+    """How the processes of a sweep run: `jobs` at a time, `threads` CPU threads each.
+
+    `shared` are options that `swc train` and `swc eval` both take: where the data are, the device.
+    """
+
+    jobs: int
+    threads: int
+    shared: tuple[str, ...] = ()
+
+
+@frozen(eq=False)
+class Processes:
+    """What runs now, so that it can be stopped."""
+
+    running: set[subprocess.Popen[bytes]] = field(factory=set)
+    lock: Lock = field(factory=Lock)
+    are_stopped: Event = field(factory=Event)
+
+    def run(self, command: Sequence[str], log: Path, variables: Mapping[str, str] | None = None) -> int:
+        """Run a command with its output in a file; gives its exit status. Its input ends when this process does.
+
+        `variables` are added to its environment.
+        """
+        environment = {**os.environ, **(variables or {})}
+        with log.open("ab") as stream:
+            with self.lock:
+                if self.are_stopped.is_set():
+                    return -signal.SIGTERM
+                process = tied(command, stdout=stream, stderr=subprocess.STDOUT, env=environment)
+                self.running.add(process)
+            with process:
+                return process.wait()
+
+    def stop(self) -> None:
+        """Ask all to end, and begin no other; none is left."""
+        with self.lock:
+            self.are_stopped.set()
+        end(self.running)
+
+
+def last_words(log: Path) -> str:
+    """The error that a process ended with, as it printed it."""
+    lines = log.read_text("utf-8", errors="replace").splitlines()
+    errors = [line for line in lines if line.startswith(("error", "swc: "))]
+    return errors[-1] if errors else next((line for line in reversed(lines) if line.strip()), "")
+
+
+def threads_each(jobs: int) -> int:
+    """The CPU threads of each of several processes."""
+    return max(1, (os.cpu_count() or 1) // jobs)

@@ -1,0 +1,70 @@
+"""What a run is worth with its weights stored in few bits: the scores of `swc eval --stored`.
+
+Takes the folder of a run that has ended and its row in float32; gives the row of another storage. Guarantees: nothing
+is trained; an evaluation of the finished run that is there already is not repeated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from attrs import evolve, frozen
+
+from swc.evaluate.merge import read_evaluation
+from swc.evaluate.record import evaluation_folder
+from swc.files.evaluation import Evaluation, Storage
+from swc.folders.store import RUN
+from swc.running.results import RESULTS
+from swc.sweep.children import last_words
+from swc.sweep.plan import Cell
+from swc.sweep.rows import COSTS, VALIDATION_NLL, CellRow, scores_of
+
+FILES = {"test": "evaluation.json", "validation": "validation.json"}  # by what `--on` says
+Evaluate = Callable[[Sequence[str], Path], int]  # `swc eval` with these arguments and its output in a file; the status
+
+
+class NotScoredError(Exception):
+    """`swc eval` has failed; the text says why."""
+
+
+@frozen
+class RoundedRun:
+    """A run that has ended, in the folder of its cell, whose weights are stored as `storage` says."""
+
+    folder: Path
+    storage: Storage
+
+    def row(self, plain: CellRow, cell: Cell, evaluate: Evaluate) -> CellRow:
+        """The row of a cell, from that of the run in float32; `evaluate` is called where there is no evaluation yet.
+
+        NotScoredError where it fails; DiagnosticError where a file of the run is damaged.
+        """
+        test = self._evaluated("test", evaluate)
+        validation = self._evaluated("validation", evaluate) if VALIDATION_NLL in plain.numbers else None
+        members = [one.scores for one in test.predictors[: len(test.diversity)]]
+        chosen = validation.predictors[-1].scores if validation is not None else None
+        costs = {name: number for name, number in plain.numbers.items() if name in COSTS}
+        costs["stored_bytes"] = test.predictors[-1].stored_bytes or 0
+        return evolve(plain, cell=cell, numbers=scores_of(members, test.predictors[-1].scores, chosen) | costs)
+
+    def _evaluated(self, part: str, evaluate: Evaluate) -> Evaluation:
+        if (found := self._evaluation(part)) is not None:
+            return found
+        log = self.folder / f"eval-{self.storage}.log"
+        asked = ("--stored", self.storage, "--on", part, "--time-batch", "0")
+        status = evaluate([str(self.folder / RUN), *asked], log)
+        found = None if status else self._evaluation(part)
+        if found is None:
+            raise NotScoredError(last_words(log) or f"`swc eval` ended with {status}")
+        return found
+
+    def _evaluation(self, part: str) -> Evaluation | None:
+        """The evaluation of the finished run that is there; None where it is of an epoch before, or calibrated."""
+        run = self.folder / RUN
+        path = evaluation_folder(run, self.storage) / FILES[part]
+        if not path.is_file() or path.stat().st_mtime_ns < (run / RESULTS).stat().st_mtime_ns:
+            return None
+        found = read_evaluation(path)
+        is_as_asked = found is not None and found.stored == self.storage and not found.num_calibration
+        return found if is_as_asked else None
