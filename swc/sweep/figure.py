@@ -34,7 +34,7 @@ AXES = {
 }
 MARKERS = "osD^vPX"
 # steps within a factor of ten, of which the first that give several ticks along an axis are taken
-STEPS = ((1,), (1, 3), (1, 2, 5), (1, 1.5, 2, 3, 4, 6, 8))
+STEPS = ((1,), (1, 3), (1, 2, 5), (1, 1.5, 2, 3, 4, 6, 8), (1, 1.2, 1.4, 1.7, 2, 2.5, 3, 4, 5, 6, 7, 8, 9))
 FEWEST_TICKS = 3
 
 

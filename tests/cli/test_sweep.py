@@ -21,7 +21,6 @@ from swc.compiler.driver import compile_file
 from swc.diagnostics import DiagnosticError
 from swc.files.run import MemberScores, RunResults, StoredCounts, ValidationScores
 from swc.files.scores import Scores
-from swc.files.tables import SeedMean
 from swc.folders.lock import held
 from swc.folders.store import write_spec
 from swc.show.plain import plain
@@ -32,7 +31,7 @@ from swc.sweep.plan import Cell, Sweep, read_sweep
 from swc.sweep.preflight import check_beginning
 from swc.sweep.rows import CellRow, measured
 from swc.sweep.runner import CellOutcome
-from swc.sweep.summary import Summary, as_json, best_of, shown, summaries
+from swc.sweep.summary import as_json, best_of, shown, summaries
 
 from support.runs import Place, spec_text
 
@@ -350,61 +349,3 @@ def test_a_spec_without_a_train_block_is_told(made: Place, capfd: pytest.Capture
 def test_a_value_of_one_setting_is_left_to_its_runs(made: Place) -> None:
     sweep = Sweep("tiny", (made.folder / "tiny.sw",), (("rate", ("0.1", "-1")),))
     check_beginning(sweep, made.folder / "none")
-
-
-COSTS_FILE = """
-spec = "a.sw"
-ensemble = ["small", "large"]
-
-[figure]
-across = "stored"
-
-[figure.lines]
-ours = ["small", "large"]
-"""
-
-
-def test_a_figure_against_a_cost_joins_the_settings_of_a_line(tmp_path: Path) -> None:
-    path = tmp_path / "costs.toml"
-    path.write_text(COSTS_FILE, encoding="utf-8")
-    sweep = read_sweep(path)
-    found = tuple(
-        Summary((("ensemble", name),), 1, (("top1", SeedMean(0.5, None)), ("nll", SeedMean(1.0, None)), cost), ())
-        for name, cost in (("small", ("stored", SeedMean(1e4, 0.0))), ("large", ("stored", SeedMean(1e6, 0.0))))
-    )
-    axes = figure(sweep, found).axes[0]
-    assert axes.get_xscale() == "log"
-    assert axes.get_xlabel() == "stored parameters"
-    assert list(axes.lines[0].get_xdata()) == [1e4, 1e6]
-
-
-def test_a_setting_without_the_cost_has_no_point(tmp_path: Path) -> None:
-    path = tmp_path / "costs.toml"
-    path.write_text(COSTS_FILE.replace('"stored"', '"train_seconds"'), encoding="utf-8")
-    scores = (("top1", SeedMean(0.5, None)), ("nll", SeedMean(1.0, None)))
-    found = tuple(
-        Summary((("ensemble", name),), 1, values, ())
-        for name, values in (("small", (*scores, ("train_seconds", SeedMean(9.0, None)))), ("large", scores))
-    )
-    assert list(figure(read_sweep(path), found).axes[0].lines[0].get_xdata()) == [9.0]
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "reason"),
-    [
-        ('across = "stored"', 'across = "beauty"', "must be one of stored"),
-        ('ours = ["small", "large"]', 'ours = ["tiny"]', "names the value tiny of `ensemble`"),
-        ('ours = ["small", "large"]', 'ours = "small"', "lists of values"),
-        ('across = "stored"', "", "must have `across` and `lines`"),
-        ('["small", "large"]\n\n', '["small"]\n', "needs a sweep in which something varies"),
-        ('ours = ["small", "large"]', 'ours = [{ensemble = "tiny"}]', "names the value tiny of `ensemble`"),
-        ('ours = ["small", "large"]', "ours = [{beta = 1}]", "names `beta`, which does not vary"),
-        ('ours = ["small", "large"]', "ours = [{}]", "must name a value"),
-    ],
-)
-def test_a_figure_that_cannot_be_drawn_is_refused(tmp_path: Path, old: str, new: str, reason: str) -> None:
-    path = tmp_path / "costs.toml"
-    path.write_text(COSTS_FILE.replace(old, new), encoding="utf-8")
-    with pytest.raises(DiagnosticError) as caught:
-        read_sweep(path)
-    assert reason in caught.value.diagnostics[0].message() + str(caught.value.diagnostics[0])

@@ -13,21 +13,16 @@ from threading import Thread
 
 import pytest
 from attrs import evolve
-from matplotlib.axes import Axes
-from matplotlib.container import ErrorbarContainer
 from swc.diagnostics import DiagnosticError
-from swc.files.tables import SeedMean
 from swc.sweep import runner
 from swc.sweep.cell_specs import checked_specs, hashes_of
 from swc.sweep.children import Processes
 from swc.sweep.estimate import _runs_left
-from swc.sweep.figure import cost_ticks, figure
 from swc.sweep.known_rows import check_rows, known_rows
 from swc.sweep.plan import Cell, Sweep, read_sweep
 from swc.sweep.rounded import NotScoredError, RoundedRun
 from swc.sweep.row_table import RowTable
 from swc.sweep.rows import CellRow, text_of_rows
-from swc.sweep.summary import Summary
 
 from support.runs import Place, spec_text
 
@@ -262,59 +257,3 @@ def test_a_damaged_table_of_another_sweep_is_told_with_its_line(here: Path) -> N
             check_rows(sweep, checked_specs(sweep))
         (diagnostic,) = caught.value.diagnostics
         assert diagnostic.code == "SW724" and reason in diagnostic.message()
-
-
-POINTS = """
-spec = "a.sw"
-ensemble = ["shared", "plain"]
-storage = ["float32", "int8"]
-
-[figure]
-across = "stored_bytes"
-
-[figure.lines]
-"as trained" = ["shared", "plain"]
-"plain, rounded" = [{storage = "int8", ensemble = "plain"}]
-"first, rounded" = [{storage = "int8"}]
-"""
-
-
-def test_a_point_of_a_figure_names_values_and_has_the_first_of_the_others(tmp_path: Path) -> None:
-    path = tmp_path / "points.toml"
-    path.write_text(POINTS)
-    sweep = read_sweep(path)
-    found = tuple(
-        Summary(setting, 1, (*scores(), ("stored_bytes", SeedMean(cost, None))), ())
-        for setting, cost in zip(sweep.settings, (4e5, 1e5, 4e6, 1e6), strict=True)
-    )
-    axes = figure(sweep, found).axes[0]
-    assert drawn(axes) == [[4e5, 4e6], [1e6], [1e5]]
-    assert axes.get_xlabel() == "stored bytes"
-    assert [label.get_text() for label in axes.get_xticklabels()] == ["100k", "300k", "1M", "3M"]
-    # a command line may leave columns and values away
-    assert drawn(figure(evolve(sweep, ensembles=("plain",)), found[:1]).axes[0]) == [[], [], []]
-    other = evolve(sweep, storage=("int8",))
-    assert drawn(figure(other, found[1::2]).axes[0]) == [[1e5, 1e6], [1e6], [1e5]]
-
-
-def drawn(axes: Axes) -> list[list[float]]:
-    """The places of each line's points."""
-    return [list(bars[0].get_xdata()) for bars in axes.containers if isinstance(bars, ErrorbarContainer)]
-
-
-def scores() -> tuple[tuple[str, SeedMean], ...]:
-    return ("top1", SeedMean(0.5, None)), ("nll", SeedMean(1.0, None))
-
-
-@pytest.mark.parametrize(
-    ("least", "most", "ticks"),
-    [
-        (40, 2000, [100, 300, 1000]),
-        (40, 60_000, [100, 1000, 10_000]),
-        (90_000, 600_000, [100_000, 200_000, 500_000]),
-        (1.4, 4.5, [1.5, 2, 3, 4]),
-        (2.1, 2.4, [2.1 ** 0.5 * 2.4 ** 0.5]),
-    ],
-)  # fmt: skip
-def test_an_axis_has_marks_that_are_read_at_once(least: float, most: float, ticks: list[float]) -> None:
-    assert cost_ticks(least, most) == pytest.approx(ticks)

@@ -116,7 +116,7 @@ def graph(data: bytes) -> None:
 def sweep(data: bytes) -> None:
     """Read a sweep file and list its cells; read the rows of a table, which read back as the same."""
     from swc.sweep.plan import Sweep, read_sweep
-    from swc.sweep.rows import rows_in, text_of_rows
+    from swc.sweep.rows import other_rows_in, rows_in, text_of_rows
 
     def act() -> None:
         for cell in read_sweep(_file("sweep.toml", data)).cells:
@@ -124,7 +124,9 @@ def sweep(data: bytes) -> None:
 
     def read() -> None:
         other = Sweep("s", (Path("a.sw"),), (("p", ("1", "2")),), "100-101")
-        found = rows_in(data.decode("utf-8", errors="replace"), "rows.csv", other)
+        text = data.decode("utf-8", errors="replace")
+        found = rows_in(text, "rows.csv", other)
+        assert set(found) == {row.cell for row in other_rows_in(text, "rows.csv")}, "another sweep reads other rows"
         assert rows_in(text_of_rows(other, found), "rows.csv", other) == found, "rows do not read back"
 
     _answered(act)
