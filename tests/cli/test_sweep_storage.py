@@ -93,10 +93,27 @@ def test_wrong_storages_on_the_command_line_are_told(made: Place, capfd: pytest.
     assert "`storage` has the value int8 twice" in capfd.readouterr().err
 
 
+QUICK = """
+import "digits.sw"
+
+ensemble tiny {
+  data digits(train: 360, validation: 20%)
+  param amount = 60%
+  member m[2] = wrn(depth: 10, width: 0.5)
+  budget amount of native
+  share conv { coefficients by slot }
+  train digits {
+    batch 32
+    phase main: 2 epochs at lr 0.1
+  }
+}
+"""
+
+
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Place:
     folder = tmp_path_factory.mktemp("storage")
-    (folder / "tiny.sw").write_text(spec_text(data="digits(validation: 10%)", batch=256), encoding="utf-8")
+    (folder / "tiny.sw").write_text(QUICK, encoding="utf-8")
     return Place(folder)
 
 
