@@ -54,12 +54,52 @@ $(VENV)/.fuzz: $(READY)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[fuzz]'
 	touch $@
 
-paper-small: setup  ## the paper's questions at a size that two cores bear (hours; goes on where it was): make paper-small DATA=FOLDER
-	set -e; for sweep in start_values sharing_pays sharing_pays_epochs rivals; do \
-	    $(BIN)/swc sweep specs/small/$$sweep.toml $(if $(DATA),--data $(DATA)) --estimate; \
-	    $(BIN)/swc sweep specs/small/$$sweep.toml $(if $(DATA),--data $(DATA)) --threads 1 \
-	        --table docs/results/paper_small/$$sweep.csv --markdown docs/results/paper_small/$$sweep.md; \
-	done
+# `make paper-small DATA=FOLDER` runs what takes about six hours on two cores with JOBS=2; ITEM names one other, or several.
+# Rows are kept in a table beside the page as runs end, and any machine goes on from them. Items of LOOKED_AT need the
+# runs themselves afterwards, so that their rows are those of the folders in build/sweeps alone.
+ITEM ?= start_values sharing_pays sharing_pays_epochs rivals table_3 figure_4a figure_4b
+LOOKED_AT := table_2 anytime figure_5 table_5
+SMALL := docs/results/paper_small
+FROM = $(if $(DATA),--data $(DATA))
+ROWS = $(if $(filter $*,$(LOOKED_AT)),,--table $(SMALL)/$*.csv)
+
+paper-small: $(addprefix small-,$(ITEM))  ## the paper's questions at a size that two cores bear (hours; goes on where it was): make paper-small DATA=FOLDER JOBS=2 ITEM=table_2
+
+small-%: setup
+	$(BIN)/swc sweep specs/small/$*.toml $(FROM) $(ROWS) --estimate
+	$(BIN)/swc sweep specs/small/$*.toml $(FROM) $(ROWS) --threads 1 --jobs $(or $(JOBS),1) --markdown $(SMALL)/$*.md
+	cp build/sweeps/$*/sweep.png $(SMALL)/$*.png
+	$(if $(ROWS),,cp build/sweeps/$*/sweep.csv $(SMALL)/$*.csv)
+	$(looked_at_$*)
+
+# Table 2: how much members disagree. Figure 3: what lies between two of them; joint networks have no line.
+SEPARATE := deep_ensemble shared_82 shared_25 shared_5
+define looked_at_table_2
+$(BIN)/swc eval $(FROM) --time-batch 0 --format csv -o build/sweeps/table_2/joint.csv $(foreach one,batch_ensemble mimo,build/sweeps/table_2/ensemble=$(one),seed=*/run)
+$(BIN)/swc eval $(FROM) --time-batch 0 --interpolate --format csv -o build/sweeps/table_2/separate.csv $(foreach one,$(SEPARATE),build/sweeps/table_2/ensemble=$(one),seed=*/run)
+$(BIN)/swc compare build/sweeps/table_2 --format csv -o $(SMALL)/table_2_diversity.csv
+set -e; for one in $(SEPARATE); do $(BIN)/swc plot interpolation build/sweeps/table_2/ensemble=$$one,seed=0/run -o $(SMALL)/figure_3_$$one.png; done
+endef
+
+# Figure 1: efficient ensembles at every cost. Figure 2: several widths.
+define looked_at_anytime
+$(BIN)/swc eval build/sweeps/anytime/*/run $(FROM) --time-batch 0 --format csv -o build/sweeps/anytime/subsets.csv
+$(BIN)/swc compare $(foreach one,shared homogeneous batch_ensemble mimo msdnet hne,build/sweeps/anytime/ensemble=$(one),seed=*/run) --plot $(SMALL)/figure_1.png
+$(BIN)/swc compare $(foreach one,shared separate narrow slimmable universally_slimmable,build/sweeps/anytime/ensemble=$(one),seed=*/run) --plot $(SMALL)/figure_2.png
+endef
+
+# Figure 5: which layers end in one cluster, drawn, and how many neighbours are parted.
+define looked_at_figure_5
+set -e; for tau in 0.1 0.2 0.3; do $(BIN)/swc show build/sweeps/figure_5/tau=$$tau,seed=0/run --format png -o $(SMALL)/figure_5_clusters_$$tau.png; done
+$(BIN)/python $(SMALL)/neighbours.py build/sweeps/figure_5/tau=0.*/run > $(SMALL)/figure_5_neighbours.txt
+endef
+
+# Table 5, corrupted: the 15 standard types in the middle severity.
+STANDARD := gaussian_noise,shot_noise,impulse_noise,defocus_blur,glass_blur,motion_blur,zoom_blur,snow,frost,fog,brightness,contrast,elastic_transform,pixelate,jpeg_compression
+define looked_at_table_5
+$(BIN)/swc data corrupt build/sweeps/table_5/ensemble=one,seed=0/run $(FROM) --types $(STANDARD) --severities 3 -o build/cifar100-16-c
+$(BIN)/swc eval build/sweeps/table_5/*/run $(FROM) --time-batch 0 --corruptions build/cifar100-16-c --format csv -o $(SMALL)/table_5_corrupted.csv
+endef
 
 bench: setup  ## what a step, statistics, data and the compiler cost, in one table (half an hour, on an idle machine)
 	$(BIN)/python -m benchmarks -o build/bench
