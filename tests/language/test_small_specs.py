@@ -1,4 +1,4 @@
-"""The paper at a size that two cores bear: sweeps that can begin, and what the heads of the specs say of their ensembles."""
+"""The paper at a size that two cores bear: sweeps that can begin, and what the specs say of their ensembles."""
 
 from __future__ import annotations
 
@@ -66,6 +66,7 @@ def test_a_sweep_can_begin_and_trains_all_settings_for_as_many_epochs(name: str,
     assert {spec.data.name for spec in specs.values()} == {"cifar100"}
 
 
+@pytest.mark.slow  # some seventy networks are read
 @pytest.mark.parametrize("name", SWEEPS)
 def test_every_ensemble_of_a_sweep_compiles(name: str) -> None:
     firsts = {dict(setting).get("ensemble"): setting for setting in reversed(settled(name).settings)}
@@ -90,7 +91,8 @@ def test_the_targets_name_sweeps_and_say_what_follows_them() -> None:
     assert [line for line in lines if line.startswith("define ")] == [f"define looked_at_{name}" for name in looked_at]
 
 
-@pytest.mark.parametrize(("budget"), ["240k", "99k", "46k"])
+@pytest.mark.slow
+@pytest.mark.parametrize("budget", ["240k", "99k", "46k"])
 def test_table_3_has_three_ensembles_of_one_size(budget: str) -> None:
     sizes = [
         parameters("table_3", e, ("budget", budget)) for e in ("homogeneous", "gradient_conflict", "heterogeneous")
@@ -98,6 +100,7 @@ def test_table_3_has_three_ensembles_of_one_size(budget: str) -> None:
     assert max(sizes) < 1.01 * min(sizes)
 
 
+@pytest.mark.slow
 def test_rivals_are_as_large_as_the_specs_say() -> None:
     shared, tied, narrow = (parameters("believed", f"{name}_fine") for name in ("shared", "tied", "narrow"))
     assert 1.01 * shared < narrow < 1.03 * shared and 0.98 * tied < narrow < tied
