@@ -31,6 +31,7 @@ Setting = NamedValues  # all that varies with its values, as written in a spec
 KEYS: dict[str, type | tuple[type, ...]] = {
     "spec": (str, list),
     "ensemble": (str, list),
+    "ensembles": dict,
     "epochs_scale": (int, float),
     "seeds": (int, str, list),
     "by_seed": bool,
@@ -76,7 +77,8 @@ class Sweep:
     settings of the first seed, then all of the second. `table` is the CSV file that keeps the rows of finished cells.
     Of `compare` the summary gives the differences by seed; `figure` is what the figure shows, unless a param. Each run
     is scored with its weights stored in every way that `storage` names. `rows_from` are tables of other sweeps, whose
-    rows are taken where they are of the same runs.
+    rows are taken where they are of the same runs. `spec_by_ensemble` says in which spec each of `ensembles` stands,
+    where not every spec has all of them.
     """
 
     name: str
@@ -91,6 +93,7 @@ class Sweep:
     figure: CostFigure | None = None
     storage: tuple[Storage, ...] = ()
     rows_from: tuple[Path, ...] = ()
+    spec_by_ensemble: tuple[tuple[str, Path], ...] = ()
 
     def __attrs_post_init__(self) -> None:
         cells = num_seeds(self.seeds) * prod(len(values) for _, values in self.columns)
@@ -107,7 +110,8 @@ class Sweep:
     @property
     def columns(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
         """What varies: specs and ensembles, where there are several, the params, and storages where any is named."""
-        named = ((SPEC, tuple(spec.stem for spec in self.specs)), (ENSEMBLE, self.ensembles))
+        specs = () if self.spec_by_ensemble else tuple(spec.stem for spec in self.specs)
+        named = ((SPEC, specs), (ENSEMBLE, self.ensembles))
         stored = ((STORAGE, self.storage),) if self.storage else ()
         return (*((name, values) for name, values in named if len(values) > 1), *self.vary, *stored)
 
@@ -137,9 +141,11 @@ class Sweep:
         params = dict(setting)
         if self.storage:
             params.pop(STORAGE, None)
-        chosen = params.pop(SPEC) if len(self.specs) > 1 else self.specs[0].stem
         only = self.ensembles[0] if self.ensembles else None
         ensemble = params.pop(ENSEMBLE, only) if len(self.ensembles) > 1 else only
+        if self.spec_by_ensemble:
+            return dict(self.spec_by_ensemble).get(ensemble or "", self.specs[0]), params, ensemble
+        chosen = params.pop(SPEC) if len(self.specs) > 1 else self.specs[0].stem
         return next(spec for spec in self.specs if spec.stem == chosen), params, ensemble
 
     @property
@@ -168,18 +174,21 @@ def read_sweep(path: Path) -> Sweep:
     if reason:
         raise DiagnosticError(NotASweep(path=str(path), reason=reason))
     vary = tuple((name, tuple(as_written(value) for value in values)) for name, values in found.get("vary", {}).items())
+    in_specs = found.get("ensembles", {})
+    homes = tuple((name, path.parent / spec) for spec, names in in_specs.items() for name in names)
     made = Sweep(
         path.stem,
-        tuple(path.parent / spec for spec in _listed(found["spec"])),
+        tuple(path.parent / spec for spec in _listed(found.get("spec", [*in_specs]))),
         vary,
         found.get("seeds", 1),
-        _listed(found.get("ensemble", [])),
+        _listed(found.get("ensemble", [name for name, _ in homes])),
         float(found.get("epochs_scale", 1.0)),
         found.get("by_seed", False),
         path.parent / found["table"] if "table" in found else None,
         tuple(_pair(one) for one in found.get("compare", [])),
         storage=tuple(found.get("storage", [])),
         rows_from=tuple(path.parent / table for table in _listed(found.get("rows_from", []))),
+        spec_by_ensemble=homes,
     )
     figure = cost_figure(found["figure"], made.columns) if "figure" in found else None
     wrong_pairs = (_wrong_pair(made, pair) for pair in made.compare)
@@ -221,7 +230,7 @@ def _reason(found: dict[str, Any]) -> str:
             return f"there is no key `{key}`: {', '.join(KEYS)} are"
         if not isinstance(value, KEYS[key]) or (isinstance(value, bool) and key != "by_seed"):
             return f"`{key}` must not be {value!r}"
-    if not found.get("spec"):
+    if not found.get("spec") and "ensembles" not in found:
         return "it needs `spec`"
     return wrong_seeds(found.get("seeds", 1)) or _wrong_variation(found) or _wrong_form(found)
 
@@ -252,13 +261,28 @@ def _wrong_variation(found: dict[str, Any]) -> str:
             return f"`{key}` must be a list of different names"
     if STORAGE in found and (reason := wrong_storage(found[STORAGE], found.get("vary", {}))):
         return reason
-    if not several and not found.get("vary") and not found.get(STORAGE):
+    if "ensembles" in found and (reason := _wrong_ensembles(found)):
+        return reason
+    if not several and not found.get("ensembles") and not found.get("vary") and not found.get(STORAGE):
         return "it needs `vary`"
     wrong = [name for name, values in found.get("vary", {}).items() if not isinstance(values, list) or not values]
     if wrong:
         return f"`{wrong[0]}` must be a list of values"
     written = {name: [as_written(value) for value in values] for name, values in found.get("vary", {}).items()}
     return next((told for name, values in written.items() if (told := repeated(name, values))), "")
+
+
+def _wrong_ensembles(found: dict[str, Any]) -> str:
+    """What is wrong with the ensembles by their specs, or nothing."""
+    if SPEC in found or ENSEMBLE in found:
+        return "`ensembles` stands in place of `spec` and `ensemble`: leave these away"
+    lists = [*found["ensembles"].values()]
+    if not lists or not all(isinstance(names, list) and names for names in lists):
+        return "`ensembles` must have a list of names for each spec"
+    names = [name for part in lists for name in part]
+    if not all(isinstance(name, str) for name in names) or len(set(names)) < len(names):
+        return "`ensembles` must be lists of different names"
+    return ""
 
 
 def _listed(names: str | list[str]) -> tuple[str, ...]:

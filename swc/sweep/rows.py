@@ -14,7 +14,7 @@ from math import isfinite, isnan
 from pathlib import Path
 from statistics import mean, median
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from swc.compiler.ir.graph import Graph
 from swc.diagnostics import DiagnosticError
@@ -124,11 +124,20 @@ def text_of_rows(sweep: Sweep, found: Mapping[Cell, CellRow]) -> str:
 def rows_in(text: str, origin: str, sweep: Sweep) -> dict[Cell, CellRow]:
     """The rows of a CSV text by their cells; `origin` names the file in errors.
 
-    A table of an earlier version has fewer columns of numbers. DiagnosticError, with the line, where it is damaged or
-    its columns are those of another sweep.
+    A table of an earlier version has fewer columns of numbers; one that was begun before the sweep named storages has
+    rows in float32. DiagnosticError, with the line, where it is damaged or its columns are those of another sweep.
     """
+    _, first = next(_lines(text, origin), (1, ()))
+    if sweep.storage and STORAGE not in first:
+        return dict(map(_in_float32, rows_in(text, origin, sweep.trained).values()))
     settings = {tuple(plain_cell(value) for _, value in setting): setting for setting in sweep.settings}
     return _rows_in(text, origin, header_of(sweep)[: len(sweep.columns) + 1], settings)
+
+
+def _in_float32(row: CellRow) -> tuple[Cell, CellRow]:
+    """The row of a run as that of a cell with a storage."""
+    cell = evolve(row.cell, setting=(*row.cell.setting, (STORAGE, "float32")))
+    return cell, evolve(row, cell=cell)
 
 
 def other_rows_in(text: str, origin: str) -> tuple[CellRow, ...]:

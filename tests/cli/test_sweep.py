@@ -266,6 +266,24 @@ def test_several_ensembles_vary_like_a_param(tmp_path: Path) -> None:
     assert only.spec_of(only.cells[0].setting) == (tmp_path / "a.sw", {"beta": "1"}, "shared")
 
 
+IN_SPECS = '[ensembles]\n"a.sw" = ["shared", "plain"]\n"b.sw" = ["one"]\n'
+
+
+def test_ensembles_may_stand_in_several_specs(tmp_path: Path) -> None:
+    path = tmp_path / "figure.toml"
+    path.write_text(IN_SPECS)
+    found = read_sweep(path)
+    assert [cell.name for cell in found.cells] == [
+        "ensemble=shared,seed=0",
+        "ensemble=plain,seed=0",
+        "ensemble=one,seed=0",
+    ]
+    assert found.spec_of(found.settings[1]) == (tmp_path / "a.sw", {}, "plain")
+    assert found.spec_of(found.settings[2]) == (tmp_path / "b.sw", {}, "one")
+    only = evolve(found, ensembles=("one",))
+    assert only.spec_of(only.settings[0]) == (tmp_path / "b.sw", {}, "one")
+
+
 @pytest.mark.parametrize("path", sorted((ROOT / "specs" / "sweeps").glob("*.toml")), ids=lambda path: path.stem)
 def test_shipped_sweeps_compile(path: Path) -> None:
     sweep = read_sweep(path)
@@ -281,6 +299,10 @@ def test_shipped_sweeps_compile(path: Path) -> None:
         ("spec = 3", "`spec` must not be 3"),
         ("[vary]\nbeta = [1]", "it needs `spec`"),
         ('spec = "a.sw"', "it needs `vary`"),
+        (f'spec = "c.sw"\n{IN_SPECS}', "leave these away"),
+        (f"seeds = 2\n{IN_SPECS.replace('plain', 'one')}", "lists of different names"),
+        (IN_SPECS.replace('["one"]', '"one"'), "a list of names for each spec"),
+        ("[ensembles]", "a list of names for each spec"),
         ('spec = "a.sw"\nensemble = ["a", "a"]', "`ensemble` must be a list of different names"),
         ('spec = ["a.sw", 3]', "`spec` must be a list of different names"),
         ('spec = "a.sw"\n[vary]\nbeta = 1', "`beta` must be a list"),

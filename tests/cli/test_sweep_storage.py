@@ -220,6 +220,21 @@ def test_a_table_without_storages_has_rows_in_float32(here: Path) -> None:
     assert list(every) == list(other.cells[:2])
 
 
+def test_a_sweep_may_name_storages_later(here: Path) -> None:
+    before = a_sweep(here, storage=(), table=here / "rows.csv")
+    rows = write_rows(before, here / "rows.csv", before.cells)
+    sweep = evolve(before, storage=("float32", "int8"))
+    check_rows(sweep, checked_specs(sweep))
+    found = known_rows(sweep)
+    assert {sweep.run_of(cell): evolve(row, cell=sweep.run_of(cell)) for cell, row in found.items()} == rows
+    assert {sweep.storage_of(cell) for cell in found} == {"float32"}
+    rounded = sweep.cells[1]
+    RowTable(here / "rows.csv", sweep).add(CellRow(rounded, "0" * 64, SCORES))
+    assert RowTable(here / "rows.csv", sweep).rows() == {**found, rounded: CellRow(rounded, "0" * 64, SCORES)}
+    with pytest.raises(DiagnosticError):
+        known_rows(before)  # which of them are its own is not said
+
+
 def test_a_row_is_known_by_its_hash_and_not_by_names(here: Path) -> None:
     other = Sweep(
         "o", (here / "tiny.sw",), (("tau", ("0.3", "0.4")), ("amount", ("50%",))), "100-101", storage=("int8",)

@@ -18,7 +18,7 @@ class NotASweep(Diagnostic):
 
     A sweep file is TOML. `spec` names a spec, from the file's own folder; under `[vary]` stands, for each param, a list
     of values. `ensemble`, `seeds`, `by_seed`, `epochs_scale`, `table`, `storage` and `rows_from` may stand beside
-    `spec`.
+    `spec`; `[ensembles]`, with a list of names for each spec, may stand in place of `spec` and `ensemble`.
     """
 
     code: ClassVar[str] = "SW670"
