@@ -105,7 +105,7 @@ def _plan_text(sweep: Sweep, folder: Path) -> str:
 
     text = f"{several(len(sweep.runs), 'run')} in {folder}"
     if sweep.storage:
-        text = f"{text}, scored as {', '.join(sweep.storage)}: {len(sweep.cells)} rows"
+        text = f"{text}, scored as {', '.join(sweep.storage)}: {several(len(sweep.cells), 'row')}"
     own, known = own_rows(sweep), known_rows(sweep)
     if sweep.table is not None:
         text = f"{text}, {sum(cell in own for cell in sweep.cells)} of them in {sweep.table} already"
