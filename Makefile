@@ -66,7 +66,7 @@ ROWS = $(if $(filter $*,$(LOOKED_AT)),,--table $(SMALL)/$*.csv)
 paper-small: $(addprefix small-,$(ITEM))  ## the paper's questions at a size that two cores bear (hours; goes on where it was): make paper-small DATA=FOLDER JOBS=2 ITEM=table_2
 
 small-%: setup
-	$(BIN)/swc sweep specs/small/$*.toml $(FROM) $(ROWS) --estimate
+	$(BIN)/swc sweep specs/small/$*.toml $(FROM) $(ROWS) --threads 1 --estimate
 	$(BIN)/swc sweep specs/small/$*.toml $(FROM) $(ROWS) --threads 1 --jobs $(or $(JOBS),1) --markdown $(SMALL)/$*.md
 	cp build/sweeps/$*/sweep.png $(SMALL)/$*.png
 	$(if $(ROWS),,cp build/sweeps/$*/sweep.csv $(SMALL)/$*.csv)
