@@ -77,7 +77,7 @@ SEPARATE := deep_ensemble shared_82 shared_25 shared_5
 define looked_at_table_2
 $(BIN)/swc eval $(FROM) --time-batch 0 --format csv -o build/sweeps/table_2/joint.csv $(foreach one,batch_ensemble mimo,build/sweeps/table_2/ensemble=$(one),seed=*/run)
 $(BIN)/swc eval $(FROM) --time-batch 0 --interpolate --format csv -o build/sweeps/table_2/separate.csv $(foreach one,$(SEPARATE),build/sweeps/table_2/ensemble=$(one),seed=*/run)
-$(BIN)/swc compare build/sweeps/table_2 --format csv -o $(SMALL)/table_2_diversity.csv
+$(BIN)/python $(SMALL)/evaluated.py deep_ensemble build/sweeps/table_2/*/run > $(SMALL)/table_2_diversity.md
 set -e; for one in $(SEPARATE); do $(BIN)/swc plot interpolation build/sweeps/table_2/ensemble=$$one,seed=0/run -o $(SMALL)/figure_3_$$one.png; done
 endef
 
@@ -98,7 +98,8 @@ endef
 STANDARD := gaussian_noise,shot_noise,impulse_noise,defocus_blur,glass_blur,motion_blur,zoom_blur,snow,frost,fog,brightness,contrast,elastic_transform,pixelate,jpeg_compression
 define looked_at_table_5
 $(BIN)/swc data corrupt build/sweeps/table_5/ensemble=one,seed=0/run $(FROM) --types $(STANDARD) --severities 3 -o build/cifar100-16-c
-$(BIN)/swc eval build/sweeps/table_5/*/run $(FROM) --time-batch 0 --corruptions build/cifar100-16-c --format csv -o $(SMALL)/table_5_corrupted.csv
+$(BIN)/swc eval build/sweeps/table_5/*/run $(FROM) --time-batch 0 --corruptions build/cifar100-16-c --format csv -o build/sweeps/table_5/corrupted.csv
+$(BIN)/python $(SMALL)/evaluated.py homogeneous build/sweeps/table_5/*/run > $(SMALL)/table_5_corrupted.md
 endef
 
 bench: setup  ## what a step, statistics, data and the compiler cost, in one table (half an hour, on an idle machine)
