@@ -14,9 +14,9 @@ from attrs import frozen
 
 from swc.report.curves import INK, LINES
 from swc.show.wording import scale_text
+from swc.sweep.columns import VALIDATION_NLL
 from swc.sweep.cost_figure import CostFigure, setting_at
 from swc.sweep.plan import ENSEMBLE, SPEC, Setting, Sweep
-from swc.sweep.rows import VALIDATION_NLL
 from swc.sweep.seeds import num_seeds
 from swc.sweep.summary import Summary, best_of
 

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 from swc.diagnostics.printable import on_one_line
 from swc.show.plain import table
 from swc.show.wording import scale_text
+from swc.sweep.columns import HEADINGS, VALIDATION_NLL
 from swc.sweep.pairs import PAIRED, PairedDifference
 from swc.sweep.plan import Setting, Sweep
-from swc.sweep.rows import VALIDATION_NLL
 from swc.sweep.seeds import num_seeds
-from swc.sweep.summary import HEADINGS, Summary, best_of, columns_in, headings_of, mark_of, summary_cell
+from swc.sweep.summary import Summary, best_of, columns_in, headings_of, mark_of, summary_cell
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -28,17 +28,17 @@ def as_markdown(sweep: Sweep, found: Sequence[Summary], paired: Sequence[PairedD
 
 
 def _settings(sweep: Sweep, found: Sequence[Summary]) -> Iterator[str]:
-    names, measured = [name for name, _ in sweep.columns], columns_in(found)
+    names, measured = [name for name, _ in sweep.columns], columns_in(sweep, found)
     images = "test images, where a column does not say validation" if VALIDATION_NLL in measured else "held-out images"
     yield f"Mean and standard error over seeds{scale_text(sweep.epochs_scale)}; top-1 and ECE of {images}."
     yield ""
-    yield _line((*names, "seeds", *headings_of(measured), "templates per bank"))
-    yield _line((*("---" for _ in names), *("---:" for _ in range(len(measured) + 2))))
+    yield _line((*names, "seeds", *headings_of(measured)))
+    yield _line((*("---" for _ in names), *("---:" for _ in range(len(measured) + 1))))
     best = best_of(found)
     for one in found:
         ended = f"{one.num_seeds} of {num_seeds(sweep.seeds)}"
         cells = (summary_cell(one, name) + mark_of(one, name, best) for name in measured)
-        yield _line((*(value for _, value in one.setting), ended, *cells, one.templates_per_bank))
+        yield _line((*(value for _, value in one.setting), ended, *cells))
     if best is not None:
         yield ""
         yield "\\* lowest NLL on the validation part."

@@ -23,6 +23,7 @@ from swc.diagnostics.catalogue.sweeps import NotASweep
 from swc.diagnostics.sources import read_source
 from swc.files.evaluation import STORAGES, Storage
 from swc.program.limits import CELLS
+from swc.sweep.columns import HEADINGS
 from swc.sweep.cost_figure import CostFigure, cost_figure, wrong_figure, wrong_figure_form
 from swc.sweep.seeds import Seeds, num_seeds, seeds_of, wrong_seeds
 from swc.sweep.values import NamedValues, as_written, repeated
@@ -38,6 +39,7 @@ KEYS: dict[str, type | tuple[type, ...]] = {
     "table": str,
     "storage": list,
     "rows_from": (str, list),
+    "show": list,
     "compare": list,
     "figure": dict,
     "vary": dict,
@@ -78,7 +80,8 @@ class Sweep:
     Of `compare` the summary gives the differences by seed; `figure` is what the figure shows, unless a param. Each run
     is scored with its weights stored in every way that `storage` names. `rows_from` are tables of other sweeps, whose
     rows are taken where they are of the same runs. `spec_by_ensemble` says in which spec each of `ensembles` stands,
-    where not every spec has all of them.
+    where not every spec has all of them. `show` are the columns of printed tables, in their order; without any all are
+    shown.
     """
 
     name: str
@@ -94,6 +97,7 @@ class Sweep:
     storage: tuple[Storage, ...] = ()
     rows_from: tuple[Path, ...] = ()
     spec_by_ensemble: tuple[tuple[str, Path], ...] = ()
+    show: tuple[str, ...] = ()
 
     def __attrs_post_init__(self) -> None:
         cells = num_seeds(self.seeds) * prod(len(values) for _, values in self.columns)
@@ -189,6 +193,7 @@ def read_sweep(path: Path) -> Sweep:
         storage=tuple(found.get("storage", [])),
         rows_from=tuple(path.parent / table for table in _listed(found.get("rows_from", []))),
         spec_by_ensemble=homes,
+        show=tuple(found.get("show", [])),
     )
     figure = cost_figure(found["figure"], made.columns) if "figure" in found else None
     wrong_pairs = (_wrong_pair(made, pair) for pair in made.compare)
@@ -236,7 +241,12 @@ def _reason(found: dict[str, Any]) -> str:
 
 
 def _wrong_form(found: dict[str, Any]) -> str:
-    """What is wrong with the form of other tables, comparisons and figure, or nothing."""
+    """What is wrong with the form of columns, other tables, comparisons and figure, or nothing."""
+    unknown = [name for name in found.get("show", []) if name not in HEADINGS]
+    if unknown or found.get("show") == []:
+        return f"`show` must be a list of {', '.join(HEADINGS)}{f', not {unknown[0]!r}' if unknown else ''}"
+    if reason := repeated("show", found.get("show", [])):
+        return reason
     if not all(isinstance(table, str) and table for table in _listed(found.get("rows_from", []))):
         return "`rows_from` must be a list of tables"
     return _wrong_comparison(found) or wrong_figure_form(found)

@@ -17,8 +17,9 @@ from swc.files.evaluation import Evaluation, Storage
 from swc.folders.store import RUN
 from swc.running.results import RESULTS
 from swc.sweep.children import last_words
+from swc.sweep.columns import COSTS, VALIDATION_NLL
 from swc.sweep.plan import Cell
-from swc.sweep.rows import COSTS, VALIDATION_NLL, CellRow, scores_of
+from swc.sweep.rows import CellRow, PartScores, scores_of
 
 FILES = {"test": "evaluation.json", "validation": "validation.json"}  # by what `--on` says
 Evaluate = Callable[[Sequence[str], Path], int]  # `swc eval` with these arguments and its output in a file; the status
@@ -42,11 +43,10 @@ class RoundedRun:
         """
         test = self._evaluated("test", evaluate)
         validation = self._evaluated("validation", evaluate) if VALIDATION_NLL in plain.numbers else None
-        members = [one.scores for one in test.predictors[: len(test.diversity)]]
-        chosen = validation.predictors[-1].scores if validation is not None else None
         costs = {name: number for name, number in plain.numbers.items() if name in COSTS}
         costs["stored_bytes"] = test.predictors[-1].stored_bytes or 0
-        return evolve(plain, cell=cell, numbers=scores_of(members, test.predictors[-1].scores, chosen) | costs)
+        scores = scores_of(_scores(test), _scores(validation) if validation is not None else None)
+        return evolve(plain, cell=cell, numbers=scores | costs)
 
     def _evaluated(self, part: str, evaluate: Evaluate) -> Evaluation:
         if (found := self._evaluation(part)) is not None:
@@ -68,3 +68,7 @@ class RoundedRun:
         found = read_evaluation(path)
         is_as_asked = found is not None and found.stored == self.storage and not found.num_calibration
         return found if is_as_asked else None
+
+
+def _scores(found: Evaluation) -> PartScores:
+    return PartScores([one.scores for one in found.predictors[: len(found.diversity)]], found.predictors[-1].scores)

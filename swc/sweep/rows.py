@@ -26,18 +26,23 @@ from swc.files.run import RunResults
 from swc.files.scores import Scores
 from swc.folders.store import read_compiled
 from swc.program.stages import stages
+from swc.sweep.columns import BANKS, COSTS, METRICS, SCORES
 from swc.sweep.plan import SEED, STORAGE, Cell, Setting, Sweep
 
-SCORES = ("top1", "nll", "ece")
-VALIDATION_NLL = "validation_nll"  # by which a setting is chosen
-METRICS = ("validation_top1", VALIDATION_NLL, "validation_ece", *SCORES, "mean_member_top1", "best_member_top1")
-COSTS = ("stored", "stored_bytes", "templates", "multiply_adds", "train_seconds")
 FLOAT_BYTES = 4  # of a scalar in float32
-BANKS, SPEC_HASH = "templates_per_bank", "spec_hash"
+SPEC_HASH = "spec_hash"
 COLUMNS = (*METRICS, *COSTS, BANKS, SPEC_HASH)  # behind the setting and the seed
 NEEDED = ("top1", "nll")  # which every version has measured
 NUMBERS = re.compile(r"[0-9.e+]+(-[0-9.e+]+){2}")  # smallest, median, largest
 HASH = re.compile("[0-9a-f]{64}")
+
+
+@frozen
+class PartScores:
+    """The scores on one part of the images: of the members in order, and of the ensemble."""
+
+    members: Sequence[Scores]
+    together: Scores
 
 
 @frozen
@@ -71,16 +76,25 @@ def row_of(cell: Cell, spec_hash: str, run: Path, results: RunResults, multiply_
 
 def measured(results: RunResults) -> dict[str, float]:
     """The scores of one run by metric: on the test images, and on the validation part where there is one."""
-    validation = results.validation.together if results.validation else None
-    return scores_of(results.members, results.together, validation)
+    test = PartScores(results.members, results.together)
+    validation = results.validation
+    return scores_of(test, PartScores(validation.members, validation.together) if validation else None)
 
 
-def scores_of(members: Sequence[Scores], together: Scores, validation: Scores | None) -> dict[str, float]:
-    """The scores by metric: of members and ensemble, and of the ensemble on the validation part where there is one."""
-    top1 = [member.top1 for member in members]
-    whole = {name: getattr(together, name) for name in SCORES}
-    chosen = {f"validation_{name}": getattr(validation, name) for name in SCORES} if validation else {}
-    return chosen | whole | {"mean_member_top1": mean(top1), "best_member_top1": max(top1)}
+def scores_of(test: PartScores, validation: PartScores | None) -> dict[str, float]:
+    """The scores by metric: of members and ensemble, and those that a validation part gives or chooses.
+
+    The chosen member is the one with the lowest NLL on the validation part, of equals the first; its scores are those
+    on the test images.
+    """
+    top1 = [member.top1 for member in test.members]
+    whole = {name: getattr(test.together, name) for name in SCORES}
+    members = {"mean_member_top1": mean(top1), "best_member_top1": max(top1)}
+    if validation is None:
+        return whole | members
+    chosen, _ = min(zip(test.members, validation.members, strict=True), key=lambda both: both[1].nll)
+    validated = {f"validation_{name}": getattr(validation.together, name) for name in SCORES}
+    return validated | whole | members | {"chosen_member_top1": chosen.top1, "chosen_member_nll": chosen.nll}
 
 
 def templates_per_bank(graph: Graph) -> str:

@@ -20,31 +20,15 @@ from swc.files.kinds import FILE_KINDS
 from swc.files.tables import DifferenceRow, SeedMean, SettingRow, SweepTable
 from swc.show.plain import table
 from swc.show.wording import decimal, per_cent, scale_text, short
+from swc.sweep.columns import BANKS, COSTS, HEADINGS, METRICS, PLAIN, SCORES, VALIDATION_NLL
 from swc.sweep.pairs import PairedDifference
 from swc.sweep.plan import Setting, Sweep
-from swc.sweep.rows import COSTS, METRICS, SCORES, VALIDATION_NLL, fields_of, header_of
+from swc.sweep.rows import fields_of, header_of
 from swc.sweep.runner import CellOutcome
 from swc.sweep.seeds import num_seeds
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
-
-PLAIN = ("nll", VALIDATION_NLL, "diversity")  # that are not fractions of images
-HEADINGS = {
-    "validation_top1": "validation top-1",
-    VALIDATION_NLL: "validation NLL",
-    "validation_ece": "validation ECE",
-    "top1": "ensemble top-1",
-    "nll": "NLL",
-    "ece": "ECE",
-    "mean_member_top1": "mean member",
-    "best_member_top1": "best member",
-    "stored": "stored",
-    "stored_bytes": "stored bytes",
-    "templates": "in templates",
-    "multiply_adds": "multiply-adds",
-    "train_seconds": "seconds",
-}
 
 
 @frozen
@@ -98,12 +82,12 @@ def shown(sweep: Sweep, found: Sequence[Summary]) -> RenderableType:
     from rich.text import Text
 
     names = [name for name, _ in sweep.columns]
-    measured, best = columns_in(found), best_of(found)
-    made = table(*names, ">seeds", *(f">{heading}" for heading in headings_of(measured)), ">per bank")
+    measured, best = columns_in(sweep, found), best_of(found)
+    made = table(*names, ">seeds", *(f">{heading}" for heading in headings_of(measured)))
     for one in found:
         cells = [summary_cell(one, name) + mark_of(one, name, best) for name in measured]
         ended = f"{one.num_seeds} of {num_seeds(sweep.seeds)}"
-        made.add_row(*(value for _, value in one.setting), ended, *cells, one.templates_per_bank)
+        made.add_row(*(value for _, value in one.setting), ended, *cells)
     specs = ", ".join(spec.name for spec in sweep.specs)
     title = Text(f"{sweep.name}: {specs}{scale_text(sweep.epochs_scale)}, mean and standard error", style="bold")
     left = [
@@ -133,14 +117,19 @@ def _named(one: Summary) -> str:
     return ", ".join(f"{name} {value}" for name, value in one.setting)
 
 
-def columns_in(found: Sequence[Summary]) -> list[str]:
-    """The numbers that some setting has; where none has ended, those that every run has."""
+def columns_in(sweep: Sweep, found: Sequence[Summary]) -> list[str]:
+    """What the sweep says is shown; else what some setting has, and where none has ended, what every run has."""
+    if sweep.show:
+        return list(sweep.show)
     known = {name for one in found for name, _ in one.values}
-    return [name for name in HEADINGS if name in known or not (known or name.startswith("validation"))]
+    of_validation = ("validation", "chosen")
+    return [name for name in HEADINGS if name in (*known, BANKS) or not (known or name.startswith(of_validation))]
 
 
 def summary_cell(one: Summary, name: str) -> str:
     """A mean as it stands in the table: of what is stored and done without its error."""
+    if name == BANKS:
+        return one.templates_per_bank
     value = dict(one.values).get(name)
     if value is None:
         return "" if one.num_seeds else "failed" if one.failed else "running"

@@ -94,6 +94,26 @@ def test_a_setting_is_chosen_by_the_validation_part_and_never_by_the_test() -> N
     assert "lowest validation NLL" in [line.get_label() for line in axes[0].lines]
 
 
+def test_a_member_is_chosen_by_validation_and_scored_on_the_test() -> None:
+    test = tuple(MemberScores(top1, nll, 0.1, 360, name=str(top1)) for top1, nll in ((0.9, 0.3), (0.8, 0.5)))
+    other = tuple(evolve(one, nll=nll) for one, nll in zip(test, (0.6, 0.2), strict=True))
+    together = Scores(0.95, 0.25, 0.1, 360)
+    results = RunResults("e", "digits", 1.0, test, together, StoredCounts(1, 1, 1, 1))
+    assert "chosen_member_top1" not in measured(results)
+    numbers = measured(evolve(results, validation=ValidationScores(other, together)))
+    assert (numbers["chosen_member_top1"], numbers["chosen_member_nll"]) == (0.8, 0.5)
+    assert numbers["best_member_top1"] == 0.9
+
+
+def test_tables_show_what_the_file_asks_for() -> None:
+    sweep = Sweep(
+        "s", (Path("a.sw"),), (("beta", ("0.1", "0.9")),), seeds=1, show=("nll", "templates_per_bank", "top1")
+    )
+    found = summaries(sweep, [CellOutcome(cell, row(cell, 0.5, 1.25)) for cell in sweep.cells])
+    assert plain(shown(sweep, found)).splitlines()[2].split() == "beta seeds NLL per bank ensemble top-1".split()
+    assert "| beta | seeds | NLL | per bank | ensemble top-1 |" in as_markdown(sweep, found, ())
+
+
 def test_without_a_validation_part_nothing_is_chosen() -> None:
     sweep = Sweep("s", (Path("a.sw"),), (("beta", ("0.1", "0.9")),), seeds=1)
     found = summaries(sweep, [CellOutcome(cell, row(cell, 0.5)) for cell in sweep.cells])
@@ -313,6 +333,9 @@ def test_shipped_sweeps_compile(path: Path) -> None:
         ('spec = "a.sw"\nseeds = [1, "2"]\n[vary]\nbeta = [1]', "a list of them"),
         ('spec = "a.sw"\nseeds = "9-7"\n[vary]\nbeta = [1]', "ends before it begins"),
         ('spec = "a.sw"\nby_seed = 1\n[vary]\nbeta = [1]', "`by_seed` must not be 1"),
+        ('spec = "a.sw"\nshow = ["acc"]\n[vary]\nbeta = [1]', "`show` must be a list of validation_top1"),
+        ('spec = "a.sw"\nshow = []\n[vary]\nbeta = [1]', "`show` must be a list of validation_top1"),
+        ('spec = "a.sw"\nshow = ["nll", "nll"]\n[vary]\nbeta = [1]', "`show` has the value nll twice"),
         ("spec =", "is not a sweep"),
         (COMPARED.format("{beta = 1}", "{tau = 1}"), "must name the same params"),
         (COMPARED.format("{beta = 1}", "{beta = 1}"), "two settings that differ"),

@@ -132,7 +132,7 @@ def replaced(number: int, old: str, new: str) -> Callable[[list[str]], None]:
         (replaced(0, "amount", "rate"), "line 1 of `rows.csv`"),
         (replaced(0, ",ece", ",ace"), "there is no column `ace`"),
         (replaced(0, "spec_hash", "stored"), "it needs the columns"),
-        (replaced(2, "1-2.5-4,", ""), "line 3 of `rows.csv` is no row of this sweep: it has 16 fields"),
+        (replaced(2, "1-2.5-4,", ""), "line 3 of `rows.csv` is no row of this sweep: it has 18 fields"),
         (replaced(2, "0.125", "much"), "line 3 of `rows.csv` is no row of this sweep: `much` is no number"),
         (replaced(2, "1-2.5-4", "many"), "`many` is no number of templates"),
         (replaced(2, "9000000", "9" * 400), "is no number"),
