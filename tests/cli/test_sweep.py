@@ -110,7 +110,15 @@ def test_tables_show_what_the_file_asks_for() -> None:
         "s", (Path("a.sw"),), (("beta", ("0.1", "0.9")),), seeds=1, show=("nll", "templates_per_bank", "top1")
     )
     found = summaries(sweep, [CellOutcome(cell, row(cell, 0.5, 1.25)) for cell in sweep.cells])
-    assert plain(shown(sweep, found)).splitlines()[2].split() == "beta seeds NLL per bank ensemble top-1".split()
+    assert plain(shown(sweep, found)).splitlines()[2].split() == [
+        "beta",
+        "seeds",
+        "NLL",
+        "per",
+        "bank",
+        "ensemble",
+        "top-1",
+    ]
     assert "| beta | seeds | NLL | per bank | ensemble top-1 |" in as_markdown(sweep, found, ())
 
 
