@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 @click.option("--no-rows-from", is_flag=True, help="Take no rows from the other tables that a sweep file names.")
 @click.option("--ensemble", metavar="NAME", help="Which ensemble, where the file has several.")
 @click.option("--epochs-scale", type=click.FloatRange(0.001, 1000), help="Scale all epochs, for a trial.")
+@click.option("--no-run", is_flag=True, help="Put together the rows that tables have; run nothing.")
 @click.option("--estimate", is_flag=True, help="Time a few batches of each setting, say how long all takes, and end.")
 @click.option("--markdown", type=click.Path(dir_okay=False, path_type=Path), help="Write the tables as Markdown too.")
 @click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="Runs at a time.")
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 def command(
     spec: Path,
     varied: tuple[str, ...],
-    no_rows_from: bool,
+    no_run: bool,
     estimate: bool,
     markdown: Path | None,
     jobs: int,
@@ -61,9 +62,14 @@ def command(
 
     machine = {name: given.pop(name) for name in ("offline", "device", "threads")}
     machine["threads"] = machine["threads"] or threads_each(jobs)
-    sweep = _sweep(spec, varied, given | ({"rows_from": ()} if no_rows_from else {}))
+    if given.pop("no_rows_from"):
+        given["rows_from"] = ()
+    sweep = _sweep(spec, varied, given)
     folder = output or Path("build") / "sweeps" / sweep.name
     check_beginning(sweep, folder, "[vary]" if spec.suffix == ".toml" else "--vary")
+    if no_run:
+        _conclude(sweep, _outcomes_in_tables(sweep), folder, markdown)
+        return
     if estimate:
         _estimate(sweep, folder, jobs, Options(data=data, **machine))  # type: ignore[arg-type]
         return
@@ -80,6 +86,22 @@ def command(
         found = run_sweep(sweep, folder, children, tell, announce)
     console.report(sink.diagnostics)
     _conclude(sweep, found, folder, markdown)
+
+
+def _outcomes_in_tables(sweep: Sweep) -> tuple[CellOutcome, ...]:
+    """The cells whose rows are in the sweep's tables; UsageError where it has no table."""
+    from swc.show.wording import several
+    from swc.sweep.known_rows import known_rows
+    from swc.sweep.runner import CellOutcome
+
+    if sweep.table is None and not sweep.rows_from:
+        raise click.UsageError("there are no rows to put together: name a table with --table")
+    rows = known_rows(sweep)
+    found = tuple(CellOutcome(cell, rows[cell]) for cell in sweep.cells if cell in rows)
+    if not found:
+        raise click.UsageError("the sweep's tables have none of its rows: run it without --no-run")
+    console.say(f"{len(found)} of {several(len(sweep.cells), 'row')} are in tables")
+    return found
 
 
 def _estimate(sweep: Sweep, folder: Path, jobs: int, options: Options) -> None:

@@ -17,13 +17,13 @@ from swc.show.wording import scale_text
 from swc.sweep.columns import VALIDATION_NLL
 from swc.sweep.cost_figure import CostFigure, setting_at
 from swc.sweep.plan import ENSEMBLE, SPEC, Setting, Sweep
-from swc.sweep.seeds import num_seeds
 from swc.sweep.summary import Summary, best_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+MOST_INSIDE = 6  # lines whose names have room within a panel
 LONGEST_LEVEL = 8  # letters of a name that stands level under an axis
 PANELS = (("top1", "top-1 (%)", 100.0), ("nll", "NLL (nats)", 1.0))
 AXES = {
@@ -64,9 +64,11 @@ def figure(sweep: Sweep, found: Sequence[Summary]) -> Figure:
             _mark_costs(axes, sweep.figure.across)
         else:
             _mark_values(axes, sweep, found, metric, factor)
-    if panels[0].get_legend_handles_labels()[1]:
-        panels[0].legend(fontsize=7, frameon=False)
-    wide.suptitle(f"{sweep.name}{scale_text(sweep.epochs_scale)}: ensemble, {_seeds(sweep)}", fontsize=10)
+    if num_labels := len(panels[0].get_legend_handles_labels()[1]):
+        beside = {"handles": panels[0].get_legend_handles_labels()[0], "loc": "outside right center"}
+        place, more = (panels[0], {}) if num_labels <= MOST_INSIDE else (wide, beside)
+        place.legend(fontsize=7, frameon=False, **more)
+    wide.suptitle(f"{sweep.name}{scale_text(sweep.epochs_scale)}: ensemble, {_seeds(found)}", fontsize=10)
     return wide
 
 
@@ -149,9 +151,13 @@ def _mark_values(axes: Axes, sweep: Sweep, found: Sequence[Summary], metric: str
     )
 
 
-def _seeds(sweep: Sweep) -> str:
-    number = num_seeds(sweep.seeds)
-    return "one seed" if number == 1 else f"mean and standard error of {number} seeds"
+def _seeds(found: Sequence[Summary]) -> str:
+    """Of how many seeds the points are; settings may have more of them than others."""
+    numbers = sorted({one.num_seeds for one in found if one.num_seeds}) or [0]
+    if numbers[-1] <= 1:
+        return "one seed"
+    number = f"{numbers[0]} to {numbers[-1]}" if len(numbers) > 1 else str(numbers[0])
+    return f"mean and standard error of {number} seeds"
 
 
 def _tilted(names: Sequence[str]) -> dict[str, Any]:

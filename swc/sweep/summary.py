@@ -48,8 +48,9 @@ class Summary:
 
 
 def summaries(sweep: Sweep, done: Sequence[CellOutcome]) -> tuple[Summary, ...]:
-    """One for each setting, in order."""
-    return tuple(_summary(setting, [d for d in done if d.cell.setting == setting]) for setting in sweep.settings)
+    """One for each setting of which some cell is there, in order."""
+    cells = {setting: [one for one in done if one.cell.setting == setting] for setting in sweep.settings}
+    return tuple(_summary(setting, own) for setting, own in cells.items() if own)
 
 
 def _summary(setting: Setting, done: Sequence[CellOutcome]) -> Summary:

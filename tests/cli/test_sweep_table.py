@@ -248,3 +248,23 @@ def test_wrong_seeds_on_the_command_line_are_told(made: Place, capfd: pytest.Cap
 
 def test_a_header_names_what_varies_first(tmp_path: Path) -> None:
     assert header_of(a_sweep(tmp_path))[:3] == ("amount", "seed", "validation_top1")
+
+
+def test_rows_are_put_together_without_a_run(made: Place, capfd: pytest.CaptureFixture[str]) -> None:
+    assert made.swc(*COMMAND[:-2], "--no-run") == 2
+    assert "name a table with --table" in capfd.readouterr().err
+    assert made.swc(*COMMAND, "--no-run") == 2
+    assert "have none of its rows" in capfd.readouterr().err
+    sweep = a_sweep(made.folder)
+    write_rows(sweep)
+    assert sweep.table is not None
+    lines = sweep.table.read_text().splitlines(keepends=True)
+    sweep.table.write_text("".join(lines[:-2]))  # both seeds of the first setting stay
+    before = sweep.table.read_bytes()
+    assert made.swc(*COMMAND, "--no-run", "--markdown", "page.md") == 0
+    shown = capfd.readouterr()
+    assert "2 of 4 rows are in tables" in shown.err and "60%" not in shown.out
+    assert "| 50% | 2 of 2 |" in (made.folder / "page.md").read_text()
+    folder = made.folder / "build/sweeps/tiny"
+    assert sorted(path.name for path in folder.iterdir()) == ["sweep.csv", "sweep.json", "sweep.png"]
+    assert sweep.table.read_bytes() == before
