@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 SECONDS ?= 600
 PEERS := .venv-peers
 
-.PHONY: help demo test check setup paper-small slow test-peers fuzz bench bench-peers clean
+.PHONY: help demo test check setup paper-small slow figure test-peers fuzz bench bench-peers clean
 
 help:  ## say what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -57,7 +57,7 @@ $(VENV)/.fuzz: $(READY)
 # `make paper-small DATA=FOLDER` runs what takes about six hours on two cores with JOBS=2; ITEM names one other, or several.
 # Rows are kept in a table beside the page as runs end, and any machine goes on from them. Items of LOOKED_AT need the
 # runs themselves afterwards, so that their rows are those of the folders in build/sweeps alone.
-ITEM ?= start_values sharing_pays sharing_pays_epochs rivals table_3 figure_4a figure_4b
+ITEM ?= start_values sharing_pays sharing_pays_epochs rivals stored table_3 figure_4a figure_4b
 LOOKED_AT := table_2 anytime figure_5 table_5
 SMALL := docs/results/paper_small
 FROM = $(if $(DATA),--data $(DATA))
@@ -65,12 +65,19 @@ ROWS = $(if $(filter $*,$(LOOKED_AT)),,--table $(SMALL)/$*.csv)
 
 paper-small: $(addprefix small-,$(ITEM))  ## the paper's questions at a size that two cores bear (hours; goes on where it was): make paper-small DATA=FOLDER JOBS=2 ITEM=table_2
 
+# `stored` scores runs of `sharing_pays` again, and looks for them where they were trained.
+IN = build/sweeps/$(if $(filter stored,$*),sharing_pays,$*)
+
 small-%: setup
-	$(BIN)/swc sweep specs/small/$*.toml $(FROM) $(ROWS) --threads 1 --estimate
-	$(BIN)/swc sweep specs/small/$*.toml $(FROM) $(ROWS) --threads 1 --jobs $(or $(JOBS),1) --markdown $(SMALL)/$*.md
-	cp build/sweeps/$*/sweep.png $(SMALL)/$*.png
-	$(if $(ROWS),,cp build/sweeps/$*/sweep.csv $(SMALL)/$*.csv)
+	$(BIN)/swc sweep specs/small/$*.toml $(FROM) $(ROWS) --threads 1 -o $(IN) --estimate
+	$(BIN)/swc sweep specs/small/$*.toml $(FROM) $(ROWS) --threads 1 -o $(IN) --jobs $(or $(JOBS),1) --markdown $(SMALL)/$*.md
+	cp $(IN)/sweep.png $(SMALL)/$*.png
+	$(if $(ROWS),,cp $(IN)/sweep.csv $(SMALL)/$*.csv)
 	$(looked_at_$*)
+
+figure: setup  ## the figure of the first page and its table, from the rows beside the page; nothing is trained
+	$(BIN)/swc sweep specs/small/overview.toml --no-run --markdown $(SMALL)/overview.md
+	cp build/sweeps/overview/sweep.png $(SMALL)/overview.png
 
 # Table 2: how much members disagree. Figure 3: what lies between two of them; joint networks have no line.
 SEPARATE := deep_ensemble shared_82 shared_25 shared_5
