@@ -23,6 +23,13 @@ $(READY): pyproject.toml constraints.txt
 
 # One thread for each run: networks this small gain little from two, and two threads wait for each other on a busy machine.
 RUN := build/sweeps/demo/ensemble=shared,seed=0/run
+ifeq ($(shell uname -m),x86_64)
+# Processors round sums differently, and after some steps gradients differ so much that other layers are parted
+# (docs/explanation/method.md). With instructions that all of them have, the demo tells the same story on each.
+demo: export ATEN_CPU_CAPABILITY := avx2
+demo: export ONEDNN_MAX_CPU_ISA := AVX2
+demo: export MKL_CBWR := AVX2
+endif
 demo: setup  ## a shared ensemble beside narrow and full-size ones, trained on real images (two minutes)
 	$(BIN)/swc compile specs/demo.sw --ensemble shared
 	$(BIN)/swc sweep specs/demo.toml --jobs 2 --threads 1

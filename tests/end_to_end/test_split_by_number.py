@@ -128,18 +128,20 @@ def test_files_keep_the_cut_and_the_number(run: Place, feedback: ClusterFeedback
     assert decode(encode(spec), Spec) == spec
 
 
-QUICKSTART = Path(__file__).parents[2] / "specs/quickstart.sw"
+SPECS = Path(__file__).parents[2] / "specs"
+AVX2 = {"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2"}
 SWC = "from swc.cli.main import main; main()"
 
 
-def searched(folder: Path, **environment: str) -> tuple[ClusterFeedback, Graph]:
-    """What the search of the quickstart measured and the graph after it, trained in a process of its own."""
+def searched(folder: Path, spec: str, ensemble: str, epochs: int, **environment: str) -> tuple[ClusterFeedback, Graph]:
+    """What the search of a shipped spec measured and the graph after it, trained in a process of its own."""
     folder.mkdir()
-    text = QUICKSTART.read_text("utf-8")
-    (folder / "quickstart.sw").write_text(text.replace("main: 24", "main: 7"), "utf-8")
-    for command in (("compile", "quickstart.sw", "--quiet"), ("train", "--threads", "1")):
+    text = (SPECS / spec).read_text("utf-8")
+    (folder / spec).write_text(text.replace(f"main: {epochs}", "main: 7"), "utf-8")
+    compiled = ("compile", spec, "--ensemble", ensemble, "--quiet")
+    for command in (compiled, ("train", "--threads", "1")):
         subprocess.run([sys.executable, "-c", SWC, *command], cwd=folder, check=True, env={**os.environ, **environment})
-    before, after = open_build(folder / "build/quickstart/run").revisions[:2]
+    before, after = open_build(folder / "build" / ensemble / "run").revisions[:2]
     assert isinstance(before.feedback, ClusterFeedback)
     return before.feedback, after.graph
 
@@ -148,8 +150,8 @@ def searched(folder: Path, **environment: str) -> tuple[ClusterFeedback, Graph]:
 def test_processors_that_round_differently_agree_on_the_number_and_on_a_clear_cut(tmp_path: Path) -> None:
     # Rounding flips single rectifiers, and a few steps later gradients differ by a tenth: similarities do too, and the
     # groups with them wherever the cut is narrower than that. Below half its width it cannot matter.
-    mine, graph = searched(tmp_path / "mine")
-    other, others = searched(tmp_path / "other", ATEN_CPU_CAPABILITY="avx2", ONEDNN_MAX_CPU_ISA="AVX2")
+    mine, graph = searched(tmp_path / "mine", "quickstart.sw", "quickstart", 24)
+    other, others = searched(tmp_path / "other", "quickstart.sw", "quickstart", 24, **AVX2)
     cut = the_cut(mine)
     assert len(graph.clusters) == len(others.clusters) == cut.number
     pairs = zip(mine.similarities, other.similarities, strict=True)
