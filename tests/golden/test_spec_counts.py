@@ -68,7 +68,15 @@ def test_a_budget_below_one_template_each_is_refused_with_the_smallest_feasible(
 
 def test_every_shipped_spec_is_counted_here() -> None:
     shipped = {path.stem for path in specs().glob("*.sw")}
-    assert {row[0] for row in COUNTS} == shipped
+    assert {row[0] for row in COUNTS} | {"demo"} == shipped
+
+
+def test_the_demo_shares_what_narrow_networks_take() -> None:
+    stored = {
+        name: count(compile_file(specs() / "demo.sw", {}, name).graph).parameter_scalars
+        for name in ("shared", "narrow", "full")
+    }
+    assert stored == {"shared": 51_157, "narrow": 52_812, "full": 196_284}
 
 
 @pytest.mark.parametrize("name", ["multi_width", "diverse_families", "heterogeneous_grid", "npas_imagenet"])
