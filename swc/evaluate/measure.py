@@ -24,6 +24,7 @@ from swc.diagnostics.catalogue.evaluation import (
     TemperatureNotUsed,
     TooManySubsets,
 )
+from swc.evaluate.calibration import CalibrationImages, set_aside, without_calibration
 from swc.evaluate.prediction_cache import PredictionCache, cache_name
 from swc.evaluate.record import evaluation_folder
 from swc.evaluate.robustness import CorruptionScoring, arrays_for, on_corrupted
@@ -50,7 +51,7 @@ from swc_runtime.evaluate.metrics import reliability, score
 from swc_runtime.evaluate.outliers import MEASURES, detect
 from swc_runtime.evaluate.quantise import quantise, stored_bytes
 from swc_runtime.evaluate.subsets import Subset, subsets, together
-from swc_runtime.evaluate.temperature import Temperature, at_temperature, choose_temperature
+from swc_runtime.evaluate.temperature import Temperature, at_temperature
 from swc_runtime.finite import check_predictions
 from swc_runtime.precision import Arithmetic, choose_arithmetic
 
@@ -65,7 +66,6 @@ ASKED = 8  # images, to see what outputs depend on
 MOST_SUBSETS = 4095  # of 12 members
 FEW = 150  # images, ten for each bin of the ECE: with less its value is mostly chance
 FEW_OUTLIERS = 20  # images: of less, 95% are all of them
-CALIBRATION = 5  # one in so many held-out images, where temperatures are asked for
 
 Costs = tuple[Cost, ...]
 
@@ -141,6 +141,7 @@ class _Seen:
 
     probabilities: Tensor
     labels: Tensor
+    calibration: CalibrationImages
     costs: Costs
     outliers: tuple[Outliers, ...]
     interpolations: tuple[Interpolation, ...]
@@ -158,12 +159,13 @@ def evaluate_build(build: Build, asked: EvaluationRequest, sink: Sink, announce:
         probabilities, labels = opened.predict(test, PREDICTIONS[opened.part])
         outliers = tuple(_outliers(opened, probabilities, name, split) for name, split in others)
         lines = _interpolations(opened, sink) if asked.interpolate else ()
-        seen = _Seen(probabilities, labels, _costs(opened, asked), outliers, lines)
+        calibration = _calibration(opened, probabilities, labels, asked)
+        seen = _Seen(probabilities, labels, calibration, _costs(opened, asked), outliers, lines)
         found = _evaluated(opened, seen, asked, sink)
         _tell_numbers(found, sink)
         if arrays is None:
             return found
-        wanted = _wanted(found, _parts(len(labels), asked.temperature)[0])
+        wanted = _wanted(found, calibration.scored)
         return evolve(found, corruptions=on_corrupted(arrays, test, opened.predict_again, wanted, announce))
 
 
@@ -263,12 +265,14 @@ def _interpolations(opened: _Opened, sink: Sink) -> tuple[Interpolation, ...]:
 def _evaluated(opened: _Opened, seen: _Seen, asked: EvaluationRequest, sink: Sink) -> Evaluation:
     spec = opened.build.spec
     assert spec.training is not None
-    probabilities, labels = seen.probabilities, seen.labels
-    scored, fitted = _parts(len(labels), asked.temperature)
+    probabilities, labels, calibration = seen.probabilities, seen.labels, seen.calibration
+    scored = calibration.scored
     predictors: list[Predictor] = []
     bins: list[tuple[Bin, ...]] = []
     for subset in _subsets(len(probabilities), sink):
-        final, temperature = _calibrated(together(probabilities, subset), labels, fitted, asked.temperature)
+        predicted = together(probabilities, subset)
+        temperature = calibration.temperature(subset) if asked.temperature else None
+        final = predicted if temperature is None or temperature.unused else at_temperature(predicted, temperature.value)
         scores = score(final[scored], labels[scored])
         predictors.append(_predictor(opened.ensemble, subset, scores, temperature, seen.costs, asked.stored))
         if len(subset) in (1, len(probabilities)):
@@ -282,7 +286,7 @@ def _evaluated(opened: _Opened, seen: _Seen, asked: EvaluationRequest, sink: Sin
         epochs_scale=spec.training.epochs_scale,
         machine=f"{opened.device}, {opened.arithmetic}",
         num_images=len(scored),
-        num_calibration=len(fitted),
+        num_calibration=len(calibration.labels),
         time_batch=min(asked.time_batch, len(labels)),  # of fewer images no larger batch can be made
         predictors=tuple(predictors),
         reliability=tuple(bins),
@@ -294,6 +298,7 @@ def _evaluated(opened: _Opened, seen: _Seen, asked: EvaluationRequest, sink: Sin
         num_classes=probabilities.shape[-1],
         stored=asked.stored,
         part=opened.part,
+        calibration_part=calibration.part,
     )
 
 
@@ -308,16 +313,14 @@ def _wanted(found: Evaluation, scored: Tensor) -> CorruptionScoring:
     return CorruptionScoring(scored, (*names, "ensemble"), (*temperatures, found.predictors[-1].temperature))
 
 
-def _parts(num_images: int, calibrate: bool) -> tuple[Tensor, Tensor]:
-    """The images that are scored, and those that temperatures are fitted on: every fifth of a settled shuffle.
-
-    Of fewer than five all are scored, and no temperature is fitted.
-    """
-    if not calibrate or num_images < CALIBRATION:
-        return torch.arange(num_images), torch.arange(0)
-    order = torch.randperm(num_images, generator=torch.Generator().manual_seed(0))
-    is_fitted = torch.arange(num_images) % CALIBRATION == 0
-    return order[~is_fitted].sort().values, order[is_fitted].sort().values
+def _calibration(opened: _Opened, probabilities: Tensor, labels: Tensor, asked: EvaluationRequest) -> CalibrationImages:
+    """What temperatures are fitted on: the validation part where test images are scored beside one."""
+    if not asked.temperature:
+        return without_calibration(probabilities, labels)
+    if opened.part != "test":
+        return set_aside(probabilities, labels)
+    others = opened.predict(opened.dataset.held_out("validation"), PREDICTIONS["validation"])
+    return CalibrationImages(torch.arange(len(labels)), *others, part="validation")
 
 
 def _subsets(num_members: int, sink: Sink) -> tuple[Subset, ...]:
@@ -326,16 +329,6 @@ def _subsets(num_members: int, sink: Sink) -> tuple[Subset, ...]:
     sink.report(TooManySubsets(num_members=num_members, most=MOST_SUBSETS))
     singles = tuple((number,) for number in range(num_members))
     return (*singles, *(tuple(range(size)) for size in range(2, num_members + 1)))
-
-
-def _calibrated(
-    predicted: Tensor, labels: Tensor, fitted: Tensor, calibrate: bool
-) -> tuple[Tensor, Temperature | None]:
-    """The probabilities that are scored, and their temperature where one was asked for."""
-    if not calibrate:
-        return predicted, None
-    chosen = choose_temperature(predicted[fitted], labels[fitted])
-    return predicted if chosen.unused else at_temperature(predicted, chosen.value), chosen
 
 
 def _tell_numbers(found: Evaluation, sink: Sink) -> None:

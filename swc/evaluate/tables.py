@@ -106,7 +106,9 @@ def _remarks(found: Evaluation) -> list[str]:
         said[0] += f", mean diversity {decimal(found.mean_diversity)}"
     if len(_chosen(found)) < len(found.predictors):
         said.append(f"of {exact(len(found.predictors))} subsets the best of each size; all are in the files")
-    if found.num_calibration:
+    if found.num_calibration and found.calibration_part:
+        said.append(f"temperatures were fitted on the {exact(found.num_calibration)} {found.calibration_part} images")
+    elif found.num_calibration:
         fitted = f"{exact(found.num_calibration)} other {held_out(found.part)} images"
         said.append(f"temperatures were fitted on {fitted}; the scores are not of the whole set")
     if unused := sum(1 for one in found.predictors if one.uncalibrated):

@@ -97,7 +97,7 @@ class Evaluation:
     members and, last, of the ensemble; `diversity` is a matrix over the members (nan where it is undefined);
     `time_batch` the images in a timed batch; `num_calibration` those that temperatures were fitted on, which are not
     among the scored ones. `stored` says what weights had been rounded to (`swc_runtime.evaluate.quantise`), `part`
-    which images these are.
+    which images these are. Temperatures were fitted on images of `calibration_part`; "" are others of the same part.
     """
 
     run: str
@@ -120,6 +120,7 @@ class Evaluation:
     num_classes: int = 0
     stored: Storage = "float32"
     part: ScoredPart = ""
+    calibration_part: ScoredPart = ""
 
 
 @frozen

@@ -143,6 +143,7 @@ class ScoredRun:
     mean_diversity: float | None = None
     mean_top1: float | None = None
     part: ScoredPart = ""
+    calibration_part: ScoredPart = ""
 
     @property
     def calibration(self) -> str:

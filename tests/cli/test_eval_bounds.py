@@ -11,6 +11,7 @@ import pytest
 import torch
 from PIL import Image
 from swc.evaluate import measure
+from swc.evaluate.calibration import divided
 from swc.program.feedback import Similarity, unknown_errors
 from swc.report.anytime import Line, Point
 from swc.report.anytime import figure as anytime_figure
@@ -71,7 +72,7 @@ def test_a_temperature_of_a_predictor_that_is_too_sure_is_used() -> None:
 @pytest.fixture
 def right_where_fitted(run: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """Both members are right on all images that temperatures are fitted on, and on most others; the first by less."""
-    _, fitted = measure._parts(360, True)
+    fitted, _ = divided(360)
 
     def logits(_: object, batches: object, __: object) -> tuple[torch.Tensor, torch.Tensor]:
         labels = torch.cat([own for _, own in batches])  # type: ignore[attr-defined]

@@ -8,6 +8,7 @@ import json
 import numpy as np
 import pytest
 from attrs import evolve
+from safetensors.torch import load_file
 from swc.diagnostics import DiagnosticError
 from swc.files.checksums import write_kept
 from swc.folders.dataset import open_dataset
@@ -16,6 +17,7 @@ from swc.report.scores import scored_of
 from swc.running.results import read_results
 
 from support.runs import Place, trained
+from swc_runtime.evaluate.temperature import choose_temperature
 
 DATA = "digits(train: 200, validation: 100)"
 
@@ -104,3 +106,21 @@ def test_a_part_that_was_not_drawn_is_refused() -> None:
         part_of(DATASETS["digits"], "validation")
     assert [one.code for one in caught.value.diagnostics] == ["SW516"]
     assert part_of(DATASETS["digits"], "test") == ""
+
+
+def test_temperatures_are_fitted_on_the_validation_part(run: Place, capsys: pytest.CaptureFixture[str]) -> None:
+    """All test images are scored, at the temperature that makes the NLL of the others smallest."""
+    assert run.swc("eval", "--time-batch", "0", "--keep") == 0
+    assert run.swc("eval", "--time-batch", "0", "--keep", "--on", "validation") == 0
+    plain = evaluations(run, "evaluation")
+    kept = load_file(run.run / "eval/predictions-validation.safetensors")
+    capsys.readouterr()
+    assert run.swc("eval", "--time-batch", "0", "--temperature") == 0
+    assert "temperatures were fitted on the 100 validation images" in capsys.readouterr().out
+    found = evaluations(run, "evaluation")
+    assert (found["num_images"], found["num_calibration"], found["calibration_part"]) == (1497, 100, "validation")
+    for member, predictor in enumerate(found["predictors"][:2]):
+        assert predictor["scores"]["top1"] == plain["predictors"][member]["scores"]["top1"]
+        chosen = choose_temperature(kept["logits"][member].double().softmax(-1), kept["labels"])
+        assert not chosen.unused
+        assert predictor["temperature"] == pytest.approx(chosen.value, rel=1e-3)

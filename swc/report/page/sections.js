@@ -116,7 +116,7 @@ function scores(scored) {
   const columns = [["predictor"], ["top-1", true], ["NLL", true], ["ECE", true], ...(scored.num_calibration ? [["T", true]] : []),
     ["parameters", true], ["multiply-adds", true], ["ms/image", true]];
   const calibrated = scored.num_calibration
-    ? `, at temperatures T fitted on ${exact(scored.num_calibration)} others; T is 1 where none could be used` : "";
+    ? `, at temperatures T fitted on ${exact(scored.num_calibration)} ${scored.calibration_part ? `${scored.calibration_part} images` : "others"}; T is 1 where none could be used` : "";
   return [
     table(columns, rows, shown.length > 1 ? [shown.length - 1] : []),
     caption(`${exact(scored.num_images)} ${heldOut(scored.part)} images of ${scored.data}${calibrated}; ${scored.stage}. Parameters are the scalars that a `
