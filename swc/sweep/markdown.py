@@ -16,7 +16,7 @@ from swc.sweep.columns import HEADINGS, VALIDATION_NLL
 from swc.sweep.pairs import PAIRED, PairedDifference
 from swc.sweep.plan import Setting, Sweep
 from swc.sweep.seeds import num_seeds
-from swc.sweep.summary import Summary, best_of, columns_in, headings_of, mark_of, summary_cell
+from swc.sweep.summary import Summary, best_of, columns_in, headings_of, mark_of, named, summary_cell
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -29,7 +29,8 @@ def as_markdown(sweep: Sweep, found: Sequence[Summary], paired: Sequence[PairedD
 
 def _settings(sweep: Sweep, found: Sequence[Summary]) -> Iterator[str]:
     names, measured = [name for name, _ in sweep.columns], columns_in(sweep, found)
-    images = "test images, where a column does not say validation" if VALIDATION_NLL in measured else "held-out images"
+    are_test = any(VALIDATION_NLL in dict(one.values) for one in found)
+    images = "test images, where a column does not say validation" if are_test else "held-out images"
     yield f"Mean and standard error over seeds{scale_text(sweep.epochs_scale)}; top-1 and ECE of {images}."
     yield ""
     yield _line((*names, "seeds", *headings_of(measured)))
@@ -41,7 +42,8 @@ def _settings(sweep: Sweep, found: Sequence[Summary]) -> Iterator[str]:
         yield _line((*(value for _, value in one.setting), ended, *cells))
     if best is not None:
         yield ""
-        yield "\\* lowest NLL on the validation part."
+        mark = "\\* lowest" if VALIDATION_NLL in measured else "Lowest"
+        yield f"{mark} NLL on the validation part: {named(best)}."
 
 
 def _differences(paired: Sequence[PairedDifference]) -> Iterator[str]:

@@ -97,7 +97,8 @@ def shown(sweep: Sweep, found: Sequence[Summary]) -> RenderableType:
         for what, seeds in (("failed", one.failed), ("running elsewhere", one.elsewhere))
         for seed, reason in seeds
     ]
-    chosen = [Text(f"* lowest NLL on the validation part: {_named(best)}")] if best is not None else []
+    mark = "* lowest" if VALIDATION_NLL in measured else "lowest"
+    chosen = [Text(f"{mark} NLL on the validation part: {named(best)}")] if best is not None else []
     return Group(title, Text(), made, *chosen, *left)
 
 
@@ -114,7 +115,8 @@ def headings_of(names: Sequence[str]) -> list[str]:
     return [test.get(name, HEADINGS[name]) for name in names]
 
 
-def _named(one: Summary) -> str:
+def named(one: Summary) -> str:
+    """A setting in words: `ensemble shared, amount 25%`."""
     return ", ".join(f"{name} {value}" for name, value in one.setting)
 
 
