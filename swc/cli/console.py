@@ -11,6 +11,7 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from math import isnan
 from typing import IO, Any, Literal
 
 import click
@@ -96,3 +97,10 @@ def overrides(settings: Sequence[str], option: str = "--set") -> dict[str, str]:
             raise click.BadParameter(f"`{name}` is given twice", param_hint=option)
         found[name] = value
     return found
+
+
+def number(context: click.Context, parameter: click.Parameter, value: float | None) -> float | None:
+    """A click callback: BadParameter for "nan", which click's ranges let through."""
+    if value is not None and isnan(value):
+        raise click.BadParameter("nan is not a number", context, parameter)
+    return value

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from swc.cli import consent, console
+from swc.program.limits import SCALES
 
 if TYPE_CHECKING:
     from swc.running.options import Options
@@ -24,7 +25,9 @@ if TYPE_CHECKING:
 @click.option("--storage", metavar="S,...", help="Score each run with weights in float32, int8, int4: any of them.")
 @click.option("--no-rows-from", is_flag=True, help="Take no rows from the other tables that a sweep file names.")
 @click.option("--ensemble", metavar="NAME", help="Which ensemble, where the file has several.")
-@click.option("--epochs-scale", type=click.FloatRange(0.001, 1000), help="Scale all epochs, for a trial.")
+@click.option(
+    "--epochs-scale", type=click.FloatRange(*SCALES), callback=console.number, help="Scale all epochs, for a trial."
+)
 @click.option("--no-run", is_flag=True, help="Put together the rows that tables have; run nothing.")
 @click.option("--estimate", is_flag=True, help="Time a few batches of each setting, say how long all takes, and end.")
 @click.option("--markdown", type=click.Path(dir_okay=False, path_type=Path), help="Write the tables as Markdown too.")
@@ -67,6 +70,9 @@ def command(
     sweep = _sweep(spec, varied, given)
     folder = output or Path("build") / "sweeps" / sweep.name
     check_beginning(sweep, folder, "[vary]" if spec.suffix == ".toml" else "--vary")
+    _check_markdown(sweep, spec, markdown)
+    if no_run and estimate:
+        raise click.UsageError("--no-run and --estimate exclude each other: leave one away")
     if no_run:
         _conclude(sweep, _outcomes_in_tables(sweep), folder, markdown)
         return
@@ -88,6 +94,13 @@ def command(
     _conclude(sweep, found, folder, markdown)
 
 
+def _check_markdown(sweep: Sweep, spec: Path, markdown: Path | None) -> None:
+    """BadParameter where the page would be written over what the sweep reads."""
+    read = (spec, *sweep.specs, *sweep.rows_from, *((sweep.table,) if sweep.table else ()))
+    if markdown is not None and markdown.resolve() in {path.resolve() for path in read}:
+        raise click.BadParameter(f"`{markdown}` is read by the sweep: name another file", param_hint="'--markdown'")
+
+
 def _outcomes_in_tables(sweep: Sweep) -> tuple[CellOutcome, ...]:
     """The cells whose rows are in the sweep's tables; UsageError where it has no table."""
     from swc.show.wording import several
@@ -95,7 +108,9 @@ def _outcomes_in_tables(sweep: Sweep) -> tuple[CellOutcome, ...]:
     from swc.sweep.runner import CellOutcome
 
     if sweep.table is None and not sweep.rows_from:
-        raise click.UsageError("there are no rows to put together: name a table with --table")
+        raise click.UsageError(
+            "there are no rows to put together: name a table with --table, or with `rows_from` in a sweep file"
+        )
     rows = known_rows(sweep)
     found = tuple(CellOutcome(cell, rows[cell]) for cell in sweep.cells if cell in rows)
     if not found:

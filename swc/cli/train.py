@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from swc.cli import consent, console
+from swc.program.limits import SCALES
 
 if TYPE_CHECKING:
     from swc.diagnostics import Sink
     from swc.running.options import Options
     from swc.running.run import Run
     from swc_runtime.evaluate.metrics import FinalScores
-
-
-def _number(context: click.Context, parameter: click.Parameter, value: float | None) -> float | None:
-    if value is not None and isnan(value):  # click's ranges let "nan" through
-        raise click.BadParameter("nan is not a number", context, parameter)
-    return value
 
 
 @click.command("train")
@@ -31,8 +25,8 @@ def _number(context: click.Context, parameter: click.Parameter, value: float | N
 @click.option("--offline", is_flag=True, help="Never download.")
 @click.option(
     "--epochs-scale",
-    type=click.FloatRange(0.001, 1000),
-    callback=_number,
+    type=click.FloatRange(*SCALES),
+    callback=console.number,
     help="Scale all epochs, for a trial [1, or what a run was begun with].",
 )
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
@@ -56,7 +50,7 @@ def _number(context: click.Context, parameter: click.Parameter, value: float | N
 @click.option(
     "--checkpoint-every",
     type=click.FloatRange(0, 1e9),
-    callback=_number,
+    callback=console.number,
     default=300.0,
     show_default=True,
     help="Seconds between checkpoints within an epoch; there is one after each.",

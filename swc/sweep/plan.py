@@ -22,7 +22,7 @@ from swc.diagnostics.catalogue.limits import TooManyCells
 from swc.diagnostics.catalogue.sweeps import NotASweep
 from swc.diagnostics.sources import read_source
 from swc.files.evaluation import STORAGES, Storage
-from swc.program.limits import CELLS
+from swc.program.limits import CELLS, SCALES
 from swc.sweep.columns import HEADINGS
 from swc.sweep.cost_figure import CostFigure, cost_figure, wrong_figure, wrong_figure_form
 from swc.sweep.seeds import Seeds, num_seeds, seeds_of, wrong_seeds
@@ -235,6 +235,9 @@ def _reason(found: dict[str, Any]) -> str:
             return f"there is no key `{key}`: {', '.join(KEYS)} are"
         if not isinstance(value, KEYS[key]) or (isinstance(value, bool) and key != "by_seed"):
             return f"`{key}` must not be {value!r}"
+    scale = found.get("epochs_scale", 1.0)
+    if not SCALES[0] <= scale <= SCALES[1]:  # nan too
+        return f"`epochs_scale` must be at least {SCALES[0]} and at most {SCALES[1]}, not {scale}"
     if not found.get("spec") and "ensembles" not in found:
         return "it needs `spec`"
     return wrong_seeds(found.get("seeds", 1)) or _wrong_variation(found) or _wrong_form(found)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from attrs import evolve, frozen
 
+from swc.diagnostics import DiagnosticError
 from swc.evaluate.merge import read_evaluation
 from swc.evaluate.record import evaluation_folder
 from swc.files.evaluation import Evaluation, Storage
@@ -65,7 +66,10 @@ class RoundedRun:
         path = evaluation_folder(run, self.storage) / FILES[part]
         if not path.is_file() or path.stat().st_mtime_ns < (run / RESULTS).stat().st_mtime_ns:
             return None
-        found = read_evaluation(path)
+        try:
+            found = read_evaluation(path)
+        except DiagnosticError:  # it is scored again, and then read
+            return None
         is_as_asked = found is not None and found.stored == self.storage and not found.num_calibration
         return found if is_as_asked else None
 

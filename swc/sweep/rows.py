@@ -32,6 +32,7 @@ from swc.sweep.plan import SEED, STORAGE, Cell, Setting, Sweep
 FLOAT_BYTES = 4  # of a scalar in float32
 SPEC_HASH = "spec_hash"
 COLUMNS = (*METRICS, *COSTS, BANKS, SPEC_HASH)  # behind the setting and the seed
+FAILED = "failed"  # the last column of `sweep.csv`: why there is no row
 NEEDED = ("top1", "nll")  # which every version has measured
 NUMBERS = re.compile(r"[0-9.e+]+(-[0-9.e+]+){2}")  # smallest, median, largest
 HASH = re.compile("[0-9a-f]{64}")
@@ -174,6 +175,8 @@ def _rows_in(
         raise DiagnosticError(DamagedRows(path=origin, line=1, reason=reason))
     found: dict[Cell, CellRow] = {}
     for line, fields in lines:
+        if FAILED in header and len(fields) == len(header) and fields[header.index(FAILED)]:
+            continue
         try:
             row = _row(names, header, fields, settings)
             _check_new(row.cell, found)
@@ -197,8 +200,8 @@ def _wrong_header(names: Sequence[str], header: Sequence[str]) -> str:
     first, others = header[: len(names)], header[len(names) :]
     if tuple(first) != tuple(names):
         return f"its columns begin with {_listed(first)}, those of the sweep with {_listed(names)}"
-    if unknown := [name for name in others if name not in COLUMNS]:
-        return f"there is no column `{unknown[0]}`"
+    if unknown := [name for name in others if name not in (*COLUMNS, FAILED)]:
+        return f"`{unknown[0]}` is no column of a sweep"
     if SPEC_HASH not in others or len(set(others)) < len(others):
         return f"it needs the columns {_listed((*names, SPEC_HASH))}, each once"
     return ""

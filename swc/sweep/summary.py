@@ -23,7 +23,7 @@ from swc.show.wording import decimal, per_cent, scale_text, short
 from swc.sweep.columns import BANKS, COSTS, HEADINGS, METRICS, PLAIN, SCORES, VALIDATION_NLL
 from swc.sweep.pairs import PairedDifference
 from swc.sweep.plan import Setting, Sweep
-from swc.sweep.rows import fields_of, header_of
+from swc.sweep.rows import FAILED, fields_of, header_of
 from swc.sweep.runner import CellOutcome
 from swc.sweep.seeds import num_seeds
 
@@ -65,8 +65,13 @@ def _summary(setting: Setting, done: Sequence[CellOutcome]) -> Summary:
 
 
 def best_of(found: Sequence[Summary]) -> Summary | None:
-    """The setting with the lowest mean validation NLL; None where one that ended has none, or there is no choice."""
+    """The setting with the lowest mean validation NLL.
+
+    None where one that ended has none, where some have more seeds than others, or where there is no choice.
+    """
     ended = [one for one in found if one.values]
+    if len({one.num_seeds for one in ended}) > 1:
+        return None
     if len(ended) < 2 or any(VALIDATION_NLL not in dict(one.values) for one in ended):
         return None
     return min(ended, key=lambda one: dict(one.values)[VALIDATION_NLL].mean)
@@ -171,4 +176,4 @@ def _setting_row(one: Summary) -> SettingRow:
 def as_csv(sweep: Sweep, done: Sequence[CellOutcome]) -> str:
     """One line for each cell, with its numbers or the reason why it failed."""
     lines = [(*fields_of(one.cell, one.row), one.reason) for one in done]
-    return csv_text([(*header_of(sweep), "failed"), *lines])
+    return csv_text([(*header_of(sweep), FAILED), *lines])

@@ -94,6 +94,13 @@ def test_a_setting_is_chosen_by_the_validation_part_and_never_by_the_test() -> N
     assert "lowest validation NLL" in [line.get_label() for line in axes[0].lines]
 
 
+def test_nothing_is_chosen_among_settings_of_unlike_numbers_of_seeds() -> None:
+    sweep = Sweep("s", (Path("a.sw"),), (("beta", ("0.1", "0.9")),), seeds=2)
+    done = [CellOutcome(cell, row(cell, 0.5, 1.0)) for cell in sweep.cells]
+    assert best_of(summaries(sweep, done)) is not None
+    assert best_of(summaries(sweep, done[:-1])) is None
+
+
 def test_a_member_is_chosen_by_validation_and_scored_on_the_test() -> None:
     test = tuple(MemberScores(top1, nll, 0.1, 360, name=str(top1)) for top1, nll in ((0.9, 0.3), (0.8, 0.5)))
     other = tuple(evolve(one, nll=nll) for one, nll in zip(test, (0.6, 0.2), strict=True))
@@ -344,6 +351,8 @@ def test_shipped_sweeps_compile(path: Path) -> None:
         ('spec = "a.sw"\nshow = ["acc"]\n[vary]\nbeta = [1]', "`show` must be a list of validation_top1"),
         ('spec = "a.sw"\nshow = []\n[vary]\nbeta = [1]', "`show` must be a list of validation_top1"),
         ('spec = "a.sw"\nshow = ["nll", "nll"]\n[vary]\nbeta = [1]', "`show` has the value nll twice"),
+        ('spec = "a.sw"\nepochs_scale = -1\n[vary]\nbeta = [1]', "`epochs_scale` must be at least 0.001"),
+        ('spec = "a.sw"\nepochs_scale = nan\n[vary]\nbeta = [1]', "at most 1000, not nan"),
         ("spec =", "is not a sweep"),
         (COMPARED.format("{beta = 1}", "{tau = 1}"), "must name the same params"),
         (COMPARED.format("{beta = 1}", "{beta = 1}"), "two settings that differ"),

@@ -17,7 +17,9 @@ from swc.sweep.cell_specs import cell_hash
 from swc.sweep.plan import Cell, Sweep
 from swc.sweep.row_table import RowTable
 from swc.sweep.rows import CellRow, header_of, rows_in, text_of_rows
+from swc.sweep.runner import CellOutcome
 from swc.sweep.seeds import seeds_of, wrong_seeds
+from swc.sweep.summary import as_csv
 
 from support.runs import Place, spec_text
 
@@ -130,7 +132,7 @@ def replaced(number: int, old: str, new: str) -> Callable[[list[str]], None]:
     ("change", "reason"),
     [
         (replaced(0, "amount", "rate"), "line 1 of `rows.csv`"),
-        (replaced(0, ",ece", ",ace"), "there is no column `ace`"),
+        (replaced(0, ",ece", ",ace"), "`ace` is no column of a sweep"),
         (replaced(0, "spec_hash", "stored"), "it needs the columns"),
         (replaced(2, "1-2.5-4,", ""), "line 3 of `rows.csv` is no row of this sweep: it has 18 fields"),
         (replaced(2, "0.125", "much"), "line 3 of `rows.csv` is no row of this sweep: `much` is no number"),
@@ -268,3 +270,23 @@ def test_rows_are_put_together_without_a_run(made: Place, capfd: pytest.CaptureF
     folder = made.folder / "build/sweeps/tiny"
     assert sorted(path.name for path in folder.iterdir()) == ["sweep.csv", "sweep.json", "sweep.png"]
     assert sweep.table.read_bytes() == before
+
+
+def test_the_page_is_not_written_over_what_the_sweep_reads(made: Place, capfd: pytest.CaptureFixture[str]) -> None:
+    write_rows(a_sweep(made.folder))
+    for name in ("rows.csv", "tiny.sw"):
+        before = (made.folder / name).read_bytes()
+        assert made.swc(*COMMAND, "--no-run", "--markdown", name) == 2
+        assert f"`{name}` is read by the sweep" in capfd.readouterr().err
+        assert (made.folder / name).read_bytes() == before
+    assert made.swc(*COMMAND, "--no-run", "--estimate") == 2
+    assert made.swc(*COMMAND, "--epochs-scale", "nan") == 2
+    assert "nan is not a number" in capfd.readouterr().err
+
+
+def test_the_csv_that_a_sweep_leaves_is_a_table_too(tmp_path: Path) -> None:
+    """Its last column says why a run failed; such a line is no row."""
+    sweep = Sweep("s", (tmp_path / "a.sw",), (("p", ("1", "2")),), [5])
+    first, second = sweep.cells
+    text = as_csv(sweep, [CellOutcome(first, a_row(first, 0.5)), CellOutcome(second, None, "it broke")])
+    assert rows_in(text, "sweep.csv", sweep) == {first: a_row(first, 0.5)}

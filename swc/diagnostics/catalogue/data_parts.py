@@ -53,7 +53,7 @@ class PartsTooLarge(Diagnostic):
     def message(self) -> str:
         parts = [(self.num_train, "to train on"), (self.num_validation, "to validate with")]
         asked = " and ".join(f"{count:,} {what}" for count, what in parts if count > 0)
-        return f"of the {self.total:,} images of `{self.name}` not {asked} can be drawn"
+        return f"the {self.total:,} images of `{self.name}` are too few to draw {asked}"
 
     def help(self) -> str:
         return (
