@@ -35,7 +35,7 @@ demo: setup  ## a shared ensemble beside narrow and full-size ones, trained on r
 	$(BIN)/swc sweep specs/demo.toml --jobs 2 --threads 1
 	$(BIN)/swc show $(RUN)
 	$(BIN)/swc show $(RUN) --format png -o build/demo.png
-	@printf '%s\n' 'One seed says little: docs/results/demo has ten, with intervals. build/demo.png shows the layers that share,' \
+	@printf '%s\n' 'One seed says little, and digits are easy: docs/results/demo has ten, with intervals. build/demo.png shows who shares,' \
 	    'before and after the split. Next: docs/tutorial/first_ensemble.md, or write a spec and `swc compile` it.'
 
 check: setup  ## style, types, layers
