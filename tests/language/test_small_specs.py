@@ -20,6 +20,7 @@ SWEEPS = {path.stem: path for path in sorted(SMALL.glob("*.toml"))}
 LONGER = {
     "sharing_pays": "_long",
     "overview": "_long",
+    "stored": "_long",
     "restart": "_longer",
     "believed": "_longer",
 }  # rivals of as many epochs or hours in all
