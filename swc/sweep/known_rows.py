@@ -24,7 +24,9 @@ from swc.sweep.plan import STORAGE, Cell, Setting, Sweep
 from swc.sweep.row_table import MOST, RowTable
 from swc.sweep.rows import CellRow, other_rows_in
 
-Names = tuple[frozenset[tuple[str, str]], str, int]  # the values by column but for the storage, the storage, the seed
+RowNames = tuple[
+    frozenset[tuple[str, str]], str, int
+]  # the values by column but for the storage, the storage, the seed
 
 
 def known_rows(sweep: Sweep) -> dict[Cell, CellRow]:
@@ -68,7 +70,7 @@ def _read(sweep: Sweep) -> Iterator[tuple[str, CellRow]]:
         yield from ((str(path), row) for row in other_rows_in(read_source(path, most=MOST), str(path)))
 
 
-def _check_names(origin: str, row: CellRow, names: Mapping[Names, Cell], hashes: Mapping[Cell, str]) -> None:
+def _check_names(origin: str, row: CellRow, names: Mapping[RowNames, Cell], hashes: Mapping[Cell, str]) -> None:
     cell = names.get(_names(row.cell.setting, _storage(row.cell), row.cell.seed))
     if cell is not None and row.spec_hash != hashes.get(cell):
         raise DiagnosticError(RowOfAnotherSpec(path=origin, cell=cell.name))
@@ -79,6 +81,6 @@ def _storage(cell: Cell) -> str:
     return dict(cell.setting).get(STORAGE, "float32")
 
 
-def _names(setting: Setting, storage: str, seed: int) -> Names:
+def _names(setting: Setting, storage: str, seed: int) -> RowNames:
     values = frozenset((name, plain_cell(value)) for name, value in setting if name != STORAGE)
     return values, storage, seed
