@@ -18,7 +18,6 @@ from subprocess import PIPE
 import pytest
 from attrs import evolve
 from swc.compiler.driver import compile_file
-from swc.diagnostics import DiagnosticError
 from swc.files.run import MemberScores, RunResults, StoredCounts, ValidationScores
 from swc.files.scores import Scores
 from swc.folders.lock import held
@@ -27,7 +26,7 @@ from swc.show.plain import plain
 from swc.sweep.cell_specs import scaled
 from swc.sweep.figure import figure
 from swc.sweep.markdown import as_markdown
-from swc.sweep.plan import Cell, Sweep, read_sweep
+from swc.sweep.plan import Cell, Sweep
 from swc.sweep.preflight import check_beginning
 from swc.sweep.rows import CellRow, measured
 from swc.sweep.runner import CellOutcome
@@ -37,9 +36,6 @@ from support.runs import Place, spec_text
 
 ROOT = Path(__file__).parents[2]
 FAST = ("--device", "cpu", "--threads", "1", "--jobs", "2", "--epochs-scale", "0.5")
-
-
-COMPARED = 'spec = "a.sw"\n[vary]\nbeta = [1, 2]\n[[compare]]\nof = {}\nagainst = {}\n'
 
 
 def row(cell: Cell, top1: float, validation_nll: float | None = None) -> CellRow:
@@ -259,117 +255,6 @@ def test_a_sweep_of_another_spec_is_left_alone(made: Place, capfd: pytest.Captur
     told = capfd.readouterr().err
     assert "error[SW721]" in told and "amount=50%25,seed=0" in told and "-o FOLDER" in told
     assert table.read_text() == "before" and files(table.parent) == before
-
-
-def test_a_sweep_file_says_everything(tmp_path: Path) -> None:
-    path = tmp_path / "figure.toml"
-    path.write_text('spec = "../a.sw"\nseeds = 3\nepochs_scale = 0.5\n[vary]\nbeta = [0.1, "0.90"]\n')
-    found = read_sweep(path)
-    assert found == Sweep("figure", (tmp_path / "../a.sw",), (("beta", ("0.1", "0.90")),), 3, (), 0.5)
-
-
-def test_a_sweep_file_may_name_its_seeds_their_order_and_its_table(tmp_path: Path) -> None:
-    path = tmp_path / "long.toml"
-    path.write_text('spec = "a.sw"\nseeds = "7-8"\nby_seed = true\ntable = "rows.csv"\n[vary]\nbeta = [1, 2]\n')
-    found = read_sweep(path)
-    assert found.table == tmp_path / "rows.csv"
-    assert [cell.name for cell in found.cells] == ["beta=1,seed=7", "beta=1,seed=8", "beta=2,seed=7", "beta=2,seed=8"]
-    assert [cell.name for cell in found.running_order] == [
-        "beta=1,seed=7", "beta=2,seed=7", "beta=1,seed=8", "beta=2,seed=8",
-    ]  # fmt: skip
-
-
-def test_several_specs_vary_like_a_param(tmp_path: Path) -> None:
-    path = tmp_path / "table.toml"
-    path.write_text('spec = ["a.sw", "b.sw"]\n[vary]\nbudget = ["7M", "15M"]\n')
-    found = read_sweep(path)
-    assert len(found.cells) == 4
-    assert found.cells[2].setting == (("spec", "b"), ("budget", "7M"))
-    assert found.spec_of(found.cells[2].setting) == (tmp_path / "b.sw", {"budget": "7M"}, None)
-
-
-def test_several_ensembles_vary_like_a_param(tmp_path: Path) -> None:
-    path = tmp_path / "table.toml"
-    path.write_text('spec = "a.sw"\nensemble = ["shared", "plain"]\nseeds = 2\n')
-    found = read_sweep(path)
-    assert [cell.name for cell in found.cells] == [
-        "ensemble=shared,seed=0", "ensemble=shared,seed=1", "ensemble=plain,seed=0", "ensemble=plain,seed=1",
-    ]  # fmt: skip
-    assert found.spec_of(found.cells[2].setting) == (tmp_path / "a.sw", {}, "plain")
-    path.write_text('spec = "a.sw"\nensemble = "shared"\n[vary]\nbeta = [1]\n')
-    only = read_sweep(path)
-    assert only.spec_of(only.cells[0].setting) == (tmp_path / "a.sw", {"beta": "1"}, "shared")
-
-
-IN_SPECS = '[ensembles]\n"a.sw" = ["shared", "plain"]\n"b.sw" = ["one"]\n'
-
-
-def test_ensembles_may_stand_in_several_specs(tmp_path: Path) -> None:
-    path = tmp_path / "figure.toml"
-    path.write_text(IN_SPECS)
-    found = read_sweep(path)
-    assert [cell.name for cell in found.cells] == [
-        "ensemble=shared,seed=0",
-        "ensemble=plain,seed=0",
-        "ensemble=one,seed=0",
-    ]
-    assert found.spec_of(found.settings[1]) == (tmp_path / "a.sw", {}, "plain")
-    assert found.spec_of(found.settings[2]) == (tmp_path / "b.sw", {}, "one")
-    only = evolve(found, ensembles=("one",))
-    assert only.spec_of(only.settings[0]) == (tmp_path / "b.sw", {}, "one")
-
-
-@pytest.mark.parametrize("path", sorted((ROOT / "specs" / "sweeps").glob("*.toml")), ids=lambda path: path.stem)
-def test_shipped_sweeps_compile(path: Path) -> None:
-    sweep = read_sweep(path)
-    firsts = {dict(setting).get("ensemble"): setting for setting in reversed(sweep.settings)}
-    for setting in firsts.values():
-        assert compile_file(*sweep.spec_of(setting)).program.members
-    check_beginning(sweep, ROOT / "build" / "none")
-
-
-@pytest.mark.parametrize(
-    ("text", "reason"),
-    [
-        ("spec = 3", "`spec` must not be 3"),
-        ("[vary]\nbeta = [1]", "it needs `spec`"),
-        ('spec = "a.sw"', "it needs `vary`"),
-        (f'spec = "c.sw"\n{IN_SPECS}', "leave these away"),
-        (f"seeds = 2\n{IN_SPECS.replace('plain', 'one')}", "lists of different names"),
-        (IN_SPECS.replace('["one"]', '"one"'), "a list of names for each spec"),
-        ("[ensembles]", "a list of names for each spec"),
-        ('spec = "a.sw"\nensemble = ["a", "a"]', "`ensemble` must be a list of different names"),
-        ('spec = ["a.sw", 3]', "`spec` must be a list of different names"),
-        ('spec = "a.sw"\n[vary]\nbeta = 1', "`beta` must be a list"),
-        ('spec = "a.sw"\n[vary]\nbeta = [1, 2, 1]', "`beta` has the value 1 twice"),
-        ('spec = "a.sw"\nsede = 2', "no key `sede`"),
-        ('spec = "a.sw"\nseeds = 0\n[vary]\nbeta = [1]', "at least 1"),
-        ('spec = "a.sw"\nseeds = true\n[vary]\nbeta = [1]', "`seeds` must not be True"),
-        ('spec = "a.sw"\nseeds = [1, "2"]\n[vary]\nbeta = [1]', "a list of them"),
-        ('spec = "a.sw"\nseeds = "9-7"\n[vary]\nbeta = [1]', "ends before it begins"),
-        ('spec = "a.sw"\nby_seed = 1\n[vary]\nbeta = [1]', "`by_seed` must not be 1"),
-        ('spec = "a.sw"\nshow = ["acc"]\n[vary]\nbeta = [1]', "`show` must be a list of validation_top1"),
-        ('spec = "a.sw"\nshow = []\n[vary]\nbeta = [1]', "`show` must be a list of validation_top1"),
-        ('spec = "a.sw"\nshow = ["nll", "nll"]\n[vary]\nbeta = [1]', "`show` has the value nll twice"),
-        ('spec = "a.sw"\nepochs_scale = -1\n[vary]\nbeta = [1]', "`epochs_scale` must be at least 0.001"),
-        ('spec = "a.sw"\nepochs_scale = nan\n[vary]\nbeta = [1]', "at most 1000, not nan"),
-        ("spec =", "is not a sweep"),
-        (COMPARED.format("{beta = 1}", "{tau = 1}"), "must name the same params"),
-        (COMPARED.format("{beta = 1}", "{beta = 1}"), "two settings that differ"),
-        (COMPARED.format("{beta = 1}", "{beta = 3}"), "the value 3 of `beta`, which is not run"),
-        (COMPARED.format("{rate = 1}", "{rate = 2}"), "names `rate`, which does not vary"),
-        (COMPARED.format("{}", "{}"), "must name the same params"),
-        (COMPARED.format("1", "2"), "each `compare` must have `of` and `against`"),
-        ('spec = "a.sw"\ncompare = [1]\n[vary]\nbeta = [1]', "each `compare` must have `of` and `against`"),
-    ],
-)
-def test_a_wrong_sweep_file_is_told(tmp_path: Path, text: str, reason: str) -> None:
-    path = tmp_path / "wrong.toml"
-    path.write_text(text)
-    with pytest.raises(DiagnosticError) as caught:
-        read_sweep(path)
-    (diagnostic,) = caught.value.diagnostics
-    assert diagnostic.code == "SW670" and reason in diagnostic.message()
 
 
 def test_wrong_usage_is_told(made: Place, capfd: pytest.CaptureFixture[str]) -> None:

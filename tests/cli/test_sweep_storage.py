@@ -140,11 +140,17 @@ def test_a_row_has_what_an_evaluation_of_rounded_weights_prints(
     members = [one["scores"]["top1"] for one in printed["test"]["predictors"][:2]]
     assert float(rounded["mean_member_top1"]) == pytest.approx(sum(members) / 2)
     assert float(rounded["best_member_top1"]) == max(members)
+    losses = [one["scores"]["nll"] for one in printed["validation"]["predictors"][:2]]
+    assert float(rounded["chosen_member_top1"]) == members[losses.index(min(losses))]
     assert int(rounded["stored_bytes"]) == printed["test"]["predictors"][-1]["stored_bytes"]
     logs = {path: path.read_bytes() for path in folder.rglob("*.log")}
     assert sorted(path.name for path in logs) == ["eval-int8.log", "train.log"]
     assert made.swc(*command) == 0  # what is done is done again neither in training nor in scoring
     assert {path: path.read_bytes() for path in folder.rglob("*.log")} == logs
+    # one that was damaged since is made again
+    (folder / "seed=0/run/eval/int8/evaluation.json").write_text("damaged")
+    assert made.swc(*command) == 0
+    assert list(csv.DictReader((folder / "sweep.csv").read_text().splitlines())) == [plain, rounded]
     # one that fails harms no other
     monkeypatch.setattr(runner, "_evaluate", failing)
     capfd.readouterr()
