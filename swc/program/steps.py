@@ -18,6 +18,11 @@ class StepPlan:
         """The value of an argument; KeyError where there is none of this name."""
         return dict(self.arguments)[name]
 
+    @property
+    def has_own_batches(self) -> bool:
+        """Whether every network goes through the training images in an order of its own."""
+        return dict(self.arguments).get("batches") == "own"
+
     def __str__(self) -> str:
         inner = ", ".join(f"{name}: {_text(value)}" for name, value in self.arguments)
         return f"{self.name}({inner})" if inner else self.name

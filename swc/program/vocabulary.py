@@ -10,7 +10,10 @@ Initialisation = Literal["kaiming", "release", "gains", "scaled"]
 INITIALISATION: Initialisation = "kaiming"  # of share blocks that name none
 
 STEPS: dict[str, tuple[ArgumentRow, ...]] = {
-    "independent": (ArgumentRow("average", "yes or no", default=False),),
+    "independent": (
+        ArgumentRow("average", "yes or no", default=False),
+        ArgumentRow("batches", "text", words=("own", "shared"), default=""),
+    ),
     "split": (),
     "sandwich": (
         ArgumentRow("random", "whole number", least=0, most=1_000, default=2),

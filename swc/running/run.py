@@ -6,7 +6,7 @@ scaling of its epochs, for good; a run of another one is refused, never overwrit
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from swc.diagnostics import Sink
     from swc_runtime.data import Dataset
+    from swc_runtime.data.batches import OwnBatches
 
     Batches = Iterator[tuple[Tensor, Tensor]]
 
@@ -69,15 +70,27 @@ class Run:
         """The names of the members, in order."""
         return tuple(member.name for member in self.spec.members)
 
-    def batches(self, phase: Phase, epoch: int, step: int = 0) -> Batches:
+    def training_batches(
+        self, phase: Phase, epoch: int, step: int, networks: Sequence[str]
+    ) -> Batches | Iterator[OwnBatches]:
+        """What a step of an epoch trains on: a batch for all, or one for each of the `networks`, by their hosts."""
+        from swc_runtime.data import own_batches, own_seed
+
+        if not self.spec.step.has_own_batches:
+            return self.batches(phase, epoch, step)
+        seeds = (own_seed(self.recipe.seed, name) for name in networks)
+        return own_batches([self.batches(phase, epoch, step, seed) for seed in seeds])
+
+    def batches(self, phase: Phase, epoch: int, step: int = 0, seed: int | None = None) -> Batches:
         """The batches of an epoch of a phase, from a step on: images [B, C, H, W] and labels [B].
 
-        Of several ranks that share images each has its shares, which may be empty.
+        Of several ranks that share images each has its shares, which may be empty. `seed` draws the order and what
+        happens to images (None: the recipe's).
         """
         from swc_runtime.data import epoch_batches
 
         recipe = self.recipe
-        place = (recipe.seed, self.training.phases.index(phase), epoch)
+        place = (recipe.seed if seed is None else seed, self.training.phases.index(phase), epoch)
         return epoch_batches(
             self.dataset.train,
             recipe.augmentation,

@@ -48,7 +48,7 @@ def train_epoch(run: Run, state: State, observer: Observer) -> State:
     result = trainer.train_epoch(
         state.ensemble,
         state.optimiser,
-        run.batches(epoch.phase, epoch.number, epoch.start),
+        run.training_batches(epoch.phase, epoch.number, epoch.start, hosts_of(state.ensemble)),
         run.recipe,
         epoch,
         run.machine.arithmetic,
@@ -59,6 +59,11 @@ def train_epoch(run: Run, state: State, observer: Observer) -> State:
     following = state.after_epoch(due_after(run, state))
     observer.epoch_done(following, result)
     return following
+
+
+def hosts_of(ensemble: Ensemble) -> tuple[str, ...]:
+    """The names of the members that hold the networks of this process, in their order."""
+    return tuple(ensemble.program.members[network.host].name for network in ensemble.networks)
 
 
 def epoch_of(run: Run, state: State) -> Epoch:

@@ -104,6 +104,13 @@ def test_running_statistics_are_the_mean_of_the_ranks(several: list[Tensors], al
         assert not torch.allclose(found, expected, rtol=1e-7, atol=1e-9)
 
 
+@pytest.mark.parametrize("deal", ["apart", "members/apart"])
+def test_batches_of_their_own_are_those_of_one_process(several: list[Tensors], alone: Tensors, deal: str) -> None:
+    found, expected = under(f"{deal}/", several[0]), under(f"{deal}/", alone)
+    norms = ("running", "tracked")  # of a rank's parts, as in other runs
+    check_close(*({n: t for n, t in side.items() if not any(k in n for k in norms)} for side in (found, expected)))
+
+
 def test_synced_norms_are_one_process_with_the_whole_batch(several: list[Tensors], alone: Tensors) -> None:
     check_close(under("synced/", several[0]), under("synced/", alone))
 

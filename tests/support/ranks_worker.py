@@ -11,12 +11,14 @@ from safetensors.torch import save_file
 from swc.compiler.driver import compile_file
 from swc.diagnostics import DiagnosticError
 from swc.program.program import Program
+from swc.program.steps import StepPlan
 from swc.program.training import Optimiser, Phase, Recipe
 from swc.system.resources import specs
 from torch import Tensor
 
 from swc_runtime import build
-from swc_runtime.data import epoch_batches, open_data, test_batches
+from swc_runtime.data import epoch_batches, open_data, own_batches, own_seed, test_batches
+from swc_runtime.data.batches import OwnBatches
 from swc_runtime.data.shares import WHOLE, Deal, deal_of
 from swc_runtime.data.splits import MemorySplit
 from swc_runtime.ensemble import Ensemble, state_tensors
@@ -49,15 +51,39 @@ def split() -> MemorySplit:
     return evolve(found, images=found.images[:IMAGES], labels=found.labels[:IMAGES])
 
 
-def batches(epoch: int, deal: Deal) -> list[tuple[Tensor, Tensor]]:
+def batches(epoch: int, deal: Deal, seed: int = 0) -> list[tuple[Tensor, Tensor]]:
     """The batches of an epoch in float64, or a rank's shares of them."""
-    found = epoch_batches(split(), RECIPE.augmentation, BATCH, 0, 0, epoch, deal=deal)
+    found = epoch_batches(split(), RECIPE.augmentation, BATCH, seed, 0, epoch, deal=deal)
     return [(images.double(), labels) for images, labels in found]
 
 
-def fresh(ranks: Ranks) -> Ensemble:
+def batches_of_each(ensemble: Ensemble, deal: Deal) -> list[OwnBatches]:
+    """The steps of an epoch in which every network sees batches of its own."""
+    hosts = [ensemble.program.members[network.host].name for network in ensemble.networks]
+    return list(own_batches([iter(batches(0, deal, own_seed(0, name))) for name in hosts]))
+
+
+def trained_apart(ranks: Ranks, deal: Deal) -> dict[str, Tensor]:
+    """An ensemble after an epoch in which every network saw batches of its own."""
+    recipe = evolve(RECIPE, norm_batch=BATCH // 2)
+    ensemble = fresh(ranks, StepPlan("independent", (("average", False), ("batches", "own"))))
+    result = train_epoch(
+        ensemble,
+        make_optimiser(ensemble, recipe),
+        batches_of_each(ensemble, deal),
+        recipe,
+        Epoch(PHASE, 0, 4, num_images=IMAGES),
+        FULL,
+        ranks=ranks,
+    )
+    assert result.ensemble is None, "members saw different images"
+    found = {f"state/{key}": t.clone() for key, t in state_tensors(ensemble).items()}
+    return found | {"numbers": torch.tensor([*result.losses, *result.accuracies, result.images], dtype=torch.float64)}
+
+
+def fresh(ranks: Ranks, step: StepPlan | None = None) -> Ensemble:
     """An ensemble of this rank's members."""
-    made = program()
+    made = program() if step is None else evolve(program(), step=step)
     return build(made, dtype=torch.float64, own=ranks.own(len(made.members)))
 
 
@@ -111,12 +137,15 @@ def everything(ranks: Ranks) -> dict[str, Tensor]:
         ensemble, results = trained(recipe, ranks, deal_of(recipe, ranks, sync), sync)
         found[f"{name}/numbers"] = numbers(results)
         found |= {f"{name}/state/{key}": t for key, t in state_tensors(ensemble).items()}
+    apart = trained_apart(ranks, deal_of(parts, ranks, False))
+    found |= {f"apart/{name}": tensor for name, tensor in apart.items()}
     return found | by_members(evolve(ranks, placement="members"))
 
 
 def by_members(ranks: Ranks) -> dict[str, Tensor]:
     """The same where the ranks share the members, each of which sees whole batches."""
     found = {f"members/{name}": tensor for name, tensor in measured(ranks, WHOLE).items()}
+    found |= {f"members/apart/{name}": tensor for name, tensor in trained_apart(ranks, WHOLE).items()}
     ensemble, results = trained(RECIPE, ranks, WHOLE)
     found["members/numbers"] = numbers(results)
     found |= {f"members/state/{key}": t.clone() for key, t in state_tensors(ensemble).items()}

@@ -1,6 +1,6 @@
 """Data sets of images: opened, split, checked, and cut into augmented batches."""
 
-from swc_runtime.data.batches import epoch_batches, num_batches, test_batches
+from swc_runtime.data.batches import epoch_batches, num_batches, own_batches, own_seed, test_batches
 from swc_runtime.data.folder import read_images
 from swc_runtime.data.looking import PixelCheck, look_at
 from swc_runtime.data.open_dataset import open_data
@@ -18,6 +18,8 @@ __all__ = [
     "look_at",
     "num_batches",
     "open_data",
+    "own_batches",
+    "own_seed",
     "read_images",
     "test_batches",
 ]

@@ -7,10 +7,12 @@ The last batch may be smaller; one of a single image is left out of training, be
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from zlib import crc32
 
 import numpy as np
 import torch
+from attrs import frozen
 from torch import Tensor
 
 from swc_runtime.data import keys
@@ -20,6 +22,13 @@ from swc_runtime.data.shares import SMALLEST, WHOLE, Deal
 from swc_runtime.data.splits import Split
 
 LabelledImages = tuple[Tensor, Tensor]
+
+
+@frozen(eq=False)
+class OwnBatches:
+    """What each network of this process sees in one step, in the order of the ensemble's networks."""
+
+    by_network: tuple[LabelledImages, ...]
 
 
 def num_batches(num_images: int, batch: int) -> int:
@@ -53,6 +62,16 @@ def epoch_batches(  # noqa: PLR0913 - the eight values are what a batch is a fun
         samples = order[step * batch : (step + 1) * batch]
         samples = samples[deal.share(len(samples))]
         yield _training_batch(split, samples, augmentation if train else None, (seed, phase, epoch), device)
+
+
+def own_batches(by_network: Sequence[Iterator[LabelledImages]]) -> Iterator[OwnBatches]:
+    """The steps of an epoch in which every network sees batches of its own, all of one length."""
+    return (OwnBatches(drawn) for drawn in zip(*by_network, strict=True))
+
+
+def own_seed(seed: int, member: str) -> int:
+    """The seed of the order and augmentation that a network has of its own, by the name of the member that holds it."""
+    return keys.base_of(seed, crc32(member.encode()), 0, keys.MEMBER)
 
 
 def test_batches(split: Split, batch: int, device: torch.device | str = "cpu") -> Iterator[LabelledImages]:

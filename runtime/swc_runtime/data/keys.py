@@ -23,9 +23,8 @@ FIRST = 0xBF58476D1CE4E5B9
 SECOND = 0x94D049BB133111EB
 
 # what a number is for: each purpose draws from a stream of its own
-ORDER, CROP_ROW, CROP_COLUMN, FLIP, CUTOUT_ROW, CUTOUT_COLUMN, RESIZED_CROP, NOISE, SKETCH, VALIDATION, TRAIN = range(
-    11
-)
+ORDER, CROP_ROW, CROP_COLUMN, FLIP, CUTOUT_ROW, CUTOUT_COLUMN, RESIZED_CROP, NOISE, SKETCH, VALIDATION = range(10)
+TRAIN, MEMBER = range(10, 12)
 
 
 def base_of(seed: int, phase: int, epoch: int, purpose: int) -> int:

@@ -14,7 +14,7 @@ from time import perf_counter
 from zlib import crc32
 
 import torch
-from attrs import define, frozen
+from attrs import define, evolve, frozen
 from swc.diagnostics import DiagnosticError
 from swc.diagnostics.catalogue.run import NonFiniteLoss, NonFiniteState
 from swc.program.training import Phase, Recipe
@@ -22,6 +22,7 @@ from torch import Tensor
 
 from swc_runtime.data import keys
 from swc_runtime.data.ahead import DEPTH, Ahead
+from swc_runtime.data.batches import LabelledImages, OwnBatches
 from swc_runtime.ensemble import Ensemble, state_tensors
 from swc_runtime.precision import Arithmetic, laid_out
 from swc_runtime.ranks.ranks import ALONE, Ranks
@@ -125,7 +126,7 @@ OnStep = Callable[[int, Tally], None]
 def train_epoch(
     ensemble: Ensemble,
     optimiser: torch.optim.Optimizer,
-    batches: Iterable[tuple[Tensor, Tensor]],
+    batches: Iterable[LabelledImages | OwnBatches],
     recipe: Recipe,
     epoch: Epoch,
     arithmetic: Arithmetic,
@@ -133,6 +134,8 @@ def train_epoch(
     ranks: Ranks = ALONE,
 ) -> EpochResult:
     """Train on an epoch's batches (images [B, C, H, W], labels [B]), from step `epoch.start` on.
+
+    One batch is for all networks, or there is one for each.
 
     With several ranks `batches` are this one's shares, which may be empty. `on_step(steps_done, tally)` is called
     after every step: the place for progress and checkpoints. DiagnosticError where a loss, or at the end a number of
@@ -146,8 +149,8 @@ def train_epoch(
     ensemble.watch_buffers()
     ensemble.train()
     with closing(iter(source)) as made:
-        for images, labels in made:
-            steps.take(done, images, labels, tally)
+        for drawn in made:
+            steps.take(done, drawn, tally)
             done += 1
             if on_step is not None:
                 on_step(done, tally)
@@ -168,20 +171,28 @@ class _Steps:
     options: StepOptions
     ranks: Ranks
 
-    def take(self, step: int, images: Tensor, labels: Tensor, tally: Tally) -> None:
+    def take(self, step: int, drawn: LabelledImages | OwnBatches, tally: Tally) -> None:
         """Step number `step` (from 0): gradients, what the ranks add up, a look at the losses, the update."""
         device = tally.sums.device
-        seed = noise_of(self.recipe, self.epoch) + step
         rate = learning_rate(self.recipe, self.epoch.phase, self.epoch.number, step, self.epoch.steps)
         set_learning_rate(self.optimiser, rate)
         self.optimiser.zero_grad(set_to_none=True)
-        batch = Batch(laid_out(images.to(device)), labels.to(device), self._num_images(step, labels), seed)
+        batch = self._batch(step, drawn, device)
         with self.ensemble.noise.seeded(noise_of(self.recipe, self.epoch, self.ranks) + step, device):
             seen = _stepped(self.ensemble, batch, self.options)
         tally.add(combine(self.ensemble, seen, batch, self.ranks))
         if device.type == "cpu" or (step + 1) % CHECK_EVERY == 0:
             check_losses(self.ensemble, tally, self.epoch, step + 1)
         self.optimiser.step()
+
+    def _batch(self, step: int, drawn: LabelledImages | OwnBatches, device: torch.device) -> Batch:
+        """What all networks see; where each has its own, that of the first, which holds all."""
+        if isinstance(drawn, OwnBatches):
+            own = tuple(self._batch(step, one, device) for one in drawn.by_network)
+            return evolve(own[0], own=own)
+        images, labels = drawn
+        seed = noise_of(self.recipe, self.epoch) + step
+        return Batch(laid_out(images.to(device)), labels.to(device), self._num_images(step, labels), seed)
 
     def _num_images(self, step: int, labels: Tensor) -> int:
         """The images of all ranks in a step."""

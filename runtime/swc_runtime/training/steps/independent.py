@@ -1,5 +1,8 @@
 """Independent members: each has its own loss, and what is minimised is their sum, or their mean where asked for.
 
+All see the same images, or every network those of an order of its own (`batches: own`, TabM's way: Gorishniy et al.,
+TabM: Advancing Tabular Deep Learning with Parameter-Efficient Ensembling, 2025).
+
 Guarantees: weights are composed once; networks run forward and backward one after another, so that only one network's
 activations and weight gradients live at a time; then one backward goes through the banks.
 
@@ -34,17 +37,22 @@ def label_losses(logits_MBC: Tensor, part: Batch, options: StepOptions) -> Tenso
 
 
 def all_on_all(ensemble: Ensemble, batch: Batch, options: StepOptions, losses: Losses, weight: float = 1.0) -> Outcome:
-    """Gradients of `weight` times the sum of all members' losses, every member on every image."""
+    """Gradients of `weight` times the sum of all members' losses, every member on every image of its batch."""
     begin(ensemble, batch, options)
     seen: list[tuple[Tensor, Tensor]] = []
     try:
-        for network in ensemble.networks:
-            seen.append(_run_network(ensemble, network, batch, options, losses, weight))
+        for number, network in enumerate(ensemble.networks):
+            seen.append(_run_network(ensemble, network, batch.of(number), options, losses, weight))
             ensemble.end_member(network.host)
         ensemble.end_step()
     finally:
         ensemble.abandon_step()  # does nothing after a step that ended
-    return Outcome.of_all(torch.cat([loss for loss, _ in seen]), torch.cat([made for _, made in seen]), batch.labels)
+    losses_M = torch.cat([loss for loss, _ in seen])
+    if batch.own:
+        pairs = zip(seen, batch.own, strict=True)
+        hits = [(logits_MBC.argmax(-1) == own.labels).sum(-1) for (_, logits_MBC), own in pairs]
+        return Outcome.of_own(losses_M, torch.cat(hits), len(batch.labels))
+    return Outcome.of_all(losses_M, torch.cat([made for _, made in seen]), batch.labels)
 
 
 def begin(ensemble: Ensemble, batch: Batch, options: StepOptions) -> None:

@@ -26,7 +26,8 @@ class Batch:
 
     `num_images` is what losses are a mean over: the images of all ranks (None: those here). `seed` fixes what a
     strategy draws in this step, the same on all ranks. `targets` are what a teacher says of the images, probabilities
-    [B, C] (None: there is no teacher).
+    [B, C] (None: there is no teacher). `own` are the batches of the networks that run here, where each sees images of
+    its own (empty: all see these).
     """
 
     images: Tensor
@@ -34,6 +35,11 @@ class Batch:
     num_images: int | None = None
     seed: int = 0
     targets: Tensor | None = None
+    own: tuple[Batch, ...] = ()
+
+    def of(self, number: int) -> Batch:
+        """What network `number` of those that run here sees."""
+        return self.own[number] if self.own else self
 
     @property
     def total(self) -> int:
@@ -83,6 +89,11 @@ class Outcome:
         """All members saw all images: losses [M], logits [M, B, C], labels [B]."""
         hits = (logits.argmax(-1) == labels).sum(-1)
         return cls(losses, hits, torch.full_like(losses, len(labels)), logits.softmax(-1).mean(0) * len(logits))
+
+    @classmethod
+    def of_own(cls, losses: Tensor, hits: Tensor, num_images: int) -> Outcome:
+        """Each member saw as many images, but others: losses [M] and hits [M]."""
+        return cls(losses, hits, torch.full_like(losses, num_images), None)
 
 
 class Step(Protocol):
