@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import sys
 from collections.abc import Callable, Iterator
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from swc.cli import consent, console
+from swc.system.processes import num_cores
 
 if TYPE_CHECKING:
     from swc.diagnostics import Sink
@@ -53,7 +53,7 @@ def corrupt(
     from swc.show.wording import several
     from swc_runtime.data import open_data
 
-    asked = CorruptionRequest(_types(types), _severities(severities), seed, jobs or os.cpu_count() or 1)
+    asked = CorruptionRequest(_types(types), _severities(severities), seed, jobs or num_cores())
     with console.reporting() as sink:
         with _consented(dataset, place["trust"], sink) as facts:
             found = open_data(facts, place["data"], place["offline"], console.say)

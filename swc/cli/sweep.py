@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 @click.option("--data", type=click.Path(file_okay=False, path_type=Path), help="The folder that holds the data sets.")
 @click.option("--offline", is_flag=True, help="Never download.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
-@click.option("--threads", type=click.IntRange(0), default=0, help="CPU threads of each run; 0: all there are, shared.")
+@click.option("--threads", type=click.IntRange(0), default=0, help="CPU threads of each run [the cores over the jobs].")
 @click.option(
     "-o", "--output", type=click.Path(file_okay=False, path_type=Path), help="The folder [build/sweeps/NAME]."
 )

@@ -27,15 +27,23 @@ class Range:
             and (self.every is None or (value - (self.least or 0)) % self.every == 0)
         )
 
+    @property
+    def in_per_cent(self) -> str:
+        """The range of a share that was written in per cent: `above 0% and at most 100%`."""
+        return " and ".join(f"{word} {_plain(100 * bound)}%" for word, bound in self._sides if bound is not None)
+
+    @property
+    def _sides(self) -> tuple[tuple[str, float | None], ...]:
+        return (("at least", self.least), ("above", self.above), ("at most", self.most), ("below", self.below))
+
     def __str__(self) -> str:
-        sides = (("at least", self.least), ("above", self.above), ("at most", self.most), ("below", self.below))
         if self.among:
             return f"one of {', '.join(map(str, self.among))}"
         if self.every:
             first = self.least or 0
             some = ", ".join(_plain(first + times * self.every) for times in range(3))
             return f"one of {some} ... {_plain(self.most or 0)}"
-        return " and ".join(f"{word} {_plain(bound)}" for word, bound in sides if bound is not None)
+        return " and ".join(f"{word} {_plain(bound)}" for word, bound in self._sides if bound is not None)
 
 
 def _plain(value: float) -> str:

@@ -14,7 +14,7 @@ from threading import Event, Lock
 
 from attrs import field, frozen
 
-from swc.system.processes import end, tied
+from swc.system.processes import end, num_cores, tied
 
 
 @frozen
@@ -67,5 +67,8 @@ def last_words(log: Path) -> str:
 
 
 def threads_each(jobs: int) -> int:
-    """The CPU threads of each of several processes."""
-    return max(1, (os.cpu_count() or 1) // jobs)
+    """The CPU threads of each of several processes: what `OMP_NUM_THREADS` says, or the cores that this one may use."""
+    asked = os.environ.get("OMP_NUM_THREADS", "")
+    if asked.isdecimal() and int(asked) > 0:
+        return int(asked)
+    return max(1, num_cores() // jobs)

@@ -11,6 +11,7 @@ MEMBERS = ("mean_member_top1", "best_member_top1", "chosen_member_top1", "chosen
 METRICS = ("validation_top1", VALIDATION_NLL, "validation_ece", *SCORES, *MEMBERS)
 COSTS = ("stored", "stored_bytes", "templates", "multiply_adds", "train_seconds")
 BANKS = "templates_per_bank"  # no number: the smallest, the median and the largest
+FRACTIONS = frozenset(METRICS) - {"nll", VALIDATION_NLL, "chosen_member_nll"}  # of images, and ECE
 PLAIN = ("nll", VALIDATION_NLL, "chosen_member_nll", "diversity")  # that are not fractions of images
 HEADINGS = {
     "validation_top1": "validation top-1",
@@ -30,3 +31,10 @@ HEADINGS = {
     "train_seconds": "seconds",
     BANKS: "per bank",
 }
+
+
+def fault_of(name: str, number: float) -> str:
+    """What is wrong with a number of a column, which nothing that is measured can be; "" where nothing is."""
+    if number < 0:
+        return f"a `{name}` of {number:g} is below 0"
+    return f"a `{name}` of {number:g} is above 1, and it is a fraction" if name in FRACTIONS and number > 1 else ""

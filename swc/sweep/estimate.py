@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 COLUMNS = ("seconds a batch", "batches", "hours each", "left", "hours left")
 WARM = 2  # batches that are not timed
 TIMED = 3
+LEAST_HOURS = 0.1  # from here on two decimals tell two digits
 
 
 @frozen
@@ -97,13 +98,18 @@ def costs_shown(sweep: Sweep, found: Sequence[SettingCost], jobs: int) -> Render
 
     made = table(*(name for name, _ in sweep.trained.columns), *(f">{name}" for name in COLUMNS))
     for one in found:
-        each = (decimal(one.batch_seconds, 3), exact(one.num_batches), decimal(one.run_hours, 2))
+        each = (decimal(one.batch_seconds, 3), exact(one.num_batches), _hours(one.run_hours))
         cells = ("cannot be trained", "", "") if one.reason else each
-        made.add_row(*(value for _, value in one.setting), *cells, str(one.num_left), decimal(one.left_hours, 2))
+        made.add_row(*(value for _, value in one.setting), *cells, str(one.num_left), _hours(one.left_hours))
     hours = sum(one.left_hours for one in found)
-    total = f"{decimal(hours, 2)} hours of training are left, {decimal(hours / jobs, 2)} with {several(jobs, 'job')}"
+    total = f"{_hours(hours)} hours of training are left, {_hours(hours / jobs)} with {several(jobs, 'job')}"
     refused = [Text(f"{', '.join(f'{n} {v}' for n, v in one.setting)}: {one.reason}") for one in found if one.reason]
     return Group(made, *refused, Text(), Text(f"{total}; scores, measuring and compiling come on top"))
+
+
+def _hours(hours: float) -> str:
+    """Hours to a hundredth, or to two digits where that would be nothing: 0.0021 and not 0.00."""
+    return decimal(hours, 2) if hours >= LEAST_HOURS or hours == 0 else f"{hours:.2g}"
 
 
 def _is_done(sweep: Sweep, folder: Path, run: Cell, compiled: Compiled) -> bool:

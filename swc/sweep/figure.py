@@ -32,6 +32,7 @@ AXES = {
     "multiply_adds": "multiply-adds for an image",
     "train_seconds": "training (CPU seconds)",
 }
+DASHES = ("-", "--", ":", "-.")  # of further lines, whose colours come again
 MARKERS = "osD^vPX"
 # steps within a factor of ten, of which the first that give several ticks along an axis are taken
 STEPS = ((1,), (1, 3), (1, 2, 5), (1, 1.5, 2, 3, 4, 6, 8), (1, 1.2, 1.4, 1.7, 2, 2.5, 3, 4, 5, 6, 7, 8, 9))
@@ -104,7 +105,7 @@ def _draw(axes: Axes, line: SummaryLine, number: int, metric: str, factor: float
         yerr=[nan if value.error is None else factor * value.error for value in values],
         label=line.label or None,
         color=LINES[number % len(LINES)],
-        linestyle="-" if line.is_joined else "none",
+        linestyle=DASHES[number // len(LINES) % len(DASHES)] if line.is_joined else "none",
         marker=MARKERS[number // len(LINES) % len(MARKERS)],
         markersize=4,
         capsize=3,

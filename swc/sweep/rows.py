@@ -26,7 +26,7 @@ from swc.files.run import RunResults
 from swc.files.scores import Scores
 from swc.folders.store import read_compiled
 from swc.program.stages import stages
-from swc.sweep.columns import BANKS, COSTS, METRICS, SCORES
+from swc.sweep.columns import BANKS, COSTS, METRICS, SCORES, fault_of
 from swc.sweep.plan import SEED, STORAGE, Cell, Setting, Sweep
 
 FLOAT_BYTES = 4  # of a scalar in float32
@@ -230,19 +230,21 @@ def _row(
         raise ValueError(f"`{banks}` is no number of templates such as 1-3-4")
     if missing := [name for name in NEEDED if not texts.get(name)]:
         raise ValueError(f"it has no `{missing[0]}`")
-    numbers = {name: _number(texts[name]) for name in (*METRICS, *COSTS) if texts.get(name)}
+    numbers = {name: _number(name, texts[name]) for name in (*METRICS, *COSTS) if texts.get(name)}
     if "stored_bytes" not in header and "stored" in numbers and dict(setting).get(STORAGE, "float32") == "float32":
         numbers["stored_bytes"] = FLOAT_BYTES * numbers["stored"]  # an earlier version counted none
     return CellRow(Cell(setting, int(seed)), texts[SPEC_HASH], numbers, banks)
 
 
-def _number(text: str) -> float:
+def _number(name: str, text: str) -> float:
     try:
         number = float(text)
     except ValueError as error:
         raise ValueError(f"`{text}` is no number") from error
     if not isfinite(number):
         raise ValueError(f"`{text}` is no number that is measured")
+    if reason := fault_of(name, number):
+        raise ValueError(reason)
     return int(text) if text.isdecimal() else number
 
 

@@ -6,9 +6,12 @@ number, a truth or a list becomes what one would write in a spec.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
+import re
+from collections.abc import Hashable, Sequence
+from fractions import Fraction
 
+NUMBER = re.compile(r"([+-]?[0-9_]*\.?[0-9]+[0-9_]*(?:e[+-]?[0-9]{1,2})?)([kMG%]?)")  # as the language writes them
+FACTORS = {"k": 1_000, "M": 1_000_000, "G": 1_000_000_000}
 NamedValues = tuple[tuple[str, str], ...]  # some columns with a value each
 
 
@@ -26,9 +29,27 @@ def values_in(text: str) -> tuple[str, ...]:
 
 
 def repeated(name: str, values: Sequence[str]) -> str:
-    """What is wrong where a value stands twice, or nothing: one run would count as two."""
-    (twice, times), *_ = Counter(values).most_common(1) or [("", 0)]
-    return f"`{name}` has the value {twice} twice" if times > 1 else ""
+    """What is wrong where a value stands twice, or nothing: one run would count as two.
+
+    Numbers are compared as such: 50% and 50.0%, 5k and 5_000 are the same value.
+    """
+    seen: dict[Hashable, str] = {}
+    for value in values:
+        meaning = _meaning(value)
+        if meaning in seen:
+            other = seen[meaning]
+            return f"`{name}` has the value {value} twice" + ("" if other == value else f", once written {other}")
+        seen[meaning] = value
+    return ""
+
+
+def _meaning(text: str) -> Hashable:
+    """What tells a value from others: a number with its percent sign, or the text itself."""
+    found = NUMBER.fullmatch(text.strip())
+    if found is None:
+        return text.strip()
+    digits, suffix = found.groups()
+    return Fraction(digits.replace("_", "")) * FACTORS.get(suffix, 1), suffix == "%"
 
 
 def as_written(value: object) -> str:

@@ -19,6 +19,12 @@ GRACE = 5.0  # seconds between asking processes to end and ending them
 LOOK = 0.05  # seconds between two looks at them
 
 
+def num_cores() -> int:
+    """The cores that this process may use."""
+    affinity = getattr(os, "sched_getaffinity", None)  # Linux alone has it
+    return len(affinity(0)) if affinity is not None else os.cpu_count() or 1
+
+
 def child_command() -> tuple[str, ...]:
     """The command `swc` as a child that ends when its input does; with `-P` no file here is taken for a module."""
     return (sys.executable, "-P", "-m", "swc.cli.child")

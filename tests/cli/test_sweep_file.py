@@ -8,7 +8,9 @@ import pytest
 from attrs import evolve
 from swc.compiler.driver import compile_file
 from swc.diagnostics import DiagnosticError
-from swc.sweep.plan import Sweep, read_sweep
+from swc.diagnostics.catalogue.sweeps import EXAMPLES
+from swc.sweep.children import threads_each
+from swc.sweep.plan import KEYS, Sweep, read_sweep
 from swc.sweep.preflight import check_beginning
 
 ROOT = Path(__file__).parents[2]
@@ -96,6 +98,9 @@ def test_shipped_sweeps_compile(path: Path) -> None:
         ('spec = ["a.sw", 3]', "`spec` must be a list of different names"),
         ('spec = "a.sw"\n[vary]\nbeta = 1', "`beta` must be a list"),
         ('spec = "a.sw"\n[vary]\nbeta = [1, 2, 1]', "`beta` has the value 1 twice"),
+        ('spec = "a.sw"\n[vary]\nsize = ["50%", "50.0%"]', "`size` has the value 50.0% twice, once written 50%"),
+        ('spec = "a.sw"\n[vary]\nbeta = [0.1, "1e-1"]', "twice, once written 0.1"),
+        ('spec = "a.sw"\n[vary]\nsize = ["5k", 5_000]', "`size` has the value 5000 twice, once written 5k"),
         ('spec = "a.sw"\nsede = 2', "no key `sede`"),
         ('spec = "a.sw"\nseeds = 0\n[vary]\nbeta = [1]', "at least 1"),
         ('spec = "a.sw"\nseeds = true\n[vary]\nbeta = [1]', "`seeds` must not be True"),
@@ -124,3 +129,33 @@ def test_a_wrong_sweep_file_is_told(tmp_path: Path, text: str, reason: str) -> N
         read_sweep(path)
     (diagnostic,) = caught.value.diagnostics
     assert diagnostic.code == "SW670" and reason in diagnostic.message()
+
+
+@pytest.mark.parametrize(
+    ("text", "example"),
+    [
+        ("seeds = 2", "[vary]"),
+        ('spec = "a.sw"\nseeds = 0\n[vary]\nbeta = [1]', "`seeds = 3` for 0 to 2"),
+        ('spec = "a.sw"\nshow = ["acc"]\n[vary]\nbeta = [1]', '`show = ["top1", "nll", "stored"]`'),
+        (COMPARED.format("{rate = 1}", "{rate = 2}"), "`[[compare]]`"),
+    ],
+)
+def test_the_help_shows_the_key_that_is_wrong(tmp_path: Path, text: str, example: str) -> None:
+    path = tmp_path / "wrong.toml"
+    path.write_text(text)
+    with pytest.raises(DiagnosticError) as caught:
+        read_sweep(path)
+    assert example in caught.value.diagnostics[0].help()
+
+
+def test_every_key_has_an_example() -> None:
+    assert set(EXAMPLES) == set(KEYS)
+
+
+@pytest.mark.parametrize(("variable", "threads"), [("3", 3), ("", 2), ("many", 2), ("0", 2)])
+def test_runs_have_the_threads_that_the_environment_asks_for(
+    monkeypatch: pytest.MonkeyPatch, variable: str, threads: int
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", variable)
+    monkeypatch.setattr("swc.sweep.children.num_cores", lambda: 4)
+    assert threads_each(2) == threads

@@ -139,6 +139,8 @@ def replaced(number: int, old: str, new: str) -> Callable[[list[str]], None]:
         (replaced(2, "1-2.5-4", "many"), "`many` is no number of templates"),
         (replaced(2, "9000000", "9" * 400), "is no number"),
         (replaced(2, "0.125", "nan"), "`nan` is no number"),
+        (replaced(2, "0.125", "1.25"), "a `ece` of 1.25 is above 1"),
+        (replaced(2, "9000000", "-9000000"), "a `multiply_adds` of -9e+06 is below 0"),
         (replaced(2, "0.5,", ","), "it has no `top1`"),
         (replaced(1, ",100,", ",first,"), "`first` is no seed"),
         (replaced(1, "0" * 64, "0" * 63), "is no hash of a spec"),

@@ -315,6 +315,21 @@ def test_what_has_no_effect_is_warned_of(text: str, code: str) -> None:
     assert [d.code for d in warnings(text)] == [code]
 
 
+def test_a_param_that_an_heir_uses_is_used() -> None:
+    """`size` is of use to `b` alone, and `spare` to nobody."""
+    base = f"ensemble a {{ data digits param size = 50% param spare = 1 {MEMBER} }}"
+    heir = "ensemble b extends c { budget size of native share conv } ensemble c extends a {}"
+    sink = Sink()
+    check_text(f"{base} {heir}", "e.sw", "a", sink=sink)
+    assert [(d.code, d.message()) for d in sink.diagnostics] == [("SW140", "param `spare` is not used")]
+
+
+def test_a_teacher_must_have_a_name() -> None:
+    with pytest.raises(DiagnosticError) as caught:
+        spec('step taught(by: "")')
+    assert [d.code for d in caught.value.diagnostics] == ["SW201"]
+
+
 def test_a_set_of_images_in_a_folder() -> None:
     text = f'ensemble e {{ data folder("my/images", classes: 12, size: 64) {MEMBER} }}'
     data = check_text(text, "e.sw").data

@@ -5,11 +5,28 @@ Guarantees: `SWEEPS` lists every class of this module.
 
 from __future__ import annotations
 
+import re
 from typing import ClassVar
 
 from attrs import frozen
 
 from swc.diagnostics.diagnostic import Diagnostic
+
+EXAMPLES = {  # of each key of a sweep file
+    "spec": '`spec = "../multi_width.sw"`, then `[vary]` and lines such as `beta = [0.1, 0.9]`',
+    "vary": "`[vary]` and below it a line such as `beta = [0.1, 0.9]` for each param",
+    "ensemble": '`ensemble = ["shared", "narrow"]`, each name once',
+    "ensembles": '`[ensembles]` and below it a line such as `"shared.sw" = ["wide", "narrow"]` for each spec',
+    "epochs_scale": "`epochs_scale = 0.1` for a tenth of the epochs",
+    "seeds": '`seeds = 3` for 0 to 2, or `seeds = "10-19"`',
+    "by_seed": "`by_seed = true` or `false`",
+    "table": '`table = "rows.csv"`',
+    "storage": '`storage = ["float32", "int8", "int4"]`, each once at most',
+    "rows_from": '`rows_from = ["other.csv"]`',
+    "show": '`show = ["top1", "nll", "stored"]`, each once at most',
+    "compare": '`[[compare]]`, `of = {ensemble = "shared"}` and `against = {ensemble = "narrow"}`',
+    "figure": '`[figure]`, `across = "stored"`, `[figure.lines]` and lines such as `"shared" = ["small", "large"]`',
+}
 
 
 @frozen(kw_only=True)
@@ -29,7 +46,8 @@ class NotASweep(Diagnostic):
         return f"`{self.path}` is not a sweep: {self.reason}"
 
     def help(self) -> str:
-        return 'write `spec = "../multi_width.sw"`, then `[vary]` and lines such as `beta = [0.1, 0.9]`'
+        named = (EXAMPLES[name] for name in re.findall(r"`(\w+)`", self.reason) if name in EXAMPLES)
+        return f"write {next(named, EXAMPLES['spec'])}"
 
 
 @frozen(kw_only=True)

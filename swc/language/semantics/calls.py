@@ -15,7 +15,7 @@ from attrs import evolve, frozen
 from swc.diagnostics import DiagnosticError, Span, catalogue
 from swc.language.semantics import values
 from swc.language.semantics.scope import Scope, show
-from swc.language.syntax.tree import Amount, Call, CallArgument, ListOf, Value
+from swc.language.syntax.tree import Amount, Call, CallArgument, ListOf, Text, Value
 from swc.registry.registry import Registry
 from swc.registry.row import ArgumentRow, ArgumentValue, RegistryRow, shown_value
 
@@ -131,7 +131,11 @@ def read_declared(value: Value, scope: Scope, declared: ArgumentRow, of: str) ->
         return values.choice(
             value, scope, declared.what or f"way to {declared.name}", declared.words, fallback=str(declared.default)
         )
-    return values.text(value, scope, what)
+    found = values.text(value, scope, what)
+    if not found and declared.default is None and isinstance(settled := scope.settle(value), Text):
+        wanted = "a text that is not empty"
+        scope.sink.report(catalogue.WrongType(span=settled.span, what=what, wanted=wanted, found="an empty one"))
+    return found
 
 
 def _fallback(declared: ArgumentRow) -> Any:

@@ -34,8 +34,9 @@ def number(value: Value, scope: Scope, what: str, limits: Range = ANY, *, fallba
     if not isinstance(found, Number):
         return _refuse(scope, _no_number(value, found, scope, what, "a number"), fallback)
     if not limits.holds(found.value):
+        wanted = limits.in_per_cent if found.is_percent else str(limits)
         return _refuse(
-            scope, catalogue.OutOfRange(span=found.span, what=what, wanted=str(limits), found=found.text), fallback
+            scope, catalogue.OutOfRange(span=found.span, what=what, wanted=wanted, found=found.text), fallback
         )
     return found.value
 
