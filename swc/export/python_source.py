@@ -36,7 +36,7 @@ from swc.export.python_weights import INDENT, WIDTH, CodeCall, Layouts, called, 
 from swc.program.program import BankPlan, MemberPlan, Program
 from swc.show.wording import several
 from swc_runtime.weights.compose import block_view
-from swc_runtime.weights.expressions.evaluate import RESIZING, mixed, scaled, softmaxed
+from swc_runtime.weights.expressions.evaluate import RESIZING, added, mixed, product, scaled, softmaxed
 from swc_runtime.weights.init import RELEASE_FAN_IN
 from swc_runtime.weights.layout import NARROW, lies_plainly
 
@@ -217,6 +217,10 @@ def _helpers(used: frozenset[str]) -> str:
         own.append(_source(softmaxed))
     if "mixed" in used:
         own.append(_source(mixed))
+    if "added" in used:
+        own.append(_source(added))
+    if "product" in used:
+        own.append(_source(product))
     if "resize" in used:
         own += [_source(found) for found in RESIZING]
     return "".join(own)

@@ -12,7 +12,19 @@ from collections.abc import Mapping, Sequence
 from attrs import define, field, frozen
 
 from swc.export.python_names import Names
-from swc.program.expressions import Combine, Concat, Expression, Mix, Resize, Scale, Shape, Slice, Stored
+from swc.program.expressions import (
+    Combine,
+    Concat,
+    Expression,
+    Mix,
+    Product,
+    Resize,
+    Scale,
+    Shape,
+    Slice,
+    Stored,
+    Sum,
+)
 from swc.show.wording import shape_text
 
 WIDTH = 120
@@ -54,6 +66,11 @@ def code_of(expression: Expression, names: Names) -> CodeCall | str:
             vector = f"w.{names.tensors[by]}"
             weights = CodeCall("softmaxed", (vector,)) if softmax else vector
             code = CodeCall("mixed", (code_of(of, names), weights, str(start), tuple_text(shape)))
+        case Sum(parts):
+            code = CodeCall("added", tuple(code_of(part, names) for part in parts))
+        case Product(left, right, shape, factor):
+            factors = (code_of(left, names), code_of(right, names))
+            code = CodeCall("product", (*factors, tuple_text(shape), str(factor)))
     return code
 
 

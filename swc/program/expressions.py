@@ -90,7 +90,27 @@ class Mix:
     softmax: bool = False
 
 
-Expression = Stored | Combine | Slice | Concat | Scale | Resize | Mix
+@frozen
+class Sum:
+    """Tensors of one shape, added up."""
+
+    parts: tuple[Expression, ...]
+
+
+@frozen
+class Product:
+    """`factor` times the product of two matrices, read as a tensor of `shape`.
+
+    `left` is [rows, rank] and `right` [rank, columns], with as many rows times columns as `shape` has scalars.
+    """
+
+    left: Expression
+    right: Expression
+    shape: Shape
+    factor: float = 1.0
+
+
+Expression = Stored | Combine | Slice | Concat | Scale | Resize | Mix | Sum | Product
 
 
 @frozen
@@ -122,6 +142,10 @@ def _measured(expression: Expression, shapes: dict[int, Shape]) -> Shape:
             shape = _checked_slice(_measured(of, shapes), wanted)
         case Scale(of, _, _):
             shape = _measured(of, shapes)
+        case Sum(parts):
+            shape = _common(tuple(_measured(part, shapes) for part in parts))
+        case Product(left, right, wanted):
+            shape = _multiplied(_measured(left, shapes), _measured(right, shapes), wanted)
         case Stored() | Combine() | Resize() | Mix():
             shape = expression.shape
     shapes[id(expression)] = shape
@@ -139,6 +163,34 @@ def _checked_slice(inner: Shape, shape: Shape) -> Shape:
     if len(inner) != len(shape) or any(want > have for want, have in zip(shape, inner, strict=True)):
         raise ValueError(f"cannot take {shape} out of {inner}")
     return shape
+
+
+def _common(shapes: tuple[Shape, ...]) -> Shape:
+    if len(set(shapes)) != 1:
+        raise ValueError(f"cannot add {shapes} up: they differ")
+    return shapes[0]
+
+
+def _multiplied(left: Shape, right: Shape, shape: Shape) -> Shape:
+    # [16, 2] by [2, 27] are 432 scalars, which a weight of 16x3x3x3 has
+    if len(left) != 2 or len(right) != 2 or left[1] != right[0]:
+        raise ValueError(f"cannot multiply {left} by {right}")
+    if left[0] * right[1] != prod(shape):
+        raise ValueError(f"cannot read the product of {left} and {right} as {shape}")
+    return shape
+
+
+def parts_of(expression: Expression) -> tuple[Expression, ...]:
+    """The expressions that one is made of, from left to right; none for what is read as it is."""
+    match expression:
+        case Concat(_, parts) | Sum(parts):
+            return parts
+        case Product(left, right):
+            return left, right
+        case Slice(of, _) | Scale(of, _, _) | Resize(of, _, _) | Mix(of, _, _, _):
+            return (of,)
+        case Stored() | Combine():
+            return ()
 
 
 def placements(expression: Expression) -> tuple[Placement, ...]:
@@ -196,21 +248,16 @@ def tensors_of(expression: Expression) -> tuple[str, ...]:
 
 
 def _collect_tensors(expression: Expression, found: dict[str, None]) -> None:
+    if isinstance(expression, Stored):
+        found.setdefault(expression.tensor)
+    for part in parts_of(expression):
+        _collect_tensors(part, found)
     match expression:
-        case Stored(tensor, _):
-            found.setdefault(tensor)
-        case Slice(of, _) | Resize(of, _, _):
-            _collect_tensors(of, found)
-        case Scale(of, outputs, inputs):
-            _collect_tensors(of, found)
+        case Scale(_, outputs, inputs):
             found |= {outputs: None, inputs: None}
-        case Mix(of, by, _, _):
-            _collect_tensors(of, found)
+        case Mix(_, by):
             found.setdefault(by)
-        case Concat(_, parts):
-            for part in parts:
-                _collect_tensors(part, found)
-        case Combine():
+        case _:
             pass
 
 
@@ -219,15 +266,10 @@ def combines_of(expression: Expression) -> tuple[Combine, ...]:
     found: list[Combine] = []
     waiting: list[Expression] = [expression]
     while waiting:
-        match waiting.pop():
-            case Combine() as block:
-                found.append(block)
-            case Slice(of, _) | Scale(of, _, _) | Resize(of, _, _) | Mix(of, _, _, _):
-                waiting.append(of)
-            case Concat(_, parts):
-                waiting.extend(reversed(parts))
-            case Stored():
-                pass
+        one = waiting.pop()
+        if isinstance(one, Combine):
+            found.append(one)
+        waiting.extend(reversed(parts_of(one)))
     return tuple(found)
 
 
@@ -249,6 +291,10 @@ def text_of(expression: Expression) -> str:
         case Mix(of, by, start, shape, softmax):
             how = "softmax" if softmax else "by"
             text = f"mix({text_of(of)} @{start} {_dims(shape)} {how} {word(by)})"
+        case Sum(parts):
+            text = f"sum({', '.join(text_of(part) for part in parts)})"
+        case Product(left, right, shape, factor):
+            text = f"product({text_of(left)}, {text_of(right)} {_dims(shape)} times {factor})"
     return text
 
 

@@ -50,6 +50,17 @@ POLICIES: Registry[PolicyRow] = Registry(
             selectors=("heads",),
         ),
         PolicyRow(
+            name="low_rank",
+            words="one weight for all members, plus a product of two thin matrices of each member's own",
+            implementation=f"{PLACE}.low_rank:LowRank",
+            arguments=(
+                ArgumentRow("rank", "whole number", least=1, most=10_000, default=8),
+                ArgumentRow("alpha", "number", above=0, most=10_000, default=8),
+                ArgumentRow("frozen", "yes or no", default=False),
+            ),
+            selectors=("heads",),
+        ),
+        PolicyRow(
             name="slices",
             words="narrow layers are the first channels of wide ones",
             implementation=f"{PLACE}.slices:Slices",

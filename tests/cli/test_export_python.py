@@ -18,7 +18,7 @@ from swc.export.families import family_code, family_files, import_lines
 from swc.export.python_names import file_stem, names_of
 from swc.export.python_source import python_source
 from swc.export.python_weights import WIDTH, called, code_of, laid_out
-from swc.program.expressions import Combine, Concat, Mix, Resize, Scale, Slice, Stored
+from swc.program.expressions import Combine, Concat, Mix, Product, Resize, Scale, Slice, Stored, Sum
 from swc.program.program import SlotPlan, TensorPlan
 from swc.registry.families import FAMILIES
 from swc.running.checkpoints import open_trained
@@ -327,12 +327,16 @@ def test_code_does_what_the_runtime_does_with_every_expression(run: Place) -> No
         Scale(Concat(1, (block, block)), "t.o", "t.i"),
         Mix(Stored("t.w", (4, 3, 3, 3)), "t.o", 90, (2, 3, 2, 2)),
         Mix(Stored("t.w", (4, 3, 3, 3)), "t.o", 0, (2, 3, 3, 3), softmax=True),
+        Sum((Stored("t.w", (4, 3, 3, 3)), Product(Stored("t.l", (4, 2)), Stored("t.r", (2, 27)), (4, 3, 3, 3), 0.5))),
         *(
             Resize(Stored("t.w", (4, 3, 3, 3)), (2, 5, 3, 3), mode)
             for mode in ("bilinear", "average", "repeat", "mask")
         ),
     ]
-    tensors = (TensorPlan("t.o", (2,), 1), TensorPlan("t.i", (4,), 1), TensorPlan("t.w", (4, 3, 3, 3), 27))
+    tensors = (
+        *(TensorPlan("t.o", (2,), 1), TensorPlan("t.i", (4,), 1), TensorPlan("t.w", (4, 3, 3, 3), 27)),
+        *(TensorPlan("t.l", (4, 2), 1), TensorPlan("t.r", (2, 27), 1)),
+    )
     weights = tuple(
         evolve(program.weights[0], path=f"w{n}.weight", expression=expression, shape=(1,))
         for n, expression in enumerate(expressions)

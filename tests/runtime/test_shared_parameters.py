@@ -9,7 +9,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from swc.compiler.driver import Compiled, compile_file
-from swc.program.expressions import Combine, Concat, Expression, Scale, Slice, Stored
+from swc.program.expressions import Combine, Concat, Expression, Product, Scale, Slice, Stored, Sum
 from swc.program.program import Program
 from torch import Tensor, nn
 from torch.func import functional_call
@@ -35,6 +35,7 @@ CASES = {
     "attention over other widths": (("Cross, width: 16", "Cross, width: 8"), "share attention { blocks grid }"),
     "attention by slices": (TWO_TRANSFORMERS, "share attention as slices"),
     "attention by rank one": (("Transformer, width: 8, depth: 1",) * 2, "share attention as rank_one"),
+    "attention by low rank": (("Transformer, width: 8, depth: 1",) * 2, "share attention as low_rank(rank: 2)"),
     "parameters of its own": (
         ("Vision, width: 16", "Vision, width: 16"),
         'share "*.qkv" share "*.token" { clusters one } share "positions" as hard share "*.scale" as hard',
@@ -90,17 +91,23 @@ def naive(expression: Expression, rows: dict[str, Tensor], tensors: dict[str, Te
     match expression:
         case Combine(slot, offset, shape):
             flat = rows[slot][offset : offset + prod(shape)]
-            return flat.reshape(shape[0], *shape[2:], shape[1]).movedim(-1, 1) if len(shape) > 1 else flat
+            made = flat.reshape(shape[0], *shape[2:], shape[1]).movedim(-1, 1) if len(shape) > 1 else flat
         case Stored(tensor, _):
-            return tensors[tensor]
+            made = tensors[tensor]
         case Slice(of, shape):
-            return naive(of, rows, tensors)[tuple(slice(size) for size in shape)]
+            made = naive(of, rows, tensors)[tuple(slice(size) for size in shape)]
         case Concat(axis, parts):
-            return torch.cat([naive(part, rows, tensors) for part in parts], axis)
+            made = torch.cat([naive(part, rows, tensors) for part in parts], axis)
         case Scale(of, outputs, inputs):
-            return naive(of, rows, tensors) * tensors[outputs][:, None] * tensors[inputs][None, :]
+            made = naive(of, rows, tensors) * tensors[outputs][:, None] * tensors[inputs][None, :]
+        case Sum((first, second)):
+            made = naive(first, rows, tensors) + naive(second, rows, tensors)
+        case Product(left, right, shape, factor):
+            thin = naive(left, rows, tensors) * factor, naive(right, rows, tensors)
+            made = torch.einsum("ir,rj->ij", *thin).reshape(shape)
         case _:
             raise AssertionError(f"no case has {expression}")
+    return made
 
 
 def naive_rows(program: Program, stored: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -13,7 +13,7 @@ from swc.diagnostics import DiagnosticError, Span
 from swc.files.codec import decode, encode, hash_of
 from swc.files.schemas import OLDEST
 from swc.program.datasets import DATASETS
-from swc.program.expressions import Combine, Concat, Expression, Mix, Resize, Scale, Slice, Stored
+from swc.program.expressions import Combine, Concat, Expression, Mix, Product, Resize, Scale, Slice, Stored, Sum
 from swc.program.feedback import ClusterFeedback, CoefficientFeedback, Feedback, Similarity, Spectrum
 from swc.program.layer_table import LayerTable
 from swc.program.model_source import ModelSource
@@ -47,6 +47,7 @@ names = st.text(min_size=1, max_size=6)  # of ids, and of modules but for the do
 members = st.from_regex(r"[^\W\d]\w{0,4}(\[[1-9]\])?", fullmatch=True)
 paths = st.lists(names.map(lambda name: name.replace(".", "_")), max_size=3).map(".".join)
 modes = st.sampled_from(UPSAMPLINGS)
+factors = st.floats(1e-3, 1e3)
 shapes = st.lists(st.integers(1, 9), min_size=2, max_size=4).map(tuple)
 leaves = st.builds(Stored, names, shapes) | st.builds(Combine, names, st.integers(0, 99), shapes)
 
@@ -59,6 +60,8 @@ def _grown(inner: st.SearchStrategy[Expression]) -> st.SearchStrategy[Expression
         | st.builds(Scale, inner, names, names)
         | st.builds(Resize, inner, shapes, modes)
         | st.builds(Mix, inner, names, st.integers(0, 99), shapes)
+        | st.builds(Sum, parts)
+        | st.builds(Product, inner, inner, shapes, factors)
     )
 
 

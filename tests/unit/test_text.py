@@ -26,7 +26,7 @@ from swc.compiler.ir.graph import (
 )
 from swc.compiler.ir.text import parse_graph, print_graph
 from swc.diagnostics import DiagnosticError
-from swc.program.expressions import Combine, Concat, Expression, Mix, Resize, Scale, Slice, Stored
+from swc.program.expressions import Combine, Concat, Expression, Mix, Product, Resize, Scale, Slice, Stored, Sum
 from swc.program.model_source import ModelSource
 from swc.registry.families import FAMILIES
 from swc.registry.policies import UPSAMPLINGS
@@ -65,6 +65,8 @@ def _grown(inner: st.SearchStrategy[Expression]) -> st.SearchStrategy[Expression
         | st.builds(Scale, inner, names, names)
         | st.builds(Resize, inner, shapes, modes)
         | st.builds(Mix, inner, names, st.integers(0, 99), shapes)
+        | st.builds(Sum, parts)
+        | st.builds(Product, inner, inner, shapes, factors)
     )
 
 

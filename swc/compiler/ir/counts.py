@@ -15,12 +15,15 @@ from swc.program.expressions import (
     Concat,
     Expression,
     Mix,
+    Product,
     Resize,
     Scale,
     Shape,
     Slice,
     Stored,
+    Sum,
     num_scalars,
+    parts_of,
     placements,
     slots_of,
     tensors_of,
@@ -143,8 +146,8 @@ def _visible(expression: Expression) -> int:
     """How many scalars of SuperWeights an expression shows."""
     if not slots_of(expression):
         return 0
-    if isinstance(expression, Scale | Resize | Mix):
-        return _visible(expression.of)
+    if isinstance(expression, Scale | Resize | Mix | Sum | Product):
+        return sum(_visible(part) for part in parts_of(expression))
     return sum(num_scalars(block.visible) for block in placements(without_scales(expression)))
 
 

@@ -12,7 +12,19 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from swc.program import limits
-from swc.program.expressions import Combine, Concat, Expression, Mix, Resize, Scale, Shape, Slice, Stored
+from swc.program.expressions import (
+    Combine,
+    Concat,
+    Expression,
+    Mix,
+    Product,
+    Resize,
+    Scale,
+    Shape,
+    Slice,
+    Stored,
+    Sum,
+)
 from swc.program.model_source import Argument, Scalar
 from swc.program.words import PLAIN
 
@@ -166,11 +178,19 @@ class Tokens:
 
 
 def _concat(tokens: Tokens) -> Expression:
-    axis = tokens.whole()
-    parts = [tokens.after(";", tokens.expression)]
+    return Concat(tokens.whole(), tokens.after(";", lambda: _parts(tokens)))
+
+
+def _parts(tokens: Tokens) -> tuple[Expression, ...]:
+    parts = [tokens.expression()]
     while tokens.maybe(","):
         parts.append(tokens.expression())
-    return Concat(axis, tuple(parts))
+    return tuple(parts)
+
+
+def _product(tokens: Tokens) -> Expression:
+    left, right = tokens.expression(), tokens.after(",", tokens.expression)
+    return Product(left, right, tokens.shape(), tokens.after("times", tokens.factor))
 
 
 def _scale(tokens: Tokens) -> Expression:
@@ -191,4 +211,6 @@ _READERS: dict[str, Callable[[Tokens], Expression]] = {
     "scale": _scale,
     "resize": lambda tokens: Resize(tokens.expression(), tokens.shape(), tokens.word()),
     "mix": _mix,
+    "sum": lambda tokens: Sum(_parts(tokens)),
+    "product": _product,
 }

@@ -15,17 +15,16 @@ from math import isfinite
 from swc.compiler.ir.counts import count, rows, without_scales
 from swc.compiler.ir.graph import Graph
 from swc.program.expressions import (
-    Combine,
-    Concat,
     Expression,
     Mix,
     Placement,
+    Product,
     Resize,
-    Scale,
-    Slice,
     Stored,
+    Sum,
     combines_of,
     num_scalars,
+    parts_of,
     placements,
     shape_of,
     slots_of,
@@ -253,7 +252,7 @@ def _pieces_lie_in_their_bank(graph: Graph) -> Iterator[str]:
 def _mixes(expression: Expression) -> Iterator[Mix]:
     if isinstance(expression, Mix):
         yield expression
-    for part in _inner(expression):
+    for part in parts_of(expression):
         yield from _mixes(part)
 
 
@@ -277,17 +276,9 @@ def _layers_are_covered(graph: Graph) -> Iterator[str]:
 
 
 def _holds_tensors(expression: Expression) -> bool:
-    return isinstance(expression, Resize | Stored) or any(_holds_tensors(part) for part in _inner(expression))
-
-
-def _inner(expression: Expression) -> tuple[Expression, ...]:
-    match expression:
-        case Concat(_, parts):
-            return parts
-        case Slice(of, _) | Scale(of, _, _) | Resize(of, _, _) | Mix(of, _, _, _):
-            return (of,)
-        case Stored() | Combine():
-            return ()
+    """Whether anything stands in it that is not blocks beside each other."""
+    others = Product | Resize | Stored | Sum
+    return isinstance(expression, others) or any(_holds_tensors(part) for part in parts_of(expression))
 
 
 def _faults(blocks: tuple[Placement, ...], shape: tuple[int, ...]) -> Iterator[str]:

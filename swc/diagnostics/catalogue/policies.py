@@ -1,4 +1,4 @@
-"""Diagnostics of sharing policies, of what one of them alone asks for: SW413 to SW415."""
+"""Diagnostics of sharing policies, of what one of them alone asks for: SW413 to SW431."""
 
 from __future__ import annotations
 
@@ -74,4 +74,47 @@ class BanksTooLarge(Diagnostic):
         return "lower the budget, or put more layers in a group"
 
 
-POLICIES = (UnlikeMembers, BankTooSmall, BanksTooLarge)
+@frozen(kw_only=True)
+class RankTooLarge(Diagnostic):
+    """A share block by `low_rank` asks for a rank that a layer's weight cannot have.
+
+    The weight is read as a matrix: outputs by inputs times kernel for convolutions, outputs by inputs for linear
+    layers. A product of two matrices has no higher rank than the smaller side of that, so a larger one would only be
+    stored. Ask for a smaller rank, or leave the layer out of the block.
+    """
+
+    code: ClassVar[str] = "SW430"
+    rank: int
+    layer: str
+    most: int
+
+    def message(self) -> str:
+        return f"`{self.layer}` can have rank {self.most} at most, and `low_rank` is to give it {self.rank}"
+
+    def help(self) -> str:
+        return f"ask for rank {self.most} or less, or take layers with a glob that leaves this one out"
+
+
+@frozen(kw_only=True)
+class RankSavesNothing(Diagnostic):
+    """A member's own difference from a shared weight stores no less than a weight of the member's own.
+
+    A product of rank r stores r times the rows and columns of the weight as a matrix: for a convolution of 16x3x1x1 at
+    rank 2 that is 38 scalars, of 48; at rank 3 it is 57. Nothing is wrong with the program; but without sharing those
+    layers, or with a smaller rank, it would be smaller.
+    """
+
+    code: ClassVar[str] = "SW431"
+    severity: ClassVar[Severity] = Severity.WARNING
+    rank: int
+    layers: tuple[str, ...]
+
+    def message(self) -> str:
+        more = f" and {len(self.layers) - 1} more" if len(self.layers) > 1 else ""
+        return f"at rank {self.rank} the difference that `{self.layers[0]}`{more} stores is no smaller than its weight"
+
+    def help(self) -> str:
+        return "ask for a smaller rank, or take layers with a glob that leaves these out"
+
+
+POLICIES = (UnlikeMembers, BankTooSmall, BanksTooLarge, RankTooLarge, RankSavesNothing)

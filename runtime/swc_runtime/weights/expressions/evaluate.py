@@ -10,7 +10,19 @@ from collections.abc import Mapping
 
 import torch
 import torch.nn.functional as F
-from swc.program.expressions import Combine, Concat, Expression, Mix, Resize, Scale, Shape, Slice, Stored
+from swc.program.expressions import (
+    Combine,
+    Concat,
+    Expression,
+    Mix,
+    Product,
+    Resize,
+    Scale,
+    Shape,
+    Slice,
+    Stored,
+    Sum,
+)
 from torch import Tensor
 
 from swc_runtime.weights.compose import block_view
@@ -45,7 +57,23 @@ def evaluate(expression: Expression, rows: Mapping[str, Tensor], tensors: Mappin
         case Mix(of, by, start, shape, softmax):
             weights = softmaxed(tensors[by]) if softmax else tensors[by]
             made = mixed(evaluate(of, rows, tensors), weights, start, shape)
+        case Sum(parts):
+            made = added(*(evaluate(part, rows, tensors) for part in parts))
+        case Product(left, right, shape, factor):
+            made = product(evaluate(left, rows, tensors), evaluate(right, rows, tensors), shape, factor)
     return made
+
+
+def added(first: Tensor, *others: Tensor) -> Tensor:
+    """Tensors of one shape added up, from left to right."""
+    for other in others:
+        first = first + other
+    return first
+
+
+def product(left: Tensor, right: Tensor, shape: Shape, factor: float) -> Tensor:
+    """`factor` times a matrix product, read as a tensor of `shape`."""
+    return (left @ right * factor).view(shape)
 
 
 def scaled(weight: Tensor, outputs: Tensor, inputs: Tensor) -> Tensor:

@@ -1,21 +1,41 @@
-"""Stored tensors that stand for a layer's own parameter: how they start, and whose weight decay they have."""
+"""Stored tensors that stand for a layer's own parameter: who reads them, how they start, whose weight decay they have.
+
+A place is a path inside members, and a shape: layers of one place are alike.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from swc.compiler.ir.graph import Layer, Tensor
 from swc.program.expressions import Shape
 from swc.program.program import TensorRole
 
+Place = tuple[str, Shape]  # path and shape
 
-def stored(name: str, layer: Layer, shape: Shape, fan_in: int | None = None) -> Tensor:
+
+def place_of(layer: Layer) -> Place:
+    """Where a layer stands in its member, and its shape."""
+    return layer.path, layer.shape
+
+
+def owner_of_places(layers: Sequence[Layer]) -> dict[Place, Layer]:
+    """By place the layer that a tensor for all of the place is named after: the first."""
+    owners: dict[Place, Layer] = {}
+    for layer in layers:
+        # Layers come member by member, so the owner is the first member with this path and shape.
+        owners.setdefault(place_of(layer), layer)
+    return owners
+
+
+def stored(name: str, layer: Layer, shape: Shape, fan_in: int | None = None, *, rate: float = 1.0) -> Tensor:
     """A tensor for the parameter that `layer` shares, of a shape and fan-in that may be larger than the layer's own.
 
-    Weights start Kaiming-normal, scales of norms at one, and shifts and biases at zero, as torch's own.
+    Weights start Kaiming-normal, scales of norms at one, and shifts and biases at zero, as torch's own. `rate` scales
+    the learning rate of weights; at 0 they are not trained.
     """
     if len(shape) > 1 or layer.kind == "parameter":
-        return Tensor(name, shape, fan_in or layer.fan_in)
+        return Tensor(name, shape, fan_in or layer.fan_in, rate=rate)
     # One dimension: the scale or shift of a norm, or a classifier's bias. Norms then start as the identity.
     is_shift = layer.path.rpartition(".")[2] == "bias"
     role: TensorRole = "norms" if layer.kind == "norm" else "biases"
