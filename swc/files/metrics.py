@@ -16,6 +16,7 @@ class EpochRow:
 
     Epochs count from 1 in each phase. `ensemble` is the accuracy of the mean softmax, None where members saw different
     images; `seconds` are those of one process, `waited` those in which a step waited for its batch; `images` are all.
+    `clipped` is the share of steps whose gradients were clipped; a line leaves it out where the recipe clips none.
     """
 
     kind: Literal["epoch"]
@@ -28,6 +29,7 @@ class EpochRow:
     seconds: float = nan
     images: int = 0
     waited: float = 0.0
+    clipped: float | None = None
 
 
 @frozen

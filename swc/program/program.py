@@ -17,7 +17,7 @@ from swc.program.steps import StepPlan
 from swc.program.training import Training
 from swc.registry.offers import PlugIn
 
-SCHEMA = 5  # of every file that `swc.files.codec` writes; raised where a class gets a field or another default
+SCHEMA = 6  # of every file that `swc.files.codec` writes; raised where a class gets a field or another default
 
 Start = Literal["kaiming", "signs", "direction", "ones", "zeros"]
 TensorRole = Literal["tensors", "norms", "biases", "fast_weights", "coefficients"]

@@ -148,7 +148,8 @@ class Loss(Choice):
 class Recipe:
     """A training recipe with every value settled.
 
-    `norm_batch`: BatchNorm sees a batch in parts of this many images (None: the whole batch). `seed` fixes
+    `norm_batch`: BatchNorm sees a batch in parts of this many images (None: the whole batch). `clip_gradients`: the
+    greatest norm that the gradients of a step may have, of all parameters together (None: any). `seed` fixes
     initialisation, order and augmentation.
     """
 
@@ -161,6 +162,7 @@ class Recipe:
     norm_batch: int | None = None
     precision: Precision = "auto"
     seed: int = 0
+    clip_gradients: float | None = None
 
 
 @frozen

@@ -135,6 +135,8 @@ def _recipe(recipe: Recipe) -> Iterator[tree.RecipeItem]:
     yield _loss(recipe.loss)
     norm_batch = name_node("none") if recipe.norm_batch is None else recipe.norm_batch
     yield tree.SettingItem("norm_batch", value_node(norm_batch), NOWHERE)
+    if recipe.clip_gradients is not None:
+        yield tree.SettingItem("clip_gradients", value_node(recipe.clip_gradients), NOWHERE)
     yield tree.SettingItem("precision", name_node(recipe.precision), NOWHERE)
     yield tree.SettingItem("seed", value_node(recipe.seed), NOWHERE)
 

@@ -64,8 +64,8 @@ def batches_of_each(ensemble: Ensemble, deal: Deal) -> list[OwnBatches]:
 
 
 def trained_apart(ranks: Ranks, deal: Deal) -> dict[str, Tensor]:
-    """An ensemble after an epoch in which every network saw batches of its own."""
-    recipe = evolve(RECIPE, norm_batch=BATCH // 2)
+    """An ensemble after an epoch in which every network saw batches of its own; large gradients are clipped."""
+    recipe = evolve(RECIPE, norm_batch=BATCH // 2, clip_gradients=0.5)
     ensemble = fresh(ranks, StepPlan("independent", (("average", False), ("batches", "own"))))
     result = train_epoch(
         ensemble,
@@ -78,7 +78,7 @@ def trained_apart(ranks: Ranks, deal: Deal) -> dict[str, Tensor]:
     )
     assert result.ensemble is None, "members saw different images"
     found = {f"state/{key}": t.clone() for key, t in state_tensors(ensemble).items()}
-    return found | {"numbers": torch.tensor([*result.losses, *result.accuracies, result.images], dtype=torch.float64)}
+    return found | {"numbers": torch.tensor([*result.losses, *result.accuracies, result.images, result.clipped])}
 
 
 def fresh(ranks: Ranks, step: StepPlan | None = None) -> Ensemble:

@@ -46,10 +46,18 @@ def make_optimiser(ensemble: Ensemble, recipe: Recipe) -> torch.optim.Optimizer:
     on_cuda = all(p.is_cuda for p in named.values())
     kernels = _kernels(settings.row, on_cuda)
     made: torch.optim.Optimizer = OPTIMISERS.call(settings.name, groups, **settings.values, **kernels)
-    frozen = [p for name, p in named.items() if roles[name] in ensemble.program.frozen]
-    if frozen:
+    if frozen := [p for name, p in named.items() if roles[name] in ensemble.program.frozen]:
         made.register_step_pre_hook(partial(_without_gradients, frozen))
     return made
+
+
+def updated_parameters(ensemble: Ensemble) -> list[nn.Parameter]:
+    """The parameters that steps change: all but those that the program has frozen."""
+    named = state_parameters(ensemble)
+    if not ensemble.program.frozen:
+        return list(named.values())
+    roles = roles_of(ensemble)
+    return [p for name, p in named.items() if roles[name] not in ensemble.program.frozen]
 
 
 def _without_gradients(frozen: Sequence[Tensor], *_: object) -> None:

@@ -14,11 +14,11 @@ from time import perf_counter
 from zlib import crc32
 
 import torch
-from attrs import define, evolve, frozen
+from attrs import define, evolve, field, frozen
 from swc.diagnostics import DiagnosticError
 from swc.diagnostics.catalogue.run import NonFiniteLoss, NonFiniteState
 from swc.program.training import Phase, Recipe
-from torch import Tensor
+from torch import Tensor, nn
 
 from swc_runtime.data import keys
 from swc_runtime.data.ahead import DEPTH, Ahead
@@ -27,7 +27,7 @@ from swc_runtime.ensemble import Ensemble, state_tensors
 from swc_runtime.precision import Arithmetic, laid_out
 from swc_runtime.ranks.ranks import ALONE, Ranks
 from swc_runtime.training.losses import loss_of
-from swc_runtime.training.optimiser import set_learning_rate
+from swc_runtime.training.optimiser import set_learning_rate, updated_parameters
 from swc_runtime.training.reduction import StepCounts, combine
 from swc_runtime.training.schedule import learning_rate
 from swc_runtime.training.steps import STEPS, Batch, StepOptions
@@ -60,7 +60,7 @@ class EpochResult:
     `ensemble` is None where the members saw different images.
 
     `seconds` are those of this process, `waited` those in which a step waited for its batch; `images` counts the whole
-    epoch.
+    epoch. `clipped` is the share of steps whose gradients were too large for the recipe (None: it clips none).
     """
 
     losses: tuple[float, ...]
@@ -69,6 +69,7 @@ class EpochResult:
     seconds: float
     images: int
     waited: float = 0.0
+    clipped: float | None = None
 
     @property
     def loss(self) -> float:
@@ -80,17 +81,20 @@ class EpochResult:
 class Tally:
     """Running sums over an epoch, on the device, as float64 [4, M].
 
-    Losses, hits, hits of the ensemble (in [2, 0]) and images, of each member; `images` counts what was seen in all.
+    Losses, hits, hits of the ensemble (in [2, 0]) and images, of each member; `images` counts what was seen in all,
+    `clips` holds the steps whose gradients were clipped, and all steps that might have been, as float64 [2].
     Saved with a checkpoint inside an epoch, it makes the epoch's result whole.
     """
 
     sums: Tensor
     images: int = 0
+    clips: Tensor = field(factory=lambda: torch.zeros(2, dtype=torch.float64))
 
     @classmethod
     def empty(cls, num_members: int, device: torch.device | str = "cpu") -> Tally:
         """Nothing seen yet."""
-        return cls(torch.zeros(4, num_members, dtype=torch.float64, device=device))
+        sums, clips = (torch.zeros(*shape, dtype=torch.float64, device=device) for shape in ((4, num_members), (2,)))
+        return cls(sums, clips=clips)
 
     def add(self, seen: StepCounts) -> None:
         """Count a step; no value leaves the device."""
@@ -100,6 +104,10 @@ class Tally:
         self.sums[2, 0] += seen.together
         self.sums[3] += seen.seen
 
+    def add_clipping(self, norm: Tensor, most: float) -> None:
+        """Count a step whose gradients had a norm, where `most` is allowed; no value leaves the device."""
+        self.clips += torch.stack([norm > most, torch.ones_like(norm, dtype=torch.bool)])
+
     def result(self, seconds: float = 0.0, waited: float = 0.0) -> EpochResult:
         """The means so far; waits for the device. ValueError before the first image."""
         if self.images == 0:
@@ -108,16 +116,20 @@ class Tally:
         losses, hits = (self.sums[:2] / images).tolist()
         share = float(self.sums[2, 0] / self.images)
         together = None if isnan(share) else share
-        return EpochResult(tuple(losses), tuple(hits), together, seconds, self.images, waited)
+        clipped, steps = self.clips.tolist()
+        share_clipped = clipped / steps if steps else None
+        return EpochResult(tuple(losses), tuple(hits), together, seconds, self.images, waited, share_clipped)
 
     def state(self) -> dict[str, Tensor]:
         """As tensors, for a checkpoint."""
-        return {"tally/sums": self.sums, "tally/images": torch.tensor(self.images)}
+        state = {"tally/sums": self.sums, "tally/images": torch.tensor(self.images)}
+        return state | ({"tally/clips": self.clips} if self.clips.any() else {})
 
     @classmethod
     def of_state(cls, state: Mapping[str, Tensor], device: torch.device | str = "cpu") -> Tally:
-        """The way back from `state`."""
-        return cls(state["tally/sums"].to(device).clone(), int(state["tally/images"]))
+        """The way back from `state`; tallies of earlier versions know nothing of clipping."""
+        sums, clips = state["tally/sums"], state.get("tally/clips", torch.zeros(2, dtype=torch.float64))
+        return cls(sums.to(device).clone(), int(state["tally/images"]), clips.to(device).clone())
 
 
 OnStep = Callable[[int, Tally], None]
@@ -183,7 +195,15 @@ class _Steps:
         tally.add(combine(self.ensemble, seen, batch, self.ranks))
         if device.type == "cpu" or (step + 1) % CHECK_EVERY == 0:
             check_losses(self.ensemble, tally, self.epoch, step + 1)
+        self._clip(tally)
         self.optimiser.step()
+
+    def _clip(self, tally: Tally) -> None:
+        """Scale the gradients that are about to be used down to the norm that the recipe allows."""
+        if self.recipe.clip_gradients is not None:
+            gradients = updated_parameters(self.ensemble)
+            norm = nn.utils.clip_grad_norm_(gradients, self.recipe.clip_gradients)
+            tally.add_clipping(norm, self.recipe.clip_gradients)
 
     def _batch(self, step: int, drawn: LabelledImages | OwnBatches, device: torch.device) -> Batch:
         """What all networks see; where each has its own, that of the first, which holds all."""

@@ -16,7 +16,7 @@ from swc.diagnostics import Span, catalogue
 from swc.language.semantics import values
 from swc.language.semantics.calls import Signature, bind, bind_declared, bind_given, read_declared, row_named, row_of
 from swc.language.semantics.scope import Scope
-from swc.language.semantics.values import NOT_NEGATIVE
+from swc.language.semantics.values import NOT_NEGATIVE, POSITIVE
 from swc.language.syntax import tree
 from swc.program.limits import IMAGES
 from swc.program.training import AugmentationStep, Loss, Optimiser, Precision, Recipe, Schedule
@@ -126,10 +126,19 @@ def _loss(draft: Draft, item: tree.LossItem, scope: Scope) -> None:
 
 
 def _norm_batch(draft: Draft, item: tree.SettingItem, scope: Scope) -> None:
-    found = scope.settle(item.value)
     draft.norm_span = item.span
-    is_none = isinstance(found, tree.Name) and found.text == "none"
+    is_none = _is_none(item, scope)
     draft.set(norm_batch=None if is_none else values.whole(item.value, scope, "a batch of BatchNorm", PAIR))
+
+
+def _clip_gradients(draft: Draft, item: tree.SettingItem, scope: Scope) -> None:
+    what = "the greatest norm of the gradients"
+    draft.set(clip_gradients=None if _is_none(item, scope) else float(values.number(item.value, scope, what, POSITIVE)))
+
+
+def _is_none(item: tree.SettingItem, scope: Scope) -> bool:
+    found = scope.settle(item.value)
+    return isinstance(found, tree.Name) and found.text == "none"
 
 
 def _precision(draft: Draft, item: tree.SettingItem, scope: Scope) -> None:
@@ -221,6 +230,7 @@ READERS: dict[str, Callable[[Draft, Any, Scope], None]] = {
     "label_smoothing": _label_smoothing,
     "loss": _loss,
     "norm_batch": _norm_batch,
+    "clip_gradients": _clip_gradients,
     "precision": _precision,
     "seed": _seed,
 }

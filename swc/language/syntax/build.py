@@ -135,6 +135,7 @@ FORMS: dict[str, Callable[[list[Any], Span], Any]] = {
     "batch": _setting("batch"),
     "label_smoothing": _setting("label_smoothing"),
     "norm_batch": _setting("norm_batch"),
+    "clip_gradients": _setting("clip_gradients"),
     "precision": _setting("precision"),
     "seed": _setting("seed"),
     "loss": lambda p, s: t.LossItem(p[0], s),

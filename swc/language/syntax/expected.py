@@ -32,12 +32,13 @@ GROUPS: tuple[tuple[frozenset[str], str], ...] = (
                 "LOSS",
                 "LABEL_SMOOTHING",
                 "NORM_BATCH",
+                "CLIP_GRADIENTS",
                 "PRECISION",
                 "SEED",
             ],
         ),
-        "a recipe item (batch, optimiser, no_decay, schedule, augment, loss, label_smoothing, norm_batch, precision or "
-        "seed)",
+        "a recipe item (batch, optimiser, no_decay, schedule, augment, loss, label_smoothing, norm_batch, "
+        "clip_gradients, precision or seed)",
     ),
     (frozenset({"NUMBER", "TEXT", "NAME", "LSQB"}), "a value"),
 )

@@ -40,6 +40,7 @@ ITEMS = frozenset(
         "loss",
         "label_smoothing",
         "norm_batch",
+        "clip_gradients",
         "precision",
         "seed",
         "phase",

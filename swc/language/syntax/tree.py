@@ -206,9 +206,9 @@ class ShareBlock:
 
 @frozen
 class SettingItem:
-    """A recipe item of one value: batch, label_smoothing, norm_batch, precision or seed."""
+    """A recipe item of one value, by its key."""
 
-    key: Literal["batch", "label_smoothing", "norm_batch", "precision", "seed"]
+    key: Literal["batch", "label_smoothing", "norm_batch", "clip_gradients", "precision", "seed"]
     value: Value
     span: Span = field(eq=False)
 
