@@ -26,7 +26,9 @@ WRN = (
     ArgumentRow("depth", "whole number", least=10, most=9_994, every=6),
     ArgumentRow("width", "number", least=0.25, most=1_000),
 )
+EMBEDDINGS = ("none", "piecewise_linear", "periodic")
 DEPTHS = (26, 38, 50, 101, 152)
+DROPOUT = ArgumentRow("dropout", "number", least=0, below=1, default=0)
 WIDTH = ArgumentRow("width", "number", least=0.25, most=1_000, default=1)
 
 
@@ -43,7 +45,11 @@ FAMILIES: Registry[FamilyRow] = Registry(
             name="wrn",
             words="wide residual networks (Zagoruyko and Komodakis, 2016)",
             implementation="swc_runtime.models.wrn:wrn",
-            arguments=(*WRN, ArgumentRow("channels", "text", default="")),
+            arguments=(
+                *WRN,
+                ArgumentRow("channels", "text", default=""),
+                ArgumentRow("dropout", "number", least=0, below=1, default=""),
+            ),
         ),
         FamilyRow(
             name="resnet",
@@ -56,6 +62,36 @@ FAMILIES: Registry[FamilyRow] = Registry(
             words="inverted residuals of depthwise convolutions (Sandler et al., 2018)",
             implementation="swc_runtime.models.mobilenet:mobilenet_v2",
             arguments=(ArgumentRow("width", "number", least=0.1, most=1_000, default=1),),
+        ),
+        FamilyRow(
+            name="mlp",
+            words="multilayer perceptrons, with embeddings of numbers (Gorishniy et al., 2022)",
+            implementation="swc_runtime.models.mlp:mlp",
+            arguments=(
+                ArgumentRow("depth", "whole number", least=1, most=1_000),
+                ArgumentRow("width", "whole number", least=1, most=100_000),
+                DROPOUT,
+                ArgumentRow("embeddings", "text", words=EMBEDDINGS, default="none", what="embeddings"),
+                ArgumentRow("size", "whole number", least=1, most=10_000, default=""),
+                ArgumentRow("bins", "whole number", least=2, most=10_000, default=""),
+                ArgumentRow("frequencies", "whole number", least=1, most=10_000, default=""),
+                ArgumentRow("scale", "number", above=0, most=1_000, default=""),
+                ArgumentRow("lite", "yes or no", default=""),
+            ),
+        ),
+        FamilyRow(
+            name="vit",
+            words="vision transformers (Dosovitskiy et al., 2021)",
+            implementation="swc_runtime.models.vit:vit",
+            arguments=(
+                ArgumentRow("patch", "whole number", least=1, most=1_000),
+                ArgumentRow("depth", "whole number", least=1, most=1_000),
+                ArgumentRow("width", "whole number", least=1, most=100_000),
+                ArgumentRow("heads", "whole number", least=1, most=1_000),
+                ArgumentRow("mlp_ratio", "number", least=0.01, most=1_000, default=4),
+                DROPOUT,
+                ArgumentRow("stochastic_depth", "number", least=0, below=1, default=0),
+            ),
         ),
         FamilyRow(
             name="mimo",

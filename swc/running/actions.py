@@ -21,7 +21,7 @@ from swc.running.checkpoints import untrained
 from swc.running.state import State, own_members
 from swc.show.wording import several
 from swc_runtime.carry.transfer import carry_weights, untie
-from swc_runtime.data import num_batches
+from swc_runtime.data import num_batches, test_batches
 from swc_runtime.ensemble import Ensemble
 from swc_runtime.measure.mixtures import measure_mixtures
 from swc_runtime.measure.probe import measure_clusters, measure_coefficients, sketch_clusters
@@ -29,6 +29,7 @@ from swc_runtime.measure.sketch import Sketch
 from swc_runtime.measure.spectra import measure_spectra
 from swc_runtime.precision import laid_out
 from swc_runtime.ranks.synced_norms import synchronise
+from swc_runtime.training.input_statistics import fit_inputs
 from swc_runtime.training.norm_statistics import reestimate
 from swc_runtime.training.optimiser_state import NO_STATE, OptimiserState
 
@@ -159,8 +160,10 @@ def measuring_options(run: Run, state: State, observer: Observer) -> dict[str, A
 
 
 def carry_nothing(run: Run, compiled: Compiled) -> NextParts:
-    """A fresh ensemble, and an optimiser that begins."""
-    return untrained(compiled, run.machine.device, own_members(run, compiled)), NO_STATE
+    """A fresh ensemble, which has seen the training part where its members want that, and an optimiser that begins."""
+    ensemble = untrained(compiled, run.machine.device, own_members(run, compiled))
+    fit_inputs(ensemble, lambda: test_batches(run.dataset.train, run.recipe.batch, device=run.machine.device))
+    return ensemble, NO_STATE
 
 
 def carry_fitted(run: Run, state: State, compiled: Compiled, observer: Observer) -> NextParts:

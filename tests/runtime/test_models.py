@@ -161,7 +161,9 @@ def test_rows_agree_with_the_models() -> None:
         assert not row.fault()
         for argument in row.arguments:
             default = taken[argument.name].default
-            assert argument.default == (None if default is taken[argument.name].empty else default)
+            is_required = default is taken[argument.name].empty
+            assert is_required is (argument.default is None)  # what is left out where it is not given has one there
+            assert argument.default in ("", None) or argument.default == default
 
 
 def test_wrn_starts_with_activations_of_unit_scale() -> None:

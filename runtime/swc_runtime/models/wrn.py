@@ -34,7 +34,12 @@ def convolution(inputs: int, outputs: int, size: int, stride: int = 1, groups: i
 
 
 class PreActivationBlock(nn.Module):
-    """Two 3x3 convolutions, each after BatchNorm and ReLU; a 1x1 shortcut on the activated input if shapes differ."""
+    """Two 3x3 convolutions, each after BatchNorm and ReLU; a 1x1 shortcut on the activated input if shapes differ.
+
+    Between the two is dropout, where there is any (Zagoruyko and Komodakis, 2016, section 2.4).
+    """
+
+    dropout = 0.0  # of a class, so that blocks without any hold nothing that they did not hold before
 
     def __init__(self, inputs: int, inner: int, outputs: int, stride: int, conv: Convolution = convolution) -> None:
         super().__init__()
@@ -49,7 +54,10 @@ class PreActivationBlock(nn.Module):
         """The block's sum of shortcut and residual."""
         active_BCHW = F.relu(self.bn1(x_BCHW))
         kept_BCHW = x_BCHW if self.shortcut is None else self.shortcut(active_BCHW)
-        residual_BCHW = self.conv2(F.relu(self.bn2(self.conv1(active_BCHW))))
+        inner_BCHW = F.relu(self.bn2(self.conv1(active_BCHW)))
+        if self.dropout:
+            inner_BCHW = F.dropout(inner_BCHW, self.dropout, self.training)
+        residual_BCHW = self.conv2(inner_BCHW)
         return torch.add(kept_BCHW, residual_BCHW)
 
 
@@ -144,11 +152,22 @@ def _initialise(model: nn.Module) -> None:
 
 
 def wrn(
-    num_classes: int, image_shape: tuple[int, int, int], *, depth: int, width: float, channels: str = ""
+    num_classes: int,
+    image_shape: tuple[int, int, int],
+    *,
+    depth: int,
+    width: float,
+    channels: str = "",
+    dropout: float = 0.0,
 ) -> nn.Module:
     """A WRN for images of this shape (channels, height, width); `channels` numbers them by hand, in place of `width`.
 
-    ValueError where depth is not 6n + 4 or `channels` does not fit it.
+    `dropout` is that between the convolutions of a block. ValueError where depth is not 6n + 4 or `channels` does not
+    fit it.
     """
     numbers = read_channels(depth, channels) if channels else even_channels(depth, width)
-    return WideResNet(numbers, image_shape[0], linear(num_classes))
+    model = WideResNet(numbers, image_shape[0], linear(num_classes))
+    for block in model.modules():
+        if isinstance(block, PreActivationBlock):
+            block.dropout = dropout
+    return model
