@@ -88,7 +88,7 @@ class PiecewiseLinearEmbeddings(nn.Module):
         num_features, most = self.steps.shape
         quantiles = torch.linspace(0, 1, most + 1, dtype=torch.float64)
         for feature in range(num_features):
-            edges = torch.quantile(x_BF[:, feature].double(), quantiles).float().unique()
+            edges = torch.unique(torch.quantile(x_BF[:, feature].double(), quantiles).float())
             number = len(edges) - 1
             steps, starts = torch.zeros(most), torch.zeros(most)
             steps[:number] = 1 / edges.diff()
