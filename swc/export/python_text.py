@@ -104,9 +104,11 @@ class Stored(NamedTuple):
     start: str
 
     def fresh(self) -> Tensor:
-        """Normal, of the variance that suits ReLU; random signs; a random direction; ones or zeros."""
-        if self.start == "kaiming":
-            return torch.randn(self.shape) * sqrt(2 / self.fan_in)
+        """Normal, of the variance that suits ReLU, or of 1; uniform; random signs; a direction; ones or zeros."""
+        if self.start in ("kaiming", "normal"):
+            return torch.randn(self.shape) * (sqrt(2 / self.fan_in) if self.start == "kaiming" else 1)
+        if self.start == "uniform":
+            return (torch.rand(self.shape) * 2 - 1) / sqrt(self.fan_in)
         if self.start == "signs":
             return torch.randint(2, self.shape).float() * 2 - 1
         if self.start == "direction":

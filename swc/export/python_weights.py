@@ -58,7 +58,7 @@ def code_of(expression: Expression, names: Names) -> CodeCall | str:
         case Concat(axis, parts):
             code = CodeCall(ALONG[axis], tuple(code_of(part, names) for part in parts))
         case Scale(of, outputs, inputs):
-            vectors = (f"w.{names.tensors[outputs]}", f"w.{names.tensors[inputs]}")
+            vectors = (f"w.{names.tensors[name]}" if name else "None" for name in (outputs, inputs))
             code = CodeCall("scaled", (code_of(of, names), *vectors))
         case Resize(of, shape, mode):
             code = CodeCall("resize", (code_of(of, names), tuple_text(shape), f'"{mode}"'))

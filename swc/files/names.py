@@ -124,8 +124,8 @@ RULES: dict[str, Rule | Pairs] = {
     "Combine.slot": ID,
     "Mix.by": ID,
     "Resize.mode": _among("a way of resizing", UPSAMPLINGS),
-    "Scale.outputs": ID,
-    "Scale.inputs": ID,
+    "Scale.outputs": TEXT,  # an id, or nothing
+    "Scale.inputs": TEXT,
     "LayerTable.member": HOST,  # of the cache without a name; a folder's are those of its spec
     "ParameterRow.name": PATH,
     "ParameterRow.owner": PATH,

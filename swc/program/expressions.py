@@ -59,7 +59,10 @@ class Concat:
 
 @frozen
 class Scale:
-    """A tensor times a rank-one modulation: outputs scaled by `outputs`, inputs by `inputs` (stored vectors)."""
+    """A tensor times a rank-one modulation: outputs scaled by `outputs`, inputs by `inputs` (stored vectors).
+
+    Where one of the two is "", nothing scales that side.
+    """
 
     of: Expression
     outputs: str
@@ -254,7 +257,7 @@ def _collect_tensors(expression: Expression, found: dict[str, None]) -> None:
         _collect_tensors(part, found)
     match expression:
         case Scale(_, outputs, inputs):
-            found |= {outputs: None, inputs: None}
+            found |= {name: None for name in (outputs, inputs) if name}
         case Mix(_, by):
             found.setdefault(by)
         case _:

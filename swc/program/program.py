@@ -19,7 +19,7 @@ from swc.registry.offers import PlugIn
 
 SCHEMA = 6  # of every file that `swc.files.codec` writes; raised where a class gets a field or another default
 
-Start = Literal["kaiming", "signs", "direction", "ones", "zeros"]
+Start = Literal["kaiming", "uniform", "normal", "signs", "direction", "ones", "zeros"]
 TensorRole = Literal["tensors", "norms", "biases", "fast_weights", "coefficients"]
 
 

@@ -50,10 +50,10 @@ class Selector:
     """Which parameters a share block takes.
 
     Every `conv`, every `linear`, those of `attention` or `embeddings`, `all` of these, a glob over paths of modules and
-    names of parameters, the parameters of `norms` or of the `heads`.
+    names of parameters, the parameters of `norms`, of the `heads`, or all other `biases`.
     """
 
-    kind: Literal["conv", "linear", "attention", "embeddings", "all", "glob", "norms", "heads"]
+    kind: Literal["conv", "linear", "attention", "embeddings", "all", "glob", "norms", "heads", "biases"]
     pattern: str = ""
     span: Span | None = field(default=None, eq=False)
 

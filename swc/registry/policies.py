@@ -23,6 +23,8 @@ class PolicyRow(RegistryRow):
     selectors: tuple[str, ...] = ()
 
 
+VECTORS = ("signs", "normal", "ones", "none")
+START = ArgumentRow("start", "text", words=("kaiming", "uniform"), default="", what="start of weights")
 PLACE = "swc.compiler.passes.policies"
 POLICIES: Registry[PolicyRow] = Registry(
     "sharing policy",
@@ -40,13 +42,19 @@ POLICIES: Registry[PolicyRow] = Registry(
             name="hard",
             words="one tensor for each place and shape",
             implementation=f"{PLACE}.hard:Hard",
-            selectors=("norms", "heads"),
+            arguments=(START,),
+            selectors=("norms", "heads", "biases"),
         ),
         PolicyRow(
             name="rank_one",
             words="one weight for all members, scaled by vectors of each member's own",
             implementation=f"{PLACE}.rank_one:RankOne",
-            arguments=(ArgumentRow("rate", "number", least=0, most=1_000, default=1),),
+            arguments=(
+                ArgumentRow("rate", "number", least=0, most=1_000, default=1),
+                ArgumentRow("inputs", "text", words=VECTORS, default="", what="start of vectors"),
+                ArgumentRow("outputs", "text", words=VECTORS, default="", what="start of vectors"),
+                START,
+            ),
             selectors=("heads",),
         ),
         PolicyRow(
@@ -57,6 +65,7 @@ POLICIES: Registry[PolicyRow] = Registry(
                 ArgumentRow("rank", "whole number", least=1, most=10_000, default=8),
                 ArgumentRow("alpha", "number", above=0, most=10_000, default=8),
                 ArgumentRow("frozen", "yes or no", default=False),
+                START,
             ),
             selectors=("heads",),
         ),
@@ -64,7 +73,7 @@ POLICIES: Registry[PolicyRow] = Registry(
             name="slices",
             words="narrow layers are the first channels of wide ones",
             implementation=f"{PLACE}.slices:Slices",
-            selectors=("norms", "heads"),
+            selectors=("norms", "heads", "biases"),
         ),
         PolicyRow(
             name="shapeshifter",

@@ -18,6 +18,7 @@ from swc.diagnostics.catalogue.disturbing import NonFinitePredictions
 from swc.diagnostics.catalogue.slimming import NotSlimmable, SeveralWidest, SlicesMissing, TargetOutOfReach
 from swc.folders.classes import check_classes
 from swc.folders.dataset import open_dataset
+from swc.program.vocabulary import ROLE_SELECTORS
 from swc.running.checkpoints import open_trained
 from swc.running.machine import chosen_device
 from swc.slim.targets import Target, read_targets
@@ -77,7 +78,7 @@ def slim_build(build: Build, asked: SlimRequest, sink: Sink, announce: Callable[
 
 def _check(spec: Spec) -> None:
     """DiagnosticError where the members are not widths of a slimmable WRN."""
-    is_sliced = any(share.policy == "slices" and share.selector.kind not in ("norms", "heads") for share in spec.shares)
+    is_sliced = any(share.policy == "slices" and share.selector.kind not in ROLE_SELECTORS for share in spec.shares)
     if not is_sliced:
         raise DiagnosticError(SlicesMissing(ensemble=spec.name))
     for member in spec.members:

@@ -15,7 +15,7 @@ from swc.program.expressions import Product, Stored, Sum, num_scalars, shape_of,
 from torch import Tensor
 
 from swc_runtime.ensemble import Ensemble, build, state_parameters
-from swc_runtime.training.optimiser import make_optimiser, set_learning_rate
+from swc_runtime.training.optimiser import make_optimiser, set_learning_rate, updated_parameters
 
 SPEC = """
 import "digits.sw"
@@ -118,3 +118,10 @@ def test_a_difference_as_large_as_a_weight_is_a_warning(tmp_path: Path) -> None:
     compiled = compiled_of(tmp_path, "conv as low_rank(rank: 4)")
     (found,) = [one for one in compiled.warnings if one.code == "SW431"]
     assert "`m[0].block1.0.conv1` and 11 more" in found.message()
+
+
+def test_frozen_weights_count_nothing_for_the_norm_of_gradients(tmp_path: Path) -> None:
+    ensemble = build(compiled_of(tmp_path, '"*.block*" as low_rank(rank: 2, frozen: yes)').program)
+    updated = {id(parameter) for parameter in updated_parameters(ensemble)}
+    left = {name for name, parameter in state_parameters(ensemble).items() if id(parameter) not in updated}
+    assert left == {f"tensor/{plan.id}" for plan in ensemble.program.tensors if plan.rate == 0}

@@ -52,12 +52,10 @@ def make_optimiser(ensemble: Ensemble, recipe: Recipe) -> torch.optim.Optimizer:
 
 
 def updated_parameters(ensemble: Ensemble) -> list[nn.Parameter]:
-    """The parameters that steps change: all but those that the program has frozen."""
-    named = state_parameters(ensemble)
-    if not ensemble.program.frozen:
-        return list(named.values())
-    roles = roles_of(ensemble)
-    return [p for name, p in named.items() if roles[name] not in ensemble.program.frozen]
+    """The parameters that steps change: all but those that the program has frozen, or that have the rate 0."""
+    roles, rates = roles_of(ensemble), rates_of(ensemble)
+    named = state_parameters(ensemble).items()
+    return [p for name, p in named if roles[name] not in ensemble.program.frozen and rates.get(name, 1.0)]
 
 
 def _without_gradients(frozen: Sequence[Tensor], *_: object) -> None:

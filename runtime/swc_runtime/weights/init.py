@@ -34,11 +34,19 @@ def initial_templates(bank: BankPlan, seed: int) -> Tensor:
 
 
 def initial_tensor(tensor: TensorPlan, seed: int) -> Tensor:
-    """A stored tensor as its plan says: Kaiming-normal for ReLU, or random signs, a random direction, ones or zeros."""
+    """A stored tensor as its plan says.
+
+    Kaiming-normal for ReLU; `uniform` within 1 / sqrt(fan-in), as torch's own layers begin; normal with a deviation of
+    1; random signs; a random direction; ones or zeros.
+    """
     generator = _generator(seed, f"tensor/{tensor.id}")
     match tensor.start:
         case "kaiming":
             return torch.randn(tensor.shape, generator=generator) * sqrt(2 / tensor.fan_in)
+        case "uniform":
+            return (torch.rand(tensor.shape, generator=generator) * 2 - 1) / sqrt(tensor.fan_in)
+        case "normal":
+            return torch.randn(tensor.shape, generator=generator)
         case "signs":
             return torch.randint(2, tensor.shape, generator=generator).float() * 2 - 1
         case "direction":

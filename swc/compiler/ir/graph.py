@@ -26,7 +26,7 @@ class MemberNode:
     host: str = ""
 
 
-LayerKind = Literal["conv", "grouped", "transposed", "linear", "embedding", "parameter", "norm", "head"]
+LayerKind = Literal["conv", "grouped", "transposed", "linear", "embedding", "parameter", "norm", "head", "bias"]
 
 
 @frozen

@@ -22,6 +22,7 @@ from swc.diagnostics.span import span_on
 from swc.files.codec import held_to_rules
 from swc.program.expressions import Expression, Shape, text_of
 from swc.program.model_source import Argument, ModelSource
+from swc.program.program import Start
 from swc.program.words import word
 
 
@@ -201,7 +202,7 @@ FORMS = (
             ("", "id", WORD),
             ("", "shape", SHAPE),
             ("fan_in", "fan_in", WHOLE),
-            ("start", "start", _choice("kaiming", "signs", "direction", "ones", "zeros")),
+            ("start", "start", _choice(*get_args(Start))),
             ("role", "role", _choice("tensors", "norms", "biases", "fast_weights", "coefficients")),
             ("rate", "rate", NUMBER),
         ),

@@ -24,6 +24,7 @@ Owners = dict[str, int]  # layer id -> number of the share block that took it
 KINDS: dict[str, LayerKind] = {  # what the graph calls what is shared, by its role or its kind
     "norm": "norm",
     "head": "head",
+    "bias": "bias",
     "conv": "conv",
     "grouped": "grouped",
     "transposed": "transposed",

@@ -22,7 +22,8 @@ from swc.diagnostics.catalogue.clusters import NothingSelected, NothingSharable
 from swc.program.layer_table import LayerTable, ParameterRow
 from swc.program.spec import Selector, Share
 
-ROLES = {"norms": "norm", "heads": "head"}  # selectors of a role: each parameter that has it, by its full name
+# selectors of a role: each parameter that has it, by its full name
+ROLES = {"norms": "norm", "heads": "head", "biases": "bias"}
 KINDS: dict[str, tuple[str, ...]] = {
     "conv": ("conv", "grouped", "transposed"),
     "linear": ("linear",),
@@ -69,16 +70,22 @@ def taken_by(share: Share, tables: tuple[LayerTable, ...], sink: Sink) -> list[s
 
 
 def _taken_by_role(share: Share, tables: tuple[LayerTable, ...], sink: Sink) -> list[str]:
-    """The ids of the norms' or heads' parameters; of those a policy may want the weights alone."""
-    taken = [
-        id_of(table.member, row.name)
-        for table in tables
-        for row in table.parameters
-        if row.role == ROLES[share.selector.kind] and len(row.shape) >= policy_of(share.policy).least_dims
-    ]
+    """The ids of the parameters of norms, heads, or other biases; of those a policy may want the weights alone."""
+    taken = [id_of(table.member, row.name) for table in tables for row in table.parameters if _has_role(row, share)]
     if not taken:
         sink.report(NothingSelected(span=share.selector.span, selector=words(share.selector)))
     return taken
+
+
+def _has_role(row: ParameterRow, share: Share) -> bool:
+    """Whether a block by a role takes a parameter.
+
+    Recurrent layers read their biases from a list that torch made once; what else stands in the way of a bias than that
+    it is one stands in the way here too.
+    """
+    role = ROLES[share.selector.kind]
+    is_left = role == "bias" and (row.kind == "recurrent" or row.obstacle not in ("", "bias"))
+    return row.role == role and not is_left and len(row.shape) >= policy_of(share.policy).least_dims
 
 
 def _reason(row: ParameterRow, share: Share) -> str:

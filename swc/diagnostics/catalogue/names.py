@@ -262,12 +262,12 @@ class ReservedName(Diagnostic):
 
 @frozen(kw_only=True)
 class SelectorNotForPolicy(Diagnostic):
-    """A share block selects norms or heads for a policy that does not share them.
+    """A share block selects norms, heads or biases for a policy that does not share them.
 
-    Scales and shifts of normalisations are vectors, and a classifier is a member's last word: `hard` gives all members
-    the same ones, `slices` the leading part of the largest. Templates and rank-one modulations are made for the weights
-    of convolutions and linear layers; `rank_one` takes the weight of a classifier too. Without a share block both stay
-    each member's own.
+    Scales and shifts of normalisations, and biases, are vectors, and a classifier is a member's last word: `hard` gives
+    all members the same ones, `slices` the leading part of the largest. Templates, rank-one modulations and differences
+    of low rank are made for weights; `rank_one` and `low_rank` take the weight of a classifier too. Without a share
+    block all of them stay each member's own.
     """
 
     code: ClassVar[str] = "SW146"

@@ -25,6 +25,7 @@ from swc.program.vocabulary import (
     INITIALISATION,
     INITIALISATIONS,
     OBJECTIVES,
+    ROLE_SELECTORS,
     SELECTORS,
 )
 from swc.registry.policies import POLICIES
@@ -156,8 +157,8 @@ def _share(stated: _Stated, selector: Selector, scope: Scope, span: Span) -> Sha
 
 
 def _check_selector(stated: _Stated, selector: Selector, scope: Scope) -> None:
-    """Norms and heads are not for every policy."""
-    if selector.kind in ("norms", "heads") and selector.kind not in POLICIES[stated.policy].selectors:
+    """Norms, heads and biases are not for every policy."""
+    if selector.kind in ROLE_SELECTORS and selector.kind not in POLICIES[stated.policy].selectors:
         able = tuple(row.name for row in POLICIES.rows if selector.kind in row.selectors)
         found = catalogue.SelectorNotForPolicy(
             span=selector.span, selector=selector.kind, policy=stated.policy, able=able

@@ -51,7 +51,8 @@ def evaluate(expression: Expression, rows: Mapping[str, Tensor], tensors: Mappin
         case Concat(axis, parts):
             made = torch.cat([evaluate(part, rows, tensors) for part in parts], dim=axis)
         case Scale(of, outputs, inputs):
-            made = scaled(evaluate(of, rows, tensors), tensors[outputs], tensors[inputs])
+            sides = (tensors[name] if name else None for name in (outputs, inputs))
+            made = scaled(evaluate(of, rows, tensors), *sides)
         case Resize(of, shape, mode):
             made = resize(evaluate(of, rows, tensors), shape, mode)
         case Mix(of, by, start, shape, softmax):
@@ -76,10 +77,11 @@ def product(left: Tensor, right: Tensor, shape: Shape, factor: float) -> Tensor:
     return (left @ right * factor).view(shape)
 
 
-def scaled(weight: Tensor, outputs: Tensor, inputs: Tensor) -> Tensor:
-    """A weight times one number for each output and one for each input."""
+def scaled(weight: Tensor, outputs: Tensor | None, inputs: Tensor | None) -> Tensor:
+    """A weight times one number for each output and one for each input, where there are such numbers."""
     kernel = (1,) * (weight.dim() - 2)
-    return weight * outputs.view(-1, 1, *kernel) * inputs.view(1, -1, *kernel)
+    made = weight if outputs is None else weight * outputs.view(-1, 1, *kernel)
+    return made if inputs is None else made * inputs.view(1, -1, *kernel)
 
 
 def softmaxed(logits: Tensor) -> Tensor:

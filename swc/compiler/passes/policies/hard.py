@@ -8,7 +8,7 @@ from attrs import frozen
 
 from swc.compiler.ir.graph import Graph, Layer, Tensor, Weight
 from swc.compiler.passes.policies.policy import Room
-from swc.compiler.passes.policies.stored import owner_of_places, place_of, stored
+from swc.compiler.passes.policies.stored import owner_of_places, place_of, start_of, stored
 from swc.diagnostics import Diagnostic
 from swc.program.expressions import Stored
 from swc.program.spec import Share
@@ -31,7 +31,7 @@ class Hard:
     def tensors(self, layers: Sequence[Layer], share: Share, room: Room | None) -> tuple[Tensor, ...]:
         """One tensor for each path and shape, with the layers' own fan-in."""
         owners = owner_of_places(layers)
-        return tuple(stored(owner.id, owner, owner.shape) for owner in owners.values())
+        return tuple(stored(owner.id, owner, owner.shape, start=start_of(share)) for owner in owners.values())
 
     def weights(self, graph: Graph, layers: Sequence[Layer], share: Share) -> tuple[Weight, ...]:
         """Each layer reads its tensor as it is."""

@@ -14,7 +14,7 @@ from attrs import frozen
 
 from swc.compiler.ir.graph import Graph, Layer, Tensor, Weight
 from swc.compiler.passes.policies.policy import Room
-from swc.compiler.passes.policies.stored import owner_of_places, place_of, stored
+from swc.compiler.passes.policies.stored import owner_of_places, place_of, start_of, stored
 from swc.diagnostics import Diagnostic
 from swc.diagnostics.catalogue.policies import RankSavesNothing, RankTooLarge
 from swc.program.expressions import Expression, Product, Stored, Sum, num_scalars
@@ -50,7 +50,7 @@ class LowRank:
         # 4 members of a 64x64x3x3 layer at rank 8: 36,864 + 4 * 8 * (64 + 576) = 57,344 scalars, of 147,456 unshared.
         rate = 0.0 if dict(share.arguments)["frozen"] else 1.0
         owners = owner_of_places(layers).values()
-        weights = tuple(stored(owner.id, owner, owner.shape, rate=rate) for owner in owners)
+        weights = tuple(stored(owner.id, owner, owner.shape, start=start_of(share), rate=rate) for owner in owners)
         return (*weights, *(matrix for layer in layers for matrix in _matrices(layer, _rank(share))))
 
     def weights(self, graph: Graph, layers: Sequence[Layer], share: Share) -> tuple[Weight, ...]:

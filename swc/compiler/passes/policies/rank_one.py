@@ -1,21 +1,24 @@
 """The policy `rank_one`: one weight for all members, times an outer product of two vectors of each member's own.
 
-BatchEnsemble (Wen, Tran and Ba, 2020); paper, section 4. The vectors, its fast weights, start as random signs.
+BatchEnsemble (Wen, Tran and Ba, 2020); paper, section 4. The vectors, its fast weights, start as random signs, or as
+the block says: TabM (Gorishniy et al., 2025) lets all but the first start as ones, and its small form has no others.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import groupby
+from typing import Any
 
 from attrs import frozen
 
 from swc.compiler.ir.graph import Graph, Layer, Tensor, Weight
 from swc.compiler.passes.policies.policy import Room
-from swc.compiler.passes.policies.stored import stored
+from swc.compiler.passes.policies.stored import start_of, stored
 from swc.diagnostics import Diagnostic
 from swc.diagnostics.catalogue.policies import UnlikeMembers
-from swc.program.expressions import Scale, Shape, Stored
+from swc.program.expressions import Expression, Scale, Shape, Stored
+from swc.program.program import Start
 from swc.program.spec import Share
 
 OUTPUTS, INPUTS = "outputs", "inputs"
@@ -40,24 +43,17 @@ class RankOne:
         return (UnlikeMembers(span=share.span, policy=self.name, layer=layer, found=first, other=other),)
 
     def tensors(self, layers: Sequence[Layer], share: Share, room: Room | None) -> tuple[Tensor, ...]:
-        """One weight for each path, then two vectors for each layer."""
-        rate = float(dict(share.arguments)["rate"])
+        """One weight for each path, then the vectors of each layer, two where the block leaves none out."""
         # Member m computes W * outer(r_m, s_m), r_m of its outputs, s_m of its inputs: one W and two vectors for each
         # member, so 4 members of a 64x64x3x3 layer store 36,864 + 4 * 128 scalars.
         owners = _owners(layers)
-        weights = tuple(stored(owner.id, owner, owner.shape) for owner in owners.values())
-        return (*weights, *(vector for layer in layers for vector in _vectors(layer, rate)))
+        weights = tuple(stored(owner.id, owner, owner.shape, start=start_of(share)) for owner in owners.values())
+        return (*weights, *(vector for layer in layers for vector in _vectors(layer, share)))
 
     def weights(self, graph: Graph, layers: Sequence[Layer], share: Share) -> tuple[Weight, ...]:
         """The weight of the place, scaled by the layer's vectors."""
         owners = _owners(layers)
-        return tuple(
-            Weight(
-                layer.id,
-                Scale(Stored(owners[layer.path].id, layer.shape), _id(layer, OUTPUTS), _id(layer, INPUTS)),
-            )
-            for layer in layers
-        )
+        return tuple(Weight(layer.id, _scaled(owners[layer.path], layer, share)) for layer in layers)
 
 
 def _owners(layers: Sequence[Layer]) -> dict[str, Layer]:
@@ -71,9 +67,25 @@ def _id(layer: Layer, side: str) -> str:
     return f"{layer.id}/{side}"
 
 
-def _vectors(layer: Layer, rate: float) -> tuple[Tensor, ...]:
-    sizes = ((OUTPUTS, layer.shape[0]), (INPUTS, layer.shape[1]))
-    return tuple(Tensor(_id(layer, side), (size,), 1, "signs", "fast_weights", rate) for side, size in sizes)
+def _starts(share: Share) -> dict[str, Start]:
+    """By side how its vectors begin; a side that the block leaves without vectors is not there."""
+    given = dict(share.arguments)
+    starts: dict[str, Any] = {side: given.get(side, "signs") for side in (OUTPUTS, INPUTS)}
+    return {side: start for side, start in starts.items() if start != "none"}
+
+
+def _vectors(layer: Layer, share: Share) -> tuple[Tensor, ...]:
+    rate, sizes = float(dict(share.arguments)["rate"]), {OUTPUTS: layer.shape[0], INPUTS: layer.shape[1]}
+    return tuple(
+        Tensor(_id(layer, side), (sizes[side],), 1, start, "fast_weights", rate)
+        for side, start in _starts(share).items()
+    )
+
+
+def _scaled(owner: Layer, layer: Layer, share: Share) -> Expression:
+    whole, sides = Stored(owner.id, layer.shape), _starts(share)
+    outputs, inputs = (_id(layer, side) if side in sides else "" for side in (OUTPUTS, INPUTS))
+    return Scale(whole, outputs, inputs) if sides else whole
 
 
 def _first_difference(layers: Sequence[Layer]) -> tuple[str, str, str] | None:

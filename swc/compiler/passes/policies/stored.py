@@ -9,9 +9,16 @@ from collections.abc import Iterable, Sequence
 
 from swc.compiler.ir.graph import Layer, Tensor
 from swc.program.expressions import Shape
-from swc.program.program import TensorRole
+from swc.program.program import Start, TensorRole
+from swc.program.spec import Share
 
 Place = tuple[str, Shape]  # path and shape
+
+
+def start_of(share: Share) -> Start:
+    """How the stored weights of a block begin, where its policy can be told."""
+    found: Start = dict(share.arguments).get("start", "kaiming")  # type: ignore[assignment]
+    return found
 
 
 def place_of(layer: Layer) -> Place:
@@ -28,16 +35,18 @@ def owner_of_places(layers: Sequence[Layer]) -> dict[Place, Layer]:
     return owners
 
 
-def stored(name: str, layer: Layer, shape: Shape, fan_in: int | None = None, *, rate: float = 1.0) -> Tensor:
+def stored(
+    name: str, layer: Layer, shape: Shape, fan_in: int | None = None, *, start: Start = "kaiming", rate: float = 1.0
+) -> Tensor:
     """A tensor for the parameter that `layer` shares, of a shape and fan-in that may be larger than the layer's own.
 
-    Weights start Kaiming-normal, scales of norms at one, and shifts and biases at zero, as torch's own. `rate` scales
+    Weights begin as `start` says; scales of norms at one, and shifts and biases at zero, as torch's own. `rate` scales
     the learning rate of weights; at 0 they are not trained.
     """
-    if len(shape) > 1 or layer.kind == "parameter":
-        return Tensor(name, shape, fan_in or layer.fan_in, rate=rate)
-    # One dimension: the scale or shift of a norm, or a classifier's bias. Norms then start as the identity.
-    is_shift = layer.path.rpartition(".")[2] == "bias"
+    if layer.kind != "bias" and (len(shape) > 1 or layer.kind == "parameter"):
+        return Tensor(name, shape, fan_in or layer.fan_in, start, rate=rate)
+    # The scale or shift of a norm, or a bias. Norms then start as the identity.
+    is_shift = layer.kind == "bias" or layer.path.rpartition(".")[2] == "bias"
     role: TensorRole = "norms" if layer.kind == "norm" else "biases"
     return Tensor(name, shape, 1, "zeros" if is_shift else "ones", role)
 
