@@ -90,3 +90,23 @@ def test_a_vector_is_refused_by_what_makes_matrices(tmp_path: Path, policy: str)
     (found,) = caught.value.diagnostics
     assert found.code == "SW401"
     assert f"a vector, which `{policy}` does not make" in found.help() + "".join(found.obstacles)
+
+
+def test_biases_are_shared_but_those_that_torch_reads_from_a_list(tmp_path: Path) -> None:
+    """Of a transformer those of attention and of linear layers, not those of norms and of the classifier."""
+    path = tmp_path / "e.sw"
+    members = '  member t[2] = python("support.parameter_nets:Transformer", width: 8, depth: 1)\n'
+    members += '  member r[2] = python("support.parameter_nets:Recurrent", width: 8)\n'
+    path.write_text(f"ensemble e {{\n  data digits\n{members}  budget unlimited\n  share biases as hard\n}}\n", "utf-8")
+    program = compile_file(path).program
+    inner = "encoder.layers.0"
+    assert [plan.path for plan in program.weights if plan.member == "t[0]"] == [
+        "embed.bias",
+        f"{inner}.self_attn.in_proj_bias",
+        f"{inner}.self_attn.out_proj.bias",
+        f"{inner}.linear1.bias",
+        f"{inner}.linear2.bias",
+    ]
+    assert [plan.path for plan in program.weights if plan.member == "r[0]"] == []
+    assert {plan.start for plan in program.tensors} == {"zeros"}
+    assert build(program)(torch.zeros(2, 1, 8, 8)).shape == (4, 2, 10)

@@ -78,13 +78,9 @@ def _taken_by_role(share: Share, tables: tuple[LayerTable, ...], sink: Sink) -> 
 
 
 def _has_role(row: ParameterRow, share: Share) -> bool:
-    """Whether a block by a role takes a parameter.
-
-    Recurrent layers read their biases from a list that torch made once; what else stands in the way of a bias than that
-    it is one stands in the way here too.
-    """
+    """Whether a block by a role takes a parameter; what else stands in the way of a bias does so here too."""
     role = ROLES[share.selector.kind]
-    is_left = role == "bias" and (row.kind == "recurrent" or row.obstacle not in ("", "bias"))
+    is_left = role == "bias" and row.obstacle not in ("", "bias")
     return row.role == role and not is_left and len(row.shape) >= policy_of(share.policy).least_dims
 
 
