@@ -49,6 +49,12 @@ class Clock:
         if self.started is None:
             self.started = (self.now(), done)
 
+    def skip(self, work: float) -> None:
+        """Work that nobody will do counts as done, and says nothing of the pace."""
+        self.done += work
+        if self.started is not None:
+            self.started = (self.started[0], self.started[1] + work)
+
     def left(self) -> float | None:
         """Seconds, or None before there is a pace."""
         if self.started is None or self.done <= self.started[1]:
@@ -105,6 +111,11 @@ class PlainProgress(Observer):
         """The line of an epoch: `main  epoch 3/20  loss 4.1234  accuracy 51.2%  left 2:03`."""
         self.say(f"{place(state.stage, state.position.epoch)}  {seen(result)}  left {spoken(self.clock.left())}")
 
+    def reached(self, state: State) -> None:
+        """Leave out the epochs that patience has saved."""
+        if state.is_ended:
+            self.clock.skip(state.stage.stop - state.position.epoch)
+
     def measuring(self, state: State) -> None:
         """Say that a statistics pass begins, and count its images from here."""
         self._before, self._measured = work_before(self.training, state.stage, state.stage.stop), 0
@@ -133,8 +144,9 @@ class PlainProgress(Observer):
 
 
 def place(stage: Stage, epoch: int) -> str:
-    """Where a run is, as people count: `main  epoch 3/20`."""
-    return f"{stage.phase.name}  epoch {epoch}/{stage.phase.epochs}"
+    """Where a run is, as people count: `main  epoch 3/20`; `3/at most 20` where patience may end the phase."""
+    most = "" if stage.phase.patience is None else "at most "
+    return f"{stage.phase.name}  epoch {epoch}/{most}{stage.phase.epochs}"
 
 
 def seen(result: EpochResult) -> str:

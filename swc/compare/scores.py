@@ -113,8 +113,7 @@ def _end(folder: Path) -> str:
     """How far a run has come when it is finished, in the words of `swc eval`."""
     training = _spec(folder).training
     assert training is not None, "runs are trained"
-    last = stages(training)[-1]
-    return f"epoch {last.stop} of {last.phase.name}"
+    return stages(training)[-1].end
 
 
 def _trained(results: RunResults) -> dict[str, float | None]:

@@ -25,6 +25,7 @@ from swc.diagnostics.catalogue.names import NAMES
 from swc.diagnostics.catalogue.plugins import PLUGINS
 from swc.diagnostics.catalogue.policies import POLICIES
 from swc.diagnostics.catalogue.ranks import RANKS
+from swc.diagnostics.catalogue.recipes import RECIPES
 from swc.diagnostics.catalogue.reports import REPORTS
 from swc.diagnostics.catalogue.run import RUN
 from swc.diagnostics.catalogue.show import SHOW
@@ -44,7 +45,7 @@ from swc.diagnostics.diagnostic import Diagnostic
 AREAS: tuple[tuple[str, tuple[type[Diagnostic], ...]], ...] = (
     ("Syntax", SYNTAX_ERRORS),
     ("Names and structure", (*NAMES, *STEPS, *STRUCTURE, *UNUSED, *LIMITS, *ARGUMENTS, *PLUGINS, *ACTIONS)),
-    ("Values, units and ranges", VALUES),
+    ("Values, units and ranges", (*VALUES, *RECIPES)),
     ("Members and layers", (*MEMBERS, *TRYING)),
     ("Selection and clusters", CLUSTERS),
     ("Sharing policies", POLICIES),

@@ -60,10 +60,19 @@ class ValidationScores:
 
 
 @frozen
+class BestEpoch:
+    """Which state patience chose in the last phase: that after `epoch` of the `trained` epochs."""
+
+    epoch: int
+    trained: int
+
+
+@frozen
 class RunResults:
     """What a run came to: the scores of each member and of the ensemble on the test images, beside what is stored.
 
     `validation` are those on the images that settings are chosen with; None, and left out of the file, without such.
+    So is `best`, where the last phase had a fixed number of epochs.
     """
 
     ensemble: str
@@ -74,6 +83,7 @@ class RunResults:
     counts: StoredCounts
     budget: str = ""
     validation: ValidationScores | None = None
+    best: BestEpoch | None = None
 
     @property
     def part(self) -> ScoredPart:

@@ -51,6 +51,11 @@ class DataFacts:
         return self.function or (f"{self.name}({self.variant})" if self.variant else self.name)
 
     @property
+    def has_validation(self) -> bool:
+        """Whether some images are neither trained nor tested on, so that settings can be chosen with them."""
+        return self.parts is not None and self.parts.validation is not None
+
+    @property
     def undivided(self) -> DataFacts:
         """The facts of the whole set, before parts are drawn."""
         if self.parts is None:

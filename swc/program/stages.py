@@ -12,13 +12,33 @@ from swc.program.training import Action, Phase, Training, row_of
 
 @frozen
 class Stage:
-    """Epochs `start` up to but without `stop` of a phase, then `action` (None at the end of a phase without one)."""
+    """Epochs `start` up to but without `stop` of a phase, then `action` (None at the end of a phase without one).
+
+    With `patience` it may end before `stop`: after so many epochs without a better score.
+    """
 
     revision: int
     phase: Phase
     start: int
     stop: int
     action: Action | None
+
+    @property
+    def patience(self) -> int | None:
+        """The phase's patience where this is its last stage: all that is to happen within it has happened."""
+        return self.phase.patience if self.stop == self.phase.epochs else None
+
+    @property
+    def length(self) -> str:
+        """How many epochs it has, in words: `10`, `up to 190`."""
+        return f"{'' if self.patience is None else 'up to '}{self.stop - self.start:,}"
+
+    @property
+    def end(self) -> str:
+        """What it leaves, in words: `epoch 20 of main`, `the best of up to 200 epochs of main`."""
+        if self.patience is None:
+            return f"epoch {self.stop} of {self.phase.name}"
+        return f"the best of up to {self.stop} epochs of {self.phase.name}"
 
     @property
     def label(self) -> str:
@@ -43,7 +63,7 @@ def _cuts(phase: Phase) -> list[tuple[Phase, int, int, Action | None]]:
 
 
 def scale_epochs(training: Training, factor: float) -> Training:
-    """Shorten (or lengthen) every phase: epochs, milestones, warm-up and `after` alike, at least one epoch a stage."""
+    """Shorten (or lengthen) every phase: epochs, patience, milestones, warm-up, `after`; at least an epoch a stage."""
     recipe = training.recipe
     phases = tuple(_scale_phase(phase, factor) for phase in training.phases)
     return Training(evolve(recipe, schedule=recipe.schedule.scaled(factor)), phases, training.epochs_scale * factor)
@@ -55,7 +75,8 @@ def _scale_phase(phase: Phase, factor: float) -> Phase:
         earliest = afters[-1] + 1 if afters else 1
         afters.append(max(earliest, round(action.after * factor)))
     epochs = max(1 + (afters[-1] if afters else 0), round(phase.epochs * factor))
-    return evolve(phase.with_afters(afters), epochs=epochs)
+    patience = None if phase.patience is None else max(1, round(phase.patience * factor))
+    return evolve(phase.with_afters(afters), epochs=epochs, patience=patience)
 
 
 def frozen_at(training: Training | None, revision: int) -> tuple[str, ...]:

@@ -236,6 +236,8 @@ def row_of(action: Action) -> ActionRow:
 class Phase:
     """A stretch of training. `lr` given: that rate, constant; None: the recipe's rate and schedule.
 
+    `patience` given: it lasts at most `epochs`, and ends after so many epochs without a better score on the validation
+    part; the state that had the best one goes on. Patience begins after the last of `within`.
     `split` is what ends the phase. `carry` says what it keeps: nothing (`restart`) or the weights, fitted to the new
     graph (`continue`).
     """
@@ -247,6 +249,13 @@ class Phase:
     split: SplitClusters | GroupLayers | None = None
     carry: Carry = "restart"
     actions: tuple[PhaseAction, ...] = ()
+    patience: int | None = None
+
+    @property
+    def length(self) -> str:
+        """How long it lasts, as one writes it: `20 epochs`, `up to 200 epochs, patience 16`."""
+        plain = f"{self.epochs} epochs"
+        return plain if self.patience is None else f"up to {plain}, patience {self.patience}"
 
     @property
     def within(self) -> tuple[UntieCoefficients | PhaseAction, ...]:

@@ -13,7 +13,10 @@ class ScheduleRow(RegistryRow):
     """A schedule. `implementation` is called with a `PhasePlace` and its arguments by name; it gives a factor.
 
     See `swc_runtime.training.schedule`. The factor depends on the place alone, so that a run can be resumed anywhere.
+    One that `needs_end` depends on how many epochs the phase has, and does not go with a phase of `up to N epochs`.
     """
+
+    needs_end: bool = False
 
 
 CONSTANT = ScheduleRow(
@@ -32,6 +35,7 @@ COSINE = ScheduleRow(
     name="cosine",
     words="falls to zero at the end of the phase",
     implementation="swc_runtime.training.schedule:cosine",
+    needs_end=True,
 )
 
 SCHEDULES: Registry[ScheduleRow] = Registry("schedule", "swc.schedules", ScheduleRow, (CONSTANT, COSINE, STEPS))

@@ -20,7 +20,7 @@ from swc.files.scores import ScoredPart
 from swc.folders.store import Build
 from swc.program.feedback import ClusterCut, ClusterFeedback, GroupFeedback, SimilarityFeedback
 from swc.program.stages import Stage, stages
-from swc.program.training import Action, GroupLayers, PhaseAction, SplitClusters, Training, UntieCoefficients
+from swc.program.training import Action, GroupLayers, Phase, PhaseAction, SplitClusters, Training, UntieCoefficients
 from swc.show.wording import decimal, several
 
 ENSEMBLE = "ensemble"
@@ -99,7 +99,7 @@ def _check_rows(build: Build, rows: list[MetricRow]) -> None:
 def _drawn(build: Build, rows: list[MetricRow]) -> Curves:
     """The curves; ValueError where an epoch has not one loss for each member."""
     training = _training(build)
-    before = _epochs_before(training)
+    before = _epochs_before(training, rows)
     members = [member.name for member in build.spec.members]
     scored = [(row.of, before[row.phase] + row.epoch, _number(row.top1)) for row in rows if isinstance(row, ScoresRow)]
     lost = [
@@ -109,7 +109,7 @@ def _drawn(build: Build, rows: list[MetricRow]) -> Curves:
         for name, loss in zip(members, row.losses, strict=True)
     ]
     part: ScoredPart = next((row.part for row in rows if isinstance(row, ScoresRow)), "")
-    return Curves(_by_name(lost, members), _by_name(scored, [*members, ENSEMBLE]), _cuts(training), part)
+    return Curves(_by_name(lost, members), _by_name(scored, [*members, ENSEMBLE]), _cuts(training, rows), part)
 
 
 def _number(value: float) -> float | None:
@@ -158,8 +158,17 @@ def _training(build: Build) -> Training:
     return build.spec.training
 
 
-def _epochs_before(training: Training) -> dict[str, int]:
-    ends = accumulate((phase.epochs for phase in training.phases), initial=0)
+def _lengths(training: Training, rows: list[MetricRow]) -> dict[str, int]:
+    """The epochs of each phase; of one that patience may end those that it was trained for."""
+
+    def trained(phase: Phase) -> int:
+        return max((row.epoch for row in rows if row.phase == phase.name), default=phase.epochs)
+
+    return {p.name: p.epochs if p.patience is None else trained(p) for p in training.phases}
+
+
+def _epochs_before(training: Training, rows: list[MetricRow]) -> dict[str, int]:
+    ends = accumulate(_lengths(training, rows).values(), initial=0)
     return {phase.name: end for phase, end in zip(training.phases, ends, strict=False)}
 
 
@@ -168,9 +177,10 @@ def _by_name(entries: Iterable[tuple[str, int, float | None]], names: list[str])
     return {name: tuple((epoch, value) for of, epoch, value in known if of == name) for name in names}
 
 
-def _cuts(training: Training) -> tuple[tuple[int, str], ...]:
-    before = _epochs_before(training)
-    return tuple((before[stage.phase.name] + stage.stop, _done(stage.action)) for stage in stages(training)[:-1])
+def _cuts(training: Training, rows: list[MetricRow]) -> tuple[tuple[int, str], ...]:
+    before, lengths = _epochs_before(training, rows), _lengths(training, rows)
+    ends = ((stage, stage.phase.name) for stage in stages(training)[:-1])
+    return tuple((before[name] + min(stage.stop, lengths[name]), _done(stage.action)) for stage, name in ends)
 
 
 def _done(action: Action | None) -> str:

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, cast
 
 from attrs import evolve
 
-from swc.files.checkpoint import Meta
-from swc.running.state import State, assemble, own_members
-from swc.running.trained import SavedState, newest_state, open_trained, untrained
+from swc.files.checkpoint import Meta, Plain
+from swc.running.state import BestState, State, assemble, own_members
+from swc.running.trained import ENDED, SavedState, newest_state, open_trained, untrained
 from swc_runtime.ensemble import state_tensors
-from swc_runtime.records.checkpoint import save_checkpoint, with_prefix
+from swc_runtime.records.checkpoint import save_checkpoint, under_prefix, with_prefix
 from swc_runtime.training.optimiser_state import OptimiserState
 from swc_runtime.training.trainer import Tally
 
@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 
 __all__ = ["SavedState", "open_trained", "resume", "save_state", "untrained"]  # both ways, in one place to look for
 
-DUE = "due"  # among the facts of a checkpoint: what must still be done after its last epoch
+# among the facts of a checkpoint: what must still be done after its last epoch; in a stage with patience, after which
+# epoch the best state was, what its score is, and whether the stage has ended with it
+DUE, BEST_EPOCH, BEST_SCORE = "due", "best_epoch", "best_score"
 
 
 def resume(run: Run, observer: Observer) -> State | None:
@@ -38,7 +40,18 @@ def resume(run: Run, observer: Observer) -> State | None:
     start = assemble(run, saved.compiled, ensemble, kept, observer.say)
     position = saved.meta.position
     tally = Tally.of_state(saved.tensors, run.machine.device) if position.step else None
-    return evolve(start, position=position, tally=tally, due=cast("Due", saved.meta.facts.get(DUE, "")))
+    facts = saved.meta.facts
+    due, is_ended = cast("Due", facts.get(DUE, "")), bool(facts.get(ENDED))
+    return evolve(start, position=position, tally=tally, due=due, best=_best(run, saved), is_ended=is_ended)
+
+
+def _best(run: Run, saved: SavedState) -> BestState | None:
+    """The best state of a stage with patience; None before there was one."""
+    epoch, score = (saved.meta.facts.get(name) for name in (BEST_EPOCH, BEST_SCORE))
+    if not isinstance(epoch, int) or not isinstance(score, float):
+        return None
+    tensors = {name: t.to(run.machine.device) for name, t in under_prefix("best", saved.tensors).items()}
+    return BestState(epoch, score, tensors)
 
 
 def save_state(run: Run, state: State, marks: Mapping[str, int]) -> None:
@@ -47,6 +60,11 @@ def save_state(run: Run, state: State, marks: Mapping[str, int]) -> None:
     tensors |= state.optimiser_state.named()
     if state.tally is not None:
         tensors |= state.tally.state()
-    facts = {DUE: state.due} if state.due else {}
+    facts: dict[str, Plain] = {DUE: state.due} if state.due else {}
+    if state.best is not None:
+        tensors |= with_prefix("best", state.best.tensors)
+        facts |= {BEST_EPOCH: state.best.epoch, BEST_SCORE: state.best.score}
+    if state.is_ended:
+        facts[ENDED] = True
     hashes = run.spec_hash, state.compiled.program_hash
     save_checkpoint(run.checkpoint, tensors, Meta(state.position, *hashes, marks=marks, facts=facts))

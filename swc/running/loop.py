@@ -11,11 +11,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from attrs import evolve
+
 from swc.compiler.driver import compile_spec
 from swc.folders.store import read_spec
 from swc.running.actions import carry_nothing
 from swc.running.checkpoints import resume
 from swc.running.disk import observed
+from swc.running.patience import chosen_epoch, take_best
 from swc.running.state import State, assemble, begin_alike
 from swc.running.transitions import final_scores, next_revision, rehearse, score, settle_norms, train_epoch
 from swc.show.wording import traffic_text
@@ -41,7 +44,7 @@ def train(run: Run, *observers: Observer) -> FinalScores:
         while (transition := next_transition(run, state)) is not None:
             state = transition(run, state, observer)
             observer.reached(state)
-        final = final_scores(run, state.ensemble)
+        final = evolve(final_scores(run, state.ensemble), best=chosen_epoch(state))
         observer.finished(final)
         return final
 
@@ -52,7 +55,9 @@ def next_transition(run: Run, state: State) -> Transition | None:
         return settle_norms
     if state.due == "scores":
         return score
-    if state.position.epoch < state.stage.stop:
+    if state.due == "best":
+        return take_best
+    if not state.is_trained:
         return train_epoch
     return next_revision if state.position.revision + 1 < len(run.stages) else None
 

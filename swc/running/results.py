@@ -44,7 +44,9 @@ def results_of(run: Run, found: FinalScores) -> RunResults:
     counts = StoredCounts(**asdict(count(last.graph)))
     scale = run.training.epochs_scale
     named, together = _by_member(run, found.test), found.test.ensemble
-    return RunResults(run.spec.name, run.spec.data.title, scale, named, together, counts, stated, validation)
+    return RunResults(
+        run.spec.name, run.spec.data.title, scale, named, together, counts, stated, validation, found.best
+    )
 
 
 def _by_member(run: Run, found: EnsembleScores) -> tuple[MemberScores, ...]:
@@ -97,7 +99,12 @@ def results_shown(results: RunResults) -> RenderableType:
         f"{exact(counts.stored)} parameters in all"
     )
     unshared = f"the shared layers alone would own {exact(counts.native_scalars or 0)} unshared"
-    return Group(Text(title, style="bold"), Text(), _scores_table(results), Text(), Text(budget), Text(unshared))
+    lines = [Text(budget), Text(unshared)]
+    if results.best is not None:
+        lines.append(
+            Text(f"the state after epoch {results.best.epoch} of {results.best.trained}, the best on validation")
+        )
+    return Group(Text(title, style="bold"), Text(), _scores_table(results), Text(), *lines)
 
 
 def _scores_table(results: RunResults) -> Table:

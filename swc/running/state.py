@@ -6,7 +6,7 @@ program and the same state.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Literal
 
 import torch
@@ -23,10 +23,24 @@ from swc_runtime.training.optimiser_state import OptimiserState, load_optimiser_
 from swc_runtime.training.trainer import Tally
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from swc.running.run import Run
 
 Say = Callable[[str], None]
-Due = Literal["", "norms", "scores"]
+Due = Literal["", "norms", "scores", "best"]
+
+
+@frozen(eq=False)
+class BestState:
+    """The state with the best score of a stage so far, after `epoch` epochs of the phase; a lower `score` is better.
+
+    `tensors` are copies of its numbers by stable id; none once the ensemble has them again.
+    """
+
+    epoch: int
+    score: float
+    tensors: Mapping[str, Tensor]
 
 
 @frozen(eq=False)
@@ -35,7 +49,8 @@ class State:
 
     A transition takes a state and gives the next one, which has the same tensors or takes their place: the state it
     took is used up. `tally` holds what was seen in the steps of an epoch that has begun; `due` is what must still be
-    done after the epoch that was trained last: running statistics settled, then scores taken.
+    done after the epoch that was trained last: running statistics settled, then scores taken, then, in a stage with
+    patience, the best state brought back. Such a stage has a `best` state, and `is_ended` when that is over.
     """
 
     compiled: Compiled
@@ -44,6 +59,13 @@ class State:
     position: Position
     tally: Tally | None = None
     due: Due = ""
+    best: BestState | None = None
+    is_ended: bool = False
+
+    @property
+    def is_trained(self) -> bool:
+        """Whether its stage has nothing left to train."""
+        return self.is_ended or (self.stage.patience is None and self.position.epoch >= self.stage.stop)
 
     @property
     def stage(self) -> Stage:

@@ -25,6 +25,8 @@ from swc.trust.blame import is_raised_by_us
 from swc_runtime.ensemble import Ensemble, build, load_state_tensors
 from swc_runtime.records.checkpoint import check_belongs, load_checkpoint, newest_checkpoint, under_prefix
 
+ENDED = "ended"  # among the facts of a checkpoint: a stage with patience has come to its end
+
 
 @frozen(eq=False)
 class SavedState:
@@ -36,12 +38,15 @@ class SavedState:
 
     def is_finished(self, training: Training) -> bool:
         """Whether nothing is left to train."""
-        last = stages(training)[-1]
-        return (self.meta.position.revision, self.meta.position.epoch) == (last.revision, last.stop)
+        last, position = stages(training)[-1], self.meta.position
+        is_over = position.epoch == last.stop if last.patience is None else bool(self.meta.facts.get(ENDED))
+        return is_over and position.revision == last.revision
 
     def where(self, training: Training) -> str:
         """How far training has come."""
         position = self.meta.position
+        if self.is_finished(training):
+            return stages(training)[-1].end
         step = f" and step {position.step}" if position.step else ""
         return f"epoch {position.epoch}{step} of {stages(training)[position.revision].phase.name}"
 

@@ -13,6 +13,7 @@ from attrs import evolve
 from swc.diagnostics import DiagnosticError
 from swc.diagnostics.catalogue.disturbing import NonFinitePredictions, ScoresLeftOut
 from swc.running.actions import action_after
+from swc.running.patience import judged
 from swc.running.state import State, assemble, begin_alike, check_alike
 from swc_runtime.data import num_batches, test_batches
 from swc_runtime.ensemble import Ensemble
@@ -84,7 +85,7 @@ def epoch_of(run: Run, state: State) -> Epoch:
 def due_after(run: Run, state: State) -> Due:
     """What is to be done after the epoch that a state begins, or is in."""
     every, done = run.options.score_every, state.position.epoch + 1
-    if done < state.stage.stop:
+    if done < state.stage.stop and state.stage.patience is None:
         return "scores" if every and done % every == 0 else ""
     return "norms" if state.compiled.program.step.name in LEAVES_NORMS else "scores"
 
@@ -102,7 +103,8 @@ def score(run: Run, state: State, observer: Observer) -> State:
     evaluation = _scores_within(run, state, observer)
     if evaluation is not None:
         observer.scored(state, evaluation)
-    return evolve(state, due="")
+    following = evolve(state, due="")
+    return following if state.stage.patience is None else judged(run, following, evaluation)
 
 
 def _scores_within(run: Run, state: State, observer: Observer) -> EnsembleScores | None:
@@ -117,7 +119,7 @@ def _scores_within(run: Run, state: State, observer: Observer) -> EnsembleScores
         if not isinstance(diagnostic, NonFinitePredictions):
             raise
         stage, epoch = state.stage, state.position.epoch
-        if (stage, epoch) != (run.stages[-1], run.stages[-1].stop):
+        if stage.patience is not None or (stage, epoch) != (run.stages[-1], run.stages[-1].stop):
             observer.warn(ScoresLeftOut(phase=stage.phase.name, epoch=epoch, members=diagnostic.members))
         return None
 

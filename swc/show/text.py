@@ -159,8 +159,7 @@ def phase_table(spec: Spec, present: int) -> Table:
         return made
     for stage in stages(spec.training):
         mark = "*" if stage.revision == present else ""
-        epochs = exact(stage.stop - stage.start)
-        made.add_row(mark, str(stage.revision), stage.label, epochs, _then(stage))
+        made.add_row(mark, str(stage.revision), stage.label, stage.length, _then(stage))
     return made
 
 

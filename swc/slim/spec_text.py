@@ -161,4 +161,5 @@ def _schedule(schedule: Schedule) -> tree.ScheduleItem:
 
 def _phase(phase: Phase) -> tree.PhaseItem:
     rate = None if phase.lr is None else value_node(phase.lr)
-    return tree.PhaseItem(name_node(phase.name), value_node(phase.epochs), rate, (), NOWHERE)
+    patience = None if phase.patience is None else value_node(phase.patience)
+    return tree.PhaseItem(name_node(phase.name), value_node(phase.epochs), patience, rate, (), NOWHERE)

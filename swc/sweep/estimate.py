@@ -44,7 +44,8 @@ LEAST_HOURS = 0.1  # from here on two decimals tell two digits
 class SettingCost:
     """What training a setting takes: the median time of a batch, and the batches of all epochs of one run.
 
-    `num_left` is the number of its runs that have not ended; `reason` says why it cannot be trained.
+    `num_left` is the number of its runs that have not ended; `reason` says why it cannot be trained. With `is_most`
+    patience may end a phase earlier.
     """
 
     setting: Setting
@@ -52,6 +53,7 @@ class SettingCost:
     batch_seconds: float = 0.0
     num_batches: int = 0
     reason: str = ""
+    is_most: bool = False
 
     @property
     def run_hours(self) -> float:
@@ -102,7 +104,8 @@ def costs_shown(sweep: Sweep, found: Sequence[SettingCost], jobs: int) -> Render
         cells = ("cannot be trained", "", "") if one.reason else each
         made.add_row(*(value for _, value in one.setting), *cells, str(one.num_left), _hours(one.left_hours))
     hours = sum(one.left_hours for one in found)
-    total = f"{_hours(hours)} hours of training are left, {_hours(hours / jobs)} with {several(jobs, 'job')}"
+    most = "at most " if any(one.is_most for one in found) else ""
+    total = f"{most}{_hours(hours)} hours of training are left, {_hours(hours / jobs)} with {several(jobs, 'job')}"
     refused = [Text(f"{', '.join(f'{n} {v}' for n, v in one.setting)}: {one.reason}") for one in found if one.reason]
     return Group(made, *refused, Text(), Text(f"{total}; scores, measuring and compiling come on top"))
 
@@ -129,7 +132,8 @@ def _measured(setting: Setting, num_left: int, compiled: Compiled, options: Opti
         seconds, images = _time_batches(build, evolve(options, run=Path(place) / "run"))
     scaled = scale_epochs(training, options.epochs_scale or 1.0)
     steps = num_batches(images, training.recipe.batch)
-    return SettingCost(setting, num_left, seconds, steps * sum(phase.epochs for phase in scaled.phases))
+    is_most = any(phase.patience is not None for phase in scaled.phases)
+    return SettingCost(setting, num_left, seconds, steps * sum(p.epochs for p in scaled.phases), is_most=is_most)
 
 
 def _time_batches(build: Build, options: Options) -> tuple[float, int]:
@@ -137,7 +141,7 @@ def _time_batches(build: Build, options: Options) -> tuple[float, int]:
     from swc.running.loop import opened, start
     from swc.running.observer import Observer
     from swc.running.run import open_run
-    from swc.running.transitions import epoch_of
+    from swc.running.transitions import epoch_of, hosts_of
     from swc_runtime.training import trainer
 
     run = open_run(build, options, Sink(), lambda _: None)
@@ -151,7 +155,7 @@ def _time_batches(build: Build, options: Options) -> tuple[float, int]:
     with opened(run):
         state = start(run, Observer())
         epoch = epoch_of(run, state)
-        batches = run.batches(epoch.phase, epoch.number)
+        batches = run.training_batches(epoch.phase, epoch.number, 0, hosts_of(state.ensemble))
         times[0] = perf_counter()
         with suppress(_MeasuredError):
             trainer.train_epoch(

@@ -6,7 +6,7 @@ from typing import cast
 
 import pytest
 import torch
-from swc.cli.progress import Clock, LiveProgress, PlainProgress, progress_for, spoken, work_before, work_of
+from swc.cli.progress import Clock, LiveProgress, PlainProgress, place, progress_for, spoken, work_before, work_of
 from swc.diagnostics.catalogue.clusters import NothingSplit
 from swc.files.checkpoint import Position
 from swc.files.scores import Scores
@@ -57,7 +57,8 @@ def tell_all(observer: Observer) -> None:
 def at(revision: int, epoch: int, step: int = 0, tally: Tally | None = None) -> State:
     """A state of the run, without what it trains."""
     known = stages(TRAINING)[revision]
-    return cast(State, SimpleNamespace(stage=known, position=Position(revision, 0, epoch, step), tally=tally))
+    found = SimpleNamespace(stage=known, position=Position(revision, 0, epoch, step), tally=tally, is_ended=False)
+    return cast(State, found)
 
 
 def test_elsewhere_each_epoch_is_one_plain_line() -> None:
@@ -132,3 +133,19 @@ def test_durations_are_spoken(seconds: float | None, text: str) -> None:
 def test_nobody_takes_the_same_calls(capsys: pytest.CaptureFixture[str]) -> None:
     tell_all(Observers())
     assert capsys.readouterr() == ("", "")
+
+
+def test_epochs_that_patience_saves_say_nothing_of_the_pace() -> None:
+    time = 0.0
+    clock = Clock(10.0, now=lambda: time)
+    clock.reach(0)
+    time = 4.0
+    clock.reach(2)
+    assert clock.left() == 16.0
+    clock.skip(3)
+    assert (clock.done, clock.left()) == (5.0, 10.0)
+
+
+def test_a_phase_that_patience_may_end_has_at_most_so_many_epochs() -> None:
+    (stage,) = stages(Training(Recipe("r"), (Phase("main", 20, patience=3),)))
+    assert place(stage, 3) == "main  epoch 3/at most 20"

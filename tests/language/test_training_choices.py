@@ -5,9 +5,12 @@ from __future__ import annotations
 import pytest
 from swc.diagnostics import DiagnosticError
 from swc.language.semantics.check import check_text
+from swc.program.stages import scale_epochs, stages
 from swc.program.training import Training
 
 from support.steps import small_text
+
+PATIENT = "phase main: up to 40 epochs, patience 5"
 
 
 def training_of(text: str) -> Training:
@@ -25,3 +28,32 @@ def test_a_norm_of_nothing_is_refused() -> None:
     with pytest.raises(DiagnosticError) as told:
         training_of(small_text("clip_gradients 0"))
     assert [one.code for one in told.value.diagnostics] == ["SW202"]
+
+
+def test_patience_stands_in_the_phase_and_its_last_stage() -> None:
+    training = training_of(small_text("", f"{PATIENT} at lr 0.05\n      after 3 epochs untie coefficients below 0.5"))
+    (phase,) = training.phases
+    assert (phase.epochs, phase.patience, phase.lr, phase.length) == (40, 5, 0.05, "up to 40 epochs, patience 5")
+    first, last = stages(training)
+    assert (first.patience, first.length, first.end) == (None, "3", "epoch 3 of main")
+    assert (last.patience, last.length, last.end) == (5, "up to 37", "the best of up to 40 epochs of main")
+
+
+@pytest.mark.parametrize(("factor", "epochs", "patience"), [(0.5, 20, 2), (0.01, 1, 1), (2.0, 80, 10)])
+def test_patience_is_scaled_with_the_epochs(factor: float, epochs: int, patience: int) -> None:
+    (phase,) = scale_epochs(training_of(small_text("", PATIENT)), factor).phases
+    assert (phase.epochs, phase.patience) == (epochs, patience)
+
+
+def test_a_phase_of_its_own_rate_may_be_patient_beside_any_schedule() -> None:
+    phases = f"{PATIENT} at lr 0.1\n    phase end: 3 epochs"
+    assert training_of(small_text("schedule cosine", phases)).phases[0].patience == 5
+    with pytest.raises(DiagnosticError) as told:
+        training_of(small_text("schedule cosine", PATIENT))
+    assert [one.code for one in told.value.diagnostics] == ["SW214"]
+
+
+@pytest.mark.parametrize("phase", ["up to 40 epochs", "up to 40 epochs, patience 0", "40 epochs, patience 5"])
+def test_patience_and_a_limit_stand_together(phase: str) -> None:
+    with pytest.raises(DiagnosticError):
+        training_of(small_text("", f"phase main: {phase}"))

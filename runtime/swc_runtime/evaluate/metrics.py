@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import torch
 from attrs import frozen
+from swc.files.run import BestEpoch
 from swc.files.scores import Bin, ScoredPart, Scores
 from torch import Tensor
 
@@ -31,11 +32,13 @@ class EnsembleScores:
 class FinalScores:
     """What a run came to: scores on the test images, and on those that settings are chosen with (None: there are none).
 
-    Nothing is chosen by the first. `members` and `ensemble` are those on the test images.
+    Nothing is chosen by the first. `members` and `ensemble` are those on the test images. `best` says which epoch they
+    are of, where patience chose it.
     """
 
     test: EnsembleScores
     validation: EnsembleScores | None = None
+    best: BestEpoch | None = None
 
     @property
     def members(self) -> tuple[Scores, ...]:

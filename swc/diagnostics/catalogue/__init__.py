@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from swc.diagnostics.catalogue.data import *  # noqa: F403
     from swc.diagnostics.catalogue.limits import *  # noqa: F403
     from swc.diagnostics.catalogue.names import *  # noqa: F403
+    from swc.diagnostics.catalogue.recipes import *  # noqa: F403
     from swc.diagnostics.catalogue.steps import *  # noqa: F403
     from swc.diagnostics.catalogue.structure import *  # noqa: F403
     from swc.diagnostics.catalogue.syntax_errors import *  # noqa: F403
@@ -35,6 +36,7 @@ AREAS = (
     "trust",
     "data",
     "actions",
+    "recipes",
 )
 
 

@@ -14,6 +14,7 @@ from typing import TypeVar
 
 from swc.diagnostics import Diagnostic, DiagnosticError, Sink, catalogue
 from swc.diagnostics.sources import read_source
+from swc.language.semantics.check_training import check_training
 from swc.language.semantics.data import read_data
 from swc.language.semantics.inherit import all_items, heirs, names_in
 from swc.language.semantics.library import Library, read_library, warn_unused_imports
@@ -28,8 +29,8 @@ from swc.program.plug_ins import plug_ins_in
 from swc.program.spec import Budget, Member, Share, Spec
 from swc.program.stages import keeps_weights
 from swc.program.steps import StepPlan
-from swc.program.training import Action, AugmentationStep, Loss, Phase, PhaseAction, Training, row_of
-from swc.program.vocabulary import OWN_LOSS_STEPS, STEP_FAMILIES
+from swc.program.training import Action, AugmentationStep, Phase, PhaseAction, Training, row_of
+from swc.program.vocabulary import STEP_FAMILIES
 from swc.registry.families import FAMILIES
 
 Item = TypeVar("Item")
@@ -167,7 +168,7 @@ def _spec(ensemble: tree.EnsembleDefinition, library: Library, settings: Mapping
     _check_step(items, step, members, scope)
     _check_together(items, shares, training, scope)
     _check_split_batch(items, step, members, training, scope)
-    _check_loss(items, step, training, scope)
+    check_training(items, data, step, training, scope)
     _check_image_sizes(items, data, training, scope)
     _warn_unused(ensemble, library, scope)
     train, named = next(iter(_of(items, tree.TrainBlock)), None), next(iter(_of(items, tree.DataItem)), None)
@@ -328,14 +329,6 @@ def _check_split_batch(
         span = _of(items, tree.StepItem)[0].span
         batch = training.recipe.batch
         scope.sink.report(catalogue.BatchTooSmallToSplit(span=span, batch=batch, networks=num_networks))
-
-
-def _check_loss(items: Items, step: StepPlan, training: Training | None, scope: Scope) -> None:
-    """A strategy with a loss of its own asks no other."""
-    loss = Loss() if training is None else training.recipe.loss
-    if step.name in OWN_LOSS_STEPS and loss.name != Loss().name:
-        span = _of(items, tree.StepItem)[0].span
-        scope.sink.report(catalogue.LossOfStep(span=span, step=step.name, loss=loss.name))
 
 
 def _check_groups(items: Items, shares: tuple[Share, ...], scope: Scope) -> None:

@@ -82,6 +82,7 @@ def _phases(items: tuple[tree.PhaseItem, ...], scope: Scope) -> tuple[Phase, ...
 
 def _phase(item: tree.PhaseItem, scope: Scope) -> Phase:
     epochs = values.whole(item.epochs, scope, "a number of epochs", values.EPOCHS)
+    patience = None if item.patience is None else values.whole(item.patience, scope, "a patience", values.EPOCHS)
     lr = float(values.number(item.lr, scope, "a learning rate", POSITIVE)) if item.lr is not None else None
     split = _only(item, tree.SplitClause | tree.GroupClause, "what ends the phase", scope)
     carry = _only(item, tree.CarryClause, "what follows the split", scope)
@@ -100,6 +101,7 @@ def _phase(item: tree.PhaseItem, scope: Scope) -> Phase:
         split=_ending(split, item.name.text, scope),
         carry=carry.kind if carry is not None else "restart",
         actions=tuple(one for one in within if isinstance(one, PhaseAction)),
+        patience=patience,
     )
 
 

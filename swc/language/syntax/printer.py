@@ -44,6 +44,7 @@ ITEMS = frozenset(
         "precision",
         "seed",
         "phase",
+        "phase_up_to",
     ]
 )
 CLAUSES = frozenset({"split", "split_into", "group_layers", "restart", "carry_on", "untie", "act"})

@@ -311,10 +311,11 @@ Clause = SplitClause | GroupClause | CarryClause | UntieClause | Act
 
 @frozen
 class PhaseItem:
-    """`phase NAME: N epochs at lr X` and what happens in it and after it."""
+    """`phase NAME: N epochs at lr X`, or `up to N epochs, patience P`, and what happens in it and after it."""
 
     name: Name
     epochs: Value
+    patience: Value | None
     lr: Value | None
     clauses: tuple[Clause, ...]
     span: Span = field(eq=False)

@@ -144,7 +144,9 @@ def _budget(node: t.BudgetItem) -> str:
 
 
 def _phase(node: t.PhaseItem) -> str:
-    head = f"phase {node.name.text}: {value_text(node.epochs)} epochs{_optional(' at lr ', node.lr)}"
+    up_to = "" if node.patience is None else "up to "
+    length = f"{up_to}{value_text(node.epochs)} epochs{_optional(', patience ', node.patience)}"
+    head = f"phase {node.name.text}: {length}{_optional(' at lr ', node.lr)}"
     return "\n".join((head, *(CLAUSES[type(clause)](clause) for clause in node.clauses)))
 
 

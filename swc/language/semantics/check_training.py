@@ -1,0 +1,55 @@
+"""What a recipe and phases ask, against the data and the step strategy of the same ensemble.
+
+Takes the items of an ensemble and what was read of them; gives nothing. Guarantees: every mistake is reported where it
+was written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from swc.diagnostics import Span, catalogue
+from swc.language.semantics.scope import Scope
+from swc.language.syntax import tree
+from swc.program.datasets import DataFacts
+from swc.program.steps import StepPlan
+from swc.program.training import Loss, Phase, Training
+from swc.program.vocabulary import OWN_LOSS_STEPS
+
+Items = tuple[tree.EnsembleItem, ...]
+
+
+def check_training(items: Items, data: DataFacts, step: StepPlan, training: Training | None, scope: Scope) -> None:
+    """Report what of a training does not go with the data, the step strategy, or with itself."""
+    _check_loss(items, step, training, scope)
+    if training is not None:
+        _check_patience(items, data, training, scope)
+
+
+def _check_loss(items: Items, step: StepPlan, training: Training | None, scope: Scope) -> None:
+    """A strategy with a loss of its own asks no other."""
+    loss = Loss() if training is None else training.recipe.loss
+    if step.name in OWN_LOSS_STEPS and loss.name != Loss().name:
+        span = next(item.span for item in items if isinstance(item, tree.StepItem))
+        scope.sink.report(catalogue.LossOfStep(span=span, step=step.name, loss=loss.name))
+
+
+def _check_patience(items: Items, data: DataFacts, training: Training, scope: Scope) -> None:
+    """A phase that ends by its scores has some to go by, and a schedule that does not ask for its end."""
+    schedule = training.recipe.schedule
+    for span, phase in _patient(items, training.phases):
+        if not data.has_validation:
+            scope.sink.report(catalogue.PatienceWithoutValidation(span=span, phase=phase.name))
+        if phase.lr is None and schedule.row.needs_end:
+            known = tuple(name for name in schedule.registry.names if not schedule.registry[name].needs_end)
+            wrong = catalogue.ScheduleNeedsEnd(span=span, phase=phase.name, schedule=schedule.name, schedules=known)
+            scope.sink.report(wrong)
+
+
+def _patient(items: Items, phases: tuple[Phase, ...]) -> Iterator[tuple[Span, Phase]]:
+    """The phases that patience may end, each with where it says so."""
+    blocks = (item for item in items if isinstance(item, tree.TrainBlock))
+    written = [part for block in blocks for part in block.items if isinstance(part, tree.PhaseItem)]
+    for item, phase in zip(written, phases, strict=True):
+        if item.patience is not None:
+            yield item.patience.span, phase
