@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from swc.diagnostics import Diagnostic
     from swc.files.scores import Scores
     from swc.running.state import State
+    from swc.running.surroundings import Trained
     from swc_runtime.evaluate.metrics import EnsembleScores
     from swc_runtime.training.trainer import EpochResult
 
@@ -116,13 +117,13 @@ class PlainProgress(Observer):
         if state.is_ended:
             self.clock.skip(state.stage.stop - state.position.epoch)
 
-    def measuring(self, state: State) -> None:
+    def measuring(self, state: Trained) -> None:
         """Say that a statistics pass begins, and count its images from here."""
         self._before, self._measured = work_before(self.training, state.stage, state.stage.stop), 0
         self.clock.reach(self._before)
         self.say(f"{state.stage.phase.name}  gradient statistics")
 
-    def images_measured(self, state: State, num_images: int) -> None:
+    def images_measured(self, state: Trained, num_images: int) -> None:
         """Count the images; a log needs no word of them."""
         self._measured += num_images
         self.clock.reach(self._before + min(1.0, self._measured / self.num_images))
@@ -175,7 +176,7 @@ class LiveProgress(PlainProgress):
             self._looked = monotonic()
             self._draw(f"{place(state.stage, state.position.epoch + 1)}  {seen(state.tally.result())}")
 
-    def images_measured(self, state: State, num_images: int) -> None:
+    def images_measured(self, state: Trained, num_images: int) -> None:
         """Redraw."""
         PlainProgress.images_measured(self, state, num_images)
         self._draw(f"{state.stage.phase.name}  gradient statistics  {self._measured} images")

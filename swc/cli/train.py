@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from swc.program.limits import SCALES
 
 if TYPE_CHECKING:
     from swc.diagnostics import Sink
+    from swc.loops.tracking import Tracker
     from swc.running.options import Options
     from swc.running.run import Run
     from swc_runtime.evaluate.metrics import FinalScores
@@ -56,8 +58,9 @@ if TYPE_CHECKING:
     help="Seconds between checkpoints within an epoch; there is one after each.",
 )
 @click.option("--score-every", type=click.IntRange(0), default=0, help="Epochs between scores; 0: at ends of stages.")
+@click.option("--mlflow", metavar="ADDRESS", help="Write the run into MLflow too: a server's URL, or file:FOLDER.")
 @consent.option
-def command(place: str | None, nproc: int, trust: bool, **given: object) -> None:
+def command(place: str | None, nproc: int, trust: bool, mlflow: str | None, **given: object) -> None:
     """Train what was compiled last, or BUILD: a build folder, a run's folder or the name of a compiled ensemble.
 
     A run that was stopped, in whatever way, goes on where it was. With `--nproc`, or under torchrun, several processes
@@ -73,7 +76,7 @@ def command(place: str | None, nproc: int, trust: bool, **given: object) -> None
         return
 
     with console.reporting() as sink, launch.among_others():
-        _train(place, Options(**given), sink, trust)  # type: ignore[arg-type]
+        _train(place, Options(**given), sink, trust, mlflow)  # type: ignore[arg-type]
 
 
 def _together(nproc: int, place: str | None, is_trusted: bool) -> None:
@@ -88,7 +91,7 @@ def _together(nproc: int, place: str | None, is_trusted: bool) -> None:
         launch.together(nproc, click.get_current_context().find_root().obj)
 
 
-def _train(place: str | None, options: Options, sink: Sink, is_trusted: bool) -> None:
+def _train(place: str | None, options: Options, sink: Sink, is_trusted: bool, mlflow: str | None) -> None:
     from swc.folders.store import open_build
     from swc.running.loop import train
     from swc.running.run import open_run
@@ -96,11 +99,12 @@ def _train(place: str | None, options: Options, sink: Sink, is_trusted: bool) ->
 
     is_first = ranks_announced()[0] == 0
     build = open_build(place, prefer_run=False)
+    tracker = _tracker(mlflow) if mlflow and is_first else None  # that it can be reached comes first
     with consent.asked(build, is_trusted, sink, is_first=is_first):
         run = open_run(build, options, sink, console.say if is_first else _say_nothing)
         console.report(sink.diagnostics)
         sink.clear()
-        final = _train_shown(run) if is_first else train(run)
+        final = _train_shown(run, tracker) if is_first else train(run)
     if is_first:
         _conclude(run, final)
 
@@ -109,14 +113,23 @@ def _say_nothing(line: str) -> None:
     """The first of several processes says it."""
 
 
-def _train_shown(run: Run) -> FinalScores:
+def _train_shown(run: Run, tracker: Tracker | None) -> FinalScores:
     from swc.cli.progress import progress_for
+    from swc.loops.tracking import tracked
     from swc.running.loop import train
     from swc_runtime.data import num_batches
 
     images = len(run.dataset.train)
-    with progress_for(run.training, num_batches(images, run.recipe.batch), images) as progress:
-        return train(run, progress)
+    with ExitStack() as stack:
+        trackers = [stack.enter_context(tracked(run, tracker))] if tracker else []
+        progress = stack.enter_context(progress_for(run.training, num_batches(images, run.recipe.batch), images))
+        return train(run, progress, *trackers)
+
+
+def _tracker(address: str) -> Tracker:
+    from swc.loops.mlflow import MlflowTracker
+
+    return MlflowTracker(address)
 
 
 def _conclude(run: Run, final: FinalScores) -> None:

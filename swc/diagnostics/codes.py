@@ -35,6 +35,7 @@ from swc.diagnostics.catalogue.steps import STEPS
 from swc.diagnostics.catalogue.structure import STRUCTURE
 from swc.diagnostics.catalogue.sweeps import SWEEPS
 from swc.diagnostics.catalogue.syntax_errors import SYNTAX_ERRORS
+from swc.diagnostics.catalogue.tracking import TRACKING
 from swc.diagnostics.catalogue.training import TRAINING
 from swc.diagnostics.catalogue.trust import TRUST
 from swc.diagnostics.catalogue.trying import TRYING
@@ -52,7 +53,7 @@ AREAS: tuple[tuple[str, tuple[type[Diagnostic], ...]], ...] = (
     ("Splitting into a number", SPLITTING),
     ("Budget and allocation", BUDGET),
     ("Data sets", (*DATA, *DATA_PARTS)),
-    ("Training: checkpoints, feedback", (*RUN, *DISTURBING, *TRAINING)),
+    ("Training: checkpoints, feedback", (*RUN, *DISTURBING, *TRAINING, *TRACKING)),
     ("Several processes", RANKS),
     ("Files and the command", FILES),
     ("Showing and comparing", SHOW),

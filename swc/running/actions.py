@@ -18,10 +18,9 @@ from swc.program.feedback import ClusterFeedback, Feedback
 from swc.program.training import GroupLayers, SplitClusters, UntieCoefficients, row_of
 from swc.registry.actions import ACTIONS
 from swc.running.checkpoints import untrained
-from swc.running.state import State, own_members
+from swc.running.state import own_members
 from swc.show.wording import several
 from swc_runtime.carry.transfer import carry_weights, untie
-from swc_runtime.data import num_batches, test_batches
 from swc_runtime.ensemble import Ensemble
 from swc_runtime.measure.mixtures import measure_mixtures
 from swc_runtime.measure.probe import measure_clusters, measure_coefficients, sketch_clusters
@@ -35,7 +34,8 @@ from swc_runtime.training.optimiser_state import NO_STATE, OptimiserState
 
 if TYPE_CHECKING:
     from swc.running.observer import Observer
-    from swc.running.run import Batches, Run
+    from swc.running.run import Batches
+    from swc.running.surroundings import Surroundings, Trained
 
 SHARING = ("members", "banks", "tensors", "weights", "private", "slots", "coefficients")  # of a Program
 ROUNDING = 1e-5  # a relative residual below this is float32's, not the fit's
@@ -53,7 +53,7 @@ class StageAction:
 
     action: Any = None
 
-    def measure(self, run: Run, state: State, observer: Observer) -> Feedback | None:
+    def measure(self, run: Surroundings, state: Trained, observer: Observer) -> Feedback | None:
         """What the next revision is compiled from; None where nothing is measured. Changes nothing of the state."""
         return None
 
@@ -61,7 +61,7 @@ class StageAction:
         """The next revision."""
         return recompile(compiled, feedback)
 
-    def carry(self, run: Run, state: State, compiled: Compiled, observer: Observer) -> NextParts:
+    def carry(self, run: Surroundings, state: Trained, compiled: Compiled, observer: Observer) -> NextParts:
         """What the next revision keeps of the state: to the bit where it shares in the same way, else as it fits."""
         old, new = state.compiled.program, compiled.program
         if any(getattr(old, name) != getattr(new, name) for name in SHARING):
@@ -75,7 +75,7 @@ class ClusterSplit(StageAction):
 
     action: SplitClusters
 
-    def measure(self, run: Run, state: State, observer: Observer) -> Feedback:
+    def measure(self, run: Surroundings, state: Trained, observer: Observer) -> Feedback:
         """Similarities of layers, exact or by sketches; spectra of the new banks where templates are `profiled`.
 
         Beside them where a split by number cuts the similarities.
@@ -83,7 +83,7 @@ class ClusterSplit(StageAction):
         feedback = self._measured(run, state, observer)
         return evolve(feedback, cuts=cuts_of(state.compiled.graph, feedback, self.action))
 
-    def _measured(self, run: Run, state: State, observer: Observer) -> ClusterFeedback:
+    def _measured(self, run: Surroundings, state: Trained, observer: Observer) -> ClusterFeedback:
         if self.action.sketch is not None:
             return self._sketched(run, state, observer, self.action.sketch)
         batches = measured_batches(run, state, observer, self.action.batches)
@@ -93,13 +93,13 @@ class ClusterSplit(StageAction):
         split = recompile(state.compiled, feedback)  # by it one knows the banks, and by their spectra their sizes
         return evolve(feedback, spectra=measure_spectra(sums, split.program))
 
-    def _sketched(self, run: Run, state: State, observer: Observer, buckets: int) -> ClusterFeedback:
-        epoch = num_batches(len(run.dataset.train), run.recipe.batch)
+    def _sketched(self, run: Surroundings, state: Trained, observer: Observer, buckets: int) -> ClusterFeedback:
+        epoch = run.steps_per_epoch
         sketch = Sketch(min(epoch, self.action.batches or epoch), buckets, run.recipe.seed)
         batches = measured_batches(run, state, observer, self.action.batches)
         return sketch_clusters(state.ensemble, batches, sketch, **measuring_options(run, state, observer))
 
-    def carry(self, run: Run, state: State, compiled: Compiled, observer: Observer) -> NextParts:
+    def carry(self, run: Surroundings, state: Trained, compiled: Compiled, observer: Observer) -> NextParts:
         """Weights fitted to the new banks after `then continue`, fresh ones after `then restart`."""
         if state.stage.phase.carry == "continue":
             return carry_fitted(run, state, compiled, observer)
@@ -112,11 +112,11 @@ class LayerGrouping(StageAction):
 
     action: GroupLayers
 
-    def measure(self, run: Run, state: State, observer: Observer) -> Feedback:
+    def measure(self, run: Surroundings, state: Trained, observer: Observer) -> Feedback:
         """What each layer took of the templates of its one bank."""
         return measure_mixtures(state.ensemble)
 
-    def carry(self, run: Run, state: State, compiled: Compiled, observer: Observer) -> NextParts:
+    def carry(self, run: Surroundings, state: Trained, compiled: Compiled, observer: Observer) -> NextParts:
         """Nothing, for the bank is another."""
         return carry_nothing(run, compiled)
 
@@ -127,17 +127,17 @@ class CoefficientUntie(StageAction):
 
     action: UntieCoefficients
 
-    def measure(self, run: Run, state: State, observer: Observer) -> Feedback:
+    def measure(self, run: Surroundings, state: Trained, observer: Observer) -> Feedback:
         """Similarities of the slots that are tied."""
         batches = measured_batches(run, state, observer, self.action.batches)
         return measure_coefficients(state.ensemble, batches, **measuring_options(run, state, observer))
 
-    def carry(self, run: Run, state: State, compiled: Compiled, observer: Observer) -> NextParts:
+    def carry(self, run: Surroundings, state: Trained, compiled: Compiled, observer: Observer) -> NextParts:
         """Everything, to the bit."""
         return untie(state.ensemble, state.optimiser_state, compiled.program)
 
 
-def action_after(state: State) -> StageAction:
+def action_after(state: Trained) -> StageAction:
     """What ends the stage of a state, as its row says."""
     action = state.stage.action
     if action is None:
@@ -146,27 +146,27 @@ def action_after(state: State) -> StageAction:
     return made
 
 
-def measured_batches(run: Run, state: State, observer: Observer, most: int | None) -> Batches:
+def measured_batches(run: Surroundings, state: Trained, observer: Observer, most: int | None) -> Batches:
     """The batches of the epoch that would come next, all of them or `most`."""
     observer.measuring(state)
     batches = run.batches(state.stage.phase, state.stage.stop)
     return ((laid_out(images), labels) for images, labels in islice(batches, most))
 
 
-def measuring_options(run: Run, state: State, observer: Observer) -> dict[str, Any]:
+def measuring_options(run: Surroundings, state: Trained, observer: Observer) -> dict[str, Any]:
     """What all measures of gradients are told: the arithmetic, the ranks, and who hears of each batch."""
     progress = partial(observer.images_measured, state)
     return {"progress": progress, "context": run.machine.arithmetic.autocast, "ranks": run.machine.ranks}
 
 
-def carry_nothing(run: Run, compiled: Compiled) -> NextParts:
+def carry_nothing(run: Surroundings, compiled: Compiled) -> NextParts:
     """A fresh ensemble, which has seen the training part where its members want that, and an optimiser that begins."""
-    ensemble = untrained(compiled, run.machine.device, own_members(run, compiled))
-    fit_inputs(ensemble, lambda: test_batches(run.dataset.train, run.recipe.batch, device=run.machine.device))
+    ensemble = untrained(compiled, run.machine.device, own_members(run.machine, compiled))
+    fit_inputs(ensemble, run.plain_batches)
     return ensemble, NO_STATE
 
 
-def carry_fitted(run: Run, state: State, compiled: Compiled, observer: Observer) -> NextParts:
+def carry_fitted(run: Surroundings, state: Trained, compiled: Compiled, observer: Observer) -> NextParts:
     """Weights and the optimiser's state fitted to the new banks; norms estimated again where these do not fit."""
     carried = carry_weights(state.ensemble, state.optimiser_state, compiled.program)
     worst = max((residual.relative for residual in carried.residuals), default=0.0)

@@ -35,7 +35,7 @@ def resume(run: Run, observer: Observer) -> State | None:
     saved = newest_state(run.folder)
     if saved is None:
         return None
-    ensemble = saved.ensemble(run.machine.device, own_members(run, saved.compiled))
+    ensemble = saved.ensemble(run.machine.device, own_members(run.machine, saved.compiled))
     kept = OptimiserState.of_named(run.recipe.optimiser.state, saved.tensors)
     start = assemble(run, saved.compiled, ensemble, kept, observer.say)
     position = saved.meta.position

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from swc.diagnostics import Diagnostic
     from swc.program.feedback import Feedback
     from swc.running.state import State
+    from swc.running.surroundings import Trained
     from swc_runtime.evaluate.metrics import EnsembleScores, FinalScores
     from swc_runtime.training.trainer import EpochResult
 
@@ -47,10 +48,10 @@ class Observer:
     def scored(self, state: State, evaluation: EnsembleScores) -> None:
         """Scores after the epoch that was trained last: on the validation part, else on the test images."""
 
-    def measuring(self, state: State) -> None:
+    def measuring(self, state: Trained) -> None:
         """A pass over training images for gradient statistics begins."""
 
-    def images_measured(self, state: State, num_images: int) -> None:
+    def images_measured(self, state: Trained, num_images: int) -> None:
         """That pass took another batch, of so many images."""
 
     def measured(self, feedback: Feedback) -> None:

@@ -61,6 +61,13 @@ class Run:
         return stages(self.training)
 
     @property
+    def steps_per_epoch(self) -> int:
+        """The optimiser steps of an epoch, and its batches."""
+        from swc_runtime.data import num_batches
+
+        return num_batches(len(self.dataset.train), self.recipe.batch)
+
+    @property
     def checkpoint(self) -> Path:
         """Where the run can be taken up."""
         return checkpoint_path(self.folder)
@@ -100,6 +107,12 @@ class Run:
             device=self.machine.device,
             deal=self.machine.deal,
         )
+
+    def plain_batches(self) -> Batches:
+        """The training part once, in its own order and without augmentation."""
+        from swc_runtime.data import test_batches
+
+        return test_batches(self.dataset.train, self.recipe.batch, device=self.machine.device)
 
 
 def open_run(build: Build, options: Options, sink: Sink, announce: Callable[[str], None]) -> Run:

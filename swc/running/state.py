@@ -25,6 +25,7 @@ from swc_runtime.training.trainer import Tally
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from swc.running.machine import Machine
     from swc.running.run import Run
 
 Say = Callable[[str], None]
@@ -103,10 +104,10 @@ def assemble(run: Run, compiled: Compiled, ensemble: Ensemble, kept: OptimiserSt
     return State(compiled, ensemble, optimiser, Position(compiled.revision, phase, stage.start))
 
 
-def own_members(run: Run, compiled: Compiled) -> tuple[int, ...] | None:
+def own_members(machine: Machine, compiled: Compiled) -> tuple[int, ...] | None:
     """The members that run in this process (None: all)."""
     networks = networks_of(compiled.program)
-    own = run.machine.ranks.own(len(networks))
+    own = machine.ranks.own(len(networks))
     return None if own is None else tuple(sorted(member for number in own for member in networks[number].members))
 
 

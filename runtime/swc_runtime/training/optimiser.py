@@ -46,9 +46,16 @@ def make_optimiser(ensemble: Ensemble, recipe: Recipe) -> torch.optim.Optimizer:
     on_cuda = all(p.is_cuda for p in named.values())
     kernels = _kernels(settings.row, on_cuda)
     made: torch.optim.Optimizer = OPTIMISERS.call(settings.name, groups, **settings.values, **kernels)
-    if frozen := [p for name, p in named.items() if roles[name] in ensemble.program.frozen]:
-        made.register_step_pre_hook(partial(_without_gradients, frozen))
+    spare_frozen(made, ensemble)
     return made
+
+
+def spare_frozen(optimiser: torch.optim.Optimizer, ensemble: Ensemble) -> None:
+    """Let every step of an optimiser leave what the program has frozen as it is."""
+    updated = set(updated_parameters(ensemble))
+    frozen = [p for p in state_parameters(ensemble).values() if p not in updated]
+    if frozen:
+        optimiser.register_step_pre_hook(partial(_without_gradients, frozen))
 
 
 def updated_parameters(ensemble: Ensemble) -> list[nn.Parameter]:

@@ -1,0 +1,237 @@
+"""A compiled revision in a loop of one's own, and how the next one takes over.
+
+Takes a compiled ensemble and a function that makes its optimiser; gives `Revision`. Guarantees: measuring, recompiling
+and carrying are those of `swc train`; a state that was kept comes back to the bit; the revision that was left stays as
+it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
+from typing import TYPE_CHECKING, Any
+
+import torch
+from attrs import evolve, frozen
+
+from swc.compiler.driver import Compiled, compile_spec
+from swc.files.kind_codec import content_of, text_of_kind
+from swc.files.kinds import FILE_KINDS
+from swc.program.spec import Spec
+from swc.program.stages import Stage, stages
+from swc.program.training import Optimiser, Phase, Recipe
+from swc.registry.optimisers import OPTIMISERS, OptimiserRow
+from swc.running.actions import action_after
+from swc.running.machine import Machine
+from swc.running.observer import Observer
+from swc_runtime.data.shares import WHOLE
+from swc_runtime.ensemble import Ensemble, build, load_state_tensors, state_tensors
+from swc_runtime.precision import choose_arithmetic
+from swc_runtime.ranks.ranks import ALONE
+from swc_runtime.training.input_statistics import fit_inputs
+from swc_runtime.training.kernel_choice import KernelChoice
+from swc_runtime.training.optimiser import make_optimiser, spare_frozen
+from swc_runtime.training.optimiser_state import OptimiserState, load_optimiser_state, optimiser_state
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Batches = Iterable[tuple["Tensor", "Tensor"]]
+"""Inputs and labels, a batch at a time, as often as it is gone through: a DataLoader, or a list."""
+
+MakeOptimiser = Callable[[Ensemble], torch.optim.Optimizer]
+
+
+@frozen(eq=False)
+class Revision:
+    """What is trained between two recompiles: the compiled revision, its ensemble, and an optimiser of its parameters.
+
+    Train `num_epochs` epochs, in any way; then `advance`, unless it `is_last`.
+    """
+
+    compiled: Compiled
+    ensemble: Ensemble
+    optimiser: torch.optim.Optimizer
+
+    @property
+    def stage(self) -> Stage:
+        """The stage of the spec's training that this revision is for."""
+        stage = self.compiled.stage
+        assert stage is not None, "`begin` refuses a spec without a train block"
+        return stage
+
+    @property
+    def num_epochs(self) -> int:
+        """The epochs that the spec gives it."""
+        return self.stage.stop - self.stage.start
+
+    @property
+    def is_last(self) -> bool:
+        """Whether no other follows."""
+        return self.compiled.revision == len(_stages(self.compiled)) - 1
+
+    @property
+    def optimiser_state(self) -> OptimiserState:
+        """What the optimiser keeps, by the ids of the parameters; no copies. ValueError for an unknown optimiser."""
+        return optimiser_state(self.ensemble, self.optimiser, _recipe_with(self.compiled, self.optimiser))
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that `restored` needs, for `torch.save`: plain texts and numbers, and tensors, which are no copies."""
+        feedback = [text_of_kind(FILE_KINDS["feedback"], one) for one in self.compiled.feedback]
+        return {
+            "program": self.compiled.program_hash,
+            "revision": self.compiled.revision,
+            "feedback": feedback,
+            "ensemble": state_tensors(self.ensemble),
+            "optimiser": self.optimiser.state_dict(),
+        }
+
+
+def begin(
+    compiled: Compiled,
+    make: MakeOptimiser | None = None,
+    device: torch.device | str = "cpu",
+    batches: Batches | None = None,
+) -> Revision:
+    """A compiled ensemble with fresh weights on a device; `make` gives its optimiser (None: the recipe's).
+
+    Members that take something from the training part, such as the bins of embeddings, are shown `batches`. ValueError
+    where they need them, and where the spec has no train block: nothing says when to recompile.
+    """
+    if compiled.spec.training is None:
+        raise ValueError(f"`{compiled.spec.name}` has no train block, whose phases say when to recompile")
+    ensemble = build(compiled.program).to(device)
+    fit_inputs(ensemble, lambda: _asked_for(batches))
+    return _with_optimiser(compiled, ensemble, make)
+
+
+def _asked_for(batches: Batches | None) -> Batches:
+    if batches is None:
+        raise ValueError("members have embeddings that take bins from the training part: give `batches`")
+    return batches
+
+
+def advance(
+    revision: Revision, batches: Batches, make: MakeOptimiser | None = None, observer: Observer | None = None
+) -> Revision:
+    """The next revision: measured over `batches`, compiled afresh, with what the stage's action carries over.
+
+    `batches` are gone through once to measure, and once more where norms are estimated again; in float32, with the loss
+    of the spec's recipe. Inside a phase the optimiser's rates go on. Its state is carried for the optimisers of the
+    registry; ValueError for another one whose state would have to be carried, and after the last revision.
+    """
+    if revision.is_last:
+        raise ValueError("this is the last revision: the spec has nothing to measure after it")
+    action, where, who = action_after(revision), _Surroundings.of(revision, batches), observer or Observer()
+    feedback = action.measure(where, revision, who)
+    if feedback is not None:
+        who.measured(feedback)
+    compiled = action.recompile(revision.compiled, feedback)
+    ensemble, kept = action.carry(where, revision, compiled, who)
+    who.revision_begins(compiled)
+    made = _with_optimiser(compiled, ensemble, make)
+    load_optimiser_state(made.ensemble, made.optimiser, kept)
+    if made.stage.phase == revision.stage.phase:
+        _keep_options(revision.optimiser, made.optimiser)
+    return made
+
+
+def _keep_options(old: torch.optim.Optimizer, new: torch.optim.Optimizer) -> None:
+    """Within a phase the rates, and whatever else a schedule changed, go on. ValueError for other groups."""
+    if len(old.param_groups) != len(new.param_groups):
+        raise ValueError("the optimiser of the next revision has other groups of parameters: nothing tells their rates")
+    for was, group in zip(old.param_groups, new.param_groups, strict=True):
+        group.update({name: value for name, value in was.items() if name != "params"})
+
+
+def restored(
+    compiled: Compiled,
+    kept: Mapping[str, Any],
+    make: MakeOptimiser | None = None,
+    device: torch.device | str = "cpu",
+    with_state: bool = True,
+) -> Revision:
+    """The revision whose `state_dict` was kept, from the spec's first revision. ValueError where it is of another.
+
+    Without its state it has fresh weights: for loops that keep `ensemble` and `optimiser` themselves.
+    """
+    feedback = tuple(content_of(FILE_KINDS["feedback"], text, "the state that was kept") for text in kept["feedback"])
+    number, spec_hash = int(kept["revision"]), compiled.program.spec_hash
+    known = compile_spec(compiled.spec, compiled.tables, number, feedback, spec_hash=spec_hash)
+    if known.program_hash != kept["program"]:
+        raise ValueError("the state that was kept is that of another spec, or of another version of the compiler")
+    ensemble = build(known.program).to(device)
+    if not with_state:
+        return _with_optimiser(known, ensemble, make)
+    load_state_tensors(ensemble, kept["ensemble"])
+    made = _with_optimiser(known, ensemble, make)
+    made.optimiser.load_state_dict(kept["optimiser"])
+    return made
+
+
+def _with_optimiser(compiled: Compiled, ensemble: Ensemble, make: MakeOptimiser | None) -> Revision:
+    assert compiled.spec.training is not None, "`begin` refuses a spec without a train block"
+    if make is None:
+        return Revision(compiled, ensemble, make_optimiser(ensemble, compiled.spec.training.recipe))
+    made = make(ensemble)
+    spare_frozen(made, ensemble)
+    return Revision(compiled, ensemble, made)
+
+
+def _stages(compiled: Compiled) -> tuple[Stage, ...]:
+    assert compiled.spec.training is not None, "`begin` refuses a spec without a train block"
+    return stages(compiled.spec.training)
+
+
+def _recipe_with(compiled: Compiled, optimiser: torch.optim.Optimizer) -> Recipe:
+    """The spec's recipe with the optimiser that is used in its place."""
+    assert compiled.spec.training is not None, "`begin` refuses a spec without a train block"
+    row = _row_of(optimiser)
+    first = optimiser.param_groups[0]
+    values = {one.name: first[one.name] for one in row.arguments if one.name in first}
+    return evolve(compiled.spec.training.recipe, optimiser=Optimiser.of(row.name, **values))
+
+
+def _row_of(optimiser: torch.optim.Optimizer) -> OptimiserRow:
+    """The row of an optimiser's class. ValueError where none says how its state crosses a recompile."""
+    for row in OPTIMISERS.rows:
+        if type(optimiser) is OPTIMISERS.load(row.name):
+            return row
+    known = ", ".join(row.name for row in OPTIMISERS.rows)
+    raise ValueError(f"how the state of {type(optimiser).__name__} crosses a recompile is not known: {known} are")
+
+
+@frozen(eq=False)
+class _Surroundings:
+    """A loop that is not ours, as the actions between stages see it."""
+
+    spec: Spec
+    recipe: Recipe
+    machine: Machine
+    loader: Batches
+
+    @classmethod
+    def of(cls, revision: Revision, batches: Batches) -> _Surroundings:
+        device = next(revision.ensemble.parameters()).device
+        arithmetic, kernels = choose_arithmetic("float32", device), KernelChoice("torch", "a loop of one's own")
+        machine = Machine(str(device), arithmetic, kernels, torch.get_num_threads(), False, ALONE, WHOLE, False)
+        compiled = revision.compiled
+        assert compiled.spec.training is not None, "`begin` refuses a spec without a train block"
+        return cls(compiled.spec, compiled.spec.training.recipe, machine, batches)
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """The batches there are. ValueError where they do not say how many."""
+        if not isinstance(self.loader, Sized):
+            raise ValueError("a split that keeps sketches needs batches that have a length, such as a DataLoader's")
+        return len(self.loader)
+
+    def plain_batches(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """The batches, as there are no others."""
+        return self._placed()
+
+    def batches(self, phase: Phase, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """The batches, on the ensemble's device."""
+        return self._placed()
+
+    def _placed(self) -> Iterator[tuple[Tensor, Tensor]]:
+        return ((inputs.to(self.machine.device), labels.to(self.machine.device)) for inputs, labels in self.loader)
