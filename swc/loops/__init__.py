@@ -4,6 +4,6 @@ Guarantees: what happens between two stages is what `swc train` does; nothing he
 it is asked for.
 """
 
-from swc.loops.revision import Revision, advance, begin, restored
+from swc.loops.state import LoopState, advance, begin, restored
 
-__all__ = ["Revision", "advance", "begin", "restored"]
+__all__ = ["LoopState", "advance", "begin", "restored"]

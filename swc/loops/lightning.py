@@ -1,8 +1,8 @@
 """The ensemble in a Lightning `Trainer`: a module that trains all members, and a callback that recompiles.
 
-Takes a compiled ensemble; gives `EnsembleModule` and `Recompile`. Guarantees: the callback measures over the trainer's
-own batches after the last epoch of each stage but the last, and what the optimiser keeps is carried over; a checkpoint
-of Lightning's is loaded into the revision that it was taken of.
+Takes a compiled ensemble; gives `EnsembleModule` and `RecompileCallback`. Guarantees: the callback measures over the
+trainer's own batches after the last epoch of each stage but the last, and what the optimiser keeps is carried over; a
+checkpoint of Lightning's is loaded into the revision that it was taken of.
 
 Needs `lightning` (`pip install 'superweights[lightning]'`).
 """
@@ -19,12 +19,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from swc.compiler.driver import Compiled
-from swc.loops.revision import MakeOptimiser, Revision, advance, begin, restored
+from swc.loops.state import LoopState, MakeOptimiser, advance, begin, restored
 from swc.program.stages import stages
 from swc.program.training import Training
 from swc.running.observer import Observer
 
-Loss = Callable[[Tensor, Tensor], Tensor]
+MemberLoss = Callable[[Tensor, Tensor], Tensor]
 """From the logits [B, C] of a member and the labels [B] to one number."""
 
 MakeScheduler = Callable[[torch.optim.Optimizer], torch.optim.lr_scheduler.LRScheduler]
@@ -36,8 +36,8 @@ class EnsembleModule(LightningModule):
 
     Batches are pairs of inputs and labels. `make` gives the optimiser of an ensemble (None: the recipe's, at its rate);
     `schedule` its learning rate by epoch, which begins afresh with each phase of the spec and goes on where only
-    coefficients are untied. Train it for `num_epochs`, with `Recompile` among the callbacks. ValueError where the spec
-    has no train block.
+    coefficients are untied. Train it for `num_epochs`, with `RecompileCallback` among the callbacks. ValueError where
+    the spec has no train block.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class EnsembleModule(LightningModule):
         compiled: Compiled,
         make: MakeOptimiser | None = None,
         schedule: MakeScheduler | None = None,
-        loss: Loss = F.cross_entropy,
+        loss: MemberLoss = F.cross_entropy,
     ) -> None:
         super().__init__()
         self.first = compiled
@@ -64,7 +64,7 @@ class EnsembleModule(LightningModule):
         assert isinstance(training, Training), "`begin` refuses a spec without a train block"
         return tuple(accumulate(stage.stop - stage.start for stage in stages(training)))
 
-    def take(self, revision: Revision) -> None:
+    def take(self, revision: LoopState) -> None:
         """Train this revision from now on."""
         self.revision, self.ensemble = revision, revision.ensemble
 
@@ -102,7 +102,7 @@ class EnsembleModule(LightningModule):
         self.take(restored(self.first, checkpoint[KEPT], self.make, self.device, with_state=False))
 
 
-class Recompile(Callback):
+class RecompileCallback(Callback):
     """Measures, recompiles and carries over, after the last epoch of every stage but the last.
 
     `observer` hears of it. One process alone: several would measure different images.
@@ -115,7 +115,7 @@ class Recompile(Callback):
         """See to it that the trainer's loop is one that this callback can work in. ValueError where it is not."""
         module = _checked(pl_module)
         if trainer.world_size > 1:
-            raise ValueError("Recompile works in one process: train with `swc train --nproc` to share the work")
+            raise ValueError("RecompileCallback works in one process: train with `swc train --nproc` to share the work")
         if trainer.max_epochs != module.num_epochs:
             raise ValueError(
                 f"the spec trains {module.num_epochs} epochs, and the trainer {trainer.max_epochs}: "
@@ -123,7 +123,7 @@ class Recompile(Callback):
             )
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Recompile, where the spec says so."""
+        """RecompileCallback, where the spec says so."""
         module = _checked(pl_module)
         before = module.revision
         if before.is_last or trainer.current_epoch + 1 != module.ends[before.compiled.revision]:
@@ -139,7 +139,7 @@ class Recompile(Callback):
 
 def _checked(module: LightningModule) -> EnsembleModule:
     if not isinstance(module, EnsembleModule):
-        raise ValueError(f"Recompile is for an EnsembleModule, not for {type(module).__name__}")
+        raise ValueError(f"RecompileCallback is for an EnsembleModule, not for {type(module).__name__}")
     return module
 
 

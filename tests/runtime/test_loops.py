@@ -15,7 +15,7 @@ import torch
 from swc.compiler.driver import Compiled
 from swc.diagnostics import DiagnosticError, Sink
 from swc.folders.store import open_build, write_build
-from swc.loops import Revision, advance, begin, restored
+from swc.loops import LoopState, advance, begin, restored
 from swc.loops.tracking import tracked
 from swc.running.loop import train
 from swc.running.observer import Observer
@@ -52,7 +52,7 @@ def adamw(ensemble: Ensemble) -> torch.optim.Optimizer:
     return torch.optim.AdamW(ensemble.parameters(), lr=1e-3)
 
 
-def trained(revision: Revision, batches: list[tuple[Tensor, Tensor]]) -> Revision:
+def trained(revision: LoopState, batches: list[tuple[Tensor, Tensor]]) -> LoopState:
     for x, y in batches:
         revision.optimiser.zero_grad()
         torch.stack([F.cross_entropy(logits, y) for logits in revision.ensemble(x)]).sum().backward()
@@ -81,7 +81,7 @@ def test_revisions_follow_the_phases(compiled: Compiled, batches: list[tuple[Ten
         advance(last, batches, adamw)
 
 
-def named(revision: Revision) -> dict[str, Any]:
+def named(revision: LoopState) -> dict[str, Any]:
     """What the optimiser keeps of the members' own parameters, by id."""
     from swc_runtime.ensemble import state_parameters
 
@@ -139,12 +139,12 @@ def fitted(
     pytest.importorskip("lightning", reason="the extra `lightning` is not installed")
     from lightning.pytorch import Trainer
     from lightning.pytorch.callbacks import ModelCheckpoint
-    from swc.loops.lightning import EnsembleModule, Recompile
+    from swc.loops.lightning import EnsembleModule, RecompileCallback
 
     module = EnsembleModule(compiled, adamw, lambda optimiser: torch.optim.lr_scheduler.StepLR(optimiser, 1, 0.5))
     every = ModelCheckpoint(folder, filename="{epoch}", save_top_k=-1)
     quiet = {"logger": False, "enable_progress_bar": False, "enable_model_summary": False, "accelerator": "cpu"}
-    options = {"max_epochs": module.num_epochs, "callbacks": [Recompile(), every], **quiet, **more}
+    options = {"max_epochs": module.num_epochs, "callbacks": [RecompileCallback(), every], **quiet, **more}
     trainer = Trainer(**options)
     loader: Any = DataLoader(batches, batch_size=None)  # type: ignore[arg-type]  # a list is a data set
     trainer.fit(module, loader, loader, ckpt_path=start, weights_only=False)

@@ -17,8 +17,8 @@ from swc.diagnostics.installing import extra_words
 class TrackerNotInstalled(Diagnostic):
     """A run is to be tracked by a package that is not installed.
 
-    `swc train --mlflow` writes the run into MLflow, whose client is an extra of this project, because nothing else
-    needs it.
+    `swc train --mlflow ADDRESS` writes the run into MLflow, whose client is an extra of this project, because nothing
+    else needs it. Nothing was trained yet, and nothing was written.
     """
 
     code: ClassVar[str] = "SW590"

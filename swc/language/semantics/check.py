@@ -16,13 +16,14 @@ from swc.diagnostics import Diagnostic, DiagnosticError, Sink, catalogue
 from swc.diagnostics.sources import read_source
 from swc.language.semantics.check_training import check_training
 from swc.language.semantics.data import read_data
-from swc.language.semantics.inherit import all_items, heirs, names_in
+from swc.language.semantics.inherit import all_items
 from swc.language.semantics.library import Library, read_library, warn_unused_imports
 from swc.language.semantics.members import read_budget, read_members, read_step
 from swc.language.semantics.scope import Scope, scalar, settle_params
 from swc.language.semantics.settings import apply_settings
 from swc.language.semantics.sharing import check_policy, defaults_of, read_share
 from swc.language.semantics.training import check_recipe, read_training
+from swc.language.semantics.unused import warn_unused_params
 from swc.language.syntax import tree
 from swc.program.datasets import DATASETS, DataFacts
 from swc.program.plug_ins import plug_ins_in
@@ -170,7 +171,7 @@ def _spec(ensemble: tree.EnsembleDefinition, library: Library, settings: Mapping
     _check_split_batch(items, step, members, training, scope)
     check_training(items, data, step, training, scope)
     _check_image_sizes(items, data, training, scope)
-    _warn_unused(ensemble, library, scope)
+    warn_unused_params(ensemble, library.ensembles, scope)
     train, named = next(iter(_of(items, tree.TrainBlock)), None), next(iter(_of(items, tree.DataItem)), None)
     plug_ins = plug_ins_in((data, members, shares, training))
     scope.defaults.extend(map(str, plug_ins))
@@ -377,18 +378,3 @@ def _pixels(steps: tuple[AugmentationStep, ...]) -> Iterator[tuple[str, int]]:
         for one in step.row.arguments:
             if one.in_pixels:
                 yield f"`{one.name}` of `{step.name}`", int(step.number(one.name))
-
-
-def _warn_unused(ensemble: tree.EnsembleDefinition, library: Library, scope: Scope) -> None:
-    """An inherited param may have lost its use to an item that was replaced: only own ones are named.
-
-    A param that an ensemble built on this one names has its use there. Beside a mistake nothing is said: a misspelt
-    name makes the param that was meant look unused.
-    """
-    unused = [param for param in _of(ensemble.items, tree.ParamItem) if param.name.text not in scope.used]
-    if scope.sink.errors or not unused:
-        return
-    named_by_heirs = {name for heir in heirs(ensemble, library.ensembles) for name in names_in(heir.items)}
-    for param in unused:
-        if param.name.text not in named_by_heirs:
-            scope.sink.report(catalogue.UnusedParam(span=param.name.span, name=param.name.text))

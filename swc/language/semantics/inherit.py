@@ -6,11 +6,6 @@ the place of the one it replaces; others follow in order.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from itertools import chain
-
-from attrs import fields, has
-
 from swc.diagnostics import Sink, Span, catalogue
 from swc.language.semantics.extent import Extent
 from swc.language.semantics.library import Definitions
@@ -22,7 +17,6 @@ from swc.language.syntax.tree import (
     EnsembleDefinition,
     EnsembleItem,
     MemberItem,
-    Name,
     ParamItem,
     ShareBlock,
     StepItem,
@@ -42,26 +36,6 @@ def all_items(
         extent.take(1 + len(one.items), ensemble.name.span, sink)
         merged.update(_keyed(one, sink))
     return tuple(merged.values())
-
-
-def heirs(ensemble: EnsembleDefinition, ensembles: Definitions[EnsembleDefinition]) -> tuple[EnsembleDefinition, ...]:
-    """The ensembles that are built on one, directly or not."""
-    bases = {name: base.text for name in ensembles.names if (base := ensembles[name].base) is not None}
-    found = [ensemble.name.text]
-    for known in found:  # it grows; in a circle, which is a mistake, each is taken once
-        found.extend(name for name, base in bases.items() if base == known and name not in found)
-    return tuple(ensembles[name] for name in found[1:])
-
-
-def names_in(node: object) -> Iterator[str]:
-    """Every name that stands in a part of the tree, in its order."""
-    match node:
-        case Name():
-            yield node.text
-        case tuple():
-            yield from chain.from_iterable(map(names_in, node))
-        case _ if has(kind := type(node)):
-            yield from names_in(tuple(getattr(node, one.name) for one in fields(kind)))
 
 
 def _lineage(

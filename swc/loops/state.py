@@ -1,6 +1,6 @@
 """A compiled revision in a loop of one's own, and how the next one takes over.
 
-Takes a compiled ensemble and a function that makes its optimiser; gives `Revision`. Guarantees: measuring, recompiling
+Takes a compiled ensemble and a function that makes its optimiser; gives `LoopState`. Guarantees: measuring, recompiling
 and carrying are those of `swc train`; a state that was kept comes back to the bit; the revision that was left stays as
 it was.
 """
@@ -42,7 +42,7 @@ MakeOptimiser = Callable[[Ensemble], torch.optim.Optimizer]
 
 
 @frozen(eq=False)
-class Revision:
+class LoopState:
     """What is trained between two recompiles: the compiled revision, its ensemble, and an optimiser of its parameters.
 
     Train `num_epochs` epochs, in any way; then `advance`, unless it `is_last`.
@@ -91,7 +91,7 @@ def begin(
     make: MakeOptimiser | None = None,
     device: torch.device | str = "cpu",
     batches: Batches | None = None,
-) -> Revision:
+) -> LoopState:
     """A compiled ensemble with fresh weights on a device; `make` gives its optimiser (None: the recipe's).
 
     Members that take something from the training part, such as the bins of embeddings, are shown `batches`. ValueError
@@ -111,8 +111,8 @@ def _asked_for(batches: Batches | None) -> Batches:
 
 
 def advance(
-    revision: Revision, batches: Batches, make: MakeOptimiser | None = None, observer: Observer | None = None
-) -> Revision:
+    revision: LoopState, batches: Batches, make: MakeOptimiser | None = None, observer: Observer | None = None
+) -> LoopState:
     """The next revision: measured over `batches`, compiled afresh, with what the stage's action carries over.
 
     `batches` are gone through once to measure, and once more where norms are estimated again; in float32, with the loss
@@ -149,7 +149,7 @@ def restored(
     make: MakeOptimiser | None = None,
     device: torch.device | str = "cpu",
     with_state: bool = True,
-) -> Revision:
+) -> LoopState:
     """The revision whose `state_dict` was kept, from the spec's first revision. ValueError where it is of another.
 
     Without its state it has fresh weights: for loops that keep `ensemble` and `optimiser` themselves.
@@ -168,13 +168,13 @@ def restored(
     return made
 
 
-def _with_optimiser(compiled: Compiled, ensemble: Ensemble, make: MakeOptimiser | None) -> Revision:
+def _with_optimiser(compiled: Compiled, ensemble: Ensemble, make: MakeOptimiser | None) -> LoopState:
     assert compiled.spec.training is not None, "`begin` refuses a spec without a train block"
     if make is None:
-        return Revision(compiled, ensemble, make_optimiser(ensemble, compiled.spec.training.recipe))
+        return LoopState(compiled, ensemble, make_optimiser(ensemble, compiled.spec.training.recipe))
     made = make(ensemble)
     spare_frozen(made, ensemble)
-    return Revision(compiled, ensemble, made)
+    return LoopState(compiled, ensemble, made)
 
 
 def _stages(compiled: Compiled) -> tuple[Stage, ...]:
@@ -210,7 +210,7 @@ class _Surroundings:
     loader: Batches
 
     @classmethod
-    def of(cls, revision: Revision, batches: Batches) -> _Surroundings:
+    def of(cls, revision: LoopState, batches: Batches) -> _Surroundings:
         device = next(revision.ensemble.parameters()).device
         arithmetic, kernels = choose_arithmetic("float32", device), KernelChoice("torch", "a loop of one's own")
         machine = Machine(str(device), arithmetic, kernels, torch.get_num_threads(), False, ALONE, WHOLE, False)
