@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvNd
 
 from swc_runtime.finite import Watch
+from swc_runtime.inputs import Inputs, device_of, size_of, together
 from swc_runtime.members.in_place import Readers
 from swc_runtime.members.logits import check_logits
 from swc_runtime.members.noise import Noise
@@ -100,28 +101,32 @@ class Ensemble(nn.Module):
         self._step: StepWeights | None = None
         self._ended: set[int] = set()
 
-    def forward(self, images: Tensor) -> Tensor:
-        """Logits [own members, images, classes] for images [B, C, H, W]; composes unless inside `composed()`."""
-        with self.composed(), self.noise.apart(images.device):
-            return torch.cat([self.run(network, images) for network in self.networks])
+    def forward(self, *inputs: Tensor) -> Tensor:
+        """Logits [own members, B, classes] for images [B, C, H, W], or for what else the members take, in order.
 
-    def run(self, network: Network, images: Tensor, until: int | None = None) -> Tensor:
+        Composes unless inside `composed()`.
+        """
+        with self.composed(), self.noise.apart(inputs[0].device):
+            return torch.cat([self.run(network, together(inputs)) for network in self.networks])
+
+    def run(self, network: Network, inputs: Inputs, until: int | None = None) -> Tensor:
         """Logits [members, B, classes] of the members that a network serves; their weights must be composed.
 
         A network with exits runs no further than its member number `until`, where that is given. What the network
-        draws is its own, and so are the images where it changes them; DiagnosticError where it changes shared weights.
+        draws is its own, and so are the inputs where it changes them; DiagnosticError where it changes shared weights.
         """
         module, plan = self.members[network.host], self.program.members[network.host]
         stops = until is not None and getattr(module, "has_exits", False)
         run = partial(module, until=until) if stops else module
         own_code = plan.source.kind == "python"
-        with self.noise.of(plan.name, images.device, own_code), guarded_calls(images.device, has_own_code=own_code):
-            made: object = self._readers.run((plan.name, module.training), run, images, self._read_by(network.host))
+        device, read = device_of(inputs), self._read_by(network.host)
+        with self.noise.of(plan.name, device, own_code), guarded_calls(device, has_own_code=own_code):
+            made: object = self._readers.run((plan.name, module.training), run, inputs, read)
         if network.is_joint:  # a family of ours
             assert isinstance(made, Tensor)
             return made
         mode = "training" if module.training else "eval"
-        return check_logits(made, plan.source, len(images), self.program.data.num_classes, mode=mode)[None]
+        return check_logits(made, plan.source, size_of(inputs), self.program.data.num_classes, mode=mode)[None]
 
     def _read_by(self, host: int) -> dict[str, Tensor]:
         """The composed weights that a member holds, by layer."""

@@ -13,6 +13,10 @@ from attrs import frozen
 from swc.program.training import Precision
 from torch import Tensor
 
+from swc_runtime.inputs import Inputs, mapped
+
+IMAGE_AXES = 4  # [B, C, H, W]
+
 
 @frozen
 class Arithmetic:
@@ -56,9 +60,14 @@ def cpu_has_bfloat16() -> bool:
     return kernels and any(abilities.get(name, False) for name in ("avx512_bf16", "amx_bf16", "bf16"))
 
 
-def laid_out(images: Tensor) -> Tensor:
-    """Images [B, C, H, W] channels-last in memory, which convolutions are quicker with."""
-    return images.contiguous(memory_format=torch.channels_last)
+def laid_out(inputs: Inputs) -> Inputs:
+    """Inputs with images [B, C, H, W] channels-last in memory, which convolutions are quicker with; others plain."""
+    return mapped(inputs, _laid_out)
+
+
+def _laid_out(tensor: Tensor) -> Tensor:
+    is_image = tensor.dim() == IMAGE_AXES
+    return tensor.contiguous(memory_format=torch.channels_last if is_image else torch.contiguous_format)
 
 
 def make_deterministic(seed: int) -> None:

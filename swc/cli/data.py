@@ -50,12 +50,14 @@ def corrupt(
     """
     from swc.corrupt.make import CorruptionRequest, check, make_arrays
     from swc.corrupt.source import SplitSource
+    from swc.program.taking import check_images
     from swc.show.wording import several
     from swc_runtime.data import open_data
 
     asked = CorruptionRequest(_types(types), _severities(severities), seed, jobs or num_cores())
     with console.reporting() as sink:
         with _consented(dataset, place["trust"], sink) as facts:
+            check_images(facts, "swc data corrupt")
             found = open_data(facts, place["data"], place["offline"], console.say)
         found.report(sink)
         source = SplitSource(found.test)

@@ -5,7 +5,7 @@ Takes a split of the runtime, gives numpy arrays. Guarantees: images in files ar
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from attrs import frozen
@@ -42,7 +42,7 @@ class SplitSource:
 
     def images(self, start: int, stop: int) -> Bytes:
         """Some of the images [N, H, W, C]; floats that a function of the user's own gave are rounded to bytes."""
-        found = self.split.fetch(np.arange(start, stop), None)
+        found: Any = self.split.fetch(np.arange(start, stop), None)  # one tensor, as they are images
         images = found.permute(0, 2, 3, 1).contiguous().cpu().numpy()
         whole: Bytes = images if images.dtype == np.uint8 else np.rint(images).astype(np.uint8)
         return whole

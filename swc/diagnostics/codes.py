@@ -19,6 +19,7 @@ from swc.diagnostics.catalogue.evaluation import EVALUATION
 from swc.diagnostics.catalogue.exporting import EXPORTING
 from swc.diagnostics.catalogue.files import FILES
 from swc.diagnostics.catalogue.formats import FORMATS
+from swc.diagnostics.catalogue.inputs import INPUTS
 from swc.diagnostics.catalogue.limits import LIMITS
 from swc.diagnostics.catalogue.members import MEMBERS
 from swc.diagnostics.catalogue.names import NAMES
@@ -52,7 +53,7 @@ AREAS: tuple[tuple[str, tuple[type[Diagnostic], ...]], ...] = (
     ("Sharing policies", POLICIES),
     ("Splitting into a number", SPLITTING),
     ("Budget and allocation", BUDGET),
-    ("Data sets", (*DATA, *DATA_PARTS)),
+    ("Data sets", (*DATA, *DATA_PARTS, *INPUTS)),
     ("Training: checkpoints, feedback", (*RUN, *DISTURBING, *TRAINING, *TRACKING)),
     ("Several processes", RANKS),
     ("Files and the command", FILES),

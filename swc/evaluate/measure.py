@@ -34,6 +34,7 @@ from swc.folders.classes import check_classes
 from swc.folders.dataset import open_dataset
 from swc.program.datasets import DataFacts, named
 from swc.program.plug_ins import report_other_plug_ins
+from swc.program.taking import check_images
 from swc.running.checkpoints import SavedState, open_trained
 from swc.running.machine import chosen_device
 from swc.trust.foreign import foreign_code
@@ -198,10 +199,10 @@ def part_of(data: DataFacts, on: str) -> ScoredPart:
 
 def _tell_dependence(opened: _Opened, sink: Sink) -> None:
     """Warn of members whose outputs are not functions of an image alone, by their answers to a few."""
-    images, _ = next(iter(test_batches(opened.images, ASKED, device=opened.device)))
-    if len(images) < FEWEST:
+    inputs, labels = next(iter(test_batches(opened.images, ASKED, device=opened.device)))
+    if len(labels) < FEWEST:
         return
-    found = dependences(opened.ensemble, images, opened.arithmetic)
+    found = dependences(opened.ensemble, inputs, opened.arithmetic)
     names = [member.name for member in opened.saved.compiled.program.members]
     drawing = tuple(names[host] for host, own in found.items() if own.is_random or not own.is_repeatable)
     batched = tuple(names[host] for host, own in found.items() if own.depends_on_batch)
@@ -213,9 +214,9 @@ def _tell_dependence(opened: _Opened, sink: Sink) -> None:
 
 def _costs(opened: _Opened, asked: EvaluationRequest) -> tuple[Cost, ...]:
     batch = max(PAIR, asked.time_batch)
-    images, _ = next(iter(test_batches(opened.images, batch, device=opened.device)))
+    inputs, _ = next(iter(test_batches(opened.images, batch, device=opened.device)))
     timed = asked.time_batch > 0
-    return member_costs(opened.ensemble, images, opened.arithmetic, timed=timed, time_batch=asked.time_batch)
+    return member_costs(opened.ensemble, inputs, opened.arithmetic, timed=timed, time_batch=asked.time_batch)
 
 
 def _outliers(opened: _Opened, familiar: Tensor, name: str, split: Split) -> Outliers:
@@ -237,6 +238,7 @@ def _other_split(opened: _Opened, name: str, asked: EvaluationRequest, announce:
 
 
 def _opened_split(own: DataFacts, name: str, asked: EvaluationRequest, announce: Callable[[str], None]) -> Split:
+    check_images(own, "--ood")
     other = named(name)
     if other is None:
         return read_images(own, Path(name), announce)

@@ -37,6 +37,7 @@ from swc.program.datasets import named
 from swc.running.checkpoints import SavedState
 from swc_runtime.data import Split
 from swc_runtime.data.splits import FolderSplit
+from swc_runtime.inputs import tensors_of
 from swc_runtime.precision import Arithmetic
 from swc_runtime.records.checkpoint import under_prefix
 from swc_runtime.records.digest import digest_of
@@ -155,6 +156,8 @@ def facts_of(split: Split) -> Facts:
     """What predictions depend on of a split: the images, and how they are normalised."""
     facts = split.facts
     shaped: dict[str, Any] = {"mean": facts.mean, "deviation": facts.deviation, "shape": facts.image_shape}
+    if not facts.are_images:
+        shaped = {"inputs": facts.inputs_text}
     if isinstance(split, FolderSplit):
         shaped["reading"] = READING
     return {"images": _images_digest(split), "preprocessing": laid_out("line", shaped)}
@@ -170,5 +173,6 @@ def _images_digest(split: Split) -> str:
         return digest.hexdigest()
     for start in range(0, len(split), CHUNK):
         samples = np.arange(start, min(start + CHUNK, len(split)), dtype=np.int64)
-        digest.update(split.fetch(samples, None).cpu().contiguous().numpy().data)
+        for tensor in tensors_of(split.fetch(samples, None)):
+            digest.update(tensor.cpu().contiguous().numpy().data)
     return digest.hexdigest()

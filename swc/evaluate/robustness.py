@@ -22,6 +22,7 @@ from swc.diagnostics.catalogue.corrupting import TypesMissing
 from swc.evaluate.record import SCORES
 from swc.files.evaluation import Corrupted, Corruptions, Matrix, Means
 from swc.files.scores import Scores
+from swc.program.taking import check_images
 from swc.show.wording import per_cent
 from swc_runtime.data import Split
 from swc_runtime.data.arrays import ArraySplit
@@ -42,6 +43,7 @@ class CorruptionScoring:
 
 def arrays_for(folder: Path, clean: Split, sink: Sink) -> Arrays:
     """The corrupted images of a clean split; warns of missing ones, DiagnosticError where they do not fit."""
+    check_images(clean.facts, "--corruptions")
     channels, high, wide = clean.facts.image_shape
     arrays = open_arrays(folder, clean.facts.title, (high, wide, channels), clean.labels.cpu().numpy())
     lacking = (*_lacking(arrays, TYPES), *(f"severity {n}" for n in SEVERITIES if n not in arrays.severities))

@@ -26,28 +26,20 @@ if TYPE_CHECKING:
 
 LOADER = """\"\"\"The members of {ensemble} as plain torch modules.
 
-    from members import load, normalised, predict
+    from members import load, {names}
 
-    probabilities = predict(normalised(images))  # images [B, {channels}, {height}, {width}] in [0, 1]
+    probabilities = predict({example}
 \"\"\"
 
 from functools import lru_cache
 from pathlib import Path
 
 import torch
-{imports}
-MEAN = torch.tensor({mean}).view(1, -1, 1, 1)
-DEVIATION = torch.tensor({deviation}).view(1, -1, 1, 1)
-CLASSES = {classes}  # what the outputs stand for, in their order
+{imports}{constants}CLASSES = {classes}  # what the outputs stand for, in their order
 MEMBERS = {{
 {members}}}
 
-
-def normalised(images):
-    \"\"\"Images as the members were trained on.\"\"\"
-    return (images - MEAN.to(images.device)) / DEVIATION.to(images.device)
-
-
+{normalised}
 def load(name):
     \"\"\"A member with its weights, in eval mode.\"\"\"
     member = MEMBERS[name]()
@@ -63,7 +55,21 @@ def _kept(name, device):
     return load(name).to(device)
 
 
-@torch.no_grad()
+"""
+
+CONSTANTS = """
+MEAN = torch.tensor({mean}).view(1, -1, 1, 1)
+DEVIATION = torch.tensor({deviation}).view(1, -1, 1, 1)
+"""
+
+NORMALISED = """
+def normalised(images):
+    \"\"\"Images as the members were trained on.\"\"\"
+    return (images - MEAN.to(images.device)) / DEVIATION.to(images.device)
+
+"""
+
+PREDICT = """@torch.no_grad()
 def predict(images, names=tuple(MEMBERS)):
     \"\"\"The mean of the members' probabilities for normalised images, on their device.
 
@@ -72,24 +78,44 @@ def predict(images, names=tuple(MEMBERS)):
     return torch.stack([_kept(name, images.device)(images).softmax(-1) for name in names]).mean(0)
 """
 
+PREDICT_OTHERS = """@torch.no_grad()
+def predict(*inputs, names=tuple(MEMBERS)):
+    \"\"\"The mean of the members' probabilities for a batch of inputs, on their device.
+
+    Each member is loaded once for a device, and kept.
+    \"\"\"
+    return torch.stack([_kept(name, inputs[0].device)(*inputs).softmax(-1) for name in names]).mean(0)
+"""
+
 
 def loader(program: Program, members: Sequence[MemberPlan], classes: Sequence[str] | None) -> str:
     """A Python file that builds the members and loads their state."""
     facts = program.data
-    channels, height, width = facts.image_shape
-    return LOADER.format(
+    text = LOADER.format(
         ensemble=inside_docstring(program.ensemble),
-        channels=channels,
-        height=height,
-        width=width,
+        names="normalised, predict" if facts.are_images else "predict",
+        example=_example(facts),
         imports="".join(sorted({"from {} import {}\n".format(*import_of(member.source)) for member in members})),
-        mean=list(facts.mean),
-        deviation=list(facts.deviation),
+        constants=_constants(facts),
         classes=None if classes is None else ascii(list(classes)),
         members="".join(
             f"    {quoted(member.name)}: lambda: {call_of(member.source, program)},\n" for member in members
         ),
+        normalised=NORMALISED if facts.are_images else "",
     )
+    return text + (PREDICT if facts.are_images else PREDICT_OTHERS)
+
+
+def _example(facts: DataFacts) -> str:
+    if facts.are_images:
+        channels, height, width = facts.image_shape
+        return f"normalised(images))  # images [B, {channels}, {height}, {width}] in [0, 1]"
+    given = ", ".join(f"input_{number}" for number in range(len(facts.inputs))) if len(facts.inputs) > 1 else "inputs"
+    return f"{given})  # {facts.inputs_text}, each with the batch first"
+
+
+def _constants(facts: DataFacts) -> str:
+    return CONSTANTS.format(mean=list(facts.mean), deviation=list(facts.deviation)) if facts.are_images else "\n"
 
 
 def quoted(text: str) -> str:
@@ -124,18 +150,19 @@ def call_of(source: ModelSource, program: Program) -> str:
     match source.kind:
         case "family":
             called = FAMILIES[source.name].implementation.partition(":")[2]
-            return f"{called}({classes}, {program.data.image_shape}{given})"
+            return f"{called}({classes}, {program.data.shape}{given})"
         case "torchvision":
             return f"get_model({quoted(source.name)}, weights=None, num_classes={classes}{given})"
         case "python":
-            return f"{source.name.partition(':')[2]}({', '.join(_offered(source, classes))})"
+            return f"{source.name.partition(':')[2]}({', '.join(_offered(source, program.data))})"
 
 
-def _offered(source: ModelSource, classes: int) -> list[str]:
+def _offered(source: ModelSource, data: DataFacts) -> list[str]:
     """The arguments that a factory of one's own is called with, the number of classes where it takes that."""
     from swc_runtime.models import find_factory, offered_arguments
 
-    offered = offered_arguments(find_factory(source.name), source.given(), classes)
+    shape = None if data.are_images else data.shape
+    offered = offered_arguments(find_factory(source.name), source.given(), data.num_classes, shape)
     return [f"{name}={value!r}" for name, value in offered.items()]
 
 
@@ -157,16 +184,26 @@ def card(
         f"{exact(counts.native_scalars)} unshared"
     )
     facts = {
-        "Data": f"{data.title}, {data.num_classes} classes, images {data.image_shape}",
-        "Images": _reading(data),
-        "Classes": _classes(classes, data),
-        "Normalised": f"mean {list(data.mean)}, deviation {list(data.deviation)}, for pixels in [0, 1]",
+        **_data(data, classes),
         "Trained": f"to {stage}{scale}",
         "Budget": shared,
         "Files": ", ".join(f"`{name}`" for name in files),
     }
     head = [f"# {spec.name}", "", f"{what}: {', '.join(members)}.", ""]
     return "\n".join([*head, *(f"- {name}: {said}" for name, said in facts.items()), "", *_scores(build.folder)]) + "\n"
+
+
+def _data(data: DataFacts, classes: Sequence[str] | None) -> dict[str, str]:
+    """What the members were trained on, and what they are given."""
+    if not data.are_images:
+        said = {"Data": f"{data.title}, {data.num_classes} classes", "Inputs": f"{data.inputs_text}, as they are"}
+        return {**said, "Classes": _classes(classes, data)}
+    return {
+        "Data": f"{data.title}, {data.num_classes} classes, images {data.image_shape}",
+        "Images": _reading(data),
+        "Classes": _classes(classes, data),
+        "Normalised": f"mean {list(data.mean)}, deviation {list(data.deviation)}, for pixels in [0, 1]",
+    }
 
 
 def _classes(names: Sequence[str] | None, data: DataFacts) -> str:

@@ -26,6 +26,7 @@ from swc.running.checkpoints import SavedState
 from swc_runtime.evaluate.chance import Dependence, buffers_kept, chance_kept, dependence, draw_from
 from swc_runtime.export.formats import TOLERANCE, difference
 from swc_runtime.finite import check_predictions
+from swc_runtime.inputs import Inputs, copied, drawn, rows
 
 if TYPE_CHECKING:
     from swc.program.program import MemberPlan, Program
@@ -70,10 +71,9 @@ class Job:
         return self.saved.ensemble("cpu").eval()
 
     @cached_property
-    def images(self) -> Tensor:
-        """Random images [B, C, H, W], as if they were normalised."""
-        shape = (max(BATCHES), *self.program.data.image_shape)
-        return torch.randn(shape, generator=torch.Generator().manual_seed(0))
+    def inputs(self) -> Inputs:
+        """Random inputs; images as if they were normalised."""
+        return drawn(self.program.data, max(BATCHES), torch.Generator().manual_seed(0))
 
     def expected(self, number: int, size: int) -> Tensor | None:
         """Logits [B, classes] of member `number` for the first images, of a joint network [M, B, classes].
@@ -88,7 +88,7 @@ class Job:
     def _asked(self, number: int, size: int) -> Tensor | None:
         try:
             with torch.no_grad():
-                found = again(lambda images: self._run(number, images), self.images[:size])
+                found = again(lambda inputs: self._run(number, inputs), rows(self.inputs, slice(size)))
         except (RuntimeError, ValueError):  # BatchNorm by the batch's statistics takes no single image, for instance
             if size == BATCHES[0]:
                 raise
@@ -98,25 +98,26 @@ class Job:
         check_predictions((found if network.is_joint else found[None]).softmax(-1), names)
         return found
 
-    def _run(self, number: int, images: Tensor) -> Tensor:
+    def _run(self, number: int, inputs: Inputs) -> Tensor:
         network = next(one for one in self.ensemble.networks if one.host == number)
         with self.ensemble.composed(), buffers_kept(self.ensemble):
-            logits = self.ensemble.run(network, images)
+            logits = self.ensemble.run(network, inputs)
         return logits if network.is_joint else logits[0]
 
     def dependence(self, number: int) -> Dependence:
         """What the outputs of member `number` depend on beside each image."""
         with torch.no_grad():
-            return dependence(lambda images: self._run(number, images), self.images, TOLERANCE)
+            return dependence(lambda inputs: self._run(number, inputs), self.inputs, TOLERANCE)
 
     def notes(self, member: MemberPlan) -> dict[str, str]:
         """What a file says of itself, where its format has a place for that."""
         data = self.program.data
         named = {} if self.classes is None else {"class_names": json.dumps(list(self.classes), ensure_ascii=False)}
         normalised = {"mean": json.dumps(list(data.mean)), "deviation": json.dumps(list(data.deviation))}
+        normalised = normalised if data.are_images else {"inputs": data.inputs_text}
         return {"ensemble": self.program.ensemble, "member": member.name, **normalised, **named}
 
-    def check(self, file: str, number: int, ask: Callable[[Tensor], Tensor], keeps: Keeps) -> float:
+    def check(self, file: str, number: int, ask: Callable[[Inputs], Tensor], keeps: Keeps) -> float:
         """How far a file's outputs are from those of member `number`; DiagnosticError where that is too far.
 
         `keeps` says whether the file holds the member's whole state, in the formats that hold nothing else (None: in
@@ -136,12 +137,12 @@ class Job:
             raise DiagnosticError(ExportDiffers(path=str(self.folder / file), member=name, difference=worst))
         return 0.0
 
-    def _gap(self, number: int, size: int, ask: Callable[[Tensor], Tensor]) -> float:
+    def _gap(self, number: int, size: int, ask: Callable[[Inputs], Tensor]) -> float:
         expected = self.expected(number, size)
         if expected is None:
             return 0.0
         try:
-            found = again(ask, self.images[:size])
+            found = again(ask, rows(self.inputs, slice(size)))
         except (RuntimeError, ValueError, AssertionError) as error:  # what programs raise of sizes they do not take
             raise DiagnosticError(self._batch_refused(number, size, reason_of(error))) from error
         if found.shape != expected.shape:
@@ -170,11 +171,11 @@ def traits_of(found: Dependence) -> str:
     return "its outputs depend on the other images of the batch" if found.depends_on_batch else ""
 
 
-def again(ask: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
-    """What something gives for images, from the random numbers on that all are asked with."""
+def again(ask: Callable[[Inputs], Tensor], inputs: Inputs) -> Tensor:
+    """What something gives for inputs, from the random numbers on that all are asked with."""
     with chance_kept():
         draw_from(SEED)
-        return ask(images.clone())  # which it may work on in place
+        return ask(copied(inputs))  # which it may work on in place
 
 
 def _is_lost(found: Dependence, form: ExporterRow) -> bool:

@@ -20,6 +20,7 @@ from swc.diagnostics.catalogue.exporting import NotExportable
 from swc.export.job import BATCHES, reason_of, traits_of
 from swc.registry.exporters import states_alone
 from swc_runtime.carry.plain import plain_member
+from swc_runtime.inputs import Inputs, copied, rows
 
 if TYPE_CHECKING:
     from swc.export.job import Job
@@ -35,13 +36,13 @@ def nothing_beside(job: Job) -> dict[str, float]:
 class MemberFiles:
     """A format in which each member is a file with this ending.
 
-    `write(module, path, notes, images)` writes one, `reread(module, path, images)` asks it, given another build of the
+    `write(module, path, notes, inputs)` writes one, `reread(module, path, inputs)` asks it, given another build of the
     module. `state` reads the state of a file that holds nothing else; `beside` writes what the files are loaded with.
     """
 
     ending: str
-    write: Callable[[nn.Module, Path, Mapping[str, str], Tensor], None]
-    reread: Callable[[nn.Module, Path, Tensor], Tensor]
+    write: Callable[[nn.Module, Path, Mapping[str, str], Inputs], None]
+    reread: Callable[[nn.Module, Path, Inputs], Tensor]
     state: Callable[[Path], Mapping[str, Tensor]] | None = None
     beside: Callable[[Job], dict[str, float]] = nothing_beside
 
@@ -60,7 +61,7 @@ class MemberFiles:
 
     def _write(self, job: Job, member: MemberPlan, module: nn.Module, path: Path) -> None:
         try:
-            self.write(module, path, job.notes(member), job.images[: BATCHES[0]].clone())
+            self.write(module, path, job.notes(member), copied(rows(job.inputs, slice(BATCHES[0]))))
         except (RuntimeError, TypeError, ValueError) as error:  # what torch raises of code it cannot follow
             because = traits_of(job.dependence(job.program.members.index(member)))
             reason, others = reason_of(error), states_alone()

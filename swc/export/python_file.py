@@ -17,6 +17,7 @@ from torch import Tensor
 
 from swc.diagnostics import DiagnosticError
 from swc.diagnostics.catalogue.exporting import ExportDoesNotRun, JointNetwork, OwnFactory
+from swc.diagnostics.catalogue.inputs import PythonFileForImages
 from swc.export.families import families_of
 from swc.export.job import BATCHES, Job
 from swc.export.python_names import Names, file_stem, names_of
@@ -27,6 +28,7 @@ from swc.program.program import MemberPlan
 from swc.registry.exporters import EXPORTERS
 from swc.registry.families import FAMILIES
 from swc.system.processes import end, tied
+from swc_runtime.inputs import size_of, tensors_of
 
 ASK = """
 import os, sys, threading
@@ -71,6 +73,9 @@ def python_file(job: Job) -> dict[str, float]:
     if joint:
         others = tuple(row.name for row in EXPORTERS.rows if row.takes_joint)
         raise DiagnosticError(JointNetwork(members=joint, others=others))
+    if not job.program.data.are_images:
+        others = tuple(row.name for row in EXPORTERS.rows if row.name != job.form.name)
+        raise DiagnosticError(PythonFileForImages(inputs=job.program.data.inputs_text, others=others))
     stem = file_stem(job.program.ensemble)
     names = names_of(job.program, job.members)
     text = python_source(job.program, job.saved.compiled.graph, job.members, job.classes)
@@ -80,7 +85,7 @@ def python_file(job: Job) -> dict[str, float]:
     write_whole(job.stage / f"{stem}.py", text)
     outputs = _tried(job, stem)
     gaps = [
-        job.check(f"{stem}.py", number, lambda images, place=place: outputs[len(images)][place], None)  # type: ignore[misc]
+        job.check(f"{stem}.py", number, lambda inputs, place=place: outputs[size_of(inputs)][place], None)  # type: ignore[misc]
         for place, number in enumerate(job.chosen)
     ]
     return {f"{stem}.py": max(gaps), f"{stem}.safetensors": 0.0}
@@ -112,7 +117,8 @@ def _own(job: Job, number: int, member: MemberPlan, names: Names) -> dict[str, T
 def _tried(job: Job, stem: str) -> dict[int, Tensor]:
     """What the file gives for batches of several sizes, by size."""
     asked, found = job.stage / "asked.safetensors", job.stage / "found.safetensors"
-    save_file({str(size): job.images[:size].clone() for size in BATCHES}, asked)
+    (images,) = tensors_of(job.inputs)
+    save_file({str(size): images[:size].clone() for size in BATCHES}, asked)
     try:
         _run(job, stem, asked, found)
         return {int(size): logits for size, logits in load_file(found).items()}

@@ -128,5 +128,9 @@ VOCABULARY = (
         "facts of data may say which `variant` of a set they are of, and which `parts` are drawn; slots have gains and "
         "start scales; a split may go by a `number` of clusters, and cluster feedback tell its `cuts`",
     ),
-    Migration(5, "a recipe may `clip_gradients`, a phase have `patience`"),
+    Migration(
+        5,
+        "a recipe may `clip_gradients`, a phase have `patience`; facts of data may say what members take beside "
+        "images: `inputs`; a portion may be given",
+    ),
 )

@@ -7,16 +7,24 @@ from __future__ import annotations
 
 from attrs import frozen
 
+GIVEN = "given"  # what a spec says of a part that the data set has of its own
+
 
 @frozen
 class Portion:
-    """How many images: `count`, or, where that is 0, the share `share` (above 0, at most 1) of those there are."""
+    """How many images: `count`, or, where that is 0, the share `share` (above 0, at most 1) of those there are.
+
+    With `is_given` none are drawn: the data set has such a part of its own.
+    """
 
     count: int = 0
     share: float = 0.0
+    is_given: bool = False
 
     def __str__(self) -> str:
-        """As a spec has it: `360`, `12.5%`; what is read back is the same number."""
+        """As a spec has it: `360`, `12.5%`, `given`; what is read back is the same."""
+        if self.is_given:
+            return GIVEN
         if self.count:
             return str(self.count)
         short = f"{100 * self.share:g}"
@@ -42,6 +50,11 @@ class DataParts:
     num_test: int = 0
     num_validation: int = 0
     seed: int = 0
+
+    @property
+    def are_drawn(self) -> bool:
+        """Whether there is anything to draw: a validation part that is given leaves nothing to chance."""
+        return self.train is not None or (self.validation is not None and not self.validation.is_given)
 
     def counts(self, total: int) -> tuple[int, int]:
         """How many of `total` images are trained on, and with how many settings are chosen.

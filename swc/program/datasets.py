@@ -7,17 +7,21 @@ nothing here imports that.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from math import prod
 from typing import Any
 
 from attrs import evolve, field, frozen
 
 from swc.program.class_names import CIFAR10, CIFAR100, CIFAR100_COARSE, DIGITS
 from swc.program.data_parts import DataParts
-from swc.program.limits import CLASSES, PIXELS
+from swc.program.inputs import DTYPES, InputFacts
+from swc.program.limits import CLASSES, INPUT_SIZE, PIXELS
 from swc.program.model_source import Argument, ModelSource
 from swc.registry.registry import Registry
 from swc.registry.row import ArgumentRow, RegistryRow
 
+NO_IMAGE = (0, 0, 0)  # the shape of an image where members take none
+NUMBERS = 100_000_000  # of an input, at most
 HALF = 0.5  # mean and deviation of a channel that nobody has measured: pixels come to lie in [-1, 1]
 
 
@@ -26,7 +30,8 @@ class DataFacts:
     """A data set as a spec names it.
 
     `image_shape` is (channels, height, width) in pixels as the members see it; `mean` and `deviation` are per
-    channel, for pixels in [0, 1]. `num_train` and `num_test` are 0 where only the opened data tell.
+    channel, for pixels in [0, 1]. Where members take something else than one image, `inputs` says what, and
+    `image_shape` is `NO_IMAGE`. `num_train` and `num_test` are 0 where only the opened data tell.
     `function` is a "package.module:function" of the user's own that gives the images; `arguments` is what the source is
     given beside what the other fields say, sorted by name. `variant` says which images of a published set these are
     (`labels: coarse, size: 8`; "": as they were published). Where `parts` are drawn, the numbers are those of them.
@@ -44,6 +49,42 @@ class DataFacts:
     arguments: tuple[tuple[str, Argument], ...] = ()
     variant: str = ""
     parts: DataParts | None = None
+    inputs: tuple[InputFacts, ...] = ()
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether it is known what members take; else the opened data tell."""
+        return bool(self.inputs) or self.image_shape != NO_IMAGE
+
+    @property
+    def are_images(self) -> bool:
+        """Whether members take one image, which is normalised and may be augmented."""
+        return not self.inputs and self.is_settled
+
+    @property
+    def kind(self) -> str:
+        """`images`; `features`, one row of numbers; `tokens`, one row of whole numbers; `tensors`, anything else."""
+        if self.are_images:
+            return "images"
+        is_row = len(self.inputs) == 1 and len(self.inputs[0].shape) == 1
+        return {"float32": "features", "int64": "tokens"}[self.inputs[0].dtype] if is_row else "tensors"
+
+    @property
+    def shapes(self) -> tuple[tuple[int, ...], ...]:
+        """The shape of each input of a member, without the batch."""
+        return tuple(one.shape for one in self.inputs) or (self.image_shape,)
+
+    @property
+    def shape(self) -> tuple[int, ...] | tuple[tuple[int, ...], ...]:
+        """The shape of the one input, or those of all where there are several."""
+        return self.shapes[0] if len(self.shapes) == 1 else self.shapes
+
+    @property
+    def inputs_text(self) -> str:
+        """What a member takes, in words: `images of 3 x 32 x 32`, `float32 [14]`, `float32 [14], int64 [8]`."""
+        if self.are_images:
+            return f"images of {' x '.join(map(str, self.image_shape))}"
+        return ", ".join(map(str, self.inputs))
 
     @property
     def title(self) -> str:
@@ -97,7 +138,8 @@ class DataRow(RegistryRow):
     `num_plain` arguments need no name. An open row takes any further ones. `code` is the argument that names a function
     of the user's own. Images that come in any size are resized (`is_resized`) and, but for published sets, turned
     upright (`is_upright`). Where each class is a folder its name is that folder's (`has_class_folders`). Of a `pool`
-    nobody has published a split: once `train` says how many of all images are trained on, the others test.
+    nobody has published a split: once `train` says how many of all images are trained on, the others test. Of a set
+    that may have a validation part of its own (`may_validate`), `validation: given` asks for it.
     """
 
     facts: Callable[[DataArguments], DataFacts]
@@ -113,6 +155,7 @@ class DataRow(RegistryRow):
     has_class_folders: bool = False
     superclass_names: tuple[str, ...] = field(default=(), repr=False)
     is_pool: bool = False
+    may_validate: bool = False
 
     def faults(self) -> Iterator[str]:
         """What is wrong with the row; beside what every row is held to, `in_facts` and `code` name arguments."""
@@ -176,8 +219,30 @@ def _folder_facts(given: DataArguments) -> DataFacts:
 
 
 def _function_facts(given: DataArguments) -> DataFacts:
-    """What the author says of the images that a function gives; they are held to it when it is called."""
-    channels, height, width = given["shape"]
+    """What the author says of what a function gives; it is held to it when it is called."""
+    if _are_images(given):
+        return _image_facts(given)
+    shapes, dtypes = given["shape"], given.get("dtype", ("float32",))
+    if len(dtypes) not in (1, len(shapes)):
+        raise ValueError(f"`dtype` has {len(dtypes)} words for {len(shapes)} inputs: give one for all, or one for each")
+    for name in ("mean", "deviation"):
+        if name in given:
+            raise ValueError(f"`{name}` is for images, and `shape` or `dtype` says that members take none")
+    if any(prod(shape) > NUMBERS for shape in shapes):
+        raise ValueError(f"an input of `shape` has more than {NUMBERS:,} numbers")
+    inputs = tuple(map(InputFacts, shapes, dtypes * len(shapes) if len(dtypes) == 1 else dtypes))
+    return DataFacts("python", given["classes"], NO_IMAGE, 0, 0, (), (), function=given["function"], inputs=inputs)
+
+
+def _are_images(given: DataArguments) -> bool:
+    """Three sizes alone, and no word on their numbers, are those of an image."""
+    return "dtype" not in given and len(given["shape"]) == 1 and len(given["shape"][0]) == 3
+
+
+def _image_facts(given: DataArguments) -> DataFacts:
+    channels, height, width = given["shape"][0]
+    if max(channels, height, width) > PIXELS:
+        raise ValueError(f"`shape` says an image of more than {PIXELS:,} channels or pixels a side")
     mean, deviation = (given.get(name) or (HALF,) * channels for name in ("mean", "deviation"))
     for name, values in (("mean", mean), ("deviation", deviation)):
         if len(values) != channels:
@@ -187,12 +252,16 @@ def _function_facts(given: DataArguments) -> DataFacts:
 
 
 def _function_notes(given: DataArguments) -> tuple[str, ...]:
+    if not _are_images(given):
+        return () if "dtype" in given else ("dtype float32 of every input",)
     return tuple(f"{name} {HALF} in every channel" for name in ("mean", "deviation") if name not in given)
 
 
 def _function_arguments(facts: DataFacts) -> dict[str, Any]:
-    shown = {"function": facts.function, "classes": facts.num_classes, "shape": facts.image_shape}
-    return {**shown, "mean": facts.mean, "deviation": facts.deviation}
+    shown: dict[str, Any] = {"function": facts.function, "classes": facts.num_classes, "shape": facts.image_shape}
+    if facts.are_images:
+        return {**shown, "mean": facts.mean, "deviation": facts.deviation}
+    return {**shown, "shape": facts.shapes, "dtype": tuple(one.dtype for one in facts.inputs)}
 
 
 NUM_CLASSES = ArgumentRow("classes", "whole number", least=1, most=CLASSES)
@@ -267,17 +336,19 @@ DATA: Registry[DataRow] = Registry(
             arguments=(
                 ArgumentRow("function", "text"),
                 NUM_CLASSES,
-                ArgumentRow("shape", "whole numbers", least=1, most=PIXELS, length=3),
+                ArgumentRow("shape", "shapes", least=1, most=INPUT_SIZE),
+                ArgumentRow("dtype", "words", words=DTYPES, default="", what="type of numbers"),
                 ArgumentRow("mean", "numbers", least=0, most=1, default=""),
                 ArgumentRow("deviation", "numbers", above=0, most=1, default=""),
             ),
             facts=_function_facts,
             notes=_function_notes,
             written=_function_arguments,
-            in_facts=("function", "classes", "shape", "mean", "deviation"),
+            in_facts=("function", "classes", "shape", "dtype", "mean", "deviation"),
             num_plain=1,
             is_open=True,
             code="function",
+            may_validate=True,
         ),
     ),
 )

@@ -53,7 +53,7 @@ def fault_of_parts(facts: DataFacts, num_images: int) -> Diagnostic | None:
         return None
     num_train, num_validation = parts.counts(num_images) if num_images else _counts_written(parts)
     for part, portion, count in (("train", parts.train, num_train), ("validation", parts.validation, num_validation)):
-        is_known = portion is not None and bool(num_images or portion.count)
+        is_known = portion is not None and not portion.is_given and bool(num_images or portion.count)
         if is_known and count < classes:
             return PartTooSmall(name=facts.title, part=part, found=count, num_classes=classes)
     left = classes if parts.train is None or tests_with_others(facts) else 0

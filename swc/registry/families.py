@@ -10,14 +10,17 @@ from swc.registry.row import ArgumentRow, RegistryRow
 
 @frozen(kw_only=True)
 class FamilyRow(RegistryRow):
-    """A family of members. `implementation` gives a torch module that maps images [B, C, H, W] to logits [B, classes].
+    """A family of members. `implementation` gives a torch module that maps inputs [B, ...] to logits [B, classes].
 
-    It is called with the number of classes, the shape of an image (channels, height, width), and the arguments by name.
+    It is called with the number of classes, the shape of its one input without the batch, which of an image is
+    (channels, height, width), and the arguments by name. `takes` are the kinds of inputs that it is for: `images`,
+    `features` (float32 [F]), `tokens` (int64 [L]).
     The network of a joint family (`is_joint`) gives the predictions of all members of an array, logits [M, B, classes],
     and takes their number as `outputs` too. `step` names the step strategy without which its members learn nothing of
     their own ("": any will do).
     """
 
+    takes: tuple[str, ...] = ("images",)
     is_joint: bool = False
     step: str = ""
 
@@ -67,6 +70,7 @@ FAMILIES: Registry[FamilyRow] = Registry(
             name="mlp",
             words="multilayer perceptrons, with embeddings of numbers (Gorishniy et al., 2022)",
             implementation="swc_runtime.models.mlp:mlp",
+            takes=("images", "features"),
             arguments=(
                 ArgumentRow("depth", "whole number", least=1, most=1_000),
                 ArgumentRow("width", "whole number", least=1, most=100_000),

@@ -16,7 +16,7 @@ from attrs import frozen
 from swc.registry.ranges import Range
 
 ArgumentValue = int | float | str | bool | tuple[Any, ...]  # of an argument; a tuple holds the numbers of a list
-Type = Literal["whole number", "number", "numbers", "whole numbers", "text", "yes or no"]
+Type = Literal["whole number", "number", "numbers", "whole numbers", "shapes", "words", "text", "yes or no"]
 NAME = re.compile(r"[^\W\d]\w*")
 IMPLEMENTATION = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
 
@@ -28,9 +28,11 @@ class ArgumentRow:
     A number lies between `least` and `most`, or strictly between `above` and `below`; `among` are the only values there
     are, `words` the only texts; with `every` the values go from `least` to `most` in such steps. `numbers` and `whole
     numbers` are lists, each number in the range: `length` of them (None: any), and with `rises` each larger than the
-    one before. An argument that counts epochs (`in_epochs`) is scaled with `--epochs-scale`; one in pixels
-    (`in_pixels`) is below the side of an image. `what` is what messages call the value ("": the argument's and the
-    row's name). An argument whose default is the empty text is left out where it is not given.
+    one before. `shapes` is a list of whole numbers or a list of such lists, kept as a tuple of shapes; `words` is one
+    of the `words` or a list of them, kept as a tuple. An argument that counts epochs (`in_epochs`) is scaled with
+    `--epochs-scale`; one in pixels (`in_pixels`) is below the side of an image. `what` is what messages call the value
+    ("": the argument's and the row's name). An argument whose default is the empty text is left out where it is not
+    given.
     """
 
     name: str
@@ -57,7 +59,10 @@ class ArgumentRow:
     def described(self) -> str:
         """What a value is, in words: `at least 0 and below 1`, `yes or no`, `2 numbers, each above 0`."""
         if self.words:
-            return " or ".join(f'"{word}"' for word in self.words)
+            listed = " or ".join(f'"{word}"' for word in self.words)
+            return f"{listed}, or a list of these" if self.type == "words" else listed
+        if self.type == "shapes":
+            return f"a list of whole numbers, or of such lists, each {self.range}"
         if self.type in ("numbers", "whole numbers"):
             rising = ", each larger than the one before" if self.rises else ""
             return f"{self.length or 'a list of'} {self.type}, each {self.range}{rising}"
@@ -77,7 +82,7 @@ class ArgumentRow:
         match self.type, value:
             case ("yes or no", bool()) | ("text", str()):
                 return True
-            case "numbers" | "whole numbers", tuple():
+            case "numbers" | "whole numbers" | "shapes" | "words", tuple():
                 return self.length in (None, len(value)) and all(map(self._is_item, value))
             case "whole number", int():
                 return _is_number(value)
@@ -87,7 +92,14 @@ class ArgumentRow:
 
     def _is_item(self, value: object) -> bool:
         """Whether a value may stand in the list that the argument is."""
-        return _is_number(value) and (self.type == "numbers" or isinstance(value, int))
+        match self.type:
+            case "shapes":
+                return _is_shape(value)
+            case "words":
+                return isinstance(value, str)
+            case "numbers" | "whole numbers":
+                return _is_number(value) and (self.type == "numbers" or isinstance(value, int))
+        return False
 
     def _is_in_range(self, value: ArgumentValue | None) -> bool:
         match value:
@@ -95,11 +107,22 @@ class ArgumentRow:
                 return True
             case str():
                 return not self.words or value in self.words
-            case tuple():
-                return all(map(self.range.holds, value))
-            case int() | float():
-                return self.range.holds(value)
+            case tuple() if self.words:
+                return set(value) <= set(self.words)
+            case tuple() | int() | float():
+                return all(map(self.range.holds, _numbers_in((value,))))
         return False
+
+
+def _is_shape(value: object) -> bool:
+    is_list = isinstance(value, tuple) and bool(value)
+    return is_list and all(isinstance(size, int) and _is_number(size) for size in value)  # type: ignore[attr-defined]
+
+
+def _numbers_in(value: tuple[Any, ...]) -> Iterator[float]:
+    """The numbers of a list, and of the lists in it."""
+    for item in value:
+        yield from _numbers_in(item) if isinstance(item, tuple) else (item,)
 
 
 def _is_number(value: object) -> bool:

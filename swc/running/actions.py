@@ -150,7 +150,7 @@ def measured_batches(run: Surroundings, state: Trained, observer: Observer, most
     """The batches of the epoch that would come next, all of them or `most`."""
     observer.measuring(state)
     batches = run.batches(state.stage.phase, state.stage.stop)
-    return ((laid_out(images), labels) for images, labels in islice(batches, most))
+    return ((laid_out(inputs), labels) for inputs, labels in islice(batches, most))
 
 
 def measuring_options(run: Surroundings, state: Trained, observer: Observer) -> dict[str, Any]:

@@ -33,8 +33,9 @@ if TYPE_CHECKING:
     from swc.diagnostics import Sink
     from swc_runtime.data import Dataset
     from swc_runtime.data.batches import OwnBatches
+    from swc_runtime.inputs import Inputs
 
-    Batches = Iterator[tuple[Tensor, Tensor]]
+    Batches = Iterator[tuple[Inputs, Tensor]]
 
 
 @frozen(eq=False, slots=False)
@@ -89,7 +90,7 @@ class Run:
         return own_batches([self.batches(phase, epoch, step, seed) for seed in seeds])
 
     def batches(self, phase: Phase, epoch: int, step: int = 0, seed: int | None = None) -> Batches:
-        """The batches of an epoch of a phase, from a step on: images [B, C, H, W] and labels [B].
+        """The batches of an epoch of a phase, from a step on: inputs and labels [B].
 
         Of several ranks that share images each has its shares, which may be empty. `seed` draws the order and what
         happens to images (None: the recipe's).

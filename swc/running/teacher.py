@@ -18,6 +18,7 @@ from swc.running.machine import Machine
 from swc.running.trained import SavedState, open_trained
 from swc_runtime.ensemble import Ensemble
 from swc_runtime.evaluate.predict import ask
+from swc_runtime.inputs import Inputs
 from swc_runtime.precision import Arithmetic
 from swc_runtime.records.checkpoint import under_prefix
 from swc_runtime.records.digest import digest_of
@@ -34,9 +35,9 @@ class Teacher:
     arithmetic: Arithmetic
     digest: str
 
-    def __call__(self, images: Tensor) -> Tensor:
-        """Logits [T, B, C] of its T members for images [B, C, H, W] on its device."""
-        return ask(self.ensemble, images, self.arithmetic)
+    def __call__(self, inputs: Inputs) -> Tensor:
+        """Logits [T, B, C] of its T members for a batch of inputs on its device."""
+        return ask(self.ensemble, inputs, self.arithmetic)
 
 
 def open_teacher(spec: Spec, machine: Machine) -> Teacher | None:

@@ -139,8 +139,8 @@ def final_scores(run: Run, ensemble: Ensemble) -> FinalScores:
 
 def rehearse(run: Run, state: State) -> None:
     """Ask the members for the first test images, as at the end of a stage; what cannot be scored fails now."""
-    images, _ = next(test_batches(run.dataset.test, run.recipe.batch, device=run.machine.device))
-    ask(state.ensemble, images, run.machine.arithmetic)
+    inputs, _ = next(test_batches(run.dataset.test, run.recipe.batch, device=run.machine.device))
+    ask(state.ensemble, inputs, run.machine.arithmetic)
 
 
 # --- between two stages -----------------------------------------------------------------------------------------------

@@ -32,8 +32,9 @@ if TYPE_CHECKING:
 
     from swc.folders.store import Build
     from swc.program.spec import Member, Spec
+    from swc_runtime.inputs import Inputs
 
-Batches = list[tuple["torch.Tensor", "torch.Tensor"]]
+Batches = list[tuple["Inputs", "torch.Tensor"]]
 
 
 @frozen
@@ -101,8 +102,8 @@ def _batches(build: Build, asked: SlimRequest, device: str, sink: Sink, announce
     wanted = min(asked.images, len(train))
     size = min(spec.training.recipe.batch, wanted)
     found = []
-    for images, labels in epoch_batches(train, (), size, 0, 0, 0, device=device):
-        found.append((images, labels))
+    for inputs, labels in epoch_batches(train, (), size, 0, 0, 0, device=device):
+        found.append((inputs, labels))
         if sum(len(own) for _, own in found) >= wanted:
             break
     return found

@@ -99,13 +99,15 @@ def data_item(data: DataFacts) -> tree.DataItem:
     return tree.DataItem(call_node(data.name, arguments, plain), NOWHERE)
 
 
-def _parts(data: DataFacts) -> dict[str, tree.Number]:
+def _parts(data: DataFacts) -> dict[str, tree.Value]:
     """The portions of the images that are drawn, by the arguments that ask for them."""
     if data.parts is None:
         return {}
     portions = {"train": data.parts.train, "validation": data.parts.validation}
     return {
         name: tree.Number(str(portion), portion.count or portion.share, NOWHERE)
+        if not portion.is_given
+        else name_node(str(portion))
         for name, portion in portions.items()
         if portion is not None
     }

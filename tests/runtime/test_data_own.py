@@ -1,4 +1,4 @@
-"""Images that a function of one's own gives: taken as they are, or refused with what was wanted."""
+"""Images and other inputs that a function of one's own gives: taken as they are, or refused with what was wanted."""
 
 from __future__ import annotations
 
@@ -14,14 +14,18 @@ import torch
 from attrs import evolve
 from PIL import Image
 from swc.diagnostics import Diagnostic, DiagnosticError
+from swc.diagnostics.catalogue.inputs import IterableData
+from swc.program.data_parts import Portion
 from swc.program.datasets import DATA, DataFacts
+from swc.program.dividing import divided
 from swc.program.training import AugmentationStep
+from torch.utils.data import IterableDataset
 
 from swc_runtime.data import Dataset, epoch_batches, open_data
 from swc_runtime.data import test_batches as batches_of
 
 FACTS = evolve(
-    DATA["python"].facts({"function": "given_data:load", "classes": 3, "shape": (2, 5, 4)}), arguments=(("size", 7),)
+    DATA["python"].facts({"function": "given_data:load", "classes": 3, "shape": ((2, 5, 4),)}), arguments=(("size", 7),)
 )
 IMAGES = np.random.default_rng(0).integers(0, 256, (7, 2, 5, 4), dtype=np.uint8)
 LABELS = np.arange(7) % 3
@@ -217,3 +221,118 @@ def test_what_the_function_raises_is_told(given: Callable[..., Dataset], answer:
 @pytest.mark.parametrize("function", ["given_data:lod", "given_data:answer", "nowhere_at_all:load", "os:walk"])
 def test_a_function_that_is_none_is_told(given: Callable[..., Dataset], function: str) -> None:
     assert refusal(lambda: given("text", evolve(FACTS, function=function))).code == "SW511"
+
+
+# --- inputs that are no images ----------------------------------------------------------------------------------------
+
+ROWS = evolve(
+    DATA["python"].facts(
+        {"function": "given_data:load", "classes": 3, "shape": ((4,), (2,)), "dtype": ("float32", "int64")}
+    ),
+    arguments=(("size", 7),),
+)
+NUMBERS = np.random.default_rng(1).normal(size=(7, 4))
+CODES = np.arange(14).reshape(7, 2)
+ROW_PART = ((NUMBERS, CODES), LABELS)
+
+
+class Rows(Items):
+    """Items of two inputs."""
+
+    def __getitem__(self, number: int) -> tuple[Any, Any]:
+        return tuple(one[number] for one in self.images), self.labels[number]
+
+
+@pytest.mark.parametrize("part", [ROW_PART, Rows((NUMBERS, CODES), LABELS), Rows((NUMBERS, CODES), list(LABELS))])
+def test_several_inputs_are_taken_as_they_are(given: Callable[..., Dataset], part: Any) -> None:
+    found = given(lambda size: (part, ROW_PART, list("abc")), ROWS)
+    for split in (found.train, found.test):
+        ((numbers, codes), labels) = next(iter(batches_of(split, 5)))
+        assert numbers.dtype == torch.float32 and codes.dtype == torch.int64
+        assert numbers.numpy().tolist() == NUMBERS[:5].astype(np.float32).tolist()
+        assert codes.tolist() == CODES[:5].tolist() and labels.tolist() == LABELS[:5].tolist()
+
+
+def test_an_epoch_of_rows_begins_in_the_middle_with_the_same_bits(given: Callable[..., Dataset]) -> None:
+    split = given(lambda size: (ROW_PART, ROW_PART), ROWS).train
+    whole, rest = (list(epoch_batches(split, (), 2, 5, 1, 3, start_step=start)) for start in (0, 2))
+    assert len(whole) == 3 and len(rest) == 1  # a last batch of one example is left out
+    (inputs, labels), (again, labels_again) = whole[2], rest[0]
+    assert all(map(torch.equal, inputs, again)) and torch.equal(labels, labels_again)
+    rows = [CODES.tolist().index(code) for (_, codes), _ in whole for code in codes.tolist()]
+    assert len(set(rows)) == 6 and rows != sorted(rows)
+
+
+def test_one_input_is_one_tensor(given: Callable[..., Dataset]) -> None:
+    facts = evolve(DATA["python"].facts({"function": "given_data:load", "classes": 3, "shape": ((4,),)}))
+    found = given(lambda: ((NUMBERS, LABELS), Items(torch.from_numpy(NUMBERS), LABELS)), facts)
+    for split in (found.train, found.test):
+        inputs, _ = next(iter(batches_of(split, 7)))
+        assert isinstance(inputs, torch.Tensor) and inputs.shape == (7, 4)
+
+
+def test_one_other_number_is_another_data_set_of_rows(given: Callable[..., Dataset]) -> None:
+    other = NUMBERS.copy()
+    other[3, 1] += 1
+    first, second = (
+        given(lambda size, numbers=numbers: (ROW_PART, ((numbers, CODES), LABELS)), ROWS)
+        for numbers in (NUMBERS, other)
+    )
+    assert first.digest() != second.digest()
+
+
+def test_a_validation_part_is_given_by_its_name(given: Callable[..., Dataset]) -> None:
+    facts = divided(ROWS, None, Portion(is_given=True))
+    parts = {"train": ROW_PART, "test": ROW_PART, "validation": ((NUMBERS[:3], CODES[:3]), LABELS[:3])}
+    found = given(lambda size: parts, facts)
+    assert found.validation is not None and len(found.validation) == 3 and len(found.train) == 7
+    assert refusal(lambda: given(lambda size: parts, ROWS)).code == "SW517"
+    assert refusal(lambda: given(lambda size: (ROW_PART, ROW_PART), facts)).code == "SW517"
+
+
+def stream(size: int) -> Any:
+    return (one for one in range(size)), ROW_PART
+
+
+class Stream(IterableDataset[Any]):
+    def __iter__(self) -> Iterator[Any]:
+        return iter([])
+
+
+@pytest.mark.parametrize("answer", [stream, lambda size: (ROW_PART, Stream())])
+def test_a_stream_is_refused_with_the_reason(given: Callable[..., Dataset], answer: Any) -> None:
+    found = refusal(lambda: given(answer, ROWS))
+    assert isinstance(found, IterableData) and "examples have no numbers" in found.message()
+
+
+NOT_A_NUMBER = NUMBERS.copy()
+NOT_A_NUMBER[6, 3] = np.nan
+WRONG_ROWS = {
+    "should be float32 [N, 4], not int64 [7, 4]": lambda size: (((NUMBERS.astype(int), CODES), LABELS), ROW_PART),
+    "should be int64 [N, 2], not float64 [7, 2]": lambda size: (((NUMBERS, CODES / 2), LABELS), ROW_PART),
+    "should be float32 [N, 4], not <U32 [7, 4]": lambda size: (((NUMBERS.astype(str), CODES), LABELS), ROW_PART),
+    "should be float32 [N, 4], not object [7, 4]": lambda size: (((NUMBERS.astype(object), CODES), LABELS), ROW_PART),
+    "should be finite": lambda size: (ROW_PART, ((NOT_A_NUMBER, CODES), LABELS)),
+    "should be 2 arrays, not 1": lambda size: (((NUMBERS,), LABELS), ROW_PART),
+    "of as many examples each, not 7 and 6": lambda size: (((NUMBERS, CODES[1:]), LABELS), ROW_PART),
+    "should be 7 whole numbers, one for each example": lambda size: (((NUMBERS, CODES), LABELS[1:]), ROW_PART),
+    "should be 7 whole numbers, one for each example, not <U21": lambda size: (
+        ((NUMBERS, CODES), LABELS.astype(str)),
+        ROW_PART,
+    ),
+    "should be a tuple of 2 inputs and a label": lambda size: (Items(NUMBERS, LABELS), ROW_PART),
+    "an input of train of `given_data:load` should be float32 [4], not float64 [3]": lambda size: (
+        Rows((NUMBERS[:, 1:], CODES), LABELS),
+        ROW_PART,
+    ),
+    "a third part is given by its name, not three parts": lambda size: (ROW_PART, ROW_PART, ROW_PART),
+    "not a dictionary of train, valid": lambda size: {"train": ROW_PART, "valid": ROW_PART},
+    "should be a pair of arrays (inputs, labels), or": lambda size: ((NUMBERS, LABELS), ROW_PART),
+}
+
+
+@pytest.mark.parametrize("words", WRONG_ROWS)
+def test_what_does_not_fit_the_inputs_is_refused(given: Callable[..., Dataset], words: str) -> None:
+    found = refusal(lambda: given(WRONG_ROWS[words], ROWS))
+    assert found.code == "SW512"
+    assert words in found.message()

@@ -63,8 +63,8 @@ def test_a_split_batch_asks_each_member_for_its_own_images() -> None:
     outcome, found = stepped(program, batch)
     plain = ensemble_of(program).double()
     with plain.composed():
-        first = F.cross_entropy(plain.members[0](batch.images[:3]), batch.labels[:3], reduction="sum")
-        second = F.cross_entropy(plain.members[1](batch.images[3:]), batch.labels[3:], reduction="sum")
+        first = F.cross_entropy(plain.members[0](batch.inputs[:3]), batch.labels[:3], reduction="sum")
+        second = F.cross_entropy(plain.members[1](batch.inputs[3:]), batch.labels[3:], reduction="sum")
         ((first + second) / 7).backward()
     agree(found, gradients(plain))
     assert outcome.images.tolist() == [3, 4]
@@ -78,8 +78,8 @@ def test_a_sandwich_is_the_largest_the_smallest_and_some_between(distil: bool) -
     outcome, found = stepped(program, batch)
     plain = ensemble_of(program).double()
     with plain.composed():
-        wide = plain.members[1](batch.images)
-        others = [plain.members[0](batch.images), plain.members[2](batch.images)]
+        wide = plain.members[1](batch.inputs)
+        others = [plain.members[0](batch.inputs), plain.members[2](batch.inputs)]
         loss = F.cross_entropy(wide, batch.labels)
         target = wide.detach().softmax(-1) if distil else batch.labels
         (loss + sum(F.cross_entropy(other, target) for other in others)).backward()

@@ -52,7 +52,7 @@ def test_losses_and_gradients_are_those_of_the_formula(
     targets = (TAUGHT_LOGITS / temperature).softmax(-1).mean(0)
     parts = [slice(0, 6)] if norm_batch is None else [slice(0, 3), slice(3, 6)]
     expected = []
-    logits = torch.cat([plain(BATCH.images[part]) for part in parts], dim=1)
+    logits = torch.cat([plain(BATCH.inputs[part]) for part in parts], dim=1)
     for own in logits:
         hard = F.cross_entropy(own, BATCH.labels)
         soft = -(targets * (own / temperature).log_softmax(-1)).sum(-1).mean()
@@ -74,7 +74,7 @@ def test_without_weight_it_is_independent_to_the_bit() -> None:
 def test_a_member_that_says_what_its_teacher_says_learns_nothing_from_it() -> None:
     ensemble = ensemble_of(evolve(PROGRAM, step=taught(1.0, 3.0))).train()
     with torch.no_grad():
-        own = ensemble_of(PROGRAM).train()(BATCH.images)
+        own = ensemble_of(PROGRAM).train()(BATCH.inputs)
     STEPS["taught"](ensemble, BATCH, StepOptions(DOUBLE, teacher=lambda _: own[:1]))
     named = state_parameters(ensemble)
     assert named["member/m[0]/head.bias"].grad is not None and named["member/m[1]/head.bias"].grad is not None

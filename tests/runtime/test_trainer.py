@@ -62,7 +62,7 @@ def test_members_one_after_another_equal_one_joint_backward(program: Program, sm
     batch = Batch(images(7), labels(7, 0))
     apart, joint = ensemble_of(program), ensemble_of(program)
     outcome = STEPS["independent"](apart, batch, StepOptions(FULL, loss_of(Loss.of(label_smoothing=smoothing))))
-    logits = joint(batch.images)
+    logits = joint(batch.inputs)
     losses = torch.stack([F.cross_entropy(each, batch.labels, label_smoothing=smoothing) for each in logits])
     losses.sum().backward()
     torch.testing.assert_close(outcome.losses, losses.detach(), rtol=1e-13, atol=1e-13)
@@ -76,7 +76,7 @@ def test_norm_batch_equals_batchnorm_over_each_part() -> None:
     batch = Batch(images(7), labels(7, 0))
     apart, joint = ensemble_of(PROGRAM), ensemble_of(PROGRAM)
     outcome = STEPS["independent"](apart, batch, StepOptions(FULL, norm_batch=3))
-    parts = [joint(part) for part in (batch.images[:3], batch.images[3:])]  # the seventh goes with the second part
+    parts = [joint(part) for part in (batch.inputs[:3], batch.inputs[3:])]  # the seventh goes with the second part
     logits = torch.cat(parts, 1)
     loss = sum(F.cross_entropy(each, batch.labels) for each in logits)
     loss.backward()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from attrs import evolve
+from swc.diagnostics import DiagnosticError
 from swc.language.semantics.check import check_text
 from swc.program.datasets import DATA, DATASETS, DataFacts, DataRow, class_names_of, has_class_folders, named
 from swc.slim.spec_text import data_item
@@ -24,11 +25,14 @@ WRITTEN = (
     'folder("my images", classes: 5, size: 64)',
     OWN,
     'python("a.b:c", classes: 2, shape: [3, 4, 5], mean: [0.1, 0.2, 0.3], deviation: [1, 1, 1], names: ["x", 2])',
+    'python("a.b:c", classes: 2, shape: [14])',
+    'python("a.b:c", classes: 2, shape: [3, 4, 5], dtype: float32, validation: given)',
+    'python("a.b:c", classes: 2, shape: [[14], [8]], dtype: [float32, int64], train: 10%, validation: given)',
 )
 
 
 def facts_of(data: str) -> DataFacts:
-    text = f"ensemble a {{\n  data {data}\n  member b = wrn(depth: 10, width: 1)\n}}\n"
+    text = f'ensemble a {{\n  data {data}\n  member b = python("a.b:net")\n}}\n'
     return check_text(text, "a.sw").data
 
 
@@ -113,3 +117,36 @@ def test_the_facts_of_a_function() -> None:
     assert (facts.mean, facts.deviation) == ((0.5,), (0.5,))
     assert facts.code is not None and facts.code.kind == "python"
     assert facts_of("digits").code is None
+
+
+def test_three_sizes_alone_are_an_image_and_any_others_are_inputs() -> None:
+    image, rows, both = (
+        facts_of(f'python("a.b:c", classes: 2, {said})')
+        for said in ("shape: [3, 4, 5]", "shape: [14]", "shape: [[14], [3, 4, 5]], dtype: int64")
+    )
+    assert (image.kind, image.shape, image.inputs_text) == ("images", (3, 4, 5), "images of 3 x 4 x 5")
+    assert (rows.kind, rows.shape, rows.inputs_text, rows.mean) == ("features", (14,), "float32 [14]", ())
+    assert (both.kind, both.shape) == ("tensors", ((14,), (3, 4, 5)))
+    assert both.inputs_text == "int64 [14], int64 [3, 4, 5]"
+    tokens = facts_of('python("a.b:c", classes: 2, shape: [128], dtype: int64)')
+    assert (tokens.kind, tokens.is_settled, tokens.are_images) == ("tokens", True, False)
+
+
+@pytest.mark.parametrize(
+    ("said", "code"),
+    [
+        ("shape: [14], mean: [0.5]", "SW510"),
+        ("shape: [14], dtype: [float32, int64]", "SW510"),
+        ("shape: [3, 20000, 20000]", "SW510"),
+        ("shape: [1000000, 1000], dtype: float32", "SW510"),
+        ("shape: [2000000]", "SW202"),
+        ("shape: []", "SW201"),
+        ("shape: [[14], 3]", "SW201"),
+        ("shape: [14], dtype: float64", "SW108"),
+        ("shape: [14], validation: fixed", "SW101"),
+    ],
+)
+def test_descriptions_that_say_nothing_clear_are_refused(said: str, code: str) -> None:
+    with pytest.raises(DiagnosticError) as raised:
+        facts_of(f'python("a.b:c", classes: 2, {said})')
+    assert [one.code for one in raised.value.diagnostics] == [code]

@@ -1,8 +1,9 @@
 """Batches as pure functions of seed, phase, epoch and step.
 
-Takes a split, gives normalised images with labels. Guarantees: nothing is remembered between batches, so a run taken
-up at any step sees the batches it would have seen; an image's augmentation does not depend on its place in a batch.
-The last batch may be smaller; one of a single image is left out of training, because BatchNorm has no variance of it.
+Takes a split, gives inputs with labels: normalised images, or what else it holds. Guarantees: nothing is remembered
+between batches, so a run taken up at any step sees the batches it would have seen; an image's augmentation does not
+depend on its place in a batch. The last batch may be smaller; one of a single image is left out of training, because
+BatchNorm has no variance of it.
 """
 
 from __future__ import annotations
@@ -20,15 +21,16 @@ from swc_runtime.data.augment import Draw, Steps, augmented, normalised, reading
 from swc_runtime.data.keys import Hashes, Integers
 from swc_runtime.data.shares import SMALLEST, WHOLE, Deal
 from swc_runtime.data.splits import Split
+from swc_runtime.inputs import Inputs, blank, moved
 
-LabelledImages = tuple[Tensor, Tensor]
+LabelledInputs = tuple[Inputs, Tensor]
 
 
 @frozen(eq=False)
 class OwnBatches:
     """What each network of this process sees in one step, in the order of the ensemble's networks."""
 
-    by_network: tuple[LabelledImages, ...]
+    by_network: tuple[LabelledInputs, ...]
 
 
 def num_batches(num_images: int, batch: int) -> int:
@@ -49,8 +51,8 @@ def epoch_batches(  # noqa: PLR0913 - the eight values are what a batch is a fun
     train: bool = True,
     device: torch.device | str = "cpu",
     deal: Deal = WHOLE,
-) -> Iterator[LabelledImages]:
-    """The batches of one epoch from `start_step` on: images float32 [B, C, H, W], labels int64 [B].
+) -> Iterator[LabelledInputs]:
+    """The batches of one epoch from `start_step` on: inputs, images float32 [B, C, H, W] or others, and labels [B].
 
     `train` shuffles and augments; without it the same images come in the order of the files, as they are. ValueError
     for a batch below two images.
@@ -64,7 +66,7 @@ def epoch_batches(  # noqa: PLR0913 - the eight values are what a batch is a fun
         yield _training_batch(split, samples, augmentation if train else None, (seed, phase, epoch), device)
 
 
-def own_batches(by_network: Sequence[Iterator[LabelledImages]]) -> Iterator[OwnBatches]:
+def own_batches(by_network: Sequence[Iterator[LabelledInputs]]) -> Iterator[OwnBatches]:
     """The steps of an epoch in which every network sees batches of its own, all of one length."""
     return (OwnBatches(drawn) for drawn in zip(*by_network, strict=True))
 
@@ -74,8 +76,8 @@ def own_seed(seed: int, member: str) -> int:
     return keys.base_of(seed, crc32(member.encode()), 0, keys.MEMBER)
 
 
-def test_batches(split: Split, batch: int, device: torch.device | str = "cpu") -> Iterator[LabelledImages]:
-    """Every image once, in order, normalised: images float32 [B, C, H, W], labels int64 [B]."""
+def test_batches(split: Split, batch: int, device: torch.device | str = "cpu") -> Iterator[LabelledInputs]:
+    """Every example once, in order, images normalised: inputs with labels [B]."""
     for start in range(0, len(split), batch):
         samples = np.arange(start, min(start + batch, len(split)), dtype=np.int64)
         yield _training_batch(split, samples, None, (0, 0, 0), device)
@@ -93,20 +95,24 @@ def _training_batch(
     augmentation: Steps | None,
     place: tuple[int, int, int],
     device: torch.device | str,
-) -> LabelledImages:
+) -> LabelledInputs:
     def draw(purpose: int) -> Hashes:
         return keys.hashes(keys.base_of(*place, purpose), samples)
 
     labels = split.labels[torch.from_numpy(samples).to(split.labels.device)].to(device)
-    return _images(split, samples, augmentation, draw, device), labels
+    return _inputs(split, samples, augmentation, draw, device), labels
 
 
-def _images(
+def _inputs(
     split: Split, samples: Integers, augmentation: Steps | None, draw: Draw, device: torch.device | str
-) -> Tensor:
+) -> Inputs:
     if len(samples) == 0:  # one of several ranks may have no share of the last batch
-        return torch.empty(0, *split.facts.image_shape, device=device)
+        return moved(blank(split.facts, 0), device)
+    crops = None if augmentation is None else reading_crops(augmentation, draw)
+    fetched = moved(split.fetch(samples, crops), device)
+    if not split.facts.are_images:
+        return fetched
+    assert isinstance(fetched, Tensor), "images are one tensor"
     if augmentation is None:
-        return normalised(split.fetch(samples, None).to(device), split.facts)
-    crops = reading_crops(augmentation, draw)
-    return augmented(split.fetch(samples, crops).to(device), augmentation, draw, split.facts)
+        return normalised(fetched, split.facts)
+    return augmented(fetched, augmentation, draw, split.facts)

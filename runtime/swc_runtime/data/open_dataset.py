@@ -26,8 +26,7 @@ def open_data(facts: DataFacts, folder: Path | None, offline: bool, announce: Ca
     if facts.name not in DATA:
         raise ValueError(f"no data set is named `{facts.name}`")
     dataset: Dataset = DATA.load(facts.name)(facts.undivided, DataPlace(folder, offline, announce))
-    if facts.parts is None:
-        return dataset
     dataset = divided(dataset, facts)
-    announce(counts_of(dataset))
+    if facts.parts is not None and facts.parts.are_drawn:
+        announce(counts_of(dataset))
     return dataset

@@ -1,11 +1,12 @@
-"""Images that a function of the user's own gives: `data python("module:function", ...)`.
+"""Examples that a function of the user's own gives: `data python("module:function", ...)`.
 
 Takes the facts of the spec and calls the function; gives a `Dataset`. Guarantees: what the function gives is held to
 the spec, number by number, or refused; it is called with the same random numbers each time, which are afterwards as
 they were; what it raises is told by its own line.
 
-The function gives `(train, test)` or `(train, test, class_names)`. A part is a pair of arrays, images [N, C, H, W] and
-labels [N], or a data set of `len(part)` items `part[n]`, pairs of an image [C, H, W] (or one of Pillow) and a label.
+The function gives `(train, test)`, `(train, test, class_names)`, or those by name: {"train": ..., "test": ...,
+"validation": ..., "classes": [...]}. A part is a pair of arrays, inputs [N, ...] and labels [N], or a data set of
+`len(part)` items `part[n]`, pairs of an input and a label. Where there are several inputs each is a tuple of them.
 """
 
 from __future__ import annotations
@@ -13,36 +14,42 @@ from __future__ import annotations
 import random
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 import torch
-from attrs import frozen
 from swc.diagnostics import DiagnosticError
-from swc.diagnostics.catalogue.data import DataFunctionFailed, LabelsOutOfRange, WrongImages
+from swc.diagnostics.catalogue.data import DataFunctionFailed
+from swc.diagnostics.catalogue.inputs import IterableData
 from swc.program.datasets import DataFacts
 from torch import Tensor
+from torch.utils.data import IterableDataset
 
+from swc_runtime.data.checks import PartChecker, is_array
 from swc_runtime.data.place import DataPlace
-from swc_runtime.data.splits import Dataset, MemorySplit
+from swc_runtime.data.splits import Dataset, Split
 from swc_runtime.models import find_factory
 
-PARTS = ("train", "test")
-WHITE = 255  # as pixels are kept in memory; floats in [0, 1] are multiplied by it
+PARTS = ("train", "test", "validation")
+CLASSES = "classes"
+FORMS = "`(train, test)` or `(train, test, class_names)`, or a dictionary of train, test, validation, classes"
 NO_ITEMS = (Tensor, np.ndarray, tuple, list, dict, str)  # have `len` and items, and are no data sets
 SEED = 0  # of the random numbers that a function draws
 
 
 def read(facts: DataFacts, place: DataPlace) -> Dataset:
     """What the function gives, as a data set; DiagnosticError where it fails or gives something else."""
-    checked = _Checked(facts)
-    parts, classes = checked.taken_apart(_from_function(facts, lambda function: function(**facts.given())))
-    train, test = (_split(checked, part, name) for part, name in zip(parts, PARTS, strict=True))
-    counts = f"{len(train):,} training and {len(test):,} test images"
-    place.announce(f"{facts.title} gave {counts}")
-    return Dataset(facts, train, test, classes=classes)
+    checked = PartChecker(facts)
+    parts = _parts(checked, _from_function(facts, lambda function: function(**facts.given())))
+    classes = _class_names(checked, parts.pop(CLASSES, ()))
+    splits = {name: _split(checked, part, name) for name, part in parts.items()}
+    train, test, validation = splits["train"], splits["test"], splits.get("validation")
+    examples = "images" if facts.are_images else "examples"
+    beside = f", {len(validation):,} to validate with" if validation is not None else ""
+    place.announce(f"{facts.title} gave {len(train):,} training and {len(test):,} test {examples}{beside}")
+    return Dataset(facts, train, test, classes=classes, validation=validation)
 
 
 def _from_function(facts: DataFacts, ask: Callable[[Callable[..., Any]], Any]) -> Any:
@@ -79,108 +86,111 @@ def same_chance() -> Iterator[None]:
             np.random.set_state(numpy)
 
 
-def _split(checked: _Checked, part: Any, name: str) -> MemorySplit:
-    images, labels = _arrays(checked, part, name)
-    pixels = checked.images(images, name)
-    return MemorySplit(checked.facts, pixels, checked.labels(labels, len(pixels), name))
+def _parts(checked: PartChecker, found: Any) -> dict[str, Any]:
+    """What was given by name: `train` and `test`, where they are given `validation` and `classes` too."""
+    if isinstance(found, Mapping):
+        unknown = [str(name) for name in found if name not in (*PARTS, CLASSES)]
+        if unknown or not {"train", "test"} <= found.keys():
+            checked.refuse("", FORMS, f"a dictionary of {', '.join(map(str, found)) or 'nothing'}")
+        return {name: found[name] for name in (*PARTS, CLASSES) if name in found}
+    if not isinstance(found, tuple) or len(found) not in (2, 3):
+        checked.refuse("", FORMS, found)
+    if len(found) == 3 and not _are_names(found[2]) and _is_part(found[2]):
+        checked.refuse("", f"{FORMS}: a third part is given by its name", "three parts")
+    return dict(zip(("train", "test", CLASSES), found, strict=False))
 
 
-def _arrays(checked: _Checked, part: Any, name: str) -> tuple[Any, Any]:
-    """Images and labels of a part, which is a pair of arrays or a data set that is read through once."""
-    if isinstance(part, tuple | list) and len(part) == 2 and all(_is_array(one) for one in part):
-        return part[0], part[1]
-    if not (hasattr(part, "__len__") and hasattr(part, "__getitem__")) or isinstance(part, NO_ITEMS):
-        checked.refuse(name, "a pair of arrays (images, labels), or a data set with `len` and numbered items", part)
+def _are_names(found: Any) -> bool:
+    return isinstance(found, Sequence) and all(isinstance(name, str) for name in found)
+
+
+def _is_part(found: Any) -> bool:
+    """Whether a value may have been meant as a part, and not as names of classes."""
+    has_items = hasattr(found, "__len__") and hasattr(found, "__getitem__") and not isinstance(found, NO_ITEMS)
+    return has_items or isinstance(found, IterableDataset) or (isinstance(found, tuple) and any(map(is_array, found)))
+
+
+def _class_names(checked: PartChecker, classes: Any) -> tuple[str, ...]:
+    """The names of the classes, one for each."""
+    if isinstance(classes, str) or not isinstance(classes, Sequence):
+        checked.refuse("the class names", "a list of texts", classes if not isinstance(classes, str) else "one text")
+    if not all(isinstance(name, str) for name in classes):
+        checked.refuse("the class names", "a list of texts", classes)
+    if classes and len(classes) != checked.facts.num_classes:
+        checked.refuse("the class names", f"{checked.facts.num_classes} texts, one for each class of the spec", classes)
+    return tuple(classes)
+
+
+def _split(checked: PartChecker, part: Any, name: str) -> Split:
+    """A part of arrays, or a data set that is read through once."""
+    if isinstance(part, tuple | list) and len(part) == 2 and _is_input(part[0], checked) and is_array(part[1]):
+        arrays = part[0] if isinstance(part[0], tuple | list) else (part[0],)
+        return checked.split(tuple(arrays), part[1], name)
+    _check_numbered(checked, part, name)
     items = _from_function(checked.facts, lambda _: [part[number] for number in range(len(part))])
+    each = "an image" if checked.facts.are_images else "an input"
     for item in items:
         if not (isinstance(item, tuple | list) and len(item) == 2):
-            checked.refuse(f"an item of {name}", "a pair of an image and a label", item)
+            checked.refuse(f"an item of {name}", f"a pair of {each} and a label", item)
     if not items:
-        checked.refuse(name, "at least one image", part)
-    images = [checked.image(item[0], name) for item in items]
-    return np.stack(images), np.asarray([checked.label(item[1], name) for item in items])
+        checked.refuse(name, f"at least one {each.partition(' ')[2]}", part)
+    labels = np.asarray([_label(checked, item[1], name) for item in items])
+    return checked.split(_stacked(checked, [item[0] for item in items], name), labels, name)
 
 
-def _is_array(found: object) -> bool:
-    return isinstance(found, Tensor | np.ndarray)
+def _is_input(found: Any, checked: PartChecker) -> bool:
+    """Whether a value is an array; where there are several inputs, a tuple of arrays."""
+    if len(checked.facts.shapes) == 1:
+        return is_array(found)
+    return isinstance(found, tuple | list) and bool(found) and all(map(is_array, found))
 
 
-def _described(found: object) -> str:
-    """What a value is, for messages: its type, of an array its numbers and shape too."""
-    if isinstance(found, Tensor | np.ndarray):
-        return f"{str(found.dtype).removeprefix('torch.')} {list(found.shape)}"
-    if isinstance(found, tuple | list):
-        return f"a {type(found).__name__} of {len(found)}"
-    return f"of type `{type(found).__name__}`"
+def _check_numbered(checked: PartChecker, part: Any, name: str) -> None:
+    """DiagnosticError for what is no data set of numbered items."""
+    is_stream = isinstance(part, IterableDataset) or (hasattr(part, "__next__") and not isinstance(part, NO_ITEMS))
+    if is_stream:
+        raise DiagnosticError(IterableData(name=checked.facts.title, part=name, found=type(part).__name__))
+    if not (hasattr(part, "__len__") and hasattr(part, "__getitem__")) or isinstance(part, NO_ITEMS):
+        inputs = "images" if checked.facts.are_images else "inputs"
+        checked.refuse(name, f"a pair of arrays ({inputs}, labels), or a data set with `len` and numbered items", part)
 
 
-@frozen
-class _Checked:
-    """Holds what a function gives to the facts of the spec."""
+def _stacked(checked: PartChecker, inputs: list[Any], part: str) -> tuple[Any, ...]:
+    """The inputs of all items, each as one array [N, ...]."""
+    if checked.facts.are_images:
+        return (np.stack([_image(checked, image, part) for image in inputs]),)
+    shapes = checked.facts.shapes
+    if len(shapes) == 1:
+        inputs = [(one,) for one in inputs]
+    for one in inputs:
+        if not isinstance(one, tuple | list) or len(one) != len(shapes):
+            checked.refuse(f"an item of {part}", f"a tuple of {len(shapes)} inputs and a label", one)
+    return tuple(_rows(checked, [one[place] for one in inputs], place, part) for place in range(len(shapes)))
 
-    facts: DataFacts
 
-    def refuse(self, part: str, wanted: str, found: object) -> NoReturn:
-        """DiagnosticError: something else was wanted; `found` is described, a text stands for itself."""
-        said = found if isinstance(found, str) else _described(found)
-        raise DiagnosticError(WrongImages(name=self.facts.title, part=part, wanted=wanted, found=said))
+def _rows(checked: PartChecker, values: list[Any], place: int, part: str) -> np.ndarray[Any, Any]:
+    """One input of all items, each of the shape that the spec says."""
+    wanted = checked.facts.inputs[place]
+    arrays = [np.asarray(value.detach().cpu() if isinstance(value, Tensor) else value) for value in values]
+    for array in arrays:
+        if array.shape != wanted.shape:
+            checked.refuse(f"an input of {part}", str(wanted), array)
+    return np.stack(arrays)
 
-    def taken_apart(self, found: Any) -> tuple[tuple[Any, Any], tuple[str, ...]]:
-        """Both parts, and the names of the classes where they are given."""
-        if not isinstance(found, tuple) or len(found) not in (2, 3):
-            self.refuse("", "`(train, test)` or `(train, test, class_names)`", found)
-        classes = found[2] if len(found) == 3 else ()
-        if isinstance(classes, str) or not isinstance(classes, Sequence):
-            self.refuse("the class names", "a list of texts", classes if not isinstance(classes, str) else "one text")
-        if not all(isinstance(name, str) for name in classes):
-            self.refuse("the class names", "a list of texts", classes)
-        if classes and len(classes) != self.facts.num_classes:
-            count = f"{self.facts.num_classes} texts, one for each class of the spec"
-            self.refuse("the class names", count, classes)
-        return (found[0], found[1]), tuple(classes)
 
-    def image(self, image: Any, part: str) -> np.ndarray[Any, Any]:
-        """One image [C, H, W] as an array; those of Pillow have their channels last, or none."""
-        array = image.numpy() if isinstance(image, Tensor) else np.asarray(image)
-        if not _is_array(image):  # of Pillow
-            array = array[None] if array.ndim == 2 else np.moveaxis(array, -1, 0)
-        if array.shape != self.facts.image_shape:
-            self.refuse(f"an image of {part}", f"{list(self.facts.image_shape)}", array)
-        return array
+def _image(checked: PartChecker, image: Any, part: str) -> np.ndarray[Any, Any]:
+    """One image [C, H, W] as an array; those of Pillow have their channels last, or none."""
+    array = image.numpy() if isinstance(image, Tensor) else np.asarray(image)
+    if not is_array(image):  # of Pillow
+        array = array[None] if array.ndim == 2 else np.moveaxis(array, -1, 0)
+    if array.shape != checked.facts.image_shape:
+        checked.refuse(f"an image of {part}", f"{list(checked.facts.image_shape)}", array)
+    return array
 
-    def label(self, label: Any, part: str) -> int:
-        """One label."""
-        found = (
-            label.item() if isinstance(label, Tensor | np.generic) or (_is_array(label) and label.ndim == 0) else label
-        )
-        if isinstance(found, bool) or not isinstance(found, int):
-            self.refuse(f"a label of {part}", "a whole number", label)
-        return found
 
-    def images(self, images: Any, part: str) -> Tensor:
-        """Images as they are kept, [N, C, H, W]: bytes as they are, others as float32 from 0 to 255."""
-        name, shape = f"the images of {part}", self.facts.image_shape
-        found = torch.as_tensor(images).detach().cpu()
-        if found.ndim != 4 or tuple(found.shape[1:]) != shape:
-            self.refuse(name, f"[N, {', '.join(map(str, shape))}]", found)
-        if found.dtype == torch.uint8:
-            return found.contiguous()
-        if not found.is_floating_point():
-            self.refuse(name, "bytes (uint8), or floats from 0 to 1", found)
-        if not bool(found.isfinite().all()):
-            self.refuse(name, "finite", "numbers that are not")
-        if found.numel() and not (float(found.min()) >= 0 and float(found.max()) <= 1):
-            self.refuse(name, "floats from 0 to 1", f"from {float(found.min()):g} to {float(found.max()):g}")
-        return found.to(torch.float32).mul(WHITE).contiguous()
-
-    def labels(self, labels: Any, count: int, part: str) -> Tensor:
-        """Labels int64 [N] from 0 to the number of classes."""
-        found = torch.as_tensor(labels).detach().cpu()
-        if found.is_floating_point() or found.is_complex() or found.dtype == torch.bool or found.shape != (count,):
-            self.refuse(f"the labels of {part}", f"{count} whole numbers, one for each image", found)
-        lowest, highest = (int(found.min()), int(found.max())) if count else (0, 0)
-        if lowest < 0 or highest >= self.facts.num_classes:
-            wrong = lowest if lowest < 0 else highest
-            classes = self.facts.num_classes
-            raise DiagnosticError(LabelsOutOfRange(name=self.facts.title, part=part, label=wrong, num_classes=classes))
-        return found.to(torch.int64).contiguous()
+def _label(checked: PartChecker, label: Any, part: str) -> int:
+    """One label."""
+    found = label.item() if isinstance(label, Tensor | np.generic) or (is_array(label) and label.ndim == 0) else label
+    if isinstance(found, bool) or not isinstance(found, int):
+        checked.refuse(f"a label of {part}", "a whole number", label)
+    return found

@@ -13,16 +13,18 @@ import torch
 from attrs import evolve
 from numpy.typing import NDArray
 from swc.diagnostics import Diagnostic, DiagnosticError
-from swc.diagnostics.catalogue.data_parts import ClassesNotDrawn
+from swc.diagnostics.catalogue.data_parts import ClassesNotDrawn, ValidationNotAsSaid
 from swc.program.datasets import DataFacts
 from swc.program.dividing import fault_of_parts, tests_with_others
 
 from swc_runtime.data.keys import TRAIN, VALIDATION, Integers, base_of, hashes
 from swc_runtime.data.splits import Dataset, MemorySplit, Split
+from swc_runtime.data.tensors import TensorSplit
 
 
 def divided(dataset: Dataset, facts: DataFacts) -> Dataset:
     """The data set in the parts of `facts`; DiagnosticError where they cannot be drawn from the images there are."""
+    _check_given(dataset, facts)
     if facts.parts is None:
         return dataset
     is_pool = tests_with_others(facts)
@@ -31,7 +33,8 @@ def divided(dataset: Dataset, facts: DataFacts) -> Dataset:
     if wrong is not None:
         raise DiagnosticError(wrong)
     train, validation, others = drawn(pool.labels.cpu().numpy(), *facts.parts.counts(len(pool)), facts.parts.seed)
-    chosen = pool.take(validation).known_as(facts) if len(validation) else None
+    given = dataset.validation.known_as(facts) if dataset.validation is not None else None
+    chosen = pool.take(validation).known_as(facts) if len(validation) else given
     found = evolve(
         dataset,
         facts=facts,
@@ -40,6 +43,14 @@ def divided(dataset: Dataset, facts: DataFacts) -> Dataset:
         validation=chosen,
     )
     return evolve(found, warnings=(*dataset.warnings, *_warnings(pool, found)))
+
+
+def _check_given(dataset: Dataset, facts: DataFacts) -> None:
+    """The data set has a validation part of its own where the spec says so, and nowhere else."""
+    portion = facts.parts.validation if facts.parts is not None else None
+    is_wanted = portion is not None and portion.is_given
+    if is_wanted != (dataset.validation is not None):
+        raise DiagnosticError(ValidationNotAsSaid(name=facts.title, is_given=not is_wanted))
 
 
 def counts_of(dataset: Dataset) -> str:
@@ -79,10 +90,13 @@ def in_proportion(labels: Integers, samples: Integers, base: int) -> Integers:
     return order
 
 
-def joined(first: Split, second: Split) -> MemorySplit:
-    """The images of both, in this order; ValueError where they are not held in memory."""
+def joined(first: Split, second: Split) -> MemorySplit | TensorSplit:
+    """The examples of both, in this order; ValueError where they are not held in memory."""
+    if isinstance(first, TensorSplit) and isinstance(second, TensorSplit):
+        tensors = tuple(torch.cat(pair) for pair in zip(first.tensors, second.tensors, strict=True))
+        return TensorSplit(first.facts, tensors, torch.cat((first.labels, second.labels)))
     if not (isinstance(first, MemorySplit) and isinstance(second, MemorySplit)):
-        raise ValueError("only images in memory are one pool")
+        raise ValueError("only examples in memory are one pool")
     images, labels = (torch.cat(pair) for pair in ((first.images, second.images), (first.labels, second.labels)))
     return MemorySplit(first.facts, images, labels)
 

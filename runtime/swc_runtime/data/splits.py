@@ -27,6 +27,8 @@ from swc_runtime.data.keys import Hashes, Integers
 from swc_runtime.data.listing import printable
 from swc_runtime.data.pixels import BROKEN, with_8_bits
 from swc_runtime.data.readers import readers
+from swc_runtime.data.tensors import TensorSplit
+from swc_runtime.inputs import Inputs
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -35,7 +37,7 @@ RESIZE_RATIO = 8 / 7  # the shorter side against the crop at test time: 256 to 2
 
 
 class Split(Protocol):
-    """Images with labels; `labels` is int64 [N]."""
+    """Images, or other inputs, with labels; `labels` is int64 [N]."""
 
     @property
     def facts(self) -> DataFacts:
@@ -49,8 +51,8 @@ class Split(Protocol):
 
     def __len__(self) -> int: ...
 
-    def fetch(self, samples: Integers, crops: Hashes | None) -> Tensor:
-        """The images [B, C, H, W] of some samples, cropped at random and resized where `crops` are given."""
+    def fetch(self, samples: Integers, crops: Hashes | None) -> Inputs:
+        """The inputs of some samples: images [B, C, H, W], cropped at random and resized where `crops` are given."""
         ...
 
     def to(self, device: torch.device | str) -> Split:
@@ -62,7 +64,7 @@ class Split(Protocol):
         ...
 
     def take(self, samples: Integers) -> Split:
-        """A split of these images alone, in this order."""
+        """A split of these examples alone, in this order."""
         ...
 
 
@@ -210,16 +212,22 @@ class Dataset:
         for warning in self.warnings:
             sink.report(warning)
 
+    def _contents(self, split: Split) -> tuple[Tensor, ...]:
+        if isinstance(split, TensorSplit):
+            return split.tensors
+        return (split.images,) if self.facts.function and isinstance(split, MemorySplit) else ()
+
     def digest(self) -> str:
         """A hash of labels and file names, by which a changed data set is noticed.
 
-        Pixels are not read, but for those that a function of the user's own gave: nothing else tells of them.
+        Pixels are not read, but for those that a function of the user's own gave: nothing else tells of them. What is
+        no image is read, whoever gave it.
         """
         found = sha256()
         for _, split in self.parts:
             found.update(split.labels.cpu().numpy().tobytes())
-            if self.facts.function and isinstance(split, MemorySplit):
-                found.update(split.images.cpu().numpy().tobytes())
+            for tensor in self._contents(split):
+                found.update(tensor.cpu().numpy().tobytes())
             names = split.files if isinstance(split, FolderSplit) else ()
             found.update(os.fsencode("\0".join("/".join(Path(name).parts[-2:]) for name in names)))
         return found.hexdigest()[:16]

@@ -24,6 +24,7 @@ from swc_runtime.evaluate.metrics import nll, top1
 from swc_runtime.evaluate.predict import evaluating, predict
 from swc_runtime.evaluate.subsets import Subset, subsets, together
 from swc_runtime.finite import check_predictions
+from swc_runtime.inputs import Inputs, moved, size_of, tensors_of
 from swc_runtime.precision import Arithmetic, laid_out
 from swc_runtime.training.steps.losses import widened
 
@@ -70,7 +71,7 @@ class AnytimePredictor:
 
     @classmethod
     def calibrated(
-        cls, ensemble: Ensemble, batches: Iterable[tuple[Tensor, Tensor]], arithmetic: Arithmetic
+        cls, ensemble: Ensemble, batches: Iterable[tuple[Inputs, Tensor]], arithmetic: Arithmetic
     ) -> AnytimePredictor:
         """Look at every subset on a calibration split, which must not be the one that is reported on.
 
@@ -81,7 +82,7 @@ class AnytimePredictor:
         held = list(batches)
         probabilities, labels = predict(ensemble, held, arithmetic)
         device = next(ensemble.parameters()).device
-        costs = member_costs(ensemble, held[0][0].to(device), arithmetic)
+        costs = member_costs(ensemble, moved(held[0][0], device), arithmetic)
         choices = []
         for subset in subsets(len(ensemble.members)):
             mean = together(probabilities, subset)
@@ -130,22 +131,22 @@ class AnytimePredictor:
             )
         return max(fitting, key=lambda choice: (choice.top1, -choice.nll, -choice.multiply_adds))
 
-    def predict(self, images: Tensor, *, milliseconds: float | None = None, multiply_adds: int | None = None) -> Answer:
+    def predict(self, inputs: Inputs, *, milliseconds: float | None = None, multiply_adds: int | None = None) -> Answer:
         """Ask the best subset within a budget for each image, and stop early where it would take too long after all.
 
         The budget of time is for each image of the batch. At least one member answers.
         """
         choice = self.best(milliseconds=milliseconds, multiply_adds=multiply_adds)
-        seconds = None if milliseconds is None else milliseconds * len(images) / 1e3
-        *_, last = self._run(images, self._order(choice.members), seconds)
+        seconds = None if milliseconds is None else milliseconds * size_of(inputs) / 1e3
+        *_, last = self._run(inputs, self._order(choice.members), seconds)
         return last
 
-    def improve(self, images: Tensor, *, seconds: float | None = None) -> Iterator[Answer]:
+    def improve(self, inputs: Inputs, *, seconds: float | None = None) -> Iterator[Answer]:
         """An answer after each member, each better on the calibration split than the one before, while there is time.
 
         `seconds` are for the whole batch (None: until all members that help have run).
         """
-        return self._run(images, self._growing(), seconds)
+        return self._run(inputs, self._growing(), seconds)
 
     def _order(self, members: Subset) -> Subset:
         """The best single member first: it answers if the others are not asked any more."""
@@ -165,32 +166,40 @@ class AnytimePredictor:
             best = max(scored.values())
             order.append(min(number for number, value in scored.items() if value == best))
 
-    def _run(self, images: Tensor, order: Subset, seconds: float | None) -> Iterator[Answer]:
+    def _run(self, inputs: Inputs, order: Subset, seconds: float | None) -> Iterator[Answer]:
         if not self.ensemble.is_composed:
             raise ValueError("the predictor must be entered first: `with predictor: ...`")
-        if images.dim() != 4:
-            shape = list(images.shape)
-            raise ValueError(
-                f"images must be [B, C, H, W], found {shape}: one image alone is a batch of one, `x[None]`"
-            )
+        self._check_batch(inputs)
         started = perf_counter()
         total: Tensor | None = None
         known: dict[int, Tensor] = {}
         for count, number in enumerate(order, 1):
-            expected = 0.0 if number in known else self._single[number].milliseconds * len(images) / 1e3
+            expected = 0.0 if number in known else self._single[number].milliseconds * size_of(inputs) / 1e3
             if count > 1 and seconds is not None and perf_counter() - started + expected > seconds:
                 return
             if number not in known:
-                known |= self._asked(number, images)
+                known |= self._asked(number, inputs)
             probabilities = known[number]
             total = probabilities if total is None else total + probabilities
             yield Answer(total / count, order[:count], perf_counter() - started)
 
-    def _asked(self, number: int, images: Tensor) -> dict[int, Tensor]:
+    def _check_batch(self, inputs: Inputs) -> None:
+        """ValueError for one example without the axis of the batch."""
+        facts = self.ensemble.program.data
+        axes = "C, H, W" if facts.are_images else "..."
+        for tensor, shape in zip(tensors_of(inputs), facts.shapes, strict=True):
+            if tensor.dim() != len(shape) + 1:
+                what, found = "images" if facts.are_images else "inputs", list(tensor.shape)
+                example = "image" if facts.are_images else "example"
+                raise ValueError(
+                    f"{what} must be [B, {axes}], found {found}: one {example} alone is a batch of one, `x[None]`"
+                )
+
+    def _asked(self, number: int, inputs: Inputs) -> dict[int, Tensor]:
         """The probabilities of a member, and of all others that its network gives with it."""
         network = next(one for one in self.ensemble.networks if number in one.members)
         with torch.no_grad(), self.arithmetic.autocast():
-            logits = self.ensemble.run(network, laid_out(images), until=network.members.index(number))
+            logits = self.ensemble.run(network, laid_out(inputs), until=network.members.index(number))
         made: Tensor = widened(logits).softmax(-1)
         if made.is_cuda:
             torch.cuda.synchronize(made.device)

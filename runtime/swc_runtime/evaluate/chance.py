@@ -16,8 +16,9 @@ from attrs import frozen
 from torch import Tensor, nn
 
 from swc_runtime.data import keys
+from swc_runtime.inputs import Inputs, rows, size_of
 
-_Run = Callable[[Tensor], Tensor]
+_Run = Callable[[Inputs], Tensor]
 
 FEWEST = 3  # images with which it can be seen whether an output depends on the others
 SEEDS = (1, 2)
@@ -42,13 +43,13 @@ class Dependence:
         return self.is_repeatable and not self.is_random and not self.depends_on_batch
 
 
-def dependence(run: _Run, images: Tensor, tolerance: float) -> Dependence:
+def dependence(run: _Run, inputs: Inputs, tolerance: float) -> Dependence:
     """Ask for some images several times, and for a part of them; `run` gives outputs with the images along one axis.
 
     Outputs are the same where they differ by `tolerance` of the largest at most. What draws is random, also where the
     few outputs that were seen do not show it. ValueError for fewer than 3 images.
     """
-    if len(images) < FEWEST:
+    if size_of(inputs) < FEWEST:
         raise ValueError(f"it takes {FEWEST} images at least")
 
     drawn: set[str] = set()
@@ -57,16 +58,16 @@ def dependence(run: _Run, images: Tensor, tolerance: float) -> Dependence:
         with chance_kept():
             draw_from(seed)
             before = _states()
-            outputs = run(images[:count]).detach().float()
+            outputs = run(rows(inputs, slice(count))).detach().float()
             drawn.update(name for name, state in _states().items() if state != before[name])
             return outputs
 
-    first = asked(SEEDS[0], len(images))
-    if not _same(asked(SEEDS[0], len(images)), first, tolerance):
+    first = asked(SEEDS[0], size_of(inputs))
+    if not _same(asked(SEEDS[0], size_of(inputs)), first, tolerance):
         return Dependence(is_repeatable=False)
-    if not _same(asked(SEEDS[1], len(images)), first, tolerance) or drawn:
+    if not _same(asked(SEEDS[1], size_of(inputs)), first, tolerance) or drawn:
         return Dependence(is_random=True, is_untraceable="others" in drawn)
-    part = len(images) - 1
+    part = size_of(inputs) - 1
     return Dependence(depends_on_batch=not _same(asked(SEEDS[0], part), first.narrow(-2, 0, part), tolerance))
 
 

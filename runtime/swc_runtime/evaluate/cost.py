@@ -22,10 +22,12 @@ from torch import Tensor
 from swc_runtime.ensemble import Ensemble, Network, host_of, networks_of
 from swc_runtime.evaluate.chance import chance_kept
 from swc_runtime.evaluate.predict import evaluating
+from swc_runtime.inputs import Inputs, blank, copied, device_of, rows, size_of
+from swc_runtime.inputs import tensors_of as given_to  # another `tensors_of` is that of expressions
 from swc_runtime.precision import Arithmetic, laid_out
 from swc_runtime.weights.bank import empty_parts
 
-Runs = Callable[[Tensor], Tensor]
+Runs = Callable[..., Tensor]  # takes the inputs in order
 
 BURN_IN = 3  # runs that are not timed
 LEAST_RUNS = 5
@@ -43,27 +45,27 @@ class Cost:
 
 def member_costs(
     ensemble: Ensemble,
-    images: Tensor,
+    inputs: Inputs,
     arithmetic: Arithmetic,
     *,
     timed: bool = True,
     time_batch: int | None = None,
 ) -> tuple[Cost, ...]:
-    """What each member takes for images [B, C, H, W], in eval mode; nothing of the ensemble changes.
+    """What each member takes for a batch of inputs, in eval mode; nothing of the ensemble changes.
 
     Times are those of a batch of the first `time_batch` of them (None: of all).
     """
-    batch = images[: time_batch if timed else 0]
+    batch = rows(inputs, slice(time_batch if timed else 0))
     with torch.no_grad(), chance_kept(), evaluating(ensemble), ensemble.composed():
         return tuple(
             cost
             for network in ensemble.networks
-            for cost in _network_costs(ensemble, network, images, batch, arithmetic)
+            for cost in _network_costs(ensemble, network, inputs, batch, arithmetic)
         )
 
 
 def _network_costs(
-    ensemble: Ensemble, network: Network, images: Tensor, batch: Tensor, arithmetic: Arithmetic
+    ensemble: Ensemble, network: Network, inputs: Inputs, batch: Inputs, arithmetic: Arithmetic
 ) -> list[Cost]:
     """Per member that a network serves what it takes to have its answer, and with it those before it."""
     module = ensemble.members[network.host]
@@ -71,10 +73,10 @@ def _network_costs(
     runs = [partial(module, until=last) if has_exits else module for last in range(len(network.members))]
     ends = runs if has_exits else runs[:1]
     found = [
-        # copies, as a member may work on its images in place
+        # copies, as a member may work on its inputs in place
         Cost(
-            _multiply_adds(run, images.clone()),
-            milliseconds(run, batch.clone(), arithmetic) if len(batch) else None,
+            _multiply_adds(run, copied(inputs)),
+            milliseconds(run, copied(batch), arithmetic) if size_of(batch) else None,
         )
         for run in ends
     ]
@@ -107,8 +109,9 @@ def _planned_on(device: str, program: Program) -> tuple[Cost, ...]:
     with torch.device(device):
         ensemble = Ensemble(program, empty_parts(program))
         ensemble.install([torch.zeros(plan.shape) for plan in ensemble.weights])
-        images = torch.zeros(PAIR, *program.data.image_shape)
-        return member_costs(ensemble, images, Arithmetic(device, torch.float32, "nothing is computed"), timed=False)
+        return member_costs(
+            ensemble, blank(program.data, PAIR), Arithmetic(device, torch.float32, "nothing is computed"), timed=False
+        )
 
 
 def costs_together(costs: Sequence[Cost]) -> Cost:
@@ -118,29 +121,29 @@ def costs_together(costs: Sequence[Cost]) -> Cost:
     return Cost(sum(cost.multiply_adds for cost in costs), sum(known) if len(known) == len(times) else None)
 
 
-def milliseconds(member: Runs, images: Tensor, arithmetic: Arithmetic) -> float:
+def milliseconds(member: Runs, inputs: Inputs, arithmetic: Arithmetic) -> float:
     """The median time for one image of a batch, once it has run a few times."""
 
     def run() -> None:
         with arithmetic.autocast():
-            member(laid_out(images))
-        if images.is_cuda:
-            torch.cuda.synchronize(images.device)
+            member(*given_to(laid_out(inputs)))
+        if device_of(inputs).type == "cuda":
+            torch.cuda.synchronize(device_of(inputs))
 
-    return 1e3 * median(seconds(run)) / len(images)
+    return 1e3 * median(seconds(run)) / size_of(inputs)
 
 
-def _multiply_adds(member: Runs, images: Tensor) -> int:
+def _multiply_adds(member: Runs, inputs: Inputs) -> int:
     """Of the first image; where a member takes no single one, as it needs a batch's statistics, half of two's."""
     try:
-        return multiply_adds(member, images[:1])
+        return multiply_adds(member, rows(inputs, slice(1)))
     except (RuntimeError, ValueError):  # what torch's norms raise of one value per channel
-        if len(images) < PAIR:
+        if size_of(inputs) < PAIR:
             raise
-        return multiply_adds(member, images[:PAIR]) // PAIR
+        return multiply_adds(member, rows(inputs, slice(PAIR))) // PAIR
 
 
-def multiply_adds(member: Runs, images: Tensor) -> int:
+def multiply_adds(member: Runs, inputs: Inputs) -> int:
     """The multiply-adds of convolutions and matrix products, as papers count them; norms and activations are left out.
 
     torch counts a multiply-add as two operations. Attention is counted by its products, softmax left out; the count is
@@ -149,7 +152,7 @@ def multiply_adds(member: Runs, images: Tensor) -> int:
     from torch.utils.flop_counter import FlopCounterMode
 
     with _unfused(), FlopCounterMode(display=False) as counter:
-        member(images)
+        member(*given_to(inputs))
     return int(counter.get_total_flops()) // 2
 
 

@@ -15,9 +15,10 @@ from torch import Tensor, nn
 from swc_runtime.carry.plain import plain_member
 from swc_runtime.ensemble import Ensemble
 from swc_runtime.evaluate.chance import chance_kept, draw_from
+from swc_runtime.inputs import Inputs, copied, moved, tensors_of
 from swc_runtime.precision import Arithmetic, laid_out
 
-Batches = Sequence[tuple[Tensor, Tensor]]
+Batches = Sequence[tuple[Inputs, Tensor]]
 
 
 def alike(ensemble: Ensemble) -> tuple[tuple[int, int], ...]:
@@ -38,7 +39,7 @@ def along(
 ) -> tuple[float, ...]:
     """Top-1 at evenly spaced points from the first member to the second, both ends included.
 
-    `batches` are images [B, C, H, W] with labels [B], of two images at least. ValueError for members that are not
+    `batches` are inputs with labels [B], of two examples at least. ValueError for members that are not
     alike, fewer than two points, or no images. Source: supplementary, section 3.4 (figure 3).
     """
     if pair not in alike(ensemble):
@@ -72,10 +73,10 @@ def _top1(module: nn.Module, batches: Batches, arithmetic: Arithmetic) -> float:
             part.train()
     device = next(module.parameters()).device
     hits = total = 0
-    for number, (images, labels) in enumerate(batches):
+    for number, (inputs, labels) in enumerate(batches):
         draw_from(number)  # so that a member that draws draws the same at every point
         with torch.no_grad(), arithmetic.autocast():
-            logits = module(laid_out(images.to(device)).clone())  # which it may work on in place
+            logits = module(*tensors_of(copied(laid_out(moved(inputs, device)))))  # which it may work on in place
         is_hit = (logits.argmax(-1) == labels.to(device)) & logits.softmax(-1).isfinite().all(-1)
         hits += int(is_hit.sum())
         total += len(labels)

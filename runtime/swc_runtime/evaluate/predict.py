@@ -19,6 +19,7 @@ from swc_runtime.ensemble import Ensemble, Network
 from swc_runtime.evaluate.chance import Dependence, buffers_kept, dependence
 from swc_runtime.evaluate.metrics import EnsembleScores, score_ensemble
 from swc_runtime.finite import check_predictions
+from swc_runtime.inputs import Inputs, device_of, moved, size_of, tensors_of
 from swc_runtime.members.seeds import derived_seed, seed_of
 from swc_runtime.precision import Arithmetic, laid_out
 from swc_runtime.ranks.ranks import ALONE, Ranks
@@ -28,9 +29,9 @@ ROUNDING, ROUNDING_TO_BFLOAT16 = 1e-3, 5e-2  # how far batches of other sizes ma
 
 
 def evaluate(
-    ensemble: Ensemble, batches: Iterable[tuple[Tensor, Tensor]], arithmetic: Arithmetic, ranks: Ranks = ALONE
+    ensemble: Ensemble, batches: Iterable[tuple[Inputs, Tensor]], arithmetic: Arithmetic, ranks: Ranks = ALONE
 ) -> EnsembleScores:
-    """Scores of every member and of the ensemble on batches (images [B, C, H, W], labels [B]).
+    """Scores of every member and of the ensemble on batches (inputs, labels [B]).
 
     With several ranks each is given all batches, predicts some of them, or with its members, and has the scores of all.
     """
@@ -38,7 +39,7 @@ def evaluate(
 
 
 def predict(
-    ensemble: Ensemble, batches: Iterable[tuple[Tensor, Tensor]], arithmetic: Arithmetic, ranks: Ranks = ALONE
+    ensemble: Ensemble, batches: Iterable[tuple[Inputs, Tensor]], arithmetic: Arithmetic, ranks: Ranks = ALONE
 ) -> tuple[Tensor, Tensor]:
     """Probabilities [M, N, C] of the members, in float32 at least, and labels [N], in the order of the batches.
 
@@ -47,8 +48,8 @@ def predict(
     device = next(ensemble.parameters()).device
     with torch.no_grad(), evaluating(ensemble), ensemble.composed():  # composed outside of autocast, in full
         seen = [
-            (_predicted(ensemble, number, images.to(device), arithmetic, ranks), labels.to(device))
-            for number, (images, labels) in enumerate(batches)
+            (_predicted(ensemble, number, moved(inputs, device), arithmetic, ranks), labels.to(device))
+            for number, (inputs, labels) in enumerate(batches)
         ]
     if not seen:
         raise ValueError("there are no images to predict")
@@ -59,7 +60,7 @@ def predict(
 
 
 def predict_logits(
-    ensemble: Ensemble, batches: Iterable[tuple[Tensor, Tensor]], arithmetic: Arithmetic
+    ensemble: Ensemble, batches: Iterable[tuple[Inputs, Tensor]], arithmetic: Arithmetic
 ) -> tuple[Tensor, Tensor]:
     """Logits [M, N, C] of the members, in float32 at least, and labels [N], in the order of the batches.
 
@@ -69,8 +70,8 @@ def predict_logits(
     device = next(ensemble.parameters()).device
     with torch.no_grad(), evaluating(ensemble), ensemble.composed():
         seen = [
-            (_logits(ensemble, number, images.to(device), arithmetic), labels.to(device))
-            for number, (images, labels) in enumerate(batches)
+            (_logits(ensemble, number, moved(inputs, device), arithmetic), labels.to(device))
+            for number, (inputs, labels) in enumerate(batches)
         ]
     if not seen:
         raise ValueError("there are no images to predict")
@@ -84,25 +85,27 @@ def names_of(ensemble: Ensemble) -> tuple[str, ...]:
     return tuple(member.name for member in ensemble.program.members)
 
 
-def dependences(ensemble: Ensemble, images: Tensor, arithmetic: Arithmetic) -> dict[int, Dependence]:
+def dependences(ensemble: Ensemble, inputs: Inputs, arithmetic: Arithmetic) -> dict[int, Dependence]:
     """By the number of the member that holds a network what its outputs depend on beside each of a few images."""
     tolerance = ROUNDING if arithmetic.rounds_to is None else ROUNDING_TO_BFLOAT16
 
-    def run(network: Network, batch: Tensor) -> Tensor:
+    def run(network: Network, batch: Inputs) -> Tensor:
         with arithmetic.autocast(), buffers_kept(ensemble.members[network.host]):
             return widened(ensemble.run(network, laid_out(batch)))
 
     with torch.no_grad(), evaluating(ensemble), ensemble.composed():
         return {
-            network.host: dependence(partial(run, network), images.to(next(ensemble.parameters()).device), tolerance)
+            network.host: dependence(
+                partial(run, network), moved(inputs, next(ensemble.parameters()).device), tolerance
+            )
             for network in ensemble.networks
         }
 
 
-def ask(ensemble: Ensemble, images: Tensor, arithmetic: Arithmetic) -> Tensor:
-    """Logits [M, B, C] in eval mode for images [B, C, H, W] on the ensemble's device, finite or not."""
+def ask(ensemble: Ensemble, inputs: Inputs, arithmetic: Arithmetic) -> Tensor:
+    """Logits [M, B, C] in eval mode for inputs on the ensemble's device, finite or not."""
     with torch.no_grad(), evaluating(ensemble), ensemble.composed():
-        return _logits(ensemble, 0, images, arithmetic)
+        return _logits(ensemble, 0, inputs, arithmetic)
 
 
 def _is_own(batch: int, ranks: Ranks) -> bool:
@@ -110,24 +113,25 @@ def _is_own(batch: int, ranks: Ranks) -> bool:
     return ranks.deals_members or batch % ranks.size == ranks.rank
 
 
-def _predicted(ensemble: Ensemble, number: int, images: Tensor, arithmetic: Arithmetic, ranks: Ranks) -> Tensor:
+def _predicted(ensemble: Ensemble, number: int, inputs: Inputs, arithmetic: Arithmetic, ranks: Ranks) -> Tensor:
     """Probabilities [M, B, C] for batch `number`, zero where other ranks are asked."""
     runs = _is_own(number, ranks)
-    own = _logits(ensemble, number, images, arithmetic).softmax(-1) if runs else None
+    own = _logits(ensemble, number, inputs, arithmetic).softmax(-1) if runs else None
     if own is not None and len(own) == len(ensemble.members):
         return own
-    shape = (len(ensemble.members), len(images), ensemble.program.data.num_classes)
-    made = widened(images.new_zeros(shape))
+    shape = (len(ensemble.members), size_of(inputs), ensemble.program.data.num_classes)
+    made = torch.zeros(shape, dtype=next(ensemble.parameters()).dtype, device=device_of(inputs))
+    made = widened(made)
     if own is not None:
         made[list(ensemble.own)] = own
     return made
 
 
-def _logits(ensemble: Ensemble, number: int, images: Tensor, arithmetic: Arithmetic) -> Tensor:
+def _logits(ensemble: Ensemble, number: int, inputs: Inputs, arithmetic: Arithmetic) -> Tensor:
     """Logits [M, B, C] for batch `number`; what members draw depends on it and on the program's seed."""
     seed = derived_seed(seed_of(ensemble.program), f"prediction/{number}")
-    with ensemble.noise.seeded(seed, images.device), arithmetic.autocast():
-        logits_MBC = ensemble(laid_out(images))
+    with ensemble.noise.seeded(seed, device_of(inputs)), arithmetic.autocast():
+        logits_MBC = ensemble(*tensors_of(laid_out(inputs)))
     return widened(logits_MBC)
 
 

@@ -1,7 +1,7 @@
 """Files of plain members, and how far what they hold is from what was written.
 
 Takes a module; writes one file, whole or not at all. Guarantees: nothing of this project is needed to read it; each
-`reread_*` goes by the file alone and gives the module's outputs on some images.
+`reread_*` goes by the file alone and gives the module's outputs for some inputs.
 """
 
 from __future__ import annotations
@@ -16,13 +16,15 @@ from safetensors.torch import load_file, save_file
 from swc.files.whole import whole
 from torch import Tensor, nn
 
+from swc_runtime.inputs import Inputs, tensors_of
+
 # What torch says of recurrent layers, whose weights it also holds in a list, and of nothing beside them. Harmless: the
 # weights are parameters, and what was written is read back and compared.
 FLAT_WEIGHTS = r"The tensor attributes? (self\.[\w.]*_flat_weights\[\d+\](, )?)+ (was|were) assigned during export"
 TOLERANCE = 1e-5  # of the outputs, relative to the largest
 
 
-def write_safetensors(module: nn.Module, path: Path, notes: Mapping[str, str], _: Tensor) -> None:
+def write_safetensors(module: nn.Module, path: Path, notes: Mapping[str, str], _: Inputs) -> None:
     """The state by torch's names, with the notes as JSON: several keys would stand in no settled order."""
     # cloned, because two names may stand for one tensor, which safetensors does not take
     state = {name: t.clone(memory_format=torch.contiguous_format) for name, t in module.state_dict().items()}
@@ -30,29 +32,30 @@ def write_safetensors(module: nn.Module, path: Path, notes: Mapping[str, str], _
         save_file(state, partial, metadata={"notes": json.dumps(notes, sort_keys=True)})
 
 
-def write_torch(module: nn.Module, path: Path, _: Mapping[str, str], __: Tensor) -> None:
+def write_torch(module: nn.Module, path: Path, _: Mapping[str, str], __: Inputs) -> None:
     """The state by torch's names, for `torch.load(..., weights_only=True)`."""
     with whole(path) as partial:
         torch.save(module.state_dict(), partial)
 
 
-def write_exported(module: nn.Module, path: Path, notes: Mapping[str, str], images: Tensor) -> None:
+def write_exported(module: nn.Module, path: Path, notes: Mapping[str, str], inputs: Inputs) -> None:
     """A program of `torch.export`, for batches of any size; whatever torch.export raises passes through."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", FLAT_WEIGHTS, UserWarning)
-        traced = torch.export.export(module, (images,), dynamic_shapes=({0: torch.export.Dim.DYNAMIC},))
+        given = tensors_of(inputs)
+        traced = torch.export.export(module, given, dynamic_shapes=tuple({0: torch.export.Dim.DYNAMIC} for _ in given))
     with whole(path, partial=path.with_stem(f"{path.stem}.partial")) as partial:  # torch asks for its own ending
         torch.export.save(traced, partial, extra_files=dict(notes))
 
 
-def reread_safetensors(module: nn.Module, path: Path, images: Tensor) -> Tensor:
+def reread_safetensors(module: nn.Module, path: Path, inputs: Inputs) -> Tensor:
     """The outputs of another build of the module, which is given the state that the file holds."""
-    return _asked(_with_state(module, load_file(path)), images)
+    return _asked(_with_state(module, load_file(path)), inputs)
 
 
-def reread_torch(module: nn.Module, path: Path, images: Tensor) -> Tensor:
+def reread_torch(module: nn.Module, path: Path, inputs: Inputs) -> Tensor:
     """The outputs of another build of the module, with the state that the file holds."""
-    return _asked(_with_state(module, torch_state(path)), images)
+    return _asked(_with_state(module, torch_state(path)), inputs)
 
 
 def torch_state(path: Path) -> Mapping[str, Tensor]:
@@ -61,9 +64,9 @@ def torch_state(path: Path) -> Mapping[str, Tensor]:
     return found
 
 
-def reread_exported(_: nn.Module, path: Path, images: Tensor) -> Tensor:
+def reread_exported(_: nn.Module, path: Path, inputs: Inputs) -> Tensor:
     """The outputs of the program that the file holds."""
-    return _asked(torch.export.load(path).module(), images)
+    return _asked(torch.export.load(path).module(), inputs)
 
 
 def _with_state(module: nn.Module, state: Mapping[str, Tensor]) -> nn.Module:
@@ -74,9 +77,9 @@ def _with_state(module: nn.Module, state: Mapping[str, Tensor]) -> nn.Module:
     return module
 
 
-def _asked(module: nn.Module, images: Tensor) -> Tensor:
+def _asked(module: nn.Module, inputs: Inputs) -> Tensor:
     with torch.no_grad():
-        made: Tensor = module(images)
+        made: Tensor = module(*tensors_of(inputs))
     return made
 
 

@@ -16,21 +16,33 @@ import torch
 from swc.files.whole import whole
 from torch import Tensor, nn
 
+from swc_runtime.inputs import Inputs, tensors_of
+from swc_runtime.precision import IMAGE_AXES
+
 if TYPE_CHECKING:
     import onnx
 
 INPUT = "images"
+OTHER_INPUT = "inputs"
 OUTPUT = "logits"
 BATCH = "batch"
 OPSET = 20
 
 
-def write_onnx(module: nn.Module, path: Path, notes: Mapping[str, str], images: Tensor) -> None:
-    """A model with the input `images` [batch, C, H, W] and the output `logits` [batch, classes].
+def names_of(given: tuple[Tensor, ...]) -> list[str]:
+    """What the inputs are called: `images` of four axes, else `inputs`; of several `input_0`, `input_1`, ...."""
+    if len(given) == 1:
+        return [INPUT if given[0].dim() == IMAGE_AXES else OTHER_INPUT]
+    return [f"input_{number}" for number in range(len(given))]
+
+
+def write_onnx(module: nn.Module, path: Path, notes: Mapping[str, str], inputs: Inputs) -> None:
+    """A model with the input `images` [batch, C, H, W], or those of `names_of`, and the output `logits` [batch,
+    classes].
 
     Whatever the exporter raises passes through: a RuntimeError where it cannot follow the module.
     """
-    model = _model(module, images)
+    model = _model(module, inputs)
     model.graph.name = notes.get("member", "")
     for name, said in notes.items():
         model.metadata_props.add(key=name, value=said)
@@ -38,16 +50,17 @@ def write_onnx(module: nn.Module, path: Path, notes: Mapping[str, str], images: 
         _save(model, partial)
 
 
-def _model(module: nn.Module, images: Tensor) -> onnx.ModelProto:
+def _model(module: nn.Module, inputs: Inputs) -> onnx.ModelProto:
+    given, batch = tensors_of(inputs), torch.export.Dim(BATCH)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the exporter's own insides
         program = torch.onnx.export(
             module,
-            (images,),
-            input_names=[INPUT],
+            given,
+            input_names=names_of(given),
             output_names=[OUTPUT],
             opset_version=OPSET,
-            dynamic_shapes=({0: torch.export.Dim(BATCH)},),
+            dynamic_shapes=tuple({0: batch} for _ in given),
             verbose=False,
         )
     assert program is not None, "the exporter by torch.export always gives a program"
@@ -68,10 +81,11 @@ def _save(model: onnx.ModelProto, path: Path) -> None:
     path.write_bytes(model.SerializeToString(deterministic=True))
 
 
-def reread_onnx(_: nn.Module, path: Path, images: Tensor) -> Tensor:
+def reread_onnx(_: nn.Module, path: Path, inputs: Inputs) -> Tensor:
     """The outputs of the model that the file holds, in onnxruntime on the CPU."""
     import onnxruntime
 
+    given = tensors_of(inputs)
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    (logits,) = session.run([OUTPUT], {INPUT: images.numpy()})
+    (logits,) = session.run([OUTPUT], {name: one.numpy() for name, one in zip(names_of(given), given, strict=True)})
     return torch.from_numpy(logits)

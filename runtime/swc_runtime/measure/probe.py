@@ -23,13 +23,14 @@ from torch import Tensor
 
 from swc_runtime.ensemble import Ensemble
 from swc_runtime.finite import check_gradients
+from swc_runtime.inputs import Inputs, device_of, moved
 from swc_runtime.measure.similarity import Cosine, _Shape, common_block, cosines, cosines_on
 from swc_runtime.measure.sketch import ClusterFolding, Sketch, Sketches, is_folded, with_sketch_error
 from swc_runtime.members.seeds import derived_seed, seed_of
 from swc_runtime.ranks.ranks import ALONE, Ranks
 from swc_runtime.training.losses import loss_of
 
-Batches = Iterable[tuple[Tensor, Tensor]]
+Batches = Iterable[tuple[Inputs, Tensor]]
 _Progress = Callable[[int], None]
 _Context = Callable[[], AbstractContextManager[object]]
 Leaves = tuple[Tensor, ...]  # composed weights, as leaves of the members' graphs
@@ -142,12 +143,12 @@ def _passes(
     A batch's dL/dW is added to what the weights hold as `.grad`, which is the caller's to take and to give.
     """
     with _measuring(ensemble) as leaves:
-        for number, (images, labels) in enumerate(batches):
-            device = leaves[0].device if leaves else images.device
+        for number, (inputs, labels) in enumerate(batches):
+            device = leaves[0].device if leaves else device_of(inputs)
             seed = derived_seed(seed_of(ensemble.program), f"gradients/{number}")
             if len(labels):  # a rank may have no share of the last batch
                 with ensemble.noise.seeded(seed, device):
-                    _run_members(ensemble, leaves, images.to(device), labels.to(device), context)
+                    _run_members(ensemble, leaves, moved(inputs, device), labels.to(device), context)
             yield leaves, len(labels)
             if progress is not None:
                 progress(len(labels))
@@ -180,7 +181,7 @@ def _measuring(ensemble: Ensemble) -> Iterator[Leaves]:
             module.training = training
 
 
-def _run_members(ensemble: Ensemble, leaves: Leaves, images: Tensor, labels: Tensor, context: _Context) -> None:
+def _run_members(ensemble: Ensemble, leaves: Leaves, inputs: Inputs, labels: Tensor, context: _Context) -> None:
     program = ensemble.program
     loss_of_member = loss_of(program.training.recipe.loss if program.training else Loss())
     for network in ensemble.networks:
@@ -189,7 +190,7 @@ def _run_members(ensemble: Ensemble, leaves: Leaves, images: Tensor, labels: Ten
         if not own:
             continue
         with torch.enable_grad(), context():
-            logits = ensemble.run(network, images)
+            logits = ensemble.run(network, inputs)
         losses = [loss_of_member(one.to(own[0].dtype), labels) for one in logits]
         loss = torch.stack(losses).sum()
         torch.autograd.backward(loss, inputs=own)

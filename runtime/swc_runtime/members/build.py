@@ -6,6 +6,8 @@ the seed and the member's name alone; the global random numbers go on as if noth
 
 from __future__ import annotations
 
+from swc.program.datasets import DataFacts
+from swc.program.model_source import ModelSource
 from swc.program.program import MemberPlan, Program
 from torch import nn
 
@@ -27,8 +29,13 @@ def initial_member(program: Program, member: MemberPlan, seed: int) -> nn.Module
 
 def as_written(program: Program, member: MemberPlan, seed: int) -> nn.Module:
     """A member's module just as its source makes it, seeded by the member's name."""
+    with seeded(derived_seed(seed, f"member/{member.name}")):
+        return model_of(member.source, program.data)
+
+
+def model_of(source: ModelSource, data: DataFacts) -> nn.Module:
+    """The module that a source names, for such data; raises as `swc_runtime.models.build_model` does."""
     from swc_runtime.models import build_model
 
-    source = member.source
-    with seeded(derived_seed(seed, f"member/{member.name}")):
-        return build_model(source.kind, source.name, source.given(), program.data.num_classes, program.data.image_shape)
+    given = source.given()
+    return build_model(source.kind, source.name, given, data.num_classes, data.shape, is_image=data.are_images)

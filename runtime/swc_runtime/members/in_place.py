@@ -14,7 +14,9 @@ from swc.diagnostics import DiagnosticError
 from swc.diagnostics.catalogue.disturbing import ImagesChanged, WeightsChanged
 from torch import Tensor
 
-Forward = Callable[[Tensor], Tensor]
+from swc_runtime.inputs import Inputs, tensors_of
+
+Forward = Callable[..., Tensor]  # takes the inputs in order
 MemberMode = tuple[str, bool]  # a member's name, and whether it is in training mode
 
 
@@ -24,36 +26,38 @@ class Readers:
     def __init__(self) -> None:
         self._changes: dict[MemberMode, bool] = {}
 
-    def run(self, kind: MemberMode, run: Forward, images: Tensor, weights: Mapping[str, Tensor]) -> Tensor:
-        """The outputs of a member for images [B, C, H, W]; `weights` are the composed ones it reads, by layer.
+    def run(self, kind: MemberMode, run: Forward, inputs: Inputs, weights: Mapping[str, Tensor]) -> Tensor:
+        """The outputs of a member for a batch; `weights` are the composed ones it reads, by layer.
 
-        DiagnosticError where it changed a weight, or the images though it had not done so before.
+        DiagnosticError where it changed a weight, or its inputs though it had not done so before.
         """
-        if images.is_inference() or torch.is_inference_mode_enabled():  # where nothing is counted
-            return run(images.clone())
+        given = tensors_of(inputs)
+        # where nothing is counted
+        if any(tensor.is_inference() for tensor in given) or torch.is_inference_mode_enabled():
+            return run(*(tensor.clone() for tensor in given))
         before = {layer: weight._version for layer, weight in weights.items()}
-        logits = self._run(kind, run, images)
+        logits = self._run(kind, run, given)
         changed = tuple(layer for layer, weight in weights.items() if weight._version != before[layer])
         if changed:
             raise DiagnosticError(WeightsChanged(member=kind[0], layers=changed))
         return logits
 
-    def _run(self, kind: MemberMode, run: Forward, images: Tensor) -> Tensor:
+    def _run(self, kind: MemberMode, run: Forward, given: tuple[Tensor, ...]) -> Tensor:
         if self._changes.get(kind, True):
-            own = images.clone()
-            logits = run(own)
+            own = tuple(tensor.clone() for tensor in given)
+            logits = run(*own)
             if kind not in self._changes:
-                self._changes[kind] = not _is_same(own, images)
+                self._changes[kind] = not all(map(_is_same, own, given))
             return logits
-        before = images._version
-        logits = run(images)
-        if images._version != before:
+        before = [tensor._version for tensor in given]
+        logits = run(*given)
+        if [tensor._version for tensor in given] != before:
             raise DiagnosticError(ImagesChanged(member=kind[0]))
         return logits
 
 
-def _is_same(own: Tensor, images: Tensor) -> bool:
+def _is_same(own: Tensor, given: Tensor) -> bool:
     """Whether a fresh copy was left alone; its numbers are looked at too, as `.data` can be written to uncounted."""
     if own._version:
         return False
-    return own.is_meta or bool(((own == images) | (own.isnan() & images.isnan())).all())
+    return own.is_meta or bool(((own == given) | (own.isnan() & given.isnan())).all())

@@ -1,7 +1,8 @@
 """Building a member's torch module from where it comes from: a family, torchvision, or a factory of the user's.
 
-Takes plain data, gives an `nn.Module` that maps images [B, C, H, W] to logits [B, num_classes]. Guarantees: the
-same data gives the same layer paths and shapes; the numbers come from torch's global generator, as usual in torch.
+Takes plain data, gives an `nn.Module` that maps inputs, an image [B, C, H, W] or others, to logits [B, num_classes].
+Guarantees: the same data gives the same layer paths and shapes; the numbers come from torch's global generator, as
+usual in torch.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from torch import nn
 
 from swc_runtime.models.factories import find_factory
 
-ImageShape = tuple[int, int, int]
+Shape = tuple[int, ...] | tuple[tuple[int, ...], ...]  # of an input without the batch; of several, of each
 
 
 class NoModuleError(ValueError):
@@ -28,30 +29,33 @@ class NoModuleError(ValueError):
 
 
 def build_model(
-    kind: str, name: str, arguments: Mapping[str, Any], num_classes: int, image_shape: ImageShape
+    kind: str, name: str, arguments: Mapping[str, Any], num_classes: int, shape: Shape, *, is_image: bool = True
 ) -> nn.Module:
     """The module a source names.
 
-    `kind` is "family", "torchvision" or "python" (`name` is then "package.module:factory"); `image_shape` is
-    (channels, height, width). ValueError for an unknown kind or family and for values a family cannot take;
+    `kind` is "family", "torchvision" or "python" (`name` is then "package.module:factory"); `shape` is
+    that of an input without the batch, of an image (channels, height, width), or a tuple of those of several inputs.
+    ValueError for an unknown kind or family and for values a family cannot take;
     NoModuleError where a factory returns no module; whatever a factory itself raises passes through. Torch's default
     dtype is afterwards what it was.
     """
     before = torch.get_default_dtype()
     try:
-        return _built(kind, name, arguments, num_classes, image_shape)
+        return _built(kind, name, arguments, num_classes, shape, is_image)
     finally:
         torch.set_default_dtype(before)
 
 
-def _built(kind: str, name: str, arguments: Mapping[str, Any], num_classes: int, image_shape: ImageShape) -> nn.Module:
+def _built(
+    kind: str, name: str, arguments: Mapping[str, Any], num_classes: int, shape: Shape, is_image: bool
+) -> nn.Module:
     match kind:
         case "family":
-            return _family(name)(num_classes, image_shape, **arguments)
+            return _family(name)(num_classes, shape, **arguments)
         case "torchvision":
             return _from_torchvision(name, arguments, num_classes)
         case "python":
-            return _from_factory(name, arguments, num_classes)
+            return _from_factory(name, arguments, num_classes, None if is_image else shape)
     raise ValueError(f"`{kind}` is not a kind of model: family, torchvision and python are")
 
 
@@ -68,9 +72,9 @@ def _from_torchvision(name: str, arguments: Mapping[str, Any], num_classes: int)
     return _as_module(get_model(name, weights=None, num_classes=num_classes, **arguments), name)
 
 
-def _from_factory(name: str, arguments: Mapping[str, Any], num_classes: int) -> nn.Module:
+def _from_factory(name: str, arguments: Mapping[str, Any], num_classes: int, shape: Shape | None) -> nn.Module:
     factory = find_factory(name)
-    given = offered_arguments(factory, arguments, num_classes)
+    given = offered_arguments(factory, arguments, num_classes, shape)
     _check_arguments(factory, given, name)
     return _as_module(factory(**given), name)
 
@@ -83,11 +87,18 @@ def _check_arguments(factory: Callable[..., Any], given: Mapping[str, Any], name
         raise ValueError(f"`{name}` does not take its arguments: {error}") from error
 
 
-def offered_arguments(factory: Callable[..., Any], arguments: Mapping[str, Any], num_classes: int) -> dict[str, Any]:
-    """The arguments a factory is called with: those given, and `num_classes` where it takes that and has none."""
+def offered_arguments(
+    factory: Callable[..., Any], arguments: Mapping[str, Any], num_classes: int, shape: Shape | None = None
+) -> dict[str, Any]:
+    """The arguments a factory is called with: those given, and `num_classes` where it takes that and has none.
+
+    With a `shape`, that of inputs which are no images, a factory that names `input_shape` is given it too.
+    """
     given = dict(arguments)
     if "num_classes" not in given and _accepts(factory, "num_classes"):
         given["num_classes"] = num_classes
+    if shape is not None and "input_shape" in signature(factory).parameters:
+        given.setdefault("input_shape", shape)
     return given
 
 

@@ -18,6 +18,7 @@ from attrs import define, frozen
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from swc_runtime.inputs import Inputs, tensors_of
 from swc_runtime.models.wrn import blocks_per_stage
 from swc_runtime.precision import Arithmetic, laid_out
 from swc_runtime.training.steps.losses import widened
@@ -129,7 +130,7 @@ class Slimmer:
 
     module: nn.Module
     depth: int
-    batches: Sequence[tuple[Tensor, Tensor]]
+    batches: Sequence[tuple[Inputs, Tensor]]
     arithmetic: Arithmetic
 
     def measures(self) -> Measures:
@@ -152,8 +153,8 @@ class Slimmer:
         state = self.state(numbers)
         total = 0.0
         with torch.no_grad(), self.arithmetic.autocast(), _in_mode(self.module, training=True):
-            for images, labels in self.batches:
-                logits = functional_call(self.module, state, (laid_out(images),))
+            for inputs, labels in self.batches:
+                logits = functional_call(self.module, state, tensors_of(laid_out(inputs)))
                 total += float(F.cross_entropy(widened(logits), labels, reduction="sum"))
         mean = total / sum(len(labels) for _, labels in self.batches)
         return inf if isnan(mean) else mean

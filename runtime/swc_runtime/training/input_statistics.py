@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from swc_runtime.ensemble import Ensemble
+from swc_runtime.inputs import Inputs, tensors_of
 
 
 @runtime_checkable
@@ -24,12 +25,12 @@ class FitsInputs(Protocol):
         ...
 
 
-def fit_inputs(ensemble: Ensemble, training_part: Callable[[], Iterable[tuple[Tensor, Tensor]]]) -> None:
+def fit_inputs(ensemble: Ensemble, training_part: Callable[[], Iterable[tuple[Inputs, Tensor]]]) -> None:
     """Show the members of families that want it the inputs of the training part; `training_part` gives its batches."""
     wanting = _wanting(ensemble)
     if not wanting:
         return
-    inputs = torch.cat([images for images, _ in training_part()])
+    inputs = torch.cat([tensors_of(inputs)[0] for inputs, _ in training_part()])  # families take one input
     for module in wanting:
         module.fit_inputs(inputs)
 

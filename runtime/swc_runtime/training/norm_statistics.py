@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from swc_runtime.ensemble import Ensemble
+from swc_runtime.inputs import Inputs, moved, tensors_of
 from swc_runtime.members.seeds import derived_seed, seed_of
 from swc_runtime.precision import Arithmetic, laid_out
 from swc_runtime.ranks.ranks import ALONE, Ranks
@@ -18,9 +19,9 @@ from swc_runtime.training.reduction import average_statistics
 
 
 def reestimate(
-    ensemble: Ensemble, batches: Iterable[tuple[Tensor, Tensor]], arithmetic: Arithmetic, ranks: Ranks = ALONE
+    ensemble: Ensemble, batches: Iterable[tuple[Inputs, Tensor]], arithmetic: Arithmetic, ranks: Ranks = ALONE
 ) -> None:
-    """Give every BatchNorm the plain mean over the batches (images [B, C, H, W], labels [B]) as running statistics.
+    """Give every BatchNorm the plain mean over the batches (inputs, labels [B]) as running statistics.
 
     With several ranks each sees its shares, and the statistics are the mean of theirs.
     """
@@ -32,12 +33,12 @@ def reestimate(
         norm.momentum = None  # a cumulative mean
         norm.train()
     with torch.no_grad(), ensemble.composed():
-        for number, (images, _) in enumerate(batches):
-            if len(images) == 0:
+        for number, (inputs, labels) in enumerate(batches):
+            if len(labels) == 0:
                 continue
             seed = derived_seed(seed_of(ensemble.program), f"norms/{number}")
             with ensemble.noise.seeded(seed, device), arithmetic.autocast():
-                ensemble(laid_out(images.to(device)))
+                ensemble(*tensors_of(laid_out(moved(inputs, device))))
     average_statistics(ensemble, ranks)
     for norm, momentum, training in before:
         norm.momentum = momentum

@@ -22,8 +22,9 @@ from torch import Tensor, nn
 
 from swc_runtime.data import keys
 from swc_runtime.data.ahead import DEPTH, Ahead
-from swc_runtime.data.batches import LabelledImages, OwnBatches
+from swc_runtime.data.batches import LabelledInputs, OwnBatches
 from swc_runtime.ensemble import Ensemble, state_tensors
+from swc_runtime.inputs import Inputs, moved
 from swc_runtime.precision import Arithmetic, laid_out
 from swc_runtime.ranks.ranks import ALONE, Ranks
 from swc_runtime.training.losses import loss_of
@@ -50,7 +51,7 @@ class Epoch:
     start: int = 0
     seen: Tally | None = None
     num_images: int | None = None
-    teacher: Callable[[Tensor], Tensor] | None = None
+    teacher: Callable[[Inputs], Tensor] | None = None
 
 
 @frozen
@@ -138,14 +139,14 @@ OnStep = Callable[[int, Tally], None]
 def train_epoch(
     ensemble: Ensemble,
     optimiser: torch.optim.Optimizer,
-    batches: Iterable[LabelledImages | OwnBatches],
+    batches: Iterable[LabelledInputs | OwnBatches],
     recipe: Recipe,
     epoch: Epoch,
     arithmetic: Arithmetic,
     on_step: OnStep | None = None,
     ranks: Ranks = ALONE,
 ) -> EpochResult:
-    """Train on an epoch's batches (images [B, C, H, W], labels [B]), from step `epoch.start` on.
+    """Train on an epoch's batches (inputs, labels [B]), from step `epoch.start` on.
 
     One batch is for all networks, or there is one for each.
 
@@ -183,7 +184,7 @@ class _Steps:
     options: StepOptions
     ranks: Ranks
 
-    def take(self, step: int, drawn: LabelledImages | OwnBatches, tally: Tally) -> None:
+    def take(self, step: int, drawn: LabelledInputs | OwnBatches, tally: Tally) -> None:
         """Step number `step` (from 0): gradients, what the ranks add up, a look at the losses, the update."""
         device = tally.sums.device
         rate = learning_rate(self.recipe, self.epoch.phase, self.epoch.number, step, self.epoch.steps)
@@ -205,14 +206,14 @@ class _Steps:
             norm = nn.utils.clip_grad_norm_(gradients, self.recipe.clip_gradients)
             tally.add_clipping(norm, self.recipe.clip_gradients)
 
-    def _batch(self, step: int, drawn: LabelledImages | OwnBatches, device: torch.device) -> Batch:
+    def _batch(self, step: int, drawn: LabelledInputs | OwnBatches, device: torch.device) -> Batch:
         """What all networks see; where each has its own, that of the first, which holds all."""
         if isinstance(drawn, OwnBatches):
             own = tuple(self._batch(step, one, device) for one in drawn.by_network)
             return evolve(own[0], own=own)
-        images, labels = drawn
+        inputs, labels = drawn
         seed = noise_of(self.recipe, self.epoch) + step
-        return Batch(laid_out(images.to(device)), labels.to(device), self._num_images(step, labels), seed)
+        return Batch(laid_out(moved(inputs, device)), labels.to(device), self._num_images(step, labels), seed)
 
     def _num_images(self, step: int, labels: Tensor) -> int:
         """The images of all ranks in a step."""

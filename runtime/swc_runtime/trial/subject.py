@@ -27,6 +27,7 @@ from torch import Tensor
 
 from swc_runtime.ensemble import Ensemble, placed
 from swc_runtime.evaluate.predict import ask
+from swc_runtime.inputs import drawn, mapped, tensors_of
 from swc_runtime.members.build import as_written
 from swc_runtime.members.memory import has_storage, spread
 from swc_runtime.members.seeds import seed_of
@@ -134,11 +135,16 @@ class Subject:
 
     @cached_property
     def batch(self) -> Batch:
-        """Random images, of as many classes as there are."""
+        """Random images or other inputs, of as many classes as there are."""
         generator = torch.Generator().manual_seed(1)
-        images = torch.randn(NUM_IMAGES, *self.trial.data.image_shape, generator=generator)
-        images *= 1 + self.nudge * torch.randn(images.shape, generator=generator)
-        return Batch(laid_out(images), torch.arange(NUM_IMAGES) % self.trial.data.num_classes)
+        inputs = mapped(drawn(self.trial.data, NUM_IMAGES, generator), lambda one: self._nudged(one, generator))
+        return Batch(laid_out(inputs), torch.arange(NUM_IMAGES) % self.trial.data.num_classes)
+
+    def _nudged(self, tensor: Tensor, generator: torch.Generator) -> Tensor:
+        """Floats a little off, in another way for each; whole numbers as they are."""
+        if not tensor.is_floating_point():
+            return tensor
+        return tensor.mul_(1 + self.nudge * torch.randn(tensor.shape, generator=generator))
 
     @cached_property
     def optimiser(self) -> torch.optim.Optimizer:
@@ -147,15 +153,15 @@ class Subject:
 
     def logits(self) -> dict[str, Tensor]:
         """In eval mode and in training mode."""
-        images = self.batch.images
+        inputs = self.batch.inputs
         with asked_to_be("evaluated"):
             seed(2)
-            asked = ask(self.ensemble, images, self.arithmetic)
+            asked = ask(self.ensemble, inputs, self.arithmetic)
             if self.trial.is_measured:
-                self._check_gradients_flow(self.ensemble.eval()(images), "eval")
+                self._check_gradients_flow(self.ensemble.eval()(*tensors_of(inputs)), "eval")
         with asked_to_be("run in training mode"), self.arithmetic.autocast():
             seed(3)
-            trained = self.ensemble.train()(images)
+            trained = self.ensemble.train()(*tensors_of(inputs))
         self._check_gradients_flow(trained, "training")
         return {"in eval mode": asked, "in training mode": trained.detach()}
 

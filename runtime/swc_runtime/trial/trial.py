@@ -21,6 +21,7 @@ from torch import Tensor
 from swc_runtime.carry.plain import plain_member
 from swc_runtime.carry.transfer import untie
 from swc_runtime.ensemble import Ensemble, build, load_state_tensors, state_tensors
+from swc_runtime.inputs import copied, tensors_of, together
 from swc_runtime.members.build import as_written
 from swc_runtime.members.memory import own_memory
 from swc_runtime.members.same_build import constants_of, differences, same_bits, share_memory
@@ -148,7 +149,7 @@ def _changed_constants(ensemble: Ensemble, fresh: Ensemble) -> tuple[str, ...]:
 
 def _check_taken_out(trial: Trial, pair: Pair) -> None:
     """Refuse a model whose plain module, or the state of that in another build, gives other outputs."""
-    ensemble, images, other = pair.whole.ensemble, pair.whole.batch.images, pair.plain.ensemble.members[0]
+    ensemble, inputs, other = pair.whole.ensemble, pair.whole.batch.inputs, pair.plain.ensemble.members[0]
     with torch.no_grad(), asked_to_be("exported"):
         module = plain_member(ensemble, 0)
         own_memory(other)  # as the loader does that is exported beside
@@ -157,13 +158,13 @@ def _check_taken_out(trial: Trial, pair: Pair) -> None:
         found = []
         for ask in (partial(_unseeded, ensemble.eval()), module, other):
             seed(2)
-            found.append(ask(images.clone()))  # which it may work on in place
+            found.append(ask(*tensors_of(copied(inputs))))  # which it may work on in place
     if not all(are_near(found[0], logits) for logits in found[1:]):
         refuse(catalogue.StateElsewhere(name=trial.source.name, when="once exported"))
 
 
-def _unseeded(ensemble: Ensemble, images: Tensor) -> Tensor:
+def _unseeded(ensemble: Ensemble, *inputs: Tensor) -> Tensor:
     """Logits [B, classes] of the one member, which draws from torch's generators as a plain module does."""
     (network,) = ensemble.networks
     with ensemble.composed():
-        return ensemble.run(network, images)[0]
+        return ensemble.run(network, together(inputs))[0]

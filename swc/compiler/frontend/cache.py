@@ -59,8 +59,12 @@ def _is_cacheable(source: ModelSource, code: str) -> bool:
 
 
 def _key(source: ModelSource, data: DataFacts, code: str) -> str:
-    made_with = [str(source.kind), source.name, list(source.arguments), data.num_classes, list(data.image_shape)]
+    made_with = [str(source.kind), source.name, list(source.arguments), data.num_classes, *_inputs(data)]
     return json.dumps([made_with, *([code] if code else []), _surroundings()], sort_keys=True)
+
+
+def _inputs(data: DataFacts) -> list[object]:
+    return [list(data.image_shape)] if data.are_images else [data.inputs_text]
 
 
 @cache

@@ -15,12 +15,13 @@ import torch
 from swc.program.datasets import DataFacts
 from swc.program.model_source import ModelSource
 from swc_runtime.evaluate.cost import multiply_adds
+from swc_runtime.inputs import blank
+from swc_runtime.members.build import model_of
 from swc_runtime.members.seeds import seeded
-from swc_runtime.models import build_model
 
 
 def multiply_adds_of(source: ModelSource, data: DataFacts) -> int | None:
-    """The multiply-adds of one image in eval mode; None where the model's code fails there, as training will tell."""
+    """The multiply-adds of one example in eval mode; None where the model's code fails there, as training will tell."""
     for device in ("meta", "cpu"):  # the model's own code may ask for what the meta device has not
         try:
             return _counted(device, source, data)
@@ -32,6 +33,6 @@ def multiply_adds_of(source: ModelSource, data: DataFacts) -> int | None:
 def _counted(device: str, source: ModelSource, data: DataFacts) -> int:
     quiet = redirect_stdout(sys.stderr)
     with quiet, seeded(0), torch.device(device), torch.no_grad():
-        model = build_model(source.kind, source.name, source.given(), data.num_classes, data.image_shape)
+        model = model_of(source, data)
         model.eval()  # alone, as a model's own `eval` may give nothing back
-        return multiply_adds(model, torch.zeros(1, *data.image_shape))
+        return multiply_adds(model, blank(data, 1))

@@ -38,9 +38,11 @@ from swc.program.model_source import ModelSource
 from swc.program.training import Recipe
 from swc.registry.families import FAMILIES
 from swc_runtime.data.shares import SMALLEST, part_sizes
+from swc_runtime.inputs import blank, tensors_of
+from swc_runtime.members.build import model_of
 from swc_runtime.members.logits import check_logits
 from swc_runtime.members.seeds import seeded
-from swc_runtime.models import NoModuleError, build_model, find_factory, offered_arguments
+from swc_runtime.models import NoModuleError, find_factory, offered_arguments
 
 T = TypeVar("T")
 PACKAGES = ("swc", "swc_runtime", "torch", "torchvision", "importlib")  # whose frames tell an author nothing
@@ -164,7 +166,7 @@ def _outputs(source: ModelSource) -> int | None:
 
 def _built(source: ModelSource, data: DataFacts) -> nn.Module:
     def build() -> nn.Module:
-        return build_model(source.kind, source.name, source.given(), data.num_classes, data.image_shape)
+        return model_of(source, data)
 
     def complain(error: Exception, place: str) -> Diagnostic:
         if source.kind == "family" and isinstance(error, ValueError):
@@ -244,7 +246,7 @@ def _check_factory(name: str, arguments: Mapping[str, Any], data: DataFacts) -> 
         return catalogue.FactoryFailed(name=name, error=_text(error), place=place)
 
     factory = _guarded(lambda: find_factory(name), complain)
-    given = offered_arguments(factory, arguments, data.num_classes)
+    given = offered_arguments(factory, arguments, data.num_classes, None if data.are_images else data.shape)
     try:
         signature(factory).bind(**given)
     except TypeError as error:
@@ -281,16 +283,17 @@ def _check_output(source: ModelSource, model: nn.Module, data: DataFacts, asked:
         return catalogue.ForwardFailed(
             name=source.name,
             image_shape=data.image_shape,
+            inputs="" if data.are_images else data.inputs_text,
             num_images=asked.num_images,
             mode=asked.mode,
             error=_text(error),
             place=place,
         )
 
-    images = torch.zeros(asked.num_images, *data.image_shape)
+    inputs = tensors_of(blank(data, asked.num_images))
     model.train(asked.mode == "training")
     try:
-        output = _guarded(lambda: model(images), complain)
+        output = _guarded(lambda: model(*inputs), complain)
     except _NeedsNumbersError as error:
         raise _NeedsNumbersError(asked) from error
     check_logits(output, source, asked.num_images, data.num_classes, mode=asked.mode, outputs=_outputs(source))

@@ -17,9 +17,9 @@ from torch import nn
 from swc.diagnostics import DiagnosticError
 from swc.program.datasets import DataFacts
 from swc.program.spec import Member
+from swc_runtime.members.build import model_of
 from swc_runtime.members.seeds import seeded
 from swc_runtime.members.shared_state import check_apart
-from swc_runtime.models import build_model
 
 
 def check_builds_apart(members: Sequence[Member], data: DataFacts) -> None:
@@ -48,7 +48,7 @@ def _built(member: Member, data: DataFacts) -> nn.Module | None:
         quiet = redirect_stdout(sys.stderr)  # the output stream belongs to the command's result
         with quiet, seeded(0), torch.device(device):
             try:
-                return build_model(source.kind, source.name, source.given(), data.num_classes, data.image_shape)
+                return model_of(source, data)
             except Exception:  # noqa: BLE001  (any code may run here, and what it raises was told before)
                 continue
     return None

@@ -301,13 +301,14 @@ class DataFunctionFailed(Diagnostic):
 
 
 @frozen(kw_only=True)
-class WrongImages(Diagnostic):
-    """The function that `data python(...)` names gave something else than images and labels as the spec describes them.
+class WrongInputs(Diagnostic):
+    """The function that `data python(...)` names, or a file of arrays, gave something else than the spec describes.
 
-    It gives `(train, test)` or `(train, test, class_names)`. A part is a pair of arrays: images [N, C, H, W], as bytes
-    or as floats from 0 to 1, and labels [N], whole numbers from 0; or a data set with `len` and numbered items, each a
-    pair of an image [C, H, W] and a label. C, H and W are the `shape` of the `data` line, and there are as many classes
-    as it says. Nothing is converted that could mean two things: bytes must be bytes, floats must lie in their range.
+    A function gives `(train, test)` or `(train, test, class_names)`, or these by name in a dictionary, in which there
+    may be `validation` too. A part is a pair of arrays: images [N, C, H, W], as bytes or as floats from 0 to 1, or
+    other inputs [N, ...] in the shape and type of the spec, and labels [N], whole numbers from 0; or a data set with
+    `len` and numbered items, each a pair of an input and a label. Shapes are those of the `data` line, and there are as
+    many classes as it says. Nothing is converted that could mean two things: bytes must be bytes, floats floats.
     """
 
     code: ClassVar[str] = "SW512"
@@ -321,7 +322,7 @@ class WrongImages(Diagnostic):
         return f"{where}`{self.name}` should be {self.wanted}, not {self.found}"
 
     def help(self) -> str:
-        return "correct what the function gives, or the `data` line of the spec"
+        return "correct what is given, or the `data` line of the spec"
 
 
 DATA = (
@@ -337,5 +338,5 @@ DATA = (
     OtherClasses,
     UnfitDataArguments,
     DataFunctionFailed,
-    WrongImages,
+    WrongInputs,
 )

@@ -1,4 +1,4 @@
-"""Diagnostics about the parts that are drawn from a data set (SW513 to SW516).
+"""Diagnostics about the parts that are drawn from a data set (SW513 to SW517).
 
 Guarantees: `DATA_PARTS` lists every class of this module.
 """
@@ -32,6 +32,30 @@ class PartTooSmall(Diagnostic):
 
     def help(self) -> str:
         return f"draw at least one image of each class: {self.num_classes:,} or more"
+
+
+@frozen(kw_only=True)
+class ValidationNotAsSaid(Diagnostic):
+    """The data set has a validation part of its own and the spec does not say so, or the other way round.
+
+    A function of yours, or a file of arrays, may give a third part to choose settings with. The spec says so,
+    `validation: given`, because what is scored while training goes on, and what a sweep chooses by, follows from it.
+    With `validation: 10%` the part is drawn from the training examples instead, and the data set must not have one.
+    """
+
+    code: ClassVar[str] = "SW517"
+    name: str
+    is_given: bool
+
+    def message(self) -> str:
+        if self.is_given:
+            return f"`{self.name}` has a validation part, and the spec does not say `validation: given`"
+        return f"the spec says `validation: given`, and `{self.name}` has no validation part"
+
+    def help(self) -> str:
+        if self.is_given:
+            return "say `validation: given` in the `data` line, or leave that part out of the data"
+        return "give the part, or let one be drawn: `validation: 10%`"
 
 
 @frozen(kw_only=True)
@@ -104,4 +128,4 @@ class NoValidationPart(Diagnostic):
         return "say `validation: 10%` in the spec's `data` item and train again, or leave `--on validation` away"
 
 
-DATA_PARTS = (PartTooSmall, PartsTooLarge, ClassesNotDrawn, NoValidationPart)
+DATA_PARTS = (PartTooSmall, ValidationNotAsSaid, PartsTooLarge, ClassesNotDrawn, NoValidationPart)

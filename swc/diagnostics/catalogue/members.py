@@ -211,7 +211,7 @@ class WrongOutput(Diagnostic):
 
 @frozen(kw_only=True)
 class ForwardFailed(Diagnostic):
-    """A member's model cannot take the images of the data set.
+    """A member's model cannot take the images, or other inputs, of the data set.
 
     The model was built, but images of the shape that `data` names made it fail: too many channels or too few, or
     images so small that a pooling has nothing left. `digits` has one channel and 8x8 pixels, CIFAR three and 32x32,
@@ -224,15 +224,20 @@ class ForwardFailed(Diagnostic):
     name: str
     image_shape: tuple[int, int, int]
     error: str
+    inputs: str = ""
     num_images: int = 2
     mode: str = "training"
     place: str = ""
 
     def message(self) -> str:
         shape = "x".join(str(size) for size in self.image_shape)
-        return f"`{self.name}` cannot take {_images(self.num_images)} of {shape} in {self.mode} mode: {self.error}"
+        batch = f"a batch of {self.num_images}, each {self.inputs},"
+        batch = batch if self.inputs else f"{_images(self.num_images)} of {shape}"
+        return f"`{self.name}` cannot take {batch} in {self.mode} mode: {self.error}"
 
     def help(self) -> str:
+        if self.inputs:
+            return "choose a model for such inputs, or other data"
         return "choose a model for such batches of images (channels x height x width), or other data"
 
     def notes(self) -> tuple[str, ...]:

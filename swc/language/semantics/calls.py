@@ -123,8 +123,8 @@ def read_declared(value: Value, scope: Scope, declared: ArgumentRow, of: str) ->
             return values.whole(value, scope, what, declared.range, fallback=_fallback(declared))
         case "number":
             return values.number(value, scope, what, declared.range, fallback=_fallback(declared))
-        case "numbers" | "whole numbers":
-            return _numbers(value, scope, declared, of)
+        case "numbers" | "whole numbers" | "shapes" | "words":
+            return _LISTS[declared.type](value, scope, declared, of)
         case "yes or no":
             return values.yes_no(value, scope, what)
     if declared.words:
@@ -161,10 +161,37 @@ def _numbers(value: Value, scope: Scope, declared: ArgumentRow, of: str) -> tupl
     return numbers
 
 
+def _shapes(value: Value, scope: Scope, declared: ArgumentRow, of: str) -> tuple[tuple[int, ...], ...]:
+    """A shape, or a list of shapes; a worked example: `[14]` is ((14,),), and `[[14], [8]]` is ((14,), (8,))."""
+    what = f"`{declared.name}` of `{of}`"
+    items = values.items(value, scope, what)
+    if not items and isinstance(settled := scope.settle(value), ListOf):
+        scope.sink.report(catalogue.WrongType(span=settled.span, what=what, wanted="a shape", found="an empty list"))
+    if any(isinstance(scope.settle(item), ListOf) for item in items):
+        return tuple(shape for item in items for shape in _shapes(item, scope, declared, of))
+    size = declared.what or f"a number in {what}"
+    return (tuple(values.whole(item, scope, size, declared.range) for item in items),)
+
+
+def _words(value: Value, scope: Scope, declared: ArgumentRow, of: str) -> tuple[str, ...]:
+    """A word, or a list of words."""
+    settled, what = scope.settle(value), declared.what or declared.name
+    items = settled.items if isinstance(settled, ListOf) else (value,)
+    return tuple(values.choice(item, scope, what, declared.words) for item in items)
+
+
 def _number(item: Value, scope: Scope, what: str, declared: ArgumentRow, fallback: Any) -> float:
     if declared.type == "whole numbers":
         return values.whole(item, scope, what, declared.range, fallback=fallback)
     return float(values.number(item, scope, what, declared.range, fallback=fallback))
+
+
+_LISTS: dict[str, Callable[[Value, Scope, ArgumentRow, str], tuple[Any, ...]]] = {
+    "numbers": _numbers,
+    "whole numbers": _numbers,
+    "shapes": _shapes,
+    "words": _words,
+}
 
 
 def settle_all(bound: Mapping[str, Value], scope: Scope) -> dict[str, Value | Amount]:

@@ -17,6 +17,7 @@ from swc.diagnostics.sources import read_source
 from swc.language.semantics.check_training import check_training
 from swc.language.semantics.data import read_data
 from swc.language.semantics.inherit import all_items
+from swc.language.semantics.inputs import check_augmentation, check_inputs
 from swc.language.semantics.library import Library, read_library, warn_unused_imports
 from swc.language.semantics.members import read_budget, read_members, read_step
 from swc.language.semantics.scope import Scope, scalar, settle_params
@@ -30,7 +31,7 @@ from swc.program.plug_ins import plug_ins_in
 from swc.program.spec import Budget, Member, Share, Spec
 from swc.program.stages import keeps_weights
 from swc.program.steps import StepPlan
-from swc.program.training import Action, AugmentationStep, Phase, PhaseAction, Training, row_of
+from swc.program.training import Action, Phase, PhaseAction, Training, row_of
 from swc.program.vocabulary import STEP_FAMILIES
 from swc.registry.families import FAMILIES
 
@@ -170,7 +171,8 @@ def _spec(ensemble: tree.EnsembleDefinition, library: Library, settings: Mapping
     _check_together(items, shares, training, scope)
     _check_split_batch(items, step, members, training, scope)
     check_training(items, data, step, training, scope)
-    _check_image_sizes(items, data, training, scope)
+    check_inputs(items, data, members, scope)
+    check_augmentation(items, data, training, scope)
     warn_unused_params(ensemble, library.ensembles, scope)
     train, named = next(iter(_of(items, tree.TrainBlock)), None), next(iter(_of(items, tree.DataItem)), None)
     plug_ins = plug_ins_in((data, members, shares, training))
@@ -358,23 +360,3 @@ def _clauses(items: Items) -> Iterator[tree.Clause]:
                 yield from phase.clauses
 
 
-def _check_image_sizes(items: Items, data: DataFacts, training: Training | None, scope: Scope) -> None:
-    """What an augmentation cuts and pads must leave something of the images."""
-    if training is None:
-        return
-    side, augmentation = min(data.image_shape[1:]), training.recipe.augmentation
-    train = _of(items, tree.TrainBlock)[0]
-    own = (item.span for item in train.items if isinstance(item, tree.AugmentItem))
-    span = next(own, train.recipe.span if train.recipe is not None else train.span)
-    for what, size in _pixels(augmentation):
-        if size >= side:
-            wanted = f"below the {side} pixels of an image"
-            scope.sink.report(catalogue.OutOfRange(span=span, what=what, wanted=wanted, found=str(size)))
-
-
-def _pixels(steps: tuple[AugmentationStep, ...]) -> Iterator[tuple[str, int]]:
-    """What steps of augmentation cut and pad, with what it is called."""
-    for step in steps:
-        for one in step.row.arguments:
-            if one.in_pixels:
-                yield f"`{one.name}` of `{step.name}`", int(step.number(one.name))

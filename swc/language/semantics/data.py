@@ -15,9 +15,9 @@ from swc.diagnostics import DiagnosticError, catalogue
 from swc.language.semantics.calls import Signature, bind, read_declared
 from swc.language.semantics.own_code import check_own_function, open_argument
 from swc.language.semantics.scope import Scope, scalar
-from swc.language.semantics.values import number, whole
+from swc.language.semantics.values import number, whole, word_of
 from swc.language.syntax import tree
-from swc.program.data_parts import Portion
+from swc.program.data_parts import GIVEN, Portion
 from swc.program.datasets import DATA, DATASETS, DataFacts, DataRow
 from swc.program.dividing import divided, fault_of_parts, num_drawable
 from swc.registry.ranges import Range
@@ -60,6 +60,8 @@ def _portions_of(row: DataRow) -> tuple[str, ...]:
 def _portion(value: tree.Value, scope: Scope, name: str, row: DataRow) -> Portion:
     """A number of images, or a share of those there are."""
     what, settled = f"`{name}` of `{row.name}`", scope.settle(value)
+    if name == "validation" and row.may_validate and word_of(settled) == GIVEN:
+        return Portion(is_given=True)
     if isinstance(settled, tree.Number) and settled.is_percent:
         return Portion(share=float(number(value, scope, what, SHARE)))
     return Portion(count=whole(value, scope, what))

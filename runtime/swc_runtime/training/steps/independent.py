@@ -72,7 +72,7 @@ def _run_network(
     seen: list[tuple[Tensor, Tensor]] = []
     for part in batch.parts(options.norm_batch):
         with options.arithmetic.autocast():
-            logits = ensemble.run(network, part.images)
+            logits = ensemble.run(network, part.inputs)
         logits_MBC = widened(logits)
         found = losses(logits_MBC, part, options) / batch.total
         (weight * found.sum()).backward()  # type: ignore[no-untyped-call]

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from swc_runtime.ensemble import Ensemble, Network
+from swc_runtime.inputs import mapped
 from swc_runtime.training.steps.independent import begin
 from swc_runtime.training.steps.losses import recipe_losses, widened
 from swc_runtime.training.steps.step import Batch, Outcome, StepOptions
@@ -38,14 +39,14 @@ def _run(ensemble: Ensemble, network: Network, batch: Batch, options: StepOption
     """Forward and backward of one network: losses [M], hits [M] and the number of rows."""
     step = ensemble.program.step
     num_members = len(network.members)
-    images, labels, times = batch.images, batch.labels.expand(num_members, -1), 1
+    inputs, labels, times = batch.inputs, batch.labels.expand(num_members, -1), 1
     if getattr(ensemble.members[network.host], "takes_several", False):
         times = int(step["batch_repetition"])
         places = mixed(len(batch.labels), num_members, float(step["input_repetition"]), times, batch.seed)
-        places = places.to(images.device)
-        images, labels = batch.images[places].transpose(0, 1), batch.labels[places]
+        places = places.to(batch.labels.device)
+        inputs, labels = mapped(inputs, lambda one: one[places].transpose(0, 1)), batch.labels[places]
     with options.arithmetic.autocast():
-        logits = ensemble.run(network, images)
+        logits = ensemble.run(network, inputs)
     logits_MNC = widened(logits)
     pairs = zip(logits_MNC, labels, strict=True)
     losses = torch.cat([recipe_losses(own[None], wanted, options) for own, wanted in pairs]) / batch.total

@@ -29,7 +29,7 @@ def sandwich(ensemble: Ensemble, batch: Batch, options: StepOptions) -> Outcome:
     try:
         for network in chosen:
             with options.arithmetic.autocast():
-                logits = ensemble.run(network, batch.images)
+                logits = ensemble.run(network, batch.inputs)
             logits_MBC = widened(logits)
             losses = _losses(logits_MBC, batch, teacher, options) / batch.total
             losses.sum().backward()  # type: ignore[no-untyped-call]

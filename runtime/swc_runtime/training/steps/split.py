@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from swc_runtime.ensemble import Ensemble, networks_of
+from swc_runtime.inputs import rows
 from swc_runtime.training.steps.independent import begin
 from swc_runtime.training.steps.losses import recipe_losses, widened
 from swc_runtime.training.steps.step import Batch, Outcome, StepOptions
@@ -25,9 +26,9 @@ def split(ensemble: Ensemble, batch: Batch, options: StepOptions) -> Outcome:
         for network in ensemble.networks:
             place = everyone.index(network.host)
             share = slice(size * place // len(everyone), size * (place + 1) // len(everyone))
-            images, labels = batch.images[share], batch.labels[share]
+            inputs, labels = rows(batch.inputs, share), batch.labels[share]
             with options.arithmetic.autocast():
-                logits = ensemble.run(network, images)
+                logits = ensemble.run(network, inputs)
             logits_MBC = widened(logits)
             losses = recipe_losses(logits_MBC, labels, options) / batch.total
             losses.sum().backward()  # type: ignore[no-untyped-call]

@@ -16,13 +16,14 @@ from torch import Tensor
 
 from swc_runtime.data.shares import part_sizes
 from swc_runtime.ensemble import Ensemble
+from swc_runtime.inputs import Inputs, split
 from swc_runtime.precision import Arithmetic
 from swc_runtime.training.losses import LossFunction, loss_of
 
 
 @frozen(eq=False)
 class Batch:
-    """A mini-batch: images [B, C, H, W], normalised and augmented, and labels [B].
+    """A mini-batch: inputs, images [B, C, H, W] normalised and augmented or others, and labels [B].
 
     `num_images` is what losses are a mean over: the images of all ranks (None: those here). `seed` fixes what a
     strategy draws in this step, the same on all ranks. `targets` are what a teacher says of the images, probabilities
@@ -30,7 +31,7 @@ class Batch:
     its own (empty: all see these).
     """
 
-    images: Tensor
+    inputs: Inputs
     labels: Tensor
     num_images: int | None = None
     seed: int = 0
@@ -49,11 +50,11 @@ class Batch:
     def parts(self, norm_batch: int | None) -> tuple[Batch, ...]:
         """Consecutive parts that BatchNorm sees one at a time (None: the whole); losses are shares of one mean."""
         sizes = part_sizes(len(self.labels), norm_batch)
-        images, labels = torch.split(self.images, sizes), torch.split(self.labels, sizes)
+        inputs, labels = split(self.inputs, sizes), torch.split(self.labels, sizes)
         targets = [None] * len(sizes) if self.targets is None else torch.split(self.targets, sizes)
         return tuple(
-            evolve(self, images=own_images, labels=own_labels, targets=own_targets, num_images=self.total)
-            for own_images, own_labels, own_targets in zip(images, labels, targets, strict=True)
+            evolve(self, inputs=own_inputs, labels=own_labels, targets=own_targets, num_images=self.total)
+            for own_inputs, own_labels, own_targets in zip(inputs, labels, targets, strict=True)
         )
 
 
@@ -61,13 +62,13 @@ class Batch:
 class StepOptions:
     """How losses are taken: the arithmetic, the loss of a member, the parts BatchNorm sees (None: the whole batch).
 
-    `teacher` gives the logits [T, B, C] of its T members for images [B, C, H, W]; `step taught` alone asks it.
+    `teacher` gives the logits [T, B, C] of its T members for a batch of inputs; `step taught` alone asks it.
     """
 
     arithmetic: Arithmetic
     loss: LossFunction = loss_of(Loss())
     norm_batch: int | None = None
-    teacher: Callable[[Tensor], Tensor] | None = None
+    teacher: Callable[[Inputs], Tensor] | None = None
 
 
 @frozen(eq=False)

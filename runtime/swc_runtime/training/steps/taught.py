@@ -28,7 +28,7 @@ def taught(ensemble: Ensemble, batch: Batch, options: StepOptions) -> Outcome:
     weight, temperature = (float(ensemble.program.step[name]) for name in ("weight", "temperature"))
     if options.teacher is None:
         raise ValueError("`step taught` needs a teacher")
-    targets_BC = (options.teacher(batch.images) / temperature).softmax(-1).mean(0)
+    targets_BC = (options.teacher(batch.inputs) / temperature).softmax(-1).mean(0)
 
     def losses(logits_MBC: Tensor, part: Batch, options: StepOptions) -> Tensor:
         assert part.targets is not None, "the whole batch has them"

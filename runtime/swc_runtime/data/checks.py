@@ -1,0 +1,119 @@
+"""Holding examples that somebody gave, by a function or in a file, to what the spec says of them.
+
+Takes the facts of the spec and a part; gives a `Split`. Guarantees: what does not fit is refused with what was wanted
+and what was found, by its place; nothing is converted that could mean two things.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NoReturn
+
+import numpy as np
+import torch
+from attrs import frozen
+from swc.diagnostics import DiagnosticError
+from swc.diagnostics.catalogue.data import LabelsOutOfRange, WrongInputs
+from swc.program.datasets import DataFacts
+from swc.program.inputs import InputFacts
+from torch import Tensor
+
+from swc_runtime.data.splits import MemorySplit, Split
+from swc_runtime.data.tensors import TensorSplit
+
+WHITE = 255  # as pixels are kept in memory; floats in [0, 1] are multiplied by it
+INTEGERS = (torch.int8, torch.int16, torch.int32, torch.int64, torch.uint8)
+
+
+def is_array(found: object) -> bool:
+    """Whether a value is an array of numpy or torch."""
+    return isinstance(found, Tensor | np.ndarray)
+
+
+def described(found: object) -> str:
+    """What a value is, for messages: its type, of an array its numbers and shape too."""
+    if isinstance(found, Tensor | np.ndarray):
+        return f"{str(found.dtype).removeprefix('torch.')} {list(found.shape)}"
+    if isinstance(found, tuple | list):
+        return f"a {type(found).__name__} of {len(found)}"
+    return f"of type `{type(found).__name__}`"
+
+
+@frozen
+class PartChecker:
+    """Holds what was given to the facts of the spec."""
+
+    facts: DataFacts
+
+    def refuse(self, part: str, wanted: str, found: object) -> NoReturn:
+        """DiagnosticError: something else was wanted; `found` is described, a text stands for itself."""
+        said = found if isinstance(found, str) else described(found)
+        raise DiagnosticError(WrongInputs(name=self.facts.title, part=part, wanted=wanted, found=said))
+
+    def split(self, arrays: tuple[Any, ...], labels: Any, part: str) -> Split:
+        """A part of so many arrays, one for each input, and labels [N]."""
+        if len(arrays) != len(self.facts.shapes):
+            self.refuse(f"the inputs of {part}", f"{len(self.facts.shapes)} arrays", f"{len(arrays)}")
+        if self.facts.are_images:
+            pixels = self.images(arrays[0], part)
+            return MemorySplit(self.facts, pixels, self.labels(labels, len(pixels), part))
+        tensors = tuple(self._tensor(one, facts, part) for one, facts in zip(arrays, self.facts.inputs, strict=True))
+        self._check_lengths(tensors, part)
+        return TensorSplit(self.facts, tensors, self.labels(labels, len(tensors[0]), part))
+
+    def _check_lengths(self, tensors: tuple[Tensor, ...], part: str) -> None:
+        lengths = [len(tensor) for tensor in tensors]
+        if len(set(lengths)) > 1:
+            self.refuse(f"the inputs of {part}", "of as many examples each", " and ".join(map(str, lengths)))
+
+    def images(self, images: Any, part: str) -> Tensor:
+        """Images as they are kept, [N, C, H, W]: bytes as they are, others as float32 from 0 to 255."""
+        name, shape = f"the images of {part}", self.facts.image_shape
+        found = self._as_tensor(images, name, "numbers")
+        if found.ndim != 4 or tuple(found.shape[1:]) != shape:
+            self.refuse(name, f"[N, {', '.join(map(str, shape))}]", found)
+        if found.dtype == torch.uint8:
+            return found.contiguous()
+        if not found.is_floating_point():
+            self.refuse(name, "bytes (uint8), or floats from 0 to 1", found)
+        self._check_finite(found, name)
+        if found.numel() and not (float(found.min()) >= 0 and float(found.max()) <= 1):
+            self.refuse(name, "floats from 0 to 1", f"from {float(found.min()):g} to {float(found.max()):g}")
+        return found.to(torch.float32).mul(WHITE).contiguous()
+
+    def _tensor(self, given: Any, facts: InputFacts, part: str) -> Tensor:
+        """One input of all examples, [N, ...], in the type that the spec says."""
+        name, wanted = f"the inputs of {part}", f"{facts.dtype} [N, {', '.join(map(str, facts.shape))}]"
+        found = self._as_tensor(given, name, wanted)
+        if tuple(found.shape[1:]) != facts.shape or found.ndim != len(facts.shape) + 1:
+            self.refuse(name, wanted, found)
+        if facts.dtype == "int64" and found.dtype in INTEGERS:
+            return found.to(torch.int64).contiguous()
+        if facts.dtype != "float32" or not found.is_floating_point():
+            self.refuse(name, wanted, found)
+        numbers = found.to(torch.float32).contiguous()
+        self._check_finite(numbers, name)
+        return numbers
+
+    def _check_finite(self, found: Tensor, name: str) -> None:
+        if not bool(found.isfinite().all()):
+            self.refuse(name, "finite", "numbers that are not")
+
+    def _as_tensor(self, given: Any, name: str, wanted: str) -> Tensor:
+        try:
+            return torch.as_tensor(given).detach().cpu()
+        except (TypeError, ValueError, RuntimeError):  # what torch raises of texts and objects
+            self.refuse(name, wanted, given)
+
+    def labels(self, labels: Any, count: int, part: str) -> Tensor:
+        """Labels int64 [N] from 0 to the number of classes."""
+        each = "image" if self.facts.are_images else "example"
+        name, wanted = f"the labels of {part}", f"{count} whole numbers, one for each {each}"
+        found = self._as_tensor(labels, name, wanted)
+        if found.is_floating_point() or found.is_complex() or found.dtype == torch.bool or found.shape != (count,):
+            self.refuse(name, wanted, found)
+        lowest, highest = (int(found.min()), int(found.max())) if count else (0, 0)
+        if lowest < 0 or highest >= self.facts.num_classes:
+            wrong = lowest if lowest < 0 else highest
+            classes = self.facts.num_classes
+            raise DiagnosticError(LabelsOutOfRange(name=self.facts.title, part=part, label=wrong, num_classes=classes))
+        return found.to(torch.int64).contiguous()
