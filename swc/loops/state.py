@@ -25,6 +25,7 @@ from swc.running.machine import Machine
 from swc.running.observer import Observer
 from swc_runtime.data.shares import WHOLE
 from swc_runtime.ensemble import Ensemble, build, load_state_tensors, state_tensors
+from swc_runtime.inputs import Inputs, moved
 from swc_runtime.precision import choose_arithmetic
 from swc_runtime.ranks.ranks import ALONE
 from swc_runtime.training.input_statistics import fit_inputs
@@ -35,7 +36,7 @@ from swc_runtime.training.optimiser_state import OptimiserState, load_optimiser_
 if TYPE_CHECKING:
     from torch import Tensor
 
-Batches = Iterable[tuple["Tensor", "Tensor"]]
+Batches = Iterable[tuple[Inputs, "Tensor"]]
 """Inputs and labels, a batch at a time, as often as it is gone through: a DataLoader, or a list."""
 
 MakeOptimiser = Callable[[Ensemble], torch.optim.Optimizer]
@@ -225,13 +226,13 @@ class _Surroundings:
             raise ValueError("a split that keeps sketches needs batches that have a length, such as a DataLoader's")
         return len(self.loader)
 
-    def plain_batches(self) -> Iterator[tuple[Tensor, Tensor]]:
+    def plain_batches(self) -> Iterator[tuple[Inputs, Tensor]]:
         """The batches, as there are no others."""
         return self._placed()
 
-    def batches(self, phase: Phase, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
+    def batches(self, phase: Phase, epoch: int) -> Iterator[tuple[Inputs, Tensor]]:
         """The batches, on the ensemble's device."""
         return self._placed()
 
-    def _placed(self) -> Iterator[tuple[Tensor, Tensor]]:
-        return ((inputs.to(self.machine.device), labels.to(self.machine.device)) for inputs, labels in self.loader)
+    def _placed(self) -> Iterator[tuple[Inputs, Tensor]]:
+        return ((moved(inputs, self.machine.device), labels.to(self.machine.device)) for inputs, labels in self.loader)

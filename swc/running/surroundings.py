@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from swc.program.training import Phase, Recipe
     from swc.running.machine import Machine
     from swc_runtime.ensemble import Ensemble
+    from swc_runtime.inputs import Inputs
     from swc_runtime.training.optimiser_state import OptimiserState
 
 
@@ -67,10 +68,10 @@ class Surroundings(Protocol):
         """The batches of an epoch."""
         ...
 
-    def batches(self, phase: Phase, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
+    def batches(self, phase: Phase, epoch: int) -> Iterator[tuple[Inputs, Tensor]]:
         """The batches of an epoch of a phase: inputs and labels."""
         ...
 
-    def plain_batches(self) -> Iterator[tuple[Tensor, Tensor]]:
+    def plain_batches(self) -> Iterator[tuple[Inputs, Tensor]]:
         """The training part once, in its own order and without augmentation."""
         ...

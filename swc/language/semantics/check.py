@@ -358,5 +358,3 @@ def _clauses(items: Items) -> Iterator[tree.Clause]:
         for phase in train.items:
             if isinstance(phase, tree.PhaseItem):
                 yield from phase.clauses
-
-
