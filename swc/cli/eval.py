@@ -47,13 +47,15 @@ PARTS = ("test", "validation")
 @click.option(
     "--stored", type=click.Choice(STORED), default="float32", show_default=True, help="Round stored weights to this."
 )
+@click.option("--average", is_flag=True, help="Take the average of the weights that the run has kept.")
 @consent.option
 def command(places: tuple[str, ...], form: str | None, output: Path | None, trust: bool, **given: object) -> None:
     """Evaluate what was trained: each member, every subset and the ensemble on held-out images.
 
     RUN is a run, a build folder or the name of a compiled ensemble; without it, what was compiled last. The numbers
     are also written into the run's folder, as eval/evaluation.json and eval/evaluation.csv, on the validation part as
-    eval/validation.json and eval/validation.csv; of rounded weights into eval/int8 or eval/int4.
+    eval/validation.json and eval/validation.csv; of rounded weights into eval/int8 or eval/int4, of
+    averaged ones into eval/average.
     """
     from swc.cli.output import check_writable, form_of
     from swc.cli.places import open_place
@@ -81,7 +83,7 @@ def command(places: tuple[str, ...], form: str | None, output: Path | None, trus
 def _folder(build: Build, asked: EvaluationRequest) -> Path:
     from swc.evaluate.record import evaluation_folder
 
-    return evaluation_folder(build.folder, asked.stored)
+    return evaluation_folder(build.folder, asked.stored, average=asked.average)
 
 
 def _evaluated(build: Build, asked: EvaluationRequest, sink: Sink, is_trusted: bool) -> Evaluation:

@@ -28,8 +28,9 @@ without it, what was compiled last.
 )
 @click.option("--members", metavar="NAME,...", help="Write these members alone [all].")
 @click.option("-o", "--output", type=click.Path(file_okay=False, path_type=Path), help="The folder [ENSEMBLE_FORMAT].")
+@click.option("--average", is_flag=True, help="Write the average of the weights that the run has kept.")
 @consent.option
-def command(place: str | None, form: str, members: str | None, output: Path | None, trust: bool) -> None:
+def command(place: str | None, form: str, members: str | None, output: Path | None, average: bool, trust: bool) -> None:
     """Write members in a format of `swc.registry.exporters`."""
     from swc.cli.places import open_place
     from swc.export.export import export_build
@@ -42,7 +43,8 @@ def command(place: str | None, form: str, members: str | None, output: Path | No
         build = open_place(place, {})
         report_other_plug_ins(build.spec.plug_ins, sink)
         with consent.asked(build, trust, sink):
-            found = export_build(build, form, wanted, output or Path(f"{build.spec.name}_{form}"))
+            folder = output or Path(f"{build.spec.name}_{form}")
+            found = export_build(build, form, wanted, folder, average=average)
     console.say(f"wrote {found.folder}: {', '.join(found.files)}")
     if not found.has_classes:
         console.say(_without_names(build.spec.data))

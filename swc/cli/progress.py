@@ -130,8 +130,15 @@ class PlainProgress(Observer):
 
     def scored(self, state: State, evaluation: EnsembleScores) -> None:
         """A line with the scores of the ensemble and of its best member, and of which images they are."""
+        self._say_scores(state, evaluation, "")
+
+    def average_scored(self, state: State, evaluation: EnsembleScores) -> None:
+        """The same line, of the average of the weights."""
+        self._say_scores(state, evaluation, "average, ")
+
+    def _say_scores(self, state: State, evaluation: EnsembleScores, of: str) -> None:
         best = max(evaluation.members, key=lambda scores: scores.top1)
-        part = evaluation.part or "held out"
+        part = of + (evaluation.part or "held out")
         scores = f"{part}: ensemble {_scores(evaluation.ensemble)}, best member {_scores(best)}"
         self.say(f"{place(state.stage, state.position.epoch)}  {scores}")
 

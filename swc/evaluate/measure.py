@@ -78,7 +78,7 @@ class EvaluationRequest:
     `outliers` are names of data sets or folders of images; `time_batch` 0 leaves out the times; `interpolate` asks for
     the line between members of one architecture; `keep` writes the predictions beside the numbers; `corruptions` is a
     folder of corrupted test images; `stored` says what weights are rounded to before anything is predicted; `on` says
-    which part is scored, `test` or `validation`.
+    which part is scored, `test` or `validation`; `average` takes the average of the weights for the weights.
     """
 
     data: Path | None = None
@@ -92,6 +92,7 @@ class EvaluationRequest:
     corruptions: Path | None = None
     stored: Storage = "float32"
     on: str = "test"
+    average: bool = False
 
     @property
     def stem(self) -> str:
@@ -174,6 +175,7 @@ def _open(build: Build, asked: EvaluationRequest, sink: Sink, announce: Callable
     spec = build.spec
     part = part_of(spec.data, asked.on)
     saved = open_trained(build, sink)
+    saved = saved.averaged(str(build.folder)) if asked.average else saved
     assert spec.training is not None, "what was trained has a training"
     device = chosen_device(asked.device)
     dataset = open_dataset(spec, asked.data, asked.offline, announce).to(device)
@@ -184,17 +186,16 @@ def _open(build: Build, asked: EvaluationRequest, sink: Sink, announce: Callable
     ensemble = saved.ensemble(device)
     if asked.stored != "float32":
         ensemble = quantise(ensemble, asked.stored)
-    folder, code = evaluation_folder(build.folder, asked.stored), digest_of_own(spec)
+    folder, code = evaluation_folder(build.folder, asked.stored, average=asked.average), digest_of_own(spec)
     cache = PredictionCache(folder, saved, arithmetic, code, asked.keep, announce, asked.stored)
     return _Opened(build, saved, ensemble, dataset, arithmetic, device, recipe.batch, cache, part)
 
 
 def part_of(data: DataFacts, on: str) -> ScoredPart:
     """The part of a data set that `--on` names; DiagnosticError where no validation part is drawn."""
-    has_validation = data.parts is not None and data.parts.validation is not None
-    if on == "validation" and not has_validation:
+    if on == "validation" and not data.has_validation:
         raise DiagnosticError(NoValidationPart(name=data.title))
-    return "validation" if on == "validation" else "test" if has_validation else ""
+    return "validation" if on == "validation" else "test" if data.has_validation else ""
 
 
 def _tell_dependence(opened: _Opened, sink: Sink) -> None:

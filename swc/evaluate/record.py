@@ -19,9 +19,13 @@ PLACE = ("run", "ensemble", "data", "part", "members", "num_members", "num_image
 COSTS = ("parameters", "stored_bytes", "multiply_adds", "milliseconds", "temperature", "uncalibrated")
 
 
-def evaluation_folder(run: Path, stored: str = "float32") -> Path:
-    """Where an evaluation of a run is written; that of rounded weights lies apart, as `eval/int8`."""
-    return run / "eval" if stored == "float32" else run / "eval" / stored
+def evaluation_folder(run: Path, stored: str = "float32", *, average: bool = False) -> Path:
+    """Where an evaluation of a run is written.
+
+    That of rounded weights lies apart, as `eval/int8`, and that of their average, as `eval/average`.
+    """
+    folder = run / "eval" / "average" if average else run / "eval"
+    return folder if stored == "float32" else folder / stored
 
 
 def as_json(evaluations: tuple[Evaluation, ...]) -> str:

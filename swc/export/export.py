@@ -39,11 +39,15 @@ class Exported:
     has_classes: bool
 
 
-def export_build(build: Build, form: str, wanted: tuple[str, ...], folder: Path) -> Exported:
-    """Write members of a run (none named: all) and what loads them; DiagnosticError where that cannot be done."""
+def export_build(build: Build, form: str, wanted: tuple[str, ...], folder: Path, *, average: bool = False) -> Exported:
+    """Write members of a run (none named: all) and what loads them; DiagnosticError where that cannot be done.
+
+    Their weights are the last ones, or (`average`) the average that the run has kept.
+    """
     spec = build.spec
     chosen = _chosen(build, wanted)
     saved = open_trained(build)
+    saved = saved.averaged(str(build.folder)) if average else saved
     assert spec.training is not None, "what was trained has a training"
     row = EXPORTERS[form]
     _check_packages(row)

@@ -30,7 +30,11 @@ LAYOUTS: dict[Layout, dict[str, Any]] = {  # as `json.dumps` takes them
     "row": {},
 }
 # fields that are left out where they have their defaults: so a run of an earlier version goes on to the same bytes
-LEFT_OUT = {"EpochRow": ("clipped",), "ScoresRow": ("part",), "RunResults": ("validation", "best")}
+LEFT_OUT = {
+    "EpochRow": ("clipped",),
+    "ScoresRow": ("part", "is_average"),
+    "RunResults": ("validation", "best", "average"),
+}
 ENDED = ("indented", "declared")  # layouts whose texts end a line
 
 

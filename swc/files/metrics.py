@@ -36,7 +36,8 @@ class EpochRow:
 class ScoresRow:
     """The scores of a member, or of the ensemble, after an epoch; `of` names it, `part` the images.
 
-    A line leaves a `part` of "" out.
+    A line leaves a `part` of "" out, and `is_average` where the scores are those of the last weights and not of their
+    average.
     """
 
     kind: Literal["scores"]
@@ -52,6 +53,7 @@ class ScoresRow:
     brier: float = nan
     aurc: float = nan
     part: ScoredPart = ""
+    is_average: bool = False
 
 
 MetricRow = EpochRow | ScoresRow

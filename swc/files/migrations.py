@@ -130,7 +130,7 @@ VOCABULARY = (
     ),
     Migration(
         5,
-        "a recipe may `clip_gradients`, a phase have `patience`; facts of data may say what members take beside "
-        "images: `inputs`; a portion may be given",
+        "a recipe may `clip_gradients` and have a `weight_average`, a phase have `patience`; facts of data may say "
+        "what members take beside images: `inputs`; a portion may be given",
     ),
 )

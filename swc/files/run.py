@@ -68,11 +68,20 @@ class BestEpoch:
 
 
 @frozen
+class AverageScores:
+    """The scores with the average of the weights, on the test images and, where there is one, the validation part."""
+
+    members: tuple[MemberScores, ...]
+    together: Scores
+    validation: ValidationScores | None = None
+
+
+@frozen
 class RunResults:
     """What a run came to: the scores of each member and of the ensemble on the test images, beside what is stored.
 
     `validation` are those on the images that settings are chosen with; None, and left out of the file, without such.
-    So is `best`, where the last phase had a fixed number of epochs.
+    So is `best`, where the last phase had a fixed number of epochs, and `average`, where weights were not averaged.
     """
 
     ensemble: str
@@ -84,6 +93,7 @@ class RunResults:
     budget: str = ""
     validation: ValidationScores | None = None
     best: BestEpoch | None = None
+    average: AverageScores | None = None
 
     @property
     def part(self) -> ScoredPart:

@@ -86,12 +86,23 @@ class TrackedRun(Observer):
         of = f"{state.stage.phase.name}/{evaluation.part or 'test'}"
         self._tell(self._scores(of, evaluation), state)
 
+    def average_scored(self, state: State, evaluation: EnsembleScores) -> None:
+        """The same with the average of the weights, under `main/average`."""
+        of = f"{state.stage.phase.name}/average/{evaluation.part or 'test'}"
+        self._tell(self._scores(of, evaluation), state)
+
     def finished(self, final: FinalScores) -> None:
-        """The scores of the run."""
-        numbers = self._scores("final/test", final.test)
-        if final.validation is not None:
-            numbers |= self._scores("final/validation", final.validation)
+        """The scores of the run; those with the average of the weights under `final/average`."""
+        numbers = self._final("final", final)
+        if final.average is not None:
+            numbers |= self._final("final/average", final.average)
         self.tracker.numbers(_finite(numbers), sum(stage.stop - stage.start for stage in self.run.stages))
+
+    def _final(self, of: str, final: FinalScores) -> dict[str, float]:
+        numbers = self._scores(f"{of}/test", final.test)
+        if final.validation is not None:
+            numbers |= self._scores(f"{of}/validation", final.validation)
+        return numbers
 
     def _tell_revision(self, compiled: Compiled) -> None:
         from swc.compiler.ir.text import print_graph

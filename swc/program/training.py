@@ -13,6 +13,7 @@ from attrs import evolve, frozen
 from swc.program.choice import Choice
 from swc.registry.actions import ACTIONS, ActionRow
 from swc.registry.augmentations import AUGMENTATIONS, AugmentationRow
+from swc.registry.averages import AVERAGES, AverageRow
 from swc.registry.losses import LOSSES, LossRow
 from swc.registry.optimisers import OPTIMISERS, OptimiserRow, StateRow
 from swc.registry.registry import Registry
@@ -145,12 +146,24 @@ class Loss(Choice):
 
 
 @frozen
+class WeightAverage(Choice):
+    """What is averaged over the steps beside the weights: a row of `swc.registry.averages` with its values."""
+
+    registry: ClassVar[Registry[AverageRow]] = AVERAGES
+
+    @classmethod
+    def of(cls, name: str, **values: ArgumentValue) -> Self:
+        """An average by name, with these values over the defaults; KeyError for a name that nothing has."""
+        return cls(name, AVERAGES[name].settled(values))
+
+
+@frozen
 class Recipe:
     """A training recipe with every value settled.
 
     `norm_batch`: BatchNorm sees a batch in parts of this many images (None: the whole batch). `clip_gradients`: the
-    greatest norm that the gradients of a step may have, of all parameters together (None: any). `seed` fixes
-    initialisation, order and augmentation.
+    greatest norm that the gradients of a step may have, of all parameters together (None: any). `weight_average`: what
+    is scored beside the last weights (None: nothing). `seed` fixes initialisation, order and augmentation.
     """
 
     name: str
@@ -163,6 +176,7 @@ class Recipe:
     precision: Precision = "auto"
     seed: int = 0
     clip_gradients: float | None = None
+    weight_average: WeightAverage | None = None
 
 
 @frozen

@@ -83,12 +83,12 @@ def _check_rows(build: Build, rows: list[MetricRow]) -> None:
     ends = {phase.name: phase.epochs for phase in training.phases}
     of_phase = {stage.revision: stage.phase.name for stage in stages(training)}
     names = {*(member.name for member in build.spec.members), ENSEMBLE}
-    seen: set[tuple[str, str, int, str | None]] = set()
+    seen: set[tuple[object, ...]] = set()
     if len({row.part for row in rows if isinstance(row, ScoresRow)}) > 1:
         raise ValueError("scores are of several parts")
     for row in rows:
         of = row.of if isinstance(row, ScoresRow) else None
-        place = (row.kind, row.phase, row.epoch, of)
+        place = (row.kind, row.phase, row.epoch, of, isinstance(row, ScoresRow) and row.is_average)
         if place in seen or (of is not None and of not in names) or not 1 <= row.epoch <= ends[row.phase]:
             raise ValueError(place)
         if of_phase[row.revision] != row.phase:
@@ -101,7 +101,8 @@ def _drawn(build: Build, rows: list[MetricRow]) -> Curves:
     training = _training(build)
     before = _epochs_before(training, rows)
     members = [member.name for member in build.spec.members]
-    scored = [(row.of, before[row.phase] + row.epoch, _number(row.top1)) for row in rows if isinstance(row, ScoresRow)]
+    scores = [row for row in rows if isinstance(row, ScoresRow) and not row.is_average]
+    scored = [(row.of, before[row.phase] + row.epoch, _number(row.top1)) for row in scores]
     lost = [
         (name, before[row.phase] + row.epoch, _number(loss))
         for row in rows

@@ -100,6 +100,10 @@ class RecordFiles(Observer):
         """A line of metrics for each member and the ensemble, and points of curves."""
         self._open.write_scores(state.stage, state.position.epoch - 1, self.run.members, evaluation)
 
+    def average_scored(self, state: State, evaluation: EnsembleScores) -> None:
+        """The same with the average of the weights."""
+        self._open.write_scores(state.stage, state.position.epoch - 1, self.run.members, evaluation, is_average=True)
+
     def marks(self) -> dict[str, int]:
         """The lengths of the files, once all is on the disk."""
         return self._open.marks()

@@ -11,16 +11,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from attrs import evolve
-
 from swc.compiler.driver import compile_spec
 from swc.folders.store import read_spec
 from swc.running.actions import carry_nothing
 from swc.running.checkpoints import resume
 from swc.running.disk import observed
-from swc.running.patience import chosen_epoch, take_best
+from swc.running.patience import take_best
 from swc.running.state import State, assemble, begin_alike
-from swc.running.transitions import final_scores, next_revision, rehearse, score, settle_norms, train_epoch
+from swc.running.transitions import next_revision, rehearse, score, scores_of_state, settle_norms, train_epoch
 from swc.show.wording import traffic_text
 from swc.trust.foreign import foreign_code
 from swc_runtime.training.reduction import traffic_of
@@ -44,7 +42,7 @@ def train(run: Run, *observers: Observer) -> FinalScores:
         while (transition := next_transition(run, state)) is not None:
             state = transition(run, state, observer)
             observer.reached(state)
-        final = evolve(final_scores(run, state.ensemble), best=chosen_epoch(state))
+        final = scores_of_state(run, state)
         observer.finished(final)
         return final
 

@@ -48,6 +48,9 @@ class Observer:
     def scored(self, state: State, evaluation: EnsembleScores) -> None:
         """Scores after the epoch that was trained last: on the validation part, else on the test images."""
 
+    def average_scored(self, state: State, evaluation: EnsembleScores) -> None:
+        """Scores of the same images with the average of the weights, where the recipe asks for one."""
+
     def measuring(self, state: Trained) -> None:
         """A pass over training images for gradient statistics begins."""
 
@@ -92,6 +95,7 @@ class Observers(Observer):
     step_done = _each(Observer.step_done)
     epoch_done = _each(Observer.epoch_done)
     scored = _each(Observer.scored)
+    average_scored = _each(Observer.average_scored)
     measuring = _each(Observer.measuring)
     images_measured = _each(Observer.images_measured)
     measured = _each(Observer.measured)

@@ -51,7 +51,8 @@ def _best(run: Run, state: State, scores: EnsembleScores | None) -> BestState | 
     if state.best is not None and score >= state.best.score:
         return state.best
     copies = {name: tensor.clone() for name, tensor in state_tensors(state.ensemble).items()}
-    return BestState(state.position.epoch, score, copies)
+    average = None if state.average is None else state.average.copy()
+    return BestState(state.position.epoch, score, copies, average)
 
 
 def chosen_epoch(state: State) -> BestEpoch | None:
@@ -67,4 +68,5 @@ def take_best(run: Run, state: State, observer: Observer) -> State:
     trained = state.position.epoch
     observer.say(f"phase {phase.name} ends after {trained} epochs; the state after epoch {best.epoch} goes on")
     optimiser = make_optimiser(state.ensemble, run.recipe)
-    return evolve(state, optimiser=optimiser, best=evolve(best, tensors={}), due="", is_ended=True)
+    settled = evolve(best, tensors={}, average=None)
+    return evolve(state, optimiser=optimiser, average=best.average, best=settled, due="", is_ended=True)

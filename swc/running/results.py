@@ -17,7 +17,7 @@ from swc.diagnostics.catalogue.formats import ForeignFile
 from swc.files.checksums import is_there
 from swc.files.disk import load, save
 from swc.files.kinds import FILE_KINDS
-from swc.files.run import MemberScores, RunResults, StoredCounts, ValidationScores
+from swc.files.run import AverageScores, MemberScores, RunResults, StoredCounts, ValidationScores
 from swc.folders.store import read_compiled, read_spec
 from swc.program.spec import Spec
 from swc.program.stages import stages
@@ -36,17 +36,27 @@ RESULTS = "results.json"
 
 def results_of(run: Run, found: FinalScores) -> RunResults:
     """Put the scores beside the counts of the last revision."""
-    validation = None
-    if found.validation is not None:
-        validation = ValidationScores(_by_member(run, found.validation), found.validation.ensemble)
     last = read_compiled(run.folder, len(stages(run.training)) - 1)
     stated = budget_text(run.spec.budget)
     counts = StoredCounts(**asdict(count(last.graph)))
     scale = run.training.epochs_scale
     named, together = _by_member(run, found.test), found.test.ensemble
+    title, best, average = run.spec.data.title, found.best, _average_of(run, found.average)
     return RunResults(
-        run.spec.name, run.spec.data.title, scale, named, together, counts, stated, validation, found.best
+        run.spec.name, title, scale, named, together, counts, stated, _validation_of(run, found), best, average
     )
+
+
+def _validation_of(run: Run, found: FinalScores) -> ValidationScores | None:
+    if found.validation is None:
+        return None
+    return ValidationScores(_by_member(run, found.validation), found.validation.ensemble)
+
+
+def _average_of(run: Run, found: FinalScores | None) -> AverageScores | None:
+    if found is None:
+        return None
+    return AverageScores(_by_member(run, found.test), found.test.ensemble, _validation_of(run, found))
 
 
 def _by_member(run: Run, found: EnsembleScores) -> tuple[MemberScores, ...]:
@@ -76,7 +86,9 @@ def read_results(folder: Path) -> RunResults | None:
 def _misfit(found: RunResults, spec: Spec) -> str | None:
     """What of results is not of a spec."""
     names = [member.name for member in spec.members]
-    parts = (found.members, *((found.validation.members,) if found.validation is not None else ()))
+    average = found.average
+    parts = [found.members] + [part.members for part in (found.validation, average) if part is not None]
+    parts += [average.validation.members] if average is not None and average.validation is not None else []
     if any([one.name for one in part] != names for part in parts):
         return "members"
     if (found.ensemble, found.data) != (spec.name, spec.data.title):
@@ -110,7 +122,8 @@ def results_shown(results: RunResults) -> RenderableType:
 def _scores_table(results: RunResults) -> Table:
     made = table("", ">top-1", ">NLL", ">ECE")
     validation = (("ensemble, validation", results.validation.together),) if results.validation is not None else ()
-    rows = (*((one.name, one) for one in results.members), ("ensemble", results.together), *validation)
+    average = (("ensemble, average", results.average.together),) if results.average is not None else ()
+    rows = (*((one.name, one) for one in results.members), ("ensemble", results.together), *average, *validation)
     for name, scores in rows:
         style = "bold" if scores is results.together else ""
         made.add_row(name, per_cent(scores.top1), decimal(scores.nll), per_cent(scores.ece), style=style)

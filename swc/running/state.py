@@ -17,6 +17,7 @@ from swc.files.checkpoint import Position
 from swc.program.stages import Stage
 from swc_runtime.ensemble import Ensemble, networks_of, state_tensors
 from swc_runtime.ranks.synced_norms import synchronise
+from swc_runtime.training.averages import AveragedWeights
 from swc_runtime.training.kernel_choice import equip
 from swc_runtime.training.optimiser import make_optimiser
 from swc_runtime.training.optimiser_state import OptimiserState, load_optimiser_state, optimiser_state
@@ -36,12 +37,14 @@ Due = Literal["", "norms", "scores", "best"]
 class BestState:
     """The state with the best score of a stage so far, after `epoch` epochs of the phase; a lower `score` is better.
 
-    `tensors` are copies of its numbers by stable id; none once the ensemble has them again.
+    `tensors` are copies of its numbers by stable id; none once the ensemble has them again. `average` is a copy of the
+    average of the weights, where there is one.
     """
 
     epoch: int
     score: float
     tensors: Mapping[str, Tensor]
+    average: AveragedWeights | None = None
 
 
 @frozen(eq=False)
@@ -52,6 +55,7 @@ class State:
     took is used up. `tally` holds what was seen in the steps of an epoch that has begun; `due` is what must still be
     done after the epoch that was trained last: running statistics settled, then scores taken, then, in a stage with
     patience, the best state brought back. Such a stage has a `best` state, and `is_ended` when that is over.
+    `average` is that of the weights, where the recipe asks for one; it goes on changing.
     """
 
     compiled: Compiled
@@ -62,6 +66,12 @@ class State:
     due: Due = ""
     best: BestState | None = None
     is_ended: bool = False
+    average: AveragedWeights | None = None
+
+    @property
+    def is_averaged(self) -> bool:
+        """Whether there is an average to score."""
+        return self.average is not None and self.average.steps > 0
 
     @property
     def is_trained(self) -> bool:
@@ -101,7 +111,9 @@ def assemble(run: Run, compiled: Compiled, ensemble: Ensemble, kept: OptimiserSt
     load_optimiser_state(ensemble, optimiser, kept)
     stage = run.stages[compiled.revision]
     phase = run.training.phases.index(stage.phase)
-    return State(compiled, ensemble, optimiser, Position(compiled.revision, phase, stage.start))
+    wanted = run.recipe.weight_average
+    average = None if wanted is None else AveragedWeights(wanted)
+    return State(compiled, ensemble, optimiser, Position(compiled.revision, phase, stage.start), average=average)
 
 
 def own_members(machine: Machine, compiled: Compiled) -> tuple[int, ...] | None:
@@ -120,6 +132,8 @@ def begin_alike(run: Run, state: State) -> None:
     ranks.agree("program and checkpoint", repr(place).encode())
     ranks.take_from_first([*state_tensors(state.ensemble).values()])
     ranks.take_from_first([*state.optimiser_state.named().values()])
+    if state.average is not None:
+        ranks.take_from_first([*state.average.tensors.values()])
     if run.machine.sync_norms:
         synchronise(state.ensemble, ranks)
 

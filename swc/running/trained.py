@@ -11,11 +11,11 @@ from pathlib import Path
 from types import ModuleType
 
 import torch
-from attrs import frozen
+from attrs import evolve, frozen
 
 from swc.compiler.driver import Compiled
 from swc.diagnostics import DiagnosticError, Sink
-from swc.diagnostics.catalogue.evaluation import NotFinished, NothingTrained
+from swc.diagnostics.catalogue.evaluation import NoAverage, NotFinished, NothingTrained
 from swc.diagnostics.catalogue.training import MemberChanged, MemberNotFound
 from swc.files.checkpoint import Meta
 from swc.folders.store import Build, checkpoint_path, read_compiled, spec_hash_of
@@ -23,18 +23,29 @@ from swc.program.stages import stages
 from swc.program.training import Training
 from swc.trust.blame import is_raised_by_us
 from swc_runtime.ensemble import Ensemble, build, load_state_tensors
-from swc_runtime.records.checkpoint import check_belongs, load_checkpoint, newest_checkpoint, under_prefix
+from swc_runtime.records.checkpoint import check_belongs, load_checkpoint, newest_checkpoint, under_prefix, with_prefix
 
 ENDED = "ended"  # among the facts of a checkpoint: a stage with patience has come to its end
 
 
 @frozen(eq=False)
 class SavedState:
-    """A checkpoint of a run, and the revision it belongs to."""
+    """A checkpoint of a run, and the revision it belongs to.
+
+    The weights are the last ones, or (`is_average`) their average.
+    """
 
     tensors: dict[str, torch.Tensor]
     meta: Meta
     compiled: Compiled
+    is_average: bool = False
+
+    def averaged(self, place: str) -> SavedState:
+        """The same with the average of the weights for the weights; DiagnosticError where `place` has none."""
+        average = under_prefix("average", self.tensors)
+        if not average:
+            raise DiagnosticError(NoAverage(place=place))
+        return evolve(self, tensors={**self.tensors, **with_prefix("state", average)}, is_average=True)
 
     def is_finished(self, training: Training) -> bool:
         """Whether nothing is left to train."""
@@ -44,6 +55,10 @@ class SavedState:
 
     def where(self, training: Training) -> str:
         """How far training has come."""
+        weights = ", average of the weights" if self.is_average else ""
+        return f"{self._place(training)}{weights}"
+
+    def _place(self, training: Training) -> str:
         position = self.meta.position
         if self.is_finished(training):
             return stages(training)[-1].end

@@ -13,7 +13,8 @@ from attrs import evolve
 from swc.diagnostics import DiagnosticError
 from swc.diagnostics.catalogue.disturbing import NonFinitePredictions, ScoresLeftOut
 from swc.running.actions import action_after
-from swc.running.patience import judged
+from swc.running.average import carried_average
+from swc.running.patience import chosen_epoch, judged
 from swc.running.state import State, assemble, begin_alike, check_alike
 from swc_runtime.data import num_batches, test_batches
 from swc_runtime.ensemble import Ensemble
@@ -79,6 +80,7 @@ def epoch_of(run: Run, state: State) -> Epoch:
         seen=state.tally,
         num_images=images,
         teacher=run.teacher,
+        average=state.average,
     )
 
 
@@ -94,6 +96,9 @@ def settle_norms(run: Run, state: State, observer: Observer) -> State:
     """Estimate running statistics over an epoch, as the step strategy left those of some members behind."""
     phase, epoch = state.stage.phase, state.position.epoch - 1
     reestimate(state.ensemble, run.batches(phase, epoch), run.machine.arithmetic, run.machine.ranks)
+    if state.average is not None:
+        with state.average.inside(state.ensemble, keeps=True):
+            reestimate(state.ensemble, run.batches(phase, epoch), run.machine.arithmetic, run.machine.ranks)
     check_state(state.ensemble, Epoch(phase, epoch, 0), 0)
     return evolve(state, due="scores")
 
@@ -103,8 +108,19 @@ def score(run: Run, state: State, observer: Observer) -> State:
     evaluation = _scores_within(run, state, observer)
     if evaluation is not None:
         observer.scored(state, evaluation)
+    _score_average(run, state, observer)
     following = evolve(state, due="")
     return following if state.stage.patience is None else judged(run, following, evaluation)
+
+
+def _score_average(run: Run, state: State, observer: Observer) -> None:
+    """Take scores with the average of the weights, where there is one."""
+    if state.average is None:
+        return
+    with state.average.inside(state.ensemble):
+        evaluation = _scores_within(run, state, observer)
+    if evaluation is not None:
+        observer.average_scored(state, evaluation)
 
 
 def _scores_within(run: Run, state: State, observer: Observer) -> EnsembleScores | None:
@@ -130,8 +146,17 @@ def scores(run: Run, ensemble: Ensemble, part: ScoredPart) -> EnsembleScores:
     return evolve(evaluate(ensemble, batches, run.machine.arithmetic, run.machine.ranks), part=part)
 
 
+def scores_of_state(run: Run, state: State) -> FinalScores:
+    """What a run came to: the scores of the last state, and those with the average of the weights."""
+    found = evolve(final_scores(run, state.ensemble), best=chosen_epoch(state))
+    if state.average is None:
+        return found
+    with state.average.inside(state.ensemble):
+        return evolve(found, average=final_scores(run, state.ensemble))
+
+
 def final_scores(run: Run, ensemble: Ensemble) -> FinalScores:
-    """Scores at the end of a run, on the test images and on those of the validation part."""
+    """Scores of an ensemble at the end of a run, on the test images and on those of the validation part."""
     if run.dataset.validation is None:
         return FinalScores(scores(run, ensemble, ""))
     return FinalScores(scores(run, ensemble, "test"), scores(run, ensemble, "validation"))
@@ -172,7 +197,8 @@ def recompile(state: State, feedback: Feedback | None) -> Compiled:
 
 def carry(run: Run, state: State, compiled: Compiled, observer: Observer) -> State:
     """The next revision at its first epoch, with what it keeps of the state."""
-    return assemble(run, compiled, *action_after(state).carry(run, state, compiled, observer), observer.say)
+    following = assemble(run, compiled, *action_after(state).carry(run, state, compiled, observer), observer.say)
+    return evolve(following, average=carried_average(state, following, observer))
 
 
 def _tell_news(before: Compiled, after: Compiled, observer: Observer) -> None:

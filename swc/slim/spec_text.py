@@ -139,6 +139,8 @@ def _recipe(recipe: Recipe) -> Iterator[tree.RecipeItem]:
     yield tree.SettingItem("norm_batch", value_node(norm_batch), NOWHERE)
     if recipe.clip_gradients is not None:
         yield tree.SettingItem("clip_gradients", value_node(recipe.clip_gradients), NOWHERE)
+    if recipe.weight_average is not None:
+        yield tree.WeightAverageItem(_choice(recipe.weight_average), NOWHERE)
     yield tree.SettingItem("precision", name_node(recipe.precision), NOWHERE)
     yield tree.SettingItem("seed", value_node(recipe.seed), NOWHERE)
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 import torch
 from attrs import evolve
+from swc.loops.tracking import TrackedRun
 from swc.report.measurements import curves_of
 from swc.running import patience
 from swc.running.loop import train
@@ -112,3 +115,109 @@ def test_a_run_that_patience_ended_is_finished(
     training = made.build().spec.training
     assert training is not None
     assert saved.where(training) == "the best of up to 5 epochs of rest"
+
+
+# --- the average of weights -------------------------------------------------------------------------------------------
+
+AVERAGED = small_text(
+    "weight_average ema(decay: 0.8)\n    clip_gradients 1",
+    "phase main: 2 epochs\n      after 1 epochs untie coefficients below 1\n    phase rest: 1 epochs",
+)
+
+
+@pytest.fixture(scope="module")
+def averaged(tmp_path_factory: Factory) -> Place:
+    return trained_small(tmp_path_factory, AVERAGED)
+
+
+def test_an_average_goes_on_to_the_same_bits(averaged: Place, tmp_path_factory: Factory) -> None:
+    check_same_bits(trained_small(tmp_path_factory, AVERAGED, 1, 3), averaged)
+    assert all(0 <= row["clipped"] <= 1 for row in averaged.metrics() if row["kind"] == "epoch")  # type: ignore[operator]
+
+
+def test_an_untied_average_goes_on_as_it_is(averaged: Place) -> None:
+    tensors, meta = load_checkpoint(averaged.checkpoint)
+    assert meta.facts == {"average_steps": 6}  # of three epochs, over an untie and a next phase
+    assert under_prefix("average", tensors).keys() == under_prefix("state", tensors).keys()
+
+
+def test_the_average_is_scored_beside_the_last_weights(averaged: Place) -> None:
+    rows = [row for row in averaged.metrics() if row["kind"] == "scores" and row["of"] == "ensemble"]
+    assert [(row["phase"], row["epoch"], row.get("is_average", False)) for row in rows] == [
+        (phase, epoch, is_average)
+        for phase, epoch in (("main", 1), ("main", 2), ("rest", 1))
+        for is_average in (False, True)
+    ]
+    results = averaged.results()
+    assert results["average"]["validation"]["together"]["nll"] == rows[-1]["nll"]  # type: ignore[index]
+    assert results["validation"]["together"]["nll"] == rows[-2]["nll"]  # type: ignore[index]
+    assert [epoch for epoch, _ in curves_of(averaged.build()).top1["ensemble"]] == [1, 2, 3]
+
+
+def test_an_average_is_evaluated_where_it_is_asked_for(averaged: Place) -> None:
+    assert averaged.swc("eval", "--average", "--time-batch", "0", "build/tiny/run") == 0
+    found = json.loads((averaged.run / "eval/average/evaluation.json").read_text("utf-8"))["evaluations"][0]
+    assert found["stage"] == "epoch 1 of rest, average of the weights"
+    expected = averaged.results()["average"]["together"]["nll"]  # type: ignore[index]
+    assert found["predictors"][-1]["scores"]["nll"] == pytest.approx(expected, rel=1e-5)
+    assert not (averaged.run / "eval/evaluation.json").exists()
+
+
+def test_an_average_is_exported_where_it_is_asked_for(averaged: Place) -> None:
+    assert averaged.swc("export", "--average", "--members", "one", "-o", "out", "build/tiny/run") == 0
+    written = torch.load(averaged.folder / "out/one.pt", weights_only=True)
+    norms = load_checkpoint(averaged.checkpoint)[0]
+    name = next(name for name in norms if name.startswith("average/member/one/") and name.endswith("running_mean"))
+    path = name.removeprefix("average/member/one/")
+    assert torch.equal(written[path], norms[name])
+    assert not torch.equal(norms[name], norms[name.replace("average/", "state/", 1)])
+
+
+def test_a_split_begins_the_average_anew(tmp_path_factory: Factory) -> None:
+    phases = (
+        "phase search: 1 epochs\n      then split clusters below 0.99\n      then continue\n    phase main: 1 epochs"
+    )
+    made, observer = compiled(tmp_path_factory, small_text("weight_average ema", phases)), KeepStates()
+    train(open_small(made), observer)
+    assert "the average of the weights begins anew" in observer.lines
+    assert load_checkpoint(made.checkpoint)[1].facts == {"average_steps": 2}
+
+
+def test_a_run_without_an_average_says_so(kept: tuple[Place, KeepStates], capsys: pytest.CaptureFixture[str]) -> None:
+    made, _ = kept
+    assert made.swc("eval", "--average", "build/tiny/run") == 1
+    assert "SW613" in capsys.readouterr().err
+
+
+def test_patience_brings_the_average_back_that_was_beside_the_best(
+    given_scores: dict[tuple[str, int], float], tmp_path_factory: Factory
+) -> None:
+    text = PATIENT.replace("phase main", "weight_average ema(decay: 0.5)\n    phase main")
+    made = compiled(tmp_path_factory, text)
+    train(open_small(made))
+    _, meta = load_checkpoint(made.checkpoint)
+    assert meta.facts["average_steps"] == 8  # the second epoch of main, then the second of the rest
+    check_same_bits(trained_small(tmp_path_factory, text, 7, 6), made)
+
+
+class Notes:
+    """A tracker that notes the names of numbers."""
+
+    def __init__(self) -> None:
+        self.named: set[str] = set()
+
+    def numbers(self, numbers: dict[str, float], epoch: int) -> None:
+        self.named |= numbers.keys()
+
+    def __getattr__(self, name: str) -> object:
+        return lambda *_: None
+
+
+def test_a_tracker_hears_of_the_average(tmp_path_factory: Factory) -> None:
+    run, notes = (
+        open_small(compiled(tmp_path_factory, small_text("weight_average ema", "phase main: 1 epochs"))),
+        Notes(),
+    )
+    train(run, TrackedRun(run, notes))  # type: ignore[arg-type]
+    assert "main/average/validation/nll/ensemble" in notes.named
+    assert {"final/test/nll/ensemble", "final/average/test/nll/ensemble"} <= notes.named

@@ -74,4 +74,10 @@ def test_the_words_of_the_grammar_are_documented() -> None:
 
 def test_the_tables_of_rows_are_up_to_date() -> None:
     assert filled(PAGE) == PAGE, "run: python -m swc.program.reference docs/reference/language.md"
-    assert set(re.findall(r"<!-- rows of ([^>]+) -->", PAGE)) == {"augmentation", "loss", "optimiser", "schedule"}
+    assert set(re.findall(r"<!-- rows of ([^>]+) -->", PAGE)) == {
+        "augmentation",
+        "average",
+        "loss",
+        "optimiser",
+        "schedule",
+    }

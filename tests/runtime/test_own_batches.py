@@ -62,7 +62,7 @@ def test_a_step_is_each_member_on_its_own_batch() -> None:
     losses, hits = [], []
     with plain.composed():
         for member, own in zip(plain.members, (first, second), strict=True):
-            parts = [member(part) for part in own.images.split(3)]
+            parts = [member(part) for part in own.inputs.split(3)]
             losses.append(F.cross_entropy(torch.cat(parts), own.labels))
             hits.append(int((torch.cat(parts).argmax(-1) == own.labels).sum()))
         expected = gradients_of(sum(losses), state_parameters(plain))

@@ -33,12 +33,13 @@ class FinalScores:
     """What a run came to: scores on the test images, and on those that settings are chosen with (None: there are none).
 
     Nothing is chosen by the first. `members` and `ensemble` are those on the test images. `best` says which epoch they
-    are of, where patience chose it.
+    are of, where patience chose it; `average` are those with the average of the weights.
     """
 
     test: EnsembleScores
     validation: EnsembleScores | None = None
     best: BestEpoch | None = None
+    average: FinalScores | None = None
 
     @property
     def members(self) -> tuple[Scores, ...]:

@@ -65,15 +65,25 @@ class Records:
         if result.ensemble is not None:
             self.curve(f"{stage.phase.name}/training accuracy/ensemble", result.ensemble, epoch + 1)
 
-    def write_scores(self, stage: Stage, epoch: int, members: tuple[str, ...], evaluation: EnsembleScores) -> None:
+    def write_scores(
+        self,
+        stage: Stage,
+        epoch: int,
+        members: tuple[str, ...],
+        evaluation: EnsembleScores,
+        *,
+        is_average: bool = False,
+    ) -> None:
         """Scores on one part of the images: a line of kind `scores` for each member and the ensemble, and curves.
 
-        Curves of the validation part are named so: `main/validation top1/ensemble`.
+        Curves of the validation part are named so: `main/validation top1/ensemble`, with the average of the weights
+        `main/average validation top1/ensemble`.
         """
         rows = (*zip(members, evaluation.members, strict=True), ("ensemble", evaluation.ensemble))
         for name, scores in rows:
-            self.write(ScoresRow("scores", *_place(stage, epoch), name, **asdict(scores), part=evaluation.part))
-            of = f"{evaluation.part} " if evaluation.part else ""
+            place, part = _place(stage, epoch), evaluation.part
+            self.write(ScoresRow("scores", *place, name, **asdict(scores), part=part, is_average=is_average))
+            of = ("average " if is_average else "") + (f"{part} " if part else "")
             for metric in ("top1", "nll", "ece"):
                 self.curve(f"{stage.phase.name}/{of}{metric}/{name}", getattr(scores, metric), epoch + 1)
 

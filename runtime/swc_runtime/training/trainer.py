@@ -27,6 +27,7 @@ from swc_runtime.ensemble import Ensemble, state_tensors
 from swc_runtime.inputs import Inputs, moved
 from swc_runtime.precision import Arithmetic, laid_out
 from swc_runtime.ranks.ranks import ALONE, Ranks
+from swc_runtime.training.averages import AveragedWeights
 from swc_runtime.training.losses import loss_of
 from swc_runtime.training.optimiser import set_learning_rate, updated_parameters
 from swc_runtime.training.reduction import StepCounts, combine
@@ -43,6 +44,7 @@ class Epoch:
 
     It is entered at step `start`, after which `seen` holds what was counted. `num_images` says how many images there
     are for all ranks (None: as many as the batches hold). `teacher` is whom `step taught` asks (`StepOptions`).
+    `average` takes in the state after each step.
     """
 
     phase: Phase
@@ -52,6 +54,7 @@ class Epoch:
     seen: Tally | None = None
     num_images: int | None = None
     teacher: Callable[[Inputs], Tensor] | None = None
+    average: AveragedWeights | None = None
 
 
 @frozen
@@ -198,6 +201,8 @@ class _Steps:
             check_losses(self.ensemble, tally, self.epoch, step + 1)
         self._clip(tally)
         self.optimiser.step()
+        if self.epoch.average is not None:
+            self.epoch.average.update(self.ensemble)
 
     def _clip(self, tally: Tally) -> None:
         """Scale the gradients that are about to be used down to the norm that the recipe allows."""

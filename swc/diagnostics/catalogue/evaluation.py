@@ -33,6 +33,24 @@ class NothingTrained(Diagnostic):
 
 
 @frozen(kw_only=True)
+class NoAverage(Diagnostic):
+    """The average of a run's weights was asked for, and the run has kept none.
+
+    Weights are averaged where the recipe says so, such as `weight_average ema(decay: 0.999)`, from the first step of a
+    run on, and anew after a recompile that fits or restarts the weights. Leave `--average` away for the last weights.
+    """
+
+    code: ClassVar[str] = "SW613"
+    place: str
+
+    def message(self) -> str:
+        return f"no average of the weights is kept in `{self.place}`"
+
+    def help(self) -> str:
+        return "leave `--average` away, or train with a `weight_average` in the recipe"
+
+
+@frozen(kw_only=True)
 class NotFinished(Diagnostic):
     """A run is evaluated that has not trained to its end.
 
@@ -231,6 +249,7 @@ EVALUATION = (
     DrawsInEval,
     ScoredByBatch,
     NothingTrained,
+    NoAverage,
     NotFinished,
     TooManySubsets,
     OtherImages,

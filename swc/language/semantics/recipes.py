@@ -19,9 +19,10 @@ from swc.language.semantics.scope import Scope
 from swc.language.semantics.values import NOT_NEGATIVE, POSITIVE
 from swc.language.syntax import tree
 from swc.program.limits import IMAGES
-from swc.program.training import AugmentationStep, Loss, Optimiser, Precision, Recipe, Schedule
+from swc.program.training import AugmentationStep, Loss, Optimiser, Precision, Recipe, Schedule, WeightAverage
 from swc.program.vocabulary import NO_DECAY, PRECISIONS
 from swc.registry.augmentations import AUGMENTATIONS, AugmentationRow
+from swc.registry.averages import AVERAGES
 from swc.registry.losses import LOSSES
 from swc.registry.optimisers import OPTIMISERS
 from swc.registry.ranges import Range
@@ -101,6 +102,7 @@ def _key(item: tree.RecipeItem) -> str:
     names = {
         tree.OptimiserItem: "optimiser",
         tree.NoDecayItem: "no_decay",
+        tree.WeightAverageItem: "weight_average",
         tree.LossItem: "loss",
         tree.ScheduleItem: "schedule",
         tree.AugmentItem: "augment",
@@ -134,6 +136,17 @@ def _norm_batch(draft: Draft, item: tree.SettingItem, scope: Scope) -> None:
 def _clip_gradients(draft: Draft, item: tree.SettingItem, scope: Scope) -> None:
     what = "the greatest norm of the gradients"
     draft.set(clip_gradients=None if _is_none(item, scope) else float(values.number(item.value, scope, what, POSITIVE)))
+
+
+def _weight_average(draft: Draft, item: tree.WeightAverageItem, scope: Scope) -> None:
+    if item.call.name.text == "none":
+        bind(item.call, scope, Signature())
+        draft.set(weight_average=None)
+        return
+    row = row_of(item.call.name, AVERAGES, scope)
+    given = {} if row is None else bind_declared(item.call, scope, row.arguments, f"weight_average {row.name}")
+    if row is not None and not row.fault_of(given):
+        draft.set(weight_average=WeightAverage(row.name, row.settled(given)))
 
 
 def _is_none(item: tree.SettingItem, scope: Scope) -> bool:
@@ -231,6 +244,7 @@ READERS: dict[str, Callable[[Draft, Any, Scope], None]] = {
     "loss": _loss,
     "norm_batch": _norm_batch,
     "clip_gradients": _clip_gradients,
+    "weight_average": _weight_average,
     "precision": _precision,
     "seed": _seed,
 }

@@ -138,6 +138,7 @@ FORMS: dict[str, Callable[[list[Any], Span], Any]] = {
     "clip_gradients": _setting("clip_gradients"),
     "precision": _setting("precision"),
     "seed": _setting("seed"),
+    "weight_average": lambda p, s: t.WeightAverageItem(p[0], s),
     "loss": lambda p, s: t.LossItem(p[0], s),
     "optimiser": lambda p, s: t.OptimiserItem(p[0], s),
     "no_decay": lambda p, s: t.NoDecayItem(_rest(p), s),

@@ -33,12 +33,13 @@ GROUPS: tuple[tuple[frozenset[str], str], ...] = (
                 "LABEL_SMOOTHING",
                 "NORM_BATCH",
                 "CLIP_GRADIENTS",
+                "WEIGHT_AVERAGE",
                 "PRECISION",
                 "SEED",
             ],
         ),
         "a recipe item (batch, optimiser, no_decay, schedule, augment, loss, label_smoothing, norm_batch, "
-        "clip_gradients, precision or seed)",
+        "clip_gradients, weight_average, precision or seed)",
     ),
     (frozenset({"NUMBER", "TEXT", "NAME", "LSQB"}), "a value"),
 )

@@ -41,6 +41,7 @@ ITEMS = frozenset(
         "label_smoothing",
         "norm_batch",
         "clip_gradients",
+        "weight_average",
         "precision",
         "seed",
         "phase",

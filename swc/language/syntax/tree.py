@@ -254,7 +254,15 @@ class AugmentItem:
     span: Span = field(eq=False)
 
 
-RecipeItem = SettingItem | LossItem | OptimiserItem | NoDecayItem | ScheduleItem | AugmentItem
+@frozen
+class WeightAverageItem:
+    """`weight_average ema(decay: 0.999)`."""
+
+    call: Call
+    span: Span = field(eq=False)
+
+
+RecipeItem = SettingItem | WeightAverageItem | LossItem | OptimiserItem | NoDecayItem | ScheduleItem | AugmentItem
 
 
 @frozen

@@ -192,6 +192,7 @@ HEADS: dict[type, Callable[[Any], str]] = {
     t.InitialisationItem: lambda node: f"initialisation {node.by.text}",
     t.TrainBlock: lambda node: f"train{_optional(' ', node.recipe)}",
     t.SettingItem: lambda node: f"{node.key} {value_text(node.value)}",
+    t.WeightAverageItem: lambda node: f"weight_average {call_text(node.call)}",
     t.LossItem: lambda node: f"loss {call_text(node.call)}",
     t.OptimiserItem: lambda node: f"optimiser {call_text(node.call)}",
     t.NoDecayItem: lambda node: f"no_decay {_joined(name.text for name in node.names)}",
