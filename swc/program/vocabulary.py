@@ -35,6 +35,7 @@ STEPS: dict[str, tuple[ArgumentRow, ...]] = {
 }
 STEP_FAMILIES: dict[str, str] = {"joint": "mimo", "distilled": "hne"}  # whose members a strategy is for
 OWN_LOSS_STEPS: tuple[str, ...] = ("distilled",)  # whose loss is made of cross-entropies, whatever a recipe says
+UNMIXED_STEPS: tuple[str, ...] = ("distilled", "joint")  # which ask for the label of an image, and not for two
 
 COEFFICIENTS: tuple[str, ...] = ("level", "partner", "slot")
 BLOCKS: tuple[str, ...] = ("chain", "grid")

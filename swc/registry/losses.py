@@ -14,7 +14,10 @@ class LossRow(RegistryRow):
 
     It gives one number, the sum over the B images, so that it does not matter how a batch is cut into parts; the
     trainer divides it by the number of images. Logits are in float32 at least. See `swc_runtime.training.losses`.
+    One that `takes_mixed` is given probabilities [B, C] for labels too, those of images that were mixed.
     """
+
+    takes_mixed: bool = False
 
 
 CROSS_ENTROPY = LossRow(
@@ -22,6 +25,7 @@ CROSS_ENTROPY = LossRow(
     words="cross-entropy with the labels, of which `label_smoothing` is spread over all classes",
     implementation="swc_runtime.training.losses:cross_entropy",
     arguments=(ArgumentRow("label_smoothing", "number", least=0, below=1, default=0.0, what="label smoothing"),),
+    takes_mixed=True,
 )
 FOCAL = LossRow(
     name="focal",

@@ -85,15 +85,17 @@ class Run:
         from swc_runtime.data import own_batches, own_seed
 
         if not self.spec.step.has_own_batches:
-            return self.batches(phase, epoch, step)
+            return self.batches(phase, epoch, step, mixes=True)
         seeds = (own_seed(self.recipe.seed, name) for name in networks)
-        return own_batches([self.batches(phase, epoch, step, seed) for seed in seeds])
+        return own_batches([self.batches(phase, epoch, step, seed, mixes=True) for seed in seeds])
 
-    def batches(self, phase: Phase, epoch: int, step: int = 0, seed: int | None = None) -> Batches:
+    def batches(
+        self, phase: Phase, epoch: int, step: int = 0, seed: int | None = None, *, mixes: bool = False
+    ) -> Batches:
         """The batches of an epoch of a phase, from a step on: inputs and labels [B].
 
         Of several ranks that share images each has its shares, which may be empty. `seed` draws the order and what
-        happens to images (None: the recipe's).
+        happens to images (None: the recipe's). Steps of augmentation that mix images are taken only where it `mixes`.
         """
         from swc_runtime.data import epoch_batches
 
@@ -101,7 +103,7 @@ class Run:
         place = (recipe.seed if seed is None else seed, self.training.phases.index(phase), epoch)
         return epoch_batches(
             self.dataset.train,
-            recipe.augmentation,
+            tuple(step for step in recipe.augmentation if mixes or step.row.stage != "mixing"),
             recipe.batch,
             *place,
             start_step=step,

@@ -31,6 +31,16 @@ def test_networks_with_batches_of_their_own_go_on_to_the_same_bits(tmp_path_fact
     assert all(row["ensemble"] is None for row in whole.metrics() if row["kind"] == "epoch")
 
 
+def test_augmented_and_mixed_images_are_the_same_bits_again(tmp_path_factory: Factory) -> None:
+    text = small_text("augment crop(pad: 1), randaugment, erasing, mixup, cutmix\n    label_smoothing 0.1")
+    whole = trained_small(tmp_path_factory, text)
+    check_same_bits(trained_small(tmp_path_factory, text, 1, 2), whole)
+    run = open_small(whole)
+    (phase,) = run.training.phases
+    assert next(run.training_batches(phase, 0, 0, ()))[1].shape == (64, 10)  # type: ignore[index]
+    assert next(run.batches(phase, 0))[1].shape == (64,)  # similarities are measured on images that are not mixed
+
+
 # --- patience ---------------------------------------------------------------------------------------------------------
 
 PATIENT = small_text(phases="phase main: up to 9 epochs, patience 2\n    phase rest: up to 5 epochs, patience 1")

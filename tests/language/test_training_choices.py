@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import pytest
-from swc.diagnostics import DiagnosticError
+from attrs import evolve
+from swc.diagnostics import DiagnosticError, Sink
+from swc.diagnostics.catalogue.recipes import ChannelsNotAugmented
 from swc.language.semantics.check import check_text
+from swc.language.semantics.check_training import check_training
+from swc.language.semantics.scope import Scope
+from swc.language.syntax.parser import parse_text
+from swc.language.syntax.tree import EnsembleDefinition
 from swc.program.stages import scale_epochs, stages
 from swc.program.training import Training
 
@@ -57,3 +65,45 @@ def test_a_phase_of_its_own_rate_may_be_patient_beside_any_schedule() -> None:
 def test_patience_and_a_limit_stand_together(phase: str) -> None:
     with pytest.raises(DiagnosticError):
         training_of(small_text("", f"phase main: {phase}"))
+
+
+@pytest.mark.parametrize(
+    ("member", "step", "codes"),
+    [
+        ("mimo", "joint", ["SW215"]),
+        ("hne", "distilled", ["SW215"]),
+        ("wrn", "independent", []),
+        ("wrn", "sandwich", []),
+        ("wrn", "split", []),
+    ],
+)
+def test_steps_that_ask_for_one_label_do_not_mix(member: str, step: str, codes: list[str]) -> None:
+    depth = 26 if member == "hne" else 10
+    text = f"""ensemble e {{
+      data digits
+      member a[2] = {member}(depth: {depth})
+      step {step}
+      budget unlimited
+      train {{ augment cutmix phase main: 1 epochs }}
+    }}""".replace("depth: 10)", "depth: 10, width: 1)")
+    sink = Sink()
+    with suppress(DiagnosticError):
+        check_text(text, "tiny.sw", sink=sink)
+    assert [one.code for one in sink.errors] == codes
+
+
+def test_colours_are_augmented_of_one_channel_or_three() -> None:
+    text = """ensemble e {
+      data digits
+      member a = wrn(depth: 10, width: 1)
+      budget unlimited
+      train { augment trivial_augment phase main: 1 epochs }
+    }"""
+    spec = check_text(text, "tiny.sw")
+    data = evolve(spec.data, image_shape=(4, 8, 8))
+    assert spec.training is not None
+    sink = Sink()
+    definition = parse_text(text, "tiny.sw").definitions[0]
+    assert isinstance(definition, EnsembleDefinition)
+    check_training(definition.items, data, spec.step, spec.training, Scope(sink))
+    assert [one.code for one in sink.errors] == [ChannelsNotAugmented.code]

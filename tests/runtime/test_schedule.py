@@ -4,12 +4,21 @@ import math
 from itertools import pairwise
 
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from swc.program.stages import scale_epochs
 from swc.program.training import Optimiser, Phase, Recipe, Schedule, Training
+from swc.registry.optimisers import OPTIMISERS
+from swc.registry.schedules import SCHEDULES
 
+from support.programs import ensemble_of, images, tiny_program
+from swc_runtime.precision import Arithmetic
+from swc_runtime.training.optimiser import make_optimiser
 from swc_runtime.training.schedule import learning_rate
+from swc_runtime.training.trainer import Epoch, train_epoch
+
+ARITHMETIC = Arithmetic("cpu", torch.float64, "tests")
 
 MAIN = Phase("main", 200)
 
@@ -85,3 +94,25 @@ def test_rates_stay_between_zero_and_the_initial_rate(
     schedule = Schedule.of(kind, warmup, **values)
     epoch, step = data.draw(st.integers(0, epochs - 1)), data.draw(st.integers(0, steps - 1))
     assert 0 <= learning_rate(recipe(schedule), Phase("p", epochs), epoch, step, steps) <= 0.1
+
+
+SCHEDULED = [Schedule.of("constant"), Schedule.of("cosine", warmup=1), Schedule.of("steps", at=(4,))]
+
+
+@pytest.mark.parametrize("schedule", SCHEDULED)
+@pytest.mark.parametrize("optimiser", [Optimiser.of("sgd", lr=0.05), Optimiser.of("adamw", lr=0.02)])
+def test_every_optimiser_trains_with_every_schedule(optimiser: Optimiser, schedule: Schedule) -> None:
+    ensemble = ensemble_of(tiny_program([(1, 4, 4, 6)])).double()
+    settled = Recipe("r", batch=8, optimiser=optimiser, schedule=schedule)
+    made, phase = make_optimiser(ensemble, settled), Phase("p", 6)
+    batch = (images(8, 1, torch.float64), torch.tensor([0, 1] * 4))
+    found = [
+        train_epoch(ensemble, made, [batch] * 5, settled, Epoch(phase, epoch, 5), ARITHMETIC).loss for epoch in range(6)
+    ]
+    assert found[-1] < 0.9 * found[0]
+    assert made.param_groups[0]["lr"] == learning_rate(settled, phase, 5, 4, 5)
+
+
+def test_every_schedule_is_tried() -> None:
+    assert set(SCHEDULES.names) == {schedule.name for schedule in SCHEDULED}
+    assert set(OPTIMISERS.names) == {"sgd", "adamw"}

@@ -38,19 +38,23 @@ class Selection:
 
 def augmented(images_BCHW: Tensor, steps: Steps, draw: Draw, facts: DataFacts) -> Tensor:
     """Placed, normalised and changed images: uint8 to float32, [B, C, H, W]."""
-    changed = normalised(_placed(images_BCHW, _at("placing", steps), draw), facts)
-    for step in _at("values", steps):
+    placed = _placed(images_BCHW, at_stage("placing", steps), draw)
+    for step in at_stage("pixels", steps):
+        placed = AUGMENTATIONS.call(step.name, placed, draw, **step.values)
+    changed = normalised(placed, facts)
+    for step in at_stage("values", steps):
         changed = AUGMENTATIONS.call(step.name, changed, draw, **step.values)
     return changed
 
 
 def reading_crops(steps: Steps, draw: Draw) -> Hashes | None:
     """The numbers by which images are cropped as they are read; None: they are read whole."""
-    found = _at("reading", steps)
+    found = at_stage("reading", steps)
     return AUGMENTATIONS.call(found[0].name, draw, **found[0].values) if found else None
 
 
-def _at(stage: str, steps: Steps) -> Steps:
+def at_stage(stage: str, steps: Steps) -> Steps:
+    """The steps that are taken at a stage, in order."""
     return tuple(step for step in steps if step.row.stage == stage)
 
 

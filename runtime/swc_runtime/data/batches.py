@@ -19,6 +19,7 @@ from torch import Tensor
 from swc_runtime.data import keys
 from swc_runtime.data.augment import Draw, Steps, augmented, normalised, reading_crops
 from swc_runtime.data.keys import Hashes, Integers
+from swc_runtime.data.mixing import mixed, mixing_steps, with_partner
 from swc_runtime.data.shares import SMALLEST, WHOLE, Deal
 from swc_runtime.data.splits import Split
 from swc_runtime.inputs import Inputs, blank, moved
@@ -54,16 +55,29 @@ def epoch_batches(  # noqa: PLR0913 - the eight values are what a batch is a fun
 ) -> Iterator[LabelledInputs]:
     """The batches of one epoch from `start_step` on: inputs, images float32 [B, C, H, W] or others, and labels [B].
 
-    `train` shuffles and augments; without it the same images come in the order of the files, as they are. ValueError
-    for a batch below two images.
+    `train` shuffles and augments; without it the same images come in the order of the files, as they are. Where a step
+    of augmentation mixes images, labels are float32 [B, classes]. ValueError for a batch below two images.
     """
     if batch < SMALLEST:
         raise ValueError(f"a training batch needs at least {SMALLEST} images, not {batch}")
     order = _order(len(split), seed, phase, epoch, train)
     for step in range(start_step, num_batches(len(split), batch)):
-        samples = order[step * batch : (step + 1) * batch]
-        samples = samples[deal.share(len(samples))]
-        yield _training_batch(split, samples, augmentation if train else None, (seed, phase, epoch), device)
+        whole = order[step * batch : (step + 1) * batch]
+        share, mixing = deal.share(len(whole)), mixing_steps(augmentation) if train else ()
+        samples = with_partner(whole, share) if mixing else whole[share]
+        made = _training_batch(split, samples, augmentation if train else None, (seed, phase, epoch), device)
+        if mixing and len(samples):
+            number = int(keys.hashes(keys.base_of(seed, phase, epoch, keys.MIXING), np.array([step]))[0])
+            made = _mixed(made, mixing, number, split.facts.num_classes, len(whole[share]))
+        yield made
+
+
+def _mixed(made: LabelledInputs, mixing: Steps, number: int, num_classes: int, size: int) -> LabelledInputs:
+    """The last `size` images of a batch, mixed, with labels [B, classes]."""
+    images, labels = made
+    assert isinstance(images, Tensor), "images are one tensor"
+    images, labels = mixed(images, labels, mixing, number, num_classes)
+    return images[-size:], labels[-size:]
 
 
 def own_batches(by_network: Sequence[Iterator[LabelledInputs]]) -> Iterator[OwnBatches]:

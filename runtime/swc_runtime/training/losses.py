@@ -22,8 +22,10 @@ LossFunction = Callable[[Tensor, Tensor], Tensor]
 def cross_entropy(logits_BC: Tensor, labels_B: Tensor, label_smoothing: float) -> Tensor:
     """Cross-entropy, where the label has 1 - `label_smoothing` of the weight and all classes share the rest.
 
-    Source: Szegedy et al., Rethinking the Inception Architecture, 2016, section 7.
+    Labels may be probabilities [B, C] too, of mixed images. Source: Szegedy et al., Rethinking the Inception
+    Architecture, 2016, section 7.
     """
+    labels_B = labels_B.to(logits_BC.dtype) if labels_B.is_floating_point() else labels_B
     return F.cross_entropy(logits_BC, labels_B, reduction="sum", label_smoothing=label_smoothing)
 
 

@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from swc_runtime.data import keys
 from swc_runtime.data.ahead import DEPTH, Ahead
 from swc_runtime.data.batches import LabelledInputs, OwnBatches
+from swc_runtime.data.mixing import mixing_steps
 from swc_runtime.ensemble import Ensemble, state_tensors
 from swc_runtime.inputs import Inputs, moved
 from swc_runtime.precision import Arithmetic, laid_out
@@ -61,7 +62,7 @@ class Epoch:
 class EpochResult:
     """What an epoch saw on its training batches: means over images, per member, and `ensemble` for the mean softmax.
 
-    `ensemble` is None where the members saw different images.
+    `ensemble` is None where the members saw different images. Where images were mixed, right is the larger label.
 
     `seconds` are those of this process, `waited` those in which a step waited for its batch; `images` counts the whole
     epoch. `clipped` is the share of steps whose gradients were too large for the recipe (None: it clips none).
@@ -161,7 +162,7 @@ def train_epoch(
     tally = epoch.seen or Tally.empty(len(ensemble.members), next(ensemble.parameters()).device)
     options = StepOptions(arithmetic, loss_of(recipe.loss), recipe.norm_batch, epoch.teacher)
     steps = _Steps(ensemble, optimiser, recipe, epoch, options, ranks)
-    done, source = epoch.start, Ahead(batches, depth=0 if tally.sums.device.type == "cpu" else DEPTH)
+    done, source = epoch.start, Ahead(batches, depth=_depth(recipe, tally.sums.device))
     ensemble.watch_buffers()
     ensemble.train()
     with closing(iter(source)) as made:
@@ -174,6 +175,12 @@ def train_epoch(
         raise ValueError(f"an epoch of {epoch.steps} steps ended after {done}")
     check_finite(ensemble, tally, epoch, done)
     return tally.result(perf_counter() - started, source.waited)
+
+
+def _depth(recipe: Recipe, device: torch.device) -> int:
+    """How many batches are made ahead: none on the CPU, nor where making one draws from torch's own random state."""
+    draws = any(step.row.seeds_torch for step in recipe.augmentation)
+    return 0 if draws or device.type == "cpu" else DEPTH
 
 
 @frozen(eq=False)
@@ -216,9 +223,11 @@ class _Steps:
         if isinstance(drawn, OwnBatches):
             own = tuple(self._batch(step, one, device) for one in drawn.by_network)
             return evolve(own[0], own=own)
-        inputs, labels = drawn
-        seed = noise_of(self.recipe, self.epoch) + step
-        return Batch(laid_out(moved(inputs, device)), labels.to(device), self._num_images(step, labels), seed)
+        inputs, labels = laid_out(moved(drawn[0], device)), drawn[1].to(device)
+        seed, num_images = noise_of(self.recipe, self.epoch) + step, self._num_images(step, labels)
+        if labels.dim() == 2 and mixing_steps(self.recipe.augmentation):
+            return Batch(inputs, labels.argmax(-1), num_images, seed, soft=labels)
+        return Batch(inputs, labels, num_images, seed)
 
     def _num_images(self, step: int, labels: Tensor) -> int:
         """The images of all ranks in a step."""

@@ -53,4 +53,43 @@ class ScheduleNeedsEnd(Diagnostic):
         return f"take {known}, or write a number of epochs without `up to`"
 
 
-RECIPES = (PatienceWithoutValidation, ScheduleNeedsEnd)
+@frozen(kw_only=True)
+class LabelsNotMixed(Diagnostic):
+    """An augmentation mixes images, and what learns from them takes one label for each.
+
+    An image of `mixup` or `cutmix` is of two classes, each by a share. Cross-entropy takes such labels; other losses
+    are written for one class alone. `step joint` gives members rows of their own, `step distilled` a loss of its own.
+    Take `loss cross_entropy`, another step, or leave the augmentation away.
+    """
+
+    code: ClassVar[str] = "SW215"
+    augmentation: str
+    what: str
+
+    def message(self) -> str:
+        return f"`{self.augmentation}` mixes the labels of images, which {self.what} cannot learn from"
+
+    def help(self) -> str:
+        return f"leave `{self.augmentation}` away, or train with `loss cross_entropy` and another step"
+
+
+@frozen(kw_only=True)
+class ChannelsNotAugmented(Diagnostic):
+    """An augmentation is for grey or coloured images, and these have another number of channels.
+
+    `randaugment` and `trivial_augment` change brightness, contrast and colour, which torchvision defines for one
+    channel and for three. `crop`, `flip`, `cutout`, `erasing`, `mixup` and `cutmix` take any number of channels.
+    """
+
+    code: ClassVar[str] = "SW216"
+    augmentation: str
+    channels: int
+
+    def message(self) -> str:
+        return f"`{self.augmentation}` takes images of 1 or 3 channels, and these have {self.channels}"
+
+    def help(self) -> str:
+        return f"leave `{self.augmentation}` away"
+
+
+RECIPES = (PatienceWithoutValidation, ScheduleNeedsEnd, LabelsNotMixed, ChannelsNotAugmented)

@@ -14,9 +14,10 @@ from swc.language.syntax import tree
 from swc.program.datasets import DataFacts
 from swc.program.steps import StepPlan
 from swc.program.training import Loss, Phase, Training
-from swc.program.vocabulary import OWN_LOSS_STEPS
+from swc.program.vocabulary import OWN_LOSS_STEPS, UNMIXED_STEPS
 
 Items = tuple[tree.EnsembleItem, ...]
+COLOURS = (1, 3)  # channels of grey images and of coloured ones
 
 
 def check_training(items: Items, data: DataFacts, step: StepPlan, training: Training | None, scope: Scope) -> None:
@@ -24,6 +25,7 @@ def check_training(items: Items, data: DataFacts, step: StepPlan, training: Trai
     _check_loss(items, step, training, scope)
     if training is not None:
         _check_patience(items, data, training, scope)
+        _check_augmentation(items, data, step, training, scope)
 
 
 def _check_loss(items: Items, step: StepPlan, training: Training | None, scope: Scope) -> None:
@@ -44,6 +46,23 @@ def _check_patience(items: Items, data: DataFacts, training: Training, scope: Sc
             known = tuple(name for name in schedule.registry.names if not schedule.registry[name].needs_end)
             wrong = catalogue.ScheduleNeedsEnd(span=span, phase=phase.name, schedule=schedule.name, schedules=known)
             scope.sink.report(wrong)
+
+
+def _check_augmentation(items: Items, data: DataFacts, step: StepPlan, training: Training, scope: Scope) -> None:
+    """Not every loss and strategy can use labels of mixed images; some steps know grey and coloured images alone."""
+    block = next(item for item in items if isinstance(item, tree.TrainBlock))
+    own = (part.span for part in block.items if isinstance(part, tree.AugmentItem))
+    span = next(own, block.recipe.span if block.recipe is not None else block.span)
+    loss = training.recipe.loss
+    for one in training.recipe.augmentation:
+        if one.row.in_colour and data.are_images and data.image_shape[0] not in COLOURS:
+            channels = data.image_shape[0]
+            scope.sink.report(catalogue.ChannelsNotAugmented(span=span, augmentation=one.name, channels=channels))
+        if one.row.stage == "mixing" and step.name in UNMIXED_STEPS:
+            wrong = catalogue.LabelsNotMixed(span=span, augmentation=one.name, what=f"`step {step.name}`")
+            scope.sink.report(wrong)
+        elif one.row.stage == "mixing" and not loss.row.takes_mixed:
+            scope.sink.report(catalogue.LabelsNotMixed(span=span, augmentation=one.name, what=f"`loss {loss.name}`"))
 
 
 def _patient(items: Items, phases: tuple[Phase, ...]) -> Iterator[tuple[Span, Phase]]:

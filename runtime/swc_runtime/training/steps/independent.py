@@ -33,7 +33,7 @@ def independent(ensemble: Ensemble, batch: Batch, options: StepOptions) -> Outco
 
 def label_losses(logits_MBC: Tensor, part: Batch, options: StepOptions) -> Tensor:
     """The members' losses against the labels, as the recipe names them."""
-    return recipe_losses(logits_MBC, part.labels, options)
+    return recipe_losses(logits_MBC, part.wanted, options)
 
 
 def all_on_all(ensemble: Ensemble, batch: Batch, options: StepOptions, losses: Losses, weight: float = 1.0) -> Outcome:

@@ -46,7 +46,7 @@ def sandwich(ensemble: Ensemble, batch: Batch, options: StepOptions) -> Outcome:
 
 def _losses(logits_MBC: Tensor, batch: Batch, teacher_BC: Tensor | None, options: StepOptions) -> Tensor:
     if teacher_BC is None:
-        return recipe_losses(logits_MBC, batch.labels, options)
+        return recipe_losses(logits_MBC, batch.wanted, options)
     return soft_cross_entropies(logits_MBC, teacher_BC)
 
 

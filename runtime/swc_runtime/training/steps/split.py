@@ -30,7 +30,7 @@ def split(ensemble: Ensemble, batch: Batch, options: StepOptions) -> Outcome:
             with options.arithmetic.autocast():
                 logits = ensemble.run(network, inputs)
             logits_MBC = widened(logits)
-            losses = recipe_losses(logits_MBC, labels, options) / batch.total
+            losses = recipe_losses(logits_MBC, batch.wanted[share], options) / batch.total
             losses.sum().backward()  # type: ignore[no-untyped-call]
             seen.append((losses.detach(), (logits_MBC.argmax(-1) == labels).sum(-1), len(labels)))
             ensemble.end_member(network.host)

@@ -28,7 +28,8 @@ class Batch:
     `num_images` is what losses are a mean over: the images of all ranks (None: those here). `seed` fixes what a
     strategy draws in this step, the same on all ranks. `targets` are what a teacher says of the images, probabilities
     [B, C] (None: there is no teacher). `own` are the batches of the networks that run here, where each sees images of
-    its own (empty: all see these).
+    its own (empty: all see these). Where images were mixed, `soft` [B, C] says how much of each class is in them, and
+    `labels` are the largest (None: they were not).
     """
 
     inputs: Inputs
@@ -37,6 +38,12 @@ class Batch:
     seed: int = 0
     targets: Tensor | None = None
     own: tuple[Batch, ...] = ()
+    soft: Tensor | None = None
+
+    @property
+    def wanted(self) -> Tensor:
+        """What losses are taken against: labels [B], or where images were mixed [B, C]."""
+        return self.labels if self.soft is None else self.soft
 
     def of(self, number: int) -> Batch:
         """What network `number` of those that run here sees."""
@@ -52,9 +59,10 @@ class Batch:
         sizes = part_sizes(len(self.labels), norm_batch)
         inputs, labels = split(self.inputs, sizes), torch.split(self.labels, sizes)
         targets = [None] * len(sizes) if self.targets is None else torch.split(self.targets, sizes)
+        soft = [None] * len(sizes) if self.soft is None else torch.split(self.soft, sizes)
         return tuple(
-            evolve(self, inputs=own_inputs, labels=own_labels, targets=own_targets, num_images=self.total)
-            for own_inputs, own_labels, own_targets in zip(inputs, labels, targets, strict=True)
+            evolve(self, inputs=own, labels=own_labels, targets=own_targets, soft=own_soft, num_images=self.total)
+            for own, own_labels, own_targets, own_soft in zip(inputs, labels, targets, soft, strict=True)
         )
 
 

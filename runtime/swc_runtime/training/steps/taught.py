@@ -33,6 +33,6 @@ def taught(ensemble: Ensemble, batch: Batch, options: StepOptions) -> Outcome:
     def losses(logits_MBC: Tensor, part: Batch, options: StepOptions) -> Tensor:
         assert part.targets is not None, "the whole batch has them"
         soft_M = soft_cross_entropies(logits_MBC / temperature, part.targets)
-        return (1 - weight) * recipe_losses(logits_MBC, part.labels, options) + weight * temperature**2 * soft_M
+        return (1 - weight) * recipe_losses(logits_MBC, part.wanted, options) + weight * temperature**2 * soft_M
 
     return all_on_all(ensemble, evolve(batch, targets=targets_BC), options, losses)
