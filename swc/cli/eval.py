@@ -12,7 +12,7 @@ from swc.diagnostics import DiagnosticError
 
 if TYPE_CHECKING:
     from swc.diagnostics import Diagnostic, Sink
-    from swc.evaluate.measure import EvaluationRequest
+    from swc.evaluate.request import EvaluationRequest
     from swc.files.evaluation import Evaluation
     from swc.folders.store import Build
 
@@ -59,8 +59,8 @@ def command(places: tuple[str, ...], form: str | None, output: Path | None, trus
     """
     from swc.cli.output import check_writable, form_of
     from swc.cli.places import open_place
-    from swc.evaluate.measure import EvaluationRequest
     from swc.evaluate.merge import check_not_newer
+    from swc.evaluate.request import EvaluationRequest
 
     if given["on"] == "validation" and given["corruptions"]:
         raise click.UsageError("corrupted images are test images: leave --corruptions or --on validation away")

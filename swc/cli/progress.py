@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import reduce
 from time import monotonic
 from typing import IO, TYPE_CHECKING
 
@@ -17,21 +18,22 @@ from attrs import define, field
 from swc.diagnostics.printable import printable
 from swc.diagnostics.render import render_one
 from swc.program.stages import Stage, stages
+from swc.program.task import Task
 from swc.program.training import Training
 from swc.running.observer import Observer
-from swc.show.wording import decimal, per_cent
+from swc.show.wording import decimal, score_text
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
     from rich.progress import TaskID
 
     from swc.diagnostics import Diagnostic
-    from swc.files.scores import Scores
     from swc.running.state import State
     from swc.running.surroundings import Trained
     from swc_runtime.evaluate.metrics import EnsembleScores
     from swc_runtime.training.trainer import EpochResult
 
+CLASSIFICATION = Task()
 REFRESH = 0.2  # seconds between two looks at the loss, which on CUDA waits for the device
 
 
@@ -86,12 +88,16 @@ def spoken(seconds: float | None) -> str:
 
 @define
 class PlainProgress(Observer):
-    """One line an epoch, for logs. `steps` are the optimiser steps of an epoch, `num_images` its images."""
+    """One line an epoch, for logs. `steps` are the optimiser steps of an epoch, `num_images` its images.
+
+    `task` says what is counted and by what members are best.
+    """
 
     training: Training
     steps: int
     num_images: int
     stream: IO[str] = field(factory=lambda: sys.stderr)
+    task: Task = CLASSIFICATION
     clock: Clock = field(init=False)
     _before: float = field(init=False, default=0.0)  # the work before the epoch, or the statistics pass, that goes on
     _measured: int = field(init=False, default=0)
@@ -110,7 +116,9 @@ class PlainProgress(Observer):
 
     def epoch_done(self, state: State, result: EpochResult) -> None:
         """The line of an epoch: `main  epoch 3/20  loss 4.1234  accuracy 51.2%  left 2:03`."""
-        self.say(f"{place(state.stage, state.position.epoch)}  {seen(result)}  left {spoken(self.clock.left())}")
+        self.say(
+            f"{place(state.stage, state.position.epoch)}  {seen(result, self.task)}  left {spoken(self.clock.left())}"
+        )
 
     def reached(self, state: State) -> None:
         """Leave out the epochs that patience has saved."""
@@ -137,9 +145,13 @@ class PlainProgress(Observer):
         self._say_scores(state, evaluation, "average, ")
 
     def _say_scores(self, state: State, evaluation: EnsembleScores, of: str) -> None:
-        best = max(evaluation.members, key=lambda scores: scores.top1)
+        row = self.task.row.chosen
+        values = [scores.value(row.name) for scores in evaluation.members]
+        best = reduce(lambda known, value: value if row.is_better(value, known) else known, values)
+        title = "" if self.task.is_classification else f"{row.title} "
         part = of + (evaluation.part or "held out")
-        scores = f"{part}: ensemble {_scores(evaluation.ensemble)}, best member {_scores(best)}"
+        ensemble = score_text(row, evaluation.ensemble.value(row.name))
+        scores = f"{part}: {title}ensemble {ensemble}, best member {score_text(row, best)}"
         self.say(f"{place(state.stage, state.position.epoch)}  {scores}")
 
     def say(self, line: str) -> None:
@@ -157,16 +169,16 @@ def place(stage: Stage, epoch: int) -> str:
     return f"{stage.phase.name}  epoch {epoch}/{most}{stage.phase.epochs}"
 
 
-def seen(result: EpochResult) -> str:
-    """Loss (the sum over members) and accuracy, of the ensemble where there is one, on training images."""
+def seen(result: EpochResult, task: Task = CLASSIFICATION) -> str:
+    """Loss (the sum over members) and accuracy, of the ensemble where there is one, on training images.
+
+    Of another task what it counts stands in place of the accuracy.
+    """
+    row = task.row.tally
     if result.ensemble is None:  # the members saw different images
-        mean = sum(result.accuracies) / len(result.accuracies)
-        return f"loss {decimal(result.loss)}  mean accuracy {per_cent(mean, 1)}"
-    return f"loss {decimal(result.loss)}  accuracy {per_cent(result.ensemble, 1)}"
-
-
-def _scores(scores: Scores) -> str:
-    return per_cent(scores.top1)
+        mean = sum(result.counted) / len(result.counted)
+        return f"loss {decimal(result.loss)}  mean {row.title} {score_text(row, mean, 1)}"
+    return f"loss {decimal(result.loss)}  {row.title} {score_text(row, result.ensemble, 1)}"
 
 
 @define
@@ -181,7 +193,7 @@ class LiveProgress(PlainProgress):
         PlainProgress.step_done(self, state)
         if state.tally is not None and monotonic() - self._looked >= REFRESH:
             self._looked = monotonic()
-            self._draw(f"{place(state.stage, state.position.epoch + 1)}  {seen(state.tally.result())}")
+            self._draw(f"{place(state.stage, state.position.epoch + 1)}  {seen(state.tally.result(), self.task)}")
 
     def images_measured(self, state: Trained, num_images: int) -> None:
         """Redraw."""
@@ -202,7 +214,7 @@ class LiveProgress(PlainProgress):
 
 @contextmanager
 def progress_for(
-    training: Training, steps: int, num_images: int, stream: IO[str] | None = None
+    training: Training, steps: int, num_images: int, stream: IO[str] | None = None, task: Task = CLASSIFICATION
 ) -> Iterator[PlainProgress]:
     """Progress on a stream (the error stream): live on a terminal, lines elsewhere.
 
@@ -210,10 +222,10 @@ def progress_for(
     """
     stream = stream or sys.stderr
     if not stream.isatty():
-        yield PlainProgress(training, steps, num_images, stream)
+        yield PlainProgress(training, steps, num_images, stream, task)
         return
     with _bar(stream) as bar:
-        yield LiveProgress(training, steps, num_images, stream, bar=bar)
+        yield LiveProgress(training, steps, num_images, stream, task, bar=bar)
 
 
 def _bar(stream: IO[str]) -> Bar:

@@ -122,7 +122,8 @@ def _train_shown(run: Run, tracker: Tracker | None) -> FinalScores:
     images = len(run.dataset.train)
     with ExitStack() as stack:
         trackers = [stack.enter_context(tracked(run, tracker))] if tracker else []
-        progress = stack.enter_context(progress_for(run.training, num_batches(images, run.recipe.batch), images))
+        steps, task = num_batches(images, run.recipe.batch), run.spec.task
+        progress = stack.enter_context(progress_for(run.training, steps, images, task=task))
         return train(run, progress, *trackers)
 
 

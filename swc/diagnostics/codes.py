@@ -36,6 +36,7 @@ from swc.diagnostics.catalogue.steps import STEPS
 from swc.diagnostics.catalogue.structure import STRUCTURE
 from swc.diagnostics.catalogue.sweeps import SWEEPS
 from swc.diagnostics.catalogue.syntax_errors import SYNTAX_ERRORS
+from swc.diagnostics.catalogue.tasks import TASKS
 from swc.diagnostics.catalogue.tracking import TRACKING
 from swc.diagnostics.catalogue.training import TRAINING
 from swc.diagnostics.catalogue.trust import TRUST
@@ -50,6 +51,7 @@ AREAS: tuple[tuple[str, tuple[type[Diagnostic], ...]], ...] = (
     ("Values, units and ranges", (*VALUES, *RECIPES)),
     ("Members and layers", (*MEMBERS, *TRYING)),
     ("Selection and clusters", CLUSTERS),
+    ("Tasks", TASKS),
     ("Sharing policies", POLICIES),
     ("Splitting into a number", SPLITTING),
     ("Budget and allocation", BUDGET),

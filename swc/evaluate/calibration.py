@@ -1,4 +1,4 @@
-"""The images that temperatures are fitted on, and those that are scored with them.
+"""The images that temperatures and noise are fitted on, and those that are scored with them.
 
 Takes what the members predicted; gives `CalibrationImages`. Guarantees: no image is fitted on and scored; which are set
 aside depends on their number alone.
@@ -15,6 +15,7 @@ from torch import Tensor
 from swc.files.scores import ScoredPart
 from swc_runtime.evaluate.subsets import Subset, together
 from swc_runtime.evaluate.temperature import Temperature, choose_temperature
+from swc_runtime.tasks.rules import Calibration
 
 SET_ASIDE = 5  # one in so many
 
@@ -23,17 +24,25 @@ SET_ASIDE = 5  # one in so many
 class CalibrationImages:
     """Probabilities [M, N, C] and labels [N] to fit temperatures on, and the numbers of the images that are scored.
 
-    `part` says where the former are from; "" is a part of the images that would be scored otherwise.
+    `part` says where the former are from; "" is a part of the images that would be scored otherwise. `is_scored` says
+    that they are the scored images themselves, of which each half is then fitted for the other.
     """
 
     scored: Tensor
     probabilities: Tensor
     labels: Tensor
     part: ScoredPart = ""
+    is_scored: bool = False
 
     def temperature(self, subset: Subset) -> Temperature:
         """The temperature of some members together, or why there is none."""
         return choose_temperature(together(self.probabilities, subset), self.labels)
+
+    def of(self, subset: Subset) -> Calibration | None:
+        """What some members predicted for the images to fit on; None where there are none."""
+        if len(self.labels) == 0:
+            return None
+        return Calibration(self.probabilities[list(subset)], self.labels, self.is_scored)
 
 
 def without_calibration(probabilities: Tensor, labels: Tensor) -> CalibrationImages:

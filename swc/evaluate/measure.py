@@ -14,24 +14,24 @@ import torch
 from attrs import evolve, frozen
 
 from swc.diagnostics import DiagnosticError, Sink
-from swc.diagnostics.catalogue.data_parts import NoValidationPart
 from swc.diagnostics.catalogue.evaluation import (
     DrawsInEval,
-    FewImages,
     NoLines,
     OtherImages,
     ScoredByBatch,
-    TemperatureNotUsed,
     TooManySubsets,
 )
 from swc.evaluate.calibration import CalibrationImages, set_aside, without_calibration
+from swc.evaluate.cautions import tell_numbers
 from swc.evaluate.prediction_cache import PredictionCache, cache_name
 from swc.evaluate.record import evaluation_folder
+from swc.evaluate.request import EvaluationRequest, check_options, part_of
 from swc.evaluate.robustness import CorruptionScoring, arrays_for, on_corrupted
 from swc.files.evaluation import Evaluation, Interpolation, Outliers, Predictor, Storage
 from swc.files.scores import Bin, ScoredPart, Scores
 from swc.folders.classes import check_classes
 from swc.folders.dataset import open_dataset
+from swc.folders.scale import check_scale, scale_of_run
 from swc.program.datasets import DataFacts, named
 from swc.program.plug_ins import report_other_plug_ins
 from swc.program.taking import check_images
@@ -46,15 +46,15 @@ from swc_runtime.ensemble import Ensemble
 from swc_runtime.evaluate import dependences, predict_logits
 from swc_runtime.evaluate.chance import FEWEST
 from swc_runtime.evaluate.cost import PAIR, Cost, member_costs, stored_scalars, subset_cost
-from swc_runtime.evaluate.diversity import diversity, mean_diversity
+from swc_runtime.evaluate.diversity import mean_diversity
 from swc_runtime.evaluate.interpolate import alike, along
-from swc_runtime.evaluate.metrics import reliability, score
 from swc_runtime.evaluate.outliers import MEASURES, detect
 from swc_runtime.evaluate.quantise import quantise, stored_bytes
 from swc_runtime.evaluate.subsets import Subset, subsets, together
 from swc_runtime.evaluate.temperature import Temperature, at_temperature
 from swc_runtime.finite import check_predictions
 from swc_runtime.precision import Arithmetic, choose_arithmetic
+from swc_runtime.tasks import TaskRules, rules_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -65,39 +65,8 @@ if TYPE_CHECKING:
 PREDICTIONS: dict[ScoredPart, str] = {"": "predictions", "test": "predictions", "validation": "predictions-validation"}
 ASKED = 8  # images, to see what outputs depend on
 MOST_SUBSETS = 4095  # of 12 members
-FEW = 150  # images, ten for each bin of the ECE: with less its value is mostly chance
-FEW_OUTLIERS = 20  # images: of less, 95% are all of them
 
 Costs = tuple[Cost, ...]
-
-
-@frozen
-class EvaluationRequest:
-    """What the command line says about an evaluation.
-
-    `outliers` are names of data sets or folders of images; `time_batch` 0 leaves out the times; `interpolate` asks for
-    the line between members of one architecture; `keep` writes the predictions beside the numbers; `corruptions` is a
-    folder of corrupted test images; `stored` says what weights are rounded to before anything is predicted; `on` says
-    which part is scored, `test` or `validation`; `average` takes the average of the weights for the weights.
-    """
-
-    data: Path | None = None
-    offline: bool = False
-    device: str = "auto"
-    temperature: bool = False
-    outliers: tuple[str, ...] = ()
-    time_batch: int = 128
-    interpolate: bool = False
-    keep: bool = False
-    corruptions: Path | None = None
-    stored: Storage = "float32"
-    on: str = "test"
-    average: bool = False
-
-    @property
-    def stem(self) -> str:
-        """What the files with the numbers are called."""
-        return "validation" if self.on == "validation" else "evaluation"
 
 
 @frozen(eq=False)
@@ -113,6 +82,7 @@ class _Opened:
     batch: int
     cache: PredictionCache
     part: ScoredPart
+    rules: TaskRules
 
     @property
     def images(self) -> Split:
@@ -120,7 +90,7 @@ class _Opened:
         return self.dataset.held_out(self.part)
 
     def predict(self, split: Split, name: str) -> tuple[Tensor, Tensor]:
-        """Probabilities [M, N, C] and labels [N] of a split, whose predictions are kept under `name`."""
+        """Predictions [M, N, C] and labels [N] of a split, whose outputs are kept under `name`."""
         return self._probabilities(*self.cache.predictions(name, split, lambda: self._logits(split)))
 
     def predict_again(self, split: Split) -> tuple[Tensor, Tensor]:
@@ -128,7 +98,7 @@ class _Opened:
         return self._probabilities(*self._logits(split))
 
     def _probabilities(self, logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        probabilities = logits.to(self.device).softmax(-1)
+        probabilities = self.rules.predictions(logits.to(self.device))
         names = [member.name for member in self.saved.compiled.program.members]
         check_predictions(probabilities, names)  # those that were kept are looked at too
         return probabilities, labels.to(self.device)
@@ -152,6 +122,7 @@ class _Seen:
 def evaluate_build(build: Build, asked: EvaluationRequest, sink: Sink, announce: Callable[[str], None]) -> Evaluation:
     """Evaluate the latest weights of a run; DiagnosticError where it has none, or its data are not there."""
     report_other_plug_ins(build.spec.plug_ins, sink)
+    check_options(build.spec.task, asked)
     with foreign_code(build.spec):
         opened = _open(build, asked, sink, announce)
         test = opened.images
@@ -164,7 +135,7 @@ def evaluate_build(build: Build, asked: EvaluationRequest, sink: Sink, announce:
         calibration = _calibration(opened, probabilities, labels, asked)
         seen = _Seen(probabilities, labels, calibration, _costs(opened, asked), outliers, lines)
         found = _evaluated(opened, seen, asked, sink)
-        _tell_numbers(found, sink)
+        tell_numbers(found, sink)
         if arrays is None:
             return found
         wanted = _wanted(found, calibration.scored)
@@ -180,6 +151,8 @@ def _open(build: Build, asked: EvaluationRequest, sink: Sink, announce: Callable
     device = chosen_device(asked.device)
     dataset = open_dataset(spec, asked.data, asked.offline, announce).to(device)
     check_classes(build.folder, dataset)
+    check_scale(build.folder, dataset)
+    rules = rules_of(spec.data, scale_of_run(build.folder, spec.data) or dataset.scale)
     dataset.report(sink)
     recipe = spec.training.recipe
     arithmetic = choose_arithmetic(recipe.precision, device)
@@ -188,14 +161,7 @@ def _open(build: Build, asked: EvaluationRequest, sink: Sink, announce: Callable
         ensemble = quantise(ensemble, asked.stored)
     folder, code = evaluation_folder(build.folder, asked.stored, average=asked.average), digest_of_own(spec)
     cache = PredictionCache(folder, saved, arithmetic, code, asked.keep, announce, asked.stored)
-    return _Opened(build, saved, ensemble, dataset, arithmetic, device, recipe.batch, cache, part)
-
-
-def part_of(data: DataFacts, on: str) -> ScoredPart:
-    """The part of a data set that `--on` names; DiagnosticError where no validation part is drawn."""
-    if on == "validation" and not data.has_validation:
-        raise DiagnosticError(NoValidationPart(name=data.title))
-    return "validation" if on == "validation" else "test" if data.has_validation else ""
+    return _Opened(build, saved, ensemble, dataset, arithmetic, device, recipe.batch, cache, part, rules)
 
 
 def _tell_dependence(opened: _Opened, sink: Sink) -> None:
@@ -273,14 +239,15 @@ def _evaluated(opened: _Opened, seen: _Seen, asked: EvaluationRequest, sink: Sin
     predictors: list[Predictor] = []
     bins: list[tuple[Bin, ...]] = []
     for subset in _subsets(len(probabilities), sink):
-        predicted = together(probabilities, subset)
         temperature = calibration.temperature(subset) if asked.temperature else None
-        final = predicted if temperature is None or temperature.unused else at_temperature(predicted, temperature.value)
-        scores = score(final[scored], labels[scored])
+        predicted = _predicted(probabilities, subset, temperature)[:, scored]
+        fitted = calibration.of(subset)
+        scores = opened.rules.score(predicted, labels[scored], fitted)
         predictors.append(_predictor(opened.ensemble, subset, scores, temperature, seen.costs, asked.stored))
         if len(subset) in (1, len(probabilities)):
-            bins.append(reliability(final[scored], labels[scored]))
-    matrix = diversity(probabilities[:, scored], labels[scored])
+            bins.append(opened.rules.reliability(predicted, labels[scored], fitted))
+    matrix = opened.rules.disagreement(probabilities[:, scored], labels[scored])
+    best = spec.task.row.best
     return Evaluation(
         run=str(opened.build.folder),
         ensemble=spec.name,
@@ -295,14 +262,22 @@ def _evaluated(opened: _Opened, seen: _Seen, asked: EvaluationRequest, sink: Sin
         reliability=tuple(bins),
         diversity=tuple(tuple(row) for row in matrix.tolist()),
         mean_diversity=mean_diversity(matrix),
-        mean_top1=sum(p.scores.top1 for p in predictors[: len(probabilities)]) / len(probabilities),
+        mean_top1=sum(p.scores.value(best) for p in predictors[: len(probabilities)]) / len(probabilities),
         outliers=seen.outliers,
         interpolations=seen.interpolations,
         num_classes=probabilities.shape[-1],
         stored=asked.stored,
         part=opened.part,
         calibration_part=calibration.part,
+        task=spec.task.name,
     )
+
+
+def _predicted(predictions: Tensor, subset: Subset, temperature: Temperature | None) -> Tensor:
+    """What a subset predicts, [m, N, C]: each of its members, or at a temperature all of them as one."""
+    if temperature is None or temperature.unused:
+        return predictions[list(subset)]
+    return at_temperature(together(predictions, subset), temperature.value)[None]
 
 
 def _wanted(found: Evaluation, scored: Tensor) -> CorruptionScoring:
@@ -317,8 +292,11 @@ def _wanted(found: Evaluation, scored: Tensor) -> CorruptionScoring:
 
 
 def _calibration(opened: _Opened, probabilities: Tensor, labels: Tensor, asked: EvaluationRequest) -> CalibrationImages:
-    """What temperatures are fitted on: the validation part where test images are scored beside one."""
-    if not asked.temperature:
+    """What temperatures and noise are fitted on: the validation part where test images are scored beside one."""
+    is_fitted = opened.rules.task.row.is_fitted
+    if is_fitted and opened.part == "validation":
+        return CalibrationImages(torch.arange(len(labels)), probabilities, labels, "validation", is_scored=True)
+    if not (asked.temperature or (is_fitted and opened.part == "test")):
         return without_calibration(probabilities, labels)
     if opened.part != "test":
         return set_aside(probabilities, labels)
@@ -332,20 +310,6 @@ def _subsets(num_members: int, sink: Sink) -> tuple[Subset, ...]:
     sink.report(TooManySubsets(num_members=num_members, most=MOST_SUBSETS))
     singles = tuple((number,) for number in range(num_members))
     return (*singles, *(tuple(range(size)) for size in range(2, num_members + 1)))
-
-
-def _tell_numbers(found: Evaluation, sink: Sink) -> None:
-    """Warn of what was not fitted, and of numbers that too few images speak of."""
-    reasons = dict.fromkeys(one.uncalibrated for one in found.predictors if one.uncalibrated)
-    for reason in reasons:
-        named = tuple(" + ".join(one.members) for one in found.predictors if one.uncalibrated == reason)
-        sink.report(TemperatureNotUsed(predictors=named, reason=reason))
-    if found.num_images < FEW:
-        sink.report(FewImages(data=found.data, num_images=found.num_images, few=FEW, about="ECE in 15 bins and top-1"))
-    for other in found.outliers:
-        if other.num_images < FEW_OUTLIERS:
-            told = FewImages(data=other.data, num_images=other.num_images, few=FEW_OUTLIERS, about="FPR95")
-            sink.report(told)
 
 
 def _predictor(

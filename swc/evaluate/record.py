@@ -12,9 +12,10 @@ from swc.files.csv_text import csv_text
 from swc.files.evaluation import Evaluation, Evaluations, Predictor
 from swc.files.kind_codec import text_of_kind
 from swc.files.kinds import FILE_KINDS
+from swc.files.scores import OWN_SCORES
+from swc.registry.tasks import TASKS
 from swc.show.wording import held_out
 
-SCORES = ("top1", "top5", "nll", "ece", "brier", "aurc")
 PLACE = ("run", "ensemble", "data", "part", "members", "num_members", "num_images", "stored")
 COSTS = ("parameters", "stored_bytes", "multiply_adds", "milliseconds", "temperature", "uncalibrated")
 
@@ -36,18 +37,27 @@ def as_json(evaluations: tuple[Evaluation, ...]) -> str:
 def as_csv(evaluations: tuple[Evaluation, ...]) -> str:
     """One line for each predictor of each run, and for each type and severity of corrupted images.
 
+    The scores are those of the task, of several tasks those of all.
     The members of a subset are joined by `+`; the last two columns are empty for clean images.
     """
     rows: list[Iterable[object]] = []
-    rows.append((*PLACE, *SCORES, *COSTS, "corruption", "severity"))
+    names = _names(evaluations)
+    rows.append((*PLACE, *names, *COSTS, "corruption", "severity"))
     for found in evaluations:
         for predictor in found.predictors:
-            scores = [getattr(predictor.scores, name) for name in SCORES]
+            scores = [predictor.scores.value(name) for name in names]
             costs = [getattr(predictor, name) for name in COSTS]
             place = _place(found, predictor, found.num_images)
             rows.append((*place, *scores, *("" if cost is None else cost for cost in costs), "", ""))
-        rows.extend(_corrupted_rows(found))
+        rows.extend(_corrupted_rows(found, names))
     return csv_text(rows)
+
+
+def _names(evaluations: tuple[Evaluation, ...]) -> tuple[str, ...]:
+    """The scores of all tasks, each once, behind them those of single targets."""
+    named = [row.name for found in evaluations for row in TASKS[found.task].scores]
+    further = [name for found in evaluations for one in found.predictors for name in one.scores.further]
+    return tuple(dict.fromkeys((*named, *further)))
 
 
 def _place(found: Evaluation, predictor: Predictor, num_images: int) -> tuple[object, ...]:
@@ -56,7 +66,7 @@ def _place(found: Evaluation, predictor: Predictor, num_images: int) -> tuple[ob
     return (found.run, found.ensemble, found.data, held_out(found.part), names, *counts, found.stored)
 
 
-def _corrupted_rows(found: Evaluation) -> Iterator[tuple[object, ...]]:
+def _corrupted_rows(found: Evaluation, names: tuple[str, ...]) -> Iterator[tuple[object, ...]]:
     """The members and the ensemble on each type and severity; costs are those on clean images, and left empty."""
     corruptions = found.corruptions
     if corruptions is None:
@@ -67,5 +77,5 @@ def _corrupted_rows(found: Evaluation) -> Iterator[tuple[object, ...]]:
         place = _place(found, predictor, corruptions.num_images)
         for row, name in enumerate(corruptions.types):
             for column, severity in enumerate(corruptions.severities):
-                scores = [getattr(scored, score)[row][column] for score in SCORES]
+                scores = [getattr(scored, name)[row][column] if name in OWN_SCORES else "" for name in names]
                 yield (*place, *scores, *("" for _ in COSTS), name, severity)

@@ -19,9 +19,8 @@ from swc.corrupt.official import is_official
 from swc.corrupt.published import SEVERITIES, STANDARD, TYPES
 from swc.diagnostics import Sink
 from swc.diagnostics.catalogue.corrupting import TypesMissing
-from swc.evaluate.record import SCORES
 from swc.files.evaluation import Corrupted, Corruptions, Matrix, Means
-from swc.files.scores import Scores
+from swc.files.scores import OWN_SCORES, Scores
 from swc.program.taking import check_images
 from swc.show.wording import per_cent
 from swc_runtime.data import Split
@@ -104,7 +103,7 @@ def _corrupted(name: str, number: int, rows: list[list[tuple[Scores, ...]]]) -> 
     def matrix(of: str) -> Matrix:
         return tuple(tuple(float(getattr(cell[number], of)) for cell in row) for row in rows)
 
-    return Corrupted(name, **{of: matrix(of) for of in SCORES})
+    return Corrupted(name, **{of: matrix(of) for of in OWN_SCORES})
 
 
 def means(predictors: tuple[Corrupted, ...], arrays: Arrays, types: tuple[str, ...]) -> Means | None:
@@ -112,4 +111,6 @@ def means(predictors: tuple[Corrupted, ...], arrays: Arrays, types: tuple[str, .
     if _lacking(arrays, types) or arrays.severities != SEVERITIES:
         return None
     places = [arrays.types.index(name) for name in types]
-    return {one.name: {of: fmean(fmean(getattr(one, of)[p]) for p in places) for of in SCORES} for one in predictors}
+    return {
+        one.name: {of: fmean(fmean(getattr(one, of)[p]) for p in places) for of in OWN_SCORES} for one in predictors
+    }

@@ -9,8 +9,19 @@ from math import isnan
 from typing import TYPE_CHECKING
 
 from swc.evaluate.corruption_tables import corruptions_shown
+from swc.registry.tasks import TASKS, TaskRow
 from swc.show.plain import table
-from swc.show.wording import decimal, exact, held_out, images_of, per_cent, scale_text, several, short
+from swc.show.wording import (
+    decimal,
+    exact,
+    held_out,
+    images_of,
+    per_cent,
+    scale_text,
+    score_text,
+    several,
+    short,
+)
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -18,7 +29,6 @@ if TYPE_CHECKING:
 
     from swc.files.evaluation import Evaluation, Outliers, Predictor
 
-SCORED = 7  # columns of a name and its scores
 TOP = 5  # classes that top-5 accuracy looks at
 MOST = 31  # subsets in the table; all are in the files
 
@@ -30,8 +40,10 @@ def evaluation_shown(found: Evaluation) -> RenderableType:
 
     parts: list[RenderableType] = [Text(_title(found), style="bold"), Text(), _predictors(found), Text()]
     parts += [Text(line) for line in _remarks(found)]
+    if (by_target := _by_target(found)) is not None:
+        parts += [Text(), Text("the ensemble by target"), by_target]
     if len(found.diversity) > 1:
-        parts += [Text(), Text("diversity: disagreement over the error rate of the row's member"), _diversity(found)]
+        parts += [Text(), Text(f"diversity: {TASKS[found.task].diversity} of the row's member"), _diversity(found)]
     for other in found.outliers:
         parts += [Text(), _outliers(other)]
     if found.interpolations:
@@ -48,30 +60,34 @@ def _title(found: Evaluation) -> str:
 
 
 def _predictors(found: Evaluation) -> Table:
-    made = table("", *(f">{name}" for name in ("top-1", "top-5", "NLL", "ECE", "Brier", "AURC")))
+    task = TASKS[found.task]
+    made = table("", *(f">{one.title}" for one in task.scores))
+    num_scored = 1 + len(task.scores)
     calibrated = any(one.temperature is not None for one in found.predictors)
     for name in (*(("T",) if calibrated else ()), "parameters", "bytes", "MAdds", "ms/image"):
         made.add_column(name, justify="right", no_wrap=True)
     for predictor in _chosen(found):
         whole = len(predictor.members) == len(found.diversity)
-        row = _row(predictor, whole, found.num_classes)
+        row = _row(predictor, whole, found.num_classes, task)
         made.add_row(
-            *row[:SCORED],
+            *row[:num_scored],
             *((_temperature(predictor),) if calibrated else ()),
-            *row[SCORED:],
+            *row[num_scored:],
             style="bold" if whole else "",
         )
     return made
 
 
 def _chosen(found: Evaluation) -> tuple[Predictor, ...]:
-    """All, or of each size the one with the best accuracy besides the members themselves."""
+    """All, or of each size the one with the best of the scores that count besides the members themselves."""
     if len(found.predictors) <= MOST:
         return found.predictors
     best: dict[int, Predictor] = {}
+    row = TASKS[found.task].chosen
     for predictor in found.predictors:
         size = len(predictor.members)
-        if size not in best or predictor.scores.top1 > best[size].scores.top1:
+        value = predictor.scores.value(row.name)
+        if size not in best or row.is_better(value, best[size].scores.value(row.name)):
             best[size] = predictor
     members = [predictor for predictor in found.predictors if len(predictor.members) == 1]
     return (*members, *(best[size] for size in sorted(best) if size > 1))
@@ -81,18 +97,17 @@ def _temperature(predictor: Predictor) -> str:
     return "1 (none)" if predictor.uncalibrated else f"{predictor.temperature:.3f}"
 
 
-def _row(predictor: Predictor, is_whole: bool, num_classes: int) -> tuple[str, ...]:
+def _row(predictor: Predictor, is_whole: bool, num_classes: int, task: TaskRow) -> tuple[str, ...]:
     scores = predictor.scores
     name = "ensemble" if is_whole and len(predictor.members) > 1 else " + ".join(predictor.members)
     time = "-" if predictor.milliseconds is None else f"{predictor.milliseconds:.3g}"
     return (
         name,
-        per_cent(scores.top1),
-        "-" if 0 < num_classes <= TOP else per_cent(scores.top5),  # of so few classes it is always 100%
-        decimal(scores.nll),
-        per_cent(scores.ece),
-        decimal(scores.brier),
-        decimal(scores.aurc),
+        *(
+            # of so few classes it is always 100%
+            "-" if one.name == "top5" and 0 < num_classes <= TOP else score_text(one, scores.value(one.name))
+            for one in task.scores
+        ),
         exact(predictor.parameters),
         "-" if predictor.stored_bytes is None else exact(predictor.stored_bytes),
         short(predictor.multiply_adds),
@@ -101,12 +116,15 @@ def _row(predictor: Predictor, is_whole: bool, num_classes: int) -> tuple[str, .
 
 
 def _remarks(found: Evaluation) -> list[str]:
-    said = [f"mean member top-1 {per_cent(found.mean_top1)}"]
+    task = TASKS[found.task]
+    said = [f"mean member {task.chosen.title} {score_text(task.chosen, found.mean_top1)}"]
     if not isnan(found.mean_diversity):
         said[0] += f", mean diversity {decimal(found.mean_diversity)}"
     if len(_chosen(found)) < len(found.predictors):
         said.append(f"of {exact(len(found.predictors))} subsets the best of each size; all are in the files")
-    if found.num_calibration and found.calibration_part:
+    if task.is_fitted:
+        said.append(_noise(found))
+    elif found.num_calibration and found.calibration_part:
         said.append(f"temperatures were fitted on the {exact(found.num_calibration)} {found.calibration_part} images")
     elif found.num_calibration:
         fitted = f"{exact(found.num_calibration)} other {held_out(found.part)} images"
@@ -115,6 +133,27 @@ def _remarks(found: Evaluation) -> list[str]:
         said.append(f"T = 1 where none is used: {exact(unused)} of {exact(len(found.predictors))} predictors")
     timed = f", times in batches of {found.time_batch}, weights composed before" if found.time_batch else ""
     return [*said, f"on {found.machine}{timed}"]
+
+
+def _noise(found: Evaluation) -> str:
+    """What a density is known by."""
+    if not found.num_calibration:
+        return "no validation part, so no noise was fitted: what needs a density is not known"
+    images = f"{exact(found.num_calibration)} {found.calibration_part} images"
+    own = ", half of them for the other half" if found.part == found.calibration_part else ""
+    return f"noise was fitted on the {images}{own}"
+
+
+def _by_target(found: Evaluation) -> Table | None:
+    """Scores of each target, where there are several."""
+    further = found.predictors[-1].scores.further
+    rows = [row for row in TASKS[found.task].scores if f"{row.name}[0]" in further]
+    if not rows:
+        return None
+    made = table("target", *(f">{row.title}" for row in rows))
+    for target in range(found.num_classes):
+        made.add_row(str(target), *(score_text(row, further[f"{row.name}[{target}]"]) for row in rows))
+    return made
 
 
 def _diversity(found: Evaluation) -> Table:

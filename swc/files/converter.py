@@ -25,6 +25,16 @@ _PRIMITIVES: tuple[type, ...] = (bool, int, float, str)
 LARGEST = 2**63 - 1  # what a whole number of the project's may be
 # Fields that hashes leave out where they have their defaults, by class: graphs had hashes before their nodes had these.
 SILENT = {"Slot": ("gain",)}
+# Fields of kinds with numbers of their own that are left out where they have their defaults: so a run of an earlier
+# version goes on to the same bytes.
+LEFT_OUT = {
+    "EpochRow": ("clipped", "score", "values"),
+    "Evaluation": ("task",),
+    "MemberScores": ("further",),
+    "RunResults": ("average", "best", "task", "validation"),
+    "Scores": ("further",),
+    "ScoresRow": ("further", "is_average", "part"),
+}
 MOST_DETAILS = 20  # mistakes of a file that an error lists
 
 
@@ -46,6 +56,7 @@ def converter_of(
     if undefined:
         converter.register_structure_hook(float, _undefined_reader)
         converter.register_unstructure_hook(float, _null_for_undefined)
+        converter.register_unstructure_hook_factory(_has_left_out, lambda cls: _shorter_writer(cls, converter))
     converter.register_structure_hook_factory(_is_primitive_union, lambda cls: _reader_of(get_args(cls)))
     converter.register_unstructure_hook_factory(_is_primitive_union, lambda _: _same)
     converter.register_structure_hook_factory(_is_nested_union, _nested_reader)
@@ -213,6 +224,18 @@ def _tagged_writer(converter: Converter) -> Callable[[Any], Any]:
         return None if value is None else {**converter.unstructure(value), "type": type(value).__name__}
 
     return write
+
+
+def _has_left_out(cls: Any) -> bool:
+    return attrs.has(cls) and cls.__name__ in LEFT_OUT
+
+
+def _shorter_writer(cls: Any, converter: Converter) -> Callable[[Any], Any]:
+    from cattrs.gen import make_dict_unstructure_fn, override
+
+    attrs.resolve_types(cls)
+    left_out: dict[str, Any] = {name: override(omit_if_default=True) for name in LEFT_OUT[cls.__name__]}
+    return make_dict_unstructure_fn(cls, converter, **left_out)
 
 
 def _spanless_writer(cls: Any, converter: Converter) -> Callable[[Any], Any]:

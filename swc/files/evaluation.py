@@ -98,6 +98,10 @@ class Evaluation:
     `time_batch` the images in a timed batch; `num_calibration` those that temperatures were fitted on, which are not
     among the scored ones. `stored` says what weights had been rounded to (`swc_runtime.evaluate.quantise`), `part`
     which images these are. Temperatures were fitted on images of `calibration_part`; "" are others of the same part.
+    `task` names the row whose scores these are. Of a regression the bins are central intervals by what they promise
+    (`confidence`) and how many targets lie in them (`accuracy`), noise was fitted on images of `calibration_part`, and
+    `diversity` is the squared difference of two members over the squared error of the row's; `mean_top1` is the mean
+    over the members of the score that runs are chosen by.
     """
 
     run: str
@@ -121,6 +125,7 @@ class Evaluation:
     stored: Storage = "float32"
     part: ScoredPart = ""
     calibration_part: ScoredPart = ""
+    task: str = "classification"
 
 
 @frozen

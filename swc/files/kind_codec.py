@@ -10,8 +10,6 @@ from __future__ import annotations
 import json
 from typing import Any, get_args, get_type_hints
 
-import attrs
-
 from swc.diagnostics import DiagnosticError
 from swc.diagnostics.catalogue.formats import NewerFile
 from swc.files.codec import decode, encode, structured
@@ -28,12 +26,6 @@ LAYOUTS: dict[Layout, dict[str, Any]] = {  # as `json.dumps` takes them
     "line": {"sort_keys": True},
     "compact": {"sort_keys": True, "separators": (",", ":")},
     "row": {},
-}
-# fields that are left out where they have their defaults: so a run of an earlier version goes on to the same bytes
-LEFT_OUT = {
-    "EpochRow": ("clipped",),
-    "ScoresRow": ("part", "is_average"),
-    "RunResults": ("validation", "best", "average"),
 }
 ENDED = ("indented", "declared")  # layouts whose texts end a line
 
@@ -95,9 +87,6 @@ def damaged(kind: FileKind, origin: str, detail: str) -> DiagnosticError:
 
 def _document(kind: FileKind, content: object) -> Document:
     plain: Document = converter_of(undefined=True).unstructure(content)
-    for name in LEFT_OUT.get(type(content).__name__, ()):
-        if plain[name] == attrs.fields_dict(type(content))[name].default:  # type: ignore[arg-type]
-            del plain[name]
     body = plain[kind.field] if kind.field else plain
     if kind.schema < kind.numbered:
         return dict(body)

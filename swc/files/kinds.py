@@ -22,7 +22,7 @@ from swc.files.metrics import MetricRow
 from swc.files.migrations import VOCABULARY, Migration
 from swc.files.notes import Notes
 from swc.files.origin import Origin
-from swc.files.run import ClassNames, MachineFacts, RunResults
+from swc.files.run import ClassNames, MachineFacts, RunResults, TargetScale
 from swc.files.tables import ComparisonTable, SweepTable
 from swc.program.feedback import Feedback
 from swc.program.layer_table import LayerTable
@@ -92,6 +92,10 @@ FILE_KINDS: dict[str, FileKind] = {
         FileKind(
             "classes", "run/classes.json", ClassNames, "it holds no names of classes",
             layout="declared", has_checksum=False,
+        ),
+        FileKind(
+            "targets", "run/targets.json", TargetScale, "it does not say how targets were standardised",
+            layout="declared",
         ),
         FileKind("metrics", "run/metrics.jsonl", MetricRow, "it is no row of metrics", layout="row", numbered=2),
         FileKind(

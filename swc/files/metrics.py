@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import nan
 from typing import Literal
 
-from attrs import frozen
+from attrs import field, frozen
 
 from swc.files.scores import ScoredPart
 
@@ -17,6 +18,8 @@ class EpochRow:
     Epochs count from 1 in each phase. `ensemble` is the accuracy of the mean softmax, None where members saw different
     images; `seconds` are those of one process, `waited` those in which a step waited for its batch; `images` are all.
     `clipped` is the share of steps whose gradients were clipped; a line leaves it out where the recipe clips none.
+    Of another task than classification `score` names what was counted, `values` has it by member, `ensemble` of the
+    ensemble, and `accuracies` is empty; a line of classification leaves both out.
     """
 
     kind: Literal["epoch"]
@@ -30,14 +33,16 @@ class EpochRow:
     images: int = 0
     waited: float = 0.0
     clipped: float | None = None
+    score: str = ""
+    values: tuple[float, ...] = ()
 
 
 @frozen
 class ScoresRow:
     """The scores of a member, or of the ensemble, after an epoch; `of` names it, `part` the images.
 
-    A line leaves a `part` of "" out, and `is_average` where the scores are those of the last weights and not of their
-    average.
+    A line leaves a `part` of "" out, `is_average` where the scores are those of the last weights and not of their
+    average, and `further`, the scores of other tasks, where there are none.
     """
 
     kind: Literal["scores"]
@@ -54,6 +59,7 @@ class ScoresRow:
     aurc: float = nan
     part: ScoredPart = ""
     is_average: bool = False
+    further: Mapping[str, float] = field(factory=dict)
 
 
 MetricRow = EpochRow | ScoresRow

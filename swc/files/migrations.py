@@ -131,6 +131,6 @@ VOCABULARY = (
     Migration(
         5,
         "a recipe may `clip_gradients` and have a `weight_average`, a phase have `patience`; facts of data may say "
-        "what members take beside images: `inputs`; a portion may be given",
+        "what members take beside images: `inputs`, and the `task` of targets; a portion may be given",
     ),
 )

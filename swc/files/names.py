@@ -24,11 +24,13 @@ from swc.registry.actions import ROLES
 from swc.registry.families import FAMILIES
 from swc.registry.policies import POLICIES, UPSAMPLINGS
 from swc.registry.registry import Registry
+from swc.registry.tasks import TASKS
 
 NAME = re.compile(r"[^\W\d]\w*")
 LARGEST = 2**63  # what a count must stay below, to be one everywhere
 _MEMBER = re.compile(r"[^\W\d]\w*(\[(0|[1-9]\d*)\])?")
 _PATH = re.compile(r"([^.]+(\.[^.]+)*)?", re.DOTALL)
+_SCORE = re.compile(r"[^\W\d]\w*(\[(0|[1-9]\d*)\])?")  # `rmse[1]` is that of one of several targets
 _HASH = re.compile(r"[0-9a-f]+")
 _FACTORY = re.compile(r"""[^\s.:/\\'"]+(\.[^\s.:/\\'"]+)*:[^\W\d]\w*(\.[^\W\d]\w*)*""")
 _FILE = re.compile(r"[^/\\]+(/[^/\\]+)*")
@@ -69,6 +71,8 @@ PATH = Rule("a path inside a member", _PATH.fullmatch)
 HASH = Rule("a hash", _HASH.fullmatch)
 FACTORY = Rule("package.module:factory", _FACTORY.fullmatch)
 ARGUMENTS = Pairs(PLAIN, WRITTEN)
+TASK = Rule("a task", TASKS.find)
+FURTHER = Rule("the name of a score", _SCORE.fullmatch)
 
 RULES: dict[str, Rule | Pairs] = {
     "DataFacts.name": Rule("a data set", DATA.find),
@@ -76,6 +80,7 @@ RULES: dict[str, Rule | Pairs] = {
     "DataFacts.function": Rule("package.module:function", lambda text: text == "" or _FACTORY.fullmatch(text)),
     "DataFacts.arguments": ARGUMENTS,
     "DataFacts.variant": WRITTEN,
+    "Task.arguments": ARGUMENTS,
     "ModelSource.name": TEXT,  # by its kind: `SOURCES`
     "ModelSource.arguments": ARGUMENTS,
     "Span.file": TEXT,
@@ -175,7 +180,13 @@ RULES: dict[str, Rule | Pairs] = {
     "ClassNames.classes": TEXT,
     "RunResults.data": WRITTEN,
     "RunResults.budget": TEXT,
+    "EpochRow.score": Rule("the name of a score", lambda text: text == "" or NAME.fullmatch(text)),
+    "Evaluation.task": TASK,
+    "MemberScores.further": FURTHER,
     "MemberScores.name": MEMBER,
+    "RunResults.task": TASK,
+    "Scores.further": FURTHER,
+    "ScoresRow.further": FURTHER,
     "ScoresRow.of": MEMBER,
     "Meta.spec_hash": TEXT,
     "Meta.program_hash": TEXT,

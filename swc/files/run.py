@@ -27,6 +27,18 @@ class ClassNames:
 
 
 @frozen
+class TargetScale:
+    """By which each target of a regression was standardised: the `mean` and `deviation` of the training part.
+
+    An output y of a member stands for y x deviation + mean, in the unit of the target. Deviations are those of the
+    examples themselves, the root of a mean over all of them.
+    """
+
+    mean: tuple[float, ...]
+    deviation: tuple[float, ...]
+
+
+@frozen
 class MemberScores(Scores):
     """The scores of a member by name."""
 
@@ -82,6 +94,7 @@ class RunResults:
 
     `validation` are those on the images that settings are chosen with; None, and left out of the file, without such.
     So is `best`, where the last phase had a fixed number of epochs, and `average`, where weights were not averaged.
+    `task` names the row whose scores they are; that of classification is left out.
     """
 
     ensemble: str
@@ -94,6 +107,7 @@ class RunResults:
     validation: ValidationScores | None = None
     best: BestEpoch | None = None
     average: AverageScores | None = None
+    task: str = "classification"
 
     @property
     def part(self) -> ScoredPart:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import nan
 from typing import Literal
 
-from attrs import frozen
+from attrs import field, frozen
 
 # Which images scores are of. Where no validation part is drawn, nothing chooses among the held-out images: "", the test
 # images, as all files of early versions have it.
@@ -17,7 +18,8 @@ class Scores:
     """`top1`, `top5` and `ece` as fractions, `nll` in nats per image, over `num_images` images.
 
     `brier` is the squared distance to the label, from 0 to 2; `aurc` the area under the curve of risk and coverage.
-    Files of early versions lack the last three: they are nan then.
+    Files of early versions lack the last three: they are nan then. `further` are those of other tasks than
+    classification, by the names of their rows (`swc.registry.tasks`); what a task has not got is nan.
     """
 
     top1: float
@@ -27,6 +29,20 @@ class Scores:
     top5: float = nan
     brier: float = nan
     aurc: float = nan
+    further: Mapping[str, float] = field(factory=dict)
+
+    def value(self, name: str) -> float:
+        """A score by the name of its row; nan where it was not measured."""
+        if name in OWN_SCORES:
+            return float(getattr(self, name))
+        return self.further.get(name, nan)
+
+    def by_name(self) -> dict[str, float]:
+        """All scores by the names of their rows; what the task has not got is nan."""
+        return {**{name: self.value(name) for name in OWN_SCORES}, **self.further}
+
+
+OWN_SCORES: tuple[str, ...] = ("top1", "top5", "nll", "ece", "brier", "aurc")  # those with a field of their own
 
 
 @frozen

@@ -81,8 +81,12 @@ class EnsembleModule(LightningModule):
         return loss
 
     def validation_step(self, batch: tuple[Tensor, Tensor], number: int) -> None:
-        """Top-1 and NLL of the mean of the members' probabilities."""
+        """Top-1 and NLL of the mean of the members' probabilities; of another task the mean of their losses."""
         inputs, labels = batch
+        if not self.ensemble.program.task.is_classification:
+            losses = torch.stack([self.loss(outputs, labels) for outputs in self(inputs)])
+            self.log("val_loss", losses.mean(), prog_bar=True)
+            return
         probabilities = self(inputs).softmax(-1).mean(0)
         self.log("val_top1", (probabilities.argmax(-1) == labels).float().mean(), prog_bar=True)
         self.log("val_nll", F.nll_loss(probabilities.clamp(min=1e-12).log(), labels))

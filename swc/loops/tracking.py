@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from math import isfinite
 from typing import TYPE_CHECKING, Literal, Protocol
 
-from attrs import asdict, frozen
+from attrs import frozen
 
 from swc.program.choice import Choice
 from swc.registry.row import shown_value
@@ -112,12 +112,7 @@ class TrackedRun(Observer):
 
     def _scores(self, of: str, evaluation: EnsembleScores) -> dict[str, float]:
         named = (*zip(self.run.members, evaluation.members, strict=True), ("ensemble", evaluation.ensemble))
-        return {
-            f"{of}/{metric}/{name}": value
-            for name, scores in named
-            for metric, value in asdict(scores).items()
-            if isinstance(value, float)  # not the number of images
-        }
+        return {f"{of}/{metric}/{name}": value for name, scores in named for metric, value in scores.by_name().items()}
 
     def _tell(self, numbers: Mapping[str, float], state: State) -> None:
         self.tracker.numbers(_finite(numbers), epochs_done(self.run, state))

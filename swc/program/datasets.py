@@ -17,6 +17,7 @@ from swc.program.data_parts import DataParts
 from swc.program.inputs import DTYPES, InputFacts
 from swc.program.limits import CLASSES, INPUT_SIZE, PIXELS
 from swc.program.model_source import Argument, ModelSource
+from swc.program.task import Task
 from swc.registry.registry import Registry
 from swc.registry.row import ArgumentRow, RegistryRow
 
@@ -35,6 +36,7 @@ class DataFacts:
     `function` is a "package.module:function" of the user's own that gives the images; `arguments` is what the source is
     given beside what the other fields say, sorted by name. `variant` says which images of a published set these are
     (`labels: coarse, size: 8`; "": as they were published). Where `parts` are drawn, the numbers are those of them.
+    `task` says what targets are; `num_classes` is how many outputs a member has: classes, numbers or labels.
     """
 
     name: str
@@ -50,6 +52,7 @@ class DataFacts:
     variant: str = ""
     parts: DataParts | None = None
     inputs: tuple[InputFacts, ...] = ()
+    task: Task = Task()
 
     @property
     def is_settled(self) -> bool:
@@ -139,7 +142,8 @@ class DataRow(RegistryRow):
     of the user's own. Images that come in any size are resized (`is_resized`) and, but for published sets, turned
     upright (`is_upright`). Where each class is a folder its name is that folder's (`has_class_folders`). Of a `pool`
     nobody has published a split: once `train` says how many of all images are trained on, the others test. Of a set
-    that may have a validation part of its own (`may_validate`), `validation: given` asks for it.
+    that may have a validation part of its own (`may_validate`), `validation: given` asks for it. `targets` are the
+    kinds of targets that its examples can have (`TaskRow.targets`).
     """
 
     facts: Callable[[DataArguments], DataFacts]
@@ -156,6 +160,7 @@ class DataRow(RegistryRow):
     superclass_names: tuple[str, ...] = field(default=(), repr=False)
     is_pool: bool = False
     may_validate: bool = False
+    targets: tuple[str, ...] = ("class",)
 
     def faults(self) -> Iterator[str]:
         """What is wrong with the row; beside what every row is held to, `in_facts` and `code` name arguments."""
@@ -349,6 +354,7 @@ DATA: Registry[DataRow] = Registry(
             is_open=True,
             code="function",
             may_validate=True,
+            targets=("class", "numbers", "labels"),
         ),
     ),
 )

@@ -12,6 +12,8 @@ from swc.diagnostics import Diagnostic
 from swc.program.data_parts import DataParts, Portion
 from swc.program.datasets import DATA, DataFacts
 
+LEAST = {"numbers": 2, "labels": 1}  # examples of a part
+
 
 def divided(facts: DataFacts, train: Portion | None, validation: Portion | None) -> DataFacts:
     """The facts of a data set of which so many images are drawn; the same where none are asked for."""
@@ -48,7 +50,8 @@ def fault_of_parts(facts: DataFacts, num_images: int) -> Diagnostic | None:
     """What is wrong with drawing the parts of `facts` from so many images (0: nobody knows yet); None: nothing."""
     from swc.diagnostics.catalogue.data_parts import PartsTooLarge, PartTooSmall  # most specs have no mistake
 
-    parts, classes = facts.parts, facts.num_classes
+    # an example of each class; of numbers two, which can differ, and of labels any
+    parts, classes = facts.parts, LEAST.get(facts.task.row.targets, facts.num_classes)
     if parts is None:
         return None
     num_train, num_validation = parts.counts(num_images) if num_images else _counts_written(parts)

@@ -14,6 +14,7 @@ from swc.registry.optimisers import OPTIMISERS
 from swc.registry.policies import POLICIES
 from swc.registry.registry import Registry
 from swc.registry.schedules import SCHEDULES
+from swc.registry.tasks import TASKS
 
 ALL: tuple[Registry[Any], ...] = (
     ACTIONS,
@@ -25,5 +26,6 @@ ALL: tuple[Registry[Any], ...] = (
     OPTIMISERS,
     POLICIES,
     SCHEDULES,
+    TASKS,
 )
 KINDS: dict[str, Registry[Any]] = {registry.kind: registry for registry in ALL}

@@ -49,6 +49,7 @@ def _names(data: object) -> Iterator[tuple[Registry[Any], str]]:
             yield FAMILIES, data.name
         case DataFacts():
             yield DATA, data.name
+            yield from _names(data.task)
         case Share():
             yield POLICIES, data.policy
         case tuple():

@@ -14,6 +14,7 @@ from swc.program.datasets import DataFacts
 from swc.program.expressions import Expression, Shape
 from swc.program.model_source import ModelSource
 from swc.program.steps import StepPlan
+from swc.program.task import Task
 from swc.program.training import Training
 from swc.registry.offers import PlugIn
 
@@ -138,3 +139,8 @@ class Program:
     step: StepPlan = StepPlan()
     plug_ins: tuple[PlugIn, ...] = ()
     frozen: tuple[str, ...] = ()
+
+    @property
+    def task(self) -> Task:
+        """What the members learn to say of an example."""
+        return self.data.task

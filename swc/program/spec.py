@@ -14,6 +14,7 @@ from swc.diagnostics import Span
 from swc.program.datasets import DataFacts
 from swc.program.model_source import ModelSource, Scalar
 from swc.program.steps import StepPlan
+from swc.program.task import Task
 from swc.program.training import Training
 from swc.program.vocabulary import INITIALISATION, Initialisation
 from swc.registry.offers import PlugIn
@@ -124,6 +125,11 @@ class Spec:
     step: StepPlan = StepPlan()
     plug_ins: tuple[PlugIn, ...] = ()
     data_span: Span | None = field(default=None, eq=False)
+
+    @property
+    def task(self) -> Task:
+        """What the members learn to say of an example."""
+        return self.data.task
 
     def seeded(self, seed: int) -> Spec:
         """The spec with this seed in place of its recipe's, which draws the parts of the data too."""

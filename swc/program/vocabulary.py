@@ -34,6 +34,8 @@ STEPS: dict[str, tuple[ArgumentRow, ...]] = {
     ),
 }
 STEP_FAMILIES: dict[str, str] = {"joint": "mimo", "distilled": "hne"}  # whose members a strategy is for
+# strategies that soften probabilities of classes; all others are for any task
+STEP_TASKS: dict[str, tuple[str, ...]] = {"distilled": ("classification",), "taught": ("classification",)}
 OWN_LOSS_STEPS: tuple[str, ...] = ("distilled",)  # whose loss is made of cross-entropies, whatever a recipe says
 UNMIXED_STEPS: tuple[str, ...] = ("distilled", "joint")  # which ask for the label of an image, and not for two
 

@@ -43,7 +43,7 @@ def resume(run: Run, observer: Observer) -> State | None:
     kept = OptimiserState.of_named(run.recipe.optimiser.state, saved.tensors)
     start = assemble(run, saved.compiled, ensemble, kept, observer.say)
     position = saved.meta.position
-    tally = Tally.of_state(saved.tensors, run.machine.device) if position.step else None
+    tally = Tally.of_state(saved.tensors, run.machine.device, run.rules) if position.step else None
     facts = saved.meta.facts
     due, is_ended = cast("Due", facts.get(DUE, "")), bool(facts.get(ENDED))
     start = evolve(start, position=position, tally=tally, due=due, best=_best(run, saved), is_ended=is_ended)

@@ -12,9 +12,12 @@ from typing import TYPE_CHECKING
 from attrs import evolve
 
 from swc.files.run import BestEpoch
+from swc.program.task import Task
 from swc.running.state import BestState, State
 from swc_runtime.ensemble import load_state_tensors, state_tensors
 from swc_runtime.training.optimiser import make_optimiser
+
+CLASSIFICATION = Task()
 
 if TYPE_CHECKING:
     from swc.running.observer import Observer
@@ -22,9 +25,14 @@ if TYPE_CHECKING:
     from swc_runtime.evaluate.metrics import EnsembleScores
 
 
-def chosen_by(scores: EnsembleScores) -> float:
-    """What a state is chosen by, lower is better: the negative log-likelihood of the ensemble."""
-    return scores.ensemble.nll
+def chosen_by(scores: EnsembleScores, task: Task = CLASSIFICATION) -> float:
+    """What a state is chosen by, lower is better: the score of the ensemble that the task's row names.
+
+    It is the negative log-likelihood of classes and labels, and the RMSE of numbers.
+    """
+    row = task.row.score(task.row.patience)
+    value = scores.ensemble.value(row.name)
+    return -value if row.rises else value
 
 
 def judged(run: Run, state: State, scores: EnsembleScores | None) -> State:
@@ -46,7 +54,7 @@ def _best(run: Run, state: State, scores: EnsembleScores | None) -> BestState | 
     """The best state with the one at hand among them; of equals the first."""
     if scores is None:
         return state.best
-    score = chosen_by(scores)
+    score = chosen_by(scores, run.spec.task)
     run.machine.ranks.agree("score on the validation part", repr(score).encode())
     if state.best is not None and score >= state.best.score:
         return state.best

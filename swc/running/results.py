@@ -21,8 +21,9 @@ from swc.files.run import AverageScores, MemberScores, RunResults, StoredCounts,
 from swc.folders.store import read_compiled, read_spec
 from swc.program.spec import Spec
 from swc.program.stages import stages
+from swc.registry.tasks import TASKS
 from swc.show.plain import table
-from swc.show.wording import budget_text, decimal, exact, images_of, per_cent, scale_text
+from swc.show.wording import budget_text, exact, images_of, scale_text, score_text
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from swc_runtime.evaluate.metrics import EnsembleScores, FinalScores
 
 RESULTS = "results.json"
+SHOWN = {"classification": ("top1", "nll", "ece")}  # of other tasks all scores
 
 
 def results_of(run: Run, found: FinalScores) -> RunResults:
@@ -41,9 +43,9 @@ def results_of(run: Run, found: FinalScores) -> RunResults:
     counts = StoredCounts(**asdict(count(last.graph)))
     scale = run.training.epochs_scale
     named, together = _by_member(run, found.test), found.test.ensemble
-    title, best, average = run.spec.data.title, found.best, _average_of(run, found.average)
+    title, best, average, task = run.spec.data.title, found.best, _average_of(run, found.average), run.spec.task.name
     return RunResults(
-        run.spec.name, title, scale, named, together, counts, stated, _validation_of(run, found), best, average
+        run.spec.name, title, scale, named, together, counts, stated, _validation_of(run, found), best, average, task
     )
 
 
@@ -120,11 +122,13 @@ def results_shown(results: RunResults) -> RenderableType:
 
 
 def _scores_table(results: RunResults) -> Table:
-    made = table("", ">top-1", ">NLL", ">ECE")
+    chosen = SHOWN.get(results.task) or tuple(one.name for one in TASKS[results.task].scores)
+    columns = [TASKS[results.task].score(name) for name in chosen]
+    made = table("", *(f">{one.title}" for one in columns))
     validation = (("ensemble, validation", results.validation.together),) if results.validation is not None else ()
     average = (("ensemble, average", results.average.together),) if results.average is not None else ()
     rows = (*((one.name, one) for one in results.members), ("ensemble", results.together), *average, *validation)
     for name, scores in rows:
         style = "bold" if scores is results.together else ""
-        made.add_row(name, per_cent(scores.top1), decimal(scores.nll), per_cent(scores.ece), style=style)
+        made.add_row(name, *(score_text(one, scores.value(one.name)) for one in columns), style=style)
     return made

@@ -18,6 +18,7 @@ from swc.diagnostics import DiagnosticError
 from swc.diagnostics.catalogue.training import NothingToTrain, ScaledAlready
 from swc.folders.classes import check_classes, write_classes
 from swc.folders.dataset import open_dataset
+from swc.folders.scale import check_scale, write_scale
 from swc.folders.store import RUN, Build, checkpoint_path, read_machine, spec_hash_of
 from swc.program.spec import Spec
 from swc.program.stages import Stage, scale_epochs, stages
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from swc_runtime.data import Dataset
     from swc_runtime.data.batches import OwnBatches
     from swc_runtime.inputs import Inputs
+    from swc_runtime.tasks import TaskRules
 
     Batches = Iterator[tuple[Inputs, Tensor]]
 
@@ -60,6 +62,13 @@ class Run:
     def stages(self) -> tuple[Stage, ...]:
         """The stages of all phases, one for each revision."""
         return stages(self.training)
+
+    @cached_property
+    def rules(self) -> TaskRules:
+        """What the task makes of outputs, in the unit of the targets."""
+        from swc_runtime.tasks import rules_of
+
+        return rules_of(self.spec.data, self.dataset.scale)
 
     @property
     def steps_per_epoch(self) -> int:
@@ -146,11 +155,13 @@ def open_run(build: Build, options: Options, sink: Sink, announce: Callable[[str
         check_last(machine.deal, spec.training.recipe, len(dataset.train))
         if not options.fresh:
             check_classes(folder, dataset)
+            check_scale(folder, dataset)
         if machine.ranks.is_first:
             dataset.report(sink)
             facts = machine.facts() | {"data": dataset.digest()} | ({FACT: teacher.digest} if teacher else {})
             prepare(folder, spec, build, options, facts, sink, announce)
             write_classes(folder, dataset)
+            write_scale(folder, dataset)
     if spec.data.code is not None:  # what a function of the user's own gives may differ from process to process
         machine.ranks.agree("images", dataset.digest().encode())
     return Run(folder, spec, spec_hash_of(folder), spec.training, dataset, machine, options, teacher)

@@ -18,15 +18,18 @@ from swc.running.patience import chosen_epoch, judged
 from swc.running.state import State, assemble, begin_alike, check_alike
 from swc_runtime.data import num_batches, test_batches
 from swc_runtime.ensemble import Ensemble
-from swc_runtime.evaluate import evaluate
-from swc_runtime.evaluate.metrics import FinalScores
+from swc_runtime.evaluate import predict
+from swc_runtime.evaluate.metrics import FinalScores, score_ensemble
 from swc_runtime.evaluate.predict import ask
+from swc_runtime.tasks.rules import Calibration
 from swc_runtime.training import trainer
 from swc_runtime.training.norm_statistics import reestimate
 from swc_runtime.training.steps import LEAVES_NORMS
 from swc_runtime.training.trainer import Epoch, Tally, check_state
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from swc.compiler.driver import Compiled
     from swc.files.scores import ScoredPart
     from swc.program.feedback import Feedback
@@ -81,6 +84,7 @@ def epoch_of(run: Run, state: State) -> Epoch:
         num_images=images,
         teacher=run.teacher,
         average=state.average,
+        rules=run.rules,
     )
 
 
@@ -141,9 +145,22 @@ def _scores_within(run: Run, state: State, observer: Observer) -> EnsembleScores
 
 
 def scores(run: Run, ensemble: Ensemble, part: ScoredPart) -> EnsembleScores:
-    """Each member and the ensemble on one part of the images."""
+    """Each member and the ensemble on one part of the images; what a task fits first, on the validation part."""
+    predictions, targets = _predicted(run, ensemble, part)
+    calibration = _calibration(run, ensemble, part, Calibration(predictions, targets, is_scored=True))
+    return evolve(score_ensemble(predictions, targets, run.rules, calibration), part=part)
+
+
+def _predicted(run: Run, ensemble: Ensemble, part: ScoredPart) -> tuple[Tensor, Tensor]:
     batches = test_batches(run.dataset.held_out(part), run.recipe.batch, device=run.machine.device)
-    return evolve(evaluate(ensemble, batches, run.machine.arithmetic, run.machine.ranks), part=part)
+    return predict(ensemble, batches, run.machine.arithmetic, run.machine.ranks)
+
+
+def _calibration(run: Run, ensemble: Ensemble, part: ScoredPart, own: Calibration) -> Calibration | None:
+    """What noise is fitted on; None for a task that fits nothing, and without a validation part."""
+    if run.dataset.validation is None or not run.spec.task.row.is_fitted:
+        return None
+    return own if part == "validation" else Calibration(*_predicted(run, ensemble, "validation"))
 
 
 def scores_of_state(run: Run, state: State) -> FinalScores:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from math import isnan
 
 from swc.files.scores import ScoredPart
 from swc.program.expressions import Shape
 from swc.program.spec import Budget
+from swc.registry.tasks import ScoreRow
 
 
 def exact(number: int) -> str:
@@ -36,6 +38,13 @@ def gain_text(*gains: float) -> str:
 def per_cent(part: float, digits: int = 2) -> str:
     """A fraction in per cent, with so many digits behind the point."""
     return f"{part:z.{digits}%}"
+
+
+def score_text(row: ScoreRow, value: float, digits: int | None = None) -> str:
+    """A score as its row says: in per cent, or as a number; a dash where it is not known."""
+    if isnan(value):
+        return "-"
+    return per_cent(value, 2 if digits is None else digits) if row.form == "share" else decimal(value)
 
 
 def share_of(part: float, whole: float) -> str:

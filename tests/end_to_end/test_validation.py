@@ -99,7 +99,7 @@ def test_corrupted_images_are_test_images(run: Place, capsys: pytest.CaptureFixt
 
 
 def test_a_part_that_was_not_drawn_is_refused() -> None:
-    from swc.evaluate.measure import part_of
+    from swc.evaluate.request import part_of
     from swc.program.datasets import DATASETS
 
     with pytest.raises(DiagnosticError) as caught:

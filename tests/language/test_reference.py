@@ -80,4 +80,5 @@ def test_the_tables_of_rows_are_up_to_date() -> None:
         "loss",
         "optimiser",
         "schedule",
+        "task",
     }

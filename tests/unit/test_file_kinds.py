@@ -42,7 +42,14 @@ PLACES = {
 }  # fmt: skip
 MIGRATED = {"augmentation", "label_smoothing", "layers", "optimiser", "parameters", "schedule"}  # of another form since
 LETTERS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\n"), max_size=8)
-EXAMPLES = {"a name": "main", "the name of a member": "deep[1]", "a hash": "0af", "a data set": "digits"}
+EXAMPLES = {
+    "a task": "classification",
+    "the name of a score": "rmse",
+    "a name": "main",
+    "the name of a member": "deep[1]",
+    "a hash": "0af",
+    "a data set": "digits",
+}
 
 
 def texts(rule: Rule | Pairs) -> st.SearchStrategy[str]:

@@ -55,6 +55,7 @@ def test_every_text_field_has_a_rule_or_is_a_plain_name() -> None:
         "Optimiser.name",
         "Schedule.name",
         "Loss.name",
+        "Task.name",
         "AugmentationStep.name",
         "PhaseAction.name",
     }  # of registries

@@ -18,6 +18,7 @@ from swc.program.inputs import InputFacts
 from torch import Tensor
 
 from swc_runtime.data.splits import MemorySplit, Split
+from swc_runtime.data.targets import checked_targets
 from swc_runtime.data.tensors import TensorSplit
 
 WHITE = 255  # as pixels are kept in memory; floats in [0, 1] are multiplied by it
@@ -105,7 +106,9 @@ class PartChecker:
             self.refuse(name, wanted, given)
 
     def labels(self, labels: Any, count: int, part: str) -> Tensor:
-        """Labels int64 [N] from 0 to the number of classes."""
+        """Labels int64 [N] from 0 to the number of classes; of another task its targets, float64 [N, C]."""
+        if self.facts.task.row.targets != "class":
+            return checked_targets(self.facts, labels, count, part)
         each = "image" if self.facts.are_images else "example"
         name, wanted = f"the labels of {part}", f"{count} whole numbers, one for each {each}"
         found = self._as_tensor(labels, name, wanted)

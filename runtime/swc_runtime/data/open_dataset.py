@@ -14,6 +14,7 @@ from swc.program.datasets import DATA, DataFacts
 from swc_runtime.data.parts import counts_of, divided
 from swc_runtime.data.place import DataPlace
 from swc_runtime.data.splits import Dataset
+from swc_runtime.data.targets import with_scale
 
 
 def open_data(facts: DataFacts, folder: Path | None, offline: bool, announce: Callable[[str], None]) -> Dataset:
@@ -21,6 +22,7 @@ def open_data(facts: DataFacts, folder: Path | None, offline: bool, announce: Ca
 
     `folder` holds data sets (None: see `data_folder`); `offline` forbids downloads; `announce` is told before one
     begins, and what was found in a folder of images or was drawn.
+    Numbers to predict are standardised by the training part that was drawn (`swc_runtime.data.targets`).
     `DiagnosticError` where the set cannot be had, ValueError for a name without a loader.
     """
     if facts.name not in DATA:
@@ -29,4 +31,4 @@ def open_data(facts: DataFacts, folder: Path | None, offline: bool, announce: Ca
     dataset = divided(dataset, facts)
     if facts.parts is not None and facts.parts.are_drawn:
         announce(counts_of(dataset))
-    return dataset
+    return with_scale(dataset)

@@ -30,6 +30,7 @@ from torch.utils.data import IterableDataset
 from swc_runtime.data.checks import PartChecker, is_array
 from swc_runtime.data.place import DataPlace
 from swc_runtime.data.splits import Dataset, Split
+from swc_runtime.data.targets import stacked_targets
 from swc_runtime.models import find_factory
 
 PARTS = ("train", "test", "validation")
@@ -134,8 +135,8 @@ def _split(checked: PartChecker, part: Any, name: str) -> Split:
             checked.refuse(f"an item of {name}", f"a pair of {each} and a label", item)
     if not items:
         checked.refuse(name, f"at least one {each.partition(' ')[2]}", part)
-    labels = np.asarray([_label(checked, item[1], name) for item in items])
-    return checked.split(_stacked(checked, [item[0] for item in items], name), labels, name)
+    targets = _targets(checked, [item[1] for item in items], name)
+    return checked.split(_stacked(checked, [item[0] for item in items], name), targets, name)
 
 
 def _is_input(found: Any, checked: PartChecker) -> bool:
@@ -186,6 +187,13 @@ def _image(checked: PartChecker, image: Any, part: str) -> np.ndarray[Any, Any]:
     if array.shape != checked.facts.image_shape:
         checked.refuse(f"an image of {part}", f"{list(checked.facts.image_shape)}", array)
     return array
+
+
+def _targets(checked: PartChecker, targets: list[Any], part: str) -> Any:
+    """The targets of all items: whole numbers, or of another task than classification whatever they are."""
+    if checked.facts.task.row.targets == "class":
+        return np.asarray([_label(checked, target, part) for target in targets])
+    return stacked_targets(checked.facts, targets, part)
 
 
 def _label(checked: PartChecker, label: Any, part: str) -> int:

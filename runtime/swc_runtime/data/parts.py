@@ -21,6 +21,8 @@ from swc_runtime.data.keys import TRAIN, VALIDATION, Integers, base_of, hashes
 from swc_runtime.data.splits import Dataset, MemorySplit, Split
 from swc_runtime.data.tensors import TensorSplit
 
+TENTHS = 10  # strata of a number to predict
+
 
 def divided(dataset: Dataset, facts: DataFacts) -> Dataset:
     """The data set in the parts of `facts`; DiagnosticError where they cannot be drawn from the images there are."""
@@ -32,7 +34,7 @@ def divided(dataset: Dataset, facts: DataFacts) -> Dataset:
     wrong = fault_of_parts(facts, len(pool))
     if wrong is not None:
         raise DiagnosticError(wrong)
-    train, validation, others = drawn(pool.labels.cpu().numpy(), *facts.parts.counts(len(pool)), facts.parts.seed)
+    train, validation, others = drawn(strata_of(pool), *facts.parts.counts(len(pool)), facts.parts.seed)
     given = dataset.validation.known_as(facts) if dataset.validation is not None else None
     chosen = pool.take(validation).known_as(facts) if len(validation) else given
     found = evolve(
@@ -72,6 +74,22 @@ def drawn(labels: Integers, num_train: int, num_validation: int, seed: int) -> t
     return np.sort(order[:num_train]), np.sort(validation), np.sort(order[num_train:])
 
 
+def strata_of(split: Split) -> Integers:
+    """What stands in proportion in every part, a number [N] for each image.
+
+    The classes; of a single number to predict the tenth of the images, by size, that it lies in; of several numbers or
+    labels nothing, so that parts are drawn at random.
+    """
+    targets = split.labels.cpu().numpy()
+    if targets.ndim == 1:
+        return targets
+    if split.facts.task.row.targets != "numbers" or targets.shape[1] != 1:
+        return np.zeros(len(targets), dtype=np.int64)
+    ranks = np.empty(len(targets), dtype=np.int64)
+    ranks[np.argsort(targets[:, 0], kind="stable")] = np.arange(len(targets))
+    return ranks * TENTHS // len(targets)
+
+
 def in_proportion(labels: Integers, samples: Integers, base: int) -> Integers:
     """The samples [N] in a random order of which every beginning holds the classes in proportion; labels [N].
 
@@ -103,6 +121,8 @@ def joined(first: Split, second: Split) -> MemorySplit | TensorSplit:
 
 def _warnings(pool: Split, found: Dataset) -> list[Diagnostic]:
     """Classes of which there are images, but none in a part."""
+    if found.facts.task.row.targets != "class":
+        return []
     present = _num_classes_in(pool)
     parts = (("train", found.train), ("validation", found.validation))
     lacking = [(name, present - _num_classes_in(part)) for name, part in parts if part is not None]

@@ -18,6 +18,7 @@ import torch
 from attrs import evolve, frozen
 from swc.diagnostics import Diagnostic, DiagnosticError, Sink
 from swc.diagnostics.catalogue.data import DataDamaged
+from swc.files.run import TargetScale
 from swc.files.scores import ScoredPart
 from swc.program.datasets import DATA, DataFacts
 from torch import Tensor
@@ -37,7 +38,7 @@ RESIZE_RATIO = 8 / 7  # the shorter side against the crop at test time: 256 to 2
 
 
 class Split(Protocol):
-    """Images, or other inputs, with labels; `labels` is int64 [N]."""
+    """Images, or other inputs, with classes int64 [N] or other targets [N, C] (`swc_runtime.data.targets`)."""
 
     @property
     def facts(self) -> DataFacts:
@@ -46,7 +47,7 @@ class Split(Protocol):
 
     @property
     def labels(self) -> Tensor:
-        """The classes, int64 [N]."""
+        """The classes, int64 [N], or float32 [N, C]."""
         ...
 
     def __len__(self) -> int: ...
@@ -182,6 +183,7 @@ class Dataset:
     classes: tuple[str, ...] = ()
     warnings: tuple[Diagnostic, ...] = ()
     validation: Split | None = None
+    scale: TargetScale | None = None
 
     @property
     def parts(self) -> tuple[tuple[str, Split], ...]:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from swc_runtime.tasks import PLAIN
+
 
 def diversity(probabilities_MNC: Tensor, labels_N: Tensor) -> Tensor:
     """Per pair [M, M] the fraction of images they disagree on, over the error rate of the first; zero on the diagonal.
@@ -16,11 +18,7 @@ def diversity(probabilities_MNC: Tensor, labels_N: Tensor) -> Tensor:
     """
     if len(labels_N) == 0:
         raise ValueError("there are no images to compare members on")
-    predicted_MN = probabilities_MNC.argmax(-1)
-    disagree_MM = (predicted_MN[:, None] != predicted_MN[None]).double().mean(-1)
-    errors_M = (predicted_MN != labels_N).double().mean(-1)
-    found_MM = disagree_MM / errors_M[:, None]
-    return found_MM.where(errors_M[:, None] > 0, float("nan")).fill_diagonal_(0.0)
+    return PLAIN.disagreement(probabilities_MNC, labels_N)
 
 
 def mean_diversity(matrix_MM: Tensor) -> float:

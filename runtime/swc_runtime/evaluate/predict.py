@@ -23,27 +23,37 @@ from swc_runtime.inputs import Inputs, device_of, moved, size_of, tensors_of
 from swc_runtime.members.seeds import derived_seed, seed_of
 from swc_runtime.precision import Arithmetic, laid_out
 from swc_runtime.ranks.ranks import ALONE, Ranks
+from swc_runtime.tasks import TaskRules, rules_of
+from swc_runtime.tasks.rules import Calibration
 from swc_runtime.training.steps.losses import widened
 
 ROUNDING, ROUNDING_TO_BFLOAT16 = 1e-3, 5e-2  # how far batches of other sizes may be off, of the largest output
 
 
 def evaluate(
-    ensemble: Ensemble, batches: Iterable[tuple[Inputs, Tensor]], arithmetic: Arithmetic, ranks: Ranks = ALONE
+    ensemble: Ensemble,
+    batches: Iterable[tuple[Inputs, Tensor]],
+    arithmetic: Arithmetic,
+    ranks: Ranks = ALONE,
+    rules: TaskRules | None = None,
+    calibration: Calibration | None = None,
 ) -> EnsembleScores:
     """Scores of every member and of the ensemble on batches (inputs, labels [B]).
 
-    With several ranks each is given all batches, predicts some of them, or with its members, and has the scores of all.
+    `rules` are those of the task (None: without a scale of targets), `calibration` what noise is fitted on. With
+    several ranks each is given all batches, predicts some of them, or with its members, and has the scores of all.
     """
-    return score_ensemble(*predict(ensemble, batches, arithmetic, ranks))
+    predictions, targets = predict(ensemble, batches, arithmetic, ranks)
+    return score_ensemble(predictions, targets, rules or rules_of(ensemble.program.data), calibration)
 
 
 def predict(
     ensemble: Ensemble, batches: Iterable[tuple[Inputs, Tensor]], arithmetic: Arithmetic, ranks: Ranks = ALONE
 ) -> tuple[Tensor, Tensor]:
-    """Probabilities [M, N, C] of the members, in float32 at least, and labels [N], in the order of the batches.
+    """Predictions [M, N, C] of the members, in float32 at least, and labels [N], in the order of the batches.
 
-    ValueError without a batch, DiagnosticError where a member's probabilities are not finite.
+    They are what the task makes of outputs: probabilities, or numbers in deviations of their target. ValueError without
+    a batch, DiagnosticError where a member's are not finite.
     """
     device = next(ensemble.parameters()).device
     with torch.no_grad(), evaluating(ensemble), ensemble.composed():  # composed outside of autocast, in full
@@ -64,8 +74,8 @@ def predict_logits(
 ) -> tuple[Tensor, Tensor]:
     """Logits [M, N, C] of the members, in float32 at least, and labels [N], in the order of the batches.
 
-    Their softmax is what `predict` gives. ValueError without a batch, DiagnosticError where a member's probabilities
-    are not finite.
+    What the task makes of them is what `predict` gives. ValueError without a batch, DiagnosticError where a member's
+    predictions are not finite.
     """
     device = next(ensemble.parameters()).device
     with torch.no_grad(), evaluating(ensemble), ensemble.composed():
@@ -76,7 +86,7 @@ def predict_logits(
     if not seen:
         raise ValueError("there are no images to predict")
     logits = torch.cat([logits for logits, _ in seen], dim=1)
-    check_predictions(logits.softmax(-1), names_of(ensemble))
+    check_predictions(rules_of(ensemble.program.data).predictions(logits), names_of(ensemble))
     return logits, torch.cat([labels for _, labels in seen])
 
 
@@ -114,9 +124,9 @@ def _is_own(batch: int, ranks: Ranks) -> bool:
 
 
 def _predicted(ensemble: Ensemble, number: int, inputs: Inputs, arithmetic: Arithmetic, ranks: Ranks) -> Tensor:
-    """Probabilities [M, B, C] for batch `number`, zero where other ranks are asked."""
-    runs = _is_own(number, ranks)
-    own = _logits(ensemble, number, inputs, arithmetic).softmax(-1) if runs else None
+    """Predictions [M, B, C] for batch `number`, zero where other ranks are asked."""
+    runs, rules = _is_own(number, ranks), rules_of(ensemble.program.data)
+    own = rules.predictions(_logits(ensemble, number, inputs, arithmetic)) if runs else None
     if own is not None and len(own) == len(ensemble.members):
         return own
     shape = (len(ensemble.members), size_of(inputs), ensemble.program.data.num_classes)

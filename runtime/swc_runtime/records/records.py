@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from hashlib import sha256
+from math import isnan
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -21,6 +22,7 @@ from swc.files.checkpoint_head import head_of
 from swc.files.checksums import is_there
 from swc.files.metric_lines import line_of, rows_of
 from swc.files.metrics import EpochRow, MetricRow, ScoresRow
+from swc.files.scores import Scores
 from swc.program.stages import Stage
 
 from swc_runtime.evaluate.metrics import EnsembleScores
@@ -59,11 +61,12 @@ class Records:
     def write_epoch(self, stage: Stage, epoch: int, members: tuple[str, ...], result: EpochResult) -> None:
         """What an epoch saw on its training batches: a line of kind `epoch`, and curves by phase; epochs from 1."""
         self.write(EpochRow("epoch", *_place(stage, epoch), **asdict(result)))
-        for name, loss, accuracy in zip(members, result.losses, result.accuracies, strict=True):
+        counted = f"{stage.phase.name}/training {result.score or 'accuracy'}"
+        for name, loss, value in zip(members, result.losses, result.counted, strict=True):
             self.curve(f"{stage.phase.name}/loss/{name}", loss, epoch + 1)
-            self.curve(f"{stage.phase.name}/training accuracy/{name}", accuracy, epoch + 1)
+            self.curve(f"{counted}/{name}", value, epoch + 1)
         if result.ensemble is not None:
-            self.curve(f"{stage.phase.name}/training accuracy/ensemble", result.ensemble, epoch + 1)
+            self.curve(f"{counted}/ensemble", result.ensemble, epoch + 1)
 
     def write_scores(
         self,
@@ -84,8 +87,8 @@ class Records:
             place, part = _place(stage, epoch), evaluation.part
             self.write(ScoresRow("scores", *place, name, **asdict(scores), part=part, is_average=is_average))
             of = ("average " if is_average else "") + (f"{part} " if part else "")
-            for metric in ("top1", "nll", "ece"):
-                self.curve(f"{stage.phase.name}/{of}{metric}/{name}", getattr(scores, metric), epoch + 1)
+            for metric in _curves(scores):
+                self.curve(f"{stage.phase.name}/{of}{metric}/{name}", scores.value(metric), epoch + 1)
 
     def marks(self) -> dict[str, int]:
         """The length in bytes of every file, by its path in the folder, once all is on the disk."""
@@ -111,6 +114,13 @@ class Records:
 def _place(stage: Stage, epoch: int) -> tuple[int, str, int]:
     """The revision, the phase, and the epoch from 1 on."""
     return stage.revision, stage.phase.name, epoch + 1
+
+
+def _curves(scores: Scores) -> tuple[str, ...]:
+    """The scores that become curves: of another task than classification all that are known."""
+    if not scores.further:
+        return ("top1", "nll", "ece")
+    return tuple(name for name in ("nll", "ece", *scores.further) if not isnan(scores.value(name)))
 
 
 def _files(folder: Path) -> tuple[str, ...]:

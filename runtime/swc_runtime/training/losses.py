@@ -1,6 +1,6 @@
-"""The losses of one member against the labels, by the row that a recipe names.
+"""The losses of one member against the targets, by the row that a recipe names.
 
-Takes logits [B, C], in float32 at least, and labels [B]; gives the sum over the images, one number. Guarantees: a part
+Takes outputs [B, C], in float32 at least, and targets; gives the sum over the images, one number. Guarantees: a part
 of a batch adds to another as if both were asked at once.
 
 Suffixes: B images, C classes.
@@ -16,7 +16,7 @@ from swc.registry.losses import LOSSES
 from torch import Tensor, finfo
 
 LossFunction = Callable[[Tensor, Tensor], Tensor]
-"""From logits [B, C] and labels [B] to the sum over the images."""
+"""From outputs [B, C] and targets, classes [B] or others [B, C], to the sum over the images."""
 
 
 def cross_entropy(logits_BC: Tensor, labels_B: Tensor, label_smoothing: float) -> Tensor:
@@ -40,6 +40,34 @@ def focal(logits_BC: Tensor, labels_B: Tensor, gamma: float) -> Tensor:
     # factor is held at the smallest normal number, times an entropy of 0.
     missed_B = (-(-entropies_B).expm1()).clamp(min=finfo(logits_BC.dtype).tiny)
     return (missed_B**gamma * entropies_B).sum()
+
+
+def mse(outputs_BC: Tensor, targets_BC: Tensor) -> Tensor:
+    """The squared error, a mean over targets."""
+    return _mean_over_targets(F.mse_loss(outputs_BC, targets_BC, reduction="none"))
+
+
+def mae(outputs_BC: Tensor, targets_BC: Tensor) -> Tensor:
+    """The absolute error, a mean over targets."""
+    return _mean_over_targets(F.l1_loss(outputs_BC, targets_BC, reduction="none"))
+
+
+def huber(outputs_BC: Tensor, targets_BC: Tensor, delta: float) -> Tensor:
+    """Half of the square of an error up to `delta`, beyond `delta` times the error less half of it.
+
+    Source: Huber, Robust Estimation of a Location Parameter, 1964; targets are standardised, so `delta` counts
+    deviations.
+    """
+    return _mean_over_targets(F.huber_loss(outputs_BC, targets_BC, reduction="none", delta=delta))
+
+
+def binary_cross_entropy(outputs_BC: Tensor, targets_BC: Tensor) -> Tensor:
+    """Cross-entropy of the sigmoid of each output with its label, a mean over labels."""
+    return _mean_over_targets(F.binary_cross_entropy_with_logits(outputs_BC, targets_BC, reduction="none"))
+
+
+def _mean_over_targets(values_BC: Tensor) -> Tensor:
+    return values_BC.mean(-1).sum()
 
 
 def loss_of(loss: Loss) -> LossFunction:

@@ -20,6 +20,7 @@ from torch.nn import Parameter
 
 from swc_runtime.ensemble import Ensemble
 from swc_runtime.ranks.ranks import Ranks
+from swc_runtime.tasks import PLAIN, TaskRules
 from swc_runtime.training.steps import Batch, Outcome
 
 STATISTICS, COUNTER = ("running_mean", "running_var"), "num_batches_tracked"
@@ -29,9 +30,10 @@ STATISTICS, COUNTER = ("running_mean", "running_var"), "num_batches_tracked"
 class StepCounts:
     """What a step saw: per member the loss [M], hits [M] and images [M], the ensemble's hits [], and all images.
 
+    Hits are what the task counts (`TaskRules.count`).
     Losses are this rank's part of the mean over all images; a member that does not run here has none, and no hits.
-    `votes` [B, C] are the summed softmax of the members here; [0, C] where they saw different images, and `together`
-    is then not a number.
+    `votes` [B, C] are the summed predictions of the members here; [0, C] where they saw different images, and
+    `together` is then not a number.
     """
 
     losses: Tensor
@@ -42,13 +44,13 @@ class StepCounts:
     images: int
 
     @classmethod
-    def of(cls, outcome: Outcome, labels: Tensor, ensemble: Ensemble) -> StepCounts:
+    def of(cls, outcome: Outcome, labels: Tensor, ensemble: Ensemble, rules: TaskRules = PLAIN) -> StepCounts:
         """Count an outcome against labels [B]; no value leaves the device."""
         losses, hits, seen = (_at_own(ensemble, values) for values in (outcome.losses, outcome.hits, outcome.images))
         if outcome.votes is None:
             nobody = outcome.losses.new_zeros(0, ensemble.program.data.num_classes)
             return cls(losses, hits, seen, nobody, losses.new_full((), nan), len(labels))
-        together = (outcome.votes.argmax(-1) == labels).sum()
+        together = rules.count_together(outcome.votes, len(ensemble.members), labels)
         return cls(losses, hits, seen, outcome.votes, together, len(labels))
 
     @classmethod
@@ -68,7 +70,7 @@ def _at_own(ensemble: Ensemble, values: Tensor) -> Tensor:
     )
 
 
-def combine(ensemble: Ensemble, seen: StepCounts, batch: Batch, ranks: Ranks) -> StepCounts:
+def combine(ensemble: Ensemble, seen: StepCounts, batch: Batch, ranks: Ranks, rules: TaskRules = PLAIN) -> StepCounts:
     """Add up a step over the ranks: gradients, running statistics, and what was seen of `batch`."""
     if not ranks.are_many:
         return seen
@@ -84,8 +86,9 @@ def combine(ensemble: Ensemble, seen: StepCounts, batch: Batch, ranks: Ranks) ->
     # what is used here is used: only a rank that left something out has to ask, and wait for its device
     _give_gradients(parameters, gradients, used if all(used) else flags.tolist())
     if ranks.deals_members:
-        together = (seen.votes.argmax(-1) == batch.labels).sum() if len(seen.votes) else seen.together
-        return evolve(seen, together=together)
+        if not len(seen.votes):
+            return seen
+        return evolve(seen, together=rules.count_together(seen.votes, len(ensemble.members), batch.labels))
     return evolve(seen, images=num_images)
 
 

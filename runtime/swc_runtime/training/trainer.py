@@ -28,6 +28,7 @@ from swc_runtime.ensemble import Ensemble, state_tensors
 from swc_runtime.inputs import Inputs, moved
 from swc_runtime.precision import Arithmetic, laid_out
 from swc_runtime.ranks.ranks import ALONE, Ranks
+from swc_runtime.tasks import PLAIN, TaskRules
 from swc_runtime.training.averages import AveragedWeights
 from swc_runtime.training.losses import loss_of
 from swc_runtime.training.optimiser import set_learning_rate, updated_parameters
@@ -45,7 +46,7 @@ class Epoch:
 
     It is entered at step `start`, after which `seen` holds what was counted. `num_images` says how many images there
     are for all ranks (None: as many as the batches hold). `teacher` is whom `step taught` asks (`StepOptions`).
-    `average` takes in the state after each step.
+    `average` takes in the state after each step, `rules` are those of the task.
     """
 
     phase: Phase
@@ -56,6 +57,7 @@ class Epoch:
     num_images: int | None = None
     teacher: Callable[[Inputs], Tensor] | None = None
     average: AveragedWeights | None = None
+    rules: TaskRules = PLAIN
 
 
 @frozen
@@ -63,6 +65,8 @@ class EpochResult:
     """What an epoch saw on its training batches: means over images, per member, and `ensemble` for the mean softmax.
 
     `ensemble` is None where the members saw different images. Where images were mixed, right is the larger label.
+    `ensemble` is None where the members saw different images. Of another task than classification `score` names what
+    was counted, `values` has it by member and `ensemble` of the ensemble, and there are no accuracies.
 
     `seconds` are those of this process, `waited` those in which a step waited for its batch; `images` counts the whole
     epoch. `clipped` is the share of steps whose gradients were too large for the recipe (None: it clips none).
@@ -75,6 +79,13 @@ class EpochResult:
     images: int
     waited: float = 0.0
     clipped: float | None = None
+    score: str = ""
+    values: tuple[float, ...] = ()
+
+    @property
+    def counted(self) -> tuple[float, ...]:
+        """What was counted of each member: accuracies, or what the task has in their place."""
+        return self.values if self.score else self.accuracies
 
     @property
     def loss(self) -> float:
@@ -88,18 +99,20 @@ class Tally:
 
     Losses, hits, hits of the ensemble (in [2, 0]) and images, of each member; `images` counts what was seen in all,
     `clips` holds the steps whose gradients were clipped, and all steps that might have been, as float64 [2].
+    Hits are what `rules` count.
     Saved with a checkpoint inside an epoch, it makes the epoch's result whole.
     """
 
     sums: Tensor
     images: int = 0
     clips: Tensor = field(factory=lambda: torch.zeros(2, dtype=torch.float64))
+    rules: TaskRules = PLAIN
 
     @classmethod
-    def empty(cls, num_members: int, device: torch.device | str = "cpu") -> Tally:
+    def empty(cls, num_members: int, device: torch.device | str = "cpu", rules: TaskRules = PLAIN) -> Tally:
         """Nothing seen yet."""
         sums, clips = (torch.zeros(*shape, dtype=torch.float64, device=device) for shape in ((4, num_members), (2,)))
-        return cls(sums, clips=clips)
+        return cls(sums, clips=clips, rules=rules)
 
     def add(self, seen: StepCounts) -> None:
         """Count a step; no value leaves the device."""
@@ -120,10 +133,14 @@ class Tally:
         images = self.sums[3].clamp(min=1)  # a member that was never drawn has seen none
         losses, hits = (self.sums[:2] / images).tolist()
         share = float(self.sums[2, 0] / self.images)
-        together = None if isnan(share) else share
+        together = None if isnan(share) else self.rules.counted(share)
         clipped, steps = self.clips.tolist()
         share_clipped = clipped / steps if steps else None
-        return EpochResult(tuple(losses), tuple(hits), together, seconds, self.images, waited, share_clipped)
+        values, task = tuple(map(self.rules.counted, hits)), self.rules.task
+        accuracies, values = (values, ()) if task.is_classification else ((), values)
+        score = "" if task.is_classification else task.row.tally.name
+        rest = (together, seconds, self.images, waited, share_clipped, score, values)
+        return EpochResult(tuple(losses), accuracies, *rest)
 
     def state(self) -> dict[str, Tensor]:
         """As tensors, for a checkpoint."""
@@ -131,10 +148,12 @@ class Tally:
         return state | ({"tally/clips": self.clips} if self.clips.any() else {})
 
     @classmethod
-    def of_state(cls, state: Mapping[str, Tensor], device: torch.device | str = "cpu") -> Tally:
+    def of_state(
+        cls, state: Mapping[str, Tensor], device: torch.device | str = "cpu", rules: TaskRules = PLAIN
+    ) -> Tally:
         """The way back from `state`; tallies of earlier versions know nothing of clipping."""
         sums, clips = state["tally/sums"], state.get("tally/clips", torch.zeros(2, dtype=torch.float64))
-        return cls(sums.to(device).clone(), int(state["tally/images"]), clips.to(device).clone())
+        return cls(sums.to(device).clone(), int(state["tally/images"]), clips.to(device).clone(), rules)
 
 
 OnStep = Callable[[int, Tally], None]
@@ -159,8 +178,8 @@ def train_epoch(
     the state, is not finite. Source: paper, section 4 and supplementary section 1.
     """
     started = perf_counter()
-    tally = epoch.seen or Tally.empty(len(ensemble.members), next(ensemble.parameters()).device)
-    options = StepOptions(arithmetic, loss_of(recipe.loss), recipe.norm_batch, epoch.teacher)
+    tally = epoch.seen or Tally.empty(len(ensemble.members), next(ensemble.parameters()).device, epoch.rules)
+    options = StepOptions(arithmetic, loss_of(recipe.loss), recipe.norm_batch, epoch.teacher, epoch.rules)
     steps = _Steps(ensemble, optimiser, recipe, epoch, options, ranks)
     done, source = epoch.start, Ahead(batches, depth=_depth(recipe, tally.sums.device))
     ensemble.watch_buffers()
@@ -203,7 +222,7 @@ class _Steps:
         batch = self._batch(step, drawn, device)
         with self.ensemble.noise.seeded(noise_of(self.recipe, self.epoch, self.ranks) + step, device):
             seen = _stepped(self.ensemble, batch, self.options)
-        tally.add(combine(self.ensemble, seen, batch, self.ranks))
+        tally.add(combine(self.ensemble, seen, batch, self.ranks, self.epoch.rules))
         if device.type == "cpu" or (step + 1) % CHECK_EVERY == 0:
             check_losses(self.ensemble, tally, self.epoch, step + 1)
         self._clip(tally)
@@ -240,7 +259,8 @@ def _stepped(ensemble: Ensemble, batch: Batch, options: StepOptions) -> StepCoun
     """Run a step and count what it saw; a rank whose share is empty sees nothing."""
     if len(batch.labels) == 0:
         return StepCounts.nothing(ensemble)
-    return StepCounts.of(STEPS[ensemble.program.step.name](ensemble, batch, options), batch.labels, ensemble)
+    outcome = STEPS[ensemble.program.step.name](ensemble, batch, options)
+    return StepCounts.of(outcome, batch.labels, ensemble, options.rules)
 
 
 def noise_of(recipe: Recipe, epoch: Epoch, ranks: Ranks = ALONE) -> int:

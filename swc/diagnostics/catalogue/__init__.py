@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from swc.diagnostics.catalogue.steps import *  # noqa: F403
     from swc.diagnostics.catalogue.structure import *  # noqa: F403
     from swc.diagnostics.catalogue.syntax_errors import *  # noqa: F403
+    from swc.diagnostics.catalogue.tasks import *  # noqa: F403
     from swc.diagnostics.catalogue.trust import *  # noqa: F403
     from swc.diagnostics.catalogue.unused import *  # noqa: F403
     from swc.diagnostics.catalogue.values import *  # noqa: F403
@@ -37,6 +38,7 @@ AREAS = (
     "data",
     "actions",
     "recipes",
+    "tasks",
 )
 
 

@@ -23,6 +23,8 @@ from swc.language.semantics.members import read_budget, read_members, read_step
 from swc.language.semantics.scope import Scope, scalar, settle_params
 from swc.language.semantics.settings import apply_settings
 from swc.language.semantics.sharing import check_policy, defaults_of, read_share
+from swc.language.semantics.steps import check_split_batch, check_step
+from swc.language.semantics.tasks import check_task, read_task
 from swc.language.semantics.training import check_recipe, read_training
 from swc.language.semantics.unused import warn_unused_params
 from swc.language.syntax import tree
@@ -31,9 +33,8 @@ from swc.program.plug_ins import plug_ins_in
 from swc.program.spec import Budget, Member, Share, Spec
 from swc.program.stages import keeps_weights
 from swc.program.steps import StepPlan
+from swc.program.task import Task
 from swc.program.training import Action, Phase, PhaseAction, Training, row_of
-from swc.program.vocabulary import STEP_FAMILIES
-from swc.registry.families import FAMILIES
 
 Item = TypeVar("Item")
 Items = tuple[tree.EnsembleItem, ...]
@@ -160,17 +161,19 @@ def _spec(ensemble: tree.EnsembleDefinition, library: Library, settings: Mapping
     items = all_items(ensemble, library.ensembles, sink, library.extent)
     written = {param.name.text: param.value for param in _of(items, tree.ParamItem)}
     scope = settle_params(apply_settings(written, settings, ensemble.name.span, sink), sink, library.extent)
-    data = _data(items, scope, ensemble)
+    task = _task(items, scope)
+    data = _data(items, scope, ensemble, task)
     members = _members(items, scope, ensemble)
     step = _step(items, scope)
     shares = tuple(read_share(item, library.policies, scope) for item in _of(items, tree.ShareBlock))
     budget = _budget(items, scope, ensemble, bool(shares))
-    training = _training(items, library, scope)
+    training = _training(items, library, scope, task)
     data = data.drawn_by(training.recipe.seed) if training is not None else data
-    _check_step(items, step, members, scope)
+    check_step(items, step, members, scope)
     _check_together(items, shares, training, scope)
-    _check_split_batch(items, step, members, training, scope)
+    check_split_batch(items, step, members, training, scope)
     check_training(items, data, step, training, scope)
+    check_task(items, task, step, training, scope)
     check_inputs(items, data, members, scope)
     check_augmentation(items, data, training, scope)
     warn_unused_params(ensemble, library.ensembles, scope)
@@ -205,10 +208,15 @@ def _missing(ensemble: tree.EnsembleDefinition, what: str, example: str, sink: S
     sink.report(catalogue.MissingItem(span=ensemble.name.span, what=what, inside=inside, example=example))
 
 
-def _data(items: Items, scope: Scope, ensemble: tree.EnsembleDefinition) -> DataFacts:
+def _task(items: Items, scope: Scope) -> Task:
+    found = _of(items, tree.TaskItem)
+    return read_task(found[0], scope) if found else Task()
+
+
+def _data(items: Items, scope: Scope, ensemble: tree.EnsembleDefinition, task: Task) -> DataFacts:
     found = _of(items, tree.DataItem)
     if found:
-        return read_data(found[0], scope)
+        return read_data(found[0], scope, task)
     _missing(ensemble, "data", "data cifar100", scope.sink)
     return DATASETS["cifar100"]
 
@@ -225,24 +233,6 @@ def _step(items: Items, scope: Scope) -> StepPlan:
     return read_step(found[0], scope) if found else StepPlan()
 
 
-def _check_step(items: Items, step: StepPlan, members: tuple[Member, ...], scope: Scope) -> None:
-    """Some strategies are for the members of one family alone."""
-    family = STEP_FAMILIES.get(step.name)
-    if family is not None and all(member.source.name != family for member in members):
-        span = _of(items, tree.StepItem)[0].span
-        scope.sink.report(catalogue.StepWithoutMembers(span=span, step=step.name, family=family))
-    for member in members:
-        needed = FAMILIES[member.source.name].step if member.source.kind == "family" else ""
-        if needed and step.name != needed:
-            scope.sink.report(catalogue.MembersWithoutStep(span=member.span, family=member.source.name, step=needed))
-            break
-    num_networks = sum(not member.host for member in members)
-    if step.name == "sandwich" and _of(items, tree.StepItem)[0].call.arguments:
-        drawn, others = int(step["random"]), max(0, num_networks - 2)
-        if drawn > others:
-            scope.sink.report(catalogue.FewerToDraw(span=_of(items, tree.StepItem)[0].span, drawn=drawn, others=others))
-
-
 def _budget(items: Items, scope: Scope, ensemble: tree.EnsembleDefinition, shares: bool) -> Budget:
     found = _of(items, tree.BudgetItem)
     if found:
@@ -253,10 +243,10 @@ def _budget(items: Items, scope: Scope, ensemble: tree.EnsembleDefinition, share
     return Budget("unlimited")
 
 
-def _training(items: Items, library: Library, scope: Scope) -> Training | None:
+def _training(items: Items, library: Library, scope: Scope, task: Task) -> Training | None:
     found = _of(items, tree.TrainBlock)
     if found:
-        return read_training(found[0], library.recipes, scope)
+        return read_training(found[0], library.recipes, scope, task)
     scope.defaults.append("train: there is no train block, so this can be compiled and not trained")
     return None
 
@@ -321,17 +311,6 @@ def _check_splits(items: Items, shares: tuple[Share, ...], scope: Scope) -> None
     for clause in _clauses(items):
         if isinstance(clause, tree.SplitClause):
             scope.sink.report(catalogue.NothingToSplit(span=clause.span))
-
-
-def _check_split_batch(
-    items: Items, step: StepPlan, members: tuple[Member, ...], training: Training | None, scope: Scope
-) -> None:
-    """Every network gets an image of each batch."""
-    num_networks = sum(not member.host for member in members)
-    if step.name == "split" and training is not None and training.recipe.batch < num_networks:
-        span = _of(items, tree.StepItem)[0].span
-        batch = training.recipe.batch
-        scope.sink.report(catalogue.BatchTooSmallToSplit(span=span, batch=batch, networks=num_networks))
 
 
 def _check_groups(items: Items, shares: tuple[Share, ...], scope: Scope) -> None:

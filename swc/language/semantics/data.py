@@ -20,27 +20,34 @@ from swc.language.syntax import tree
 from swc.program.data_parts import GIVEN, Portion
 from swc.program.datasets import DATA, DATASETS, DataFacts, DataRow
 from swc.program.dividing import divided, fault_of_parts, num_drawable
+from swc.program.task import Task
 from swc.registry.ranges import Range
 from swc.registry.row import shown_value
 
 INSTEAD = DATASETS["cifar10"]  # with what checking goes on after a mistake
+CLASSES = "classes"  # the argument that says how many outputs members have
 PORTIONS = ("train", "validation")  # arguments of every data set: how many of its images are drawn for what
 SHARE = Range(above=0, most=1)
 
 
-def read_data(item: tree.DataItem, scope: Scope) -> DataFacts:
-    """The facts of what the item names; a param may stand for the name."""
+def read_data(item: tree.DataItem, scope: Scope, task: Task) -> DataFacts:
+    """The facts of what the item names, as targets of `task`; a param may stand for the name."""
     row = _row(item.source, scope)
     if row is None:
         return INSTEAD
     before = len(scope.sink.errors)
-    bound = _bound(item.source, row, scope)
+    if task.row.targets not in row.targets:
+        fitting = tuple(one.name for one in DATA.rows if task.row.targets in one.targets)
+        scope.sink.report(catalogue.DataWithoutTargets(span=item.span, data=row.name, task=task.name, fitting=fitting))
+        return INSTEAD
+    bound = _bound(item.source, row, scope, task)
     portions = {name: _portion(bound.pop(name), scope, name, row) for name in _portions_of(row) if name in bound}
     given = _given(bound, row, scope)
+    _take_outputs(given, row, task, item, scope)
     if len(scope.sink.errors) > before:
         return INSTEAD
     try:
-        whole_set = row.facts_of(given)
+        whole_set = evolve(row.facts_of(given), task=task)
     except ValueError as error:
         scope.sink.report(catalogue.UnfitDataArguments(span=item.source.span, name=row.name, reason=str(error)))
         return INSTEAD
@@ -82,11 +89,21 @@ def _row(call: tree.Call, scope: Scope) -> DataRow | None:
     return row
 
 
-def _bound(call: tree.Call, row: DataRow, scope: Scope) -> dict[str, tree.Value]:
+def _bound(call: tree.Call, row: DataRow, scope: Scope, task: Task) -> dict[str, tree.Value]:
     """The arguments by name, as they were written; those that must be given are there, or it is reported."""
     names = tuple(one.name for one in row.arguments)
-    required = tuple(one.name for one in row.arguments if one.default is None)
+    settled = (CLASSES,) if task.outputs is not None else ()
+    required = tuple(one.name for one in row.arguments if one.default is None and one.name not in settled)
     return bind(call, scope, Signature((*names, *_portions_of(row)), required, row.num_plain, row.is_open))
+
+
+def _take_outputs(given: dict[str, Any], row: DataRow, task: Task, item: tree.DataItem, scope: Scope) -> None:
+    """Where the task says how many outputs members have, the data need not, and cannot say another number."""
+    if task.outputs is None or all(one.name != CLASSES for one in row.arguments):
+        return
+    if given.setdefault(CLASSES, task.outputs) != task.outputs:
+        reason = f"`{CLASSES}` says {given[CLASSES]} outputs, where `task {task}` has {task.outputs}"
+        scope.sink.report(catalogue.UnfitDataArguments(span=item.source.span, name=row.name, reason=reason))
 
 
 def _given(bound: dict[str, tree.Value], row: DataRow, scope: Scope) -> dict[str, Any]:

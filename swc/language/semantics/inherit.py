@@ -20,6 +20,7 @@ from swc.language.syntax.tree import (
     ParamItem,
     ShareBlock,
     StepItem,
+    TaskItem,
     TrainBlock,
 )
 from swc.program.limits import LEVELS
@@ -82,7 +83,7 @@ def _key(item: EnsembleItem) -> tuple[_Key, Span]:
             return ("member", item.name.text), item.name.span
         case ShareBlock():
             return ("share", show(item.selector)), item.span
-        case DataItem() | StepItem() | BudgetItem() | TrainBlock():
+        case DataItem() | TaskItem() | StepItem() | BudgetItem() | TrainBlock():
             return (WORDS[type(item)], ""), item.span
 
 

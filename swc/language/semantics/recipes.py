@@ -78,7 +78,7 @@ def finish(draft: Draft, scope: Scope, where: str) -> Recipe:
         "no_decay": f"no_decay {', '.join(recipe.optimiser.no_decay)}",
         "schedule": f"schedule {recipe.schedule.name}",
         "augment": "augment none",
-        "loss": f"label_smoothing {recipe.loss.smoothing or 0:g}",
+        "loss": _loss_text(recipe.loss),
         "norm_batch": "norm_batch none (BatchNorm over the whole batch)",
         "precision": f"precision {recipe.precision}",
         "seed": f"seed {recipe.seed}",
@@ -96,6 +96,11 @@ def finish(draft: Draft, scope: Scope, where: str) -> Recipe:
     values_left = ((name, recipe.optimiser.values[name]) for name in left)
     scope.defaults.extend(f"{where}: {row.name} {name} {shown_value(value)}" for name, value in values_left)
     return recipe
+
+
+def _loss_text(loss: Loss) -> str:
+    """A loss that nobody stated, as one would."""
+    return f"loss {loss.name}" if loss.smoothing is None else f"label_smoothing {loss.smoothing:g}"
 
 
 def _key(item: tree.RecipeItem) -> str:

@@ -19,14 +19,28 @@ from swc.language.semantics.scope import Scope
 from swc.language.semantics.sharing import enter
 from swc.language.semantics.values import COSINE, POSITIVE, SKETCH
 from swc.language.syntax import tree
-from swc.program.training import GroupLayers, Phase, PhaseAction, Recipe, SplitClusters, Training, UntieCoefficients
+from swc.program.task import Task
+from swc.program.training import (
+    GroupLayers,
+    Loss,
+    Phase,
+    PhaseAction,
+    Recipe,
+    SplitClusters,
+    Training,
+    UntieCoefficients,
+)
 from swc.program.vocabulary import ACROSS, LINKAGES
 from swc.registry.actions import ACTIONS
 
+CLASSIFICATION = Task()
 
-def read_training(item: tree.TrainBlock, recipes: Definitions[tree.RecipeDefinition], scope: Scope) -> Training:
-    """The recipe with the block's own settings over it, and the phases."""
-    recipe = _recipe(item, recipes, scope)
+
+def read_training(
+    item: tree.TrainBlock, recipes: Definitions[tree.RecipeDefinition], scope: Scope, task: Task = CLASSIFICATION
+) -> Training:
+    """The recipe with the block's own settings over it, and the phases; the loss is the task's where none is named."""
+    recipe = _recipe(item, recipes, scope, task)
     phases = tuple(part for part in item.items if isinstance(part, tree.PhaseItem))
     if not phases:
         example = "phase main: 200 epochs"
@@ -38,9 +52,9 @@ def read_training(item: tree.TrainBlock, recipes: Definitions[tree.RecipeDefinit
     return Training(recipe, read)
 
 
-def _recipe(item: tree.TrainBlock, recipes: Definitions[tree.RecipeDefinition], scope: Scope) -> Recipe:
+def _recipe(item: tree.TrainBlock, recipes: Definitions[tree.RecipeDefinition], scope: Scope, task: Task) -> Recipe:
     name = item.recipe.name.text if item.recipe is not None else "default"
-    draft = Draft(Recipe(name))
+    draft = Draft(Recipe(name, loss=Loss.of(task.row.loss)))
     if item.recipe is not None and name not in recipes:
         scope.sink.report(catalogue.UnknownRecipe(span=item.recipe.name.span, name=name, recipes=recipes.names))
     elif item.recipe is not None:

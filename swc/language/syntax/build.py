@@ -110,6 +110,7 @@ FORMS: dict[str, Callable[[list[Any], Span], Any]] = {
     "import_file": lambda p, s: t.Import(p[0], s),
     "ensemble": lambda p, s: t.EnsembleDefinition(p[0], p[1], _rest(p[2:]), s),
     "data": lambda p, s: t.DataItem(p[0], s),
+    "task": lambda p, s: t.TaskItem(p[0], s),
     "param": lambda p, s: t.ParamItem(p[0], p[1], s),
     "member": lambda p, s: t.MemberItem(p[0], p[1], p[2], s),
     "step": lambda p, s: t.StepItem(p[0], s),

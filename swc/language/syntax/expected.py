@@ -14,8 +14,8 @@ from swc.language.syntax.tables import tables
 GROUPS: tuple[tuple[frozenset[str], str], ...] = (
     (frozenset({"IMPORT", "ENSEMBLE", "RECIPE", "POLICY"}), "an import, ensemble, recipe or policy"),
     (
-        frozenset({"DATA", "PARAM", "MEMBER", "STEP", "BUDGET", "SHARE", "TRAIN"}),
-        "a data, param, member, step, budget, share or train item",
+        frozenset({"DATA", "TASK", "PARAM", "MEMBER", "STEP", "BUDGET", "SHARE", "TRAIN"}),
+        "a data, task, param, member, step, budget, share or train item",
     ),
     (
         frozenset({"CLUSTERS", "COEFFICIENTS", "TEMPLATES", "BLOCKS", "INITIALISATION"}),

@@ -21,6 +21,7 @@ DEFINITIONS = frozenset({"import_file", "ensemble", "recipe", "policy"})
 ITEMS = frozenset(
     [
         "data",
+        "task",
         "param",
         "member",
         "step",

@@ -114,6 +114,14 @@ class DataItem:
 
 
 @frozen
+class TaskItem:
+    """`task regression(targets: 2)`: what an example's targets are."""
+
+    call: Call
+    span: Span = field(eq=False)
+
+
+@frozen
 class ParamItem:
     """`param beta = 0.9`."""
 
@@ -338,7 +346,7 @@ class TrainBlock:
     span: Span = field(eq=False)
 
 
-EnsembleItem = DataItem | ParamItem | MemberItem | StepItem | BudgetItem | ShareBlock | TrainBlock
+EnsembleItem = DataItem | TaskItem | ParamItem | MemberItem | StepItem | BudgetItem | ShareBlock | TrainBlock
 
 
 @frozen
@@ -383,17 +391,10 @@ class File:
     span: Span = field(eq=False)
 
 
+# the word of the language that an item or a definition begins with
 WORDS: dict[type, str] = {
-    EnsembleDefinition: "ensemble",
-    RecipeDefinition: "recipe",
-    PolicyDefinition: "policy",
-    DataItem: "data",
-    StepItem: "step",
-    BudgetItem: "budget",
-    TrainBlock: "train",
-    ClustersItem: "clusters",
-    CoefficientsItem: "coefficients",
-    TemplatesItem: "templates",
-    BlocksItem: "blocks",
+    EnsembleDefinition: "ensemble", RecipeDefinition: "recipe", PolicyDefinition: "policy",
+    DataItem: "data", TaskItem: "task", StepItem: "step", BudgetItem: "budget", TrainBlock: "train",
+    ClustersItem: "clusters", CoefficientsItem: "coefficients", TemplatesItem: "templates", BlocksItem: "blocks",
     InitialisationItem: "initialisation",
-}  # the word of the language that an item or a definition begins with
+}  # fmt: skip

@@ -180,6 +180,7 @@ HEADS: dict[type, Callable[[Any], str]] = {
     t.RecipeDefinition: lambda node: f"recipe {node.name.text}{_parameters(node.parameters)}",
     t.PolicyDefinition: _policy,
     t.DataItem: lambda node: f"data {call_text(node.source)}",
+    t.TaskItem: lambda node: f"task {call_text(node.call)}",
     t.ParamItem: lambda node: f"param {node.name.text} = {value_text(node.value)}",
     t.MemberItem: lambda node: f"member {node.name.text}{_optional('[', node.count, ']')} = {call_text(node.source)}",
     t.StepItem: lambda node: f"step {call_text(node.call)}",

@@ -50,9 +50,9 @@ def all_on_all(ensemble: Ensemble, batch: Batch, options: StepOptions, losses: L
     losses_M = torch.cat([loss for loss, _ in seen])
     if batch.own:
         pairs = zip(seen, batch.own, strict=True)
-        hits = [(logits_MBC.argmax(-1) == own.labels).sum(-1) for (_, logits_MBC), own in pairs]
+        hits = [options.rules.count(logits_MBC, own.labels) for (_, logits_MBC), own in pairs]
         return Outcome.of_own(losses_M, torch.cat(hits), len(batch.labels))
-    return Outcome.of_all(losses_M, torch.cat([made for _, made in seen]), batch.labels)
+    return Outcome.of_all(losses_M, torch.cat([made for _, made in seen]), batch.labels, options.rules)
 
 
 def begin(ensemble: Ensemble, batch: Batch, options: StepOptions) -> None:

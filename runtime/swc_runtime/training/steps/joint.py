@@ -39,7 +39,7 @@ def _run(ensemble: Ensemble, network: Network, batch: Batch, options: StepOption
     """Forward and backward of one network: losses [M], hits [M] and the number of rows."""
     step = ensemble.program.step
     num_members = len(network.members)
-    inputs, labels, times = batch.inputs, batch.labels.expand(num_members, -1), 1
+    inputs, labels, times = batch.inputs, batch.labels.expand(num_members, *batch.labels.shape), 1
     if getattr(ensemble.members[network.host], "takes_several", False):
         times = int(step["batch_repetition"])
         places = mixed(len(batch.labels), num_members, float(step["input_repetition"]), times, batch.seed)
@@ -51,7 +51,7 @@ def _run(ensemble: Ensemble, network: Network, batch: Batch, options: StepOption
     pairs = zip(logits_MNC, labels, strict=True)
     losses = torch.cat([recipe_losses(own[None], wanted, options) for own, wanted in pairs]) / batch.total
     (losses.sum() / times).backward()  # type: ignore[no-untyped-call]
-    return losses.detach(), (logits_MNC.argmax(-1) == labels).sum(-1), labels.shape[1]
+    return losses.detach(), options.rules.count(logits_MNC.detach(), labels), labels.shape[1]
 
 
 def mixed(num_images: int, num_members: int, input_repetition: float, batch_repetition: int, seed: int) -> Tensor:

@@ -15,7 +15,7 @@ from torch import Tensor
 from swc_runtime.ensemble import Ensemble, Network, networks_of
 from swc_runtime.training.scalars import member_scalars
 from swc_runtime.training.steps.independent import begin
-from swc_runtime.training.steps.losses import recipe_losses, soft_cross_entropies, widened
+from swc_runtime.training.steps.losses import recipe_losses, widened
 from swc_runtime.training.steps.step import Batch, Outcome, StepOptions
 
 
@@ -34,8 +34,8 @@ def sandwich(ensemble: Ensemble, batch: Batch, options: StepOptions) -> Outcome:
             losses = _losses(logits_MBC, batch, teacher, options) / batch.total
             losses.sum().backward()  # type: ignore[no-untyped-call]
             if teacher is None and distils:
-                teacher = logits_MBC.detach().mean(0).softmax(-1)
-            hits = (logits_MBC.argmax(-1) == batch.labels).sum(-1)
+                teacher = options.rules.predictions(logits_MBC.detach().mean(0))
+            hits = options.rules.count(logits_MBC.detach(), batch.labels)
             found |= {m: (losses[n].detach(), hits[n]) for n, m in enumerate(network.members)}
             ensemble.end_member(network.host)
         ensemble.end_step()
@@ -47,7 +47,7 @@ def sandwich(ensemble: Ensemble, batch: Batch, options: StepOptions) -> Outcome:
 def _losses(logits_MBC: Tensor, batch: Batch, teacher_BC: Tensor | None, options: StepOptions) -> Tensor:
     if teacher_BC is None:
         return recipe_losses(logits_MBC, batch.wanted, options)
-    return soft_cross_entropies(logits_MBC, teacher_BC)
+    return options.rules.imitation(logits_MBC, teacher_BC)
 
 
 def drawn(program: Program, num_random: int, seed: int) -> tuple[Network, ...]:

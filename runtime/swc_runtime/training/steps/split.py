@@ -32,7 +32,7 @@ def split(ensemble: Ensemble, batch: Batch, options: StepOptions) -> Outcome:
             logits_MBC = widened(logits)
             losses = recipe_losses(logits_MBC, batch.wanted[share], options) / batch.total
             losses.sum().backward()  # type: ignore[no-untyped-call]
-            seen.append((losses.detach(), (logits_MBC.argmax(-1) == labels).sum(-1), len(labels)))
+            seen.append((losses.detach(), options.rules.count(logits_MBC.detach(), labels), len(labels)))
             ensemble.end_member(network.host)
         ensemble.end_step()
     finally:

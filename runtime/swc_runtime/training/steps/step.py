@@ -18,12 +18,13 @@ from swc_runtime.data.shares import part_sizes
 from swc_runtime.ensemble import Ensemble
 from swc_runtime.inputs import Inputs, split
 from swc_runtime.precision import Arithmetic
+from swc_runtime.tasks import PLAIN, TaskRules
 from swc_runtime.training.losses import LossFunction, loss_of
 
 
 @frozen(eq=False)
 class Batch:
-    """A mini-batch: inputs, images [B, C, H, W] normalised and augmented or others, and labels [B].
+    """A mini-batch: inputs, images [B, C, H, W] normalised and augmented or others, and labels [B] (or targets [B, C]).
 
     `num_images` is what losses are a mean over: the images of all ranks (None: those here). `seed` fixes what a
     strategy draws in this step, the same on all ranks. `targets` are what a teacher says of the images, probabilities
@@ -70,6 +71,8 @@ class Batch:
 class StepOptions:
     """How losses are taken: the arithmetic, the loss of a member, the parts BatchNorm sees (None: the whole batch).
 
+    `rules` are those of the task, by which it is counted what was right.
+
     `teacher` gives the logits [T, B, C] of its T members for a batch of inputs; `step taught` alone asks it.
     """
 
@@ -77,6 +80,7 @@ class StepOptions:
     loss: LossFunction = loss_of(Loss())
     norm_batch: int | None = None
     teacher: Callable[[Inputs], Tensor] | None = None
+    rules: TaskRules = PLAIN
 
 
 @frozen(eq=False)
@@ -84,8 +88,8 @@ class Outcome:
     """What a step saw, free of its graph, of the M members that belong to this process.
 
     `losses` [M] are sums over the images that a member saw, divided by the batch's `total`; `hits` [M] counts those it
-    got right and `images` [M] how many there were. `votes` [B, C] are the summed softmax of the members, where all saw
-    the same images (else None).
+    got right, or sums what else its task counts, and `images` [M] how many there were. `votes` [B, C] are the summed
+    predictions of the members, where all saw the same images (else None).
     """
 
     losses: Tensor
@@ -94,10 +98,10 @@ class Outcome:
     votes: Tensor | None
 
     @classmethod
-    def of_all(cls, losses: Tensor, logits: Tensor, labels: Tensor) -> Outcome:
+    def of_all(cls, losses: Tensor, logits: Tensor, labels: Tensor, rules: TaskRules = PLAIN) -> Outcome:
         """All members saw all images: losses [M], logits [M, B, C], labels [B]."""
-        hits = (logits.argmax(-1) == labels).sum(-1)
-        return cls(losses, hits, torch.full_like(losses, len(labels)), logits.softmax(-1).mean(0) * len(logits))
+        hits, votes = rules.count(logits, labels), rules.predictions(logits).mean(0) * len(logits)
+        return cls(losses, hits, torch.full_like(losses, len(labels)), votes)
 
     @classmethod
     def of_own(cls, losses: Tensor, hits: Tensor, num_images: int) -> Outcome:

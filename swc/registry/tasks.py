@@ -1,0 +1,148 @@
+"""What an ensemble learns to say of an example: one row for each task.
+
+Guarantees: `TASKS` is all that the language, the runtime, tables and reports know of tasks; nothing here imports torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from math import isnan
+from typing import Literal
+
+from attrs import frozen
+
+from swc.registry.registry import Registry
+from swc.registry.row import ArgumentRow, RegistryRow
+
+OUTPUTS = 10_000  # targets of a regression at most
+
+
+@frozen
+class ScoreRow:
+    """A number by which predictions are judged, by its `name` in files and its `title` in tables.
+
+    A `share` lies between 0 and 1 and is shown in per cent; a `number` is shown as it is. `rises` says that more is
+    better. `title` is what a table calls it.
+    """
+
+    name: str
+    title: str
+    words: str
+    form: Literal["share", "number"] = "number"
+    rises: bool = False
+
+    def is_better(self, value: float, other: float) -> bool:
+        """Whether a value is better than another; any number is better than what is not one."""
+        if isnan(value) or isnan(other):
+            return isnan(other) and not isnan(value)
+        return value > other if self.rises else value < other
+
+
+@frozen(kw_only=True)
+class TaskRow(RegistryRow):
+    """A task. `implementation` is called with `DataFacts` and a `TargetScale` or None; it gives a `TaskRules`.
+
+    `targets` says what a data set gives for each example: the number of a `class`, `numbers` [targets], or `labels`, a
+    yes or no for each. A member has as many outputs as the data have classes, or as the argument `outputs` says ("":
+    the data say). `loss` is taken where a recipe names none. `scores` are those of a predictor, in the order of
+    tables; `best` names the one that runs and settings are chosen by, `patience` that of a
+    phase that ends by its scores, `tally` the one that is counted while training.
+    `diversity` says how members
+    are told apart; `figure` what the report draws beside curves. With `is_fitted` some scores need a fit to other
+    images.
+    """
+
+    targets: Literal["class", "numbers", "labels"]
+    outputs: str = ""
+    loss: str
+    scores: tuple[ScoreRow, ...]
+    best: str
+    patience: str = "nll"
+    tally: ScoreRow
+    diversity: str = "disagreement over the error rate"
+    figure: Literal["confidence", "intervals", "labels"] = "confidence"
+    is_fitted: bool = False
+
+    def faults(self) -> Iterator[str]:
+        """Those of any row; `best` must be among the scores, `outputs` among the arguments."""
+        yield from super().faults()
+        names = [one.name for one in self.scores]
+        yield from ("" if name in names else f"it has no score `{name}`" for name in (self.best, self.patience))
+        known = ("", *(one.name for one in self.arguments))
+        yield "" if self.outputs in known else f"it declares no argument `{self.outputs}`"
+
+    def score(self, name: str) -> ScoreRow:
+        """A score by its name; KeyError where the task has none of it."""
+        found = next((one for one in self.scores if one.name == name), None)
+        if found is None:
+            raise KeyError(name)
+        return found
+
+    @property
+    def chosen(self) -> ScoreRow:
+        """The score that runs, settings and the best state are chosen by."""
+        return self.score(self.best)
+
+
+NLL = ScoreRow("nll", "NLL", "minus the mean log probability of the label, in nats")
+CLASSIFICATION = TaskRow(
+    name="classification",
+    words="one class for each example",
+    implementation="swc_runtime.tasks.classification:Classification",
+    targets="class",
+    loss="cross_entropy",
+    scores=(
+        ScoreRow("top1", "top-1", "the share of examples whose most probable class is the label", "share", rises=True),
+        ScoreRow("top5", "top-5", "the share whose label is among the five most probable", "share", rises=True),
+        NLL,
+        ScoreRow("ece", "ECE", "the mean gap between confidence and accuracy, in 15 bins", "share"),
+        ScoreRow("brier", "Brier", "the squared distance to the label, summed over classes"),
+        ScoreRow("aurc", "AURC", "the mean error rate among the most confident examples"),
+    ),
+    best="top1",
+    tally=ScoreRow("accuracy", "accuracy", "the share of examples that were right", "share", rises=True),
+)
+REGRESSION = TaskRow(
+    name="regression",
+    words="`targets` numbers for each example",
+    implementation="swc_runtime.tasks.regression:Regression",
+    arguments=(ArgumentRow("targets", "whole number", least=1, most=OUTPUTS, default=1),),
+    targets="numbers",
+    outputs="targets",
+    loss="mse",
+    scores=(
+        ScoreRow("rmse", "RMSE", "the root of the mean squared error, in the unit of the target"),
+        ScoreRow("mae", "MAE", "the mean absolute error, in the unit of the target"),
+        ScoreRow("r2", "R2", "the share of the variance that is explained", rises=True),
+        ScoreRow("crps", "CRPS", "the continuous ranked probability score, in the unit of the target"),
+        ScoreRow("nll", "NLL", "minus the mean log density of the target, in nats"),
+        ScoreRow("coverage50", "in 50%", "the share of targets in the central interval of 50%", "share", rises=True),
+        ScoreRow("coverage90", "in 90%", "the share of targets in the central interval of 90%", "share", rises=True),
+    ),
+    best="rmse",
+    patience="rmse",
+    tally=ScoreRow("rmse", "RMSE", "the root of the mean squared error, in the unit of the target"),
+    diversity="squared difference over the squared error",
+    figure="intervals",
+    is_fitted=True,
+)
+MULTILABEL = TaskRow(
+    name="multilabel",
+    words="a yes or no for each label of each example",
+    implementation="swc_runtime.tasks.multilabel:Multilabel",
+    targets="labels",
+    loss="binary_cross_entropy",
+    scores=(
+        ScoreRow("map", "mAP", "the mean over labels of the average precision", "share", rises=True),
+        ScoreRow("micro_f1", "micro F1", "F1 of all decisions at one half together", "share", rises=True),
+        ScoreRow("macro_f1", "macro F1", "the mean over labels of F1 at one half", "share", rises=True),
+        ScoreRow("nll", "NLL", "minus the mean log probability of a decision, in nats for each label"),
+        ScoreRow("ece", "ECE", "the mean gap between a label's probability and how often it holds", "share"),
+    ),
+    best="map",
+    tally=ScoreRow("accuracy", "label accuracy", "the share of decisions that were right", "share", rises=True),
+    diversity="disagreement on labels over the error rate",
+    figure="labels",
+)
+
+TASKS: Registry[TaskRow] = Registry("task", "swc.tasks", TaskRow, (CLASSIFICATION, MULTILABEL, REGRESSION))

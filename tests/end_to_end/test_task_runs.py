@@ -1,0 +1,116 @@
+"""Runs of other tasks than classification: split, untied, resumed to the same bits, evaluated, compared."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from sklearn.metrics import root_mean_squared_error
+from swc.running.loop import train
+
+from support.own_targets import spec_of, write_measures
+from support.runs import Place
+from support.steps import StopAfter, check_same_bits, open_small
+
+SPECS = {
+    "regression": spec_of("regression", "ink"),
+    "targets": spec_of("regression(targets: 2)", "halves"),
+    "multilabel": spec_of("multilabel", "kinds", classes=3),
+}
+
+
+def trained(folder: Path, text: str) -> Place:
+    made = Place(folder)
+    write_measures(folder)
+    assert made.compile(text) == 0
+    assert made.train() == 0
+    return made
+
+
+@pytest.fixture(scope="module")
+def regression(tmp_path_factory: pytest.TempPathFactory) -> Place:
+    return trained(tmp_path_factory.mktemp("ink"), SPECS["regression"])
+
+
+@pytest.fixture(scope="module", params=["targets", "multilabel"])
+def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Place:
+    return trained(tmp_path_factory.mktemp(request.param), SPECS[request.param])
+
+
+def test_a_run_splits_and_unties_by_the_gradients_of_its_own_loss(run: Place) -> None:
+    assert len(list((run.run / "revisions").iterdir())) == 3
+    for revision in (0, 1):
+        feedback = json.loads((run.run / f"revisions/{revision}/feedback.json").read_text("utf-8"))
+        assert feedback["similarities"]
+
+
+def test_the_results_have_the_scores_of_the_task_and_no_others(run: Place) -> None:
+    results = run.results()
+    names = {"multilabel": {"map", "micro_f1", "macro_f1"}, "regression": {"rmse", "mae", "r2", "crps"}}
+    together = results["together"]
+    assert isinstance(together, dict) and names[str(results["task"])] <= together["further"].keys()
+    assert together["top1"] is None and together["nll"] is not None
+    rows = run.metrics()
+    counted = {"multilabel": "accuracy", "regression": "rmse"}[str(results["task"])]
+    assert all(row["score"] == counted and len(row["values"]) == 2 for row in rows if row["kind"] == "epoch")  # type: ignore[arg-type]
+
+
+def test_an_interrupted_run_ends_with_the_same_bits(
+    regression: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_measures(tmp_path)
+    made = Place(tmp_path)
+    assert made.compile(SPECS["regression"]) == 0
+    with pytest.raises(KeyboardInterrupt):
+        train(open_small(made), StopAfter(3))  # within an epoch, whose tally goes on
+    assert made.train() == 0
+    check_same_bits(made, regression)
+
+
+def test_scores_are_in_the_unit_of_the_targets(regression: Place) -> None:
+    assert regression.swc("eval", "--time-batch", "0", "--keep") == 0
+    from safetensors.torch import load_file
+
+    scale = json.loads((regression.run / "targets.json").read_text("utf-8"))
+    kept = load_file(regression.run / "eval/predictions.safetensors")
+    said = kept["logits"].double().mean(0) * scale["deviation"][0] + scale["mean"][0]
+    wanted = kept["labels"].double() * scale["deviation"][0] + scale["mean"][0]
+    assert wanted.min() > 5000  # as the function gives them
+    (found,) = json.loads((regression.run / "eval/evaluation.json").read_text("utf-8"))["evaluations"]
+    together = found["predictors"][-1]["scores"]
+    assert together["further"]["rmse"] == pytest.approx(root_mean_squared_error(wanted, said), rel=1e-6)
+    assert together == regression.results()["together"]
+    assert found["task"] == "regression" and found["num_calibration"] == 24
+
+
+def test_a_table_has_the_columns_of_its_task(run: Place, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run.swc("eval", "--time-batch", "0") == 0
+    said = capsys.readouterr().out
+    columns = ("mAP", "micro F1", "NLL", "ECE") if "mAP" in said else ("RMSE", "R2", "CRPS", "in 90%")
+    assert all(column in said for column in columns) and "top-1" not in said
+    assert ("the ensemble by target" in said) == ("halves" in said)
+    assert run.swc("eval", "--time-batch", "0", "--on", "validation", "--format", "csv") == 0
+    header, first, *_ = capsys.readouterr().out.splitlines()
+    row = dict(zip(header.split(","), first.split(","), strict=True))
+    assert row["part"] == "validation" and float(row["nll"]) == float(row["nll"])
+
+
+@pytest.mark.parametrize("option", ["--temperature", "--interpolate", "--ood=digits"])
+def test_options_about_classes_are_refused(regression: Place, option: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert regression.swc("eval", option) == 1
+    told = capsys.readouterr().err
+    assert f"error[SW804]: `{option.partition('=')[0]}` is for `task classification`" in told
+
+
+def test_training_examples_of_another_scale_are_refused(
+    regression: Place, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(regression.folder, tmp_path / "sent")
+    sent = Place(tmp_path / "sent")
+    module = (sent.folder / "measures.py").read_text("utf-8").replace("offset: float = 5000.0", "offset: float = 0.0")
+    (sent.folder / "measures.py").write_text(module, encoding="utf-8")
+    assert sent.swc("eval", "build/tiny/run", "--trust") == 1
+    assert "error[SW805]: the training targets of `measures:ink` are not those" in capsys.readouterr().err
