@@ -13,13 +13,16 @@ from typing import TYPE_CHECKING
 
 from swc.compiler.ir.counts import count
 from swc.diagnostics.printable import on_one_line
+from swc.export.predicting import outputs_of, predict_text, score_lines, unit_facts, unit_text
+from swc.folders.scale import scale_of_run
 from swc.program.datasets import DATA, has_class_folders
 from swc.program.model_source import ModelSource
 from swc.registry.families import FAMILIES
 from swc.running.results import read_results
-from swc.show.wording import budget_text, decimal, exact, images_of, per_cent, scale_text
+from swc.show.wording import budget_text, exact, images_of, scale_text
 
 if TYPE_CHECKING:
+    from swc.files.run import TargetScale
     from swc.folders.store import Build
     from swc.program.datasets import DataFacts
     from swc.program.program import MemberPlan, Program
@@ -69,26 +72,13 @@ def normalised(images):
 
 """
 
-PREDICT = """@torch.no_grad()
-def predict(images, names=tuple(MEMBERS)):
-    \"\"\"The mean of the members' probabilities for normalised images, on their device.
 
-    Each member is loaded once for a device, and kept.
-    \"\"\"
-    return torch.stack([_kept(name, images.device)(images).softmax(-1) for name in names]).mean(0)
-"""
-
-PREDICT_OTHERS = """@torch.no_grad()
-def predict(*inputs, names=tuple(MEMBERS)):
-    \"\"\"The mean of the members' probabilities for a batch of inputs, on their device.
-
-    Each member is loaded once for a device, and kept.
-    \"\"\"
-    return torch.stack([_kept(name, inputs[0].device)(*inputs).softmax(-1) for name in names]).mean(0)
-"""
-
-
-def loader(program: Program, members: Sequence[MemberPlan], classes: Sequence[str] | None) -> str:
+def loader(
+    program: Program,
+    members: Sequence[MemberPlan],
+    classes: Sequence[str] | None,
+    scale: TargetScale | None = None,
+) -> str:
     """A Python file that builds the members and loads their state."""
     facts = program.data
     text = LOADER.format(
@@ -96,14 +86,14 @@ def loader(program: Program, members: Sequence[MemberPlan], classes: Sequence[st
         names="normalised, predict" if facts.are_images else "predict",
         example=_example(facts),
         imports="".join(sorted({"from {} import {}\n".format(*import_of(member.source)) for member in members})),
-        constants=_constants(facts),
+        constants=_constants(facts) + unit_text(scale),
         classes=None if classes is None else ascii(list(classes)),
         members="".join(
             f"    {quoted(member.name)}: lambda: {call_of(member.source, program)},\n" for member in members
         ),
         normalised=NORMALISED if facts.are_images else "",
     )
-    return text + (PREDICT if facts.are_images else PREDICT_OTHERS)
+    return text + predict_text(facts)
 
 
 def _example(facts: DataFacts) -> str:
@@ -185,25 +175,34 @@ def card(
     )
     facts = {
         **_data(data, classes),
+        **unit_facts(scale_of_run(build.folder, data)),
         "Trained": f"to {stage}{scale}",
         "Budget": shared,
         "Files": ", ".join(f"`{name}`" for name in files),
     }
     head = [f"# {spec.name}", "", f"{what}: {', '.join(members)}.", ""]
-    return "\n".join([*head, *(f"- {name}: {said}" for name, said in facts.items()), "", *_scores(build.folder)]) + "\n"
+    return (
+        "\n".join([*head, *(f"- {name}: {said}" for name, said in facts.items()), "", *_scores(build.folder, data)])
+        + "\n"
+    )
 
 
 def _data(data: DataFacts, classes: Sequence[str] | None) -> dict[str, str]:
     """What the members were trained on, and what they are given."""
     if not data.are_images:
-        said = {"Data": f"{data.title}, {data.num_classes} classes", "Inputs": f"{data.inputs_text}, as they are"}
-        return {**said, "Classes": _classes(classes, data)}
+        said = {"Data": f"{data.title}, {outputs_of(data)}", "Inputs": f"{data.inputs_text}, as they are"}
+        return {**said, **_named(classes, data)}
     return {
-        "Data": f"{data.title}, {data.num_classes} classes, images {data.image_shape}",
+        "Data": f"{data.title}, {outputs_of(data)}, images {data.image_shape}",
         "Images": _reading(data),
-        "Classes": _classes(classes, data),
+        **_named(classes, data),
         "Normalised": f"mean {list(data.mean)}, deviation {list(data.deviation)}, for pixels in [0, 1]",
     }
+
+
+def _named(names: Sequence[str] | None, data: DataFacts) -> dict[str, str]:
+    """What the outputs stand for, where they are classes."""
+    return {"Classes": _classes(names, data)} if data.task.is_classification else {}
 
 
 def _classes(names: Sequence[str] | None, data: DataFacts) -> str:
@@ -226,13 +225,9 @@ def _reading(data: DataFacts) -> str:
     return f"{kind}, {turned}the shorter side resized to 8/7 of {height} x {width} pixels, the middle cut out"
 
 
-def _scores(folder: Path) -> list[str]:
+def _scores(folder: Path, data: DataFacts) -> list[str]:
     """The scores that the run came to, where it is finished."""
     found = read_results(folder)
     if found is None:
         return ["Scores: the run has not come to its end."]
-    rows = [*((one.name, one) for one in found.members), ("ensemble", found.together)]
-    scores = [(name, per_cent(one.top1), decimal(one.nll), per_cent(one.ece)) for name, one in rows]
-    table = [f"| {' | '.join(cells)} |" for cells in scores]
-    head = f"On {images_of(found.together.num_images, found.part)}:"
-    return [head, "", "| | top-1 | NLL | ECE |", "|---|---|---|---|", *table]
+    return [f"On {images_of(found.together.num_images, found.part)}:", "", *score_lines(found, data)]

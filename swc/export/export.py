@@ -19,6 +19,7 @@ from swc.export.card import card
 from swc.export.job import Job
 from swc.export.staged import staged
 from swc.folders.classes import names_of
+from swc.folders.scale import scale_of_run
 from swc.folders.store import write_whole
 from swc.registry.exporters import EXPORTERS
 from swc.running.checkpoints import open_trained
@@ -52,13 +53,16 @@ def export_build(build: Build, form: str, wanted: tuple[str, ...], folder: Path,
     row = EXPORTERS[form]
     _check_packages(row)
     with staged(folder) as stage:
-        job = Job(saved, chosen, stage, folder, row, names_of(build.folder, spec.data))
+        scale = scale_of_run(build.folder, spec.data)
+        job = Job(saved, chosen, stage, folder, row, names_of(build.folder, spec.data), scale)
         with foreign_code(spec):
             files = EXPORTERS.call_method(form, "export", job)
         names = [member.name for member in job.members]
         trained = saved.where(spec.training)
         write_whole(stage / "README.md", card(build, trained, names, tuple(files), row.title, job.classes))
-    return Exported(folder, (*files, "README.md"), max(files.values()), job.classes is not None)
+    return Exported(
+        folder, (*files, "README.md"), max(files.values()), job.classes is not None or not spec.task.is_classification
+    )
 
 
 def _chosen(build: Build, wanted: tuple[str, ...]) -> tuple[int, ...]:

@@ -29,7 +29,7 @@ def _loader(job: Job) -> dict[str, float]:
     """The code that builds the members and loads their state: a loader, and the families' own files."""
     families = families_of(member.source for member in job.members)
     files = {file: text for name in families for file, text in family_files(name).items()}
-    texts = {"members.py": loader(job.program, job.members, job.classes), **dict(sorted(files.items()))}
+    texts = {"members.py": loader(job.program, job.members, job.classes, job.scale), **dict(sorted(files.items()))}
     for file, text in texts.items():
         write_whole(job.stage / file, text)
     return dict.fromkeys(texts, 0.0)

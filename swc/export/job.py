@@ -27,8 +27,10 @@ from swc_runtime.evaluate.chance import Dependence, buffers_kept, chance_kept, d
 from swc_runtime.export.formats import TOLERANCE, difference
 from swc_runtime.finite import check_predictions
 from swc_runtime.inputs import Inputs, copied, drawn, rows
+from swc_runtime.tasks import rules_of
 
 if TYPE_CHECKING:
+    from swc.files.run import TargetScale
     from swc.program.program import MemberPlan, Program
     from swc.registry.exporters import ExporterRow
     from swc_runtime.ensemble import Ensemble
@@ -53,6 +55,7 @@ class Job:
     folder: Path
     form: ExporterRow
     classes: tuple[str, ...] | None
+    scale: TargetScale | None = None
     _expected: dict[tuple[int, int], Tensor | None] = field(factory=dict, init=False)
 
     @property
@@ -95,7 +98,8 @@ class Job:
             return None
         network = next(one for one in self.ensemble.networks if one.host == number)
         names = [self.program.members[member].name for member in network.members]
-        check_predictions((found if network.is_joint else found[None]).softmax(-1), names)
+        rules = rules_of(self.program.data, self.scale)
+        check_predictions(rules.predictions(found if network.is_joint else found[None]), names)
         return found
 
     def _run(self, number: int, inputs: Inputs) -> Tensor:
@@ -115,7 +119,10 @@ class Job:
         named = {} if self.classes is None else {"class_names": json.dumps(list(self.classes), ensure_ascii=False)}
         normalised = {"mean": json.dumps(list(data.mean)), "deviation": json.dumps(list(data.deviation))}
         normalised = normalised if data.are_images else {"inputs": data.inputs_text}
-        return {"ensemble": self.program.ensemble, "member": member.name, **normalised, **named}
+        unit = {}
+        if self.scale is not None:
+            unit = {f"target_{name}": json.dumps(list(getattr(self.scale, name))) for name in ("mean", "deviation")}
+        return {"ensemble": self.program.ensemble, "member": member.name, **normalised, **named, **unit}
 
     def check(self, file: str, number: int, ask: Callable[[Inputs], Tensor], keeps: Keeps) -> float:
         """How far a file's outputs are from those of member `number`; DiagnosticError where that is too far.

@@ -18,6 +18,7 @@ from torch import Tensor
 from swc.diagnostics import DiagnosticError
 from swc.diagnostics.catalogue.exporting import ExportDoesNotRun, JointNetwork, OwnFactory
 from swc.diagnostics.catalogue.inputs import PythonFileForImages
+from swc.diagnostics.catalogue.tasks import ForAnotherTask
 from swc.export.families import families_of
 from swc.export.job import BATCHES, Job
 from swc.export.python_names import Names, file_stem, names_of
@@ -73,6 +74,10 @@ def python_file(job: Job) -> dict[str, float]:
     if joint:
         others = tuple(row.name for row in EXPORTERS.rows if row.takes_joint)
         raise DiagnosticError(JointNetwork(members=joint, others=others))
+    task = job.program.task
+    if not task.is_classification:
+        what, way = "the format `python`", "export with `--format torch`, whose loader predicts"
+        raise DiagnosticError(ForAnotherTask(what=what, of="classification", task=task.name, way=way))
     if not job.program.data.are_images:
         others = tuple(row.name for row in EXPORTERS.rows if row.name != job.form.name)
         raise DiagnosticError(PythonFileForImages(inputs=job.program.data.inputs_text, others=others))

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import runpy
 import shutil
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import load_file
+from sklearn.datasets import load_digits
 from sklearn.metrics import root_mean_squared_error
 from swc.running.loop import train
 
@@ -72,8 +76,6 @@ def test_an_interrupted_run_ends_with_the_same_bits(
 
 def test_scores_are_in_the_unit_of_the_targets(regression: Place) -> None:
     assert regression.swc("eval", "--time-batch", "0", "--keep") == 0
-    from safetensors.torch import load_file
-
     scale = json.loads((regression.run / "targets.json").read_text("utf-8"))
     kept = load_file(regression.run / "eval/predictions.safetensors")
     said = kept["logits"].double().mean(0) * scale["deviation"][0] + scale["mean"][0]
@@ -114,3 +116,35 @@ def test_training_examples_of_another_scale_are_refused(
     (sent.folder / "measures.py").write_text(module, encoding="utf-8")
     assert sent.swc("eval", "build/tiny/run", "--trust") == 1
     assert "error[SW805]: the training targets of `measures:ink` are not those" in capsys.readouterr().err
+
+
+def test_an_exported_ensemble_predicts_in_the_unit_of_the_targets(regression: Place, tmp_path: Path) -> None:
+    assert regression.swc("eval", "--time-batch", "0", "--keep") == 0
+    assert regression.swc("export", "-o", str(tmp_path / "members")) == 0
+    card = (tmp_path / "members/README.md").read_text("utf-8")
+    assert "measures:ink, 1 target, images" in card and "- Targets: an output y is y x deviation + mean" in card
+    assert "| | RMSE | MAE | R2 | CRPS | NLL | in 50% | in 90% |" in card and "Classes" not in card
+    found = runpy.run_path(str(tmp_path / "members/members.py"))
+    images = torch.tensor(load_digits().images[1:240:2, None] / 16, dtype=torch.float32)
+    mean, deviation = found["predict"](found["normalised"](images))
+    kept = load_file(regression.run / "eval/predictions.safetensors")
+    scale = json.loads((regression.run / "targets.json").read_text("utf-8"))
+    said = kept["logits"].double() * scale["deviation"][0] + scale["mean"][0]
+    assert torch.allclose(mean.double(), said.mean(0), rtol=1e-2)
+    assert torch.allclose(deviation.double(), said.std(0, correction=0), rtol=0.2, atol=40)
+
+
+def test_exported_labels_have_the_mean_sigmoid(run: Place, tmp_path: Path) -> None:
+    assert run.swc("export", "-o", str(tmp_path / "members")) == 0
+    found = runpy.run_path(str(tmp_path / "members/members.py"))
+    said = found["predict"](torch.zeros(2, 1, 8, 8))
+    card = (tmp_path / "members/README.md").read_text("utf-8")
+    if "kinds" in card:
+        assert said.shape == (2, 3) and 0 < float(said.min()) < float(said.max()) < 1 and "3 labels" in card
+    else:
+        assert [tuple(part.shape) for part in said] == [(2, 2), (2, 2)] and "2 targets" in card
+
+
+def test_the_python_format_is_for_classes(regression: Place, capsys: pytest.CaptureFixture[str]) -> None:
+    assert regression.swc("export", "--format", "python", "-o", "written") == 1
+    assert "error[SW800]: the format `python` is for `task classification`" in capsys.readouterr().err

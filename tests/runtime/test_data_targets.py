@@ -25,7 +25,7 @@ NUMBERS = np.arange(40) * 10.0 + 1e6
 
 
 def facts(task: Task, classes: int = 1) -> DataFacts:
-    given = {"function": "given_targets:load", "classes": classes, "shape": (1, 2, 2)}
+    given = {"function": "given_targets:load", "classes": classes, "shape": ((1, 2, 2),)}
     return evolve(DATA["python"].facts_of(given), task=task)
 
 
