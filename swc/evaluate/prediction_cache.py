@@ -139,7 +139,8 @@ def read_predictions(path: Path) -> tuple[Mapping[str, str], Predictions]:
     if note.sha256 != digest_of(tensors):
         raise ValueError("its checksum does not match")
     logits, labels = tensors["logits"], tensors["labels"]
-    if logits.dim() != 3 or labels.shape != logits.shape[1:2]:
+    targets = (logits.shape[1:2], logits.shape[1:])  # classes [N], or of another task [N, C]
+    if logits.dim() != 3 or labels.shape not in targets:
         raise ValueError("its parts do not fit together")
     return note.facts, (logits, labels)
 

@@ -60,9 +60,8 @@ def export_build(build: Build, form: str, wanted: tuple[str, ...], folder: Path,
         names = [member.name for member in job.members]
         trained = saved.where(spec.training)
         write_whole(stage / "README.md", card(build, trained, names, tuple(files), row.title, job.classes))
-    return Exported(
-        folder, (*files, "README.md"), max(files.values()), job.classes is not None or not spec.task.is_classification
-    )
+    has_classes = job.classes is not None or not spec.task.is_classification
+    return Exported(folder, (*files, "README.md"), max(files.values()), has_classes)
 
 
 def _chosen(build: Build, wanted: tuple[str, ...]) -> tuple[int, ...]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import runpy
 import shutil
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -118,13 +120,22 @@ def test_training_examples_of_another_scale_are_refused(
     assert "error[SW805]: the training targets of `measures:ink` are not those" in capsys.readouterr().err
 
 
-def test_an_exported_ensemble_predicts_in_the_unit_of_the_targets(regression: Place, tmp_path: Path) -> None:
+def exported(made: Place, folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """What the loader of an export defines."""
+    assert made.swc("export", "-o", str(folder)) == 0
+    monkeypatch.syspath_prepend(str(folder))
+    monkeypatch.delitem(sys.modules, "wrn", raising=False)
+    return runpy.run_path(str(folder / "members.py"))
+
+
+def test_an_exported_ensemble_predicts_in_the_unit_of_the_targets(
+    regression: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert regression.swc("eval", "--time-batch", "0", "--keep") == 0
-    assert regression.swc("export", "-o", str(tmp_path / "members")) == 0
+    found = exported(regression, tmp_path / "members", monkeypatch)
     card = (tmp_path / "members/README.md").read_text("utf-8")
     assert "measures:ink, 1 target, images" in card and "- Targets: an output y is y x deviation + mean" in card
     assert "| | RMSE | MAE | R2 | CRPS | NLL | in 50% | in 90% |" in card and "Classes" not in card
-    found = runpy.run_path(str(tmp_path / "members/members.py"))
     images = torch.tensor(load_digits().images[1:240:2, None] / 16, dtype=torch.float32)
     mean, deviation = found["predict"](found["normalised"](images))
     kept = load_file(regression.run / "eval/predictions.safetensors")
@@ -134,9 +145,8 @@ def test_an_exported_ensemble_predicts_in_the_unit_of_the_targets(regression: Pl
     assert torch.allclose(deviation.double(), said.std(0, correction=0), rtol=0.2, atol=40)
 
 
-def test_exported_labels_have_the_mean_sigmoid(run: Place, tmp_path: Path) -> None:
-    assert run.swc("export", "-o", str(tmp_path / "members")) == 0
-    found = runpy.run_path(str(tmp_path / "members/members.py"))
+def test_exported_labels_have_the_mean_sigmoid(run: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = exported(run, tmp_path / "members", monkeypatch)
     said = found["predict"](torch.zeros(2, 1, 8, 8))
     card = (tmp_path / "members/README.md").read_text("utf-8")
     if "kinds" in card:
