@@ -97,6 +97,7 @@ RULES: dict[str, Rule | Pairs] = {
     "Optimiser.arguments": ARGUMENTS,
     "Schedule.arguments": ARGUMENTS,
     "Loss.arguments": ARGUMENTS,
+    "WeightAverage.arguments": ARGUMENTS,
     "PhaseAction.arguments": ARGUMENTS,
     "AugmentationStep.arguments": ARGUMENTS,
     "PlugIn.kind": TEXT,

@@ -56,6 +56,7 @@ def test_every_text_field_has_a_rule_or_is_a_plain_name() -> None:
         "Schedule.name",
         "Loss.name",
         "Task.name",
+        "WeightAverage.name",
         "AugmentationStep.name",
         "PhaseAction.name",
     }  # of registries

@@ -10,8 +10,8 @@ from swc.diagnostics import Sink, Span, catalogue
 from swc.language.semantics.extent import Extent
 from swc.language.semantics.library import Definitions
 from swc.language.semantics.scope import show
+from swc.language.syntax.heads import WORDS
 from swc.language.syntax.tree import (
-    WORDS,
     BudgetItem,
     DataItem,
     EnsembleDefinition,

@@ -15,9 +15,9 @@ from attrs import define, field, frozen
 from swc.diagnostics import Diagnostic, DiagnosticError, Sink, catalogue
 from swc.diagnostics.sources import read_source
 from swc.language.semantics.extent import Extent
+from swc.language.syntax.heads import WORDS
 from swc.language.syntax.parser import parse_text
 from swc.language.syntax.tree import (
-    WORDS,
     EnsembleDefinition,
     File,
     Import,

@@ -16,6 +16,7 @@ from swc.language.semantics.calls import Signature, bind, bind_declared, bind_kn
 from swc.language.semantics.library import Definitions
 from swc.language.semantics.scope import Scope
 from swc.language.syntax import tree
+from swc.language.syntax.heads import WORDS
 from swc.program.limits import LEVELS
 from swc.program.model_source import Scalar
 from swc.program.spec import Clusters, Selector, Share, Templates
@@ -121,7 +122,7 @@ def _add_items(items: tuple[tree.ShareItem, ...], scope: Scope, stated: _Stated)
         scope.extent.take(1, item.span, scope.sink)
         kind = type(item)
         if kind in seen:
-            what = f"`{tree.WORDS[kind]}`"
+            what = f"`{WORDS[kind]}`"
             scope.sink.report(catalogue.DuplicateItem(span=item.span, what=what, first=str(seen[kind])))
         seen.setdefault(kind, item.span)
         stated.items[kind] = (item, scope)
@@ -186,13 +187,13 @@ def _note_defaults(stated: _Stated, where: str, scope: Scope) -> None:
 
 
 def _matters(kind: type, policy: str) -> bool:
-    return tree.WORDS[kind] in POLICIES[policy].items
+    return WORDS[kind] in POLICIES[policy].items
 
 
 def _warn_without_effect(stated: _Stated, scope: Scope) -> None:
     for kind, (item, _) in stated.items.items():
         if not _matters(kind, stated.policy):
-            name = tree.WORDS[kind]
+            name = WORDS[kind]
             scope.sink.report(catalogue.ItemWithoutEffect(span=item.span, item=name, policy=stated.policy))
 
 

@@ -389,12 +389,3 @@ class File:
 
     definitions: tuple[Definition, ...]
     span: Span = field(eq=False)
-
-
-# the word of the language that an item or a definition begins with
-WORDS: dict[type, str] = {
-    EnsembleDefinition: "ensemble", RecipeDefinition: "recipe", PolicyDefinition: "policy",
-    DataItem: "data", TaskItem: "task", StepItem: "step", BudgetItem: "budget", TrainBlock: "train",
-    ClustersItem: "clusters", CoefficientsItem: "coefficients", TemplatesItem: "templates", BlocksItem: "blocks",
-    InitialisationItem: "initialisation",
-}  # fmt: skip
