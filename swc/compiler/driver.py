@@ -18,7 +18,9 @@ from swc.compiler.lowering.lower import lower
 from swc.compiler.passes.context import Context
 from swc.compiler.passes.pipeline import run_pipeline
 from swc.diagnostics import Diagnostic, Sink
+from swc.diagnostics.catalogue.given_weights import WeightsNotForPolicy
 from swc.files.codec import hash_of
+from swc.program.expressions import Mix, Resize
 from swc.program.feedback import Feedback
 from swc.program.layer_table import LayerTable
 from swc.program.program import Program
@@ -77,7 +79,23 @@ def compile_file(
     sink.raise_errors()
     tables = read_members(spec, sink, announce)
     sink.raise_errors()  # a member that could not be read has no layers: nothing else said of it would be true
+    if any(member.weights for member in spec.members):
+        from swc.compiler.frontend.given_weights import check_given
+
+        check_given(spec, tables, sink)
+        sink.raise_errors()
     return compile_spec(spec, tables, sink=sink)
+
+
+def _check_foldable(graph: Graph, spec: Spec, sink: Sink) -> None:
+    """Report layers of members with given weights to which nothing can be fitted."""
+    given = {member.name: member for member in spec.members if member.weights}
+    expressions = {weight.layer: weight.expression for weight in graph.weights}
+    for layer in graph.layers if given else ():
+        if layer.member in given and isinstance(expressions[layer.id], Mix | Resize):
+            policy = spec.shares[layer.share].policy
+            sink.report(WeightsNotForPolicy(span=given[layer.member].span, policy=policy, layer=layer.id))
+            return
 
 
 def compile_spec(
@@ -94,6 +112,7 @@ def compile_spec(
     """
     context = Context(spec, tables, stage_of(spec, revision), feedback, sink or Sink())
     graph = run_pipeline(context, lambda _, graph: verify(graph))
+    _check_foldable(graph, spec, context.sink)
     context.sink.raise_errors()
     program = lower(graph, spec, spec_hash)
     frozen = tuple(f"{role} are frozen: they get no further updates" for role in program.frozen)

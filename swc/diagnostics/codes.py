@@ -19,6 +19,7 @@ from swc.diagnostics.catalogue.evaluation import EVALUATION
 from swc.diagnostics.catalogue.exporting import EXPORTING
 from swc.diagnostics.catalogue.files import FILES
 from swc.diagnostics.catalogue.formats import FORMATS
+from swc.diagnostics.catalogue.given_weights import GIVEN_WEIGHTS
 from swc.diagnostics.catalogue.inputs import INPUTS
 from swc.diagnostics.catalogue.limits import LIMITS
 from swc.diagnostics.catalogue.members import MEMBERS
@@ -49,7 +50,7 @@ AREAS: tuple[tuple[str, tuple[type[Diagnostic], ...]], ...] = (
     ("Syntax", SYNTAX_ERRORS),
     ("Names and structure", (*NAMES, *STEPS, *STRUCTURE, *UNUSED, *LIMITS, *ARGUMENTS, *PLUGINS, *ACTIONS)),
     ("Values, units and ranges", (*VALUES, *RECIPES)),
-    ("Members and layers", (*MEMBERS, *TRYING)),
+    ("Members and layers", (*MEMBERS, *TRYING, *GIVEN_WEIGHTS)),
     ("Selection and clusters", CLUSTERS),
     ("Tasks", TASKS),
     ("Sharing policies", POLICIES),

@@ -111,6 +111,7 @@ RULES: dict[str, Rule | Pairs] = {
     "Program.frozen": Rule("a role of parameters", ROLES.__contains__),
     "Program.spec_hash": HASH,
     "Program.graph_hash": HASH,
+    "Member.weights": WRITTEN,
     "MemberPlan.name": MEMBER,
     "MemberPlan.host": HOST,
     "BankPlan.id": ID,

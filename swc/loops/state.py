@@ -21,6 +21,7 @@ from swc.program.stages import Stage, stages
 from swc.program.training import Optimiser, Phase, Recipe
 from swc.registry.optimisers import OPTIMISERS, OptimiserRow
 from swc.running.actions import action_after
+from swc.running.given_weights import fold_given
 from swc.running.machine import Machine
 from swc.running.observer import Observer
 from swc_runtime.data.shares import WHOLE
@@ -96,12 +97,14 @@ def begin(
     """A compiled ensemble with fresh weights on a device; `make` gives its optimiser (None: the recipe's).
 
     Members that take something from the training part, such as the bins of embeddings, are shown `batches`. ValueError
-    where they need them, and where the spec has no train block: nothing says when to recompile.
+    where they need them, and where the spec has no train block: nothing says when to recompile. Members that are given
+    weights begin with what the budget keeps of them; their running statistics are those of the files.
     """
     if compiled.spec.training is None:
         raise ValueError(f"`{compiled.spec.name}` has no train block, whose phases say when to recompile")
     ensemble = build(compiled.program).to(device)
     fit_inputs(ensemble, lambda: _asked_for(batches))
+    fold_given(compiled, ensemble)
     return _with_optimiser(compiled, ensemble, make)
 
 
@@ -218,6 +221,11 @@ class _Surroundings:
         compiled = revision.compiled
         assert compiled.spec.training is not None, "`begin` refuses a spec without a train block"
         return cls(compiled.spec, compiled.spec.training.recipe, machine, batches)
+
+    @property
+    def given_digest(self) -> str:
+        """Nobody kept it."""
+        return ""
 
     @property
     def steps_per_epoch(self) -> int:

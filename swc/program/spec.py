@@ -25,12 +25,14 @@ class Member:
     """An ensemble member; those of an array are named `m[0]`, `m[1]`, ...
 
     `host` names the first member of an array whose predictions come from one network, for all but that first.
+    `weights` is the file of the weights that it begins with ("": fresh ones), beside the spec or in the current folder.
     """
 
     name: str
     source: ModelSource
     span: Span | None = field(default=None, eq=False)
     host: str = ""
+    weights: str = ""
 
 
 @frozen

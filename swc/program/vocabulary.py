@@ -47,5 +47,6 @@ ACROSS: tuple[str, ...] = ("members", "reference")
 INITIALISATIONS: tuple[str, ...] = get_args(Initialisation)
 SELECTORS: tuple[str, ...] = ("conv", "linear", "attention", "embeddings", "all", "norms", "heads", "biases")
 ROLE_SELECTORS: tuple[str, ...] = ("norms", "heads", "biases")  # of parameters that only some policies share
+WEIGHTS: tuple[str, ...] = (".safetensors", ".pt", ".pth")  # the ends of names of files of weights
 PRECISIONS: tuple[str, ...] = ("auto", "float32", "bfloat16")
 NO_DECAY: tuple[str, ...] = ("biases", "coefficients", "fast_weights", "norms")

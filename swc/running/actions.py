@@ -18,6 +18,7 @@ from swc.program.feedback import ClusterFeedback, Feedback
 from swc.program.training import GroupLayers, SplitClusters, UntieCoefficients, row_of
 from swc.registry.actions import ACTIONS
 from swc.running.checkpoints import untrained
+from swc.running.given_weights import fold_given, has_lost
 from swc.running.state import own_members
 from swc.show.wording import several
 from swc_runtime.carry.transfer import carry_weights, untie
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from swc.running.surroundings import Surroundings, Trained
 
 SHARING = ("members", "banks", "tensors", "weights", "private", "slots", "coefficients")  # of a Program
+FEW = 4  # remarks on given weights that are said at once: the whole, and the layers that keep least
 ROUNDING = 1e-5  # a relative residual below this is float32's, not the fit's
 
 NextParts = tuple[Ensemble, OptimiserState]
@@ -103,7 +105,7 @@ class ClusterSplit(StageAction):
         """Weights fitted to the new banks after `then continue`, fresh ones after `then restart`."""
         if state.stage.phase.carry == "continue":
             return carry_fitted(run, state, compiled, observer)
-        return carry_nothing(run, compiled)
+        return carry_nothing(run, compiled, observer)
 
 
 @frozen
@@ -118,7 +120,7 @@ class LayerGrouping(StageAction):
 
     def carry(self, run: Surroundings, state: Trained, compiled: Compiled, observer: Observer) -> NextParts:
         """Nothing, for the bank is another."""
-        return carry_nothing(run, compiled)
+        return carry_nothing(run, compiled, observer)
 
 
 @frozen
@@ -159,11 +161,28 @@ def measuring_options(run: Surroundings, state: Trained, observer: Observer) -> 
     return {"progress": progress, "context": run.machine.arithmetic.autocast, "ranks": run.machine.ranks}
 
 
-def carry_nothing(run: Surroundings, compiled: Compiled) -> NextParts:
-    """A fresh ensemble, which has seen the training part where its members want that, and an optimiser that begins."""
+def carry_nothing(run: Surroundings, compiled: Compiled, observer: Observer) -> NextParts:
+    """A fresh ensemble, and an optimiser that begins; what is to be said of given weights is said in short."""
+    ensemble, remarks = fresh(run, compiled)
+    for remark in remarks[:FEW]:
+        observer.say(remark)
+    return ensemble, NO_STATE
+
+
+def fresh(run: Surroundings, compiled: Compiled) -> tuple[Ensemble, tuple[str, ...]]:
+    """The ensemble that a revision begins with where nothing is carried, and what is to be said of given weights.
+
+    Its members have seen the training part where they want that. Norms are estimated again where given weights could
+    not be kept whole.
+    """
     ensemble = untrained(compiled, run.machine.device, own_members(run.machine, compiled))
     fit_inputs(ensemble, run.plain_batches)
-    return ensemble, NO_STATE
+    remarks = fold_given(compiled, ensemble, run.given_digest)
+    if has_lost(remarks):
+        assert compiled.stage is not None, "what is trained has a stage"
+        batches = run.batches(compiled.stage.phase, compiled.stage.start)
+        reestimate(ensemble, batches, run.machine.arithmetic, run.machine.ranks)
+    return ensemble, remarks
 
 
 def carry_fitted(run: Surroundings, state: Trained, compiled: Compiled, observer: Observer) -> NextParts:

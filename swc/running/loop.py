@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from swc.compiler.driver import compile_spec
 from swc.folders.store import read_spec
-from swc.running.actions import carry_nothing
+from swc.running.actions import FEW, fresh
 from swc.running.checkpoints import resume
 from swc.running.disk import observed
 from swc.running.patience import take_best
@@ -21,6 +21,7 @@ from swc.running.state import State, assemble, begin_alike
 from swc.running.transitions import next_revision, rehearse, score, scores_of_state, settle_norms, train_epoch
 from swc.show.wording import traffic_text
 from swc.trust.foreign import foreign_code
+from swc_runtime.training.optimiser_state import NO_STATE
 from swc_runtime.training.reduction import traffic_of
 from swc_runtime.weights.layout import layout_remark
 
@@ -90,8 +91,12 @@ def take_up(run: Run, observer: Observer) -> State:
 def start(run: Run, observer: Observer) -> State:
     """The state of a run that begins."""
     compiled = compile_spec(*read_spec(run.folder), spec_hash=run.spec_hash)
+    ensemble, remarks = fresh(run, compiled)
+    for remark in remarks[:FEW]:
+        observer.say(remark)
+    compiled = evolve(compiled, notes=(*compiled.notes, *remarks))
     observer.revision_begins(compiled)
-    return assemble(run, compiled, *carry_nothing(run, compiled), observer.say)
+    return assemble(run, compiled, ensemble, NO_STATE, observer.say)
 
 
 def _say_surroundings(run: Run, state: State, observer: Observer) -> None:

@@ -24,6 +24,8 @@ from swc.program.spec import Spec
 from swc.program.stages import Stage, scale_epochs, stages
 from swc.program.training import Phase, Recipe, Training
 from swc.running.folder import has_begun, prepare
+from swc.running.given_weights import FACT as WEIGHTS
+from swc.running.given_weights import weights_fact
 from swc.running.machine import Machine, settle_machine
 from swc.running.options import Options
 from swc.running.teacher import FACT, Teacher, check_teacher, open_teacher
@@ -76,6 +78,11 @@ class Run:
         from swc_runtime.data import num_batches
 
         return num_batches(len(self.dataset.train), self.recipe.batch)
+
+    @property
+    def given_digest(self) -> str:
+        """The digest of the weights that members were given when the run was begun; "" where they were given none."""
+        return (read_machine(self.folder) or {}).get(WEIGHTS, "")
 
     @property
     def checkpoint(self) -> Path:
@@ -159,6 +166,7 @@ def open_run(build: Build, options: Options, sink: Sink, announce: Callable[[str
         if machine.ranks.is_first:
             dataset.report(sink)
             facts = machine.facts() | {"data": dataset.digest()} | ({FACT: teacher.digest} if teacher else {})
+            facts |= weights_fact(spec, build.tables, before)
             prepare(folder, spec, build, options, facts, sink, announce)
             write_classes(folder, dataset)
             write_scale(folder, dataset)

@@ -64,6 +64,11 @@ class Surroundings(Protocol):
         ...
 
     @property
+    def given_digest(self) -> str:
+        """The digest of the weights that members were given at the beginning; "" where nobody kept it."""
+        ...
+
+    @property
     def steps_per_epoch(self) -> int:
         """The batches of an epoch."""
         ...

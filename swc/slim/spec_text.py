@@ -58,6 +58,7 @@ def _members(slimming: Slimming) -> tuple[tree.MemberItem, ...]:
             call_node(
                 "wrn", {**{k: uncut[k] for k in ("depth", "width")}, "channels": " ".join(map(str, cut.numbers))}
             ),
+            None,
             NOWHERE,
         )
         for target, cut in slimming.found

@@ -42,19 +42,20 @@ def initial_tensor(tensor: TensorPlan, seed: int) -> Tensor:
     generator = _generator(seed, f"tensor/{tensor.id}")
     match tensor.start:
         case "kaiming":
-            return torch.randn(tensor.shape, generator=generator) * sqrt(2 / tensor.fan_in)
+            made = torch.randn(tensor.shape, generator=generator) * sqrt(2 / tensor.fan_in)
         case "uniform":
-            return (torch.rand(tensor.shape, generator=generator) * 2 - 1) / sqrt(tensor.fan_in)
+            made = (torch.rand(tensor.shape, generator=generator) * 2 - 1) / sqrt(tensor.fan_in)
         case "normal":
-            return torch.randn(tensor.shape, generator=generator)
+            made = torch.randn(tensor.shape, generator=generator)
         case "signs":
-            return torch.randint(2, tensor.shape, generator=generator).float() * 2 - 1
+            made = torch.randint(2, tensor.shape, generator=generator).float() * 2 - 1
         case "direction":
-            return nn.functional.normalize(torch.randn(tensor.shape, generator=generator), dim=0)
+            made = nn.functional.normalize(torch.randn(tensor.shape, generator=generator), dim=0)
         case "ones":
-            return torch.ones(tensor.shape)
+            made = torch.ones(tensor.shape)
         case "zeros":
-            return torch.zeros(tensor.shape)
+            made = torch.zeros(tensor.shape)
+    return made
 
 
 def initial_tables(program: Program, seed: int) -> list[Tensor]:

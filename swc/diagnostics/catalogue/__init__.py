@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from swc.diagnostics.catalogue.actions import *  # noqa: F403
     from swc.diagnostics.catalogue.arguments import *  # noqa: F403
     from swc.diagnostics.catalogue.data import *  # noqa: F403
+    from swc.diagnostics.catalogue.given_weights import *  # noqa: F403
     from swc.diagnostics.catalogue.limits import *  # noqa: F403
     from swc.diagnostics.catalogue.names import *  # noqa: F403
     from swc.diagnostics.catalogue.recipes import *  # noqa: F403
@@ -39,6 +40,7 @@ AREAS = (
     "actions",
     "recipes",
     "tasks",
+    "given_weights",
 )
 
 

@@ -19,7 +19,7 @@ from swc.program.limits import MEMBERS
 from swc.program.model_source import ModelSource
 from swc.program.spec import Budget, Member
 from swc.program.steps import StepPlan
-from swc.program.vocabulary import STEPS
+from swc.program.vocabulary import STEPS, WEIGHTS
 from swc.registry.families import FAMILIES
 
 TOGETHER = "ensemble"  # what tables and records call all members together
@@ -44,6 +44,7 @@ def read_members(items: tuple[tree.MemberItem, ...], scope: Scope) -> tuple[Memb
 
 def _members(item: tree.MemberItem, scope: Scope, left: int) -> Iterator[Member]:
     source = _source(item.source, scope, f"member {item.name.text}")
+    weights = _weights(item, scope)
     is_joint = source.kind == "family" and FAMILIES[source.name].is_joint
     count = 1 if item.count is None else values.whole(item.count, scope, "a number of members", values.FEW)
     scope.extent.take(count, item.span, scope.sink)
@@ -51,13 +52,24 @@ def _members(item: tree.MemberItem, scope: Scope, left: int) -> Iterator[Member]
         scope.sink.report(catalogue.TooManyMembers(span=item.span, most=MEMBERS))
         scope.sink.raise_errors()
     if item.count is None:
-        yield Member(item.name.text, _giving(source, 1) if is_joint else source, span=item.span)
+        yield Member(item.name.text, _giving(source, 1) if is_joint else source, span=item.span, weights=weights)
         return
     if is_joint:
         source = _giving(source, count)
     for number in range(count):
         host = f"{item.name.text}[0]" if is_joint and number else ""
-        yield Member(f"{item.name.text}[{number}]", source, item.span, host)
+        yield Member(f"{item.name.text}[{number}]", source, item.span, host, "" if host else weights)
+
+
+def _weights(item: tree.MemberItem, scope: Scope) -> str:
+    """The file of the weights that a member begins with; "" where it begins with fresh ones."""
+    if item.weights is None:
+        return ""
+    found = values.text(item.weights, scope, "a file of weights")
+    if not found.endswith(WEIGHTS):
+        span = scope.settle(item.weights).span
+        scope.sink.report(catalogue.NoFileOfWeights(span=span, found=found))
+    return found
 
 
 def _giving(source: ModelSource, outputs: int) -> ModelSource:

@@ -112,7 +112,7 @@ FORMS: dict[str, Callable[[list[Any], Span], Any]] = {
     "data": lambda p, s: t.DataItem(p[0], s),
     "task": lambda p, s: t.TaskItem(p[0], s),
     "param": lambda p, s: t.ParamItem(p[0], p[1], s),
-    "member": lambda p, s: t.MemberItem(p[0], p[1], p[2], s),
+    "member": lambda p, s: t.MemberItem(p[0], p[1], p[2], p[3], s),
     "step": lambda p, s: t.StepItem(p[0], s),
     "budget": lambda p, s: t.BudgetItem(p[0], s),
     "templates_amount": _amount("templates"),

@@ -132,11 +132,12 @@ class ParamItem:
 
 @frozen
 class MemberItem:
-    """`member m[4] = wrn(...)`; `count` is None for a single one."""
+    """`member m[4] = wrn(...)`; `count` is None for a single one, `weights` where it begins with fresh ones."""
 
     name: Name
     count: Value | None
     source: Call
+    weights: Value | None
     span: Span = field(eq=False)
 
 

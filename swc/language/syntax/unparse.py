@@ -109,6 +109,11 @@ def _optional(before: str, value: t.Value | t.Call | None, after: str = "") -> s
     return f"{before}{call_text(value) if isinstance(value, t.Call) else value_text(value)}{after}"
 
 
+def _member(node: t.MemberItem) -> str:
+    name = f"{node.name.text}{_optional('[', node.count, ']')}"
+    return f"member {name} = {call_text(node.source)}{_optional(' from ', node.weights)}"
+
+
 def _parameters(parameters: tuple[t.Parameter, ...]) -> str:
     inner = _joined(f"{one.name.text}{_optional(': ', one.default)}" for one in parameters)
     return f"({inner})" if inner else ""
@@ -182,7 +187,7 @@ HEADS: dict[type, Callable[[Any], str]] = {
     t.DataItem: lambda node: f"data {call_text(node.source)}",
     t.TaskItem: lambda node: f"task {call_text(node.call)}",
     t.ParamItem: lambda node: f"param {node.name.text} = {value_text(node.value)}",
-    t.MemberItem: lambda node: f"member {node.name.text}{_optional('[', node.count, ']')} = {call_text(node.source)}",
+    t.MemberItem: _member,
     t.StepItem: lambda node: f"step {call_text(node.call)}",
     t.BudgetItem: _budget,
     t.ShareBlock: _share,
