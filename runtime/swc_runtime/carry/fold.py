@@ -19,7 +19,7 @@ from swc.program.expressions import Expression, Product, Scale, Slice, Stored, S
 from swc.program.program import WeightPlan
 from torch import Tensor
 
-from swc_runtime.carry.fit import Factors, balanced, fit, padded, targets_of
+from swc_runtime.carry.fit import balanced, fit, padded, targets_of
 from swc_runtime.ensemble import Ensemble
 from swc_runtime.weights.compose import gains_of, gather_rows
 from swc_runtime.weights.plan import CompositionPlan, is_blocks, plan_composition
@@ -91,14 +91,16 @@ def _fold_banks(ensemble: Ensemble, wanted: Mapping[tuple[str, str], Tensor]) ->
 
 def _fold_bank(ensemble: Ensemble, plan: CompositionPlan, number: int, rows_ST: Tensor, seen_ST: Tensor) -> None:
     bank, templates, table = plan.banks[number], ensemble.banks[number].data, ensemble.coefficients[number].data
-    index_S = torch.tensor(bank.index, device=rows_ST.device)
-    targets = targets_of(rows_ST, seen_ST, index_S, len(table), gains_of(bank, rows_ST.device))
+    is_given_S = seen_ST.any(dim=1)
+    # Only slots of members with given weights count; a vector that none of them uses keeps what it began with. Slots on
+    # vectors 3, 3 and 5 are on the first, first and second of those that are fitted.
+    used, index_S = torch.unique(torch.tensor(bank.index, device=rows_ST.device)[is_given_S], return_inverse=True)
+    gains_S = gains_of(bank, rows_ST.device)
+    gains_S = gains_S if gains_S is None else gains_S[is_given_S]
+    targets = targets_of(rows_ST[is_given_S], seen_ST[is_given_S], index_S, len(used), gains_S)
     fitted = padded(balanced(fit(targets, len(templates))), templates.double())
-    # A vector whose slots are all of members without given weights keeps what it began with.
-    is_given_N = targets.weight.any(dim=1, keepdim=True)
-    made = Factors(torch.where(is_given_N, fitted.table, table.double()), fitted.templates)
-    table.copy_(made.table)
-    templates.copy_(made.templates)
+    table[used] = fitted.table.to(table)
+    templates.copy_(fitted.templates)
 
 
 # --- stored tensors ---------------------------------------------------------------------------------------------------
