@@ -1,7 +1,7 @@
 """Weights that members of a run are given to begin with, folded into what the run stores.
 
-Takes a compiled revision and its fresh ensemble; gives what is to be said of it. Guarantees: the files are those that the run was
-begun with; what a file holds beyond a member's own state, or lacks of it, is a diagnostic.
+Takes a compiled revision and its fresh ensemble; gives what is to be said of it. Guarantees: the files are those that
+the run was begun with; what a file holds beyond a member's own state, or lacks of it, is a diagnostic.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from swc_runtime.ensemble import Ensemble
 from swc_runtime.records.digest import digest_of
 
 if TYPE_CHECKING:
-    from swc.compiler.frontend.given_weights import GivenState
     from swc.compiler.driver import Compiled
+    from swc.compiler.frontend.given_weights import GivenState
     from swc.program.layer_table import LayerTable
 
 FACT = "weights"  # what the digest of given weights is called among the facts of a run
