@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from attrs import evolve
+
 from swc.compiler.driver import compile_spec
 from swc.folders.store import read_spec
 from swc.running.actions import FEW, fresh
