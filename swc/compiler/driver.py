@@ -12,6 +12,7 @@ from pathlib import Path
 from attrs import frozen
 
 from swc.compiler.frontend.read import AnnounceCode, read_members, unannounced
+from swc.compiler.frontend.settle import settled
 from swc.compiler.ir.graph import Graph
 from swc.compiler.ir.verify import verify
 from swc.compiler.lowering.lower import lower
@@ -76,6 +77,8 @@ def compile_file(
 
     sink = Sink()
     spec = check_file(path, ensemble, overrides or {}, sink)
+    sink.raise_errors()
+    spec = settled(spec, sink)
     sink.raise_errors()
     tables = read_members(spec, sink, announce)
     sink.raise_errors()  # a member that could not be read has no layers: nothing else said of it would be true

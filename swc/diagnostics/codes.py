@@ -37,6 +37,7 @@ from swc.diagnostics.catalogue.steps import STEPS
 from swc.diagnostics.catalogue.structure import STRUCTURE
 from swc.diagnostics.catalogue.sweeps import SWEEPS
 from swc.diagnostics.catalogue.syntax_errors import SYNTAX_ERRORS
+from swc.diagnostics.catalogue.tables import TABLES
 from swc.diagnostics.catalogue.tasks import TASKS
 from swc.diagnostics.catalogue.tracking import TRACKING
 from swc.diagnostics.catalogue.training import TRAINING
@@ -56,7 +57,7 @@ AREAS: tuple[tuple[str, tuple[type[Diagnostic], ...]], ...] = (
     ("Sharing policies", POLICIES),
     ("Splitting into a number", SPLITTING),
     ("Budget and allocation", BUDGET),
-    ("Data sets", (*DATA, *DATA_PARTS, *INPUTS)),
+    ("Data sets", (*DATA, *DATA_PARTS, *INPUTS, *TABLES)),
     ("Training: checkpoints, feedback", (*RUN, *DISTURBING, *TRAINING, *TRACKING)),
     ("Several processes", RANKS),
     ("Files and the command", FILES),

@@ -31,6 +31,7 @@ from swc.files.evaluation import Evaluation, Interpolation, Outliers, Predictor,
 from swc.files.scores import Bin, ScoredPart, Scores
 from swc.folders.classes import check_classes
 from swc.folders.dataset import open_dataset
+from swc.folders.preparation import check_preparation
 from swc.folders.scale import check_scale, scale_of_run
 from swc.program.datasets import DataFacts, named
 from swc.program.plug_ins import report_other_plug_ins
@@ -153,6 +154,7 @@ def _open(build: Build, asked: EvaluationRequest, sink: Sink, announce: Callable
     check_classes(build.folder, dataset)
     check_scale(build.folder, dataset)
     rules = rules_of(spec.data, scale_of_run(build.folder, spec.data) or dataset.scale)
+    check_preparation(build.folder, dataset)
     dataset.report(sink)
     recipe = spec.training.recipe
     arithmetic = choose_arithmetic(recipe.precision, device)

@@ -22,6 +22,7 @@ from swc.files.metrics import MetricRow
 from swc.files.migrations import VOCABULARY, Migration
 from swc.files.notes import Notes
 from swc.files.origin import Origin
+from swc.files.preparation import TableColumns
 from swc.files.run import ClassNames, MachineFacts, RunResults, TargetScale
 from swc.files.tables import ComparisonTable, SweepTable
 from swc.program.feedback import Feedback
@@ -96,6 +97,9 @@ FILE_KINDS: dict[str, FileKind] = {
         FileKind(
             "targets", "run/targets.json", TargetScale, "it does not say how targets were standardised",
             layout="declared",
+        ),
+        FileKind(
+            "preparation", "run/preparation.json", TableColumns, "it does not say how the columns of a table are used",
         ),
         FileKind("metrics", "run/metrics.jsonl", MetricRow, "it is no row of metrics", layout="row", numbered=2),
         FileKind(

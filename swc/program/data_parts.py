@@ -35,6 +35,15 @@ class Portion:
         return self.count or int(self.share * total + 0.5)
 
 
+def portion_of(text: str) -> Portion | None:
+    """The portion that a text says, `20%` or `500`; None for any other text."""
+    if text.isdecimal() and int(text):
+        return Portion(count=int(text))
+    share = text.removesuffix("%")
+    is_share = text.endswith("%") and share.replace(".", "", 1).isdecimal() and 0 < float(share) < 100
+    return Portion(share=float(share) / 100) if is_share else None
+
+
 @frozen
 class DataParts:
     """Parts that are drawn from the images of a data set: classes in proportion, by `seed`, none in two of them.

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from math import prod
+from pathlib import PurePath
 from typing import Any
 
 from attrs import evolve, field, frozen
 
 from swc.program.class_names import CIFAR10, CIFAR100, CIFAR100_COARSE, DIGITS
+from swc.program.data_arguments import FUNCTION, NUM_CLASSES, TABLE
 from swc.program.data_parts import DataParts
-from swc.program.inputs import DTYPES, InputFacts
-from swc.program.limits import CLASSES, INPUT_SIZE, PIXELS
+from swc.program.inputs import InputFacts
+from swc.program.limits import PIXELS
 from swc.program.model_source import Argument, ModelSource
 from swc.program.task import Task
 from swc.registry.registry import Registry
@@ -142,8 +144,9 @@ class DataRow(RegistryRow):
     of the user's own. Images that come in any size are resized (`is_resized`) and, but for published sets, turned
     upright (`is_upright`). Where each class is a folder its name is that folder's (`has_class_folders`). Of a `pool`
     nobody has published a split: once `train` says how many of all images are trained on, the others test. Of a set
-    that may have a validation part of its own (`may_validate`), `validation: given` asks for it. `targets` are the
-    kinds of targets that its examples can have (`TaskRow.targets`).
+    that may have a validation part of its own (`may_validate`), `validation: given` asks for it. Where only a file
+    tells what members take, `settle` is "package.module:function" that gives the whole facts, `(facts, place)`.
+    `targets` are the kinds of targets that its examples can have (`TaskRow.targets`).
     """
 
     facts: Callable[[DataArguments], DataFacts]
@@ -152,6 +155,7 @@ class DataRow(RegistryRow):
     in_facts: tuple[str, ...] = ()
     num_plain: int = 0
     is_open: bool = False
+    settle: str = ""
     code: str = ""
     class_names: tuple[str, ...] = field(default=(), repr=False)
     is_resized: bool = False
@@ -223,6 +227,12 @@ def _folder_facts(given: DataArguments) -> DataFacts:
     return DataFacts("folder", given["classes"], shape, 0, 0, _IMAGENET.mean, _IMAGENET.deviation, given["path"])
 
 
+def _table_facts(given: DataArguments) -> DataFacts:
+    """A file of a table; what its columns come to is seen when it is opened."""
+    path = given["path"]
+    return DataFacts("table", 0, NO_IMAGE, 0, 0, (), (), path, variant=PurePath(path).name)
+
+
 def _function_facts(given: DataArguments) -> DataFacts:
     """What the author says of what a function gives; it is held to it when it is called."""
     if _are_images(given):
@@ -269,7 +279,6 @@ def _function_arguments(facts: DataFacts) -> dict[str, Any]:
     return {**shown, "shape": facts.shapes, "dtype": tuple(one.dtype for one in facts.inputs)}
 
 
-NUM_CLASSES = ArgumentRow("classes", "whole number", least=1, most=CLASSES)
 DATA: Registry[DataRow] = Registry(
     "data set",
     "swc.data",
@@ -335,17 +344,21 @@ DATA: Registry[DataRow] = Registry(
             has_class_folders=True,
         ),
         DataRow(
+            name="table",
+            words="a file of yours",
+            implementation="swc_runtime.data.tables:read",
+            settle="swc_runtime.data.tables:settle",
+            arguments=TABLE,
+            facts=_table_facts,
+            written=lambda facts: {"path": facts.folder},
+            in_facts=("path",),
+            num_plain=1,
+        ),
+        DataRow(
             name="python",
             words="a function of yours",
             implementation="swc_runtime.data.own:read",
-            arguments=(
-                ArgumentRow("function", "text"),
-                NUM_CLASSES,
-                ArgumentRow("shape", "shapes", least=1, most=INPUT_SIZE),
-                ArgumentRow("dtype", "words", words=DTYPES, default="", what="type of numbers"),
-                ArgumentRow("mean", "numbers", least=0, most=1, default=""),
-                ArgumentRow("deviation", "numbers", above=0, most=1, default=""),
-            ),
+            arguments=FUNCTION,
             facts=_function_facts,
             notes=_function_notes,
             written=_function_arguments,

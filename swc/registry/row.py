@@ -16,8 +16,25 @@ from attrs import frozen
 from swc.registry.ranges import Range
 
 ArgumentValue = int | float | str | bool | tuple[Any, ...]  # of an argument; a tuple holds the numbers of a list
-Type = Literal["whole number", "number", "numbers", "whole numbers", "shapes", "words", "text", "yes or no"]
+Type = Literal[
+    "whole number",
+    "number",
+    "numbers",
+    "whole numbers",
+    "shapes",
+    "words",
+    "texts",
+    "portion or text",
+    "text",
+    "yes or no",
+]
 NAME = re.compile(r"[^\W\d]\w*")
+_SPOKEN = {
+    "number": "",
+    "text": "a text",
+    "texts": "a text or a list of texts",
+    "portion or text": "a number, per cent or a text",
+}
 IMPLEMENTATION = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
 
 
@@ -29,7 +46,8 @@ class ArgumentRow:
     are, `words` the only texts; with `every` the values go from `least` to `most` in such steps. `numbers` and `whole
     numbers` are lists, each number in the range: `length` of them (None: any), and with `rises` each larger than the
     one before. `shapes` is a list of whole numbers or a list of such lists, kept as a tuple of shapes; `words` is one
-    of the `words` or a list of them, kept as a tuple. An argument that counts epochs (`in_epochs`) is scaled with
+    of the `words` or a list of them, `texts` a text or a list of them, kept as tuples. A `portion or text` is a number,
+    per cent or a text, kept as a text. An argument that counts epochs (`in_epochs`) is scaled with
     `--epochs-scale`; one in pixels (`in_pixels`) is below the side of an image. `what` is what messages call the value
     ("": the argument's and the row's name). An argument whose default is the empty text is left out where it is not
     given.
@@ -66,7 +84,7 @@ class ArgumentRow:
         if self.type in ("numbers", "whole numbers"):
             rising = ", each larger than the one before" if self.rises else ""
             return f"{self.length or 'a list of'} {self.type}, each {self.range}{rising}"
-        plain = {"number": "", "text": "a text"}.get(self.type, self.type)
+        plain = _SPOKEN.get(self.type, self.type)
         return ", ".join(word for word in (plain, str(self.range)) if word)
 
     def fault(self) -> str:
@@ -80,9 +98,9 @@ class ArgumentRow:
     def is_of_type(self, value: ArgumentValue | None) -> bool:
         """Whether a value is what the type says, in any range."""
         match self.type, value:
-            case ("yes or no", bool()) | ("text", str()):
+            case ("yes or no", bool()) | ("text" | "portion or text", str()):
                 return True
-            case "numbers" | "whole numbers" | "shapes" | "words", tuple():
+            case "numbers" | "whole numbers" | "shapes" | "words" | "texts", tuple():
                 return self.length in (None, len(value)) and all(map(self._is_item, value))
             case "whole number", int():
                 return _is_number(value)
@@ -95,7 +113,7 @@ class ArgumentRow:
         match self.type:
             case "shapes":
                 return _is_shape(value)
-            case "words":
+            case "words" | "texts":
                 return isinstance(value, str)
             case "numbers" | "whole numbers":
                 return _is_number(value) and (self.type == "numbers" or isinstance(value, int))

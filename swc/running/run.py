@@ -18,6 +18,7 @@ from swc.diagnostics import DiagnosticError
 from swc.diagnostics.catalogue.training import NothingToTrain, ScaledAlready
 from swc.folders.classes import check_classes, write_classes
 from swc.folders.dataset import open_dataset
+from swc.folders.preparation import check_preparation, write_preparation
 from swc.folders.scale import check_scale, write_scale
 from swc.folders.store import RUN, Build, checkpoint_path, read_machine, spec_hash_of
 from swc.program.spec import Spec
@@ -163,6 +164,7 @@ def open_run(build: Build, options: Options, sink: Sink, announce: Callable[[str
         if not options.fresh:
             check_classes(folder, dataset)
             check_scale(folder, dataset)
+            check_preparation(folder, dataset)
         if machine.ranks.is_first:
             dataset.report(sink)
             facts = machine.facts() | {"data": dataset.digest()} | ({FACT: teacher.digest} if teacher else {})
@@ -170,6 +172,7 @@ def open_run(build: Build, options: Options, sink: Sink, announce: Callable[[str
             prepare(folder, spec, build, options, facts, sink, announce)
             write_classes(folder, dataset)
             write_scale(folder, dataset)
+            write_preparation(folder, dataset)
     if spec.data.code is not None:  # what a function of the user's own gives may differ from process to process
         machine.ranks.agree("images", dataset.digest().encode())
     return Run(folder, spec, spec_hash_of(folder), spec.training, dataset, machine, options, teacher)

@@ -31,4 +31,4 @@ def open_data(facts: DataFacts, folder: Path | None, offline: bool, announce: Ca
     dataset = divided(dataset, facts)
     if facts.parts is not None and facts.parts.are_drawn:
         announce(counts_of(dataset))
-    return with_scale(dataset)
+    return with_scale(dataset if dataset.finish is None else dataset.finish(dataset))

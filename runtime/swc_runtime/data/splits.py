@@ -8,6 +8,7 @@ are int64 [N]; reading an image twice gives the same bytes.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
@@ -27,6 +28,7 @@ from swc_runtime.data.boxes import crop_boxes
 from swc_runtime.data.keys import Hashes, Integers
 from swc_runtime.data.listing import printable
 from swc_runtime.data.pixels import BROKEN, with_8_bits
+from swc_runtime.data.preparation import Preparation
 from swc_runtime.data.readers import readers
 from swc_runtime.data.tensors import TensorSplit
 from swc_runtime.inputs import Inputs
@@ -173,7 +175,8 @@ def check_readable(split: Split) -> None:
 class Dataset:
     """The parts of a data set, where they were found, the names of the classes, and what is odd about the images.
 
-    `validation` is drawn from the images to train on where the spec asks for it; `train` is without it.
+    `validation` is drawn from the images to train on where the spec asks for it; `train` is without it. `preparation`
+    is what is done to the columns of a table. What can be made only once parts are drawn, `finish` makes.
     """
 
     facts: DataFacts
@@ -184,6 +187,8 @@ class Dataset:
     warnings: tuple[Diagnostic, ...] = ()
     validation: Split | None = None
     scale: TargetScale | None = None
+    preparation: Preparation | None = None
+    finish: Callable[[Dataset], Dataset] | None = None
 
     @property
     def parts(self) -> tuple[tuple[str, Split], ...]:

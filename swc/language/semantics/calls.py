@@ -15,11 +15,14 @@ from attrs import evolve, frozen
 from swc.diagnostics import DiagnosticError, Span, catalogue
 from swc.language.semantics import values
 from swc.language.semantics.scope import Scope, show
-from swc.language.syntax.tree import Amount, Call, CallArgument, ListOf, Text, Value
+from swc.language.syntax.tree import Amount, Call, CallArgument, ListOf, Number, Text, Value
+from swc.program.data_parts import Portion
+from swc.registry.ranges import Range
 from swc.registry.registry import Registry
 from swc.registry.row import ArgumentRow, ArgumentValue, RegistryRow, shown_value
 
 R = TypeVar("R", bound=RegistryRow)
+SHARE = Range(above=0, below=1)  # of examples that are drawn
 FEW = 20  # arguments that are named where one has no name
 
 
@@ -123,8 +126,8 @@ def read_declared(value: Value, scope: Scope, declared: ArgumentRow, of: str) ->
             return values.whole(value, scope, what, declared.range, fallback=_fallback(declared))
         case "number":
             return values.number(value, scope, what, declared.range, fallback=_fallback(declared))
-        case "numbers" | "whole numbers" | "shapes" | "words":
-            return _LISTS[declared.type](value, scope, declared, of)
+        case "numbers" | "whole numbers" | "shapes" | "words" | "texts" | "portion or text":
+            return _READERS[declared.type](value, scope, declared, of)
         case "yes or no":
             return values.yes_no(value, scope, what)
     if declared.words:
@@ -186,11 +189,30 @@ def _number(item: Value, scope: Scope, what: str, declared: ArgumentRow, fallbac
     return float(values.number(item, scope, what, declared.range, fallback=fallback))
 
 
-_LISTS: dict[str, Callable[[Value, Scope, ArgumentRow, str], tuple[Any, ...]]] = {
+def _texts(value: Value, scope: Scope, declared: ArgumentRow, of: str) -> tuple[str, ...]:
+    """A text, or a list of texts."""
+    settled, what = scope.settle(value), declared.what or f"`{declared.name}` of `{of}`"
+    items = settled.items if isinstance(settled, ListOf) else (value,)
+    return tuple(values.text(item, scope, what) for item in items)
+
+
+def _portion_or_text(value: Value, scope: Scope, declared: ArgumentRow, of: str) -> str:
+    """A number of examples, a share of them, or a text in quotes; as a text."""
+    settled, what = scope.settle(value), declared.what or f"`{declared.name}` of `{of}`"
+    if not isinstance(settled, Number):
+        return values.text(value, scope, what)
+    if settled.is_percent:
+        return str(Portion(share=values.number(value, scope, what, SHARE, fallback=0.2)))
+    return str(values.whole(value, scope, what))
+
+
+_READERS: dict[str, Callable[[Value, Scope, ArgumentRow, str], ArgumentValue]] = {
     "numbers": _numbers,
     "whole numbers": _numbers,
     "shapes": _shapes,
     "words": _words,
+    "texts": _texts,
+    "portion or text": _portion_or_text,
 }
 
 

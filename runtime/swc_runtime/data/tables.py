@@ -1,0 +1,250 @@
+"""Tables: `data table("train.csv", target: "price", test: 20%)`.
+
+Takes the facts of the spec; gives a `Dataset` of rows of features, or the facts that follow from the file. Guarantees:
+the test rows of `test: 20%` are the same for every seed; what is fitted is fitted on the rows that are trained on,
+after parts are drawn; what was compiled is held against what the file gives.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from attrs import evolve, frozen
+from numpy.typing import NDArray
+from swc.diagnostics import Diagnostic, DiagnosticError
+from swc.diagnostics.catalogue.tables import (
+    NewCategories,
+    NothingToLearnFrom,
+    OneValue,
+    TableChanged,
+    TargetUnfit,
+)
+from swc.program.data_parts import Portion, portion_of
+from swc.program.datasets import DataFacts
+from swc.program.inputs import InputFacts
+
+from swc_runtime.data.keys import TEST, base_of
+from swc_runtime.data.listing import printable
+from swc_runtime.data.parts import divided, in_proportion
+from swc_runtime.data.place import DataPlace
+from swc_runtime.data.preparation import InputColumns, Preparation, constant, fitted
+from swc_runtime.data.splits import Dataset, Split
+from swc_runtime.data.table_files import TableFile, read_table
+from swc_runtime.data.tensors import TensorSplit
+
+FEWEST = 2  # rows to train on
+MOST_CLASSES = 0.5  # of the rows: more values are no classes
+
+
+@frozen(eq=False)
+class Rows:
+    """The rows of a table: the columns that are inputs, in order, and the class of each row."""
+
+    file: str
+    columns: InputColumns
+    labels: NDArray[np.int64]
+
+    def take(self, rows: NDArray[np.int64]) -> Rows:
+        """Some of the rows."""
+        return Rows(self.file, self.columns.take(rows), self.labels[rows])
+
+
+@frozen(eq=False)
+class Table:
+    """Rows to train on and to test with, and what their columns are called."""
+
+    train: Rows
+    test: Rows
+    numbers: tuple[str, ...]
+    categories: tuple[str, ...]
+    classes: tuple[str, ...]
+    missing: tuple[tuple[str, int], ...]
+
+
+def settle(facts: DataFacts, place: DataPlace) -> DataFacts:
+    """The facts that follow from the file: how many inputs there are, and how many classes."""
+    dataset = _opened(facts, evolve(place, announce=lambda _: None))
+    return dataset.facts
+
+
+def read(facts: DataFacts, place: DataPlace) -> Dataset:
+    """The rows, whose features are made once parts are drawn (`Dataset.finish`)."""
+    table = _table(facts, place)
+    return _numbered(facts, table, place)
+
+
+def _opened(facts: DataFacts, place: DataPlace) -> Dataset:
+    table = _table(facts, place)
+    facts = evolve(facts, num_classes=len(table.classes))
+    dataset = divided(_numbered(facts.undivided, table, place), facts)
+    assert dataset.finish is not None, "rows are numbered"
+    return dataset.finish(dataset)
+
+
+# --- from rows to features --------------------------------------------------------------------------------------------
+
+
+def _numbered(facts: DataFacts, table: Table, place: DataPlace) -> Dataset:
+    """Splits of the numbers of rows, of which parts can be drawn; the features follow from what is trained on."""
+    train, test = (
+        TensorSplit(facts, (torch.arange(len(rows.labels)),), torch.from_numpy(rows.labels))
+        for rows in (table.train, table.test)
+    )
+    place.announce(_summary(facts, table))
+
+    def finish(dataset: Dataset) -> Dataset:
+        return _prepared(dataset, table)
+
+    return Dataset(facts, train, test, classes=table.classes, finish=finish)
+
+
+def _prepared(dataset: Dataset, table: Table) -> Dataset:
+    """The data set of features, by what is fitted on its training rows."""
+    given, trained = dataset.facts.given(), table.train.columns.take(_rows_of(dataset.train))
+    preparation = fitted(trained, table.numbers, table.categories, given["numbers"], given["categories"])
+    inputs = (InputFacts((preparation.num_features,)),)
+    facts = evolve(dataset.facts, num_classes=len(table.classes), inputs=inputs)
+    _check_compiled(dataset.facts, facts, table)
+    parts = {"train": (dataset.train, table.train), "test": (dataset.test, table.test)}
+    if dataset.validation is not None:
+        parts["validation"] = (dataset.validation, table.train)
+    chosen = {part: rows.columns.take(_rows_of(split)) for part, (split, rows) in parts.items()}
+    new = [one for part in chosen for one in _new_categories(preparation, chosen[part], parts[part][1].file, part)]
+    splits = {
+        part: TensorSplit(facts, (torch.from_numpy(preparation.features(columns)),), parts[part][0].labels)
+        for part, columns in chosen.items()
+    }
+    return evolve(
+        dataset,
+        facts=facts,
+        train=splits["train"],
+        test=splits["test"],
+        validation=splits.get("validation"),
+        warnings=(*dataset.warnings, *_one_value(trained, table), *new),
+        preparation=preparation,
+        finish=None,
+    )
+
+
+def _rows_of(split: Split) -> NDArray[np.int64]:
+    assert isinstance(split, TensorSplit), "rows are numbered"
+    numbers: NDArray[np.int64] = split.tensors[0].numpy()
+    return numbers
+
+
+def _check_compiled(compiled: DataFacts, found: DataFacts, table: Table) -> None:
+    """DiagnosticError where the spec was compiled for other inputs or classes than the file gives."""
+    if not compiled.is_settled or (compiled.inputs, compiled.num_classes) == (found.inputs, found.num_classes):
+        return
+    said = [f"{facts.inputs_text} and {facts.num_classes} classes" for facts in (found, compiled)]
+    raise DiagnosticError(TableChanged(file=table.train.file, found=said[0], compiled=said[1]))
+
+
+def _one_value(trained: InputColumns, table: Table) -> list[Diagnostic]:
+    numbers = np.asarray(table.numbers)[constant(np.nan_to_num(trained.numbers))].tolist()
+    texts = [name for place, name in enumerate(table.categories) if len(set(trained.texts[:, place])) == 1]
+    return [OneValue(file=table.train.file, columns=(*numbers, *texts))] if numbers or texts else []
+
+
+def _new_categories(preparation: Preparation, columns: InputColumns, file: str, part: str) -> list[Diagnostic]:
+    is_new_NK = preparation.codes(columns) == np.asarray([len(values) for values in preparation.values], dtype=np.int64)
+    names = tuple(np.asarray(preparation.categories, dtype=object)[is_new_NK.any(axis=0)].tolist())
+    count = int(is_new_NK.any(axis=1).sum())
+    return [NewCategories(file=file, part=part, columns=names, num_rows=count)] if count else []
+
+
+# --- from files to rows -----------------------------------------------------------------------------------------------
+
+
+@frozen
+class _Header:
+    """What the columns of a training file are: inputs that are numbers, inputs that are categories, and the target."""
+
+    numbers: tuple[str, ...]
+    categories: tuple[str, ...]
+    target: str
+    classes: tuple[str, ...]
+
+    def rows(self, file: TableFile) -> Rows:
+        """The rows of a file with these columns; DiagnosticError for one that lacks some, or has another class."""
+        columns = file.columns(self.numbers, self.categories)
+        texts = _texts_of(file.target(self.target))
+        numbers = {name: number for number, name in enumerate(self.classes)}
+        if unknown := [text for text in texts if text not in numbers]:
+            reason = f"is `{printable(unknown[0])}` in {unknown.count(unknown[0]):,} rows, and in no training row"
+            raise DiagnosticError(TargetUnfit(file=file.name, column=self.target, reason=reason))
+        return Rows(file.name, columns, np.asarray([numbers[text] for text in texts], dtype=np.int64))
+
+
+def _table(facts: DataFacts, place: DataPlace) -> Table:
+    assert facts.folder is not None, "the spec names the file"
+    given = facts.given()
+    train = read_table(_path(facts.folder, place))
+    header = _header(train, given)
+    rows, drawn = header.rows(train), portion_of(given["test"])
+    if drawn is None:
+        test = header.rows(read_table(_path(given["test"], place)))
+    else:
+        rows, test = _parted(rows, drawn, given["test"])
+    inputs = (*header.numbers, *header.categories)
+    missing = tuple((name, count) for name in inputs if (count := train.num_missing(name)))
+    return Table(rows, test, header.numbers, header.categories, header.classes, missing)
+
+
+def _header(train: TableFile, given: dict[str, Any]) -> _Header:
+    """Numbers are inputs as numbers, but for those that are said to be categorical; anything else is a category."""
+    target, categorical = given["target"], given.get("categorical", ())
+    aside = (target, *given.get("without", ()))
+    for name in (*aside, *categorical):
+        train.column(name)
+    inputs = [name for name in train.header if name not in aside]
+    if not inputs:
+        raise DiagnosticError(NothingToLearnFrom(file=train.name, reason="has no columns beside its target"))
+    numbers = tuple(name for name in inputs if train.is_numeric(name) and name not in categorical)
+    return _Header(numbers, tuple(name for name in inputs if name not in numbers), target, _classes(train, target))
+
+
+def _classes(train: TableFile, target: str) -> tuple[str, ...]:
+    """The values of the target in order, numbers by size and texts by letters; each is a class."""
+    values = train.target(target)
+    found = _texts_of(np.unique(values))
+    if len(found) == 1:
+        reason = f"is `{printable(found[0])}` in every row"
+        raise DiagnosticError(TargetUnfit(file=train.name, column=target, reason=reason))
+    if len(found) > MOST_CLASSES * len(values):
+        reason = f"has {len(found):,} values in {len(values):,} rows, which are no classes"
+        raise DiagnosticError(TargetUnfit(file=train.name, column=target, reason=reason))
+    return found
+
+
+def _texts_of(values: NDArray[Any]) -> tuple[str, ...]:
+    """Values as names of classes: 1.0 is `1`."""
+    return tuple(f"{value:.15g}" if isinstance(value, float) else str(value) for value in values.tolist())
+
+
+def _parted(rows: Rows, drawn: Portion, said: str) -> tuple[Rows, Rows]:
+    """The rows to train on and to test with, each class in proportion, the same for every seed."""
+    total = len(rows.labels)
+    order = in_proportion(rows.labels, np.arange(total, dtype=np.int64), base_of(0, 0, 0, TEST))
+    count = drawn.of(total)
+    if not 1 <= count <= total - FEWEST:
+        reason = f"has {total:,} rows, too few for `test: {said}`"
+        raise DiagnosticError(NothingToLearnFrom(file=rows.file, reason=reason))
+    train, test = (rows.take(np.sort(one)) for one in (order[count:], order[:count]))
+    return train, test
+
+
+def _path(name: str, place: DataPlace) -> Path:
+    """A file of the spec's, whose path counts from the current folder, or from the one named on the command line."""
+    return Path(name) if place.named is None else place.named / name
+
+
+def _summary(facts: DataFacts, table: Table) -> str:
+    counts = f"{len(table.train.labels):,} training and {len(table.test.labels):,} test rows"
+    kinds = f"{len(table.numbers)} columns of numbers, {len(table.categories)} of categories"
+    gaps = sum(count for _, count in table.missing)
+    told = f"; {gaps:,} missing values in {len(table.missing)} columns" if gaps else ""
+    return f"{facts.title}: {counts}, {kinds}{told}"

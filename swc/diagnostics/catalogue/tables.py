@@ -1,0 +1,216 @@
+"""Diagnostics about tables: not there, not readable, or without what a spec asks of them (SW580 to SW589).
+
+Guarantees: `TABLES` lists every class of this module.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from attrs import frozen
+
+from swc.diagnostics import Diagnostic, Severity
+
+FEW = 8  # names that are listed
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    more = f" and {len(names) - FEW} more" if len(names) > FEW else ""
+    return ", ".join(f"`{name}`" for name in names[:FEW]) + more
+
+
+@frozen(kw_only=True)
+class TablesExtraMissing(Diagnostic):
+    """A table cannot be read, because the package that reads tables is not installed.
+
+    CSV is read by pandas, and Parquet by pandas with pyarrow. They are large, and nothing else needs them, so they are
+    an extra of this project: whoever trains on tables installs them.
+    """
+
+    code: ClassVar[str] = "SW580"
+    package: str
+    file: str
+
+    def message(self) -> str:
+        return f"`{self.file}` is read by {self.package}, which is not installed"
+
+    def help(self) -> str:
+        return "install the extra: pip install 'superweights[tables]'"
+
+
+@frozen(kw_only=True)
+class TableUnreadable(Diagnostic):
+    """The file that `data table(...)` names is not there, or is no table.
+
+    A table is a CSV file with a header (also compressed: .gz, .bz2, .xz, .zip), or a Parquet file (.parquet). Its path
+    counts from the current folder, or from the one named with `--data`. The test file must have the columns of the
+    training file.
+    """
+
+    code: ClassVar[str] = "SW581"
+    file: str
+    reason: str
+
+    def message(self) -> str:
+        return f"`{self.file}` cannot be read as a table: {self.reason}"
+
+    def help(self) -> str:
+        return "name a CSV file with a header or a Parquet file; its path counts from the current folder, or `--data`"
+
+
+@frozen(kw_only=True)
+class ColumnMissing(Diagnostic):
+    """A table lacks a column that the spec, or the training file, names.
+
+    The target, and the columns of `without` and `categorical`, must be there; and a test file must have all columns of
+    the training file. Names are compared as they are written, spaces and capitals included.
+    """
+
+    code: ClassVar[str] = "SW582"
+    file: str
+    column: str
+    found: tuple[str, ...]
+
+    def message(self) -> str:
+        return f"`{self.file}` has no column `{self.column}`, but {_listed(self.found)}"
+
+    def help(self) -> str:
+        return "write the name as it stands in the header"
+
+
+@frozen(kw_only=True)
+class TargetUnfit(Diagnostic):
+    """The target column of a table is not what can be predicted.
+
+    A target to classify has two values at least, and each of them often enough to be learned. Every row must have one,
+    and the test part no value that the training part has not got.
+    """
+
+    code: ClassVar[str] = "SW583"
+    file: str
+    column: str
+    reason: str
+
+    def message(self) -> str:
+        return f"the target `{self.column}` of `{self.file}` {self.reason}"
+
+    def help(self) -> str:
+        return "name another `target`, or mend the rows"
+
+
+@frozen(kw_only=True)
+class ColumnUnfit(Diagnostic):
+    """A column of a table holds what members cannot be given.
+
+    Columns hold numbers, texts, or yes and no. Dates, lists and infinite numbers have no one meaning as an input, and a
+    column of numbers in the training file must hold numbers in the test file.
+    """
+
+    code: ClassVar[str] = "SW584"
+    file: str
+    column: str
+    found: str
+
+    def message(self) -> str:
+        return f"the column `{self.column}` of `{self.file}` holds {self.found}"
+
+    def help(self) -> str:
+        return 'make numbers or texts of it, or leave it out: `without: "COLUMN"`'
+
+
+@frozen(kw_only=True)
+class OneValue(Diagnostic):
+    """Columns of a table have one value alone in the training part, so that nothing can be learned of them.
+
+    They stay inputs that are always zero, so that the number of inputs is what the table says. Leave them out.
+    """
+
+    code: ClassVar[str] = "SW585"
+    severity: ClassVar[Severity] = Severity.WARNING
+    file: str
+    columns: tuple[str, ...]
+
+    def message(self) -> str:
+        are = "columns" if len(self.columns) > 1 else "a column"
+        return f"`{self.file}` has {are} of one value in the training part: {_listed(self.columns)}"
+
+    def help(self) -> str:
+        return "leave out with `without` what says nothing"
+
+
+@frozen(kw_only=True)
+class NewCategories(Diagnostic):
+    """Held-out rows have values of a category that the training part has not got.
+
+    What is fitted is fitted on the training part alone, so that such a value has no input of its own. With one-hot
+    inputs all of the column are zero, with ordinal ones it gets the number after the last. Where there are many such
+    rows, the parts are not of one kind.
+    """
+
+    code: ClassVar[str] = "SW586"
+    severity: ClassVar[Severity] = Severity.WARNING
+    file: str
+    part: str
+    columns: tuple[str, ...]
+    num_rows: int
+
+    def message(self) -> str:
+        rows = "one row" if self.num_rows == 1 else f"{self.num_rows:,} rows"
+        return (
+            f"{rows} of {self.part} of `{self.file}` have values that no training row has, in {_listed(self.columns)}"
+        )
+
+    def help(self) -> str:
+        return "nothing need be done where they are few"
+
+
+@frozen(kw_only=True)
+class TableChanged(Diagnostic):
+    """A table gives other inputs or classes than when the spec was compiled.
+
+    How many inputs members have follows from the columns of a table and the categories of its training part, and is
+    read when the spec is compiled. A table that was changed since then may need members of another size.
+    """
+
+    code: ClassVar[str] = "SW587"
+    file: str
+    found: str
+    compiled: str
+
+    def message(self) -> str:
+        return f"`{self.file}` gives {self.found}, and the spec was compiled for {self.compiled}"
+
+    def help(self) -> str:
+        return "compile the spec again, or bring the table back"
+
+
+@frozen(kw_only=True)
+class NothingToLearnFrom(Diagnostic):
+    """A table has no columns beside its target, or too few rows for the parts that the spec asks for.
+
+    Members need one input at least. The test part of `test: 20%` is drawn from all rows, and must leave two to train
+    on.
+    """
+
+    code: ClassVar[str] = "SW588"
+    file: str
+    reason: str
+
+    def message(self) -> str:
+        return f"`{self.file}` {self.reason}"
+
+    def help(self) -> str:
+        return "take a table with more columns or rows, or leave out less of it"
+
+
+TABLES = (
+    TablesExtraMissing,
+    TableUnreadable,
+    ColumnMissing,
+    TargetUnfit,
+    ColumnUnfit,
+    OneValue,
+    NewCategories,
+    TableChanged,
+    NothingToLearnFrom,
+)

@@ -1,0 +1,32 @@
+"""The arguments of data sets that have many: those of a function of the user's own, and of a table.
+
+Guarantees: plain rows; `swc.program.datasets` says what follows from them.
+"""
+
+from __future__ import annotations
+
+from swc.program.inputs import DTYPES
+from swc.program.limits import CLASSES, INPUT_SIZE
+from swc.registry.row import ArgumentRow
+
+NUM_CLASSES = ArgumentRow("classes", "whole number", least=1, most=CLASSES)
+
+FUNCTION = (
+    ArgumentRow("function", "text"),
+    NUM_CLASSES,
+    ArgumentRow("shape", "shapes", least=1, most=INPUT_SIZE),
+    ArgumentRow("dtype", "words", words=DTYPES, default="", what="type of numbers"),
+    ArgumentRow("mean", "numbers", least=0, most=1, default=""),
+    ArgumentRow("deviation", "numbers", above=0, most=1, default=""),
+)
+NUMBERS_AS = ("quantile", "noisy_quantile", "standard", "none")
+CATEGORIES_AS = ("one_hot", "ordinal")
+TABLE = (
+    ArgumentRow("path", "text"),
+    ArgumentRow("target", "text"),
+    ArgumentRow("test", "portion or text"),
+    ArgumentRow("numbers", "text", words=NUMBERS_AS, default="quantile", what="way to scale numbers"),
+    ArgumentRow("categories", "text", words=CATEGORIES_AS, default="one_hot", what="way to code categories"),
+    ArgumentRow("categorical", "texts", default=""),
+    ArgumentRow("without", "texts", default=""),
+)

@@ -1,0 +1,75 @@
+"""A table from the file to scores: compiled, trained, kept, evaluated, and refused where it was changed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from swc.folders.preparation import read_preparation
+
+from support.runs import Place
+
+SPEC = """
+ensemble tiny {
+  data table("rows.csv", target: "left", test: 20%, validation: 10%)
+  member m[2] = mlp(depth: 2, width: 8)
+  budget unlimited
+  share linear as rank_one
+  train { batch 32 phase main: 1 epochs }
+}
+"""
+
+
+def write_rows(path: Path, count: int = 160) -> None:
+    draw = np.random.default_rng(0)
+    ages, towns = draw.normal(40, 9, count), draw.integers(0, 3, count)
+    lines = (f"{age:.3f},{'abc'[town]},{'yes' if age > 40 else 'no'}\n" for age, town in zip(ages, towns, strict=True))
+    path.write_text("age,town,left\n" + "".join(lines), encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Place:
+    pytest.importorskip("pandas")
+    made = Place(tmp_path_factory.mktemp("table"))
+    write_rows(made.folder / "rows.csv")
+    assert made.compile(SPEC) == 0
+    assert made.train() == 0
+    return made
+
+
+def test_a_run_keeps_what_was_fitted(run: Place) -> None:
+    kept = read_preparation(run.run)
+    assert kept is not None
+    assert (kept.numbers, kept.categories, kept.values) == (("age",), ("town",), (("a", "b", "c"),))
+    assert kept.arrays["quantiles"].shape == (10, 1)
+    assert run.results()["data"] == "table(rows.csv)"
+
+
+def test_it_goes_on_is_evaluated_and_shown(run: Place) -> None:
+    assert run.train() == 0
+    assert run.swc("eval", "--time-batch", "0") == 0
+    assert run.swc("show") == 0
+
+
+def test_other_rows_are_refused_for_that_run(run: Place, capsys: pytest.CaptureFixture[str]) -> None:
+    before = (run.folder / "rows.csv").read_text("utf-8")
+    try:
+        write_rows(run.folder / "rows.csv", 200)
+        assert run.swc("eval", "--time-batch", "0") == 1
+        assert "error[SW587]: `rows.csv` gives other fitted columns" in capsys.readouterr().err
+    finally:
+        (run.folder / "rows.csv").write_text(before, encoding="utf-8")
+
+
+def test_a_broken_table_is_told_at_the_line_of_the_data(
+    run: Place, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = Place(tmp_path)
+    write_rows(tmp_path / "rows.csv")
+    assert made.swc("check", str(run.folder / "tiny.sw")) == 0  # which opens nothing
+    assert made.compile(SPEC.replace('"left"', '"lft"')) == 1
+    said = capsys.readouterr().err
+    assert "error[SW582]" in said and "tiny.sw:3:" in said
+    assert made.compile(SPEC.replace("mlp(depth: 2, width: 8)", "wrn(depth: 10, width: 1)")) == 1
+    assert "error[SW572]: `wrn` takes images, and the data give float32 [4]" in capsys.readouterr().err
