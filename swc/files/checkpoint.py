@@ -35,7 +35,13 @@ class Meta:
 
 @frozen
 class CheckpointNote:
-    """The note in the head of a checkpoint; `sha256` is over the tensors and the canonical JSON of `meta`."""
+    """The note in the head of a checkpoint; `sha256` is over the tensors and the canonical JSON of `meta`.
+
+    Tensors are named `state/ID`, by the rows of the optimiser (`momentum/ID`), and `tally/...` inside an epoch;
+    `best/ID` those of the best state of a phase with patience, `average/ID` those of the average of the weights,
+    `best_average/ID` of the average beside the best state. The facts say what is `due` after the epoch, and of these
+    `best_epoch`, `best_score`, `ended`, `average_steps` and `best_average_steps`.
+    """
 
     meta: Meta
     sha256: str

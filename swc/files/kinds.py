@@ -109,11 +109,11 @@ FILE_KINDS: dict[str, FileKind] = {
         FileKind("results", "run/results.json", RunResults, "it holds no results of a run"),
         FileKind(
             "evaluation",
-            "run/eval/evaluation.json, run/eval/validation.json, run/eval/int*/evaluation.json", Evaluations,
+            "evaluation.json and validation.json in run/eval, run/eval/int*, run/eval/average", Evaluations,
             "it holds no evaluation of one run", damaged=DamagedEvaluation,
         ),
         FileKind(
-            "predictions", "run/eval/predictions*.safetensors, run/eval/int*/predictions*.safetensors", PredictionsNote,
+            "predictions", "predictions*.safetensors in run/eval, run/eval/int*, run/eval/average", PredictionsNote,
             "it holds no predictions",
             layout="line", words="swc predictions ",
         ),
