@@ -349,6 +349,7 @@ DATA: Registry[DataRow] = Registry(
             implementation="swc_runtime.data.tables:read",
             settle="swc_runtime.data.tables:settle",
             arguments=TABLE,
+            targets=("class", "numbers"),
             facts=_table_facts,
             written=lambda facts: {"path": facts.folder},
             in_facts=("path",),

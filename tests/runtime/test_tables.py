@@ -9,12 +9,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from attrs import evolve
 from swc.diagnostics import Diagnostic, DiagnosticError
 from swc.program.data_parts import Portion
 from swc.program.datasets import DATA, DataFacts
 from swc.program.dividing import divided
 from swc.program.inputs import InputFacts
+from swc.program.task import Task
 
 from swc_runtime.data import Dataset, open_data
 from swc_runtime.data.place import DataPlace
@@ -180,6 +182,22 @@ def test_a_file_that_is_no_table(tmp_path: Path) -> None:
     (tmp_path / "bytes.parquet").write_bytes(b"\x00" * 40)
     pytest.importorskip("pyarrow")
     assert refusal(lambda: settle(facts_of(tmp_path / "bytes.parquet"), DataPlace(None, True, print))).code == "SW581"
+
+
+def test_a_regression_takes_the_target_as_a_number(table: Callable[..., DataFacts], tmp_path: Path) -> None:
+    table()
+    facts = evolve(facts_of(tmp_path / "rows.csv", target="age"), task=Task.of("regression"))
+    facts = settle(divided(facts, None, Portion(count=8)), DataPlace(None, True, print))
+    assert (facts.num_classes, facts.inputs) == (1, (InputFacts((7,)),))
+    found = opened(facts)
+    assert found.classes == () and found.scale is not None and found.train.labels.shape == (22, 1)
+    ages = torch.cat([part.labels for _, part in found.parts]) * found.scale.deviation[0] + found.scale.mean[0]
+    assert sorted(ages.flatten().round().int().tolist()) == list(range(20, 60))
+    several = evolve(facts_of(tmp_path / "rows.csv", target="age"), task=Task.of("regression", targets=2))
+    texts = evolve(facts_of(tmp_path / "rows.csv", target="town"), task=Task.of("regression"))
+    for wrong, words in ((several, "is one column"), (texts, "holds texts, and the task wants numbers")):
+        told = refusal(lambda wrong=wrong: settle(wrong, DataPlace(None, True, print)))  # type: ignore[misc]
+        assert told.code == "SW583" and words in told.message()
 
 
 def test_nothing_is_said_of_inputs_before_the_file_is_read(tmp_path: Path) -> None:

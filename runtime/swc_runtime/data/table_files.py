@@ -69,7 +69,7 @@ class TableFile:
         if not self.is_numeric(name) and not column.isna().all():
             found = f"texts, such as `{printable(str(column.dropna().iloc[0]))}`, where the training file has numbers"
             raise DiagnosticError(ColumnUnfit(file=self.name, column=name, found=found))
-        numbers: NDArray[np.float64] = column.astype("float64").to_numpy(na_value=np.nan)
+        numbers: NDArray[np.float64] = column.astype("float64").to_numpy(na_value=np.nan, copy=True)
         if np.isinf(numbers).any():
             raise DiagnosticError(ColumnUnfit(file=self.name, column=name, found="infinite numbers"))
         return numbers

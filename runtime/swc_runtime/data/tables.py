@@ -28,24 +28,25 @@ from swc.program.inputs import InputFacts
 
 from swc_runtime.data.keys import TEST, base_of
 from swc_runtime.data.listing import printable
-from swc_runtime.data.parts import divided, in_proportion
+from swc_runtime.data.parts import divided, in_proportion, strata_of
 from swc_runtime.data.place import DataPlace
 from swc_runtime.data.preparation import InputColumns, Preparation, constant, fitted
 from swc_runtime.data.splits import Dataset, Split
 from swc_runtime.data.table_files import TableFile, read_table
 from swc_runtime.data.tensors import TensorSplit
 
+TEXTS = "holds texts, and the task wants numbers"
 FEWEST = 2  # rows to train on
 MOST_CLASSES = 0.5  # of the rows: more values are no classes
 
 
 @frozen(eq=False)
 class Rows:
-    """The rows of a table: the columns that are inputs, in order, and the class of each row."""
+    """The rows of a table: the columns that are inputs, in order, and the class of each row or its number, [N, 1]."""
 
     file: str
     columns: InputColumns
-    labels: NDArray[np.int64]
+    labels: NDArray[Any]
 
     def take(self, rows: NDArray[np.int64]) -> Rows:
         """Some of the rows."""
@@ -78,7 +79,7 @@ def read(facts: DataFacts, place: DataPlace) -> Dataset:
 
 def _opened(facts: DataFacts, place: DataPlace) -> Dataset:
     table = _table(facts, place)
-    facts = evolve(facts, num_classes=len(table.classes))
+    facts = evolve(facts, num_classes=_num_outputs(facts, table))
     dataset = divided(_numbered(facts.undivided, table, place), facts)
     assert dataset.finish is not None, "rows are numbered"
     return dataset.finish(dataset)
@@ -106,7 +107,7 @@ def _prepared(dataset: Dataset, table: Table) -> Dataset:
     given, trained = dataset.facts.given(), table.train.columns.take(_rows_of(dataset.train))
     preparation = fitted(trained, table.numbers, table.categories, given["numbers"], given["categories"])
     inputs = (InputFacts((preparation.num_features,)),)
-    facts = evolve(dataset.facts, num_classes=len(table.classes), inputs=inputs)
+    facts = evolve(dataset.facts, num_classes=_num_outputs(dataset.facts, table), inputs=inputs)
     _check_compiled(dataset.facts, facts, table)
     parts = {"train": (dataset.train, table.train), "test": (dataset.test, table.test)}
     if dataset.validation is not None:
@@ -129,6 +130,10 @@ def _prepared(dataset: Dataset, table: Table) -> Dataset:
     )
 
 
+def _num_outputs(facts: DataFacts, table: Table) -> int:
+    return facts.task.outputs or len(table.classes)
+
+
 def _rows_of(split: Split) -> NDArray[np.int64]:
     assert isinstance(split, TensorSplit), "rows are numbered"
     numbers: NDArray[np.int64] = split.tensors[0].numpy()
@@ -139,7 +144,8 @@ def _check_compiled(compiled: DataFacts, found: DataFacts, table: Table) -> None
     """DiagnosticError where the spec was compiled for other inputs or classes than the file gives."""
     if not compiled.is_settled or (compiled.inputs, compiled.num_classes) == (found.inputs, found.num_classes):
         return
-    said = [f"{facts.inputs_text} and {facts.num_classes} classes" for facts in (found, compiled)]
+    outputs = "targets" if compiled.task.outputs else "classes"
+    said = [f"{facts.inputs_text} and {facts.num_classes} {outputs}" for facts in (found, compiled)]
     raise DiagnosticError(TableChanged(file=table.train.file, found=said[0], compiled=said[1]))
 
 
@@ -161,7 +167,10 @@ def _new_categories(preparation: Preparation, columns: InputColumns, file: str, 
 
 @frozen
 class _Header:
-    """What the columns of a training file are: inputs that are numbers, inputs that are categories, and the target."""
+    """What the columns of a training file are: inputs that are numbers, inputs that are categories, and the target.
+
+    `classes` are the values of the target, () where it is a number.
+    """
 
     numbers: tuple[str, ...]
     categories: tuple[str, ...]
@@ -171,6 +180,8 @@ class _Header:
     def rows(self, file: TableFile) -> Rows:
         """The rows of a file with these columns; DiagnosticError for one that lacks some, or has another class."""
         columns = file.columns(self.numbers, self.categories)
+        if not self.classes:
+            return Rows(file.name, columns, _numbers_of(file, self.target)[:, None])
         texts = _texts_of(file.target(self.target))
         numbers = {name: number for number, name in enumerate(self.classes)}
         if unknown := [text for text in texts if text not in numbers]:
@@ -183,18 +194,21 @@ def _table(facts: DataFacts, place: DataPlace) -> Table:
     assert facts.folder is not None, "the spec names the file"
     given = facts.given()
     train = read_table(_path(facts.folder, place))
-    header = _header(train, given)
+    if facts.task.outputs not in (None, 1):
+        reason = f"is one column, and `task {facts.task}` has {facts.task.outputs} targets"
+        raise DiagnosticError(TargetUnfit(file=train.name, column=given["target"], reason=reason))
+    header = _header(train, given, is_number=facts.task.row.targets == "numbers")
     rows, drawn = header.rows(train), portion_of(given["test"])
     if drawn is None:
         test = header.rows(read_table(_path(given["test"], place)))
     else:
-        rows, test = _parted(rows, drawn, given["test"])
+        rows, test = _parted(facts, rows, drawn, given["test"])
     inputs = (*header.numbers, *header.categories)
     missing = tuple((name, count) for name in inputs if (count := train.num_missing(name)))
     return Table(rows, test, header.numbers, header.categories, header.classes, missing)
 
 
-def _header(train: TableFile, given: dict[str, Any]) -> _Header:
+def _header(train: TableFile, given: dict[str, Any], *, is_number: bool) -> _Header:
     """Numbers are inputs as numbers, but for those that are said to be categorical; anything else is a category."""
     target, categorical = given["target"], given.get("categorical", ())
     aside = (target, *given.get("without", ()))
@@ -204,7 +218,18 @@ def _header(train: TableFile, given: dict[str, Any]) -> _Header:
     if not inputs:
         raise DiagnosticError(NothingToLearnFrom(file=train.name, reason="has no columns beside its target"))
     numbers = tuple(name for name in inputs if train.is_numeric(name) and name not in categorical)
-    return _Header(numbers, tuple(name for name in inputs if name not in numbers), target, _classes(train, target))
+    classes = () if is_number else _classes(train, target)
+    return _Header(numbers, tuple(name for name in inputs if name not in numbers), target, classes)
+
+
+def _numbers_of(file: TableFile, target: str) -> NDArray[np.float64]:
+    """The target of every row as a number."""
+    values = file.target(target)
+    if values.dtype.kind != "f":
+        raise DiagnosticError(
+            TargetUnfit(file=file.name, column=target, reason="holds texts, and the task wants numbers")
+        )
+    return values
 
 
 def _classes(train: TableFile, target: str) -> tuple[str, ...]:
@@ -225,10 +250,11 @@ def _texts_of(values: NDArray[Any]) -> tuple[str, ...]:
     return tuple(f"{value:.15g}" if isinstance(value, float) else str(value) for value in values.tolist())
 
 
-def _parted(rows: Rows, drawn: Portion, said: str) -> tuple[Rows, Rows]:
-    """The rows to train on and to test with, each class in proportion, the same for every seed."""
+def _parted(facts: DataFacts, rows: Rows, drawn: Portion, said: str) -> tuple[Rows, Rows]:
+    """The rows to train on and to test with, each class or tenth of numbers in proportion, the same for every seed."""
     total = len(rows.labels)
-    order = in_proportion(rows.labels, np.arange(total, dtype=np.int64), base_of(0, 0, 0, TEST))
+    strata = strata_of(TensorSplit(facts, (), torch.from_numpy(rows.labels)))
+    order = in_proportion(strata, np.arange(total, dtype=np.int64), base_of(0, 0, 0, TEST))
     count = drawn.of(total)
     if not 1 <= count <= total - FEWEST:
         reason = f"has {total:,} rows, too few for `test: {said}`"
