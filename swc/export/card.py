@@ -190,7 +190,7 @@ def card(
 def _data(data: DataFacts, classes: Sequence[str] | None) -> dict[str, str]:
     """What the members were trained on, and what they are given."""
     if not data.are_images:
-        said = {"Data": f"{data.title}, {outputs_of(data)}", "Inputs": f"{data.inputs_text}, as they are"}
+        said = {"Data": f"{data.title}, {outputs_of(data)}", "Inputs": _inputs(data)}
         return {**said, **_named(classes, data)}
     return {
         "Data": f"{data.title}, {outputs_of(data)}, images {data.image_shape}",
@@ -203,6 +203,14 @@ def _data(data: DataFacts, classes: Sequence[str] | None) -> dict[str, str]:
 def _named(names: Sequence[str] | None, data: DataFacts) -> dict[str, str]:
     """What the outputs stand for, where they are classes."""
     return {"Classes": _classes(names, data)} if data.task.is_classification else {}
+
+
+def _inputs(data: DataFacts) -> str:
+    """What members are given; of a table what is made of its columns, which members do not do themselves."""
+    if data.name != "table":
+        return f"{data.inputs_text}, as they are"
+    made = "the columns of the table scaled and coded as `preparation.json` says, by the arrays beside it"
+    return f"{data.inputs_text}: {made}; a member does not do that itself"
 
 
 def _classes(names: Sequence[str] | None, data: DataFacts) -> str:

@@ -19,6 +19,7 @@ from swc.export.card import card
 from swc.export.job import Job
 from swc.export.staged import staged
 from swc.folders.classes import names_of
+from swc.folders.preparation import copy_preparation
 from swc.folders.scale import scale_of_run
 from swc.folders.store import write_whole
 from swc.registry.exporters import EXPORTERS
@@ -59,9 +60,11 @@ def export_build(build: Build, form: str, wanted: tuple[str, ...], folder: Path,
             files = EXPORTERS.call_method(form, "export", job)
         names = [member.name for member in job.members]
         trained = saved.where(spec.training)
-        write_whole(stage / "README.md", card(build, trained, names, tuple(files), row.title, job.classes))
+        beside = copy_preparation(build.folder, stage)
+        listed = (*files, *beside)
+        write_whole(stage / "README.md", card(build, trained, names, listed, row.title, job.classes))
     has_classes = job.classes is not None or not spec.task.is_classification
-    return Exported(folder, (*files, "README.md"), max(files.values()), has_classes)
+    return Exported(folder, (*listed, "README.md"), max(files.values()), has_classes)
 
 
 def _chosen(build: Build, wanted: tuple[str, ...]) -> tuple[int, ...]:

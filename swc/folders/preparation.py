@@ -43,6 +43,16 @@ def columns_of(found: Preparation, target: str) -> TableColumns:
     return TableColumns(target, found.scheme, found.encoding, found.numbers, categories, found.digest())
 
 
+def copy_preparation(run: Path, folder: Path) -> tuple[str, ...]:
+    """Bring what a run has kept beside its exported members; gives the names of the files, () where there is nothing."""
+    if read_preparation(run) is None:
+        return ()
+    for name in (FILE, ARRAYS):
+        with whole(folder / name) as partial:
+            partial.write_bytes((run / name).read_bytes())
+    return FILE, ARRAYS
+
+
 def check_preparation(folder: Path, dataset: Dataset) -> None:
     """DiagnosticError where a table gives other inputs than those that the run in `folder` was trained on."""
     kept = read_preparation(folder)

@@ -52,6 +52,15 @@ def test_it_goes_on_is_evaluated_and_shown(run: Place) -> None:
     assert run.swc("show") == 0
 
 
+def test_an_export_has_what_was_fitted_beside_it(run: Place, tmp_path: Path) -> None:
+    assert run.swc("export", "-o", str(tmp_path / "members")) == 0
+    beside, kept = read_preparation(tmp_path / "members"), read_preparation(run.run)
+    assert beside is not None and kept is not None and beside.digest() == kept.digest()
+    card = (tmp_path / "members/README.md").read_text("utf-8")
+    assert "scaled and coded as `preparation.json` says" in card and "`preparation.safetensors`" in card
+    assert run.swc("export", "-o", str(tmp_path / "members")) == 0  # over an export of its own
+
+
 def test_other_rows_are_refused_for_that_run(run: Place, capsys: pytest.CaptureFixture[str]) -> None:
     before = (run.folder / "rows.csv").read_text("utf-8")
     try:
