@@ -44,7 +44,7 @@ def columns_of(found: Preparation, target: str) -> TableColumns:
 
 
 def copy_preparation(run: Path, folder: Path) -> tuple[str, ...]:
-    """Bring what a run has kept beside its exported members; gives the names of the files, () where there is nothing."""
+    """Bring what a run has kept beside its exported members; gives the names of the files, () where nothing is kept."""
     if read_preparation(run) is None:
         return ()
     for name in (FILE, ARRAYS):
