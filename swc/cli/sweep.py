@@ -154,9 +154,12 @@ def _plan_text(sweep: Sweep, folder: Path) -> str:
 def _told(done: CellOutcome) -> str:
     if done.row is None:
         return f"{'running elsewhere' if done.is_elsewhere else 'failed'}: {done.reason}"
-    from swc.show.wording import per_cent
+    from swc.registry.tasks import TASKS
+    from swc.show.wording import score_text
 
-    return f"ensemble {per_cent(done.row.numbers['top1'])}"
+    best = next((row.chosen for row in TASKS.rows if row.best in done.row.numbers), TASKS["classification"].chosen)
+    title = "" if best.name == "top1" else f"{best.title} "
+    return f"ensemble {title}{score_text(best, done.row.numbers[best.name])}"
 
 
 def _sweep(spec: Path, varied: tuple[str, ...], given: dict[str, object]) -> Sweep:

@@ -90,8 +90,9 @@ def _by_seed(name: str, found: Sequence[RunScores], sink: Sink) -> list[RunScore
 
 def _found(folder: Path) -> RunScores | None:
     """What `swc eval` wrote of a run; where there is none, or training went on, what `swc train` wrote at its end."""
-    scored, results = scored_of(folder), read_results(folder)
     spec = _spec(folder)
+    spec.task.check_classes("the comparison of trained runs")
+    scored, results = scored_of(folder), read_results(folder)
     if spec.training is None or (scored is None and results is None):
         return None
     seed, end = spec.training.recipe.seed, _end(folder)

@@ -31,6 +31,7 @@ class SplitSource:
     @property
     def labels(self) -> NDArray[np.int64]:
         """The classes [N]."""
+        self.split.facts.task.check_classes("making corrupted images")
         found: NDArray[np.int64] = self.split.labels.cpu().numpy()
         return found
 

@@ -34,6 +34,9 @@ class SettingRow:
     templates_per_bank: str = ""
 
 
+PairedMetric = Literal["top1", "nll", "rmse", "mae", "map"]
+
+
 @frozen
 class DifferenceRow:
     """The mean over `num_seeds` seeds of a metric of one setting less that of another, both by their params' names.
@@ -44,7 +47,7 @@ class DifferenceRow:
 
     of: Mapping[str, str]
     against: Mapping[str, str]
-    metric: Literal["top1", "nll"]
+    metric: PairedMetric
     num_seeds: int
     mean: float | None
     half_width: float | None

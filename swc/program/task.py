@@ -41,6 +41,15 @@ class Task(Choice):
         """Whether an example has one class."""
         return self.name == "classification"
 
+    def check_classes(self, what: str) -> None:
+        """DiagnosticError where `what`, which is about classes alone, is asked for another task."""
+        if not self.is_classification:
+            from swc.diagnostics import DiagnosticError
+            from swc.diagnostics.catalogue.tasks import ForAnotherTask
+
+            way = "see `swc eval`, whose tables and files have the scores of every task"
+            raise DiagnosticError(ForAnotherTask(what=what, of="classification", task=self.name, way=way))
+
     def __str__(self) -> str:
         inner = ", ".join(f"{name}: {value}" for name, value in self.arguments)
         return f"{self.name}({inner})" if inner else self.name

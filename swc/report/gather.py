@@ -74,6 +74,7 @@ def as_json(report: Report) -> str:
 
 def _run(build: Build, name: str) -> RunFacts:
     spec = build.spec
+    spec.task.check_classes("the page of `swc report`")
     names = tuple(member.name for member in spec.members)
     layers = layers_of(build.revisions, names)
     scored = scored_of(build.folder)

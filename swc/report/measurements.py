@@ -66,6 +66,7 @@ def curves_of(build: Build) -> Curves:
     """The curves of a run; DiagnosticError where it has not trained an epoch."""
     from swc_runtime.records.records import METRICS, read_rows
 
+    build.spec.task.check_classes("the figure of curves")
     rows = read_rows(build.folder) if build.is_run else []
     if not any(isinstance(row, EpochRow) for row in rows):
         raise DiagnosticError(NothingMeasured(place=str(build.folder), wanted="curves"))

@@ -22,6 +22,7 @@ from swc.files.kinds import FILE_KINDS
 from swc.files.scores import ScoredPart
 from swc.folders.store import read_spec
 from swc.program.spec import Spec
+from swc.program.task import Task
 
 LEAST, MOST = 0.0505, 19.8  # temperatures within which none is one that a search ended at
 
@@ -175,6 +176,7 @@ def scored_of(folder: Path) -> ScoredRun | None:
     if len(evaluations) != 1:
         raise damaged(FILE_KINDS["evaluation"], str(path), f"it holds {len(evaluations)}")
     (found,) = evaluations
+    Task(found.task).check_classes("this view of an evaluation")
     scored = _part_of(found)
     problem = _misfit(scored) or _misfit_of_run(scored, found, read_spec(folder)[0])
     if problem is not None:

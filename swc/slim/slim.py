@@ -62,6 +62,7 @@ class Slimming:
 def slim_build(build: Build, asked: SlimRequest, sink: Sink, announce: Callable[[str], None]) -> Slimming:
     """Search the channels of a run's widest member; DiagnosticError where that cannot be done."""
     spec, targets = build.spec, read_targets(asked.flops)
+    spec.task.check_classes("`swc slim`")
     _check(spec)
     saved = open_trained(build, sink)
     assert spec.training is not None, "what was trained has a training"

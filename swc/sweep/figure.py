@@ -14,10 +14,10 @@ from attrs import frozen
 
 from swc.report.curves import INK, LINES
 from swc.show.wording import scale_text
-from swc.sweep.columns import VALIDATION_NLL
+from swc.sweep.columns import FRACTIONS, HEADINGS, paired_of
 from swc.sweep.cost_figure import CostFigure, setting_at
 from swc.sweep.plan import ENSEMBLE, SPEC, Setting, Sweep
-from swc.sweep.summary import Summary, best_of
+from swc.sweep.summary import Summary, best_of, choice_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 MOST_INSIDE = 6  # lines whose names have room within a panel
 LONGEST_LEVEL = 8  # letters of a name that stands level under an axis
-PANELS = (("top1", "top-1 (%)", 100.0), ("nll", "NLL (nats)", 1.0))
+UNITS = {"top1": "top-1 (%)", "nll": "NLL (nats)", "map": "mAP (%)", "rmse": "RMSE", "mae": "MAE"}
 AXES = {
     "stored": "stored parameters",
     "stored_bytes": "stored bytes",
@@ -54,9 +54,12 @@ def figure(sweep: Sweep, found: Sequence[Summary]) -> Figure:
 
     wide = Figure(figsize=(9.0, 3.4), layout="constrained")
     lines = tuple(_cost_lines(sweep, sweep.figure, found) if sweep.figure else _param_lines(sweep, found))
-    of = "test" if any(VALIDATION_NLL in dict(one.values) for one in found) else "held out"
-    panels = wide.subplots(1, len(PANELS))
-    for axes, (metric, label, factor) in zip(panels, PANELS, strict=True):
+    known, choice = {name for one in found for name, _ in one.values}, choice_of(found)
+    of = "test" if choice in known else "held out"
+    metrics = paired_of(known)
+    panels = wide.subplots(1, len(metrics))
+    for axes, metric in zip(panels, metrics, strict=True):
+        label, factor = UNITS[metric], 100.0 if metric in FRACTIONS else 1.0
         for number, line in enumerate(lines):
             _draw(axes, line, number, metric, factor)
         axes.set(ylabel=f"{label}, {of}")
@@ -148,7 +151,7 @@ def _mark_values(axes: Axes, sweep: Sweep, found: Sequence[Summary], metric: str
         linestyle="none",
         marker="*",
         markersize=11,
-        label="lowest validation NLL",
+        label=f"lowest {HEADINGS[choice_of(found)]}",
     )
 
 

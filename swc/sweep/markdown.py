@@ -12,11 +12,20 @@ from typing import TYPE_CHECKING
 from swc.diagnostics.printable import on_one_line
 from swc.show.plain import table
 from swc.show.wording import scale_text
-from swc.sweep.columns import HEADINGS, VALIDATION_NLL
-from swc.sweep.pairs import PAIRED, PairedDifference
+from swc.sweep.columns import FRACTIONS, HEADINGS
+from swc.sweep.pairs import PairedDifference
 from swc.sweep.plan import Setting, Sweep
 from swc.sweep.seeds import num_seeds
-from swc.sweep.summary import Summary, best_of, columns_in, headings_of, mark_of, named, summary_cell
+from swc.sweep.summary import (
+    Summary,
+    best_of,
+    choice_of,
+    columns_in,
+    headings_of,
+    lowest_text,
+    mark_of,
+    summary_cell,
+)
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -29,9 +38,10 @@ def as_markdown(sweep: Sweep, found: Sequence[Summary], paired: Sequence[PairedD
 
 def _settings(sweep: Sweep, found: Sequence[Summary]) -> Iterator[str]:
     names, measured = [name for name, _ in sweep.columns], columns_in(sweep, found)
-    are_test = any(VALIDATION_NLL in dict(one.values) for one in found)
+    choice = choice_of(found)
+    are_test = any(choice in dict(one.values) for one in found)
     images = "test images, where a column does not say validation" if are_test else "held-out images"
-    yield f"Mean and standard error over seeds{scale_text(sweep.epochs_scale)}; top-1 and ECE of {images}."
+    yield f"Mean and standard error over seeds{scale_text(sweep.epochs_scale)}; {_told(found)} of {images}."
     yield ""
     yield _line((*names, "seeds", *headings_of(measured)))
     yield _line((*("---" for _ in names), *("---:" for _ in range(len(measured) + 1))))
@@ -42,21 +52,41 @@ def _settings(sweep: Sweep, found: Sequence[Summary]) -> Iterator[str]:
         yield _line((*(value for _, value in one.setting), ended, *cells))
     if best is not None:
         yield ""
-        mark = "\\* lowest" if VALIDATION_NLL in measured else "Lowest"
-        yield f"{mark} NLL on the validation part: {named(best)}."
+        mark = "\\* lowest" if choice in measured else "Lowest"
+        yield f"{lowest_text(choice, best, mark)}."
+
+
+def _told(found: Sequence[Summary]) -> str:
+    """Which numbers are of images."""
+    names = {name for one in found for name, _ in one.values}
+    return "top-1 and ECE" if not names or "top1" in names else "scores"
 
 
 def _differences(paired: Sequence[PairedDifference]) -> Iterator[str]:
     yield ""
-    yield (
-        "Differences by seed, on the test images: mean with 95% t-interval; top-1 in points, NLL in nats (less is "
-        "better)."
-    )
+    metrics = _metrics(paired)
+    units = "top-1 in points, NLL in nats (less is better)" if "top1" in metrics else _units(metrics)
+    yield f"Differences by seed, on the test images: mean with 95% t-interval; {units}."
     yield ""
-    yield _line(("of", "against", "seeds", *(HEADINGS[metric] for metric in PAIRED)))
-    yield _line(("---", "---", "---:", *("---:" for _ in PAIRED)))
+    yield _line(("of", "against", "seeds", *(HEADINGS[metric] for metric in metrics)))
+    yield _line(("---", "---", "---:", *("---:" for _ in metrics)))
     for row in difference_rows(paired):
         yield _line(row)
+
+
+def _metrics(paired: Sequence[PairedDifference]) -> tuple[str, ...]:
+    """The numbers that are compared, in their order."""
+    return tuple(dict.fromkeys(one.metric for one in paired))
+
+
+def _units(metrics: Sequence[str]) -> str:
+    """In what differences are, of another task than classification."""
+    points = [HEADINGS[name] for name in metrics if name in FRACTIONS]
+    plain = [HEADINGS[name] for name in metrics if name not in FRACTIONS]
+    said = ([f"{', '.join(points)} in points"] if points else []) + (
+        [f"{', '.join(plain)} as they are (less is better)"] if plain else []
+    )
+    return ", ".join(said)
 
 
 def differences_shown(paired: Sequence[PairedDifference]) -> RenderableType:
@@ -64,10 +94,11 @@ def differences_shown(paired: Sequence[PairedDifference]) -> RenderableType:
     from rich.console import Group
     from rich.text import Text
 
-    made = table("of", "against", ">seeds", *(f">{HEADINGS[metric]}" for metric in PAIRED))
+    made = table("of", "against", ">seeds", *(f">{HEADINGS[metric]}" for metric in _metrics(paired)))
     for row in difference_rows(paired):
         made.add_row(*row)
-    title = Text("differences by seed, on the test images: mean with 95% t-interval, top-1 in points", style="bold")
+    unit = "top-1 in points" if "top1" in _metrics(paired) else _units(_metrics(paired))
+    title = Text(f"differences by seed, on the test images: mean with 95% t-interval, {unit}", style="bold")
     return Group(Text(), title, Text(), made)
 
 
@@ -87,7 +118,7 @@ def difference_text(one: PairedDifference) -> str:
     """A difference with its interval and the verdict; top-1 in points."""
     if not one.num_seeds:
         return one.verdict
-    factor, digits = (100, 2) if one.metric == "top1" else (1, 4)
+    factor, digits = (100, 2) if one.metric in FRACTIONS else (1, 4)
     interval = "" if one.half_width is None else f" ± {factor * one.half_width:.{digits}f}"
     return f"{factor * one.mean:+.{digits}f}{interval}, {one.verdict}"
 

@@ -13,11 +13,11 @@ from typing import Literal
 
 from attrs import frozen
 
+from swc.files.tables import PairedMetric
+from swc.sweep.columns import paired_of
 from swc.sweep.plan import Cell, Setting, SettingPair, Sweep
 from swc.sweep.rows import CellRow
 
-PairedMetric = Literal["top1", "nll"]
-PAIRED: tuple[PairedMetric, ...] = ("top1", "nll")
 CONFIDENCE = 0.95
 Verdict = Literal["above", "below", "not told apart", "one seed", "not measured"]
 
@@ -50,7 +50,8 @@ class PairedDifference:
 def differences(sweep: Sweep, rows: Mapping[Cell, CellRow]) -> tuple[PairedDifference, ...]:
     """One for each comparison that the sweep asks for, each pair of settings it means, and each metric."""
     pairs = [settings for pair in sweep.compare for settings in _settings(sweep, pair)]
-    return tuple(_difference(sweep, rows, of, against, metric) for of, against in pairs for metric in PAIRED)
+    metrics = paired_of({name for row in rows.values() for name in row.numbers})
+    return tuple(_difference(sweep, rows, of, against, metric) for of, against in pairs for metric in metrics)
 
 
 def _settings(sweep: Sweep, pair: SettingPair) -> list[tuple[Setting, Setting]]:

@@ -16,9 +16,10 @@ from swc.evaluate.merge import read_evaluation
 from swc.evaluate.record import evaluation_folder
 from swc.files.evaluation import Evaluation, Storage
 from swc.folders.store import RUN
+from swc.registry.tasks import TASKS
 from swc.running.results import RESULTS
 from swc.sweep.children import last_words
-from swc.sweep.columns import COSTS, VALIDATION_NLL
+from swc.sweep.columns import COSTS, choice_in
 from swc.sweep.plan import Cell
 from swc.sweep.rows import CellRow, PartScores, scores_of
 
@@ -43,10 +44,10 @@ class RoundedRun:
         NotScoredError where it fails; DiagnosticError where a file of the run is damaged.
         """
         test = self._evaluated("test", evaluate)
-        validation = self._evaluated("validation", evaluate) if VALIDATION_NLL in plain.numbers else None
+        validation = self._evaluated("validation", evaluate) if choice_in(plain.numbers) in plain.numbers else None
         costs = {name: number for name, number in plain.numbers.items() if name in COSTS}
         costs["stored_bytes"] = test.predictors[-1].stored_bytes or 0
-        scores = scores_of(_scores(test), _scores(validation) if validation is not None else None)
+        scores = scores_of(_scores(test), _scores(validation) if validation is not None else None, test.task)
         return evolve(plain, cell=cell, numbers=scores | costs)
 
     def _evaluated(self, part: str, evaluate: Evaluate) -> Evaluation:
@@ -70,8 +71,9 @@ class RoundedRun:
             found = read_evaluation(path)
         except DiagnosticError:  # it is scored again, and then read
             return None
-        is_as_asked = found is not None and found.stored == self.storage and not found.num_calibration
-        return found if is_as_asked else None
+        if found is None or found.stored != self.storage:
+            return None
+        return None if found.num_calibration and not TASKS[found.task].is_fitted else found
 
 
 def _scores(found: Evaluation) -> PartScores:

@@ -26,14 +26,15 @@ from swc.files.run import RunResults
 from swc.files.scores import Scores
 from swc.folders.store import read_compiled
 from swc.program.stages import stages
-from swc.sweep.columns import BANKS, COSTS, METRICS, SCORES, fault_of
+from swc.registry.tasks import TASKS, TaskRow
+from swc.sweep.columns import BANKS, BEST, COSTS, METRICS, OTHERS, SCORES, fault_of, metrics_in
 from swc.sweep.plan import SEED, STORAGE, Cell, Setting, Sweep
 
 FLOAT_BYTES = 4  # of a scalar in float32
 SPEC_HASH = "spec_hash"
 COLUMNS = (*METRICS, *COSTS, BANKS, SPEC_HASH)  # behind the setting and the seed
 FAILED = "failed"  # the last column of `sweep.csv`: why there is no row
-NEEDED = ("top1", "nll")  # which every version has measured
+NEEDED = ("top1", "nll")  # which every version has measured of classes
 NUMBERS = re.compile(r"[0-9.e+]+(-[0-9.e+]+){2}")  # smallest, median, largest
 HASH = re.compile("[0-9a-f]{64}")
 
@@ -79,15 +80,18 @@ def measured(results: RunResults) -> dict[str, float]:
     """The scores of one run by metric: on the test images, and on the validation part where there is one."""
     test = PartScores(results.members, results.together)
     validation = results.validation
-    return scores_of(test, PartScores(validation.members, validation.together) if validation else None)
+    return scores_of(test, PartScores(validation.members, validation.together) if validation else None, results.task)
 
 
-def scores_of(test: PartScores, validation: PartScores | None) -> dict[str, float]:
+def scores_of(test: PartScores, validation: PartScores | None, task: str = "classification") -> dict[str, float]:
     """The scores by metric: of members and ensemble, and those that a validation part gives or chooses.
 
     The chosen member is the one with the lowest NLL on the validation part, of equals the first; its scores are those
-    on the test images.
+    on the test images. Of another task its own scores stand in place of top-1, and a member is chosen by what chooses
+    the best state (`TaskRow.patience`).
     """
+    if task != "classification":
+        return _scores_by(TASKS[task], test, validation)
     top1 = [member.top1 for member in test.members]
     whole = {name: getattr(test.together, name) for name in SCORES}
     members = {"mean_member_top1": mean(top1), "best_member_top1": max(top1)}
@@ -96,6 +100,22 @@ def scores_of(test: PartScores, validation: PartScores | None) -> dict[str, floa
     chosen, _ = min(zip(test.members, validation.members, strict=True), key=lambda both: both[1].nll)
     validated = {f"validation_{name}": getattr(validation.together, name) for name in SCORES}
     return validated | whole | members | {"chosen_member_top1": chosen.top1, "chosen_member_nll": chosen.nll}
+
+
+def _scores_by(task: TaskRow, test: PartScores, validation: PartScores | None) -> dict[str, float]:
+    """The same by the scores of a task; what is not known is left out."""
+    names, best = [row.name for row in task.scores], task.chosen
+    values = [member.value(best.name) for member in test.members]
+    found = {name: test.together.value(name) for name in names}
+    found |= {
+        f"mean_member_{best.name}": mean(values),
+        f"best_member_{best.name}": max(values) if best.rises else min(values),
+    }
+    if validation is not None:
+        found |= {f"validation_{name}": validation.together.value(name) for name in names}
+        by = [member.value(task.patience) for member in validation.members]
+        found[f"chosen_member_{best.name}"] = values[by.index(min(by))]
+    return {name: number for name, number in found.items() if not isnan(number)}
 
 
 def templates_per_bank(graph: Graph) -> str:
@@ -117,23 +137,24 @@ def _train_seconds(metrics: Path) -> float | None:
     return None if not seconds or any(map(isnan, seconds)) else sum(seconds)
 
 
-def header_of(sweep: Sweep) -> tuple[str, ...]:
-    """The names of the columns."""
-    return (*(name for name, _ in sweep.columns), SEED, *COLUMNS)
+def header_of(sweep: Sweep, metrics: Sequence[str] = METRICS) -> tuple[str, ...]:
+    """The names of the columns; `metrics` are those of scores."""
+    return (*(name for name, _ in sweep.columns), SEED, *metrics, *COSTS, BANKS, SPEC_HASH)
 
 
-def fields_of(cell: Cell, row: CellRow | None) -> tuple[object, ...]:
+def fields_of(cell: Cell, row: CellRow | None, metrics: Sequence[str] = METRICS) -> tuple[object, ...]:
     """The fields of a cell's line; all but the first are empty where it has not ended."""
     numbers = row.numbers if row is not None else {}
     texts = (row.templates_per_bank, row.spec_hash) if row is not None else ("", "")
     values = (value for _, value in cell.setting)
-    return (*values, cell.seed, *(numbers.get(name, "") for name in (*METRICS, *COSTS)), *texts)
+    return (*values, cell.seed, *(numbers.get(name, "") for name in (*metrics, *COSTS)), *texts)
 
 
 def text_of_rows(sweep: Sweep, found: Mapping[Cell, CellRow]) -> str:
     """The rows as CSV: those of the sweep in its order, then what other cells the table has, in theirs."""
     cells = dict.fromkeys(cell for cell in (*sweep.cells, *found) if cell in found)
-    return csv_text([header_of(sweep), *(fields_of(cell, found[cell]) for cell in cells)])
+    metrics = metrics_in(row.numbers for row in found.values())
+    return csv_text([header_of(sweep, metrics), *(fields_of(cell, found[cell], metrics) for cell in cells)])
 
 
 def rows_in(text: str, origin: str, sweep: Sweep) -> dict[Cell, CellRow]:
@@ -200,7 +221,7 @@ def _wrong_header(names: Sequence[str], header: Sequence[str]) -> str:
     first, others = header[: len(names)], header[len(names) :]
     if tuple(first) != tuple(names):
         return f"its columns begin with {_listed(first)}, those of the sweep with {_listed(names)}"
-    if unknown := [name for name in others if name not in (*COLUMNS, FAILED)]:
+    if unknown := [name for name in others if name not in (*COLUMNS, *OTHERS, FAILED)]:
         return f"`{unknown[0]}` is no column of a sweep"
     if SPEC_HASH not in others or len(set(others)) < len(others):
         return f"it needs the columns {_listed((*names, SPEC_HASH))}, each once"
@@ -228,22 +249,24 @@ def _row(
     banks = texts.get(BANKS, "")
     if banks and NUMBERS.fullmatch(banks) is None:
         raise ValueError(f"`{banks}` is no number of templates such as 1-3-4")
-    if missing := [name for name in NEEDED if not texts.get(name)]:
+    needed = next(((name,) for name in BEST if name != NEEDED[0] and texts.get(name)), NEEDED)
+    if missing := [name for name in needed if not texts.get(name)]:
         raise ValueError(f"it has no `{missing[0]}`")
-    numbers = {name: _number(name, texts[name]) for name in (*METRICS, *COSTS) if texts.get(name)}
+    known, is_density = [name for name in (*METRICS, *OTHERS, *COSTS) if texts.get(name)], needed == ("rmse",)
+    numbers = {name: _number(name, texts[name], is_density=is_density) for name in known}
     if "stored_bytes" not in header and "stored" in numbers and dict(setting).get(STORAGE, "float32") == "float32":
         numbers["stored_bytes"] = FLOAT_BYTES * numbers["stored"]  # an earlier version counted none
     return CellRow(Cell(setting, int(seed)), texts[SPEC_HASH], numbers, banks)
 
 
-def _number(name: str, text: str) -> float:
+def _number(name: str, text: str, *, is_density: bool) -> float:
     try:
         number = float(text)
     except ValueError as error:
         raise ValueError(f"`{text}` is no number") from error
     if not isfinite(number):
         raise ValueError(f"`{text}` is no number that is measured")
-    if reason := fault_of(name, number):
+    if reason := fault_of(name, number, is_density=is_density):
         raise ValueError(reason)
     return int(text) if text.isdecimal() else number
 

@@ -20,7 +20,7 @@ from swc.files.kinds import FILE_KINDS
 from swc.files.tables import DifferenceRow, SeedMean, SettingRow, SweepTable
 from swc.show.plain import table
 from swc.show.wording import decimal, per_cent, scale_text, short
-from swc.sweep.columns import BANKS, COSTS, HEADINGS, METRICS, PLAIN, SCORES, VALIDATION_NLL
+from swc.sweep.columns import BANKS, BY_TASK, COSTS, HEADINGS, METRICS, OTHERS, PLAIN, SCORES, choice_in, metrics_in
 from swc.sweep.pairs import PairedDifference
 from swc.sweep.plan import Setting, Sweep
 from swc.sweep.rows import FAILED, fields_of, header_of
@@ -58,23 +58,34 @@ def _summary(setting: Setting, done: Sequence[CellOutcome]) -> Summary:
     left = [d for d in done if d.row is None]
     failed = tuple((d.cell.seed, d.reason) for d in left if not d.is_elsewhere)
     elsewhere = tuple((d.cell.seed, d.reason) for d in left if d.is_elsewhere)
-    known = [name for name in (*METRICS, *COSTS) if rows and all(name in row.numbers for row in rows)]
+    known = [name for name in (*METRICS, *OTHERS, *COSTS) if rows and all(name in row.numbers for row in rows)]
     values = tuple((name, value_of([row.numbers[name] for row in rows])) for name in known)
     banks = ", ".join(dict.fromkeys(row.templates_per_bank for row in rows if row.templates_per_bank))
     return Summary(setting, len(rows), values, failed, elsewhere, banks)
 
 
 def best_of(found: Sequence[Summary]) -> Summary | None:
-    """The setting with the lowest mean validation NLL.
+    """The setting with the lowest mean validation NLL, of numbers the lowest RMSE.
 
     None where one that ended has none, where some have more seeds than others, or where there is no choice.
     """
     ended = [one for one in found if one.values]
     if len({one.num_seeds for one in ended}) > 1:
         return None
-    if len(ended) < 2 or any(VALIDATION_NLL not in dict(one.values) for one in ended):
+    choice = choice_of(ended)
+    if len(ended) < 2 or any(choice not in dict(one.values) for one in ended):
         return None
-    return min(ended, key=lambda one: dict(one.values)[VALIDATION_NLL].mean)
+    return min(ended, key=lambda one: dict(one.values)[choice].mean)
+
+
+def choice_of(found: Sequence[Summary]) -> str:
+    """The number by which settings are chosen."""
+    return choice_in([name for one in found for name, _ in one.values])
+
+
+def lowest_text(choice: str, best: Summary, mark: str) -> str:
+    """Which setting is best, and by what."""
+    return f"{mark} {HEADINGS[choice].removeprefix('validation ')} on the validation part: {named(best)}"
 
 
 def value_of(numbers: Sequence[float]) -> SeedMean:
@@ -102,21 +113,22 @@ def shown(sweep: Sweep, found: Sequence[Summary]) -> RenderableType:
         for what, seeds in (("failed", one.failed), ("running elsewhere", one.elsewhere))
         for seed, reason in seeds
     ]
-    mark = "* lowest" if VALIDATION_NLL in measured else "lowest"
-    chosen = [Text(f"{mark} NLL on the validation part: {named(best)}")] if best is not None else []
+    choice = choice_of(found)
+    mark = "* lowest" if choice in measured else "lowest"
+    chosen = [Text(lowest_text(choice, best, mark))] if best is not None else []
     return Group(title, Text(), made, *chosen, *left)
 
 
 def mark_of(one: Summary, name: str, best: Summary | None) -> str:
     """What stands behind a number that the chosen setting was chosen by."""
-    return " *" if one is best and name == VALIDATION_NLL else ""
+    return " *" if one is best and name == choice_of([one]) else ""
 
 
 def headings_of(names: Sequence[str]) -> list[str]:
     """What columns are called; beside those of the validation part the others say that they are of the test images."""
-    if VALIDATION_NLL not in names:
+    if choice_in(names) not in names:
         return [HEADINGS[name] for name in names]
-    test = {name: f"test {HEADINGS[name].removeprefix('ensemble ')}" for name in SCORES}
+    test = {name: f"test {HEADINGS[name].removeprefix('ensemble ')}" for name in (*SCORES, *BY_TASK)}
     return [test.get(name, HEADINGS[name]) for name in names]
 
 
@@ -131,7 +143,9 @@ def columns_in(sweep: Sweep, found: Sequence[Summary]) -> list[str]:
         return list(sweep.show)
     known = {name for one in found for name, _ in one.values}
     of_validation = ("validation", "chosen")
-    return [name for name in HEADINGS if name in (*known, BANKS) or not (known or name.startswith(of_validation))]
+    if known:
+        return [name for name in HEADINGS if name in (*known, BANKS)]
+    return [name for name in HEADINGS if not (name.startswith(of_validation) or name in OTHERS)]
 
 
 def summary_cell(one: Summary, name: str) -> str:
@@ -175,5 +189,6 @@ def _setting_row(one: Summary) -> SettingRow:
 
 def as_csv(sweep: Sweep, done: Sequence[CellOutcome]) -> str:
     """One line for each cell, with its numbers or the reason why it failed."""
-    lines = [(*fields_of(one.cell, one.row), one.reason) for one in done]
-    return csv_text([(*header_of(sweep), FAILED), *lines])
+    metrics = metrics_in(one.row.numbers for one in done if one.row is not None)
+    lines = [(*fields_of(one.cell, one.row, metrics), one.reason) for one in done]
+    return csv_text([(*header_of(sweep, metrics), FAILED), *lines])

@@ -158,3 +158,46 @@ def test_exported_labels_have_the_mean_sigmoid(run: Place, tmp_path: Path, monke
 def test_the_python_format_is_for_classes(regression: Place, capsys: pytest.CaptureFixture[str]) -> None:
     assert regression.swc("export", "--format", "python", "-o", "written") == 1
     assert "error[SW800]: the format `python` is for `task classification`" in capsys.readouterr().err
+
+
+VIEWS = (("report", "-o", "page.html"), ("plot", "curves"), ("plot", "anytime"), ("plot", "reliability"), ("compare",))
+
+
+@pytest.mark.parametrize("command", VIEWS, ids=" ".join)
+def test_views_of_classes_are_refused(
+    regression: Place, command: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert regression.swc("eval", "--time-batch", "0") == 0
+    capsys.readouterr()
+    assert regression.swc(*command) == 1
+    told = capsys.readouterr().err
+    assert "error[SW800]" in told and "is for `task classification`, and this ensemble has `task regression`" in told
+
+
+def test_anytime_inference_is_refused(regression: Place) -> None:
+    from swc.running.trained import open_trained
+
+    from swc_runtime.evaluate.anytime import AnytimePredictor
+    from swc_runtime.precision import choose_arithmetic
+
+    with pytest.raises(ValueError, match="classification alone"):
+        AnytimePredictor(open_trained(regression.build()).ensemble("cpu"), (), choose_arithmetic("float32", "cpu"))
+
+
+SWEPT = ("sweep", "tiny.sw", "--vary", "rate=0.01,0.02", "--seeds", "1", "--table", "rows.csv")
+
+
+def test_a_sweep_has_the_columns_of_the_task(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    made = Place(tmp_path)
+    write_measures(tmp_path)
+    text = spec_of("regression", "ink", count=120).replace("lr: 0.02", "lr: rate")
+    made.compile(text.replace("  task", "  param rate = 0.02\n  task"))
+    capsys.readouterr()
+    assert made.swc(*SWEPT) == 0
+    said = capsys.readouterr().out
+    assert "validation RMSE" in said and "test RMSE" in said and "* lowest RMSE on the validation part: rate" in said
+    header, first, _ = (tmp_path / "rows.csv").read_text("utf-8").splitlines()
+    row = dict(zip(header.split(","), first.split(","), strict=True))
+    assert float(row["rmse"]) > 0 and row["top1"] == "" and float(row["chosen_member_rmse"]) > 0
+    assert made.swc(*SWEPT) == 0  # from the table alone
+    assert "2 of them in rows.csv already" in (told := capsys.readouterr()).out + told.err

@@ -61,7 +61,9 @@ class AnytimePredictor:
     """
 
     def __init__(self, ensemble: Ensemble, choices: Iterable[SubsetChoice], arithmetic: Arithmetic) -> None:
-        """`choices` must hold every single member; ValueError where one is missing."""
+        """`choices` must hold every single member; ValueError where one is missing, or the task has no classes."""
+        if not ensemble.program.task.is_classification:
+            raise ValueError("subsets are chosen by their accuracy: anytime inference is for classification alone")
         self.ensemble, self.arithmetic = ensemble, arithmetic
         self.choices = tuple(choices)
         self._single = {choice.members[0]: choice for choice in self.choices if len(choice.members) == 1}
