@@ -160,7 +160,13 @@ def test_the_python_format_is_for_classes(regression: Place, capsys: pytest.Capt
     assert "error[SW800]: the format `python` is for `task classification`" in capsys.readouterr().err
 
 
-VIEWS = (("report", "-o", "page.html"), ("plot", "curves"), ("plot", "anytime"), ("plot", "reliability"), ("compare",))
+VIEWS = (
+    ("report", "-o", "page.html"),
+    ("plot", "curves"),
+    ("plot", "anytime"),
+    ("plot", "reliability"),
+    ("compare", "build/tiny/run"),
+)
 
 
 @pytest.mark.parametrize("command", VIEWS, ids=" ".join)
