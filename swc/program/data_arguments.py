@@ -19,6 +19,7 @@ FUNCTION = (
     ArgumentRow("mean", "numbers", least=0, most=1, default=""),
     ArgumentRow("deviation", "numbers", above=0, most=1, default=""),
 )
+ARRAYS = (ArgumentRow("path", "text"), NUM_CLASSES)
 NUMBERS_AS = ("quantile", "noisy_quantile", "standard", "none")
 CATEGORIES_AS = ("one_hot", "ordinal")
 TABLE = (

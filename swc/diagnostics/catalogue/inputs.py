@@ -1,4 +1,4 @@
-"""Diagnostics about inputs of members that do not go together with the rest of a spec (SW571 to SW575).
+"""Diagnostics about inputs of members that do not go together with the rest of a spec (SW571 to SW576).
 
 Guarantees: `INPUTS` lists every class of this module.
 """
@@ -114,4 +114,24 @@ class IterableData(Diagnostic):
         return "give a data set with `__len__` and `__getitem__`, or arrays: `list(stream)` where it fits into memory"
 
 
-INPUTS = (NothingToAugment, FamilyTakesOthers, NeedsImages, PythonFileForImages, IterableData)
+@frozen(kw_only=True)
+class ArraysUnreadable(Diagnostic):
+    """The file that `data arrays(...)` names is not there, or does not hold what it should.
+
+    It is an .npz file of numpy or a .safetensors file with the arrays `x_train`, `y_train`, `x_test` and `y_test`, and
+    for several inputs `x0_train`, `x1_train` and so on. Arrays of objects are refused, because to read them is to run
+    code. The path counts from the current folder, or from the one named with `--data`.
+    """
+
+    code: ClassVar[str] = "SW576"
+    file: str
+    reason: str
+
+    def message(self) -> str:
+        return f"`{self.file}` cannot be read as arrays: {self.reason}"
+
+    def help(self) -> str:
+        return "save x_train, y_train, x_test and y_test: numpy.savez or safetensors"
+
+
+INPUTS = (NothingToAugment, FamilyTakesOthers, NeedsImages, PythonFileForImages, IterableData, ArraysUnreadable)

@@ -1,0 +1,71 @@
+"""Arrays in files: shapes from the head, parts by name, nothing unpickled."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+from swc.diagnostics import DiagnosticError
+from swc.program.data_parts import Portion
+from swc.program.datasets import DATA, DataFacts
+from swc.program.dividing import divided
+
+from swc_runtime.data import open_data
+from swc_runtime.data import test_batches as batches_of
+from swc_runtime.data.array_files import settle
+from swc_runtime.data.place import DataPlace
+
+ROWS, LABELS = np.random.default_rng(0).normal(size=(8, 5)), np.arange(8) % 3
+IMAGES = np.random.default_rng(0).integers(0, 256, (8, 1, 4, 4), dtype=np.uint8)
+
+
+def settled(path: Path, validation: bool = False, **arrays: Any) -> DataFacts:
+    (save_file if path.suffix == ".safetensors" else lambda given, place: np.savez(place, **given))(arrays, path)
+    facts = DATA["arrays"].facts_of({"path": str(path), "classes": 3})
+    facts = divided(facts, None, Portion(is_given=True)) if validation else facts
+    return settle(facts, DataPlace(None, True, print))
+
+
+def parts_of(x: Any, *names: str) -> dict[str, Any]:
+    return {name: one for part in names for name, one in ((f"x_{part}", x), (f"y_{part}", LABELS))}
+
+
+@pytest.mark.parametrize("ending", ["npz", "safetensors"])
+def test_rows_and_images_are_taken(tmp_path: Path, ending: str) -> None:
+    facts = settled(tmp_path / f"a.{ending}", True, **parts_of(ROWS, "train", "test", "validation"))
+    assert facts.inputs_text == "float32 [5]"
+    found = open_data(facts, None, True, print)
+    assert found.validation is not None
+    assert next(iter(batches_of(found.test, 8)))[0].tolist() == ROWS.astype(np.float32).tolist()  # type: ignore[union-attr]
+    images = settled(tmp_path / f"b.{ending}", **parts_of(IMAGES, "train", "test"))
+    assert (images.are_images, images.image_shape, images.mean) == (True, (1, 4, 4), (0.5,))
+    assert len(open_data(images, None, True, print).train) == 8
+
+
+def test_several_inputs_have_numbers(tmp_path: Path) -> None:
+    both = {f"x{n}_{part}": one for part in ("train", "test") for n, one in enumerate((ROWS, LABELS[:, None]))}
+    facts = settled(tmp_path / "a.npz", **both, y_train=LABELS, y_test=LABELS)
+    assert facts.inputs_text == "float32 [5], int64 [1]"
+    assert open_data(facts, None, True, print).train.fetch(np.arange(2), None)[1].tolist() == [[0], [1]]
+
+
+@pytest.mark.parametrize(
+    ("arrays", "words"),
+    [
+        ({"x_train": ROWS}, "it has no `y_train`, but `x_train`"),
+        ({"x_train": ROWS.astype(object), "y_train": LABELS}, "holds objects"),
+    ],
+)
+def test_what_is_missing_or_pickled_is_refused(tmp_path: Path, arrays: dict[str, Any], words: str) -> None:
+    with pytest.raises(DiagnosticError) as caught:
+        settled(tmp_path / "a.npz", **arrays)
+    assert caught.value.diagnostics[0].code == "SW576" and words in caught.value.diagnostics[0].message()
+
+
+def test_a_file_that_is_none(tmp_path: Path) -> None:
+    for name in ("nowhere.npz", "nowhere.safetensors"):
+        with pytest.raises(DiagnosticError, match="cannot be read as arrays"):
+            settle(DATA["arrays"].facts_of({"path": str(tmp_path / name), "classes": 3}), DataPlace(None, True, print))
