@@ -7,7 +7,7 @@ from typing import Literal, get_args
 from swc.registry.row import ArgumentRow
 
 Initialisation = Literal["kaiming", "release", "gains", "scaled"]
-INITIALISATION: Initialisation = "kaiming"  # of share blocks that name none
+INITIALISATION: Initialisation = "gains"  # of share blocks that name none
 
 STEPS: dict[str, tuple[ArgumentRow, ...]] = {
     "independent": (

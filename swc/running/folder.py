@@ -10,6 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from attrs import evolve
+
 from swc.compiler.driver import compile_spec
 from swc.diagnostics import DiagnosticError
 from swc.diagnostics.catalogue.training import NotARun, RunOfAnotherSpec, SurroundingsChanged
@@ -88,9 +90,21 @@ def _another_spec(folder: Path, old: Spec, new: Spec) -> RunOfAnotherSpec:
     differs = tuple(name for name in names if getattr(old, name) != getattr(new, name))
     was, now = old.training.epochs_scale, new.training.epochs_scale
     if was == now or differs != ("training",):
-        return RunOfAnotherSpec(folder=str(folder), differs=differs)
+        told = tuple(words for name in differs for words in (_starts(old, new) if name == "shares" else (name,)))
+        return RunOfAnotherSpec(folder=str(folder), differs=told)
     scales = (f"epochs scaled by {was:g}, now by {now:g}",)
     return RunOfAnotherSpec(folder=str(folder), differs=scales, scale=was)
+
+
+def _starts(old: Spec, new: Spec) -> tuple[str, ...]:
+    """How the share blocks differ: by their start values, whose default has changed once, or in something else."""
+    if len(old.shares) != len(new.shares):
+        return ("shares",)
+    pairs = tuple(zip(old.shares, new.shares, strict=True))
+    if any(evolve(was, initialisation=now.initialisation) != now for was, now in pairs):
+        return ("shares",)
+    starts = ((was.initialisation, now.initialisation) for was, now in pairs)
+    return tuple(f"`initialisation {was}`, now `{now}`" for was, now in dict.fromkeys(starts) if was != now)
 
 
 def _compare_surroundings(folder: Path, facts: dict[str, str], sink: Sink) -> None:

@@ -105,7 +105,14 @@ def check_of_use(made: Place) -> None:
 
 def test_a_finished_run_is_finished_and_of_use(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     made = opened("finished", tmp_path)
+    spec = made.folder / "tiny.sw"
     assert made.swc("compile", "tiny.sw", "--quiet") == 0  # as people do, out of habit
+    assert made.train() == 1  # layers have other start values now, where a spec names none
+    assert "what differs: `initialisation kaiming`, now `gains`" in capsys.readouterr().err
+    spec.write_text(
+        spec.read_text("utf-8").replace("share conv {", "share conv {\n    initialisation kaiming"), "utf-8"
+    )
+    assert made.swc("compile", "tiny.sw", "--quiet") == 0
     before = (made.run / "eval/evaluation.json").read_text("utf-8")
     assert made.train() == 0
     assert "the run is finished" in capsys.readouterr().err

@@ -100,7 +100,7 @@ def test_gains_bring_each_layer_to_its_own_fan_in(blocks):
         share = Share(Selector("conv"), clusters=Clusters("one"), blocks=blocks, **choice)
         return run_pipeline(wrn_context([(10, 3), (16, 1)], share=share))
 
-    graph, plain = slots(initialisation="gains"), slots()
+    graph, plain = slots(initialisation="gains"), slots(initialisation="kaiming")
     layers, banks = {x.id: x.fan_in for x in graph.layers}, {bank.id: bank.fan_in for bank in graph.banks}
     assert {round(banks[s.bank] / s.gain**2) == layers[s.layer] for s in graph.slots} == {True}
     assert max(slot.gain for slot in graph.slots) == (192 / 3) ** 0.5 if blocks == "chain" else 8
