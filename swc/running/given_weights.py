@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from torch import nn
 
 from swc.diagnostics import DiagnosticError
-from swc.diagnostics.catalogue.given_weights import WeightsChanged, WeightsUnfit
+from swc.diagnostics.catalogue.given_weights import WeightsFileChanged, WeightsUnfit
 from swc.program.spec import Spec
 from swc.show.wording import several
 from swc_runtime.carry.fold import KeptEnergy, fold
@@ -46,7 +46,7 @@ def fold_given(compiled: Compiled, ensemble: Ensemble, known: str = "") -> tuple
         return ()
     states = _states(compiled.spec, compiled.tables)
     if known not in ("", _digest(states)):
-        raise DiagnosticError(WeightsChanged(files=tuple(dict.fromkeys(one.member.weights for one in states))))
+        raise DiagnosticError(WeightsFileChanged(files=tuple(dict.fromkeys(one.member.weights for one in states))))
     modules = dict(zip((plan.name for plan in ensemble.program.members), ensemble.members, strict=True))
     for state in states:
         _check_whole(state, modules[state.member.name], ensemble)

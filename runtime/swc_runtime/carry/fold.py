@@ -26,7 +26,7 @@ from swc_runtime.weights.plan import CompositionPlan, is_blocks, plan_compositio
 
 ROUNDS = 20  # of rank-one modulations: by then another changes nothing that training would not
 
-Given = Mapping[str, Mapping[str, Tensor]]  # by member, then by torch's name
+WeightsByMember = Mapping[str, Mapping[str, Tensor]]  # by member, then by torch's name
 _Sides = tuple[Tensor, Tensor]  # a vector of the outputs and one of the inputs, shaped to scale the weight
 _Wanted = list[tuple[WeightPlan, Tensor]]
 
@@ -44,7 +44,7 @@ class KeptEnergy:
 
 
 @torch.no_grad()
-def fold(ensemble: Ensemble, given: Given) -> tuple[KeptEnergy, ...]:
+def fold(ensemble: Ensemble, given: WeightsByMember) -> tuple[KeptEnergy, ...]:
     """Let members begin with given weights; gives what their composed weights keep, those of this process.
 
     `given` holds every private parameter and buffer that is to begin so, and the weights. ValueError where a weight is
@@ -59,11 +59,11 @@ def fold(ensemble: Ensemble, given: Given) -> tuple[KeptEnergy, ...]:
     return _kept(ensemble, given)
 
 
-def _is_given(plan: WeightPlan, given: Given) -> bool:
+def _is_given(plan: WeightPlan, given: WeightsByMember) -> bool:
     return plan.path in given.get(plan.member, {})
 
 
-def _give_private(ensemble: Ensemble, given: Given) -> None:
+def _give_private(ensemble: Ensemble, given: WeightsByMember) -> None:
     for plan, module in zip(ensemble.program.members, ensemble.members, strict=True):
         for name, tensor in module.state_dict(keep_vars=True).items():
             if name in given.get(plan.name, {}):
@@ -208,7 +208,7 @@ def _ratio(weight: Tensor, by: Tensor, before: Tensor, axis: int) -> Tensor:
 # --- what is kept -----------------------------------------------------------------------------------------------------
 
 
-def _kept(ensemble: Ensemble, given: Given) -> tuple[KeptEnergy, ...]:
+def _kept(ensemble: Ensemble, given: WeightsByMember) -> tuple[KeptEnergy, ...]:
     made = zip(ensemble.weights, ensemble.compose(), strict=True)
     pairs = [(plan, weight, given[plan.member][plan.path]) for plan, weight in made if _is_given(plan, given)]
     return tuple(_energy(plan.layer, weight.double(), wanted.to(weight).double()) for plan, weight, wanted in pairs)

@@ -105,7 +105,7 @@ def _listed(names: tuple[str, ...]) -> str:
 
 
 @frozen(kw_only=True)
-class WeightsChanged(Diagnostic):
+class WeightsFileChanged(Diagnostic):
     """A file of weights is not the one that a run was begun with.
 
     A run that restarts from given weights reads them again; with others it would no longer be the run that it was. The
@@ -146,6 +146,6 @@ GIVEN_WEIGHTS = (
     WeightsNotFound,
     WeightsUnreadable,
     WeightsUnfit,
-    WeightsChanged,
+    WeightsFileChanged,
     WeightsNotForPolicy,
 )
