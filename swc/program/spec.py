@@ -16,7 +16,7 @@ from swc.program.model_source import ModelSource, Scalar
 from swc.program.steps import StepPlan
 from swc.program.task import Task
 from swc.program.training import Training
-from swc.program.vocabulary import INITIALISATION, Initialisation
+from swc.program.vocabulary import SILENT_INITIALISATION, Initialisation
 from swc.registry.offers import PlugIn
 
 
@@ -101,7 +101,7 @@ class Share:
     coefficients: Literal["level", "partner", "slot"] = "partner"
     templates: Templates = Templates()
     blocks: Literal["chain", "grid"] = "chain"
-    initialisation: Initialisation = INITIALISATION
+    initialisation: Initialisation = SILENT_INITIALISATION
     arguments: tuple[tuple[str, Scalar], ...] = ()
     span: Span | None = field(default=None, eq=False)
 

@@ -8,6 +8,7 @@ from swc.registry.row import ArgumentRow
 
 Initialisation = Literal["kaiming", "release", "gains", "scaled"]
 INITIALISATION: Initialisation = "gains"  # of share blocks that name none
+SILENT_INITIALISATION: Initialisation = "kaiming"  # what a file means that says nothing, and a policy without banks
 
 STEPS: dict[str, tuple[ArgumentRow, ...]] = {
     "independent": (

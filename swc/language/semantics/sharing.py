@@ -28,6 +28,7 @@ from swc.program.vocabulary import (
     OBJECTIVES,
     ROLE_SELECTORS,
     SELECTORS,
+    SILENT_INITIALISATION,
 )
 from swc.registry.policies import POLICIES
 
@@ -151,10 +152,16 @@ def _share(stated: _Stated, selector: Selector, scope: Scope, span: Span) -> Sha
         coefficients=_word(stated, tree.CoefficientsItem, "way to share coefficients", COEFFICIENTS, "partner"),
         templates=_templates(stated),
         blocks=_word(stated, tree.BlocksItem, "way to cut blocks", BLOCKS, "chain"),
-        initialisation=_word(stated, tree.InitialisationItem, "initialisation", INITIALISATIONS, INITIALISATION),
+        initialisation=_initialisation(stated),
         arguments=tuple(sorted(stated.arguments.items())),
         span=span,
     )
+
+
+def _initialisation(stated: _Stated) -> Any:
+    has_banks = _matters(tree.InitialisationItem, stated.policy)
+    otherwise = INITIALISATION if has_banks else SILENT_INITIALISATION
+    return _word(stated, tree.InitialisationItem, "initialisation", INITIALISATIONS, otherwise)
 
 
 def _check_selector(stated: _Stated, selector: Selector, scope: Scope) -> None:
