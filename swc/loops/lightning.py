@@ -4,7 +4,7 @@ Takes a compiled ensemble; gives `EnsembleModule` and `RecompileCallback`. Guara
 trainer's own batches after the last epoch of each stage but the last, and what the optimiser keeps is carried over; a
 checkpoint of Lightning's is loaded into the revision that it was taken of.
 
-Needs `lightning` (`pip install 'superweights[lightning]'`).
+Needs `lightning`: the extra of that name.
 """
 
 from __future__ import annotations

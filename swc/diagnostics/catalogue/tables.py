@@ -35,7 +35,7 @@ class TablesExtraMissing(Diagnostic):
         return f"`{self.file}` is read by {self.package}, which is not installed"
 
     def help(self) -> str:
-        return "install the extra: pip install 'superweights[tables]'"
+        return f"install the extra `tables`: {extra_words('tables')}"
 
 
 @frozen(kw_only=True)
