@@ -10,6 +10,7 @@ from typing import ClassVar
 from attrs import frozen
 
 from swc.diagnostics import Diagnostic, Severity
+from swc.diagnostics.installing import extra_words
 
 FEW = 8  # names that are listed
 
