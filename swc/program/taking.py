@@ -17,20 +17,20 @@ IMAGES = ("images",)
 
 def fault_of_source(source: ModelSource, facts: DataFacts) -> Diagnostic | None:
     """What is wrong with a member for such inputs; code of the user's own is asked when it is built."""
-    from swc.diagnostics.catalogue.inputs import FamilyTakesOthers
-
     takes = FAMILIES[source.name].takes if source.kind == "family" else IMAGES
     if source.kind == "python" or not facts.is_settled or facts.kind in takes:
         return None
+    from swc.diagnostics.catalogue.inputs import FamilyTakesOthers  # late: most specs have no mistake
+
     return FamilyTakesOthers(source=source.name, takes=takes, inputs=facts.inputs_text)
 
 
 def fault_of_augmentation(steps: tuple[AugmentationStep, ...], facts: DataFacts) -> Diagnostic | None:
     """What is wrong with augmenting such inputs."""
-    from swc.diagnostics.catalogue.inputs import NothingToAugment
-
     if not steps or facts.are_images or not facts.is_settled:
         return None
+    from swc.diagnostics.catalogue.inputs import NothingToAugment
+
     return NothingToAugment(step=steps[0].name, inputs=facts.inputs_text)
 
 
