@@ -16,7 +16,7 @@ from swc.compiler.ir.counts import Counts, Row, rows
 from swc.compiler.ir.graph import Graph
 from swc.program.expressions import num_scalars
 from swc.program.spec import Spec
-from swc.show.index import Index, grouped, index_of
+from swc.show.index import grouped, index_of
 from swc.show.plain import table
 from swc.show.wording import budget_limit, budget_text, decimal, exact, gain_text, several, share_of
 
@@ -34,25 +34,25 @@ def compile_summary(graph: Graph, counts: Counts, spec: Spec, notes: Sequence[st
     )
     parts: list[RenderableType] = [Text(title, style="bold"), Text(size)]
     if graph.banks:
-        parts += [Text(), bank_table(graph)]
+        parts += [Text(), bank_table(graph), *gains_line(graph)]
     return Group(*parts, Text(), totals_table(graph, counts, spec), *remarks("decisions", notes), *defaults(spec))
 
 
 def bank_table(graph: Graph) -> Table:
-    """One row for each level: its bank, its slots and coefficients, the scalars of both, and gains if there are any."""
-    index = index_of(graph)
-    gains = [">gains"] if index.has_gains else []
+    """One row for each level: its bank, its slots and coefficients, and the scalars of both."""
     numbers = (">level", ">template\nsize", ">templates", ">scalars", ">slots", ">alpha\nvectors", ">alpha\nscalars")
-    made = table("cluster", *numbers, *gains)
+    made = table("cluster", *numbers)
     for cluster, levels in grouped(rows(graph), lambda row: row.cluster).items():
         for place, row in enumerate(levels):
-            made.add_row(f"{cluster}  {row.label}" if place == 0 else "", *_bank_cells(row), *_gain_cells(index, row))
+            made.add_row(f"{cluster}  {row.label}" if place == 0 else "", *_bank_cells(row))
     return made
 
 
-def _gain_cells(index: Index, row: Row) -> tuple[str, ...]:
-    gains = [slot.gain for slot in index.slots_of_bank.get(row.bank, ())] if index.has_gains else []
-    return (gain_text(*gains),) if gains else ()
+def gains_line(graph: Graph) -> list[Text]:
+    """The least and the largest gain of the slots, where any is not 1."""
+    if not index_of(graph).has_gains:
+        return []
+    return [Text(f"gains {gain_text(*(slot.gain for slot in graph.slots))}: each layer starts at its own variance")]
 
 
 def _bank_cells(row: Row) -> tuple[str, ...]:

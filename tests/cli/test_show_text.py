@@ -18,7 +18,7 @@ from swc.show.index import index_of
 from swc.show.layer import layer_view
 from swc.show.plain import plain
 from swc.show.revision import Revision
-from swc.show.summary import bank_table, compile_summary
+from swc.show.summary import compile_summary, gains_line
 from swc.show.text import action_text, overview
 from swc.show.ties import is_tied_throughout, letter_of, tie_groups
 from swc.show.wording import budget_text, gain_text, runs, short
@@ -67,11 +67,10 @@ def amplified() -> Graph:
     return evolve(graph, slots=tuple(evolve(slot, gain=gains.get(slot.id, 1.0)) for slot in graph.slots))
 
 
-def test_gains_stand_beside_slots_and_banks_where_there_are_any() -> None:
-    assert "gain" not in plain(bank_table(small_graph()))
-    head, *rows = plain(bank_table(amplified())).splitlines()[-4:]
-    assert "gain" in plain(bank_table(amplified()))
-    assert [row.rpartition("  ")[2] for row in rows] == ["1 to 1.414", "1", "1"], head
+def test_gains_stand_beside_slots_and_below_banks_where_there_are_any() -> None:
+    assert gains_line(small_graph()) == []
+    (told,) = gains_line(amplified())
+    assert str(told) == "gains 1 to 1.414: each layer starts at its own variance"
     (line,) = (line for line in plain(layer_view(amplified(), "thin.conv0")).splitlines() if line.startswith("#0"))
     assert line.split()[:5] == ["#0", "c0.0", "2", "288", "1.414"]
     assert "gain" not in plain(layer_view(small_graph(), "thin.conv0"))

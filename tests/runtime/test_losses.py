@@ -49,16 +49,21 @@ def test_focal_bears_images_that_are_certain(gamma: float) -> None:
     assert torch.equal(gradient, torch.zeros_like(gradient))
 
 
+def targets(name: str) -> Tensor:
+    """Classes [B], or three numbers or labels for each image [B, C], as the task of a loss has them."""
+    return LABELS if LOSSES[name].task == "classification" else F.one_hot(LABELS, 3).double()
+
+
 @pytest.mark.parametrize("name", LOSSES.names)
 def test_parts_of_a_batch_add_up(name: str) -> None:
-    loss = loss_of(Loss.of(name))
-    parts = sum(loss(logits()[part], LABELS[part]) for part in (slice(0, 3), slice(3, 4), slice(4, None)))
-    torch.testing.assert_close(parts, loss(logits(), LABELS))
+    loss, wanted = loss_of(Loss.of(name)), targets(name)
+    parts = sum(loss(logits()[part], wanted[part]) for part in (slice(0, 3), slice(3, 4), slice(4, None)))
+    torch.testing.assert_close(parts, loss(logits(), wanted))
 
 
 @pytest.mark.parametrize("name", LOSSES.names)
 def test_gradients_are_those_of_differences(name: str) -> None:
-    assert torch.autograd.gradcheck(lambda own: loss_of(Loss.of(name))(own, LABELS), logits().requires_grad_())
+    assert torch.autograd.gradcheck(lambda own: loss_of(Loss.of(name))(own, targets(name)), logits().requires_grad_())
 
 
 def test_a_loss_that_is_no_sum_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

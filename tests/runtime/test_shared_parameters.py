@@ -111,10 +111,11 @@ def naive(expression: Expression, rows: dict[str, Tensor], tensors: dict[str, Te
 
 
 def naive_rows(program: Program, stored: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Each slot's SuperWeight: the row of its bank's table that has its coefficient, times the templates."""
+    """Each slot's SuperWeight: the row of its bank's table that has its coefficient, times templates and gain."""
     tables = {bank.id: [c.id for c in program.coefficients if c.bank == bank.id] for bank in program.banks}
     return {
-        slot.id: stored[f"coefficient/{slot.bank}"][tables[slot.bank].index(slot.coefficient)]
+        slot.id: slot.gain
+        * stored[f"coefficient/{slot.bank}"][tables[slot.bank].index(slot.coefficient)]
         @ stored[f"bank/{slot.bank}"]
         for slot in program.slots
     }

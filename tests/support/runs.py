@@ -30,6 +30,7 @@ ensemble tiny {{
     clusters by depth in 2 bins
     coefficients by partner
     templates {templates} up to 8
+    initialisation kaiming
   }}
 
   train digits {{

@@ -28,6 +28,7 @@ JSON = {
     "swc/export/job.py": "notes in exported models",
     "swc/export/python_source.py": "exported Python",
     "runtime/swc_runtime/export/formats.py": "notes in exported models",
+    "runtime/swc_runtime/records/weight_files.py": "what torch's reader of weights alone raises",
     "runtime/swc_runtime/data/cifar.py": "the published files of the data set, by an unpickler that runs no code",
 }
 MOVES = {
@@ -42,6 +43,7 @@ WRITES = {
     "swc/trust/consent.py": "inside `whole`",
     "runtime/swc_runtime/records/checkpoint.py": "inside `whole`",
     "runtime/swc_runtime/export/onnx_files.py": "inside `whole`",
+    "swc/folders/preparation.py": "inside `whole`",
 }
 
 
