@@ -83,6 +83,7 @@ def test_a_run_that_is_taken_up_again_ends_with_the_same_bits(
     assert all(torch.equal(found[name], expected[name]) for name in found)
 
 
+@pytest.mark.slow
 def test_an_exported_python_file_answers_as_the_run(run: Place, tmp_path: Path) -> None:
     assert run.swc("export", "--format", "python", "--output", str(tmp_path)) == 0
     (path,) = tmp_path.glob("*.py")

@@ -87,6 +87,7 @@ def test_images_of_rows_cannot_be_corrupted(run: Place, capsys: pytest.CaptureFi
     assert "error[SW573]: `swc data corrupt` is for images" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_exports_take_both_inputs(run: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for form in ("torch", "safetensors", "torch-export", "onnx"):
         assert run.swc("export", "--format", form, "-o", str(tmp_path / form)) == 0, form

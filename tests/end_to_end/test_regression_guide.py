@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
+
 from support.runs import Place
 
 GUIDE = (Path(__file__).parents[2] / "docs/how-to/regression.md").read_text("utf-8")
@@ -16,6 +18,7 @@ def block(language: str) -> str:
     return found[1]
 
 
+@pytest.mark.slow
 def test_the_commands_of_the_guide_run(tmp_path: Path) -> None:
     (tmp_path / "measures.py").write_text(block("python"), encoding="utf-8")
     (tmp_path / "ink.sw").write_text(block("sw"), encoding="utf-8")

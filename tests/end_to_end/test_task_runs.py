@@ -45,6 +45,7 @@ def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
     return trained(tmp_path_factory.mktemp(request.param), SPECS[request.param])
 
 
+@pytest.mark.slow
 def test_a_run_splits_and_unties_by_the_gradients_of_its_own_loss(run: Place) -> None:
     assert len(list((run.run / "revisions").iterdir())) == 3
     for revision in (0, 1):
@@ -193,6 +194,7 @@ def test_anytime_inference_is_refused(regression: Place) -> None:
 SWEPT = ("sweep", "tiny.sw", "--vary", "rate=0.01,0.02", "--seeds", "1", "--table", "rows.csv")
 
 
+@pytest.mark.slow
 def test_a_sweep_has_the_columns_of_the_task(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     made = Place(tmp_path)
     write_measures(tmp_path)

@@ -24,6 +24,7 @@ from swc_runtime.records.checkpoint import load_checkpoint, under_prefix
 Factory = pytest.TempPathFactory
 
 
+@pytest.mark.slow
 def test_networks_with_batches_of_their_own_go_on_to_the_same_bits(tmp_path_factory: Factory) -> None:
     text = small_text(step="step independent(batches: own)")
     whole, stopped = trained_small(tmp_path_factory, text), trained_small(tmp_path_factory, text, 1, 2)
@@ -31,6 +32,7 @@ def test_networks_with_batches_of_their_own_go_on_to_the_same_bits(tmp_path_fact
     assert all(row["ensemble"] is None for row in whole.metrics() if row["kind"] == "epoch")
 
 
+@pytest.mark.slow
 def test_augmented_and_mixed_images_are_the_same_bits_again(tmp_path_factory: Factory) -> None:
     text = small_text("augment crop(pad: 1), randaugment, erasing, mixup, cutmix\n    label_smoothing 0.1")
     whole = trained_small(tmp_path_factory, text)
@@ -140,6 +142,7 @@ def averaged(tmp_path_factory: Factory) -> Place:
     return trained_small(tmp_path_factory, AVERAGED)
 
 
+@pytest.mark.slow
 def test_an_average_goes_on_to_the_same_bits(averaged: Place, tmp_path_factory: Factory) -> None:
     check_same_bits(trained_small(tmp_path_factory, AVERAGED, 1, 3), averaged)
     assert all(0 <= row["clipped"] <= 1 for row in averaged.metrics() if row["kind"] == "epoch")  # type: ignore[operator]
@@ -183,6 +186,7 @@ def test_an_average_is_exported_where_it_is_asked_for(averaged: Place) -> None:
     assert not torch.equal(norms[name], norms[name.replace("average/", "state/", 1)])
 
 
+@pytest.mark.slow
 def test_a_split_begins_the_average_anew(tmp_path_factory: Factory) -> None:
     phases = (
         "phase search: 1 epochs\n      then split clusters below 0.99\n      then continue\n    phase main: 1 epochs"
@@ -199,6 +203,7 @@ def test_a_run_without_an_average_says_so(kept: tuple[Place, KeepStates], capsys
     assert "SW613" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_patience_brings_the_average_back_that_was_beside_the_best(
     given_scores: dict[tuple[str, int], float], tmp_path_factory: Factory
 ) -> None:
@@ -223,6 +228,7 @@ class Notes:
         return lambda *_: None
 
 
+@pytest.mark.slow
 def test_a_tracker_hears_of_the_average(tmp_path_factory: Factory) -> None:
     run, notes = (
         open_small(compiled(tmp_path_factory, small_text("weight_average ema", "phase main: 1 epochs"))),

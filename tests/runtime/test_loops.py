@@ -200,6 +200,7 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     yield f"file:{tmp_path / 'mlruns'}"
 
 
+@pytest.mark.slow
 def test_a_run_that_goes_on_is_one_run_in_mlflow(build: Path, store: str) -> None:
     from mlflow import MlflowClient
     from swc.loops.mlflow import MlflowTracker

@@ -172,7 +172,7 @@ def test_dates_are_no_inputs(tmp_path: Path) -> None:
 def test_a_table_needs_pandas(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pandas", None)
     told = refusal(lambda: settle(facts_of(tmp_path / "rows.csv"), DataPlace(None, True, print)))
-    assert told.code == "SW580" and "superweights[tables]" in told.help()
+    assert told.code == "SW580" and "'.[tables]'" in told.help()
 
 
 def test_a_file_that_is_no_table(tmp_path: Path) -> None:
