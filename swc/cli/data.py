@@ -50,7 +50,7 @@ def corrupt(
     """
     from swc.corrupt.make import CorruptionRequest, check, make_arrays
     from swc.corrupt.source import SplitSource
-    from swc.program.taking import check_images
+    from swc.program.input_faults import check_images
     from swc.show.wording import several
     from swc_runtime.data import open_data
 

@@ -32,10 +32,10 @@ from swc.files.scores import Bin, ScoredPart, Scores
 from swc.folders.classes import check_classes
 from swc.folders.dataset import open_dataset
 from swc.folders.preparation import check_preparation
-from swc.folders.scale import check_scale, scale_of_run
+from swc.folders.target_scale import check_scale, scale_of_run
 from swc.program.datasets import DataFacts, named
+from swc.program.input_faults import check_images
 from swc.program.plug_ins import report_other_plug_ins
-from swc.program.taking import check_images
 from swc.running.checkpoints import SavedState, open_trained
 from swc.running.machine import chosen_device
 from swc.trust.foreign import foreign_code

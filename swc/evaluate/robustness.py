@@ -21,7 +21,7 @@ from swc.diagnostics import Sink
 from swc.diagnostics.catalogue.corrupting import TypesMissing
 from swc.files.evaluation import Corrupted, Corruptions, Matrix, Means
 from swc.files.scores import OWN_SCORES, Scores
-from swc.program.taking import check_images
+from swc.program.input_faults import check_images
 from swc.show.wording import per_cent
 from swc_runtime.data import Split
 from swc_runtime.data.arrays import ArraySplit

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from swc.compiler.ir.counts import count
 from swc.diagnostics.printable import on_one_line
 from swc.export.predicting import outputs_of, predict_text, score_lines, unit_facts, unit_text
-from swc.folders.scale import scale_of_run
+from swc.folders.target_scale import scale_of_run
 from swc.program.datasets import DATA, has_class_folders
 from swc.program.model_source import ModelSource
 from swc.registry.families import FAMILIES

@@ -20,8 +20,8 @@ from swc.export.job import Job
 from swc.export.staged import staged
 from swc.folders.classes import names_of
 from swc.folders.preparation import copy_preparation
-from swc.folders.scale import scale_of_run
 from swc.folders.store import write_whole
+from swc.folders.target_scale import scale_of_run
 from swc.registry.exporters import EXPORTERS
 from swc.running.checkpoints import open_trained
 from swc.trust.foreign import foreign_code

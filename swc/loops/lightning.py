@@ -19,9 +19,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from swc.compiler.driver import Compiled
-from swc.loops.state import LoopState, MakeOptimiser, advance, begin, restored
+from swc.loops.state import LoopState, MakeOptimiser, advance, begin, restored, training_of
 from swc.program.stages import stages
-from swc.program.training import Training
 from swc.running.observer import Observer
 
 MemberLoss = Callable[[Tensor, Tensor], Tensor]
@@ -60,9 +59,7 @@ class EnsembleModule(LightningModule):
     @property
     def ends(self) -> tuple[int, ...]:
         """After how many epochs each revision ends."""
-        training = self.first.spec.training
-        assert isinstance(training, Training), "`begin` refuses a spec without a train block"
-        return tuple(accumulate(stage.stop - stage.start for stage in stages(training)))
+        return tuple(accumulate(stage.stop - stage.start for stage in stages(training_of(self.first))))
 
     def take(self, revision: LoopState) -> None:
         """Train this revision from now on."""

@@ -18,7 +18,7 @@ from swc.files.kind_codec import content_of, text_of_kind
 from swc.files.kinds import FILE_KINDS
 from swc.program.spec import Spec
 from swc.program.stages import Stage, stages
-from swc.program.training import Optimiser, Phase, Recipe
+from swc.program.training import Optimiser, Phase, Recipe, Training
 from swc.registry.optimisers import OPTIMISERS, OptimiserRow
 from swc.running.actions import action_after
 from swc.running.given_weights import fold_given
@@ -69,7 +69,7 @@ class LoopState:
     @property
     def is_last(self) -> bool:
         """Whether no other follows."""
-        return self.compiled.revision == len(_stages(self.compiled)) - 1
+        return self.compiled.revision == len(stages(training_of(self.compiled))) - 1
 
     @property
     def optimiser_state(self) -> OptimiserState:
@@ -173,26 +173,26 @@ def restored(
 
 
 def _with_optimiser(compiled: Compiled, ensemble: Ensemble, make: MakeOptimiser | None) -> LoopState:
-    assert compiled.spec.training is not None, "`begin` refuses a spec without a train block"
     if make is None:
-        return LoopState(compiled, ensemble, make_optimiser(ensemble, compiled.spec.training.recipe))
+        return LoopState(compiled, ensemble, make_optimiser(ensemble, training_of(compiled).recipe))
     made = make(ensemble)
     spare_frozen(made, ensemble)
     return LoopState(compiled, ensemble, made)
 
 
-def _stages(compiled: Compiled) -> tuple[Stage, ...]:
-    assert compiled.spec.training is not None, "`begin` refuses a spec without a train block"
-    return stages(compiled.spec.training)
+def training_of(compiled: Compiled) -> Training:
+    """The recipe and the phases of a spec that can be trained."""
+    training = compiled.spec.training
+    assert training is not None, "`begin` refuses a spec without a train block"
+    return training
 
 
 def _recipe_with(compiled: Compiled, optimiser: torch.optim.Optimizer) -> Recipe:
     """The spec's recipe with the optimiser that is used in its place."""
-    assert compiled.spec.training is not None, "`begin` refuses a spec without a train block"
     row = _row_of(optimiser)
     first = optimiser.param_groups[0]
     values = {one.name: first[one.name] for one in row.arguments if one.name in first}
-    return evolve(compiled.spec.training.recipe, optimiser=Optimiser.of(row.name, **values))
+    return evolve(training_of(compiled).recipe, optimiser=Optimiser.of(row.name, **values))
 
 
 def _row_of(optimiser: torch.optim.Optimizer) -> OptimiserRow:
@@ -219,8 +219,7 @@ class _Surroundings:
         arithmetic, kernels = choose_arithmetic("float32", device), KernelChoice("torch", "a loop of one's own")
         machine = Machine(str(device), arithmetic, kernels, torch.get_num_threads(), False, ALONE, WHOLE, False)
         compiled = revision.compiled
-        assert compiled.spec.training is not None, "`begin` refuses a spec without a train block"
-        return cls(compiled.spec, compiled.spec.training.recipe, machine, batches)
+        return cls(compiled.spec, training_of(compiled).recipe, machine, batches)
 
     @property
     def given_digest(self) -> str:

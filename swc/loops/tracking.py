@@ -8,12 +8,13 @@ its record without a word.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from math import isfinite
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from attrs import frozen
 
+from swc.diagnostics import DiagnosticError
 from swc.program.choice import Choice
 from swc.registry.row import shown_value
 from swc.running.observer import Observer
@@ -159,10 +160,8 @@ def tracked(run: Run, tracker: Tracker) -> Iterator[TrackedRun]:
     """Gives the observer; at the end the tracker is told how the run ended in this process."""
     try:
         yield TrackedRun(run, tracker)
-    except KeyboardInterrupt:
-        tracker.end("stopped")
-        raise
-    except BaseException:
-        tracker.end("failed")
+    except BaseException as error:  # raised again: whatever ends a run, the tracker should hear of it
+        with suppress(DiagnosticError):  # what ended it is told first, and not that the tracker is out of reach
+            tracker.end("stopped" if isinstance(error, KeyboardInterrupt) else "failed")
         raise
     tracker.end("done")

@@ -19,8 +19,8 @@ from swc.diagnostics.catalogue.training import NothingToTrain, ScaledAlready
 from swc.folders.classes import check_classes, write_classes
 from swc.folders.dataset import open_dataset
 from swc.folders.preparation import check_preparation, write_preparation
-from swc.folders.scale import check_scale, write_scale
 from swc.folders.store import RUN, Build, checkpoint_path, read_machine, spec_hash_of
+from swc.folders.target_scale import check_scale, write_scale
 from swc.program.spec import Spec
 from swc.program.stages import Stage, scale_epochs, stages
 from swc.program.training import Phase, Recipe, Training

@@ -14,6 +14,7 @@ import swc
 import torch
 from swc.compiler.driver import Compiled
 from swc.diagnostics import DiagnosticError, Sink
+from swc.diagnostics.catalogue.tracking import TrackerFailed
 from swc.folders.store import open_build, write_build
 from swc.loops import LoopState, advance, begin, restored
 from swc.loops.tracking import tracked
@@ -253,3 +254,17 @@ def test_the_guide_to_other_loops_runs_and_prints_what_it_says(tmp_path: Path) -
     done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert [shown for shown in SHOWN if shown not in done.stdout] == []
+
+
+class OutOfReach:
+    """A tracker that can be told of nothing any more."""
+
+    def end(self, how: str) -> None:
+        raise DiagnosticError(TrackerFailed(tracker="it", where="here", reason="gone"))
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError])
+def test_what_ended_a_run_is_told_and_not_that_the_tracker_is_gone(error: type[BaseException]) -> None:
+    tracker: Any = OutOfReach()
+    with pytest.raises(error), tracked(None, tracker):  # type: ignore[arg-type]
+        raise error

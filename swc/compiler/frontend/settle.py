@@ -13,8 +13,8 @@ from attrs import evolve
 
 from swc.diagnostics import Diagnostic, DiagnosticError, Sink, Span
 from swc.program.datasets import DATA, DataFacts
+from swc.program.input_faults import fault_of_augmentation, fault_of_source
 from swc.program.spec import Spec
-from swc.program.taking import fault_of_augmentation, fault_of_source
 
 
 def settled(spec: Spec, sink: Sink) -> Spec:

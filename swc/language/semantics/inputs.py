@@ -14,8 +14,8 @@ from swc.diagnostics import catalogue
 from swc.language.semantics.scope import Scope
 from swc.language.syntax import tree
 from swc.program.datasets import DataFacts
+from swc.program.input_faults import fault_of_augmentation, fault_of_source
 from swc.program.spec import Member
-from swc.program.taking import fault_of_augmentation, fault_of_source
 from swc.program.training import AugmentationStep, Training
 
 Items = tuple[tree.EnsembleItem, ...]
