@@ -9,6 +9,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from swc.diagnostics import DiagnosticError
 from swc.diagnostics.catalogue.formats import DamagedFile
 from swc.diagnostics.catalogue.tables import TableChanged
@@ -32,8 +34,9 @@ def write_preparation(folder: Path, dataset: Dataset) -> None:
     found = dataset.preparation
     if found is None or (folder / FILE).is_file():
         return
+    rows_first = {name: np.ascontiguousarray(array) for name, array in found.arrays.items()}
     with whole(folder / ARRAYS) as partial:
-        save_file(found.arrays, partial)
+        save_file(rows_first, partial)  # which writes the memory as it lies, whatever the order of the axes
     save(FILE_KINDS["preparation"], folder / FILE, columns_of(found, str(dataset.facts.given()["target"])))
 
 

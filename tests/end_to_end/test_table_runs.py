@@ -23,9 +23,10 @@ ensemble tiny {
 
 def write_rows(path: Path, count: int = 160) -> None:
     draw = np.random.default_rng(0)
-    ages, towns = draw.normal(40, 9, count), draw.integers(0, 3, count)
-    lines = (f"{age:.3f},{'abc'[town]},{'yes' if age > 40 else 'no'}\n" for age, town in zip(ages, towns, strict=True))
-    path.write_text("age,town,left\n" + "".join(lines), encoding="utf-8")
+    ages, towns, pays = draw.normal(40, 9, count), draw.integers(0, 3, count), draw.normal(900, 99, count)
+    rows = zip(ages, pays, towns, strict=True)
+    lines = (f"{age:.3f},{pay:.2f},{'abc'[town]},{'yes' if age > 40 else 'no'}\n" for age, pay, town in rows)
+    path.write_text("age,pay,town,left\n" + "".join(lines), encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
@@ -41,8 +42,8 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Place:
 def test_a_run_keeps_what_was_fitted(run: Place) -> None:
     kept = read_preparation(run.run)
     assert kept is not None
-    assert (kept.numbers, kept.categories, kept.values) == (("age",), ("town",), (("a", "b", "c"),))
-    assert kept.arrays["quantiles"].shape == (10, 1)
+    assert (kept.numbers, kept.categories, kept.values) == (("age", "pay"), ("town",), (("a", "b", "c"),))
+    assert kept.arrays["quantiles"].shape == (10, 2)
     assert run.results()["data"] == "table(rows.csv)"
 
 
@@ -81,4 +82,4 @@ def test_a_broken_table_is_told_at_the_line_of_the_data(
     said = capsys.readouterr().err
     assert "error[SW582]" in said and "tiny.sw:3:" in said
     assert made.compile(SPEC.replace("mlp(depth: 2, width: 8)", "wrn(depth: 10, width: 1)")) == 1
-    assert "error[SW572]: `wrn` takes images, and the data give float32 [4]" in capsys.readouterr().err
+    assert "error[SW572]: `wrn` takes images, and the data give float32 [5]" in capsys.readouterr().err
