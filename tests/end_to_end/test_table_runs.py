@@ -47,8 +47,9 @@ def test_a_run_keeps_what_was_fitted(run: Place) -> None:
     assert run.results()["data"] == "table(rows.csv)"
 
 
-def test_it_goes_on_is_evaluated_and_shown(run: Place) -> None:
+def test_it_goes_on_is_evaluated_and_shown(run: Place, capsys: pytest.CaptureFixture[str]) -> None:
     assert run.train() == 0
+    assert "115 examples to train on, 13 to validate with, 32 to test with" in capsys.readouterr().err
     assert run.swc("eval", "--time-batch", "0") == 0
     assert run.swc("show") == 0
 

@@ -56,10 +56,11 @@ def _check_given(dataset: Dataset, facts: DataFacts) -> None:
 
 
 def counts_of(dataset: Dataset) -> str:
-    """How many images of each part were drawn, and by which seed, in a line."""
+    """How many images, or other examples, of each part were drawn, and by which seed, in a line."""
     parts = dataset.facts.parts
     assert parts is not None, "something was drawn"
-    counts = [f"{len(dataset.train):,} images to train on", f"{len(dataset.test):,} to test with"]
+    what = "images" if dataset.facts.are_images else "examples"
+    counts = [f"{len(dataset.train):,} {what} to train on", f"{len(dataset.test):,} to test with"]
     if dataset.validation is not None:
         counts.insert(1, f"{len(dataset.validation):,} to validate with")
     return f"{dataset.facts.title}: {', '.join(counts)}, drawn by seed {parts.seed}"
