@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from swc.compiler.ir.counts import count
 from swc.diagnostics.printable import on_one_line
+from swc.export.column_files import IMPORT, features_code
 from swc.export.predicting import outputs_of, predict_text, score_lines, unit_facts, unit_text
 from swc.folders.target_scale import scale_of_run
 from swc.program.datasets import DATA, has_class_folders
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from swc.folders.store import Build
     from swc.program.datasets import DataFacts
     from swc.program.program import MemberPlan, Program
+    from swc_runtime.data.preparation import Preparation
 
 LOADER = """\"\"\"The members of {ensemble} as plain torch modules.
 
@@ -65,6 +67,7 @@ MEAN = torch.tensor({mean}).view(1, -1, 1, 1)
 DEVIATION = torch.tensor({deviation}).view(1, -1, 1, 1)
 """
 
+EXAMPLE_OF_COLUMNS = "numbers, codes)  # the arrays that `columns.raw_inputs` makes of columns"
 NORMALISED = """
 def normalised(images):
     \"\"\"Images as the members were trained on.\"\"\"
@@ -78,14 +81,17 @@ def loader(
     members: Sequence[MemberPlan],
     classes: Sequence[str] | None,
     scale: TargetScale | None = None,
+    preparation: Preparation | None = None,
 ) -> str:
     """A Python file that builds the members and loads their state."""
-    facts = program.data
+    facts, of_columns = program.data, preparation is not None
+    imports = {"from {} import {}\n".format(*import_of(member.source)) for member in members}
+    imports |= {IMPORT} if of_columns else set()
     text = LOADER.format(
         ensemble=inside_docstring(program.ensemble),
         names="normalised, predict" if facts.are_images else "predict",
-        example=_example(facts),
-        imports="".join(sorted({"from {} import {}\n".format(*import_of(member.source)) for member in members})),
+        example=EXAMPLE_OF_COLUMNS if of_columns else _example(facts),
+        imports="".join(sorted(imports)),
         constants=_constants(facts) + unit_text(scale),
         classes=None if classes is None else ascii(list(classes)),
         members="".join(
@@ -93,7 +99,7 @@ def loader(
         ),
         normalised=NORMALISED if facts.are_images else "",
     )
-    return text + predict_text(facts)
+    return text + (features_code(preparation) if preparation is not None else "") + predict_text(facts, of_columns)
 
 
 def _example(facts: DataFacts) -> str:
@@ -206,11 +212,11 @@ def _named(names: Sequence[str] | None, data: DataFacts) -> dict[str, str]:
 
 
 def _inputs(data: DataFacts) -> str:
-    """What members are given; of a table what is made of its columns, which members do not do themselves."""
+    """What members are given; of a table what is made of its columns."""
     if data.name != "table":
         return f"{data.inputs_text}, as they are"
-    made = "the columns of the table scaled and coded as `preparation.json` says, by the arrays beside it"
-    return f"{data.inputs_text}: {made}; a member does not do that itself"
+    raw = "`columns.py` makes `numbers` and `codes` of the raw columns, with the values in `preparation.json`"
+    return f"{data.inputs_text}, scaled and coded as `preparation.json` says; {raw}"
 
 
 def _classes(names: Sequence[str] | None, data: DataFacts) -> str:

@@ -16,10 +16,11 @@ from swc.diagnostics import DiagnosticError
 from swc.diagnostics.catalogue.exporting import NoSuchMember, PackagesMissing
 from swc.diagnostics.suggest import closest
 from swc.export.card import card
+from swc.export.column_files import write_columns
 from swc.export.job import Job
 from swc.export.staged import staged
 from swc.folders.classes import names_of
-from swc.folders.preparation import copy_preparation
+from swc.folders.preparation import copy_preparation, read_preparation
 from swc.folders.store import write_whole
 from swc.folders.target_scale import scale_of_run
 from swc.registry.exporters import EXPORTERS
@@ -54,13 +55,13 @@ def export_build(build: Build, form: str, wanted: tuple[str, ...], folder: Path,
     row = EXPORTERS[form]
     _check_packages(row)
     with staged(folder) as stage:
-        scale = scale_of_run(build.folder, spec.data)
-        job = Job(saved, chosen, stage, folder, row, names_of(build.folder, spec.data), scale)
+        scale, preparation = scale_of_run(build.folder, spec.data), read_preparation(build.folder)
+        job = Job(saved, chosen, stage, folder, row, names_of(build.folder, spec.data), scale, preparation)
         with foreign_code(spec):
             files = EXPORTERS.call_method(form, "export", job)
         names = [member.name for member in job.members]
         trained = saved.where(spec.training)
-        beside = copy_preparation(build.folder, stage)
+        beside = () if preparation is None else (*copy_preparation(build.folder, stage), write_columns(stage))
         listed = (*files, *beside)
         write_whole(stage / "README.md", card(build, trained, names, listed, row.title, job.classes))
     has_classes = job.classes is not None or not spec.task.is_classification

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from safetensors.torch import load_file
 
 from swc.export.card import loader
+from swc.export.column_files import write_features
 from swc.export.families import families_of, family_files
 from swc.export.member_files import MemberFiles
 from swc.folders.store import write_whole
@@ -29,13 +30,15 @@ def _loader(job: Job) -> dict[str, float]:
     """The code that builds the members and loads their state: a loader, and the families' own files."""
     families = families_of(member.source for member in job.members)
     files = {file: text for name in families for file, text in family_files(name).items()}
-    texts = {"members.py": loader(job.program, job.members, job.classes, job.scale), **dict(sorted(files.items()))}
+    text = loader(job.program, job.members, job.classes, job.scale, job.preparation)
+    texts = {"members.py": text, **dict(sorted(files.items()))}
     for file, text in texts.items():
         write_whole(job.stage / file, text)
-    return dict.fromkeys(texts, 0.0)
+    beside = () if job.preparation is None else write_features(job.preparation, job.stage)
+    return dict.fromkeys((*texts, *beside), 0.0)
 
 
 TORCH = MemberFiles(".pt", write_torch, reread_torch, torch_state, _loader)
 SAFETENSORS = MemberFiles(".safetensors", write_safetensors, reread_safetensors, load_file)
-TORCH_EXPORT = MemberFiles(".pt2", write_exported, reread_exported)
-ONNX = MemberFiles(".onnx", write_onnx, reread_onnx)
+TORCH_EXPORT = MemberFiles(".pt2", write_exported, reread_exported, takes_columns=True)
+ONNX = MemberFiles(".onnx", write_onnx, reread_onnx, takes_columns=True)

@@ -21,18 +21,24 @@ from torch import Tensor
 
 from swc.diagnostics import DiagnosticError
 from swc.diagnostics.catalogue.exporting import BatchNotKept, BatchRefused, ChanceNotKept, ExportDiffers
+from swc.export.column_files import column_notes, features_module
 from swc.registry.exporters import states_alone
 from swc.running.checkpoints import SavedState
+from swc_runtime.carry.plain import plain_member
 from swc_runtime.evaluate.chance import Dependence, buffers_kept, chance_kept, dependence, draw_from
+from swc_runtime.export.features import ColumnMember
 from swc_runtime.export.formats import TOLERANCE, difference
 from swc_runtime.finite import check_predictions
-from swc_runtime.inputs import Inputs, copied, drawn, rows
+from swc_runtime.inputs import Inputs, copied, drawn, rows, size_of
 from swc_runtime.tasks import rules_of
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from swc.files.run import TargetScale
     from swc.program.program import MemberPlan, Program
     from swc.registry.exporters import ExporterRow
+    from swc_runtime.data.preparation import Preparation
     from swc_runtime.ensemble import Ensemble
 
 BATCHES = (3, 1, 8)  # images that a file is asked for at a time; it was traced with the first
@@ -46,7 +52,8 @@ class Job:
     """Members of a trained ensemble, by number, to be written in `form`.
 
     Their files are made in `stage` and will be found in `folder`;
-    `classes` are the names of what their outputs stand for (None: they are not known).
+    `classes` are the names of what their outputs stand for (None: they are not known). `preparation` is what makes
+    features of the columns of a table.
     """
 
     saved: SavedState
@@ -56,6 +63,7 @@ class Job:
     form: ExporterRow
     classes: tuple[str, ...] | None
     scale: TargetScale | None = None
+    preparation: Preparation | None = None
     _expected: dict[tuple[int, int], Tensor | None] = field(factory=dict, init=False)
 
     @property
@@ -75,8 +83,24 @@ class Job:
 
     @cached_property
     def inputs(self) -> Inputs:
-        """Random inputs; images as if they were normalised."""
-        return drawn(self.program.data, max(BATCHES), torch.Generator().manual_seed(0))
+        """Random inputs; images as if they were normalised, features as they are made of random columns."""
+        if self.preparation is None:
+            return drawn(self.program.data, max(BATCHES), torch.Generator().manual_seed(0))
+        return torch.from_numpy(self.preparation.features_of(*self.preparation.drawn(max(BATCHES))))
+
+    @cached_property
+    def columns(self) -> Inputs | None:
+        """The raw columns of which `inputs` are made; None for what is no table."""
+        if self.preparation is None:
+            return None
+        return tuple(map(torch.from_numpy, self.preparation.drawn(max(BATCHES))))
+
+    def module(self, number: int, *, takes_columns: bool = False) -> nn.Module:
+        """Member `number` as a plain module; where it takes columns, with what makes features of them in front."""
+        member = plain_member(self.ensemble, number)
+        if self.preparation is None or not takes_columns:
+            return member
+        return ColumnMember(features_module(self.preparation), member).eval()
 
     def expected(self, number: int, size: int) -> Tensor | None:
         """Logits [B, classes] of member `number` for the first images, of a joint network [M, B, classes].
@@ -122,18 +146,23 @@ class Job:
         unit = {}
         if self.scale is not None:
             unit = {f"target_{name}": json.dumps(list(getattr(self.scale, name))) for name in ("mean", "deviation")}
-        return {"ensemble": self.program.ensemble, "member": member.name, **normalised, **named, **unit}
+        columns = {} if self.preparation is None else column_notes(self.preparation)
+        return {"ensemble": self.program.ensemble, "member": member.name, **normalised, **columns, **named, **unit}
 
-    def check(self, file: str, number: int, ask: Callable[[Inputs], Tensor], keeps: Keeps) -> float:
+    def check(
+        self, file: str, number: int, ask: Callable[[Inputs], Tensor], keeps: Keeps, given: Inputs | None = None
+    ) -> float:
         """How far a file's outputs are from those of member `number`; DiagnosticError where that is too far.
 
+        The file is asked for the examples of `inputs`, in the form in which it takes them (`given`; None: the same).
         `keeps` says whether the file holds the member's whole state, in the formats that hold nothing else (None: in
         the others). Such a file is as it should be also where the outputs cannot be had twice.
         """
         name = self.program.members[number].name
         if keeps is None and _is_lost(found := self.dependence(number), self.form):
             raise DiagnosticError(_chance_not_kept(name, self.form, found))
-        gaps = [self._gap(number, size, ask) for size in BATCHES]
+        inputs = self.inputs if given is None else given
+        gaps = [self._gap(number, rows(inputs, slice(size)), ask) for size in BATCHES]
         worst = max(gaps, key=lambda gap: inf if isnan(gap) else gap)
         if worst <= TOLERANCE:
             return worst
@@ -144,12 +173,13 @@ class Job:
             raise DiagnosticError(ExportDiffers(path=str(self.folder / file), member=name, difference=worst))
         return 0.0
 
-    def _gap(self, number: int, size: int, ask: Callable[[Inputs], Tensor]) -> float:
+    def _gap(self, number: int, inputs: Inputs, ask: Callable[[Inputs], Tensor]) -> float:
+        size = size_of(inputs)
         expected = self.expected(number, size)
         if expected is None:
             return 0.0
         try:
-            found = again(ask, rows(self.inputs, slice(size)))
+            found = again(ask, inputs)
         except (RuntimeError, ValueError, AssertionError) as error:  # what programs raise of sizes they do not take
             raise DiagnosticError(self._batch_refused(number, size, reason_of(error))) from error
         if found.shape != expected.shape:

@@ -19,7 +19,6 @@ from swc.diagnostics import DiagnosticError
 from swc.diagnostics.catalogue.exporting import NotExportable
 from swc.export.job import BATCHES, reason_of, traits_of
 from swc.registry.exporters import states_alone
-from swc_runtime.carry.plain import plain_member
 from swc_runtime.inputs import Inputs, copied, rows
 
 if TYPE_CHECKING:
@@ -38,6 +37,7 @@ class MemberFiles:
 
     `write(module, path, notes, inputs)` writes one, `reread(module, path, inputs)` asks it, given another build of the
     module. `state` reads the state of a file that holds nothing else; `beside` writes what the files are loaded with.
+    Of a table, a file that `takes_columns` is given the raw columns, any other the features that are made of them.
     """
 
     ending: str
@@ -45,6 +45,7 @@ class MemberFiles:
     reread: Callable[[nn.Module, Path, Inputs], Tensor]
     state: Callable[[Path], Mapping[str, Tensor]] | None = None
     beside: Callable[[Job], dict[str, float]] = nothing_beside
+    takes_columns: bool = False
 
     def export(self, job: Job) -> dict[str, float]:
         """Write each member and ask its file; how far its outputs are off, by file."""
@@ -52,16 +53,20 @@ class MemberFiles:
         return dict(self._member(job, number, member) for number, member in members) | self.beside(job)
 
     def _member(self, job: Job, number: int, member: MemberPlan) -> tuple[str, float]:
-        module = plain_member(job.ensemble, number)
-        path = job.stage / f"{member.name}{self.ending}"
+        module = job.module(number, takes_columns=self.takes_columns)
+        path, given = job.stage / f"{member.name}{self.ending}", self._given(job)
         self._write(job, member, module, path)
         keeps = partial(_has_state, module, self.state, path) if self.state else None
-        another = plain_member(job.ensemble, number)  # its state is overwritten by the file's
-        return path.name, job.check(path.name, number, partial(self.reread, another, path), keeps)
+        another = job.module(number, takes_columns=self.takes_columns)  # its state is overwritten by the file's
+        return path.name, job.check(path.name, number, partial(self.reread, another, path), keeps, given)
+
+    def _given(self, job: Job) -> Inputs:
+        """What the file of a member takes for the examples that the ensemble is asked for."""
+        return job.inputs if job.columns is None or not self.takes_columns else job.columns
 
     def _write(self, job: Job, member: MemberPlan, module: nn.Module, path: Path) -> None:
         try:
-            self.write(module, path, job.notes(member), copied(rows(job.inputs, slice(BATCHES[0]))))
+            self.write(module, path, job.notes(member), copied(rows(self._given(job), slice(BATCHES[0]))))
         except (RuntimeError, TypeError, ValueError) as error:  # what torch raises of code it cannot follow
             because = traits_of(job.dependence(job.program.members.index(member)))
             reason, others = reason_of(error), states_alone()

@@ -41,14 +41,15 @@ TARGET_DEVIATION = torch.tensor({deviation}, dtype=torch.float64)
 SHOWN = {"classification": ("top1", "nll", "ece")}  # on the card; of other tasks all scores that are known
 
 
-def predict_text(facts: DataFacts) -> str:
-    """The function `predict` of a loader."""
+def predict_text(facts: DataFacts, of_columns: bool = False) -> str:
+    """The function `predict` of a loader; `of_columns` takes the two arrays that are made of a table's columns."""
     device, asked = ("images", "images") if facts.are_images else ("inputs[0]", "*inputs")
-    member = f"_kept(name, {device}.device)({asked})"
-    kind, given = facts.task.row.targets, f"{asked}, "
-    inputs = "normalised images" if facts.are_images else "a batch of inputs"
+    member, kind = f"_kept(name, {device}.device)({asked})", facts.task.row.targets
+    given = "numbers, codes" if of_columns else asked
+    inputs = "normalised images" if facts.are_images else "raw columns" if of_columns else "a batch of inputs"
+    made = "    inputs = (features(numbers, codes),)\n" if of_columns else ""
     told, body = TOLD[kind].format(inputs=inputs), BODIES[kind].format(member=member)
-    return PREDICT.format(given=given, told=told, body=body)
+    return PREDICT.format(given=f"{given}, ", told=told, body=made + body)
 
 
 def unit_text(scale: TargetScale | None) -> str:

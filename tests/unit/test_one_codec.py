@@ -26,6 +26,8 @@ JSON = {
     "swc/report/gather.py": "data of an HTML page",
     "swc/export/card.py": "the model card of an export",
     "swc/export/job.py": "notes in exported models",
+    "swc/export/column_files.py": "notes in exported models",
+    "runtime/swc_runtime/export/columns.py": "part of exports, which reads what lies beside it",
     "swc/export/python_source.py": "exported Python",
     "runtime/swc_runtime/export/formats.py": "notes in exported models",
     "runtime/swc_runtime/records/weight_files.py": "what torch's reader of weights alone raises",

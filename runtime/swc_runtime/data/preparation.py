@@ -22,6 +22,7 @@ Floats = NDArray[np.float64]
 NOISE = 1e-5  # deviation of what is added to numbers before noisy quantiles are taken, as TabM does
 MOST_QUANTILES, LEAST_QUANTILES, ROWS_EACH = 1_000, 10, 30
 EDGE = 1e-7  # from 0 and 1, beyond which scikit-learn cuts the normal quantiles off
+SHARE_OF_GAPS = 0.2  # of the rows that are made up to try exported members with
 MISSING = ""  # the value of a category that is not there
 
 
@@ -70,8 +71,29 @@ class Preparation:
 
     def features(self, columns: InputColumns) -> NDArray[np.float32]:
         """Features float32 [N, F]: the numbers in order, then the categories."""
-        parts = [self.scaled(columns.numbers), *self._encoded(self.codes(columns))]
-        return np.concatenate(parts, axis=1).astype(np.float32)
+        return self.features_of(columns.numbers, self.codes(columns))
+
+    def features_of(self, numbers_NR: Floats, codes_NK: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Features float32 [N, F] of numbers, nan where one is missing, and the codes of categories."""
+        return np.concatenate([self.scaled(numbers_NR), *self._encoded(codes_NK)], axis=1).astype(np.float32)
+
+    def drawn(self, count: int) -> tuple[Floats, NDArray[np.int64]]:
+        """Numbers and codes of rows that might be, some of them missing and new: always the same."""
+        draw = np.random.default_rng(0)
+        numbers = self.arrays["medians"] + self._spreads() * draw.standard_normal((count, len(self.numbers)))
+        numbers[draw.random(numbers.shape) < SHARE_OF_GAPS] = np.nan
+        each = [draw.integers(0, len(values) + 1, count) for values in self.values]
+        return numbers, np.stack(each, axis=1) if each else np.zeros((count, 0), dtype=np.int64)
+
+    def _spreads(self) -> Floats:
+        """How far the numbers of each column [R] are from its median, about."""
+        if self.scheme == "standard":
+            return self.arrays["scales"]
+        quantiles = self.arrays.get("quantiles")
+        if quantiles is None or not self.numbers:
+            return np.ones(len(self.numbers))
+        spreads: Floats = (quantiles[-1] - quantiles[0]) / 2
+        return spreads
 
     def codes(self, columns: InputColumns) -> NDArray[np.int64]:
         """The number of each category's value [N, K]; that after the last for a value that no training row has."""

@@ -16,6 +16,7 @@ import torch
 from swc.files.whole import whole
 from torch import Tensor, nn
 
+from swc_runtime.export.features import ColumnMember
 from swc_runtime.inputs import Inputs, tensors_of
 from swc_runtime.precision import IMAGE_AXES
 
@@ -24,13 +25,19 @@ if TYPE_CHECKING:
 
 INPUT = "images"
 OTHER_INPUT = "inputs"
+COLUMNS = ("numbers", "codes")
 OUTPUT = "logits"
 BATCH = "batch"
 OPSET = 20
 
 
-def names_of(given: tuple[Tensor, ...]) -> list[str]:
-    """What the inputs are called: `images` of four axes, else `inputs`; of several `input_0`, `input_1`, ...."""
+def names_of(module: nn.Module, given: tuple[Tensor, ...]) -> list[str]:
+    """What the inputs are called: `images` of four axes, else `inputs`; of several `input_0`, `input_1`, ....
+
+    Those of a table are `numbers` and `codes`.
+    """
+    if isinstance(module, ColumnMember):
+        return list(COLUMNS)
     if len(given) == 1:
         return [INPUT if given[0].dim() == IMAGE_AXES else OTHER_INPUT]
     return [f"input_{number}" for number in range(len(given))]
@@ -57,7 +64,7 @@ def _model(module: nn.Module, inputs: Inputs) -> onnx.ModelProto:
         program = torch.onnx.export(
             module,
             given,
-            input_names=names_of(given),
+            input_names=names_of(module, given),
             output_names=[OUTPUT],
             opset_version=OPSET,
             dynamic_shapes=tuple({0: batch} for _ in given),
@@ -85,7 +92,8 @@ def reread_onnx(_: nn.Module, path: Path, inputs: Inputs) -> Tensor:
     """The outputs of the model that the file holds, in onnxruntime on the CPU."""
     import onnxruntime
 
-    given = tensors_of(inputs)
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    (logits,) = session.run([OUTPUT], {name: one.numpy() for name, one in zip(names_of(given), given, strict=True)})
+    names = [one.name for one in session.get_inputs()]
+    given = {name: one.numpy() for name, one in zip(names, tensors_of(inputs), strict=True)}
+    (logits,) = session.run([OUTPUT], given)
     return torch.from_numpy(logits)
