@@ -16,7 +16,7 @@ from swc.diagnostics.printable import on_one_line
 from swc.export.column_files import IMPORT, features_code
 from swc.export.predicting import outputs_of, predict_text, score_lines, unit_facts, unit_text
 from swc.folders.target_scale import scale_of_run
-from swc.program.datasets import DATA, has_class_folders
+from swc.program.datasets import DATA, are_resized, has_class_folders
 from swc.program.model_source import ModelSource
 from swc.registry.families import FAMILIES
 from swc.running.results import read_results
@@ -233,7 +233,7 @@ def _reading(data: DataFacts) -> str:
     channels, height, width = data.image_shape
     kind = "grey" if channels == 1 else "RGB"
     row = DATA.find(data.name)
-    if row is None or not row.is_resized:
+    if row is None or not are_resized(data):
         return f"{kind}, as they are"
     turned = "turned upright by their EXIF orientation, " if row.is_upright else ""
     return f"{kind}, {turned}the shorter side resized to 8/7 of {height} x {width} pixels, the middle cut out"

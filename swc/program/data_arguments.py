@@ -6,7 +6,8 @@ Guarantees: plain rows; `swc.program.datasets` says what follows from them.
 from __future__ import annotations
 
 from swc.program.inputs import DTYPES
-from swc.program.limits import CLASSES, INPUT_SIZE
+from swc.program.limits import CLASSES, INPUT_SIZE, PIXELS
+from swc.program.torchvision_sets import SETS
 from swc.registry.row import ArgumentRow
 
 NUM_CLASSES = ArgumentRow("classes", "whole number", least=1, most=CLASSES)
@@ -18,6 +19,10 @@ FUNCTION = (
     ArgumentRow("dtype", "words", words=DTYPES, default="", what="type of numbers"),
     ArgumentRow("mean", "numbers", least=0, most=1, default=""),
     ArgumentRow("deviation", "numbers", above=0, most=1, default=""),
+)
+TORCHVISION = (
+    ArgumentRow("set", "text", words=tuple(SETS), what="data set of torchvision"),
+    ArgumentRow("size", "whole number", least=1, most=PIXELS, default=""),
 )
 ARRAYS = (ArgumentRow("path", "text"), NUM_CLASSES)
 NUMBERS_AS = ("quantile", "noisy_quantile", "standard", "none")

@@ -14,10 +14,11 @@ from typing import Any
 from attrs import evolve, field, frozen
 
 from swc.program.class_names import CIFAR10, CIFAR100, CIFAR100_COARSE, DIGITS
-from swc.program.data_arguments import ARRAYS, FUNCTION, NUM_CLASSES, TABLE
+from swc.program.data_arguments import ARRAYS, FUNCTION, NUM_CLASSES, TABLE, TORCHVISION
 from swc.program.data_facts import HALF, NO_IMAGE, NUMBERS, DataFacts
 from swc.program.inputs import InputFacts
 from swc.program.limits import PIXELS
+from swc.program.torchvision_sets import torchvision_facts, torchvision_notes
 from swc.registry.registry import Registry
 from swc.registry.row import ArgumentRow, RegistryRow
 
@@ -30,6 +31,7 @@ __all__ = [
     "DataFacts",
     "DataRow",
     "always",
+    "are_resized",
     "class_names_of",
     "has_class_folders",
     "image_facts",
@@ -268,6 +270,15 @@ DATA: Registry[DataRow] = Registry(
             has_class_folders=True,
         ),
         DataRow(
+            name="torchvision",
+            words="downloaded at first use by torchvision",
+            implementation="swc_runtime.data.torchvision_sets:read",
+            arguments=TORCHVISION,
+            facts=torchvision_facts,
+            notes=torchvision_notes,
+            num_plain=1,
+        ),
+        DataRow(
             name="arrays",
             words="a file of yours",
             implementation="swc_runtime.data.array_files:read",
@@ -326,6 +337,12 @@ def class_names_of(facts: DataFacts) -> tuple[str, ...]:
         return ()
     is_coarse = bool(row.superclass_names) and len(row.superclass_names) == facts.num_classes
     return row.superclass_names if is_coarse else row.class_names
+
+
+def are_resized(facts: DataFacts) -> bool:
+    """Whether images may come in any size, and are brought to that of the facts."""
+    row = DATA.find(facts.name)
+    return row is not None and (row.is_resized or (row.name == "torchvision" and "size" in facts.given()))
 
 
 def has_class_folders(facts: DataFacts) -> bool:

@@ -9,7 +9,16 @@ import pytest
 from attrs import evolve
 from swc.diagnostics import DiagnosticError
 from swc.language.semantics.check import check_text
-from swc.program.datasets import DATA, DATASETS, DataFacts, DataRow, class_names_of, has_class_folders, named
+from swc.program.datasets import (
+    DATA,
+    DATASETS,
+    DataFacts,
+    DataRow,
+    are_resized,
+    class_names_of,
+    has_class_folders,
+    named,
+)
 from swc.slim.spec_text import data_item
 
 from support.own_data import DATA as OWN
@@ -21,6 +30,8 @@ WRITTEN = (
     "digits(train: 360, validation: 90)",
     "cifar10(size: 16, validation: 10%)",
     "cifar100(size: 8, labels: coarse, train: 12.5%)",
+    'torchvision("SVHN", validation: 10%)',
+    'torchvision("Flowers102", size: 64)',
     'folder("my images", classes: 5, size: 64, train: 7%)',
     'folder("my images", classes: 5, size: 64)',
     OWN,
@@ -68,6 +79,11 @@ def test_classes_are_folders_of_images_in_two_kinds_of_data() -> None:
     assert [row.name for row in DATA.rows if row.has_class_folders] == ["imagenet", "folder"]
     assert has_class_folders(DATASETS["imagenet"]) and not has_class_folders(DATASETS["digits"])
     assert not has_class_folders(evolve(DATASETS["digits"], name="of a plug-in that is not installed"))
+
+
+def test_images_that_differ_in_size_are_resized() -> None:
+    told = ['torchvision("Food101", size: 8)', 'folder("mine", classes: 5, size: 64)', 'torchvision("MNIST")', "digits"]
+    assert [are_resized(facts_of(data)) for data in told] == [True, True, False, False]
 
 
 def test_only_what_a_name_says_all_of_can_be_named() -> None:

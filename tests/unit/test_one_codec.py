@@ -38,6 +38,7 @@ MOVES = {
     "swc/running/folder.py": "a whole run is set aside",
     "swc/export/staged.py": "a whole export takes its place",
     "runtime/swc_runtime/data/cifar.py": "an unpacked download",
+    "runtime/swc_runtime/data/torchvision_sets.py": "the files of a download",
 }
 WRITES = {
     "swc/cli/output.py": "inside `whole`, or into a pipe",
