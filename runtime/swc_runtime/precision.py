@@ -73,6 +73,6 @@ def _laid_out(tensor: Tensor) -> Tensor:
 def make_deterministic(seed: int) -> None:
     """Make torch give the same bits again (same machine, versions and threads), and seed it; before CUDA is used."""
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    torch.use_deterministic_algorithms(True)
+    torch.set_deterministic_debug_mode("error")  # `use_deterministic_algorithms` without the compiler that it imports
     torch.backends.cudnn.benchmark = False
     torch.manual_seed(seed)

@@ -13,11 +13,18 @@ from swc.cli import consent, console
 @click.argument("spec", type=click.Path(path_type=Path))
 @click.option("--ensemble", metavar="NAME", help="Which ensemble, where the file has several.")
 @click.option("--set", "settings", metavar="NAME=VALUE", multiple=True, help="Give a param another value; repeatable.")
+@click.option("--data", type=click.Path(file_okay=False, path_type=Path), help="The folder of a table or of arrays.")
 @click.option("--root", type=click.Path(file_okay=False, path_type=Path), default=Path(), help="Where build/ lies.")
 @click.option("--quiet", is_flag=True, help="Print warnings, errors and whose code runs only.")
 @console.format_option
 def command(
-    spec: Path, ensemble: str | None, settings: tuple[str, ...], root: Path, quiet: bool, form: console.Format
+    spec: Path,
+    ensemble: str | None,
+    settings: tuple[str, ...],
+    data: Path | None,
+    root: Path,
+    quiet: bool,
+    form: console.Format,
 ) -> None:
     """Compile SPEC into build/<ensemble>/ and print what it will store, bank by bank.
 
@@ -33,7 +40,7 @@ def command(
         from swc.language.semantics.origin import origin_of
         from swc.show.summary import compile_summary
 
-        compiled = compile_file(spec, overrides, ensemble, announce)
+        compiled = compile_file(spec, overrides, ensemble, announce, data)
         for warning in compiled.warnings:
             sink.report(warning)
         folder = write_build(compiled, root, origin_of(spec, overrides, ensemble))

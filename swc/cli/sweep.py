@@ -89,7 +89,7 @@ def command(
 
     sink = Sink()
     with consent.by_naming(sink) as announce:
-        found = run_sweep(sweep, folder, children, tell, announce)
+        found = run_sweep(sweep, folder, children, tell, announce, data)
     console.report(sink.diagnostics)
     _conclude(sweep, found, folder, markdown)
 

@@ -76,7 +76,7 @@ def estimated(
     """The cost of each setting in turn, its storage left out; `announce` is called with the code before it runs."""
     for setting, runs in _runs_left(sweep).items():
         try:
-            compiled = compile_file(*sweep.spec_of(setting), announce)
+            compiled = compile_file(*sweep.spec_of(setting), announce, options.data)
             left = [run for run in runs if not _is_done(sweep, folder, run, compiled)]
             yield _measured(setting, len(left), compiled, evolve(options, epochs_scale=sweep.epochs_scale))
         except DiagnosticError as error:

@@ -26,7 +26,7 @@ from swc.files.run import RunResults
 from swc.folders.store import RUN, is_same, read_spec, write_origin, write_revision, write_spec
 from swc.language.semantics.origin import origin_of
 from swc.running.results import RESULTS, read_results
-from swc.sweep.cell_specs import cell_hash, scaled
+from swc.sweep.cell_specs import Specs, cell_hash, checked_specs, scaled
 from swc.sweep.children import ChildOptions, Processes, last_words
 from swc.sweep.known_rows import known_rows
 from swc.sweep.plan import Cell, Setting, Sweep
@@ -84,6 +84,8 @@ class Work:
     children: ChildOptions
     announce: AnnounceCode
     table: RowTable | None
+    specs: Specs
+    data: Path | None = None
     processes: Processes = field(factory=Processes)
     multiply_adds: MultiplyAdds = field(factory=MultiplyAdds)
 
@@ -94,13 +96,15 @@ def run_sweep(
     children: ChildOptions,
     tell: Callable[[CellOutcome], None],
     announce: AnnounceCode = unannounced,
+    data: Path | None = None,
 ) -> tuple[CellOutcome, ...]:
     """Run all cells and tell of each when it ends; gives them in the order of tables.
 
-    `announce` is called with the members' code before it runs. Of cells whose rows are in a table nothing is told.
+    `announce` is called with the members' code before it runs, `data` is the folder of data that was named. Of cells
+    whose rows are in a table nothing is told.
     """
     table = None if sweep.table is None else RowTable(sweep.table, sweep)
-    work = Work(sweep, folder, children, announce, table)
+    work = Work(sweep, folder, children, announce, table, checked_specs(sweep), data)
     rows = _rows_kept(sweep, table)
     left = {run: [cell for cell in cells if cell not in rows] for run, cells in sweep.runs.items()}
     prepared = {run: _prepared(work, run) for run, cells in left.items() if cells}
@@ -145,7 +149,7 @@ def _prepared(work: Work, run: Cell) -> CellOutcome | PreparedRun:
     """What is to be trained, its folder made; or the run, where it is done already or cannot be compiled."""
     folder = work.folder / run.name
     try:
-        compiled = _compiled(work.sweep, run, work.announce)
+        compiled = _compiled(work, run)
         if found := _row(work, run, compiled):
             return CellOutcome(run, found)
         write_origin(folder, origin_of(*work.sweep.spec_of(run.setting), swept=True))
@@ -192,8 +196,8 @@ def _evaluate(work: Work, arguments: Sequence[str], log: Path) -> int:
     return work.processes.run([*child_command(), "eval", *arguments, *work.children.shared], log, threads)
 
 
-def _compiled(sweep: Sweep, run: Cell, announce: AnnounceCode) -> Compiled:
-    found = compile_file(*sweep.spec_of(run.setting), announce)
+def _compiled(work: Work, run: Cell) -> Compiled:
+    found = compile_file(*work.sweep.spec_of(run.setting), work.announce, work.data)
     return found if found.spec.training is None else compile_spec(found.spec.seeded(run.seed), found.tables)
 
 
@@ -203,7 +207,7 @@ def _row(work: Work, run: Cell, compiled: Compiled) -> CellRow | None:
     results = finished(work.folder / run.name, compiled, scale)
     if results is None:
         return None
-    spec_hash = cell_hash(compiled.spec, run.seed, scale)
+    spec_hash = cell_hash(work.specs[run.setting], run.seed, scale)  # as it was written, without what a file tells
     return row_of(run, spec_hash, work.folder / run.name / RUN, results, work.multiply_adds.of(run, compiled))
 
 

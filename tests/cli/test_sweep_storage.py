@@ -117,6 +117,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Place:
     return Place(folder)
 
 
+@pytest.mark.slow
 def test_a_row_has_what_an_evaluation_of_rounded_weights_prints(
     made: Place, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -76,11 +76,19 @@ def test_a_killed_run_goes_on_and_is_of_use(name: str, tmp_path: Path) -> None:
     assert [row["kind"] for row in rows] == [row["kind"] for row in before]
     if is_same_machine(name):
         assert digest(made.checkpoint) == wanted["checkpoint_sha256"]
-        assert rows == before
-        assert made.results() == wanted["results"]
+        assert without_ece(rows) == without_ece(before)
+        assert without_ece(made.results()) == without_ece(wanted["results"])
+        assert made.results()["together"]["ece"] == pytest.approx(wanted["results"]["together"]["ece"], abs=1e-7)
     else:
         check_near(rows, before, made.results(), wanted["results"])
     check_of_use(made)
+
+
+def without_ece(document: Any) -> Any:
+    """All but the calibration errors, which these runs had summed in float32 and later versions sum in float64."""
+    if isinstance(document, dict):
+        return {name: without_ece(value) for name, value in document.items() if name != "ece"}
+    return [without_ece(value) for value in document] if isinstance(document, list) else document
 
 
 def check_near(rows: list[Any], before: list[Any], results: Any, wanted: Any) -> None:

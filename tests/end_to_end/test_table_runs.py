@@ -84,3 +84,23 @@ def test_a_broken_table_is_told_at_the_line_of_the_data(
     assert "error[SW582]" in said and "tiny.sw:3:" in said
     assert made.compile(SPEC.replace("mlp(depth: 2, width: 8)", "wrn(depth: 10, width: 1)")) == 1
     assert "error[SW572]: `wrn` takes images, and the data give float32 [5]" in capsys.readouterr().err
+
+
+def test_a_table_of_another_folder_is_compiled_and_swept_and_its_rows_are_known_without_it(
+    run: Place, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = Place(tmp_path)
+    (tmp_path / "tiny.sw").write_text(
+        SPEC.replace("member", "param width = 8\n  member").replace("width: 8", "width: width")
+    )
+    assert made.swc("compile", "tiny.sw") == 1
+    assert "SW581" in capsys.readouterr().err
+    assert made.swc("compile", "tiny.sw", "--data", str(run.folder)) == 0
+    sweep = ("sweep", "tiny.sw", "--vary", "width=4", "--table", "rows.csv", "--threads", "1")
+    assert made.swc(*sweep, "--data", str(run.folder), "--estimate") == 0
+    assert "cannot be trained" not in capsys.readouterr().out
+    assert made.swc(*sweep, "--data", str(run.folder)) == 0
+    (tmp_path / "build").rename(tmp_path / "elsewhere")
+    capsys.readouterr()
+    assert made.swc(*sweep, "--no-run") == 0
+    assert "failed" not in capsys.readouterr().out

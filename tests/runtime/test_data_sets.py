@@ -22,7 +22,7 @@ from swc.diagnostics import DiagnosticError
 from swc.program.datasets import DATASETS, DataFacts
 from torchvision import datasets as theirs
 
-from swc_runtime.data import cifar, data_folder, open_data
+from swc_runtime.data import cifar, data_folder, digits, open_data
 from swc_runtime.data.cifar import ARCHIVES, Archive, ArrayUnpickler
 
 
@@ -344,3 +344,11 @@ def test_the_official_cifar100_matches_its_facts() -> None:
     official = theirs.CIFAR100(os.environ["SWC_DATA"], train=False)
     assert np.array_equal(dataset.test.images.permute(0, 2, 3, 1).numpy(), official.data)
     assert dataset.test.labels.tolist() == official.targets
+
+
+def test_digits_are_those_of_scikit_learn_wherever_it_keeps_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    quick = digits.read_digits()
+    monkeypatch.setattr(digits, "FILE", "moved/elsewhere.csv.gz")
+    by_the_library = digits.read_digits()
+    for ours, theirs_of_part in zip(quick, by_the_library, strict=True):
+        assert all(torch.equal(one, other) for one, other in zip(ours, theirs_of_part, strict=True))

@@ -15,6 +15,7 @@ from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_s
 from swc.compiler.driver import compile_file
 from swc.compiler.ir.counts import ComposedCounts, composed
 from swc.trust.importing import own_code
+from torchmetrics.functional.classification import multiclass_accuracy, multiclass_calibration_error
 
 from support.examples import percent
 from support.programs import ensemble_of, hard_program, images, tiny_program
@@ -75,12 +76,14 @@ def test_the_order_of_equally_confident_images_does_not_change_aurc() -> None:
 
 @percent(20)
 @given(*SIZES)
-def test_the_bins_add_up_to_the_calibration_error(num: int, classes: int, seed: int) -> None:
+def test_top1_and_the_calibration_error_are_those_of_torchmetrics(num: int, classes: int, seed: int) -> None:
     (p,), labels = predictions(1, num, classes, seed)
-    bins = reliability(p, labels)
+    bins, found = reliability(p, labels), score(p, labels)
     assert sum(part.num_images for part in bins) == num and len(bins) == 15
-    gap = sum(part.num_images / num * abs(part.accuracy - part.confidence) for part in bins)
-    assert gap == pytest.approx(score(p, labels).ece, abs=1e-6)
+    assert found.top1 == pytest.approx(float(multiclass_accuracy(p, labels, classes, average="micro")), abs=1e-7)
+    # a probability of exactly 1 gets a bin of its own there, and anything above 1 is taken for a logit
+    gap = multiclass_calibration_error(p.clamp(max=1 - 2.0**-24), labels, classes, n_bins=15, norm="l1")
+    assert found.ece == pytest.approx(float(gap), abs=1e-6)
 
 
 def test_with_fewer_classes_than_five_every_label_is_among_the_first_five() -> None:
@@ -273,6 +276,8 @@ ensemble pair {
 OWN, PLAIN = 'python("needs_numbers:net")', "wrn(depth: 10, width: 0.5)"
 NET = """
 import torch
+from torchmetrics.functional.classification import multiclass_accuracy, multiclass_calibration_error
+from torchmetrics.functional.classification import multiclass_accuracy, multiclass_calibration_error
 from torch import nn
 
 class Net(nn.Conv2d):
@@ -284,6 +289,7 @@ def net(): return Net(1, 10, 3)
 LOOK = " * (1 if bool(x.sum() > -1) else 2)"
 ATTENTIVE = """
 import torch
+from torchmetrics.functional.classification import multiclass_accuracy, multiclass_calibration_error
 from torch import nn
 
 class Net(nn.Module):

@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 from attrs import field, frozen
 from numpy.typing import NDArray
-from scipy.special import ndtri
 
 Floats = NDArray[np.float64]
 NOISE = 1e-5  # deviation of what is added to numbers before noisy quantiles are taken, as TabM does
@@ -168,6 +167,8 @@ def normal_scores(numbers_N: Floats, quantiles_Q: Floats) -> Floats:
     Between two quantiles the place is linear; of several equal ones it is the middle, as the mean of the interpolations
     from below and from above. A worked example: among the quantiles 0, 2, 4 the number 3 lies at 0.75, which is 0.6745.
     """
+    from scipy.special import ndtri  # a third of a second, which runs on images can do without
+
     if quantiles_Q[0] == quantiles_Q[-1]:
         return np.zeros_like(numbers_N)
     places = np.linspace(0, 1, len(quantiles_Q))

@@ -71,12 +71,12 @@ def try_member(trial: Trial) -> TrialResult:
 @contextmanager
 def _deterministic() -> Iterator[None]:
     """As runs on the CPU compute."""
-    before = torch.are_deterministic_algorithms_enabled()
-    torch.use_deterministic_algorithms(True)
+    before = torch.get_deterministic_debug_mode()
+    torch.set_deterministic_debug_mode("error")
     try:
         yield
     finally:
-        torch.use_deterministic_algorithms(before)
+        torch.set_deterministic_debug_mode(before)
 
 
 def _check_builds(trial: Trial) -> bool:

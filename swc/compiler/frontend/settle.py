@@ -7,6 +7,7 @@ already; what the facts then say is held against the members and the recipe, as 
 from __future__ import annotations
 
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 from attrs import evolve
@@ -17,12 +18,15 @@ from swc.program.input_faults import fault_of_augmentation, fault_of_source
 from swc.program.spec import Spec
 
 
-def settled(spec: Spec, sink: Sink) -> Spec:
-    """The spec with whole facts; what is wrong with the file, or does not go with it, is reported at its line."""
+def settled(spec: Spec, sink: Sink, data: Path | None = None) -> Spec:
+    """The spec with whole facts; what is wrong with the file, or does not go with it, is reported at its line.
+
+    A path in the spec counts from the folder `data`; None: from the current one.
+    """
     if spec.data.is_settled:
         return spec
     try:
-        facts = _facts(spec.data)
+        facts = _facts(spec.data, data)
     except DiagnosticError as error:
         for diagnostic in error.diagnostics:
             _report(diagnostic, spec.data_span, sink)
@@ -34,12 +38,12 @@ def settled(spec: Spec, sink: Sink) -> Spec:
     return evolve(spec, data=facts)
 
 
-def _facts(facts: DataFacts) -> DataFacts:
+def _facts(facts: DataFacts, data: Path | None) -> DataFacts:
     from swc_runtime.data.place import DataPlace
 
     module, _, name = DATA[facts.name].settle.partition(":")
     settle: Any = getattr(import_module(module), name)
-    found: DataFacts = settle(facts, DataPlace(None, True, lambda _: None))
+    found: DataFacts = settle(facts, DataPlace(data, True, lambda _: None))
     return found
 
 
