@@ -48,8 +48,11 @@ def _wide(tensor: Tensor) -> Tensor:
     return tensor.float() if tensor.is_floating_point() and tensor.itemsize == 1 else tensor
 
 
-def check_predictions(probabilities_MNC: Tensor, members: Sequence[str]) -> None:
-    """DiagnosticError with the names of members whose probabilities are not finite, and for how many images."""
+def check_predictions(probabilities_MNC: Tensor, members: Sequence[str], example: str = "image") -> None:
+    """DiagnosticError with the names of members whose probabilities are not finite, and for how many images.
+
+    `example` is what one of these is called (`DataFacts.example`).
+    """
     broken_M = (~probabilities_MNC.isfinite()).any(-1).sum(-1).tolist()
     if any(broken_M):
         named = [(name, count) for name, count in zip(members, broken_M, strict=True) if count]
@@ -57,6 +60,7 @@ def check_predictions(probabilities_MNC: Tensor, members: Sequence[str]) -> None
             members=tuple(name for name, _ in named),
             num_images=tuple(count for _, count in named),
             total=probabilities_MNC.shape[1],
+            example=example,
         )
         raise DiagnosticError(told)
 

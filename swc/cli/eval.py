@@ -75,7 +75,8 @@ def command(places: tuple[str, ...], form: str | None, output: Path | None, trus
             check_writable((folder if folder.is_dir() else build.folder) / "predictions.safetensors")
         found = tuple(_evaluated(build, asked, sink, trust) for build in builds)
     unwritten = [told for pair in zip(builds, found, strict=True) for told in _unwritten(*pair, asked)]
-    _give(found, form or form_of(output, FORMATS, "table"), output)
+    called = tuple(build.spec.data.example for build in builds)
+    _give(found, called, form or form_of(output, FORMATS, "table"), output)
     if unwritten:  # reported last: what was measured is not lost with the disk that refuses it
         raise DiagnosticError(*unwritten)
 
@@ -109,7 +110,7 @@ def _unwritten(build: Build, found: Evaluation, asked: EvaluationRequest) -> tup
     return ()
 
 
-def _give(found: tuple[Evaluation, ...], form: str, output: Path | None) -> None:
+def _give(found: tuple[Evaluation, ...], called: tuple[str, ...], form: str, output: Path | None) -> None:
     from rich.console import Group
     from rich.text import Text
 
@@ -119,7 +120,8 @@ def _give(found: tuple[Evaluation, ...], form: str, output: Path | None) -> None
     from swc.evaluate.tables import evaluation_shown
     from swc.show.plain import plain
 
-    shown = Group(*[part for one in found for part in (evaluation_shown(one), Text())][:-1])
+    each = zip(found, called, strict=True)
+    shown = Group(*[part for one, example in each for part in (evaluation_shown(one, example), Text())][:-1])
     if form == "table" and output is None:
         give(shown)
         return

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
     from swc.diagnostics import Diagnostic
+    from swc.program.data_facts import DataFacts
     from swc.running.state import State
     from swc.running.surroundings import Trained
     from swc_runtime.evaluate.metrics import EnsembleScores
@@ -90,7 +91,7 @@ def spoken(seconds: float | None) -> str:
 class PlainProgress(Observer):
     """One line an epoch, for logs. `steps` are the optimiser steps of an epoch, `num_images` its images.
 
-    `task` says what is counted and by what members are best.
+    `task` says what is counted and by what members are best, `example` what an image is called.
     """
 
     training: Training
@@ -98,6 +99,7 @@ class PlainProgress(Observer):
     num_images: int
     stream: IO[str] = field(factory=lambda: sys.stderr)
     task: Task = CLASSIFICATION
+    example: str = "image"
     clock: Clock = field(init=False)
     _before: float = field(init=False, default=0.0)  # the work before the epoch, or the statistics pass, that goes on
     _measured: int = field(init=False, default=0)
@@ -198,7 +200,7 @@ class LiveProgress(PlainProgress):
     def images_measured(self, state: Trained, num_images: int) -> None:
         """Redraw."""
         PlainProgress.images_measured(self, state, num_images)
-        self._draw(f"{state.stage.phase.name}  gradient statistics  {self._measured} images")
+        self._draw(f"{state.stage.phase.name}  gradient statistics  {self._measured} {self.example}s")
 
     def _draw(self, text: str) -> None:
         left = spoken(self.clock.left())
@@ -214,18 +216,19 @@ class LiveProgress(PlainProgress):
 
 @contextmanager
 def progress_for(
-    training: Training, steps: int, num_images: int, stream: IO[str] | None = None, task: Task = CLASSIFICATION
+    training: Training, steps: int, num_images: int, stream: IO[str] | None = None, data: DataFacts | None = None
 ) -> Iterator[PlainProgress]:
     """Progress on a stream (the error stream): live on a terminal, lines elsewhere.
 
-    `steps` and `num_images` are those of one training epoch.
+    `steps` and `num_images` are those of one training epoch; without `data` they are images with a class each.
     """
     stream = stream or sys.stderr
+    task, example = (CLASSIFICATION, "image") if data is None else (data.task, data.example)
     if not stream.isatty():
-        yield PlainProgress(training, steps, num_images, stream, task)
+        yield PlainProgress(training, steps, num_images, stream, task, example)
         return
     with _bar(stream) as bar:
-        yield LiveProgress(training, steps, num_images, stream, task, bar=bar)
+        yield LiveProgress(training, steps, num_images, stream, task, example, bar=bar)
 
 
 def _bar(stream: IO[str]) -> Bar:

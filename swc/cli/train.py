@@ -122,8 +122,8 @@ def _train_shown(run: Run, tracker: Tracker | None) -> FinalScores:
     images = len(run.dataset.train)
     with ExitStack() as stack:
         trackers = [stack.enter_context(tracked(run, tracker))] if tracker else []
-        steps, task = num_batches(images, run.recipe.batch), run.spec.task
-        progress = stack.enter_context(progress_for(run.training, steps, images, task=task))
+        steps = num_batches(images, run.recipe.batch)
+        progress = stack.enter_context(progress_for(run.training, steps, images, data=run.spec.data))
         return train(run, progress, *trackers)
 
 
@@ -137,5 +137,5 @@ def _conclude(run: Run, final: FinalScores) -> None:
     from swc.cli.rendering import give
     from swc.running.results import results_of, results_shown
 
-    give(results_shown(results_of(run, final)))
+    give(results_shown(results_of(run, final), run.spec.data.example))
     console.say(f"the run is in {run.folder}; next: swc show")

@@ -5,17 +5,18 @@ Takes a `Comparison`, gives text. Guarantees: numbers are exact; what was not me
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from attrs import asdict
 
-from swc.compare.scores import METRICS, SystemScores
+from swc.compare.scores import SystemScores, metrics_of
 from swc.files.csv_text import csv_text
 from swc.files.kind_codec import text_of_kind
 from swc.files.kinds import FILE_KINDS
 from swc.files.tables import ComparisonTable, MemoryRow, RunsRow, SystemRow
 from swc.show.wording import held_out
+from swc.sweep.summary import difference_row
 
 if TYPE_CHECKING:
     from swc.compare.comparison import ComparedSystem, Comparison
@@ -35,7 +36,8 @@ KIND = ("epochs_scale", "stage", "num_images", "num_calibration")
 
 def as_json(found: Comparison) -> str:
     """One JSON object with a list of systems, each with its results."""
-    return text_of_kind(FILE_KINDS["comparison"], ComparisonTable(tuple(map(_system, found.systems))))
+    table = ComparisonTable(tuple(map(_system, found.systems)), tuple(map(difference_row, found.differences)))
+    return text_of_kind(FILE_KINDS["comparison"], table)
 
 
 def _system(one: ComparedSystem) -> SystemRow:
@@ -61,22 +63,29 @@ def _counts(one: ComparedSystem) -> dict[str, int]:
 
 
 def _runs(scores: SystemScores) -> RunsRow:
-    values = {metric: scores.values[metric] for metric in METRICS}
     return RunsRow(
-        name=scores.name, **asdict(scores.kind), seeds=scores.seeds, num_evaluated=scores.num_evaluated, values=values
+        name=scores.name,
+        **asdict(scores.kind),
+        seeds=scores.seeds,
+        num_evaluated=scores.num_evaluated,
+        values=scores.values,
     )
 
 
 def as_csv(found: Comparison) -> str:
-    """One line for each system and kind of its runs; one for a system without any, its last columns empty."""
+    """One line for each system and kind of its runs; one for a system without any, its last columns empty.
+
+    The scores are those of the task, of several tasks those of all.
+    """
     rows: list[Iterable[object]] = []
-    measured = (column for metric in METRICS for column in (metric, f"{metric}_error"))
+    metrics = tuple(dict.fromkeys(metric for task in found.tasks for metric in metrics_of(task)))
+    measured = (column for metric in metrics for column in (metric, f"{metric}_error"))
     plan = ("name", "ensemble", "data", "members", "sharing", *COUNTS, "multiply_adds")
     memory = (f"memory_{name}" for name in MEMORY)
     rows.append((*plan, *memory, *KIND, "part", "num_runs", *measured))
     for one in found.systems:
         for scores in one.scores or (None,):
-            rows.append((*_before(one), *_after(scores)))
+            rows.append((*_before(one), *_after(scores, metrics)))
     return csv_text(rows)
 
 
@@ -88,13 +97,13 @@ def _before(one: ComparedSystem) -> tuple[object, ...]:
     return (*names, *_counts(one).values(), costs, *memory)
 
 
-def _after(scores: SystemScores | None) -> Iterator[object]:
+def _after(scores: SystemScores | None, metrics: Sequence[str]) -> Iterator[object]:
     if scores is None:
-        yield from [""] * (len(KIND) + 2 + 2 * len(METRICS))
+        yield from [""] * (len(KIND) + 2 + 2 * len(metrics))
         return
     yield from (getattr(scores.kind, name) for name in KIND)
     yield held_out(scores.kind.part)
     yield len(scores.seeds)
-    for metric in METRICS:
-        value = scores.values[metric]
+    for metric in metrics:
+        value = scores.values.get(metric)
         yield from ("", "") if value is None else (value.mean, "" if value.error is None else value.error)

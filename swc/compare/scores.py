@@ -22,6 +22,7 @@ from swc.files.scores import ScoredPart
 from swc.files.tables import SeedMean
 from swc.program.spec import Spec
 from swc.program.stages import stages
+from swc.registry.tasks import TASKS, TaskRow
 from swc.report.anytime import Line, Point, points_of
 from swc.report.scores import ScoredRun, scored_of
 from swc.running.results import read_results
@@ -29,7 +30,16 @@ from swc.show.wording import scale_text
 from swc.sweep.rows import measured
 from swc.sweep.summary import value_of
 
-METRICS = ("top1", "nll", "ece", "diversity", "mean_member_top1", "parameters", "milliseconds")
+
+def metrics_of(task: TaskRow) -> tuple[str, ...]:
+    """The numbers of a run of some task, in the order of tables and files."""
+    names = [row.name for row in task.tabled]
+    return (*names, "diversity", member_metric(task), "parameters", "milliseconds")
+
+
+def member_metric(task: TaskRow) -> str:
+    """What the mean over the members of a task's best score is called."""
+    return f"mean_member_{task.best}"
 
 
 @frozen
@@ -41,6 +51,7 @@ class RunKind:
     num_images: int
     num_calibration: int
     part: ScoredPart = ""
+    task: str = "classification"
 
 
 @frozen
@@ -57,7 +68,10 @@ class RunScores:
 
 @frozen
 class SystemScores:
-    """Runs of one kind: the seeds, and the values by metric; `name` is the system's, marked with how it was trained."""
+    """Runs of one kind: the seeds, and the values by metric; `name` is the system's, marked with how it was trained.
+
+    `numbers` are those of each seed.
+    """
 
     name: str
     kind: RunKind
@@ -65,6 +79,7 @@ class SystemScores:
     num_evaluated: int
     values: dict[str, SeedMean | None]
     line: Line | None
+    numbers: tuple[dict[str, float | None], ...] = ()
 
 
 def scores_of(system: System, sink: Sink) -> tuple[SystemScores, ...]:
@@ -91,17 +106,19 @@ def _by_seed(name: str, found: Sequence[RunScores], sink: Sink) -> list[RunScore
 def _found(folder: Path) -> RunScores | None:
     """What `swc eval` wrote of a run; where there is none, or training went on, what `swc train` wrote at its end."""
     spec = _spec(folder)
-    spec.task.check_classes("the comparison of trained runs")
+    task = spec.task.row
     scored, results = scored_of(folder), read_results(folder)
     if spec.training is None or (scored is None and results is None):
         return None
     seed, end = spec.training.recipe.seed, _end(folder)
     if scored is not None and (results is None or scored.stage == end):
-        kind = RunKind(scored.epochs_scale, scored.stage, scored.num_images, scored.num_calibration, scored.part)
-        return RunScores(folder, seed, kind, _evaluated(scored), points_of(scored.predictors), scored.calibration)
+        counts = (scored.num_images, scored.num_calibration)
+        kind = RunKind(scored.epochs_scale, scored.stage, *counts, scored.part, task.name)
+        points = points_of(scored.predictors, task)
+        return RunScores(folder, seed, kind, _evaluated(scored, task), points, scored.calibration)
     assert results is not None
-    kind = RunKind(results.epochs_scale, end, results.together.num_images, 0, results.part)
-    return RunScores(folder, seed, kind, _trained(results), ())
+    kind = RunKind(results.epochs_scale, end, results.together.num_images, 0, results.part, task.name)
+    return RunScores(folder, seed, kind, _trained(results, task), ())
 
 
 def _spec(folder: Path) -> Spec:
@@ -117,19 +134,17 @@ def _end(folder: Path) -> str:
     return stages(training)[-1].end
 
 
-def _trained(results: RunResults) -> dict[str, float | None]:
+def _trained(results: RunResults, task: TaskRow) -> dict[str, float | None]:
     numbers = measured(results)
-    return {name: numbers.get(name) for name in METRICS} | {"parameters": float(results.counts.stored)}
+    return {name: numbers.get(name) for name in metrics_of(task)} | {"parameters": float(results.counts.stored)}
 
 
-def _evaluated(scored: ScoredRun) -> dict[str, float | None]:
+def _evaluated(scored: ScoredRun, task: TaskRow) -> dict[str, float | None]:
     whole = scored.predictors[-1]
     return {
-        "top1": whole.scores.top1,
-        "nll": whole.scores.nll,
-        "ece": whole.scores.ece,
+        **{row.name: whole.scores[row.name] for row in task.tabled},
         "diversity": scored.mean_diversity,
-        "mean_member_top1": scored.mean_top1,
+        member_metric(task): scored.mean_top1,
         "parameters": float(whole.parameters),
         "milliseconds": whole.milliseconds,
     }
@@ -140,8 +155,9 @@ def _together(name: str, kind: RunKind, end: str, found: Sequence[RunScores]) ->
     evaluated = [run for run in found if run.points]
     points = _mean_points([run.points for run in evaluated])
     line = Line(label, str(evaluated[0].folder), points) if evaluated else None
-    values = {metric: _value([run.numbers[metric] for run in found]) for metric in METRICS}
-    return SystemScores(label, kind, tuple(run.seed for run in found), len(evaluated), values, line)
+    seeds, numbers = tuple(run.seed for run in found), tuple(run.numbers for run in found)
+    values = {metric: _value([each[metric] for each in numbers]) for metric in metrics_of(TASKS[kind.task])}
+    return SystemScores(label, kind, seeds, len(evaluated), values, line, numbers)
 
 
 def _label(name: str, kind: RunKind, end: str, found: Sequence[RunScores]) -> str:

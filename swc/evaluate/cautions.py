@@ -25,14 +25,15 @@ def _about(found: Evaluation) -> str:
     return "ECE in 15 bins and top-1" if row.targets == "class" else f"{row.chosen.title} and other scores"
 
 
-def tell_numbers(found: Evaluation, sink: Sink) -> None:
-    """Warn of what was not fitted, and of numbers that too few images speak of."""
+def tell_numbers(found: Evaluation, sink: Sink, example: str = "image") -> None:
+    """Warn of what was not fitted, and of numbers that too few images speak of; `example` is what one is called."""
     reasons = dict.fromkeys(one.uncalibrated for one in found.predictors if one.uncalibrated)
     for reason in reasons:
         named = tuple(" + ".join(one.members) for one in found.predictors if one.uncalibrated == reason)
-        sink.report(TemperatureNotUsed(predictors=named, reason=reason))
+        sink.report(TemperatureNotUsed(predictors=named, reason=reason, example=example))
     if found.num_images < FEW:
-        sink.report(FewImages(data=found.data, num_images=found.num_images, few=FEW, about=_about(found)))
+        about = _about(found)
+        sink.report(FewImages(data=found.data, num_images=found.num_images, few=FEW, about=about, example=example))
     for other in found.outliers:
         if other.num_images < FEW_OUTLIERS:
             told = FewImages(data=other.data, num_images=other.num_images, few=FEW_OUTLIERS, about="FPR95")

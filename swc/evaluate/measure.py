@@ -28,7 +28,7 @@ from swc.evaluate.record import evaluation_folder
 from swc.evaluate.request import EvaluationRequest, check_options, part_of
 from swc.evaluate.robustness import CorruptionScoring, arrays_for, on_corrupted
 from swc.files.evaluation import Evaluation, Interpolation, Outliers, Predictor, Storage
-from swc.files.scores import Bin, ScoredPart, Scores
+from swc.files.scores import Bin, OutputDetails, ScoredPart, Scores
 from swc.folders.classes import check_classes
 from swc.folders.dataset import open_dataset
 from swc.folders.preparation import check_preparation
@@ -101,7 +101,7 @@ class _Opened:
     def _probabilities(self, logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         probabilities = self.rules.predictions(logits.to(self.device))
         names = [member.name for member in self.saved.compiled.program.members]
-        check_predictions(probabilities, names)  # those that were kept are looked at too
+        check_predictions(probabilities, names, self.build.spec.data.example)  # those that were kept are looked at too
         return probabilities, labels.to(self.device)
 
     def _logits(self, split: Split) -> tuple[Tensor, Tensor]:
@@ -136,7 +136,7 @@ def evaluate_build(build: Build, asked: EvaluationRequest, sink: Sink, announce:
         calibration = _calibration(opened, probabilities, labels, asked)
         seen = _Seen(probabilities, labels, calibration, _costs(opened, asked), outliers, lines)
         found = _evaluated(opened, seen, asked, sink)
-        tell_numbers(found, sink)
+        tell_numbers(found, sink, build.spec.data.example)
         if arrays is None:
             return found
         wanted = _wanted(found, calibration.scored)
@@ -175,10 +175,11 @@ def _tell_dependence(opened: _Opened, sink: Sink) -> None:
     names = [member.name for member in opened.saved.compiled.program.members]
     drawing = tuple(names[host] for host, own in found.items() if own.is_random or not own.is_repeatable)
     batched = tuple(names[host] for host, own in found.items() if own.depends_on_batch)
+    example = opened.build.spec.data.example
     if drawing:
-        sink.report(DrawsInEval(members=drawing))
+        sink.report(DrawsInEval(members=drawing, example=example))
     if batched:
-        sink.report(ScoredByBatch(members=batched, batch=opened.batch))
+        sink.report(ScoredByBatch(members=batched, batch=opened.batch, example=example))
 
 
 def _costs(opened: _Opened, asked: EvaluationRequest) -> tuple[Cost, ...]:
@@ -272,7 +273,15 @@ def _evaluated(opened: _Opened, seen: _Seen, asked: EvaluationRequest, sink: Sin
         part=opened.part,
         calibration_part=calibration.part,
         task=spec.task.name,
+        details=_details(opened, seen),
     )
+
+
+def _details(opened: _Opened, seen: _Seen) -> OutputDetails:
+    """What is shown of single outputs of the whole ensemble."""
+    scored, everyone = seen.calibration.scored, tuple(range(len(seen.probabilities)))
+    fitted = seen.calibration.of(everyone)
+    return opened.rules.details(seen.probabilities[:, scored], seen.labels[scored], fitted)
 
 
 def _predicted(predictions: Tensor, subset: Subset, temperature: Temperature | None) -> Tensor:

@@ -30,18 +30,28 @@ if TYPE_CHECKING:
     from swc.files.evaluation import Evaluation, Outliers, Predictor
 
 TOP = 5  # classes that top-5 accuracy looks at
-MOST = 31  # subsets in the table; all are in the files
+MOST = 31  # subsets, or labels, in a table; all are in the files
 
 
-def evaluation_shown(found: Evaluation) -> RenderableType:
-    """Members, subsets and ensemble with scores and costs; diversity; outliers; corrupted images."""
+def evaluation_shown(found: Evaluation, example: str = "image") -> RenderableType:
+    """Members, subsets and ensemble with scores and costs; diversity; outliers; corrupted images.
+
+    `example` is what one of the scored images is called (`DataFacts.example`).
+    """
     from rich.console import Group
     from rich.text import Text
 
-    parts: list[RenderableType] = [Text(_title(found), style="bold"), Text(), _predictors(found), Text()]
-    parts += [Text(line) for line in _remarks(found)]
+    parts: list[RenderableType] = [
+        Text(_title(found, example), style="bold"),
+        Text(),
+        _predictors(found, example),
+        Text(),
+    ]
+    parts += [Text(line) for line in _remarks(found, example)]
     if (by_target := _by_target(found)) is not None:
         parts += [Text(), Text("the ensemble by target"), by_target]
+    if 0 < len(found.details.labels) <= MOST:
+        parts += [Text(), Text("the ensemble by label"), _by_label(found)]
     if len(found.diversity) > 1:
         parts += [Text(), Text(f"diversity: {TASKS[found.task].diversity} of the row's member"), _diversity(found)]
     for other in found.outliers:
@@ -53,18 +63,18 @@ def evaluation_shown(found: Evaluation) -> RenderableType:
     return Group(*parts)
 
 
-def _title(found: Evaluation) -> str:
-    images = images_of(found.num_images, found.part)
+def _title(found: Evaluation, example: str) -> str:
+    images = images_of(found.num_images, found.part, example)
     stored = "" if found.stored == "float32" else f", weights stored in {found.stored}"
     return f"{found.ensemble} on {found.data}, after {found.stage}, {images}{scale_text(found.epochs_scale)}{stored}"
 
 
-def _predictors(found: Evaluation) -> Table:
+def _predictors(found: Evaluation, example: str) -> Table:
     task = TASKS[found.task]
     made = table("", *(f">{one.title}" for one in task.scores))
     num_scored = 1 + len(task.scores)
     calibrated = any(one.temperature is not None for one in found.predictors)
-    for name in (*(("T",) if calibrated else ()), "parameters", "bytes", "MAdds", "ms/image"):
+    for name in (*(("T",) if calibrated else ()), "parameters", "bytes", "MAdds", f"ms/{example}"):
         made.add_column(name, justify="right", no_wrap=True)
     for predictor in _chosen(found):
         whole = len(predictor.members) == len(found.diversity)
@@ -115,7 +125,7 @@ def _row(predictor: Predictor, is_whole: bool, num_classes: int, task: TaskRow) 
     )
 
 
-def _remarks(found: Evaluation) -> list[str]:
+def _remarks(found: Evaluation, example: str) -> list[str]:
     task = TASKS[found.task]
     said = [f"mean member {task.chosen.title} {score_text(task.chosen, found.mean_top1)}"]
     if not isnan(found.mean_diversity):
@@ -123,11 +133,12 @@ def _remarks(found: Evaluation) -> list[str]:
     if len(_chosen(found)) < len(found.predictors):
         said.append(f"of {exact(len(found.predictors))} subsets the best of each size; all are in the files")
     if task.is_fitted:
-        said.append(_noise(found))
+        said.append(_noise(found, example))
     elif found.num_calibration and found.calibration_part:
-        said.append(f"temperatures were fitted on the {exact(found.num_calibration)} {found.calibration_part} images")
+        fitted = f"{exact(found.num_calibration)} {found.calibration_part} {example}s"
+        said.append(f"temperatures were fitted on the {fitted}")
     elif found.num_calibration:
-        fitted = f"{exact(found.num_calibration)} other {held_out(found.part)} images"
+        fitted = f"{exact(found.num_calibration)} other {held_out(found.part)} {example}s"
         said.append(f"temperatures were fitted on {fitted}; the scores are not of the whole set")
     if unused := sum(1 for one in found.predictors if one.uncalibrated):
         said.append(f"T = 1 where none is used: {exact(unused)} of {exact(len(found.predictors))} predictors")
@@ -135,11 +146,11 @@ def _remarks(found: Evaluation) -> list[str]:
     return [*said, f"on {found.machine}{timed}"]
 
 
-def _noise(found: Evaluation) -> str:
+def _noise(found: Evaluation, example: str) -> str:
     """What a density is known by."""
     if not found.num_calibration:
         return "no validation part, so no noise was fitted: what needs a density is not known"
-    images = f"{exact(found.num_calibration)} {found.calibration_part} images"
+    images = images_of(found.num_calibration, found.calibration_part, example)
     own = ", half of them for the other half" if found.part == found.calibration_part else ""
     return f"noise was fitted on the {images}{own}"
 
@@ -153,6 +164,15 @@ def _by_target(found: Evaluation) -> Table | None:
     made = table("target", *(f">{row.title}" for row in rows))
     for target in range(found.num_classes):
         made.add_row(str(target), *(score_text(row, further[f"{row.name}[{target}]"]) for row in rows))
+    return made
+
+
+def _by_label(found: Evaluation) -> Table:
+    """Scores of each label."""
+    made = table("label", ">examples with it", ">average precision", ">F1")
+    for one in found.details.labels:
+        scores = ("-" if isnan(value) else per_cent(value) for value in (one.average_precision, one.f1))
+        made.add_row(str(one.label), per_cent(one.share), *scores)
     return made
 
 

@@ -244,4 +244,4 @@ def _scores(folder: Path, data: DataFacts) -> list[str]:
     found = read_results(folder)
     if found is None:
         return ["Scores: the run has not come to its end."]
-    return [f"On {images_of(found.together.num_images, found.part)}:", "", *score_lines(found, data)]
+    return [f"On {images_of(found.together.num_images, found.part, data.example)}:", "", *score_lines(found, data)]

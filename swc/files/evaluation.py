@@ -6,7 +6,7 @@ from typing import Literal, get_args
 
 from attrs import frozen
 
-from swc.files.scores import Bin, Detection, ScoredPart, Scores
+from swc.files.scores import Bin, Detection, OutputDetails, ScoredPart, Scores
 
 Matrix = tuple[tuple[float, ...], ...]
 Means = dict[str, dict[str, float]]  # by predictor, by score
@@ -101,7 +101,8 @@ class Evaluation:
     `task` names the row whose scores these are. Of a regression the bins are central intervals by what they promise
     (`confidence`) and how many targets lie in them (`accuracy`), noise was fitted on images of `calibration_part`, and
     `diversity` is the squared difference of two members over the squared error of the row's; `mean_top1` is the mean
-    over the members of the score that runs are chosen by.
+    over the members of the score that runs are chosen by. `details` are of the ensemble, empty for classes, and where
+    an earlier version measured none.
     """
 
     run: str
@@ -126,6 +127,7 @@ class Evaluation:
     part: ScoredPart = ""
     calibration_part: ScoredPart = ""
     task: str = "classification"
+    details: OutputDetails = OutputDetails()
 
 
 @frozen

@@ -8,7 +8,7 @@ from typing import Literal
 
 from attrs import field, frozen
 
-from swc.files.scores import ScoredPart
+from swc.files.scores import OWN_SCORES, ScoredPart
 
 
 @frozen
@@ -60,6 +60,10 @@ class ScoresRow:
     part: ScoredPart = ""
     is_average: bool = False
     further: Mapping[str, float] = field(factory=dict)
+
+    def value(self, name: str) -> float:
+        """A score by the name of its row; nan where it was not measured."""
+        return float(getattr(self, name)) if name in OWN_SCORES else self.further.get(name, nan)
 
 
 MetricRow = EpochRow | ScoresRow

@@ -194,6 +194,7 @@ RULES: dict[str, Rule | Pairs] = {
     "MemberScores.further": FURTHER,
     "MemberScores.name": MEMBER,
     "RunResults.task": TASK,
+    "RunsRow.task": TASK,
     "Scores.further": FURTHER,
     "ScoresRow.further": FURTHER,
     "ScoresRow.of": MEMBER,

@@ -55,6 +55,48 @@ class Bin:
 
 
 @frozen
+class TargetSample:
+    """What an ensemble said of one target for some of the scored examples, in the unit of the target.
+
+    All have one entry for each of these examples. `spread` is the deviation of the members' predictions, `deviation`
+    that of the whole distribution, with the noise that was fitted; empty where none was.
+    """
+
+    target: int
+    observed: tuple[float, ...]
+    predicted: tuple[float, ...]
+    spread: tuple[float, ...]
+    deviation: tuple[float, ...] = ()
+
+
+@frozen
+class LabelScores:
+    """How well one label is told: the `share` of examples that have it, and scores of its decisions at one half.
+
+    Average precision is nan of a label that no example has, F1 where it was not decided for either.
+    """
+
+    label: int
+    share: float
+    average_precision: float
+    f1: float
+
+
+@frozen
+class OutputDetails:
+    """What is shown of single outputs of an ensemble: of numbers a sample, of labels their scores; nothing of classes.
+
+    Of more than `MOST_TARGETS` targets the first are here, of more than `MOST_SAMPLED` examples some, evenly spaced.
+    """
+
+    targets: tuple[TargetSample, ...] = ()
+    labels: tuple[LabelScores, ...] = ()
+
+
+MOST_SAMPLED, MOST_TARGETS = 200, 4
+
+
+@frozen
 class Detection:
     """How well a measure tells outliers; all are fractions.
 

@@ -34,9 +34,6 @@ class SettingRow:
     templates_per_bank: str = ""
 
 
-PairedMetric = Literal["top1", "nll", "rmse", "mae", "map"]
-
-
 @frozen
 class DifferenceRow:
     """The mean over `num_seeds` seeds of a metric of one setting less that of another, both by their params' names.
@@ -47,7 +44,7 @@ class DifferenceRow:
 
     of: Mapping[str, str]
     against: Mapping[str, str]
-    metric: PairedMetric
+    metric: str
     num_seeds: int
     mean: float | None
     half_width: float | None
@@ -89,7 +86,7 @@ class RunsRow:
     """Runs of one system that were trained as long and scored alike: their seeds, and means by metric.
 
     A metric that one of them did not measure has none; `num_evaluated` are those that `swc eval` has scored; `part`
-    says which images the scores are of.
+    says which images the scores are of, `task` which row they are declared in.
     """
 
     name: str
@@ -101,6 +98,7 @@ class RunsRow:
     num_evaluated: int
     values: Mapping[str, SeedMean | None]
     part: ScoredPart = ""
+    task: str = "classification"
 
 
 @frozen
@@ -130,6 +128,10 @@ class SystemRow:
 
 @frozen
 class ComparisonTable:
-    """All systems of a comparison, in the order in which they were named."""
+    """All systems of a comparison, in the order in which they were named, and what others have over the first by seed.
+
+    The ensembles of a difference are known by the names of their results, under `ensemble`.
+    """
 
     systems: tuple[SystemRow, ...]
+    differences: tuple[DifferenceRow, ...] = ()

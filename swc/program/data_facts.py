@@ -58,6 +58,11 @@ class DataFacts:
         return not self.inputs and self.is_settled
 
     @property
+    def example(self) -> str:
+        """What one of them is called: `image`, or where members take something else `example`."""
+        return "image" if self.are_images else "example"
+
+    @property
     def kind(self) -> str:
         """`images`; `features`, one row of numbers; `tokens`, one row of whole numbers; `tensors`, anything else."""
         if self.are_images:

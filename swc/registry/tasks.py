@@ -21,8 +21,8 @@ OUTPUTS = 10_000  # targets of a regression at most
 class ScoreRow:
     """A number by which predictions are judged, by its `name` in files and its `title` in tables.
 
-    A `share` lies between 0 and 1 and is shown in per cent; a `number` is shown as it is. `rises` says that more is
-    better. `title` is what a table calls it.
+    A `share` lies between 0 and 1 and is shown in per cent; a `number` is shown as it is, in its `unit` ("": that of
+    the target, or none). `rises` says that more is better. `title` is what a table calls it.
     """
 
     name: str
@@ -30,6 +30,18 @@ class ScoreRow:
     words: str
     form: Literal["share", "number"] = "number"
     rises: bool = False
+    unit: str = ""
+
+    @property
+    def factor(self) -> float:
+        """By what a value is multiplied where it is drawn."""
+        return 100.0 if self.form == "share" else 1.0
+
+    @property
+    def label(self) -> str:
+        """What an axis calls it: `top-1 (%)`, `NLL (nats)`, `RMSE`."""
+        unit = "%" if self.form == "share" else self.unit
+        return f"{self.title} ({unit})" if unit else self.title
 
     def is_better(self, value: float, other: float) -> bool:
         """Whether a value is better than another; any number is better than what is not one."""
@@ -45,11 +57,11 @@ class TaskRow(RegistryRow):
     `targets` says what a data set gives for each example: the number of a `class`, `numbers` [targets], or `labels`, a
     yes or no for each. A member has as many outputs as the data have classes, or as the argument `outputs` says ("":
     the data say). `loss` is taken where a recipe names none. `scores` are those of a predictor, in the order of
-    tables; `best` names the one that runs and settings are chosen by, `patience` that of a
-    phase that ends by its scores, `tally` the one that is counted while training.
-    `diversity` says how members
-    are told apart; `figure` what the report draws beside curves. With `is_fitted` some scores need a fit to other
-    images.
+    tables; `best` names the one that runs and settings are chosen by, `patience` that of a phase that ends by its
+    scores, `tally` the one that is counted while training. `shown` are those of short tables (none: all), `drawn` those
+    that figures draw against cost, `beside` the one whose differences by seed stand behind those of `best`.
+    `diversity` says how members are told apart; `figure` what the report draws beside curves. With `is_fitted` some
+    scores need a fit to other images.
     """
 
     targets: Literal["class", "numbers", "labels"]
@@ -59,15 +71,19 @@ class TaskRow(RegistryRow):
     best: str
     patience: str = "nll"
     tally: ScoreRow
+    shown: tuple[str, ...] = ()
+    drawn: tuple[str, ...]
+    beside: str = "nll"
     diversity: str = "disagreement over the error rate"
     figure: Literal["confidence", "intervals", "labels"] = "confidence"
     is_fitted: bool = False
 
     def faults(self) -> Iterator[str]:
-        """Those of any row; `best` must be among the scores, `outputs` among the arguments."""
+        """Those of any row; what is named of scores must be among them, `outputs` among the arguments."""
         yield from super().faults()
         names = [one.name for one in self.scores]
-        yield from ("" if name in names else f"it has no score `{name}`" for name in (self.best, self.patience))
+        named = dict.fromkeys((self.best, self.patience, self.beside, *self.shown, *self.drawn))
+        yield from ("" if name in names else f"it has no score `{name}`" for name in named)
         known = ("", *(one.name for one in self.arguments))
         yield "" if self.outputs in known else f"it declares no argument `{self.outputs}`"
 
@@ -83,8 +99,23 @@ class TaskRow(RegistryRow):
         """The score that runs, settings and the best state are chosen by."""
         return self.score(self.best)
 
+    @property
+    def tabled(self) -> tuple[ScoreRow, ...]:
+        """The scores of short tables."""
+        return tuple(one for one in self.scores if one.name in (self.shown or [row.name for row in self.scores]))
 
-NLL = ScoreRow("nll", "NLL", "minus the mean log probability of the label, in nats")
+    @property
+    def against_cost(self) -> tuple[ScoreRow, ...]:
+        """The scores that figures draw against cost, in the order in which they are drawn."""
+        return tuple(map(self.score, self.drawn))
+
+    @property
+    def paired(self) -> tuple[str, str]:
+        """The two scores whose differences by seed are told."""
+        return (self.best, self.beside)
+
+
+NLL = ScoreRow("nll", "NLL", "minus the mean log probability of the label, in nats", unit="nats")
 CLASSIFICATION = TaskRow(
     name="classification",
     words="one class for each example",
@@ -101,6 +132,8 @@ CLASSIFICATION = TaskRow(
     ),
     best="top1",
     tally=ScoreRow("accuracy", "accuracy", "the share of examples that were right", "share", rises=True),
+    shown=("top1", "nll", "ece"),
+    drawn=("top1", "nll", "ece"),
 )
 REGRESSION = TaskRow(
     name="regression",
@@ -115,13 +148,15 @@ REGRESSION = TaskRow(
         ScoreRow("mae", "MAE", "the mean absolute error, in the unit of the target"),
         ScoreRow("r2", "R2", "the share of the variance that is explained", rises=True),
         ScoreRow("crps", "CRPS", "the continuous ranked probability score, in the unit of the target"),
-        ScoreRow("nll", "NLL", "minus the mean log density of the target, in nats"),
+        ScoreRow("nll", "NLL", "minus the mean log density of the target, in nats", unit="nats"),
         ScoreRow("coverage50", "in 50%", "the share of targets in the central interval of 50%", "share", rises=True),
         ScoreRow("coverage90", "in 90%", "the share of targets in the central interval of 90%", "share", rises=True),
     ),
     best="rmse",
     patience="rmse",
     tally=ScoreRow("rmse", "RMSE", "the root of the mean squared error, in the unit of the target"),
+    drawn=("rmse", "crps", "nll"),
+    beside="mae",
     diversity="squared difference over the squared error",
     figure="intervals",
     is_fitted=True,
@@ -136,11 +171,12 @@ MULTILABEL = TaskRow(
         ScoreRow("map", "mAP", "the mean over labels of the average precision", "share", rises=True),
         ScoreRow("micro_f1", "micro F1", "F1 of all decisions at one half together", "share", rises=True),
         ScoreRow("macro_f1", "macro F1", "the mean over labels of F1 at one half", "share", rises=True),
-        ScoreRow("nll", "NLL", "minus the mean log probability of a decision, in nats for each label"),
+        ScoreRow("nll", "NLL", "minus the mean log probability of a decision, in nats for each label", unit="nats"),
         ScoreRow("ece", "ECE", "the mean gap between a label's probability and how often it holds", "share"),
     ),
     best="map",
     tally=ScoreRow("accuracy", "label accuracy", "the share of decisions that were right", "share", rises=True),
+    drawn=("map", "nll", "ece"),
     diversity="disagreement on labels over the error rate",
     figure="labels",
 )

@@ -1,10 +1,11 @@
-"""Training curves of a run: each member's loss, and held-out top-1 of the members and the ensemble."""
+"""Training curves of a run: each member's loss, and a score of the members and the ensemble, of classes top-1."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from swc.folders.store import Build
+from swc.program.training import Loss
 from swc.report.measurements import ENSEMBLE, Curves, Points, curves_of
 from swc.show.palette import HUES
 from swc.show.wording import held_out, scale_text
@@ -14,37 +15,51 @@ if TYPE_CHECKING:
 
 GREY = "#888888"
 INK = "#000000"
+AVERAGE = "ensemble, average of weights"
 RESTARTS = ("split", "group")  # what makes other networks of the members
 LINES = tuple(HUES[number][0] for number in (5, 1, 2, 4, 0, 6))  # those that stand out on white as a thin line
 
 
 def curves(build: Build) -> Figure:
-    """Loss on the left, top-1 on the right, over the epochs of all phases; recompiles as dotted lines."""
+    """Loss on the left, the score on the right, over the epochs of all phases; recompiles as dotted lines.
+
+    With an average of weights the ensemble's scores with it are a dashed line.
+    """
     from matplotlib.figure import Figure
 
     found = curves_of(build)
     figure = Figure(figsize=(10.0, 3.6), layout="constrained")
     left, right = figure.subplots(1, 2)
     _draw(left, found.losses, found)
-    left.set(ylabel="training loss (cross-entropy)", xlabel="epoch, over all phases")
-    _draw(right, {name: _per_cent(points) for name, points in found.top1.items()}, found)
-    right.set(ylabel=f"{held_out(found.part)} top-1 (%)", xlabel="epoch, over all phases")
-    right.legend(fontsize=7, frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
     assert build.spec.training is not None
+    left.set(ylabel=f"training loss ({loss_text(build.spec.training.recipe.loss)})", xlabel="epoch, over all phases")
+    row = build.spec.task.row.chosen
+    _draw(right, {name: _scaled(points, row.factor) for name, points in found.scores.items()}, found)
+    averaged = found.averages.get(ENSEMBLE, ())
+    if averaged:
+        _draw(right, {AVERAGE: _scaled(averaged, row.factor)}, found)
+    right.set(ylabel=f"{held_out(found.part)} {row.label}", xlabel="epoch, over all phases")
+    right.legend(fontsize=7, frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
     scale = scale_text(build.spec.training.epochs_scale)
     figure.suptitle(f"{build.spec.name} on {build.spec.data.title}{scale}", fontsize=10)
     return figure
 
 
-def _per_cent(points: Points) -> Points:
-    return tuple((epoch, None if value is None else 100 * value) for epoch, value in points)
+def loss_text(loss: Loss) -> str:
+    """What a loss is called: `cross-entropy`, `mse`, `binary cross-entropy`."""
+    return loss.name.replace("cross_entropy", "cross-entropy").replace("_", " ")
+
+
+def _scaled(points: Points, factor: float) -> Points:
+    return tuple((epoch, None if value is None else factor * value) for epoch, value in points)
 
 
 def _draw(axes: Any, lines: dict[str, Points] | Any, found: Curves) -> None:
     for number, (name, points) in enumerate(lines.items()):
-        bold = name == ENSEMBLE
+        bold = name in (ENSEMBLE, AVERAGE)
         colour = INK if bold else LINES[number % len(LINES)]
-        style = {"color": colour, "linewidth": 2.0 if bold else 1.2, "marker": "o", "markersize": 3}
+        style: dict[str, Any] = {"color": colour, "linewidth": 2.0 if bold else 1.2, "marker": "o", "markersize": 3}
+        style |= {"linestyle": "--"} if name == AVERAGE else {}
         for part, label in zip(_unbroken(points, found), (name, *[None] * len(points)), strict=False):
             axes.plot(*zip(*part, strict=True), label=label, **style)
     for epoch, done in found.cuts:

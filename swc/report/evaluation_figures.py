@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from math import isnan, nan
 from typing import TYPE_CHECKING, Any
 
+from attrs import frozen
+
 from swc.diagnostics import DiagnosticError
 from swc.diagnostics.catalogue.show import NothingEvaluated
 from swc.folders.store import Build
@@ -35,18 +37,40 @@ def numbers(values: Sequence[float | None]) -> list[float]:
     return [nan if value is None else value for value in values]
 
 
+@frozen
+class BinLooks:
+    """How the bins of a task are drawn: what the axes are called, and whether bars stand where the bins lie."""
+
+    promised: str
+    observed: str
+    has_bars: bool = True
+
+
+BIN_LOOKS: dict[str, BinLooks] = {  # by the `figure` of a task's row
+    "confidence": BinLooks("confidence", "accuracy"),
+    "labels": BinLooks("probability of a label", "share that has it"),
+    "intervals": BinLooks("share that an interval promises", "share of targets in it", has_bars=False),
+}
+
+
 def reliability(build: Build) -> Figure:
-    """Accuracy against confidence, for each member and the ensemble; the dotted line is a calibrated predictor."""
+    """What is promised against what holds, for each member and the ensemble; a calibrated predictor is dotted.
+
+    Accuracy against confidence; of labels how often they hold against their probability; of numbers how many targets
+    lie in central intervals. DiagnosticError where no noise was fitted that gives such intervals.
+    """
     from matplotlib.figure import Figure
 
-    found = evaluation_of(build)
+    found, looks = evaluation_of(build), BIN_LOOKS[build.spec.task.row.figure]
+    if not any(found.reliability):
+        raise DiagnosticError(NothingEvaluated(place=str(build.folder), wanted="intervals"))
     names = found.names
     figure = Figure(figsize=(2.4 * len(names), 2.9), layout="constrained")
     all_axes = figure.subplots(1, len(names), sharex=True, sharey=True, squeeze=False)[0]
     for axes, name, bins in zip(all_axes, _with_temperatures(found), found.reliability, strict=True):
-        _draw_bins(axes, bins)
-        axes.set(title=name, xlabel="confidence", xlim=(0, 1), ylim=(0, 1))
-    all_axes[0].set_ylabel("accuracy")
+        _draw_bins(axes, bins, has_bars=looks.has_bars)
+        axes.set(title=name, xlabel=looks.promised, xlim=(0, 1), ylim=(0, 1))
+    all_axes[0].set_ylabel(looks.observed)
     figure.suptitle(_title(build, found), fontsize=10)
     return figure
 
@@ -59,19 +83,20 @@ def _with_temperatures(found: ScoredRun) -> list[str]:
     return [name + value for name, value in zip(found.names, values, strict=True)]
 
 
-def _draw_bins(axes: Any, bins: Sequence[BinFacts]) -> None:
-    """Accuracy as bars, and at the mean confidence of each bin as a line; empty bins are left out."""
+def _draw_bins(axes: Any, bins: Sequence[BinFacts], *, has_bars: bool) -> None:
+    """What holds as bars, and against the mean of what is promised as a line; empty bins are left out."""
     filled = [(place, part) for place, part in enumerate(bins) if part.num_images]
     accuracies = numbers([part.accuracy for _, part in filled])
     centres = [(place + 0.5) / len(bins) for place, _ in filled]
     axes.plot([0, 1], [0, 1], color=GREY, linestyle=":", linewidth=1)
-    axes.bar(centres, accuracies, width=0.9 / len(bins), color=LINES[0], alpha=0.35)
+    if has_bars:
+        axes.bar(centres, accuracies, width=0.9 / len(bins), color=LINES[0], alpha=0.35)
     axes.plot(numbers([part.confidence for _, part in filled]), accuracies, color=LINES[0], marker="o", markersize=3)
     axes.spines[["top", "right"]].set_visible(False)
 
 
 def diversity(build: Build) -> Figure:
-    """The matrix of disagreement over the error rate of the row's member."""
+    """The matrix of how differently members predict, over the error of the row's, as the task says."""
     from matplotlib.figure import Figure
 
     found = evaluation_of(build)
@@ -89,15 +114,16 @@ def diversity(build: Build) -> Figure:
             if row != column and not isnan(value):
                 ink = "k" if value > BRIGHT * highest else "w"
                 axes.text(column, row, decimal(value, 2), ha="center", va="center", fontsize=7, color=ink)
-    figure.colorbar(shown, ax=axes, label="disagreement over error rate", shrink=0.8)
+    figure.colorbar(shown, ax=axes, label=build.spec.task.row.diversity, shrink=0.8)
     figure.suptitle(_title(build, found), fontsize=9)
     return figure
 
 
 def interpolation(build: Build) -> Figure:
-    """Top-1 along the line between every two members of one architecture."""
+    """Top-1 along the line between every two members of one architecture; DiagnosticError for another task."""
     from matplotlib.figure import Figure
 
+    build.spec.task.check_classes("the figure `interpolation`")
     found = evaluation_of(build)
     lines = found.interpolations
     if not lines:
@@ -116,6 +142,5 @@ def interpolation(build: Build) -> Figure:
 
 
 def _title(build: Build, found: ScoredRun) -> str:
-    return (
-        f"{build.spec.name} on {found.data}{part_text(found.part)}{found.calibration}{scale_text(found.epochs_scale)}"
-    )
+    part = part_text(found.part, build.spec.data.example)
+    return f"{build.spec.name} on {found.data}{part}{found.calibration}{scale_text(found.epochs_scale)}"

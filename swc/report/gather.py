@@ -15,7 +15,10 @@ from swc.diagnostics import DiagnosticError
 from swc.diagnostics.catalogue.show import NothingMeasured
 from swc.files.codec import finite_json
 from swc.folders.store import Build
+from swc.program.spec import Spec
 from swc.program.stages import stages
+from swc.registry.tasks import ScoreRow
+from swc.report.curves import loss_text
 from swc.report.measurements import Curves, curves_of, recompiles_of
 from swc.report.names import run_names
 from swc.report.pairs import PairFacts, pairs_of
@@ -37,10 +40,45 @@ class StageFacts:
 
 
 @frozen
+class ScoreTitle:
+    """A score as tables and axes have it; `label` has its unit, in which a value times `factor` is."""
+
+    name: str
+    title: str
+    label: str
+    factor: float
+    rises: bool
+
+    @staticmethod
+    def of(row: ScoreRow) -> ScoreTitle:
+        """That of a row."""
+        return ScoreTitle(row.name, row.title, row.label, row.factor, row.rises)
+
+
+@frozen
+class TaskFacts:
+    """What the ensemble says of an example, and how that is scored and drawn (`swc.registry.tasks`).
+
+    `example` is what an input is called, `loss` what was trained with.
+    """
+
+    name: str
+    has_classes: bool
+    best: ScoreTitle
+    tabled: tuple[ScoreTitle, ...]
+    drawn: tuple[ScoreTitle, ...]
+    diversity: str
+    figure: str
+    example: str
+    loss: str
+
+
+@frozen
 class RunFacts:
     """One run: what was compiled, what was trained, what was measured."""
 
     name: str
+    task: TaskFacts
     ensemble: str
     data: str
     budget: str
@@ -74,12 +112,12 @@ def as_json(report: Report) -> str:
 
 def _run(build: Build, name: str) -> RunFacts:
     spec = build.spec
-    spec.task.check_classes("the page of `swc report`")
     names = tuple(member.name for member in spec.members)
     layers = layers_of(build.revisions, names)
     scored = scored_of(build.folder)
     return RunFacts(
         name=name,
+        task=_task(spec),
         ensemble=spec.name,
         data=spec.data.title,
         budget=budget_text(spec.budget),
@@ -92,6 +130,21 @@ def _run(build: Build, name: str) -> RunFacts:
         pairs=_pairs(build),
         scored=scored,
         repeat=repeat_of(build, scored),
+    )
+
+
+def _task(spec: Spec) -> TaskFacts:
+    row = spec.task.row
+    return TaskFacts(
+        name=row.name,
+        has_classes=spec.task.is_classification,
+        best=ScoreTitle.of(row.chosen),
+        tabled=tuple(map(ScoreTitle.of, row.tabled)),
+        drawn=tuple(map(ScoreTitle.of, row.against_cost)),
+        diversity=row.diversity,
+        figure=row.figure,
+        example=spec.data.example,
+        loss=loss_text(spec.training.recipe.loss) if spec.training else "",
     )
 
 

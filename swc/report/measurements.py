@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import accumulate
 from math import isnan
 
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
 
 from swc.compiler.ir.graph import Graph
 from swc.diagnostics import DiagnosticError
@@ -29,17 +29,20 @@ Points = tuple[tuple[int, float | None], ...]  # epoch over all phases, from 1; 
 
 @frozen
 class Curves:
-    """By member (and `ensemble`): the training loss after each epoch, top-1 on held-out images where it was scored.
+    """By member (and `ensemble`): the training loss after each epoch, and the score that the task's row calls the best.
 
-    A loss that is not a finite number is None. `part` says which images top-1 is of.
+    The score is top-1 of classes, and there wherever held-out images were scored; `averages` are those with the average
+    of the weights, where the recipe asks for one. A number that is not finite is None. `part` says which images the
+    scores are of.
 
     `cuts` are the epochs after which the graph or the phase changed, with what was done there.
     """
 
     losses: Mapping[str, Points]
-    top1: Mapping[str, Points]
+    scores: Mapping[str, Points]
     cuts: tuple[tuple[int, str], ...]
     part: ScoredPart = ""
+    averages: Mapping[str, Points] = field(factory=dict)
 
 
 @frozen
@@ -66,7 +69,6 @@ def curves_of(build: Build) -> Curves:
     """The curves of a run; DiagnosticError where it has not trained an epoch."""
     from swc_runtime.records.records import METRICS, read_rows
 
-    build.spec.task.check_classes("the figure of curves")
     rows = read_rows(build.folder) if build.is_run else []
     if not any(isinstance(row, EpochRow) for row in rows):
         raise DiagnosticError(NothingMeasured(place=str(build.folder), wanted="curves"))
@@ -102,8 +104,15 @@ def _drawn(build: Build, rows: list[MetricRow]) -> Curves:
     training = _training(build)
     before = _epochs_before(training, rows)
     members = [member.name for member in build.spec.members]
-    scores = [row for row in rows if isinstance(row, ScoresRow) and not row.is_average]
-    scored = [(row.of, before[row.phase] + row.epoch, _number(row.top1)) for row in scores]
+    best = build.spec.task.row.best
+    scored, averaged = (
+        [
+            (row.of, before[row.phase] + row.epoch, _number(row.value(best)))
+            for row in rows
+            if isinstance(row, ScoresRow) and row.is_average is is_average
+        ]
+        for is_average in (False, True)
+    )
     lost = [
         (name, before[row.phase] + row.epoch, _number(loss))
         for row in rows
@@ -111,7 +120,9 @@ def _drawn(build: Build, rows: list[MetricRow]) -> Curves:
         for name, loss in zip(members, row.losses, strict=True)
     ]
     part: ScoredPart = next((row.part for row in rows if isinstance(row, ScoresRow)), "")
-    return Curves(_by_name(lost, members), _by_name(scored, [*members, ENSEMBLE]), _cuts(training, rows), part)
+    names = [*members, ENSEMBLE]
+    averages = _by_name(averaged, names) if averaged else {}
+    return Curves(_by_name(lost, members), _by_name(scored, names), _cuts(training, rows), part, averages)
 
 
 def _number(value: float) -> float | None:

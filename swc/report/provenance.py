@@ -117,7 +117,7 @@ def _evaluated(scored: ScoredRun) -> list[str]:
     others = [part for found in scored.outliers for part in ("--ood", found.data)]
     batch = [] if scored.time_batch == 128 else ["--time-batch", str(scored.time_batch)]
     return [
-        *(["--temperature"] if scored.num_calibration else []),
+        *(["--temperature"] if scored.has_temperatures else []),
         *others,
         *batch,
         *(["--corruptions", "FOLDER"] if scored.corruptions else []),

@@ -24,9 +24,10 @@ ROW = 0.27  # inches
 
 
 def corruptions(build: Build) -> Figure:
-    """Top-1 in per cent of the ensemble: types by severities, and the mean of each type."""
+    """Top-1 in per cent of the ensemble: types by severities, and the mean of each type; DiagnosticError elsewhere."""
     from matplotlib.figure import Figure
 
+    build.spec.task.check_classes("the figure `corruptions`")
     evaluation = evaluation_of(build)
     found = evaluation.corruptions
     if found is None:

@@ -22,7 +22,7 @@ from swc.files.kinds import FILE_KINDS
 from swc.files.scores import ScoredPart
 from swc.folders.store import read_spec
 from swc.program.spec import Spec
-from swc.program.task import Task
+from swc.registry.tasks import TASKS
 
 LEAST, MOST = 0.0505, 19.8  # temperatures within which none is one that a search ended at
 
@@ -30,20 +30,11 @@ Grid = tuple[tuple[float | None, ...], ...]
 
 
 @frozen
-class ScoreFacts:
-    """Scores of a predictor; fractions, and nats for `nll`."""
-
-    top1: float
-    nll: float | None
-    ece: float | None
-
-
-@frozen
 class PredictorFacts:
-    """A subset of the members: its scores and what it costs for an image."""
+    """A subset of the members: its scores by the names of their rows, and what it costs for an image."""
 
     members: tuple[str, ...]
-    scores: ScoreFacts
+    scores: dict[str, float | None]
     parameters: int
     multiply_adds: int
     milliseconds: float | None
@@ -64,6 +55,35 @@ class BinFacts:
     num_images: int
     confidence: float | None
     accuracy: float | None
+
+
+@frozen
+class TargetFacts:
+    """What the ensemble said of a target for some examples, in its unit (`swc.files.scores.TargetSample`)."""
+
+    target: int
+    observed: tuple[float | None, ...]
+    predicted: tuple[float | None, ...]
+    spread: tuple[float | None, ...]
+    deviation: tuple[float | None, ...]
+
+
+@frozen
+class LabelFacts:
+    """How well the ensemble tells a label (`swc.files.scores.LabelScores`)."""
+
+    label: int
+    share: float | None
+    average_precision: float | None
+    f1: float | None
+
+
+@frozen
+class OutputFacts:
+    """What is known of single outputs: a sample of numbers, scores of labels."""
+
+    targets: tuple[TargetFacts, ...] = ()
+    labels: tuple[LabelFacts, ...] = ()
 
 
 @frozen
@@ -145,11 +165,17 @@ class ScoredRun:
     mean_top1: float | None = None
     part: ScoredPart = ""
     calibration_part: ScoredPart = ""
+    details: OutputFacts = OutputFacts()
+
+    @property
+    def has_temperatures(self) -> bool:
+        """Whether temperatures were asked for; other images are calibrated with too, those that noise is fitted on."""
+        return bool(self.num_calibration) and any(one.temperature is not None for one in self.predictors)
 
     @property
     def calibration(self) -> str:
         """At what temperatures the scores are, in the words of a title; nothing where none were asked for."""
-        if not self.num_calibration:
+        if not self.has_temperatures:
             return ""
         left = sum(1 for one in self.predictors if not one.is_calibrated)
         if left == len(self.predictors):
@@ -176,7 +202,6 @@ def scored_of(folder: Path) -> ScoredRun | None:
     if len(evaluations) != 1:
         raise damaged(FILE_KINDS["evaluation"], str(path), f"it holds {len(evaluations)}")
     (found,) = evaluations
-    Task(found.task).check_classes("this view of an evaluation")
     scored = _part_of(found)
     problem = _misfit(scored) or _misfit_of_run(scored, found, read_spec(folder)[0])
     if problem is not None:
@@ -188,7 +213,11 @@ def _part_of(found: Evaluation) -> ScoredRun:
     """The part of an evaluation that the page shows; what is undefined is None."""
     from cattrs import Converter
 
-    return Converter(detailed_validation=False).structure(finite_json(asdict(found)), ScoredRun)
+    plain, task = asdict(found), TASKS[found.task]
+    names = dict.fromkeys(row.name for row in (*task.tabled, *task.against_cost))
+    for one, predictor in zip(plain["predictors"], found.predictors, strict=True):
+        one["scores"] = {name: predictor.scores.value(name) for name in names}
+    return Converter(detailed_validation=False).structure(finite_json(plain), ScoredRun)
 
 
 def _misfit(scored: ScoredRun) -> str | None:
@@ -202,6 +231,8 @@ def _misfit(scored: ScoredRun) -> str | None:
         return "diversity is not a matrix over the members"
     if any(len(line.top1) < 2 for line in scored.interpolations):
         return "interpolations have less than two points"
+    if not all(_is_sample(one) for one in scored.details.targets):
+        return "samples of targets are not of one length"
     return "corruptions are not matrices of types and severities" if _is_misfit(scored.corruptions) else None
 
 
@@ -212,12 +243,20 @@ def _misfit_of_run(scored: ScoredRun, found: Evaluation, spec: Spec) -> str | No
     named |= {name for line in scored.interpolations for name in (line.first, line.second)}
     if not named <= set(known):
         return "members are not those of the run"
+    if found.task != spec.task.name:
+        return "task is not that of the run"
     if scored.part == "validation":
         return "scores are not of the test images"
     if found.ensemble != spec.name or scored.data != spec.data.title:
         return "ensemble or data is not that of the run"
     scale = spec.training.epochs_scale if spec.training else 1.0
     return None if scored.epochs_scale == scale else "epochs are not scaled like those of the run"
+
+
+def _is_sample(found: TargetFacts) -> bool:
+    """Whether there is as much of each for every example; a deviation may be unknown."""
+    length = len(found.observed)
+    return len(found.predicted) == len(found.spread) == length and len(found.deviation) in (0, length)
 
 
 def _is_misfit(found: CorruptionFacts | None) -> bool:

@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from swc_runtime.evaluate.metrics import EnsembleScores, FinalScores
 
 RESULTS = "results.json"
-SHOWN = {"classification": ("top1", "nll", "ece")}  # of other tasks all scores
 
 
 def results_of(run: Run, found: FinalScores) -> RunResults:
@@ -98,14 +97,17 @@ def _misfit(found: RunResults, spec: Spec) -> str | None:
     return "epochs" if spec.training and found.epochs_scale != spec.training.epochs_scale else None
 
 
-def results_shown(results: RunResults) -> RenderableType:
-    """One row for each member and one for the ensemble, on the test images; what was chosen with; the budget below."""
+def results_shown(results: RunResults, example: str = "image") -> RenderableType:
+    """One row for each member and one for the ensemble, on the test images; what was chosen with; the budget below.
+
+    `example` is what one of the images is called (`DataFacts.example`).
+    """
     from rich.console import Group
     from rich.text import Text
 
-    images = images_of(results.together.num_images, results.part)
+    images = images_of(results.together.num_images, results.part, example)
     if results.validation is not None:
-        images += f" (last row: {images_of(results.validation.together.num_images, 'validation')})"
+        images += f" (last row: {images_of(results.validation.together.num_images, 'validation', example)})"
     title = f"{results.ensemble} on {results.data}, {images}{scale_text(results.epochs_scale)}"
     counts = results.counts
     budget = (
@@ -122,8 +124,7 @@ def results_shown(results: RunResults) -> RenderableType:
 
 
 def _scores_table(results: RunResults) -> Table:
-    chosen = SHOWN.get(results.task) or tuple(one.name for one in TASKS[results.task].scores)
-    columns = [TASKS[results.task].score(name) for name in chosen]
+    columns = TASKS[results.task].tabled
     made = table("", *(f">{one.title}" for one in columns))
     validation = (("ensemble, validation", results.validation.together),) if results.validation is not None else ()
     average = (("ensemble, average", results.average.together),) if results.average is not None else ()

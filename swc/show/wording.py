@@ -62,9 +62,12 @@ def several(number: int, noun: str) -> str:
     return f"{exact(number)} {noun if number == 1 else noun + 's'}"
 
 
-def images_of(number: int, part: ScoredPart) -> str:
-    """A count of the images that scores are of: 360 held-out images, and where some choose, 90 validation images."""
-    return several(number, f"{held_out(part)} image")
+def images_of(number: int, part: ScoredPart, example: str = "image") -> str:
+    """A count of the images that scores are of: 360 held-out images, and where some choose, 90 validation images.
+
+    `example` is what one of them is called (`DataFacts.example`).
+    """
+    return several(number, f"{held_out(part)} {example}")
 
 
 def held_out(part: ScoredPart) -> str:
@@ -72,9 +75,9 @@ def held_out(part: ScoredPart) -> str:
     return part or "held-out"
 
 
-def part_text(part: ScoredPart) -> str:
+def part_text(part: ScoredPart, example: str = "image") -> str:
     """What follows the data in a title: `, test images` where others choose; nothing where there is one part."""
-    return f", {part} images" if part else ""
+    return f", {part} {example}s" if part else ""
 
 
 def budget_text(budget: Budget) -> str:

@@ -1,7 +1,7 @@
 """From a trained slimmable run to slimmed networks.
 
 Takes a build and what the command line asks; gives `Slimming`. Guarantees: the run is only read; losses are those of
-training images, in a settled order, and never of held-out ones.
+training images, in a settled order, and never of held-out ones; they are those that the row of the task names.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from swc.diagnostics.catalogue.disturbing import NonFinitePredictions
 from swc.diagnostics.catalogue.slimming import NotSlimmable, SeveralWidest, SlicesMissing, TargetOutOfReach
 from swc.folders.classes import check_classes
 from swc.folders.dataset import open_dataset
+from swc.folders.target_scale import check_scale
+from swc.program.training import Loss
 from swc.program.vocabulary import ROLE_SELECTORS
 from swc.running.checkpoints import open_trained
 from swc.running.machine import chosen_device
@@ -26,6 +28,7 @@ from swc_runtime.carry.plain import plain_member
 from swc_runtime.data import epoch_batches
 from swc_runtime.precision import choose_arithmetic
 from swc_runtime.training.channel_search import OutOfReachError, SlimmedChannels, Slimmer, search
+from swc_runtime.training.losses import loss_of
 
 if TYPE_CHECKING:
     import torch
@@ -62,16 +65,16 @@ class Slimming:
 def slim_build(build: Build, asked: SlimRequest, sink: Sink, announce: Callable[[str], None]) -> Slimming:
     """Search the channels of a run's widest member; DiagnosticError where that cannot be done."""
     spec, targets = build.spec, read_targets(asked.flops)
-    spec.task.check_classes("`swc slim`")
     _check(spec)
     saved = open_trained(build, sink)
     assert spec.training is not None, "what was trained has a training"
     device = chosen_device(asked.device)
     batches = _batches(build, asked, device, sink, announce)
     arithmetic = choose_arithmetic(spec.training.recipe.precision, device)
+    criterion = loss_of(Loss.of(spec.task.row.loss))  # not the recipe's: what smooths labels in training says less here
     ensemble = saved.ensemble("cpu")
     slimmers = [
-        Slimmer(plain_member(ensemble, number).to(device), _depth(member), batches, arithmetic)
+        Slimmer(plain_member(ensemble, number).to(device), _depth(member), batches, arithmetic, criterion)
         for number, member in enumerate(spec.members)
     ]
     number = widest([member.name for member in spec.members], [one.cost(one.numbers) for one in slimmers])
@@ -98,6 +101,7 @@ def _batches(build: Build, asked: SlimRequest, device: str, sink: Sink, announce
     assert spec.training is not None
     dataset = open_dataset(spec, asked.data, asked.offline, announce)
     check_classes(build.folder, dataset)
+    check_scale(build.folder, dataset)
     dataset.report(sink)
     train = dataset.train
     wanted = min(asked.images, len(train))

@@ -32,7 +32,7 @@ def spec_text(slimming: Slimming, policy: str) -> str:
     steps = (step,) if policy == "slices" else ()
     budget = tree.BudgetItem(tree.Amount("unlimited", None, NOWHERE), NOWHERE)
     shares = tuple(_shares(slimming, policy))
-    items = (data_item(spec.data), *members, *steps, budget, *shares, train)
+    items = (data_item(spec.data), *_task(spec.data), *members, *steps, budget, *shares, train)
     ensemble = tree.EnsembleDefinition(name_node(f"{spec.name}_slim"), None, items, NOWHERE)
     remarks: Remarks = {**dict(zip(members, _costs(slimming), strict=True)), **_phase_remarks(train)}
     remarks |= {ensemble: Remark(tuple(_origin(slimming))), train: Remark((), _scale(training), has_blank=True)}
@@ -98,6 +98,13 @@ def data_item(data: DataFacts) -> tree.DataItem:
     arguments = {**row.written(data), **dict(data.arguments), **_parts(data)}
     plain = [arguments.pop(one.name) for one in row.arguments[: row.num_plain]]
     return tree.DataItem(call_node(data.name, arguments, plain), NOWHERE)
+
+
+def _task(data: DataFacts) -> tuple[tree.TaskItem, ...]:
+    """The item that means the task of these facts; none where an example has one class, as without one."""
+    if data.task == type(data.task)():
+        return ()
+    return (tree.TaskItem(call_node(data.task.name, dict(data.task.arguments)), NOWHERE),)
 
 
 def _parts(data: DataFacts) -> dict[str, tree.Value]:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 
-from swc.files.tables import PairedMetric
 from swc.registry.tasks import TASKS, ScoreRow
 
 SCORES = ("top1", "nll", "ece")  # of the ensemble, on the test images
@@ -75,11 +74,10 @@ def choice_in(names: Collection[str]) -> str:
     return numbers if numbers in names else VALIDATION_NLL
 
 
-def paired_of(names: Collection[str]) -> tuple[PairedMetric, PairedMetric]:
+def paired_of(names: Collection[str]) -> tuple[str, str]:
     """The two numbers whose differences by seed are told, of runs that have these."""
-    if "rmse" in names:
-        return ("rmse", "mae")
-    return ("map", "nll") if "map" in names else ("top1", "nll")
+    task = next((task for best, task in BEST.items() if best in names), TASKS["classification"])
+    return task.paired
 
 
 def metrics_in(rows: Iterable[Mapping[str, float]]) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ are named.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from swc.diagnostics.printable import on_one_line
@@ -40,7 +40,8 @@ def _settings(sweep: Sweep, found: Sequence[Summary]) -> Iterator[str]:
     names, measured = [name for name, _ in sweep.columns], columns_in(sweep, found)
     choice = choice_of(found)
     are_test = any(choice in dict(one.values) for one in found)
-    images = "test images, where a column does not say validation" if are_test else "held-out images"
+    called = _called({name for one in found for name, _ in one.values} or {"top1"})
+    images = f"test {called}, where a column does not say validation" if are_test else f"held-out {called}"
     yield f"Mean and standard error over seeds{scale_text(sweep.epochs_scale)}; {_told(found)} of {images}."
     yield ""
     yield _line((*names, "seeds", *headings_of(measured)))
@@ -56,6 +57,11 @@ def _settings(sweep: Sweep, found: Sequence[Summary]) -> Iterator[str]:
         yield f"{lowest_text(choice, best, mark)}."
 
 
+def _called(names: Collection[str]) -> str:
+    """What is scored: images where top-1 is, and examples of other tasks, which may be images too."""
+    return "images" if "top1" in names else "examples"
+
+
 def _told(found: Sequence[Summary]) -> str:
     """Which numbers are of images."""
     names = {name for one in found for name, _ in one.values}
@@ -66,7 +72,7 @@ def _differences(paired: Sequence[PairedDifference]) -> Iterator[str]:
     yield ""
     metrics = _metrics(paired)
     units = "top-1 in points, NLL in nats (less is better)" if "top1" in metrics else _units(metrics)
-    yield f"Differences by seed, on the test images: mean with 95% t-interval; {units}."
+    yield f"Differences by seed, on the test {_called(metrics)}: mean with 95% t-interval; {units}."
     yield ""
     yield _line(("of", "against", "seeds", *(HEADINGS[metric] for metric in metrics)))
     yield _line(("---", "---", "---:", *("---:" for _ in metrics)))
@@ -89,8 +95,8 @@ def _units(metrics: Sequence[str]) -> str:
     return ", ".join(said)
 
 
-def differences_shown(paired: Sequence[PairedDifference]) -> RenderableType:
-    """The same as a table for a terminal."""
+def differences_shown(paired: Sequence[PairedDifference], images: str = "") -> RenderableType:
+    """The same as a table for a terminal; `images` says which are scored, by default those to test with."""
     from rich.console import Group
     from rich.text import Text
 
@@ -98,7 +104,8 @@ def differences_shown(paired: Sequence[PairedDifference]) -> RenderableType:
     for row in difference_rows(paired):
         made.add_row(*row)
     unit = "top-1 in points" if "top1" in _metrics(paired) else _units(_metrics(paired))
-    title = Text(f"differences by seed, on the test images: mean with 95% t-interval, {unit}", style="bold")
+    images = images or f"test {_called(_metrics(paired))}"
+    title = Text(f"differences by seed, on the {images}: mean with 95% t-interval, {unit}", style="bold")
     return Group(Text(), title, Text(), made)
 
 

@@ -13,7 +13,6 @@ from typing import Literal
 
 from attrs import frozen
 
-from swc.files.tables import PairedMetric
 from swc.sweep.columns import paired_of
 from swc.sweep.plan import Cell, Setting, SettingPair, Sweep
 from swc.sweep.rows import CellRow
@@ -32,7 +31,7 @@ class PairedDifference:
 
     of: Setting
     against: Setting
-    metric: PairedMetric
+    metric: str
     num_seeds: int
     mean: float
     half_width: float | None
@@ -68,7 +67,7 @@ def _settings(sweep: Sweep, pair: SettingPair) -> list[tuple[Setting, Setting]]:
 
 
 def _difference(
-    sweep: Sweep, rows: Mapping[Cell, CellRow], of: Setting, against: Setting, metric: PairedMetric
+    sweep: Sweep, rows: Mapping[Cell, CellRow], of: Setting, against: Setting, metric: str
 ) -> PairedDifference:
     found: list[float] = []
     for seed in sweep.seeds:

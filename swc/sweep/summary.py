@@ -160,7 +160,12 @@ def summary_cell(one: Summary, name: str) -> str:
 
 def value_text(name: str, value: SeedMean) -> str:
     """A mean with its error; what is a fraction of images in per cent."""
-    if name in PLAIN:
+    return mean_text(value, is_share=name not in PLAIN)
+
+
+def mean_text(value: SeedMean, *, is_share: bool) -> str:
+    """A mean with its error, both in per cent where they are shares."""
+    if not is_share:
         return decimal(value.mean) + ("" if value.error is None else f" ± {decimal(value.error)}")
     return per_cent(value.mean) + ("" if value.error is None else f" ± {decimal(100 * value.error, 2)}")
 
@@ -170,13 +175,14 @@ def as_json(sweep: Sweep, found: Sequence[Summary], paired: Sequence[PairedDiffe
     rows = tuple(map(_setting_row, found))
     specs = tuple(str(spec) for spec in sweep.specs)
     seeds = tuple(sweep.seeds)
-    best, pairs = best_of(found), tuple(map(_pair_row, paired))
+    best, pairs = best_of(found), tuple(map(difference_row, paired))
     number = found.index(best) if best is not None else None
     made = SweepTable(sweep.name, specs, len(seeds), sweep.epochs_scale, rows, seeds, pairs, number)
     return text_of_kind(FILE_KINDS["sweep"], made)
 
 
-def _pair_row(one: PairedDifference) -> DifferenceRow:
+def difference_row(one: PairedDifference) -> DifferenceRow:
+    """A difference as files have it."""
     known = one.mean if one.num_seeds else None
     of, against = dict(one.of), dict(one.against)
     return DifferenceRow(of, against, one.metric, one.num_seeds, known, one.half_width, one.verdict)

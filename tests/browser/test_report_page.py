@@ -281,7 +281,7 @@ def test_a_chart_that_fails_leaves_the_others(browser: Browser, pages: Callable[
     go(browser, pages("whole"))
     browser.execute_script(BREAK_ONE, "plot-loss")
     browser.execute_script("document.getElementById('curves').scrollIntoView()")
-    until(browser, lambda: browser.find_elements(By.CSS_SELECTOR, "#plot-top1 .xtitle"))
+    until(browser, lambda: browser.find_elements(By.CSS_SELECTOR, "#plot-score .xtitle"))
     assert browser.find_elements(By.CSS_SELECTOR, "#plot-loss .main-svg") == []
     (complaint,) = browser.get_log("browser")
     assert "broken on purpose" in complaint["message"]
@@ -320,7 +320,7 @@ def test_no_text_of_a_chart_is_cut_on_a_phone(browser: Browser, tmp_path: Path) 
     until(browser, lambda: browser.execute_script(all_drawn))
     until(browser, lambda: browser.execute_script(CUT) == [])
     above = """const top = (selector) => document.querySelector(selector).getBoundingClientRect().top;
-      return top("#plot-top1 .annotation-text") - top("#plot-top1")"""
+      return top("#plot-score .annotation-text") - top("#plot-score")"""
     assert browser.execute_script(above) >= 26, "it lies under the buttons"
     assert browser.execute_script("return document.getElementById('plot-diversity').data[0].zmin") == 0
 

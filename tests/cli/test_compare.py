@@ -205,6 +205,34 @@ def test_the_figure_has_means_with_errors_and_says_what_it_leaves_out(
     assert len(accuracy.containers) == 1, "error bars stand where there are several runs"
 
 
+@pytest.fixture(scope="module")
+def larger(folder: Path) -> list[str]:
+    """Runs of `tiny` with another amount, of the seeds 1 to 3."""
+    compiled = compile_file(folder / "tiny.sw", {"amount": "70%"})
+    runs = [folder / f"larger/amount=70%25,seed={seed}/run" for seed in (1, 2, 3)]
+    for seed, run in enumerate(runs, 1):
+        _run(run, seeded(compiled, seed), 0.1 * seed)
+    return list(map(str, runs))
+
+
+def test_others_are_compared_with_the_first_seed_by_seed(
+    larger: list[str], here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    runs = [str(cell(here, seed)) for seed in range(3)] + larger
+    assert main.run(["compare", *runs]) == 0
+    said = capsys.readouterr().out
+    assert "differences by seed, on the held-out images: mean with 95% t-interval, top-1 in points" in said
+    gains = [100 * (0.1 * seed - GAINS[seed]) for seed in (1, 2)]  # of the seeds that both have
+    half = 12.706 * abs(gains[0] - gains[1]) / 2
+    assert f"{sum(gains) / 2:+.2f} ± {half:.2f}, not told apart" in said
+    assert main.run(["compare", *runs, "--format", "json"]) == 0
+    top1, nll = json.loads(capsys.readouterr().out)["differences"]
+    assert (top1["metric"], top1["num_seeds"], top1["mean"]) == ("top1", 2, pytest.approx(sum(gains) / 200))
+    assert top1["against"] == {"ensemble": "tiny (amount=50%)"} and (nll["metric"], nll["mean"]) == ("nll", 0.0)
+    assert main.run(["compare", str(cell(here, 0)), *larger]) == 0
+    assert "differences by seed" not in capsys.readouterr().out, "no seed is common"
+
+
 def test_csv_has_a_line_for_each_system_and_kind_of_run(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main.run(["compare", "tiny.sw", "apart.sw", "--format", "csv", "-o", "all.csv"]) == 0
     lines = list(csv.DictReader(StringIO((here / "all.csv").read_text("utf-8"))))

@@ -41,7 +41,7 @@ def test_curves_hold_every_epoch_and_score_of_the_metrics(run: Place) -> None:
     scores = [row["top1"] for row in rows if row["kind"] == "scores" and row["of"] == "ensemble"]
     assert found.losses["deep"] == tuple((n, pair[0]) for n, pair in enumerate(losses, 1))  # type: ignore[index]
     assert found.losses["shallow"] == tuple((n, pair[1]) for n, pair in enumerate(losses, 1))  # type: ignore[index]
-    assert found.top1["ensemble"] == tuple(enumerate(scores, 1))
+    assert found.scores["ensemble"] == tuple(enumerate(scores, 1))
     assert found.cuts == ((2, "split"), (3, "untie"))
 
 
@@ -110,8 +110,8 @@ def test_every_subset_is_a_point_and_the_front_leaves_out_what_is_matched_for_le
     accuracy, *_ = anytime(run.build()).axes
     assert len(accuracy.collections[0].get_offsets()) == 3
     points = [(1.0, 0.5), (2.0, 0.4), (3.0, 0.7), (3.0, 0.6), (4.0, 0.7)]
-    assert front(points, max) == [(1.0, 0.5), (3.0, 0.7)]
-    assert front(points, min) == [(1.0, 0.5), (2.0, 0.4)]
+    assert front(points, rises=True) == [(1.0, 0.5), (3.0, 0.7)]
+    assert front(points, rises=False) == [(1.0, 0.5), (2.0, 0.4)]
 
 
 @pytest.fixture(scope="module")

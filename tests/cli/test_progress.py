@@ -6,10 +6,14 @@ from typing import cast
 
 import pytest
 import torch
+from attrs import evolve
 from swc.cli.progress import Clock, LiveProgress, PlainProgress, place, progress_for, spoken, work_before, work_of
 from swc.diagnostics.catalogue.clusters import NothingSplit
 from swc.files.checkpoint import Position
 from swc.files.scores import Scores
+from swc.program.data_facts import NO_IMAGE
+from swc.program.datasets import DATASETS
+from swc.program.inputs import InputFacts
 from swc.program.stages import stages
 from swc.program.training import Phase, Recipe, SplitClusters, Training, UntieCoefficients
 from swc.running.observer import Observer, Observers
@@ -97,7 +101,16 @@ def test_the_form_follows_the_stream() -> None:
     with progress_for(TRAINING, 4, 100, Terminal()) as progress:
         assert isinstance(progress, LiveProgress)
     with progress_for(TRAINING, 4, 100, io.StringIO()) as progress:
-        assert type(progress) is PlainProgress
+        assert type(progress) is PlainProgress and progress.example == "image"
+
+
+def test_what_is_measured_has_the_name_that_fits_the_data() -> None:
+    rows = evolve(DATASETS["digits"], image_shape=NO_IMAGE, inputs=(InputFacts("float32", (4,)),))
+    stream = Terminal()
+    with progress_for(TRAINING, 4, 100, stream, rows) as progress:
+        progress.measuring(cast(State, SimpleNamespace(stage=stages(TRAINING)[0])))
+        progress.images_measured(cast(State, SimpleNamespace(stage=stages(TRAINING)[0])), 40)
+    assert "40 examples" in stream.getvalue()
 
 
 def test_work_counts_every_epoch_and_every_statistics_pass() -> None:

@@ -20,6 +20,7 @@ from swc.slim.slim import Slimming, SlimRequest, slim_build, widest
 from swc.slim.spec_text import spec_text as slim_text
 from swc.slim.targets import read_targets
 
+from support.own_targets import write_measures
 from support.runs import Place, spec_text
 from swc_runtime.training.channel_search import SlimmedChannels
 
@@ -102,6 +103,23 @@ def test_a_run_becomes_a_spec_within_its_targets(place: Place, capsys: pytest.Ca
     assert trained is not None and compiled.spec.training is not None
     assert evolve(compiled.spec.training.recipe, name="digits") == trained.recipe
     assert compiled.spec.training.phases == trained.phases
+
+
+def test_a_run_of_numbers_is_cut_by_its_squared_errors(
+    tmp_path_factory: pytest.TempPathFactory, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = Place(tmp_path_factory.mktemp("slim_ink"))
+    write_measures(made.folder)
+    data = 'python("measures:ink", shape: [1, 8, 8], count: 120)\n  task regression'
+    assert made.compile(SLIMMABLE.replace("data digits", f"data {data}").replace("batch 128", "batch 32")) == 0
+    assert made.train() == 0
+    capsys.readouterr()
+    assert made.swc("slim", "--flops", "90%", "--images", "32") == 0
+    whole, cut = (line.split() for line in capsys.readouterr().out.splitlines())
+    assert whole[0] == "wide" and cut[0] == "slim_90" and 0 < float(whole[4]) < 100
+    text = (made.folder / "widths_slim.sw").read_text("utf-8")
+    assert "task regression" in text and "loss mse" in text
+    assert compile_file(made.folder / "widths_slim.sw").spec.task == compile_file(made.folder / "tiny.sw").spec.task
 
 
 def test_the_spec_is_the_same_each_time(place: Place) -> None:

@@ -51,7 +51,13 @@ def test_it_goes_on_is_evaluated_and_shown(run: Place, capsys: pytest.CaptureFix
     assert run.train() == 0
     assert "115 examples to train on, 13 to validate with, 32 to test with" in capsys.readouterr().err
     assert run.swc("eval", "--time-batch", "0") == 0
+    told = capsys.readouterr()
+    assert "32 test examples" in told.out and "ms/example" in told.out and "32 examples of" in told.err
+    assert run.swc("compare", "build/tiny/run") == 0
+    assert "on 32 test examples" in capsys.readouterr().out
+    assert run.swc("plot", "anytime", "-o", "anytime.svg") == 0
     assert run.swc("show") == 0
+    assert "image" not in told.out + told.err
 
 
 def test_an_export_has_what_was_fitted_beside_it(run: Place, tmp_path: Path) -> None:

@@ -161,34 +161,92 @@ def test_the_python_format_is_for_classes(regression: Place, capsys: pytest.Capt
     assert "error[SW800]: the format `python` is for `task classification`" in capsys.readouterr().err
 
 
-VIEWS = (
-    ("report", "-o", "page.html"),
-    ("plot", "curves"),
-    ("plot", "anytime"),
-    ("plot", "reliability"),
-    ("compare", "build/tiny/run"),
-)
+def page_data(page: Path) -> dict[str, Any]:
+    """What the page of `swc report` is drawn from, of its first run."""
+    data = page.read_text("utf-8").partition('id="data">')[2].partition("</script>")[0]
+    return json.loads(data)["runs"][0]
 
 
-@pytest.mark.parametrize("command", VIEWS, ids=" ".join)
-def test_views_of_classes_are_refused(
-    regression: Place, command: tuple[str, ...], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_page_has_the_scores_of_the_task_and_a_sample_of_its_numbers(regression: Place) -> None:
     assert regression.swc("eval", "--time-batch", "0") == 0
-    capsys.readouterr()
-    assert regression.swc(*command) == 1
+    assert regression.swc("report", "-o", "page.html") == 0
+    found = page_data(regression.folder / "page.html")
+    assert (found["task"]["best"]["name"], found["task"]["loss"]) == ("rmse", "mse")
+    whole = found["scored"]["predictors"][-1]["scores"]
+    assert list(whole) == ["rmse", "mae", "r2", "crps", "nll", "coverage50", "coverage90"]
+    assert found["curves"]["scores"]["ensemble"][-1][1] > 0
+    (sample,) = found["scored"]["details"]["targets"]
+    assert len(sample["observed"]) == len(sample["deviation"]) == 120 and min(sample["observed"]) > 5000
+    errors = [(said - wanted) ** 2 for said, wanted in zip(sample["predicted"], sample["observed"], strict=True)]
+    assert (sum(errors) / 120) ** 0.5 == pytest.approx(whole["rmse"])
+    assert [one["confidence"] for one in found["scored"]["reliability"][-1]] == [n / 10 for n in range(1, 10)]
+
+
+def test_figures_show_what_the_task_is_scored_by(run: Place) -> None:
+    from swc.report.anytime import anytime
+    from swc.report.curves import curves
+    from swc.report.evaluation_figures import diversity, reliability
+
+    assert run.swc("eval", "--time-batch", "0") == 0
+    build, is_multilabel = run.build(), "multilabel" in str(run.folder)
+    assert curves(build).axes[1].get_ylabel() == ("validation mAP (%)" if is_multilabel else "validation RMSE")
+    labels = [axes.get_ylabel() for axes in anytime(build).axes]
+    assert labels == (
+        ["held-out mAP (%)", "NLL (nats)", "ECE (%)"] if is_multilabel else ["held-out RMSE", "CRPS", "NLL (nats)"]
+    )
+    promised = "probability of a label" if is_multilabel else "share that an interval promises"
+    assert {axes.get_xlabel() for axes in reliability(build).axes} == {promised}
+    assert diversity(build).axes[-1].get_ylabel().endswith("error rate" if is_multilabel else "squared error")
+
+
+def test_numbers_of_a_front_fall(regression: Place) -> None:
+    from swc.report.anytime import anytime
+
+    assert regression.swc("eval", "--time-batch", "0") == 0
+    assert regression.swc("plot", "anytime", "-o", "anytime.png") == 0
+    errors, *_ = anytime(regression.build()).axes
+    front = errors.lines[0].get_ydata()
+    assert list(front) == sorted(front, reverse=True)
+
+
+@pytest.mark.parametrize("name", ["interpolation", "corruptions"])
+def test_figures_of_accuracies_are_refused(regression: Place, name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert regression.swc("eval", "--time-batch", "0") == 0
+    assert regression.swc("plot", name) == 1
     told = capsys.readouterr().err
-    assert "error[SW800]" in told and "is for `task classification`, and this ensemble has `task regression`" in told
+    assert f"error[SW800]: the figure `{name}` is for `task classification`, and this ensemble has" in told
 
 
-def test_anytime_inference_is_refused(regression: Place) -> None:
+def test_runs_of_one_task_are_compared_and_of_several_refused(
+    regression: Place, run: Place, capsys: pytest.CaptureFixture[str]
+) -> None:
+    capsys.readouterr()
+    assert run.swc("compare", "build/tiny/run", "--plot", "both.png") == 0
+    said = capsys.readouterr().out
+    assert "mean member" in said and "top-1" not in said
+    both = (str(run.run), str(regression.run))
+    if "multilabel" in str(run.folder):
+        assert "mAP" in said and run.swc("compare", *both) == 1
+        assert "error[SW743]: the runs have different tasks: `multilabel`, `regression`" in capsys.readouterr().err
+    else:
+        assert "RMSE" in said and run.swc("compare", *both, "--format", "json") == 0
+        first, _ = json.loads(capsys.readouterr().out)["systems"]
+        assert first["results"][0]["values"]["rmse"]["mean"] == run.results()["together"]["further"]["rmse"]  # type: ignore[index]
+
+
+def test_anytime_inference_chooses_by_the_score_of_the_task(regression: Place) -> None:
     from swc.running.trained import open_trained
 
     from swc_runtime.evaluate.anytime import AnytimePredictor
     from swc_runtime.precision import choose_arithmetic
 
-    with pytest.raises(ValueError, match="classification alone"):
-        AnytimePredictor(open_trained(regression.build()).ensemble("cpu"), (), choose_arithmetic("float32", "cpu"))
+    ensemble = open_trained(regression.build()).ensemble("cpu")
+    images = torch.tensor(load_digits().images[1:81:2, None] / 16, dtype=torch.float32)
+    batches = [(images, torch.zeros(40, 1))]
+    predictor = AnytimePredictor.calibrated(ensemble, batches, choose_arithmetic("float32", "cpu"))
+    assert predictor.best().score == min(choice.score for choice in predictor.choices) > 0
+    with predictor:
+        assert predictor.predict(images).predictions.shape == (40, 1)
 
 
 SWEPT = ("sweep", "tiny.sw", "--vary", "rate=0.01,0.02", "--seeds", "1", "--table", "rows.csv")

@@ -164,7 +164,7 @@ def test_the_average_is_scored_beside_the_last_weights(averaged: Place) -> None:
     results = averaged.results()
     assert results["average"]["validation"]["together"]["nll"] == rows[-1]["nll"]  # type: ignore[index]
     assert results["validation"]["together"]["nll"] == rows[-2]["nll"]  # type: ignore[index]
-    assert [epoch for epoch, _ in curves_of(averaged.build()).top1["ensemble"]] == [1, 2, 3]
+    assert [epoch for epoch, _ in curves_of(averaged.build()).scores["ensemble"]] == [1, 2, 3]
 
 
 def test_an_average_is_evaluated_where_it_is_asked_for(averaged: Place) -> None:

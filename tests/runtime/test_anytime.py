@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from math import nan
+
 import pytest
 import torch
+from attrs import evolve
+from swc.program.task import Task
 
 from support.programs import ensemble_of, images, tiny_program
 from swc_runtime.evaluate.anytime import AnytimePredictor, SubsetChoice
@@ -46,6 +50,19 @@ def test_the_best_subset_within_a_budget_is_chosen(ensemble, budget, members) ->
     assert AnytimePredictor(ensemble, CHOICES, FULL).best(**budget).members == members
 
 
+def test_of_numbers_the_least_error_is_best() -> None:
+    program = tiny_program()
+    numbers = evolve(program, data=evolve(program.data, task=Task.of("regression", targets=2)))
+    made = ensemble_of(numbers, torch.float32)
+    errors = [evolve(choice, score=1 - choice.score, nll=nan) for choice in CHOICES]
+    with AnytimePredictor(made, errors, FULL) as predictor:
+        assert predictor.best().members == (0, 2) and predictor.best(multiply_adds=400).members == (2,)
+        answers = list(predictor.improve(pictures()))
+        outputs = made.eval()(pictures())
+    assert [answer.members for answer in answers] == [(2,), (2, 0)]
+    torch.testing.assert_close(answers[0].predictions, outputs[2])
+
+
 def test_a_budget_below_the_cheapest_member_is_refused(ensemble) -> None:
     with pytest.raises(ValueError, match="the cheapest takes 1 ms and 100 multiply-adds"):
         AnytimePredictor(ensemble, CHOICES, FULL).best(multiply_adds=99)
@@ -62,7 +79,7 @@ def test_answers_are_the_mean_of_the_members_that_ran(ensemble) -> None:
     with AnytimePredictor(ensemble, CHOICES, FULL) as predictor:
         answer = predictor.predict(pictures(), multiply_adds=500)
         assert answer.members == (2, 0) and answer.seconds > 0
-        torch.testing.assert_close(answer.probabilities, alone[[0, 2]].mean(0))
+        torch.testing.assert_close(answer.predictions, alone[[0, 2]].mean(0))
     assert not ensemble.is_composed and ensemble.training
 
 
@@ -74,7 +91,7 @@ def test_answers_improve_member_by_member(ensemble) -> None:
 
 
 def test_no_member_is_begun_that_would_end_too_late(ensemble) -> None:
-    slow = [SubsetChoice(c.members, 1e6 * c.milliseconds, c.multiply_adds, c.top1, c.nll) for c in CHOICES]
+    slow = [SubsetChoice(c.members, 1e6 * c.milliseconds, c.multiply_adds, c.score, c.nll) for c in CHOICES]
     with AnytimePredictor(ensemble, slow, FULL) as predictor:
         (only,) = predictor.improve(pictures(), seconds=1.0)
         assert only.members == (2,)
@@ -88,7 +105,7 @@ def test_calibration_looks_at_every_subset(ensemble) -> None:
     pair = by_members[0, 1]
     assert pair.multiply_adds == by_members[0,].multiply_adds + by_members[1,].multiply_adds
     with predictor:
-        assert predictor.predict(pictures(), milliseconds=1e9).probabilities.shape == (4, 2)
+        assert predictor.predict(pictures(), milliseconds=1e9).predictions.shape == (4, 2)
 
 
 def test_what_it_needs_is_told(ensemble) -> None:

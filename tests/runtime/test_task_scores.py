@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from math import isnan, log
 
 import numpy as np
@@ -141,6 +142,35 @@ def test_what_is_counted_while_training_is_the_rmse_in_the_unit() -> None:
     assert [one.counted(value) for value in counted.tolist()] == pytest.approx(expected)
     together = one.counted(float(one.count_together(outputs.sum(0), 4, wanted)) / 60)
     assert together == pytest.approx(one.score(outputs, wanted).value("rmse"))
+
+
+def test_a_sample_is_in_the_unit_of_its_target() -> None:
+    found = REGRESSION.details(torch.tensor(PREDICTED), torch.tensor(TARGETS), CALIBRATION)
+    assert [one.target for one in found.targets] == [0, 1] and found.labels == ()
+    second = found.targets[1]
+    assert second.observed == pytest.approx(own(TARGETS)[:, 1].tolist())
+    assert second.predicted == pytest.approx(own(PREDICTED.mean(0))[:, 1].tolist())
+    assert second.spread == pytest.approx((0.5 * PREDICTED.std(0))[:, 1].tolist())
+    assert all(whole > part for whole, part in zip(second.deviation, second.spread, strict=True))
+    without = REGRESSION.details(torch.tensor(PREDICTED), torch.tensor(TARGETS))
+    assert without.targets[0].deviation == () and without.targets[0].predicted == found.targets[0].predicted
+
+
+def test_many_examples_are_sampled_evenly_and_of_many_targets_the_first() -> None:
+    wanted = torch.arange(1000.0)[:, None].expand(-1, 6)
+    found = rules(Task.of("regression", targets=6)).details(wanted[None], wanted)
+    assert [one.target for one in found.targets] == [0, 1, 2, 3]
+    observed = found.targets[0].observed
+    assert (len(observed), observed[0], observed[-1]) == (200, 0.0, 999.0)
+    assert {round(later - earlier) for earlier, later in pairwise(observed)} == {5, 6}
+
+
+def test_each_label_has_the_scores_that_the_means_are_of() -> None:
+    given = (torch.tensor(LABELLED), torch.tensor(HELD).float())
+    labels, whole = MULTILABEL.details(*given).labels, MULTILABEL.score(*given)
+    assert [one.share for one in labels] == pytest.approx(HELD.mean(0).tolist())
+    assert np.mean([one.average_precision for one in labels]) == pytest.approx(whole.value("map"))
+    assert np.mean([one.f1 for one in labels]) == pytest.approx(whole.value("macro_f1"))
 
 
 def test_members_of_a_regression_differ_by_their_squared_distance_over_the_error() -> None:

@@ -14,17 +14,21 @@ from benchmarks.synthetic import SPLIT, ensemble, statistics
 from swc.compiler.driver import Compiled, compile_spec, recompile
 from swc.files.origin import Origin, SourceFile
 from swc.folders.store import revision_folder, write_feedback, write_origin, write_revision, write_spec
+from swc.program.task import Task
 
 EVIL = "</script><img src=x onerror=hacked=1><a href=javascript:hacked=1>%{x}"
 TYPES = ("gaussian_noise", "fog", "spatter")
 
 
-def compiled(num_layers: int = 60, *, name: str = "synthetic", first_member: str = "m0") -> Compiled:
+def compiled(
+    num_layers: int = 60, *, name: str = "synthetic", first_member: str = "m0", task: str = "classification"
+) -> Compiled:
     """An ensemble of wide residual networks with a search and a split."""
     spec, tables = ensemble(num_layers, 4, SPLIT)
     members = (evolve(spec.members[0], name=first_member), *spec.members[1:])
     tables = (evolve(tables[0], member=first_member), *tables[1:])
-    return compile_spec(evolve(spec, name=name, members=members), tables)
+    data = evolve(spec.data, task=Task.of(task))
+    return compile_spec(evolve(spec, name=name, members=members, data=data), tables)
 
 
 @contextmanager
@@ -116,6 +120,46 @@ def _corruptions(names: Sequence[str]) -> dict[str, object]:
         "generated": True, "types": list(TYPES), "severities": [1, 2, 3, 4, 5], "standard": list(TYPES[:2]),
         "predictors": predictors, "mean_standard": {}, "mean_all": {},
     }  # fmt: skip
+
+
+FURTHER = {
+    "regression": {"rmse": 4.0, "mae": 3.0, "r2": 0.5, "crps": 2.0, "coverage50": 0.5, "coverage90": 0.8},
+    "multilabel": {"map": 0.7, "micro_f1": 0.6, "macro_f1": 0.5},
+}
+DETAILS = {
+    "regression": {
+        "targets": [{"target": 0, "observed": [1.0, 2.0, 3.0], "predicted": [1.5, 2.0, 2.0], "spread": [0.1, 0.2, 0.3],
+                     "deviation": [0.5, 0.6, 0.7]}],
+        "labels": [],
+    },
+    "multilabel": {
+        "targets": [],
+        "labels": [{"label": 0, "share": 0.0, "average_precision": None, "f1": None},
+                   {"label": 1, "share": 0.2, "average_precision": 0.5, "f1": 0.4}],
+    },
+}  # fmt: skip
+
+
+def run_of_task(folder: Path, task: str, *, name: str = "synthetic") -> Path:
+    """A run of numbers, or of labels: an epoch, with an average of weights, and an evaluation."""
+    first = compiled(20, name=name, task=task)
+    begin(folder, first)
+    scores = {"top1": None, "nll": 1.0, "ece": None, "further": FURTHER[task]}
+    place = {"revision": 0, "phase": "search", "epoch": 1}
+    names = [member.name for member in first.spec.members]
+    rows = [{"kind": "epoch", **place, "losses": [1.0] * len(names)}]
+    rows += [{"kind": "scores", **place, "of": of, **scores} for of in (*names, "ensemble")]
+    rows += [{**row, "is_average": True} for row in rows[1:]]
+    (folder / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    evaluate(folder, first)
+    path = folder / "eval/evaluation.json"
+    (found,) = json.loads(path.read_text("utf-8"))["evaluations"]
+    for number, one in enumerate(found["predictors"]):
+        further = {key: value - 0.05 * number for key, value in FURTHER[task].items()}
+        one["scores"] = {**one["scores"], "top1": None, "ece": None, "further": further}
+    found |= {"task": task, "outliers": [], "interpolations": [], "corruptions": None, "details": DETAILS[task]}
+    path.write_text(json.dumps({"schema": 1, "evaluations": [found]}), encoding="utf-8")
+    return folder
 
 
 def whole_run(folder: Path, num_layers: int = 60, **names: str) -> Path:

@@ -25,7 +25,7 @@ from swc.show.palette import looks
 from swc.show.revision import Revision
 
 from support.graphs import small_graph, small_spec
-from support.reports import EVIL, begin, compiled, evaluate, whole_run, without_rules
+from support.reports import EVIL, begin, compiled, evaluate, run_of_task, whole_run, without_rules
 
 
 @pytest.fixture(scope="module")
@@ -161,6 +161,49 @@ def test_what_is_not_there_yet_is_none(tmp_path: Path) -> None:
     (found,) = report_of([open_build(tmp_path / "run")]).runs
     assert (found.curves, found.pairs, found.scored) == (None, (), None)
     assert [stage.then for stage in found.stages] == ["split clusters below 0.1", ""]
+
+
+@pytest.mark.parametrize("task", ["regression", "multilabel"])
+def test_a_run_of_another_task_is_drawn_by_its_scores(tmp_path: Path, task: str) -> None:
+    (found,) = report_of([open_build(run_of_task(tmp_path / "run", task))]).runs
+    assert found.scored is not None and found.curves is not None
+    assert found.task.name == task and not found.task.has_classes
+    best = {"regression": ("rmse", 4.0, 1.0), "multilabel": ("map", 0.7, 100.0)}[task]
+    assert (found.task.best.name, found.scored.predictors[0].scores[best[0]], found.task.best.factor) == best
+    assert set(found.scored.predictors[0].scores) == {one.name for one in found.task.tabled}
+    for curve in (found.curves.scores, found.curves.averages):
+        assert curve["ensemble"] == ((1, best[1]),)
+    details = found.scored.details
+    assert (len(details.targets), len(details.labels)) == {"regression": (1, 0), "multilabel": (0, 2)}[task]
+    json.loads(as_json(report_of([open_build(tmp_path / "run")])))
+
+
+def test_an_evaluation_of_another_task_than_the_run_is_damaged(tmp_path: Path) -> None:
+    path = run_of_task(tmp_path / "run", "regression") / "eval/evaluation.json"
+    whole = path.read_text("utf-8")
+    path.write_text(whole.replace('"task": "regression"', '"task": "multilabel"'), encoding="utf-8")
+    with pytest.raises(DiagnosticError, match="its task is not that of the run"):
+        scored_of(tmp_path / "run")
+    path.write_text(whole.replace("[0.1, 0.2, 0.3]", "[0.1, 0.2]"), encoding="utf-8")
+    with pytest.raises(DiagnosticError, match="samples of targets are not of one length"):
+        scored_of(tmp_path / "run")
+
+
+def test_figures_of_several_tasks_have_no_common_axes(tmp_path: Path) -> None:
+    builds = [open_build(run_of_task(tmp_path / task, task)) for task in ("regression", "multilabel")]
+    with pytest.raises(DiagnosticError, match="the runs have different tasks: `regression`, `multilabel`"):
+        figure_of("anytime", builds, "svg")
+
+
+def test_intervals_without_noise_are_told(tmp_path: Path) -> None:
+    path = run_of_task(tmp_path, "regression") / "eval/evaluation.json"
+    document = json.loads(path.read_text("utf-8"))
+    (found,) = document["evaluations"]
+    found["reliability"] = [[] for _ in found["reliability"]]
+    path.write_text(json.dumps(document), encoding="utf-8")
+    with pytest.raises(DiagnosticError, match="has no intervals evaluated") as told:
+        figure_of("reliability", (open_build(tmp_path),), "svg")
+    assert "`validation: 20%`" in told.value.diagnostics[0].help()
 
 
 def test_everything_to_repeat_a_run_is_there(run: RunFacts) -> None:

@@ -1,8 +1,8 @@
 """Anytime inference: the best answer within a budget of time or of multiply-adds, and better ones while there is time.
 
 Takes a trained ensemble and a calibration split; gives `AnytimePredictor`. Guarantees: weights are composed once, when
-it is entered; a subset is chosen by its accuracy on the calibration split alone; an answer is the mean of the members
-that ran. Source: paper, section 4 (anytime inference).
+it is entered; a subset is chosen by its scores on the calibration split alone, of classes by its accuracy; an answer is
+the mean of the members that ran. Source: paper, section 4 (anytime inference).
 Suffixes: M members, B images, C classes.
 """
 
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
+from math import inf, isnan
 from time import perf_counter
 from types import TracebackType
 from typing import Self
@@ -20,12 +21,12 @@ from torch import Tensor
 
 from swc_runtime.ensemble import Ensemble
 from swc_runtime.evaluate.cost import member_costs, subset_cost
-from swc_runtime.evaluate.metrics import nll, top1
 from swc_runtime.evaluate.predict import evaluating, predict
-from swc_runtime.evaluate.subsets import Subset, subsets, together
+from swc_runtime.evaluate.subsets import Subset, subsets
 from swc_runtime.finite import check_predictions
 from swc_runtime.inputs import Inputs, moved, size_of, tensors_of
 from swc_runtime.precision import Arithmetic, laid_out
+from swc_runtime.tasks import rules_of
 from swc_runtime.training.steps.losses import widened
 
 MOST_MEMBERS = 12  # of which all subsets are looked at
@@ -33,22 +34,34 @@ MOST_MEMBERS = 12  # of which all subsets are looked at
 
 @frozen
 class SubsetChoice:
-    """A subset of the members by number, what an image costs, and how good it was on the calibration split."""
+    """A subset of the members by number, what an image costs, and how good it was on the calibration split.
+
+    `score` is the one that the task's row calls the best: accuracy, mean average precision, RMSE. An `nll` of nan, as
+    numbers have it, is not known.
+    """
 
     members: Subset
     milliseconds: float
     multiply_adds: int
-    top1: float
+    score: float
     nll: float
 
 
 @frozen(eq=False)
 class Answer:
-    """Probabilities [B, C], the members whose mean they are, and the seconds since the question."""
+    """Predictions [B, C], the members whose mean they are, and the seconds since the question.
 
-    probabilities: Tensor
+    Predictions are probabilities of classes or labels, or numbers in deviations of their target.
+    """
+
+    predictions: Tensor
     members: Subset
     seconds: float
+
+    @property
+    def probabilities(self) -> Tensor:
+        """The predictions, by what those of classes and labels are."""
+        return self.predictions
 
 
 class AnytimePredictor:
@@ -61,10 +74,9 @@ class AnytimePredictor:
     """
 
     def __init__(self, ensemble: Ensemble, choices: Iterable[SubsetChoice], arithmetic: Arithmetic) -> None:
-        """`choices` must hold every single member; ValueError where one is missing, or the task has no classes."""
-        if not ensemble.program.task.is_classification:
-            raise ValueError("subsets are chosen by their accuracy: anytime inference is for classification alone")
+        """`choices` must hold every single member; ValueError where one is missing."""
         self.ensemble, self.arithmetic = ensemble, arithmetic
+        self.rules = rules_of(ensemble.program.data)
         self.choices = tuple(choices)
         self._single = {choice.members[0]: choice for choice in self.choices if len(choice.members) == 1}
         if set(self._single) != set(range(len(ensemble.members))):
@@ -82,18 +94,16 @@ class AnytimePredictor:
         if len(ensemble.members) > MOST_MEMBERS:
             raise ValueError(f"of more than {MOST_MEMBERS} members not all subsets are looked at")
         held = list(batches)
-        probabilities, labels = predict(ensemble, held, arithmetic)
+        predictions, targets = predict(ensemble, held, arithmetic)
+        rules = rules_of(ensemble.program.data)
         device = next(ensemble.parameters()).device
         costs = member_costs(ensemble, moved(held[0][0], device), arithmetic)
         choices = []
         for subset in subsets(len(ensemble.members)):
-            mean = together(probabilities, subset)
+            found = rules.score(predictions[list(subset)], targets)
             cost = subset_cost(ensemble.program, subset, costs)
-            choices.append(
-                SubsetChoice(
-                    subset, cost.milliseconds or 0.0, cost.multiply_adds, top1(mean, labels), nll(mean, labels)
-                )
-            )
+            score = found.value(rules.task.row.best)
+            choices.append(SubsetChoice(subset, cost.milliseconds or 0.0, cost.multiply_adds, score, found.nll))
         return cls(ensemble, choices, arithmetic)
 
     def __enter__(self) -> Self:
@@ -115,7 +125,7 @@ class AnytimePredictor:
         self._inside.close()
 
     def best(self, *, milliseconds: float | None = None, multiply_adds: int | None = None) -> SubsetChoice:
-        """The subset with the best accuracy whose image costs no more (None: no limit), of equals the cheapest.
+        """The subset with the best score whose image costs no more (None: no limit), of equals the cheapest.
 
         ValueError where even the cheapest member costs more.
         """
@@ -131,7 +141,12 @@ class AnytimePredictor:
                 f"no member fits the budget: the cheapest takes {least.milliseconds:.3g} ms and "
                 f"{least.multiply_adds:,} multiply-adds an image"
             )
-        return max(fitting, key=lambda choice: (choice.top1, -choice.nll, -choice.multiply_adds))
+        return max(fitting, key=lambda choice: (*self._worth(choice), -choice.multiply_adds))
+
+    def _worth(self, choice: SubsetChoice) -> tuple[float, float]:
+        """How good a choice is, more is better: by its score, of equals by its likelihood where that is known."""
+        score = choice.score if self.rules.task.row.chosen.rises else -choice.score
+        return (-inf if isnan(score) else score, 0.0 if isnan(choice.nll) else -choice.nll)
 
     def predict(self, inputs: Inputs, *, milliseconds: float | None = None, multiply_adds: int | None = None) -> Answer:
         """Ask the best subset within a budget for each image, and stop early where it would take too long after all.
@@ -152,17 +167,17 @@ class AnytimePredictor:
 
     def _order(self, members: Subset) -> Subset:
         """The best single member first: it answers if the others are not asked any more."""
-        return tuple(sorted(members, key=lambda number: (-self._single[number].top1, number)))
+        return tuple(sorted(members, key=lambda number: (-self._worth(self._single[number])[0], number)))
 
     def _growing(self) -> Subset:
         """Members one after another, each the one that helps most, as long as one does."""
         known = {frozenset(choice.members): choice for choice in self.choices}
         order: list[int] = []
-        best = (-1.0, 0.0)
+        best = (-inf, -inf)
         while True:
             rest = [number for number in self._single if number not in order]
             grown = {number: known.get(frozenset((*order, number))) for number in rest}
-            scored = {number: (c.top1, -c.nll) for number, c in grown.items() if c is not None}
+            scored = {number: self._worth(choice) for number, choice in grown.items() if choice is not None}
             if not scored or max(scored.values()) <= best:
                 return tuple(order)
             best = max(scored.values())
@@ -181,8 +196,8 @@ class AnytimePredictor:
                 return
             if number not in known:
                 known |= self._asked(number, inputs)
-            probabilities = known[number]
-            total = probabilities if total is None else total + probabilities
+            predictions = known[number]
+            total = predictions if total is None else total + predictions
             yield Answer(total / count, order[:count], perf_counter() - started)
 
     def _check_batch(self, inputs: Inputs) -> None:
@@ -198,12 +213,13 @@ class AnytimePredictor:
                 )
 
     def _asked(self, number: int, inputs: Inputs) -> dict[int, Tensor]:
-        """The probabilities of a member, and of all others that its network gives with it."""
+        """The predictions of a member, and of all others that its network gives with it."""
         network = next(one for one in self.ensemble.networks if number in one.members)
         with torch.no_grad(), self.arithmetic.autocast():
             logits = self.ensemble.run(network, laid_out(inputs), until=network.members.index(number))
-        made: Tensor = widened(logits).softmax(-1)
+        made = self.rules.predictions(widened(logits))
         if made.is_cuda:
             torch.cuda.synchronize(made.device)
-        check_predictions(made, [self.ensemble.program.members[served].name for served in network.members])
+        program = self.ensemble.program
+        check_predictions(made, [program.members[served].name for served in network.members], program.data.example)
         return dict(zip(network.members, made, strict=False))

@@ -65,7 +65,7 @@ def predict(
         raise ValueError("there are no images to predict")
     probabilities = torch.cat([p for p, _ in seen], dim=1)
     ranks.add_up(probabilities)  # each is zero but on one rank
-    check_predictions(probabilities, names_of(ensemble))
+    check_predictions(probabilities, names_of(ensemble), ensemble.program.data.example)
     return probabilities, torch.cat([labels for _, labels in seen])
 
 
@@ -86,7 +86,8 @@ def predict_logits(
     if not seen:
         raise ValueError("there are no images to predict")
     logits = torch.cat([logits for logits, _ in seen], dim=1)
-    check_predictions(rules_of(ensemble.program.data).predictions(logits), names_of(ensemble))
+    data = ensemble.program.data
+    check_predictions(rules_of(data).predictions(logits), names_of(ensemble), data.example)
     return logits, torch.cat([labels for _, labels in seen])
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from attrs import frozen
 from swc.files.run import TargetScale
-from swc.files.scores import Bin, Scores
+from swc.files.scores import Bin, OutputDetails, Scores
 from swc.program.task import Task
 from torch import Tensor
 
@@ -60,3 +60,9 @@ class Classification:
     ) -> tuple[Bin, ...]:
         """The bins of the top probability."""
         return reliability(predictions_MNC.double().mean(0), targets)
+
+    def details(
+        self, predictions_MNC: Tensor, targets: Tensor, calibration: Calibration | None = None
+    ) -> OutputDetails:
+        """Nothing: an output alone is no prediction."""
+        return OutputDetails()

@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from attrs import frozen
 from swc.files.run import TargetScale
-from swc.files.scores import Bin, Scores
+from swc.files.scores import Bin, LabelScores, OutputDetails, Scores
 from swc.program.task import Task
 from torch import Tensor
 
@@ -76,6 +76,19 @@ class Multilabel:
     ) -> tuple[Bin, ...]:
         """Bins of the probability of a label, over all labels; `num_images` counts decisions."""
         return bins_of(predictions_MNC.double().mean(0), targets >= HALF)
+
+    def details(
+        self, predictions_MNC: Tensor, targets: Tensor, calibration: Calibration | None = None
+    ) -> OutputDetails:
+        """The scores of each label."""
+        sides = (predictions_MNC.double().mean(0), targets >= HALF)
+        pairs = zip(*(torch.split(side, 1, -1) for side in sides), strict=True)
+        return OutputDetails(labels=tuple(_of_label(label, *pair) for label, pair in enumerate(pairs)))
+
+
+def _of_label(label: int, predicted_N1: Tensor, held_N1: Tensor) -> LabelScores:
+    share = float(held_N1.double().mean())
+    return LabelScores(label, share, mean_precision(predicted_N1, held_N1), f1(predicted_N1, held_N1))
 
 
 def nll(predicted_NL: Tensor, held_NL: Tensor) -> float:

@@ -19,7 +19,7 @@ from math import nan, sqrt
 import torch
 from attrs import frozen
 from swc.files.run import TargetScale
-from swc.files.scores import Bin, Scores
+from swc.files.scores import MOST_SAMPLED, MOST_TARGETS, Bin, OutputDetails, Scores, TargetSample
 from swc.program.task import Task
 from torch import Tensor
 
@@ -98,6 +98,26 @@ class Regression:
         wanted_NT = targets.double()
         return tuple(Bin(len(targets), level, coverage(mean_NT, variance_NT, wanted_NT, level)) for level in LEVELS)
 
+    def details(
+        self, predictions_MNC: Tensor, targets: Tensor, calibration: Calibration | None = None
+    ) -> OutputDetails:
+        """Of each target some examples with what was said of them, in the target's own unit."""
+        mean_NT, spread_NT = _moments(predictions_MNC)
+        variance_NT = _variance(spread_NT, self._noise(predictions_MNC, calibration))
+        rows, unit_T = _evenly(len(targets)), self._units(mean_NT)
+        wanted, said = (self._own(values_NT[rows]) for values_NT in (targets.double(), mean_NT))
+        spread = spread_NT[rows].sqrt() * unit_T
+        deviation = spread.new_empty(0, len(unit_T)) if variance_NT is None else variance_NT[rows].sqrt() * unit_T
+        shown = range(min(len(unit_T), MOST_TARGETS))
+        columns = ([tuple(part[:, target].tolist()) for part in (wanted, said, spread, deviation)] for target in shown)
+        return OutputDetails(targets=tuple(TargetSample(target, *own) for target, own in enumerate(columns)))
+
+    def _own(self, values_NT: Tensor) -> Tensor:
+        """Numbers in deviations of their targets, in the unit of these."""
+        if self.scale is None:
+            return values_NT
+        return values_NT * values_NT.new_tensor(self.scale.deviation) + values_NT.new_tensor(self.scale.mean)
+
     def _noise(self, predictions_MNC: Tensor, calibration: Calibration | None) -> Tensor | None:
         """The variance of the noise [N, T] in deviations; None where there is nothing to fit it on.
 
@@ -136,6 +156,12 @@ def _moments(predictions_MNC: Tensor) -> tuple[Tensor, Tensor]:
 
 def _variance(spread_NT: Tensor, noise_NT: Tensor | None) -> Tensor | None:
     return None if noise_NT is None else spread_NT + noise_NT
+
+
+def _evenly(count: int) -> list[int]:
+    """At most `MOST_SAMPLED` numbers below `count`, evenly spaced from the first to the last: of 5, three are 0 2 4."""
+    taken = min(count, MOST_SAMPLED)
+    return [place * (count - 1) // max(1, taken - 1) for place in range(taken)]
 
 
 def _r2(mean_NT: Tensor, wanted_NT: Tensor) -> float:

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from attrs import evolve, frozen
 from swc.files.run import TargetScale
-from swc.files.scores import Bin, Scores
+from swc.files.scores import Bin, OutputDetails, Scores
 from swc.program.datasets import DATASETS, DataFacts
 from swc.program.task import Task
 from swc.registry.tasks import TASKS
@@ -79,6 +79,12 @@ class TaskRules(Protocol):
         self, predictions_MNC: Tensor, targets: Tensor, calibration: Calibration | None = None
     ) -> tuple[Bin, ...]:
         """What the report draws of some members together: promised against observed; () where nothing is promised."""
+        ...
+
+    def details(
+        self, predictions_MNC: Tensor, targets: Tensor, calibration: Calibration | None = None
+    ) -> OutputDetails:
+        """What the report draws of single outputs of some members together; nothing where outputs are one class."""
         ...
 
 

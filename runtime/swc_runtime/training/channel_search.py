@@ -13,14 +13,15 @@ from functools import cached_property
 from math import inf, isnan
 
 import torch
-import torch.nn.functional as F
 from attrs import define, frozen
+from swc.program.training import Loss
 from torch import Tensor, nn
 from torch.func import functional_call
 
 from swc_runtime.inputs import Inputs, tensors_of
 from swc_runtime.models.wrn import blocks_per_stage
 from swc_runtime.precision import Arithmetic, laid_out
+from swc_runtime.training.losses import LossFunction, loss_of
 from swc_runtime.training.steps.losses import widened
 
 Numbers = tuple[int, ...]  # channel numbers in the order of `swc_runtime.models.wrn`
@@ -123,8 +124,9 @@ def _cuts(numbers: Numbers, groups: Sequence[ChannelGroup]) -> Iterator[Numbers]
 
 @define(eq=False, slots=False)
 class Slimmer:
-    """The measures of a WRN of this depth that is cut, on batches of images [B, C, H, W] and labels [B].
+    """The measures of a WRN of this depth that is cut, on batches of images [B, C, H, W] and their targets.
 
+    `criterion` gives the sum of losses over a batch, as the task of the targets has them; cross-entropy by default.
     Norms take the statistics of the batch at hand, as those that were kept belong to the uncut network.
     """
 
@@ -132,6 +134,7 @@ class Slimmer:
     depth: int
     batches: Sequence[tuple[Inputs, Tensor]]
     arithmetic: Arithmetic
+    criterion: LossFunction = loss_of(Loss.of())
 
     def measures(self) -> Measures:
         """What `search` asks."""
@@ -149,13 +152,13 @@ class Slimmer:
         return tuple(size for _, size in sorted(found.items()))
 
     def loss(self, numbers: Numbers) -> float:
-        """The mean cross-entropy of the cut network on all images; infinite where it is not a number."""
+        """The mean loss of the cut network on all images; infinite where it is not a number."""
         state = self.state(numbers)
         total = 0.0
         with torch.no_grad(), self.arithmetic.autocast(), _in_mode(self.module, training=True):
             for inputs, labels in self.batches:
                 logits = functional_call(self.module, state, tensors_of(laid_out(inputs)))
-                total += float(F.cross_entropy(widened(logits), labels, reduction="sum"))
+                total += float(self.criterion(widened(logits), labels))
         mean = total / sum(len(labels) for _, labels in self.batches)
         return inf if isnan(mean) else mean
 

@@ -1,4 +1,4 @@
-"""Diagnostics of `swc compare`, and of figures that lay runs over each other (SW695 to SW699, SW741).
+"""Diagnostics of `swc compare`, and of figures that lay runs over each other (SW695 to SW699, SW741, SW743).
 
 Guarantees: `COMPARING` lists every class of this module.
 """
@@ -128,4 +128,23 @@ class OtherVersion(Diagnostic):
         return "train it again with this version, or compare with the one that wrote it"
 
 
-COMPARING = (NotTimed, DifferentData, NothingToPlot, LeftOut, SameSeed, OtherVersion)
+@frozen(kw_only=True)
+class DifferentTasks(Diagnostic):
+    """Runs of several tasks were to be compared by their scores.
+
+    Classes, numbers and labels are scored by other scores: an accuracy and an RMSE have no common table and no common
+    axis. Compare the runs of one task at a time. What ensembles store and cost before they are trained is compared
+    whatever they learn.
+    """
+
+    code: ClassVar[str] = "SW743"
+    tasks: tuple[str, ...]
+
+    def message(self) -> str:
+        return f"the runs have different tasks: {', '.join(f'`{name}`' for name in self.tasks)}"
+
+    def help(self) -> str:
+        return "compare runs of one task at a time"
+
+
+COMPARING = (NotTimed, DifferentData, NothingToPlot, LeftOut, SameSeed, OtherVersion, DifferentTasks)

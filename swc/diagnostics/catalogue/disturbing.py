@@ -106,9 +106,10 @@ class NonFinitePredictions(Diagnostic):
     members: tuple[str, ...]
     num_images: tuple[int, ...]
     total: int
+    example: str = "image"
 
     def message(self) -> str:
-        counted = ", ".join(f"{count} of {self.total} images" for count in self.num_images[:SHOWN])
+        counted = ", ".join(f"{count} of {self.total} {self.example}s" for count in self.num_images[:SHOWN])
         return f"the predictions of {_listed(self.members)} are not finite: {counted}"
 
     def help(self) -> str:

@@ -144,10 +144,11 @@ class DrawsInEval(Diagnostic):
     code: ClassVar[str] = "SW606"
     severity: ClassVar[Severity] = Severity.WARNING
     members: tuple[str, ...]
+    example: str = "image"
 
     def message(self) -> str:
-        named = ", ".join(f"`{name}`" for name in self.members)
-        return f"scores of {named} depend on chance: the same image gets other outputs when it is asked for again"
+        named, what = ", ".join(f"`{name}`" for name in self.members), self.example
+        return f"scores of {named} depend on chance: the same {what} gets other outputs when it is asked for again"
 
     def help(self) -> str:
         return "where that is not meant, let chance end with training: `F.dropout(x, training=self.training)`"
@@ -166,13 +167,15 @@ class ScoredByBatch(Diagnostic):
     severity: ClassVar[Severity] = Severity.WARNING
     members: tuple[str, ...]
     batch: int
+    example: str = "image"
 
     def message(self) -> str:
-        named = ", ".join(f"`{name}`" for name in self.members)
-        return f"scores of {named} depend on how images lie in batches: these are of {self.batch} in order"
+        named, what = ", ".join(f"`{name}`" for name in self.members), self.example
+        return f"scores of {named} depend on how {what}s lie in batches: these are of {self.batch} in order"
 
     def help(self) -> str:
-        return "where that is not meant, let the members keep running statistics and treat images singly in eval mode"
+        keep = "where that is not meant, let the members keep running statistics"
+        return f"{keep} and treat {self.example}s singly in eval mode"
 
 
 @frozen(kw_only=True)
@@ -189,6 +192,7 @@ class TemperatureNotUsed(Diagnostic):
     severity: ClassVar[Severity] = Severity.WARNING
     predictors: tuple[str, ...]
     reason: str
+    example: str = "image"
 
     def message(self) -> str:
         named = ", ".join(f"`{name}`" for name in self.predictors[:MOST_NAMED])
@@ -196,7 +200,7 @@ class TemperatureNotUsed(Diagnostic):
         return f"no temperature is used for {named}{f' and {more:,} more' if more > 0 else ''}: {self.reason}"
 
     def help(self) -> str:
-        return "their scores are those of T = 1; more held-out images may give a temperature"
+        return f"their scores are those of T = 1; more held-out {self.example}s may give a temperature"
 
 
 @frozen(kw_only=True)
@@ -214,13 +218,15 @@ class FewImages(Diagnostic):
     num_images: int
     few: int
     about: str
+    example: str = "image"
 
     def message(self) -> str:
-        images = "one image" if self.num_images == 1 else f"{self.num_images:,} images"
+        what = self.example
+        images = f"one {what}" if self.num_images == 1 else f"{self.num_images:,} {what}s"
         return f"{images} of `{self.data}` are few for {self.about}: chance has a large part in it"
 
     def help(self) -> str:
-        return f"take {self.few} images or more, or do not rely on these numbers"
+        return f"take {self.few} {self.example}s or more, or do not rely on these numbers"
 
 
 @frozen(kw_only=True)

@@ -125,7 +125,8 @@ class NothingEvaluated(Diagnostic):
     The figures anytime, reliability and diversity show what `swc eval` wrote into the run's folder, in
     eval/evaluation.json. Evaluate the run first; its numbers are then those of the figure. The figure interpolation
     needs `swc eval --interpolate`, and two members of one architecture; the figure corruptions needs
-    `swc eval --corruptions FOLDER`.
+    `swc eval --corruptions FOLDER`. Of numbers the figure reliability shows central intervals, which need a noise that
+    is fitted on a validation part: `validation: 20%` in the `data` item.
     """
 
     code: ClassVar[str] = "SW636"
@@ -141,6 +142,8 @@ class NothingEvaluated(Diagnostic):
         match self.wanted:
             case "interpolation":
                 return "run `swc eval --interpolate` first; it takes two members of one architecture"
+            case "intervals":
+                return "draw a validation part, on which their noise is fitted: `validation: 20%` in the `data` item"
             case "corruptions":
                 return "run `swc eval --corruptions FOLDER` first; `swc data corrupt` makes such a folder"
             case _:

@@ -14,11 +14,12 @@ from swc.diagnostics.diagnostic import Diagnostic
 
 @frozen(kw_only=True)
 class ForAnotherTask(Diagnostic):
-    """A loss or a step strategy is for another task than the ensemble has.
+    """A loss, a step strategy or a figure is for another task than the ensemble has.
 
     A loss compares the outputs of a member with its targets, and these are a class in `task classification`, numbers
     in `task regression`, and a yes or no for each label in `task multilabel`. Of the step strategies, `distilled` and
     `taught` soften the probabilities of classes by a temperature, which the predictions of other tasks have not got.
+    The figures interpolation and corruptions are of accuracies.
     """
 
     code: ClassVar[str] = "SW800"

@@ -199,13 +199,13 @@ function unbroken(points, cuts) {
 }
 
 function linesChart(lines, cuts, title, factor, last) {
-  const traces = lines.map(({ name, points, bold, cuts: own = cuts }, number) => {
+  const traces = lines.map(({ name, points, bold, cuts: own = cuts, dash = "solid" }, number) => {
     const whole = unbroken(points, own);
     const colour = bold ? tone("ink") : line(number);
     return {
       type: "scatter", mode: "lines+markers", name: plain(name), x: whole.map((point) => point[0]),
       y: whole.map((point) => (point[1] === null ? null : factor * point[1])),
-      line: { color: colour, width: bold ? 3 : 1.8 }, marker: { color: colour, size: bold ? 6 : 6, symbol: mark(number) },
+      line: { color: colour, width: bold ? 3 : 1.8, dash }, marker: { color: colour, size: bold ? 6 : 6, symbol: mark(number) },
       hovertemplate: "epoch %{x}: %{y:.4~f}<extra>%{fullData.name}</extra>",
     };
   });

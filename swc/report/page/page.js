@@ -16,6 +16,10 @@ const heldOut = (part) => part || "held-out";
 const percent = (part, digits = 2) => (part === null ? "-" : `${rounded(100 * part, digits)}%`);
 // what rounds to nothing has no sign
 const rounded = (number, digits) => number.toFixed(digits).replace(/^-(0\.?0*)$/, "$1");
+const task = () => run().task;
+const example = () => task().example; // what one of the images is called
+// a score as its task shows it: in per cent, or as a number
+const scoreText = (score, value) => (score.factor === 100 ? percent(value) : fixed(value));
 const fixed = (number, digits = 4) => (number === null ? "-" : rounded(number, digits));
 
 function short(number) {
@@ -97,11 +101,20 @@ function chooseRun(place) {
 }
 
 function showRun() {
+  showTitles();
   showHead();
   buildGraph();
   showRevision();
   showBudget();
   showSections();
+}
+
+// titles that depend on what is scored; links that are right already stay, so that none loses the focus
+function showTitles() {
+  const title = `Scores on held-out ${example()}s`;
+  if (by("scores-title").textContent === title && by("contents").children.length) return;
+  by("scores-title").textContent = title;
+  showContents();
 }
 
 function showContents() {
@@ -114,7 +127,6 @@ function begin() {
   chosen.revision = run().revisions.length - 1;
   showTheme();
   showRuns();
-  showContents();
   wireGraph();
   by("theme").addEventListener("click", changeTheme);
   by("run").addEventListener("change", (event) => chooseRun(Number(event.target.value)));

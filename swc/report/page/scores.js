@@ -1,11 +1,14 @@
 // Charts of what `swc eval` found.
 
-const METRICS = {
-  top1: { title: "held-out top-1 (%)", name: "top-1", factor: 100, better: 1 },
-  nll: { title: "NLL (nats)", name: "NLL", factor: 1, better: -1 },
-  ece: { title: "ECE (%)", name: "ECE", factor: 100, better: -1 },
+const COSTS = { multiply_adds: "multiply-adds for an", milliseconds: "ms for an" };
+const costText = () => `${COSTS[chosen.cost]} ${example()}`;
+
+// how the bins of a task are drawn, by the figure that its row names
+const BINS = {
+  confidence: { promised: "confidence", observed: "accuracy", of: "accuracy of the bin", counted: "image", hasBars: true },
+  labels: { promised: "probability of a label", observed: "share that has it", of: "share of the bin", counted: "decision", hasBars: true },
+  intervals: { promised: "share that an interval promises", observed: "share of targets in it", of: "", counted: "example", hasBars: false },
 };
-const COSTS = { multiply_adds: "multiply-adds for an image", milliseconds: "ms for an image" };
 
 // points that are better than every one that costs no more, by rising cost
 function front(points, better) {
@@ -16,31 +19,33 @@ function front(points, better) {
   return kept;
 }
 
-function pointsOf(scored, metric) {
-  const { factor } = METRICS[metric];
+function pointsOf(scored, { name, factor }) {
   return scored.predictors.flatMap((one) => {
-    const cost = one[chosen.cost], value = one.scores[metric];
+    const cost = one[chosen.cost], value = one.scores[name];
     return cost === null || value === null ? [] : [{ cost, value: factor * value, name: plain(one.members.join(" + ")) }];
   });
 }
 
-function anytimeChart(metric) {
-  const { title: plainTitle, better } = METRICS[metric];
-  const part = report.runs.map((one) => one.scored?.part).find((one) => one) ?? "";
-  const title = plainTitle.replace("held-out", heldOut(part));
-  const traces = report.runs.flatMap((one, number) => (one.scored === null ? [] : anytimeTraces(one, number, metric, better)));
+// runs of other tasks have other scores, and no place on the same axes
+const comparable = () => report.runs.filter((one) => one.task.name === task().name);
+
+function anytimeChart(score) {
+  const part = comparable().map((one) => one.scored?.part).find((one) => one) ?? "";
+  const title = score.name === task().drawn[0].name ? `${heldOut(part)} ${score.label}` : score.label;
+  const traces = report.runs.flatMap((one, number) =>
+    (one.scored === null || one.task.name !== task().name ? [] : anytimeTraces(one, number, score)));
   const layout = {
-    xaxis: { title: COSTS[chosen.cost], rangemode: "tozero", exponentformat: "SI" }, yaxis: { title },
+    xaxis: { title: costText(), rangemode: "tozero", exponentformat: "SI" }, yaxis: { title },
     showlegend: true,
   };
-  return { traces, layout, label: `${title} of every subset against ${COSTS[chosen.cost]}` };
+  return { traces, layout, label: `${title} of every subset against ${costText()}` };
 }
 
-function anytimeTraces(one, number, metric, better) {
-  const points = pointsOf(one.scored, metric);
+function anytimeTraces(one, number, score) {
+  const points = pointsOf(one.scored, score);
   if (!points.length) return [];
-  const many = report.runs.length > 1;
-  const best = front(points, better);
+  const many = comparable().length > 1;
+  const best = front(points, score.rises ? 1 : -1);
   const colour = line(number);
   const hover = { hovertemplate: "%{text}<br>%{x:.4~s}: %{y:.4~f}<extra>%{fullData.name}</extra>" };
   const place = (list) => ({ x: list.map((p) => p.cost), y: list.map((p) => p.value), text: list.map((p) => p.name) });
@@ -68,28 +73,72 @@ function reliabilityChart(scored, isWhole) {
     .filter(({ number }) => (number === names.length - 1) === isWhole);
   const ideal = { type: "scatter", mode: "lines", name: "calibrated", x: [0, 1], y: [0, 1], hoverinfo: "skip",
     line: { color: tone("soft"), dash: "dot", width: 1.5 } };
+  const { promised, observed } = BINS[task().figure];
   const traces = [ideal, ...shown.flatMap(({ name, number, bins }) => reliabilityTraces(plain(name), number, bins || [], isWhole))];
   const layout = {
-    bargap: 0.06, xaxis: { title: "confidence", range: [0, 1.02] }, yaxis: { title: "accuracy", range: [0, 1.02] }, showlegend: true,
+    bargap: 0.06, xaxis: { title: promised, range: [0, 1.02] }, yaxis: { title: observed, range: [0, 1.02] }, showlegend: true,
   };
-  return { traces, layout, label: `accuracy against confidence of ${shown.map(({ name }) => name).join(", ")}` };
+  return { traces, layout, label: `${observed} against ${promised} of ${shown.map(({ name }) => name).join(", ")}` };
 }
 
 function reliabilityTraces(name, number, bins, isWhole) {
+  const { promised, observed, of, counted, hasBars } = BINS[task().figure];
   const filled = bins.map((bin, place) => ({ ...bin, centre: (place + 0.5) / bins.length })).filter((bin) => bin.num_images > 0);
   const colour = isWhole ? line(0) : line(number);
   const bars = {
-    type: "bar", name: "accuracy of the bin", x: filled.map((bin) => bin.centre), y: filled.map((bin) => bin.accuracy), width: 0.92 / bins.length,
-    marker: { color: colour, opacity: 0.35 }, text: filled.map((bin) => several(bin.num_images, "image")), textposition: "none",
-    hovertemplate: "accuracy %{y:.3f}, %{text}<extra></extra>",
+    type: "bar", name: of, x: filled.map((bin) => bin.centre), y: filled.map((bin) => bin.accuracy), width: 0.92 / bins.length,
+    marker: { color: colour, opacity: 0.35 }, text: filled.map((bin) => several(bin.num_images, counted)), textposition: "none",
+    hovertemplate: `${observed} %{y:.3f}, %{text}<extra></extra>`,
   };
   const dots = {
     type: "scatter", mode: "lines+markers", name, x: filled.map((bin) => bin.confidence), y: filled.map((bin) => bin.accuracy),
     line: { color: colour, width: 2 }, marker: { color: colour, size: 7, symbol: mark(number) },
-    text: filled.map((bin) => several(bin.num_images, "image")),
-    hovertemplate: "confidence %{x:.3f}, accuracy %{y:.3f}, %{text}<extra>%{fullData.name}</extra>",
+    text: filled.map((bin) => several(bin.num_images, counted)),
+    hovertemplate: `${promised} %{x:.3f}, ${observed} %{y:.3f}, %{text}<extra>%{fullData.name}</extra>`,
   };
-  return isWhole ? [bars, dots] : [dots];
+  return isWhole && hasBars ? [bars, dots] : [dots];
+}
+
+// a sample of examples: what was said of a target against what it is; an error bar is one deviation
+function predictedChart(sample) {
+  const ends = [...sample.observed, ...sample.predicted].filter((value) => value !== null);
+  const [low, high] = [Math.min(...ends), Math.max(...ends)];
+  const traces = [
+    { type: "scatter", mode: "lines", name: "right", x: [low, high], y: [low, high], hoverinfo: "skip", line: { color: tone("soft"), dash: "dot", width: 1.5 } },
+    { type: "scatter", mode: "markers", name: "predicted", x: sample.observed, y: sample.predicted,
+      marker: { color: line(0), size: 5, opacity: 0.7 },
+      ...(sample.deviation.length ? { error_y: { type: "data", array: sample.deviation, color: line(0), thickness: 0.6, width: 0 } } : {}),
+      hovertemplate: "observed %{x:.4~g}, predicted %{y:.4~g}<extra></extra>" },
+  ];
+  const layout = { xaxis: { title: "observed" }, yaxis: { title: "predicted by the ensemble" }, showlegend: true };
+  return { traces, layout, label: `what was predicted of ${several(sample.observed.length, "example")} against what was observed` };
+}
+
+function spreadChart(sample) {
+  const errors = sample.observed.map((value, place) => Math.abs(value - sample.predicted[place]));
+  const longest = Math.max(...sample.spread);
+  const traces = [
+    { type: "scatter", mode: "lines", name: "error = spread", x: [0, longest], y: [0, longest], hoverinfo: "skip", line: { color: tone("soft"), dash: "dot", width: 1.5 } },
+    { type: "scatter", mode: "markers", name: "an example", x: sample.spread, y: errors, marker: { color: line(1), size: 5, opacity: 0.7, symbol: mark(2) },
+      hovertemplate: "spread %{x:.4~g}, error %{y:.4~g}<extra></extra>" },
+  ];
+  const layout = {
+    xaxis: { title: "spread of the members", rangemode: "tozero" }, yaxis: { title: "absolute error", rangemode: "tozero" }, showlegend: true,
+  };
+  return { traces, layout, label: `the error of ${several(errors.length, "example")} against the spread of the members` };
+}
+
+function labelsChart(labels) {
+  const part = (name, of, colour) => ({
+    type: "bar", name, x: labels.map((one) => String(one.label)), y: labels.map((one) => (one[of] === null ? null : 100 * one[of])),
+    marker: { color: colour }, text: labels.map((one) => `${percent(one.share)} of the examples have it`), textposition: "none",
+    hovertemplate: "label %{x}: %{y:.2f}%, %{text}<extra>%{fullData.name}</extra>",
+  });
+  const traces = [part("average precision", "average_precision", line(0)), part("F1 at one half", "f1", line(1))];
+  const layout = {
+    barmode: "group", xaxis: { title: "label", type: "category", gridcolor: "rgba(0,0,0,0)" }, yaxis: { title: "of the ensemble (%)", range: [0, 102] }, showlegend: true,
+  };
+  return { traces, layout, label: `average precision and F1 of ${several(labels.length, "label")}` };
 }
 
 // `range` are the values of the first and the last colour, by default the smallest and the largest
@@ -115,8 +164,8 @@ function diversityChart(scored) {
   const lines = Math.max(...names.map((name) => name.split("<br>").length));
   const highest = Math.max(0, ...z.flat().filter((value) => value !== null)) || 1;
   return heatChart({
-    z, x: names, y: names, digits: 2, title: "disagreement / error", reversed: false, xtitle: "", ytitle: "", room: 96 + 14 * lines, row: 48, range: [0, highest],
-    label: "disagreement of two members over the error rate of the row's member",
+    z, x: names, y: names, digits: 2, title: task().has_classes ? "disagreement / error" : "difference / error", reversed: false, xtitle: "", ytitle: "", room: 96 + 14 * lines, row: 48, range: [0, highest],
+    label: `${task().diversity} of the row's member`,
   });
 }
 
@@ -133,12 +182,11 @@ function interpolationChart(scored) {
 }
 
 function corruptionChart(found, predictor) {
-  const { name, factor, better } = METRICS[chosen.metric];
+  const { factor, rises, label: unit } = task().drawn.find((score) => score.name === chosen.metric);
   const values = predictor[chosen.metric].map((row) => row.map((value) => (value === null ? null : factor * value)));
-  const unit = factor === 100 ? `${name} (%)` : `${name} (nats)`;
   return heatChart({
     z: values, x: found.severities.map(String), y: found.types.map((type) => plain(type) + (found.standard.includes(type) ? "" : " *")),
-    digits: factor === 100 ? 1 : 2, title: unit, reversed: better < 0, xtitle: "severity", ytitle: "",
+    digits: factor === 100 ? 1 : 2, title: unit, reversed: !rises, xtitle: "severity", ytitle: "",
     label: `${unit} of ${predictor.name} by type and severity of corruption`,
   });
 }

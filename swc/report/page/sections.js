@@ -16,10 +16,12 @@ function tiles() {
   const trained = curves === null ? [] : [[exact(Math.max(...Object.values(curves.losses).map((points) => points.length))), "epochs trained"]];
   if (scored === null) return [...trained, stored, clusters];
   const whole = scored.predictors[scored.predictors.length - 1];
-  const single = scored.predictors.filter((one) => one.members.length === 1).map((one) => one.scores.top1);
+  const { best } = task();
+  const single = scored.predictors.filter((one) => one.members.length === 1).map((one) => one.scores[best.name]).filter((value) => value !== null);
+  const member = single.length ? (best.rises ? Math.max : Math.min)(...single) : null;
   return [
-    [percent(whole.scores.top1), "top-1 of the ensemble"], [percent(Math.max(...single)), "top-1 of the best member"],
-    [`${short(whole.multiply_adds)}`, "multiply-adds for an image"], stored, clusters,
+    [scoreText(best, whole.scores[best.name]), `${best.title} of the ensemble`], [scoreText(best, member), `${best.title} of the best member`],
+    [`${short(whole.multiply_adds)}`, `multiply-adds for an ${example()}`], stored, clusters,
   ];
 }
 
@@ -81,22 +83,27 @@ function similarities(pairs, stages) {
 
 function training(curves) {
   const parts = curves === null ? [missing("No epoch is finished yet: run ", "swc train", ".")] : ownCurves(curves);
-  const others = report.runs.filter((one) => one.curves !== null && one.curves.top1.ensemble.length);
+  const others = comparable().filter((one) => one.curves !== null && one.curves.scores.ensemble.length);
   if (report.runs.length < 2 || !others.length) return parts;
-  const lines = others.map((one) => ({ name: one.name, points: one.curves.top1.ensemble, bold: false, cuts: one.curves.cuts }));
-  return [...parts, make("h3", {}, "The ensembles of all runs"),
-    chart("plot-ensembles", () => linesChart(lines, [], `${heldOut(others[0].curves.part)} top-1 (%)`, 100, 1))];
+  const lines = others.map((one) => ({ name: one.name, points: one.curves.scores.ensemble, bold: false, cuts: one.curves.cuts }));
+  const { best } = task(), all = comparable().length < report.runs.length ? `all runs of task ${task().name}` : "all runs";
+  return [...parts, make("h3", {}, `The ensembles of ${all}`),
+    chart("plot-ensembles", () => linesChart(lines, [], `${heldOut(others[0].curves.part)} ${best.label}`, best.factor, 1))];
 }
 
 function ownCurves(curves) {
   const entries = (kind) => Object.entries(kind).map(([name, points]) => ({ name, points, bold: name === "ensemble" }))
     .filter(({ points }) => points.length);
   const last = Math.max(...Object.values(curves.losses).flatMap((points) => points.map((point) => point[0])));
+  const { best, loss } = task();
+  const averaged = curves.averages.ensemble ?? [];
+  const average = averaged.length ? [{ name: "ensemble, average of weights", points: averaged, bold: true, dash: "dash" }] : [];
   return [
-    plots(chart("plot-loss", () => linesChart(entries(curves.losses), curves.cuts, "training loss (cross-entropy)", 1, last)),
-      chart("plot-top1", () => linesChart(entries(curves.top1), curves.cuts, `${heldOut(curves.part)} top-1 (%)`, 100, last))),
+    plots(chart("plot-loss", () => linesChart(entries(curves.losses), curves.cuts, `training loss (${loss})`, 1, last)),
+      chart("plot-score", () => linesChart([...entries(curves.scores), ...average], curves.cuts, `${heldOut(curves.part)} ${best.label}`, best.factor, last))),
     caption("Dotted lines are recompiles; no line crosses a split, after which another network is trained. ",
-      ...(curves.top1.ensemble.length > 1 ? [] : ["For scores after each epoch: ", make("code", {}, "swc train --score-every 1"), "."])),
+      ...(averaged.length ? ["The dashed line is the ensemble with the average of its weights. "] : []),
+      ...(curves.scores.ensemble.length > 1 ? [] : ["For scores after each epoch: ", make("code", {}, "swc train --score-every 1"), "."])),
   ];
 }
 
@@ -108,21 +115,31 @@ function temperature(one) {
 function scores(scored) {
   if (scored === null) return [notEvaluated()];
   const shown = scored.predictors.filter((one, place, all) => one.members.length === 1 || place === all.length - 1);
+  const { tabled } = task(), what = `${example()}s`;
+  const hasTemperatures = scored.num_calibration > 0 && scored.predictors.some((one) => one.temperature !== null);
   const rows = shown.map((one) => [
-    one.members.length === 1 ? one.members[0] : "ensemble", percent(one.scores.top1), fixed(one.scores.nll), percent(one.scores.ece),
-    ...(scored.num_calibration ? [temperature(one)] : []),
+    one.members.length === 1 ? one.members[0] : "ensemble", ...tabled.map((score) => scoreText(score, one.scores[score.name])),
+    ...(hasTemperatures ? [temperature(one)] : []),
     exact(one.parameters), short(one.multiply_adds), one.milliseconds === null ? "-" : fixed(one.milliseconds, 3),
   ]);
-  const columns = [["predictor"], ["top-1", true], ["NLL", true], ["ECE", true], ...(scored.num_calibration ? [["T", true]] : []),
-    ["parameters", true], ["multiply-adds", true], ["ms/image", true]];
-  const calibrated = scored.num_calibration
-    ? `, at temperatures T fitted on ${exact(scored.num_calibration)} ${scored.calibration_part ? `${scored.calibration_part} images` : "others"}; T is 1 where none could be used` : "";
+  const columns = [["predictor"], ...tabled.map((score) => [score.title, true]), ...(hasTemperatures ? [["T", true]] : []),
+    ["parameters", true], ["multiply-adds", true], [`ms/${example()}`, true]];
+  const others = `${exact(scored.num_calibration)} ${scored.calibration_part ? `${scored.calibration_part} ${what}` : "others"}`;
+  const calibrated = hasTemperatures ? `, at temperatures T fitted on ${others}; T is 1 where none could be used`
+    : scored.num_calibration ? `, with noise that was fitted on ${others}` : "";
   return [
     table(columns, rows, shown.length > 1 ? [shown.length - 1] : []),
-    caption(`${exact(scored.num_images)} ${heldOut(scored.part)} images of ${scored.data}${calibrated}; ${scored.stage}. Parameters are the scalars that a `
+    caption(`${exact(scored.num_images)} ${heldOut(scored.part)} ${what} of ${scored.data}${calibrated}; ${scored.stage}. Parameters are the scalars that a `
       + `predictor needs; what members share counts once. On ${scored.machine}${scored.time_batch ? `, in batches of ${scored.time_batch}` : ""}.`),
-    ...scored.outliers.flatMap(outliers),
+    ...byLabel(scored.details.labels), ...scored.outliers.flatMap(outliers),
   ];
+}
+
+function byLabel(labels) {
+  if (!labels.length) return [];
+  return [make("h3", {}, "By label"), chart("plot-labels", () => labelsChart(labels)),
+    caption("Average precision does not depend on where a label is decided for; F1 is of decisions at a probability of one half. "
+      + "Blank where no example has the label.")];
 }
 
 function outliers(found) {
@@ -132,7 +149,7 @@ function outliers(found) {
 }
 
 function anytime() {
-  const scored = report.runs.filter((one) => one.scored !== null);
+  const scored = comparable().filter((one) => one.scored !== null);
   if (!scored.length) return [notEvaluated()];
   const timed = scored.some((one) => one.scored.predictors.some((predictor) => predictor.milliseconds !== null));
   const choices = Object.entries({ multiply_adds: "multiply-adds (FLOPs)", milliseconds: "ms" }).map(([cost, name]) => {
@@ -140,37 +157,65 @@ function anytime() {
     made.disabled = cost === "milliseconds" && !timed;
     return made;
   });
-  const without = report.runs.filter((one) => one.scored === null).map((one) => one.name);
-  const charts = Object.keys(METRICS).map((metric) => chart(`plot-anytime-${metric}`, () => anytimeChart(metric)));
+  const without = comparable().filter((one) => one.scored === null).map((one) => one.name);
+  const apart = report.runs.filter((one) => one.task.name !== task().name).map((one) => one.name);
+  const known = task().drawn.filter(({ name }) => scored.some((one) => one.scored.predictors.some((predictor) => predictor.scores[name] !== null)));
+  const charts = known.map((score) => chart(`plot-anytime-${score.name}`, () => anytimeChart(score)));
   return [
     make("div", { class: "tools", role: "group", "aria-label": "cost" }, "cost", ...choices),
     make("div", { class: "plots three" }, ...charts),
     caption("A mark is a subset of the members, the line those that no cheaper one matches, the star the whole ensemble. "
       + "A multiply-add is two FLOPs; members run one after another, so costs are sums.",
       ...(timed ? [] : [" For times: ", make("code", {}, "swc eval"), " without ", make("code", {}, "--time-batch 0"), "."]),
-      ...(without.length ? [` Not evaluated yet: ${without.join(", ")}.`] : [])),
+      ...(without.length ? [` Not evaluated yet: ${without.join(", ")}.`] : []),
+      ...(apart.length ? [` Of another task, and scored by other scores: ${apart.join(", ")}.`] : [])),
   ];
 }
 
 function reliability(scored) {
   if (scored === null) return [notEvaluated()];
   const single = namesOf(scored).length === 1;
+  const { figure } = task();
+  const drawn = scored.reliability.some((bins) => bins.length);
+  if (figure === "intervals" && !drawn) return [withoutNoise(), ...samples(scored.details.targets)];
   const members = single ? [] : [chart("plot-reliability-members", () => reliabilityChart(scored, false))];
   return [plots(chart("plot-reliability", () => reliabilityChart(scored, true)), ...members),
-    caption(`${single ? "" : "First the ensemble, then each member. "}A calibrated predictor lies on the dotted line: of images it is 80% sure of, it has `
-      + "80% right. Below it, it is too confident.")];
+    caption(`${single ? "" : "First the ensemble, then each member. "}A calibrated predictor lies on the dotted line: ${CALIBRATED[figure]()}`),
+    ...(figure === "intervals" ? samples(scored.details.targets) : [])];
+}
+
+const CALIBRATED = {
+  confidence: () => `of ${example()}s it is 80% sure of, it has 80% right. Below it, it is too confident.`,
+  labels: () => "of decisions to which it gives 80%, 80% hold. Below it, it is too confident. Bins are over all labels together.",
+  intervals: () => "of central intervals that promise 80% of the targets, 80% lie in them. Below it, intervals are too narrow.",
+};
+
+const withoutNoise = () => missing("No noise was fitted, so that no interval is promised: draw a validation part, ",
+  "validation: 20%", " in the data item.");
+
+// what the ensemble said of some examples, and whether the members' spread tells the error
+function samples(targets) {
+  if (!targets.length) return [missing("No sample of predictions was kept: run ", "swc eval", " again.")];
+  const title = (one) => (targets.length > 1 ? [make("h3", {}, `Target ${one.target}`)] : []);
+  return [make("h3", {}, "Predicted and observed"), ...targets.flatMap((one) => [...title(one),
+    plots(chart(`plot-predicted-${one.target}`, () => predictedChart(one)), chart(`plot-spread-${one.target}`, () => spreadChart(one)))]),
+    caption(`${several(targets[0].observed.length, example())} of the part, evenly spaced, in the unit of the target. First: what the ensemble predicts`
+      + (targets[0].deviation.length ? ", with one deviation of its distribution, noise included" : "")
+      + "; on the dotted line it is right. Then: the error against the deviation of the members' predictions. Where the spread tells the error, wide spreads have large errors.")];
 }
 
 function diversity(scored) {
   if (scored === null) return [notEvaluated()];
   if (scored.diversity.length < 2) return [make("p", { class: "missing" }, "One member alone disagrees with nobody.")];
   return [make("div", { class: "narrow" }, chart("plot-diversity", () => diversityChart(scored), 110 + 48 * scored.diversity.length)),
-    caption("The fraction of images two members disagree on, over the error rate of the row's member (Fort et al., 2019): "
+    caption(!task().has_classes ? `${task().diversity[0].toUpperCase()}${task().diversity.slice(1)} of the row's member: 0 is one and the same network.`
+      : "The fraction of images two members disagree on, over the error rate of the row's member (Fort et al., 2019): "
       + "0 is one and the same network, 1 are independent errors. Blank where it makes no error.")];
 }
 
 function interpolation(scored) {
   const command = "swc eval --interpolate";
+  if (!task().has_classes) return [aboutClasses()];
   if (scored === null || !scored.interpolations.length) {
     return [missing("Not evaluated: run ", command, "; it takes two members of one architecture.")];
   }
@@ -179,10 +224,12 @@ function interpolation(scored) {
       + "says that both ended in one valley of the loss.")];
 }
 
+const aboutClasses = () => make("p", { class: "missing" }, `This is about classes: it is not measured of task ${task().name}.`);
+
 function showCorruptions() {
   const { scored } = run();
   const found = scored === null ? null : scored.corruptions;
-  fill("corruptions-body", ...(found === null ? [missing("Not evaluated: run ", "swc eval --corruptions FOLDER", ".")] : corruptions(found)));
+  fill("corruptions-body", ...(!task().has_classes ? [aboutClasses()] : found === null ? [missing("Not evaluated: run ", "swc eval --corruptions FOLDER", ".")] : corruptions(found)));
 }
 
 function corruptions(found) {
@@ -191,8 +238,8 @@ function corruptions(found) {
   const picker = make("select", { "aria-label": "predictor" }, ...names.map((name) => make("option", { value: name }, name)));
   picker.value = predictor.name;
   picker.addEventListener("change", () => { chosen.predictor = picker.value; showCorruptions(); });
-  const choices = Object.entries(METRICS).map(([metric, { name }]) =>
-    button(name, () => { chosen.metric = metric; showCorruptions(); }, { "aria-pressed": String(chosen.metric === metric) }));
+  const choices = task().drawn.map(({ name: metric, title }) =>
+    button(title, () => { chosen.metric = metric; showCorruptions(); }, { "aria-pressed": String(chosen.metric === metric) }));
   const height = 110 + 30 * found.types.length;
   const extra = found.types.some((type) => !found.standard.includes(type)) ? " Types with * are not in the standard mean." : "";
   const partial = found.types.length < ALL_TYPES || found.severities.length < SEVERITIES
