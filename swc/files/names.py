@@ -231,6 +231,7 @@ RULES: dict[str, Rule | Pairs] = {
     "SettingRow.templates_per_bank": TEXT,
     "DifferenceRow.of": Pairs(TEXT, TEXT),
     "DifferenceRow.against": Pairs(TEXT, TEXT),
+    "DifferenceRow.metric": FURTHER,
     "SystemRow.name": TEXT,
     "SystemRow.data": TEXT,
     "SystemRow.budget": TEXT,

@@ -22,7 +22,7 @@ from swc.report.document import page_of
 from swc.report.gather import report_of
 from swc.report.serve import Follower, server_of
 
-from support.reports import EVIL, add_epochs, begin, compiled, evaluate, split, whole_run, without_rules
+from support.reports import EVIL, add_epochs, begin, compiled, evaluate, run_of_task, split, whole_run, without_rules
 
 CHROMIUM, CHROMEDRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 pytestmark = pytest.mark.skipif(
@@ -346,6 +346,37 @@ def test_several_runs_are_chosen_and_lie_over_each_other(
         "const r = document.getElementById('run'); r.value = 1; r.dispatchEvent(new Event('change'))"
     )
     assert find(browser, "#subtitle").text.startswith("synthetic (dear): ")
+
+
+SHOWN = {"regression": "plot-predicted-0", "multilabel": "plot-labels"}
+
+
+def test_runs_of_other_tasks_are_drawn_by_their_own_scores(browser: Browser, tmp_path: Path) -> None:
+    runs = [run_of_task(tmp_path / task / "run", task, name=task) for task in SHOWN]
+    look(browser, PHONE, "dark")
+    page = tmp_path / "page.html"
+    page.write_text(page_of(report_of([open_build(run) for run in runs])), encoding="utf-8")
+    go(browser, page.as_uri())
+    all_drawn = "return [...document.querySelectorAll('.plot')].every((plot) => plot.querySelector('.main-svg text'))"
+    for number, (task, title) in enumerate({"regression": "RMSE", "multilabel": "mAP"}.items()):
+        choose = (
+            "const r = document.getElementById('run'); r.value = arguments[0]; r.dispatchEvent(new Event('change'))"
+        )
+        browser.execute_script(choose, number)
+        browser.execute_script("dispatchEvent(new Event('beforeprint'))")  # which draws all
+        until(browser, lambda: browser.execute_script(all_drawn))
+        until(browser, lambda: browser.execute_script(CUT) == [])
+        assert title in texts(browser, "#scores thead th") and f"{title} of the ensemble" in texts(
+            browser, ".tile span"
+        )
+        assert [one for one in SHOWN.values() if browser.find_elements(By.ID, one)] == [SHOWN[task]]
+        assert "ensemble, average of weights" in browser.execute_script(
+            "return document.getElementById('plot-score').data.map((trace) => trace.name)"
+        )
+        other = next(one for one in SHOWN if one != task)
+        assert f"Of another task, and scored by other scores: {other}." in texts(browser, "#anytime .caption")[0]
+        assert f"not measured for task {task}" in texts(browser, "#corruptions")[0]
+        assert not [text for text in texts(browser, "main") if "undefined" in text or "NaN" in text]
 
 
 def test_sections_without_data_name_the_command_that_gives_it(

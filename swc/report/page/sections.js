@@ -177,16 +177,16 @@ function reliability(scored) {
   const single = namesOf(scored).length === 1;
   const { figure } = task();
   const drawn = scored.reliability.some((bins) => bins.length);
-  if (figure === "intervals" && !drawn) return [withoutNoise(), ...samples(scored.details.targets)];
+  if (figure === "intervals" && !drawn) return [withoutNoise(), ...samples(scored)];
   const members = single ? [] : [chart("plot-reliability-members", () => reliabilityChart(scored, false))];
   return [plots(chart("plot-reliability", () => reliabilityChart(scored, true)), ...members),
     caption(`${single ? "" : "First the ensemble, then each member. "}A calibrated predictor lies on the dotted line: ${CALIBRATED[figure]()}`),
-    ...(figure === "intervals" ? samples(scored.details.targets) : [])];
+    ...(figure === "intervals" ? samples(scored) : [])];
 }
 
 const CALIBRATED = {
   confidence: () => `of ${example()}s it is 80% sure of, it has 80% right. Below it, it is too confident.`,
-  labels: () => "of decisions to which it gives 80%, 80% hold. Below it, it is too confident. Bins are over all labels together.",
+  labels: () => "of labels to which it gives 80%, 80% hold. Bins are over all labels together.",
   intervals: () => "of central intervals that promise 80% of the targets, 80% lie in them. Below it, intervals are too narrow.",
 };
 
@@ -194,12 +194,13 @@ const withoutNoise = () => missing("No noise was fitted, so that no interval is 
   "validation: 20%", " in the data item.");
 
 // what the ensemble said of some examples, and whether the members' spread tells the error
-function samples(targets) {
+function samples(scored) {
+  const { targets } = scored.details;
   if (!targets.length) return [missing("No sample of predictions was kept: run ", "swc eval", " again.")];
   const title = (one) => (targets.length > 1 ? [make("h3", {}, `Target ${one.target}`)] : []);
   return [make("h3", {}, "Predicted and observed"), ...targets.flatMap((one) => [...title(one),
     plots(chart(`plot-predicted-${one.target}`, () => predictedChart(one)), chart(`plot-spread-${one.target}`, () => spreadChart(one)))]),
-    caption(`${several(targets[0].observed.length, example())} of the part, evenly spaced, in the unit of the target. First: what the ensemble predicts`
+    caption(`${exact(targets[0].observed.length)} of the ${exact(scored.num_images)} ${heldOut(scored.part)} ${example()}s, evenly spaced, in the unit of the target. First: what the ensemble predicts`
       + (targets[0].deviation.length ? ", with one deviation of its distribution, noise included" : "")
       + "; on the dotted line it is right. Then: the error against the deviation of the members' predictions. Where the spread tells the error, wide spreads have large errors.")];
 }
@@ -224,7 +225,7 @@ function interpolation(scored) {
       + "says that both ended in one valley of the loss.")];
 }
 
-const aboutClasses = () => make("p", { class: "missing" }, `This is about classes: it is not measured of task ${task().name}.`);
+const aboutClasses = () => make("p", { class: "missing" }, `This is about classes: it is not measured for task ${task().name}.`);
 
 function showCorruptions() {
   const { scored } = run();
