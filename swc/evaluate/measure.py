@@ -35,6 +35,7 @@ from swc.folders.preparation import check_preparation
 from swc.folders.target_scale import check_scale, scale_of_run
 from swc.program.datasets import DataFacts, named
 from swc.program.input_faults import check_images
+from swc.program.model_libraries import extra_versions
 from swc.program.plug_ins import report_other_plug_ins
 from swc.running.checkpoints import SavedState, open_trained
 from swc.running.machine import chosen_device
@@ -161,7 +162,8 @@ def _open(build: Build, asked: EvaluationRequest, sink: Sink, announce: Callable
     ensemble = saved.ensemble(device)
     if asked.stored != "float32":
         ensemble = quantise(ensemble, asked.stored)
-    folder, code = evaluation_folder(build.folder, asked.stored, average=asked.average), digest_of_own(spec)
+    folder = evaluation_folder(build.folder, asked.stored, average=asked.average)
+    code = " ".join((digest_of_own(spec), *extra_versions(member.source for member in spec.members)))
     cache = PredictionCache(folder, saved, arithmetic, code, asked.keep, announce, asked.stored)
     return _Opened(build, saved, ensemble, dataset, arithmetic, device, recipe.batch, cache, part, rules)
 

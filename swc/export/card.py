@@ -1,7 +1,7 @@
 """What stands beside exported members: a model card, and the code that loads them.
 
-Takes a build and what was exported; gives text. Guarantees: the code needs torch, and torchvision where a member comes
-from there, alone; a number on the card was measured, or is not there.
+Takes a build and what was exported; gives text. Guarantees: the code needs torch, and torchvision or timm where a
+member comes from there, alone; a number on the card was measured, or is not there.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from swc.export.column_files import IMPORT, features_code
 from swc.export.predicting import outputs_of, predict_text, score_lines, unit_facts, unit_text
 from swc.folders.target_scale import scale_of_run
 from swc.program.datasets import DATA, are_resized, has_class_folders
+from swc.program.model_libraries import LIBRARIES
 from swc.program.model_source import ModelSource
 from swc.registry.families import FAMILIES
 from swc.running.results import read_results
@@ -132,11 +133,11 @@ def import_of(source: ModelSource) -> tuple[str, str, str]:
         case "family":
             module, _, path = FAMILIES[source.name].implementation.partition(":")
             return (module, path.partition(".")[0], "")
-        case "torchvision":
-            return ("torchvision.models", "get_model", "")
         case "python":
             module, _, path = source.name.partition(":")
             return (module, path.partition(".")[0], "")
+        case library:
+            return (LIBRARIES[library].module, LIBRARIES[library].function, "")
 
 
 def call_of(source: ModelSource, program: Program) -> str:
@@ -147,10 +148,10 @@ def call_of(source: ModelSource, program: Program) -> str:
         case "family":
             called = FAMILIES[source.name].implementation.partition(":")[2]
             return f"{called}({classes}, {program.data.shape}{given})"
-        case "torchvision":
-            return f"get_model({quoted(source.name)}, weights=None, num_classes={classes}{given})"
         case "python":
             return f"{source.name.partition(':')[2]}({', '.join(_offered(source, program.data))})"
+        case library:
+            return LIBRARIES[library].call(quoted(source.name), classes, given)
 
 
 def _offered(source: ModelSource, data: DataFacts) -> list[str]:

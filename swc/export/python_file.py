@@ -25,6 +25,7 @@ from swc.export.python_names import Names, file_stem, names_of
 from swc.export.python_source import python_source
 from swc.files.whole import whole
 from swc.folders.store import write_whole
+from swc.program.model_libraries import library_of
 from swc.program.program import MemberPlan
 from swc.registry.exporters import EXPORTERS
 from swc.registry.families import FAMILIES
@@ -67,7 +68,7 @@ def python_file(job: Job) -> dict[str, float]:
     """Write and try both files; how far the outputs were off, by file."""
     for member in job.members:
         source = member.source
-        if source.kind != "torchvision" and not families_of((source,)):
+        if library_of(source) is None and not families_of((source,)):
             factory = source.name if source.kind == "python" else FAMILIES[source.name].implementation
             raise DiagnosticError(OwnFactory(member=member.name, factory=factory))
     joint = tuple(job.program.members[network.host].name for network in job.ensemble.networks if network.is_joint)

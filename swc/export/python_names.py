@@ -18,7 +18,7 @@ from swc.program.expressions import slots_of, tensors_of
 from swc.program.program import BankPlan, MemberPlan, Program, SlotPlan, TensorPlan, WeightPlan
 
 TAKEN = frozenset((*dir(nn.ModuleDict()), *dir(nn.ParameterDict())))
-INSTALLED = frozenset(("torch", "torchvision", "safetensors", "numpy", "PIL"))
+INSTALLED = frozenset(("torch", "timm", "torchvision", "safetensors", "numpy", "PIL"))
 
 
 @frozen

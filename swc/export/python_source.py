@@ -33,6 +33,7 @@ from swc.export.python_text import (
     TRAINING,
 )
 from swc.export.python_weights import INDENT, WIDTH, CodeCall, Layouts, called, code_of, laid_out, tuple_text
+from swc.program.model_libraries import LIBRARIES
 from swc.program.program import BankPlan, MemberPlan, Program
 from swc.show.wording import several
 from swc_runtime.weights.compose import block_view
@@ -85,7 +86,7 @@ def _head(program: Program, members: Sequence[MemberPlan], names: Names, used: f
     imports = {*OWN_IMPORTS, *((("math", "prod", ""),) if "block" in used else ())}
     for member in members:
         imports |= _imports(member)
-    needs = "torch, torchvision and safetensors" if _needs_torchvision(imports) else "torch and safetensors"
+    needs = " and ".join((", ".join(("torch", *_libraries(imports))), "safetensors"))
     stem = file_stem(program.ensemble)
     longest = max(len(member.name) for member in members)
     return HEAD.format(
@@ -107,8 +108,9 @@ def _imports(member: MemberPlan) -> frozenset[tuple[str, str, str]]:
     return frozenset((import_of(member.source),))
 
 
-def _needs_torchvision(imports: Iterable[tuple[str, str, str]]) -> bool:
-    return any(module.startswith("torchvision") for module, _, _ in imports)
+def _libraries(imports: Iterable[tuple[str, str, str]]) -> list[str]:
+    """The libraries of models that are imported from."""
+    return [name for name in LIBRARIES if any(module.partition(".")[0] == name for module, _, _ in imports)]
 
 
 def _constants(program: Program, classes: Sequence[str] | None) -> str:

@@ -242,6 +242,7 @@ RULES: dict[str, Rule | Pairs] = {
 }
 SOURCES: dict[str, Rule] = {
     "family": Rule("a family", FAMILIES.find),
+    "timm": PLAIN,
     "torchvision": PLAIN,
     "python": FACTORY,
 }

@@ -12,12 +12,12 @@ Argument = int | float | str | bool | tuple[Any, ...]  # of others' factories: a
 
 @frozen
 class ModelSource:
-    """A family of ours, a model of torchvision, or any factory `package.module:factory`.
+    """A family of ours, a model of a library (`swc.program.model_libraries`), or any factory `package.module:factory`.
 
     Arguments are sorted by name, so that equal sources compare and print equal.
     """
 
-    kind: Literal["family", "torchvision", "python"]
+    kind: Literal["family", "timm", "torchvision", "python"]
     name: str
     arguments: tuple[tuple[str, Argument], ...] = ()
 

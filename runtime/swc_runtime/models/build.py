@@ -8,10 +8,12 @@ usual in torch.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from importlib import import_module
 from inspect import Parameter, signature
 from typing import Any
 
 import torch
+from swc.program.model_libraries import LIBRARIES, ModelLibrary
 from swc.registry.families import FAMILIES
 from torch import nn
 
@@ -33,7 +35,7 @@ def build_model(
 ) -> nn.Module:
     """The module a source names.
 
-    `kind` is "family", "torchvision" or "python" (`name` is then "package.module:factory"); `shape` is
+    `kind` is "family", "python" (`name` is then "package.module:factory") or a library of models; `shape` is
     that of an input without the batch, of an image (channels, height, width), or a tuple of those of several inputs.
     ValueError for an unknown kind or family and for values a family cannot take;
     NoModuleError where a factory returns no module; whatever a factory itself raises passes through. Torch's default
@@ -52,11 +54,11 @@ def _built(
     match kind:
         case "family":
             return _family(name)(num_classes, shape, **arguments)
-        case "torchvision":
-            return _from_torchvision(name, arguments, num_classes)
         case "python":
             return _from_factory(name, arguments, num_classes, None if is_image else shape)
-    raise ValueError(f"`{kind}` is not a kind of model: family, torchvision and python are")
+        case library if library in LIBRARIES:
+            return _from_library(LIBRARIES[library], name, arguments, num_classes)
+    raise ValueError(f"`{kind}` is not a kind of model: family, python, {' and '.join(LIBRARIES)} are")
 
 
 def _family(name: str) -> Callable[..., nn.Module]:
@@ -66,10 +68,9 @@ def _family(name: str) -> Callable[..., nn.Module]:
     return found
 
 
-def _from_torchvision(name: str, arguments: Mapping[str, Any], num_classes: int) -> nn.Module:
-    from torchvision.models import get_model
-
-    return _as_module(get_model(name, weights=None, num_classes=num_classes, **arguments), name)
+def _from_library(library: ModelLibrary, name: str, arguments: Mapping[str, Any], num_classes: int) -> nn.Module:
+    build: Callable[..., object] = getattr(import_module(library.module), library.function)
+    return _as_module(build(name, num_classes=num_classes, **dict(library.untrained), **arguments), name)
 
 
 def _from_factory(name: str, arguments: Mapping[str, Any], num_classes: int, shape: Shape | None) -> nn.Module:

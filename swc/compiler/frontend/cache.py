@@ -20,6 +20,7 @@ from swc.diagnostics import DiagnosticError
 from swc.files.codec import decode, encode
 from swc.program.datasets import DataFacts
 from swc.program.layer_table import LayerTable
+from swc.program.model_libraries import extra_versions
 from swc.program.model_source import ModelSource
 from swc.registry.families import FAMILIES
 from swc.system.cache import keep, kept
@@ -60,7 +61,9 @@ def _is_cacheable(source: ModelSource, code: str) -> bool:
 
 def _key(source: ModelSource, data: DataFacts, code: str) -> str:
     made_with = [str(source.kind), source.name, list(source.arguments), data.num_classes, *_inputs(data)]
-    return json.dumps([made_with, *([code] if code else []), _surroundings()], sort_keys=True)
+    return json.dumps(
+        [made_with, *([code] if code else []), _surroundings(), *extra_versions((source,))], sort_keys=True
+    )
 
 
 def _inputs(data: DataFacts) -> list[object]:

@@ -14,6 +14,7 @@ import traceback
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import redirect_stdout
 from functools import cache
+from importlib import import_module
 from importlib.util import find_spec
 from inspect import signature
 from pathlib import Path
@@ -34,6 +35,7 @@ from swc.diagnostics.catalogue.trying import NoGradient, NotTrainable
 from swc.diagnostics.suggest import closest
 from swc.program.datasets import DataFacts
 from swc.program.layer_table import LayerTable
+from swc.program.model_libraries import LIBRARIES, ModelLibrary, library_of
 from swc.program.model_source import ModelSource
 from swc.program.training import Recipe
 from swc.registry.families import FAMILIES
@@ -45,7 +47,7 @@ from swc_runtime.members.seeds import seeded
 from swc_runtime.models import NoModuleError, find_factory, offered_arguments
 
 T = TypeVar("T")
-PACKAGES = ("swc", "swc_runtime", "torch", "torchvision", "importlib")  # whose frames tell an author nothing
+PACKAGES = ("swc", "swc_runtime", "torch", *LIBRARIES, "importlib")  # whose frames tell an author nothing
 NUM_IMAGES = 2  # one image would be too few for BatchNorm
 PAST = "its weight is read or changed past the layer"
 
@@ -173,7 +175,7 @@ def _built(source: ModelSource, data: DataFacts) -> nn.Module:
             return catalogue.UnbuildableFamily(source=str(source), detail=str(error))
         if isinstance(error, NoModuleError):
             return catalogue.NoModule(name=source.name, found=error.found)
-        if source.kind == "torchvision" and isinstance(error, TypeError):
+        if library_of(source) and isinstance(error, TypeError):
             return catalogue.WrongArguments(name=source.name, detail=_text(error))
         return catalogue.FactoryFailed(name=source.name, error=_text(error), place=place)
 
@@ -222,18 +224,26 @@ def _text(error: Exception) -> str:
 
 
 def _check_source(source: ModelSource, data: DataFacts) -> None:
-    if source.kind == "torchvision":
-        _check_torchvision(source.name)
+    if library := library_of(source):
+        _check_named(library, source.name)
     if source.kind == "python":
         _check_factory(source.name, source.given(), data)
 
 
-def _check_torchvision(name: str) -> None:
-    from torchvision import models
+def _check_named(library: ModelLibrary, name: str) -> None:
+    if find_spec(library.name) is None:
+        _refuse(catalogue.ModelLibraryMissing(library=library.name, extra=library.extra, name=name))
+    names = _models_of(library)
+    if name.lower().partition(".")[0] not in names:  # behind a point timm has the name of weights
+        meant = closest(name, names)
+        _refuse(catalogue.UnknownModel(library=library.name, module=library.module, name=name, meant=meant))
 
-    names = models.list_models(module=models)  # the models of classification, and not those of its other modules
-    if name.lower() not in names:
-        _refuse(catalogue.UnknownTorchvisionModel(name=name, meant=closest(name, names)))
+
+def _models_of(library: ModelLibrary) -> list[str]:
+    """The names of its models of classification."""
+    module = import_module(library.module)
+    found = module.list_models(module=module) if library.name == "torchvision" else module.list_models()
+    return [str(name) for name in found]
 
 
 def _check_factory(name: str, arguments: Mapping[str, Any], data: DataFacts) -> None:

@@ -73,7 +73,7 @@ def _scalar(value: float | str | bool) -> str:
 
 
 def _read_source(tokens: Tokens) -> ModelSource:
-    kind: Any = tokens.choice(("family", "torchvision", "python"))
+    kind: Any = tokens.choice(("family", "timm", "torchvision", "python"))
     name = tokens.word()
     arguments = tokens.listed("(", ")", lambda: (tokens.word(), tokens.take(":"), tokens.argument()))
     return ModelSource(kind, name, tuple((key, value) for key, _, value in arguments))

@@ -10,6 +10,7 @@ from typing import ClassVar
 from attrs import frozen
 
 from swc.diagnostics import Diagnostic
+from swc.diagnostics.installing import extra_words
 
 
 def _images(number: int) -> str:
@@ -18,25 +19,47 @@ def _images(number: int) -> str:
 
 
 @frozen(kw_only=True)
-class UnknownTorchvisionModel(Diagnostic):
-    """`torchvision("name")` names a model that the installed torchvision does not have.
+class UnknownModel(Diagnostic):
+    """`torchvision("name")` or `timm("name")` names a model that the installed library does not have.
 
     The names are those of `torchvision.models.list_models()`, for example `resnet50`, `wide_resnet50_2` or
-    `mobilenet_v2`. Newer models need a newer torchvision. A model of your own is written
+    `mobilenet_v2`, and of `timm.list_models()`. Newer models need a newer version. A model of your own is written
     `python("package.module:factory")`.
     """
 
     code: ClassVar[str] = "SW300"
+    library: str
+    module: str
     name: str
     meant: str | None = None
 
     def message(self) -> str:
-        return f"torchvision has no model named `{self.name}`"
+        return f"{self.library} has no model named `{self.name}`"
 
     def help(self) -> str:
         if self.meant is not None:
             return f"did you mean `{self.meant}`?"
-        return "`torchvision.models.list_models()` lists the names"
+        return f"`{self.module}.list_models()` lists the names"
+
+
+@frozen(kw_only=True)
+class ModelLibraryMissing(Diagnostic):
+    """A member is a model of a library that is not installed.
+
+    timm has more than a thousand models, and whoever needs none of them need not install it. It is an extra of this
+    project: `pip install -e '.[timm]'` in the checkout.
+    """
+
+    code: ClassVar[str] = "SW336"
+    library: str
+    extra: str
+    name: str
+
+    def message(self) -> str:
+        return f"`{self.name}` is a model of {self.library}, which is not installed"
+
+    def help(self) -> str:
+        return f"install the extra `{self.extra}`: {extra_words(self.extra)}"
 
 
 @frozen(kw_only=True)
@@ -285,7 +308,8 @@ class CompiledModel(Diagnostic):
 
 
 MEMBERS = (
-    UnknownTorchvisionModel,
+    UnknownModel,
+    ModelLibraryMissing,
     FactoryNotFound,
     FactoryFailed,
     NoModule,

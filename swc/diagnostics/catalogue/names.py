@@ -52,7 +52,8 @@ class UnknownFamily(Diagnostic):
     """A member is of a family that swc does not have.
 
     Families are built in: `wrn`, `resnet` and `mobilenet_v2`. Any other network comes from torchvision,
-    `torchvision("vgg11")`, or from a factory of your own, `python("package.module:factory", width: 2)`.
+    `torchvision("vgg11")`, from timm, `timm("resnet18")`, or from a factory of your own,
+    `python("package.module:factory", width: 2)`.
     """
 
     code: ClassVar[str] = "SW102"

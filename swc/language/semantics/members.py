@@ -16,6 +16,7 @@ from swc.language.semantics.own_code import check_own_function, open_argument
 from swc.language.semantics.scope import Scope
 from swc.language.syntax import tree
 from swc.program.limits import MEMBERS
+from swc.program.model_libraries import LIBRARIES
 from swc.program.model_source import ModelSource
 from swc.program.spec import Budget, Member
 from swc.program.steps import StepPlan
@@ -88,8 +89,8 @@ def read_step(item: tree.StepItem, scope: Scope) -> StepPlan:
 
 def _source(call: tree.Call, scope: Scope, where: str) -> ModelSource:
     name = call.name.text
-    if name == "torchvision":
-        return _named_model(call, scope, "torchvision", "name")
+    if name in LIBRARIES:
+        return _named_model(call, scope, name, "name")
     if name == "python":
         return _named_model(call, scope, "python", "factory")
     row = row_named(name, FAMILIES, call.name.span, scope, lambda: _unknown_family(call, scope))
@@ -100,7 +101,7 @@ def _source(call: tree.Call, scope: Scope, where: str) -> ModelSource:
 
 
 def _unknown_family(call: tree.Call, scope: Scope) -> None:
-    families = (*FAMILIES.choices(), "python", "torchvision")
+    families = (*FAMILIES.choices(), "python", *LIBRARIES)
     scope.sink.report(catalogue.UnknownFamily(span=call.name.span, name=call.name.text, families=families))
 
 
@@ -109,8 +110,8 @@ def _named_model(call: tree.Call, scope: Scope, kind: str, key: str) -> ModelSou
     named = given.pop(key, None)
     name = values.text(named, scope, f"the model of `{kind}`") if named is not None else ""
     arguments = tuple(sorted((k, open_argument(value, scope, k)) for k, value in given.items()))
-    if kind == "torchvision":
-        return ModelSource("torchvision", name, arguments)
+    if kind in LIBRARIES:
+        return ModelSource(kind, name, arguments)  # type: ignore[arg-type]  # a row's name is a kind
     if named is not None and name:
         check_own_function(name, scope.settle(named).span, scope)
     return ModelSource("python", name, arguments)
