@@ -58,7 +58,7 @@ def compiled(case: dict[str, Any]) -> Graph:
     share = Share(Selector("conv"), clusters=Clusters("depth", case["bins"]))
     context = wrn_context(case["members"], Budget("templates", case["budget_templates"]), share)
     graph = run_pipeline(context, lambda _, after: verify(after))
-    assert not context.sink.diagnostics
+    assert {found.code for found in context.sink.diagnostics} <= {"SW419"}  # four alike, and no phase that unties
     return graph
 
 

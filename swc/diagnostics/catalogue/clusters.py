@@ -281,6 +281,28 @@ class NothingSplit(Diagnostic):
 
 
 @frozen(kw_only=True)
+class AlikeThroughout(Diagnostic):
+    """Some members have the same weight in every shared layer, from the first step to the last.
+
+    Members of one architecture are each other's partners, and `coefficients by partner`, which is the default, gives
+    partners one vector of coefficients: it is meant for the first epochs, until `after N epochs untie coefficients
+    below BETA` parts what disagrees. Without that clause such members differ in norms, biases and classifiers alone,
+    and an ensemble of them gains little. Let each layer have coefficients of its own, or untie them in the main phase.
+    """
+
+    code: ClassVar[str] = "SW419"
+    severity: ClassVar[Severity] = Severity.WARNING
+    members: tuple[str, ...]
+
+    def message(self) -> str:
+        names = ", ".join(f"`{name}`" for name in self.members[:-1])
+        return f"{names} and `{self.members[-1]}` have the same shared weights, and nothing unties them"
+
+    def help(self) -> str:
+        return "write `coefficients by slot`, or `after N epochs untie coefficients below 0.9` in the main phase"
+
+
+@frozen(kw_only=True)
 class SilentLayers(Diagnostic):
     """Some layers had no gradient at all while similarities were measured.
 
@@ -355,6 +377,7 @@ CLUSTERS = (
     SplitOverBudget,
     MostlySingletons,
     NothingSplit,
+    AlikeThroughout,
     SilentLayers,
     TooManyShapes,
     NothingLeft,
