@@ -47,6 +47,7 @@ PARTS = ("test", "validation")
 @click.option(
     "--stored", type=click.Choice(STORED), default="float32", show_default=True, help="Round stored weights to this."
 )
+@click.option("--workers", type=click.IntRange(0), help="Processes that read examples from disk [none].")
 @click.option("--average", is_flag=True, help="Take the average of the weights that the run has kept.")
 @consent.option
 def command(places: tuple[str, ...], form: str | None, output: Path | None, trust: bool, **given: object) -> None:

@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     help="Seconds between checkpoints within an epoch; there is one after each.",
 )
 @click.option("--score-every", type=click.IntRange(0), default=0, help="Epochs between scores; 0: at ends of stages.")
+@click.option("--workers", type=click.IntRange(0), help="Processes that read examples from disk [none].")
 @click.option("--mlflow", metavar="ADDRESS", help="Write the run into MLflow too: a server's URL, or file:FOLDER.")
 @consent.option
 def command(place: str | None, nproc: int, trust: bool, mlflow: str | None, **given: object) -> None:

@@ -27,6 +27,7 @@ from swc.diagnostics.catalogue.names import NAMES
 from swc.diagnostics.catalogue.plugins import PLUGINS
 from swc.diagnostics.catalogue.policies import POLICIES
 from swc.diagnostics.catalogue.ranks import RANKS
+from swc.diagnostics.catalogue.reading import READING
 from swc.diagnostics.catalogue.recipes import RECIPES
 from swc.diagnostics.catalogue.reports import REPORTS
 from swc.diagnostics.catalogue.run import RUN
@@ -57,7 +58,7 @@ AREAS: tuple[tuple[str, tuple[type[Diagnostic], ...]], ...] = (
     ("Sharing policies", POLICIES),
     ("Splitting into a number", SPLITTING),
     ("Budget and allocation", BUDGET),
-    ("Data sets", (*DATA, *DATA_PARTS, *INPUTS, *TABLES)),
+    ("Data sets", (*DATA, *DATA_PARTS, *INPUTS, *READING, *TABLES)),
     ("Training: checkpoints, feedback", (*RUN, *DISTURBING, *TRAINING, *TRACKING)),
     ("Several processes", RANKS),
     ("Files and the command", FILES),

@@ -41,7 +41,7 @@ from swc.running.checkpoints import SavedState, open_trained
 from swc.running.machine import chosen_device
 from swc.trust.foreign import foreign_code
 from swc.trust.importing import digest_of_own
-from swc_runtime.data import Dataset, Split, check_readable, open_data, read_images, test_batches
+from swc_runtime.data import Dataset, Split, check_readable, open_data, read_images, test_batches, with_workers
 from swc_runtime.data.listing import printable
 from swc_runtime.data.shares import SMALLEST
 from swc_runtime.ensemble import Ensemble
@@ -151,12 +151,13 @@ def _open(build: Build, asked: EvaluationRequest, sink: Sink, announce: Callable
     saved = saved.averaged(str(build.folder)) if asked.average else saved
     assert spec.training is not None, "what was trained has a training"
     device = chosen_device(asked.device)
-    dataset = open_dataset(spec, asked.data, asked.offline, announce).to(device)
+    dataset = open_dataset(spec, asked.data, asked.offline, announce, asked.workers).to(device)
     check_classes(build.folder, dataset)
     check_scale(build.folder, dataset)
     rules = rules_of(spec.data, scale_of_run(build.folder, spec.data) or dataset.scale)
     check_preparation(build.folder, dataset)
     dataset.report(sink)
+    dataset = with_workers(dataset, asked.workers, device, announce)
     recipe = spec.training.recipe
     arithmetic = choose_arithmetic(recipe.precision, device)
     ensemble = saved.ensemble(device)

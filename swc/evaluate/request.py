@@ -25,7 +25,8 @@ class EvaluationRequest:
     `outliers` are names of data sets or folders of images; `time_batch` 0 leaves out the times; `interpolate` asks for
     the line between members of one architecture; `keep` writes the predictions beside the numbers; `corruptions` is a
     folder of corrupted test images; `stored` says what weights are rounded to before anything is predicted; `on` says
-    which part is scored, `test` or `validation`; `average` takes the average of the weights for the weights.
+    which part is scored, `test` or `validation`; `average` takes the average of the weights for the weights;
+    `workers` is as `swc.running.options` has it.
     """
 
     data: Path | None = None
@@ -40,6 +41,7 @@ class EvaluationRequest:
     stored: Storage = "float32"
     on: str = "test"
     average: bool = False
+    workers: int | None = None
 
     @property
     def stem(self) -> str:

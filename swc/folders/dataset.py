@@ -17,11 +17,13 @@ if TYPE_CHECKING:
     from swc_runtime.data import Dataset
 
 
-def open_dataset(spec: Spec, folder: Path | None, offline: bool, announce: Callable[[str], None]) -> Dataset:
+def open_dataset(
+    spec: Spec, folder: Path | None, offline: bool, announce: Callable[[str], None], workers: int | None = None
+) -> Dataset:
     """Both splits; DiagnosticError as `swc_runtime.data.open_data` has it."""
     from swc_runtime.data import open_data
 
     if spec.data.code is None and not spec.plug_ins:
-        return open_data(spec.data, folder, offline, announce)
+        return open_data(spec.data, folder, offline, announce, workers)
     with foreign_code(spec):
-        return open_data(spec.data, folder, offline, announce)
+        return open_data(spec.data, folder, offline, announce, workers)

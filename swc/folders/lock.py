@@ -1,7 +1,7 @@
 """The lock of a folder: one process at a time works in it.
 
-Takes a folder; keeps it. Guarantees: the system lets go when the process ends, in whatever way; a link in the place of
-the lock leads nowhere.
+Takes a folder; keeps it. Guarantees: the system lets go when the process ends, in whatever way, also where processes
+that it has forked live on; a link in the place of the lock leads nowhere.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from swc.diagnostics.catalogue.training import RunBusy
 from swc.diagnostics.sources import reason_of
 
 LOCK = "lock"
+_open: set[IO[str]] = set()
 NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 
 
@@ -31,13 +32,26 @@ def held(run: Path, busy: Callable[..., Diagnostic] = RunBusy) -> Iterator[bool]
     """
     with _lock_file(run) as file:
         is_locked = _locked(file, run, busy)
+        _open.add(file)
         try:
             if is_locked:
                 _sign(file, str(os.getpid()))
             yield is_locked
         finally:
+            _open.discard(file)
             if is_locked:
                 _sign(file, "")
+
+
+def _let_go() -> None:
+    """In a process that was forked: a lock is gone only when no process has its file open any more."""
+    null = os.open(os.devnull, os.O_RDWR)
+    for file in _open:
+        os.dup2(null, file.fileno())
+    os.close(null)
+
+
+os.register_at_fork(after_in_child=_let_go)
 
 
 def _sign(file: IO[str], text: str) -> None:

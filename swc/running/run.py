@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from swc.diagnostics import Sink
     from swc_runtime.data import Dataset
-    from swc_runtime.data.batches import OwnBatches
+    from swc_runtime.data.batches import BatchRead, OwnBatches
     from swc_runtime.inputs import Inputs
     from swc_runtime.tasks import TaskRules
 
@@ -99,30 +99,36 @@ class Run:
         self, phase: Phase, epoch: int, step: int, networks: Sequence[str]
     ) -> Batches | Iterator[OwnBatches]:
         """What a step of an epoch trains on: a batch for all, or one for each of the `networks`, by their hosts."""
-        from swc_runtime.data import own_batches, own_seed
+        from swc_runtime.data.batches import batches_of, own_batches, own_seed
 
+        train = self.dataset.train
         if not self.spec.step.has_own_batches:
-            return self.batches(phase, epoch, step, mixes=True)
+            return batches_of(train, self._reads(phase, epoch, step, self.recipe.seed, mixes=True))
         seeds = (own_seed(self.recipe.seed, name) for name in networks)
-        return own_batches([self.batches(phase, epoch, step, seed, mixes=True) for seed in seeds])
+        return own_batches(train, [self._reads(phase, epoch, step, seed, mixes=True) for seed in seeds])
 
-    def batches(
-        self, phase: Phase, epoch: int, step: int = 0, seed: int | None = None, *, mixes: bool = False
-    ) -> Batches:
+    def batches(self, phase: Phase, epoch: int, step: int = 0) -> Batches:
         """The batches of an epoch of a phase, from a step on: inputs and labels [B].
 
-        Of several ranks that share images each has its shares, which may be empty. `seed` draws the order and what
-        happens to images (None: the recipe's). Steps of augmentation that mix images are taken only where it `mixes`.
+        Of several ranks that share images each has its shares, which may be empty. Steps of augmentation that mix
+        images are left out.
         """
-        from swc_runtime.data import epoch_batches
+        from swc_runtime.data.batches import batches_of
+
+        return batches_of(self.dataset.train, self._reads(phase, epoch, step, self.recipe.seed, mixes=False))
+
+    def _reads(self, phase: Phase, epoch: int, step: int, seed: int, *, mixes: bool) -> Iterator[BatchRead]:
+        """What the batches of an epoch are made of; `seed` draws the order and what happens to images."""
+        from swc_runtime.data import epoch_reads
 
         recipe = self.recipe
-        place = (recipe.seed if seed is None else seed, self.training.phases.index(phase), epoch)
-        return epoch_batches(
+        return epoch_reads(
             self.dataset.train,
             tuple(step for step in recipe.augmentation if mixes or step.row.stage != "mixing"),
             recipe.batch,
-            *place,
+            seed,
+            self.training.phases.index(phase),
+            epoch,
             start_step=step,
             device=self.machine.device,
             deal=self.machine.deal,
@@ -142,7 +148,7 @@ def open_run(build: Build, options: Options, sink: Sink, announce: Callable[[str
     run of another spec, or data or device are missing.
     """
     from swc.system import cache
-    from swc_runtime.data import look_at
+    from swc_runtime.data import look_at, with_workers
     from swc_runtime.data.shares import check_last
 
     spec = _wanted(build, options.epochs_scale)
@@ -156,7 +162,7 @@ def open_run(build: Build, options: Options, sink: Sink, announce: Callable[[str
     teacher = open_teacher(spec, machine)
     check_teacher(teacher, before, spec)
     with machine.ranks.first_ahead():
-        dataset = open_dataset(spec, options.data, options.offline, announce)
+        dataset = open_dataset(spec, options.data, options.offline, announce, options.workers)
         if machine.ranks.is_first:
             look_at(dataset, cache)
         dataset = dataset.to(machine.device)
@@ -175,6 +181,7 @@ def open_run(build: Build, options: Options, sink: Sink, announce: Callable[[str
             write_preparation(folder, dataset)
     if spec.data.code is not None:  # what a function of the user's own gives may differ from process to process
         machine.ranks.agree("images", dataset.digest().encode())
+    dataset = with_workers(dataset, options.workers, machine.device, announce)
     return Run(folder, spec, spec_hash_of(folder), spec.training, dataset, machine, options, teacher)
 
 

@@ -208,7 +208,6 @@ def ends(size: int) -> Any:
         (fails, "OSError: no such disk"),
         (ends, "SystemExit: 3"),
         (lambda: (PART, PART), "TypeError"),
-        (lambda size: (Items(IMAGES[:3], LABELS), PART), "IndexError"),
     ],
 )
 def test_what_the_function_raises_is_told(given: Callable[..., Dataset], answer: Any, words: str) -> None:
@@ -216,6 +215,11 @@ def test_what_the_function_raises_is_told(given: Callable[..., Dataset], answer:
     assert found.code == "SW511"
     assert words in found.message() and "and more" not in found.message()
     assert found.notes()
+
+
+def test_what_an_item_raises_is_told(given: Callable[..., Dataset]) -> None:
+    found = refusal(lambda: given(lambda size: (Items(IMAGES[:3], LABELS), PART)))
+    assert found.code == "SW518" and "item 3 of train" in found.message() and "IndexError" in found.message()
 
 
 @pytest.mark.parametrize("function", ["given_data:lod", "given_data:answer", "nowhere_at_all:load", "os:walk"])

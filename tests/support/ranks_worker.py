@@ -17,7 +17,7 @@ from swc.system.resources import specs
 from torch import Tensor
 
 from swc_runtime import build
-from swc_runtime.data import epoch_batches, open_data, own_batches, own_seed, test_batches
+from swc_runtime.data import epoch_batches, open_data, own_seed, test_batches
 from swc_runtime.data.batches import OwnBatches
 from swc_runtime.data.shares import WHOLE, Deal, deal_of
 from swc_runtime.data.splits import MemorySplit
@@ -60,7 +60,8 @@ def batches(epoch: int, deal: Deal, seed: int = 0) -> list[tuple[Tensor, Tensor]
 def batches_of_each(ensemble: Ensemble, deal: Deal) -> list[OwnBatches]:
     """The steps of an epoch in which every network sees batches of its own."""
     hosts = [ensemble.program.members[network.host].name for network in ensemble.networks]
-    return list(own_batches([iter(batches(0, deal, own_seed(0, name))) for name in hosts]))
+    each = [batches(0, deal, own_seed(0, name)) for name in hosts]
+    return [OwnBatches(step) for step in zip(*each, strict=True)]
 
 
 def trained_apart(ranks: Ranks, deal: Deal) -> dict[str, Tensor]:

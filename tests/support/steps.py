@@ -53,10 +53,11 @@ class StopAfter(Observer):
             raise KeyboardInterrupt
 
 
-def open_small(made: Place) -> Run:
+def open_small(made: Place, workers: int | None = None) -> Run:
     """The run of a compiled spec, with a checkpoint after every step."""
     build = made.build() if made.run.exists() else open_build(made.folder / "build/tiny", prefer_run=False)
-    return open_run(build, Options(threads=1, device="cpu", checkpoint_every=0), Sink(), lambda _: None)
+    options = Options(threads=1, device="cpu", checkpoint_every=0, workers=workers)
+    return open_run(build, options, Sink(), lambda _: None)
 
 
 def compiled(factory: pytest.TempPathFactory, text: str) -> Place:

@@ -8,21 +8,25 @@ BatchNorm has no variance of it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from itertools import islice
 from zlib import crc32
 
 import numpy as np
 import torch
-from attrs import frozen
+from attrs import evolve, frozen
 from torch import Tensor
 
 from swc_runtime.data import keys
 from swc_runtime.data.augment import Draw, Steps, augmented, normalised, reading_crops
 from swc_runtime.data.keys import Hashes, Integers
 from swc_runtime.data.mixing import mixed, mixing_steps, with_partner
+from swc_runtime.data.requests import Reader, Request
 from swc_runtime.data.shares import SMALLEST, WHOLE, Deal
 from swc_runtime.data.splits import Split
-from swc_runtime.inputs import Inputs, blank, moved
+from swc_runtime.inputs import Inputs, blank, moved, size_of
 
 LabelledInputs = tuple[Inputs, Tensor]
 
@@ -58,6 +62,56 @@ def epoch_batches(  # noqa: PLR0913 - the eight values are what a batch is a fun
     `train` shuffles and augments; without it the same images come in the order of the files, as they are. Where a step
     of augmentation mixes images, labels are float32 [B, classes]. ValueError for a batch below two images.
     """
+    reads = epoch_reads(
+        split, augmentation, batch, seed, phase, epoch, start_step, train=train, device=device, deal=deal
+    )
+    return batches_of(split, reads)
+
+
+@frozen(eq=False)
+class BatchRead:
+    """The samples of a batch with their crops, and what makes inputs with labels of them once they are read."""
+
+    samples: Integers
+    crops: Hashes | None
+    finish: Callable[[Inputs], LabelledInputs]
+
+
+def batches_of(split: Split, reads: Iterable[BatchRead]) -> Iterator[LabelledInputs]:
+    """The batches of some reads, in their order; a split with a reader is asked for several ahead."""
+    coming: deque[BatchRead] = deque()
+
+    def requests() -> Iterator[Request]:
+        for read in reads:
+            coming.append(read)
+            yield read.samples, read.crops
+
+    for inputs in _fetched(split, requests()):
+        yield coming.popleft().finish(inputs)
+
+
+def _fetched(split: Split, requests: Iterator[Request]) -> Iterator[Inputs]:
+    reader: Reader | None = getattr(split, "reader", None)
+    if reader is not None:
+        return reader.read(requests)
+    # one of several ranks may have no share of the last batch
+    return (split.fetch(*request) if len(request[0]) else blank(split.facts, 0) for request in requests)
+
+
+def epoch_reads(  # noqa: PLR0913 - as `epoch_batches`
+    split: Split,
+    augmentation: Steps,
+    batch: int,
+    seed: int,
+    phase: int,
+    epoch: int,
+    start_step: int = 0,
+    *,
+    train: bool = True,
+    device: torch.device | str = "cpu",
+    deal: Deal = WHOLE,
+) -> Iterator[BatchRead]:
+    """What the batches of `epoch_batches` are made of."""
     if batch < SMALLEST:
         raise ValueError(f"a training batch needs at least {SMALLEST} images, not {batch}")
     order = _order(len(split), seed, phase, epoch, train)
@@ -65,24 +119,33 @@ def epoch_batches(  # noqa: PLR0913 - the eight values are what a batch is a fun
         whole = order[step * batch : (step + 1) * batch]
         share, mixing = deal.share(len(whole)), mixing_steps(augmentation) if train else ()
         samples = with_partner(whole, share) if mixing else whole[share]
-        made = _training_batch(split, samples, augmentation if train else None, (seed, phase, epoch), device)
+        read = _read(split, samples, augmentation if train else None, (seed, phase, epoch), device)
         if mixing and len(samples):
             number = int(keys.hashes(keys.base_of(seed, phase, epoch, keys.MIXING), np.array([step]))[0])
-            made = _mixed(made, mixing, number, split.facts.num_classes, len(whole[share]))
-        yield made
+            mix = partial(_mixed, steps=mixing, number=number, num_classes=split.facts.num_classes)
+            read = evolve(read, finish=_then(read.finish, partial(mix, size=len(whole[share]))))
+        yield read
 
 
-def _mixed(made: LabelledInputs, mixing: Steps, number: int, num_classes: int, size: int) -> LabelledInputs:
+def _then(
+    first: Callable[[Inputs], LabelledInputs], second: Callable[[LabelledInputs], LabelledInputs]
+) -> Callable[[Inputs], LabelledInputs]:
+    return lambda inputs: second(first(inputs))
+
+
+def _mixed(made: LabelledInputs, steps: Steps, number: int, num_classes: int, size: int) -> LabelledInputs:
     """The last `size` images of a batch, mixed, with labels [B, classes]."""
     images, labels = made
     assert isinstance(images, Tensor), "images are one tensor"
-    images, labels = mixed(images, labels, mixing, number, num_classes)
+    images, labels = mixed(images, labels, steps, number, num_classes)
     return images[-size:], labels[-size:]
 
 
-def own_batches(by_network: Sequence[Iterator[LabelledInputs]]) -> Iterator[OwnBatches]:
+def own_batches(split: Split, by_network: Sequence[Iterable[BatchRead]]) -> Iterator[OwnBatches]:
     """The steps of an epoch in which every network sees batches of its own, all of one length."""
-    return (OwnBatches(drawn) for drawn in zip(*by_network, strict=True))
+    made = batches_of(split, (read for step in zip(*by_network, strict=True) for read in step))
+    while drawn := tuple(islice(made, len(by_network))):
+        yield OwnBatches(drawn)
 
 
 def own_seed(seed: int, member: str) -> int:
@@ -92,9 +155,8 @@ def own_seed(seed: int, member: str) -> int:
 
 def test_batches(split: Split, batch: int, device: torch.device | str = "cpu") -> Iterator[LabelledInputs]:
     """Every example once, in order, images normalised: inputs with labels [B]."""
-    for start in range(0, len(split), batch):
-        samples = np.arange(start, min(start + batch, len(split)), dtype=np.int64)
-        yield _training_batch(split, samples, None, (0, 0, 0), device)
+    places = (np.arange(start, min(start + batch, len(split))) for start in range(0, len(split), batch))
+    return batches_of(split, (_read(split, samples, None, (0, 0, 0), device) for samples in places))
 
 
 def _order(size: int, seed: int, phase: int, epoch: int, train: bool) -> Integers:
@@ -103,28 +165,26 @@ def _order(size: int, seed: int, phase: int, epoch: int, train: bool) -> Integer
     return keys.permutation(keys.base_of(seed, phase, epoch, keys.ORDER), size)
 
 
-def _training_batch(
+def _read(
     split: Split,
     samples: Integers,
     augmentation: Steps | None,
     place: tuple[int, int, int],
     device: torch.device | str,
-) -> LabelledInputs:
+) -> BatchRead:
     def draw(purpose: int) -> Hashes:
         return keys.hashes(keys.base_of(*place, purpose), samples)
 
-    labels = split.labels[torch.from_numpy(samples).to(split.labels.device)].to(device)
-    return _inputs(split, samples, augmentation, draw, device), labels
+    def finish(fetched: Inputs) -> LabelledInputs:
+        labels = split.labels[torch.from_numpy(samples).to(split.labels.device)].to(device)
+        return _finished(split, moved(fetched, device), augmentation, draw), labels
+
+    crops = None if augmentation is None or len(samples) == 0 else reading_crops(augmentation, draw)
+    return BatchRead(samples, crops, finish)
 
 
-def _inputs(
-    split: Split, samples: Integers, augmentation: Steps | None, draw: Draw, device: torch.device | str
-) -> Inputs:
-    if len(samples) == 0:  # one of several ranks may have no share of the last batch
-        return moved(blank(split.facts, 0), device)
-    crops = None if augmentation is None else reading_crops(augmentation, draw)
-    fetched = moved(split.fetch(samples, crops), device)
-    if not split.facts.are_images:
+def _finished(split: Split, fetched: Inputs, augmentation: Steps | None, draw: Draw) -> Inputs:
+    if not split.facts.are_images or size_of(fetched) == 0:
         return fetched
     assert isinstance(fetched, Tensor), "images are one tensor"
     if augmentation is None:

@@ -24,7 +24,7 @@ SECOND = 0x94D049BB133111EB
 
 # what a number is for: each purpose draws from a stream of its own
 ORDER, CROP_ROW, CROP_COLUMN, FLIP, CUTOUT_ROW, CUTOUT_COLUMN, RESIZED_CROP, NOISE, SKETCH, VALIDATION = range(10)
-TRAIN, MEMBER, RANDAUGMENT, TRIVIAL_AUGMENT, ERASING, MIXING, TEST = range(10, 17)
+TRAIN, MEMBER, RANDAUGMENT, TRIVIAL_AUGMENT, ERASING, MIXING, TEST, ITEM = range(10, 18)
 
 
 def base_of(seed: int, phase: int, epoch: int, purpose: int) -> int:

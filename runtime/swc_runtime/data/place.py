@@ -16,12 +16,14 @@ from attrs import frozen
 class DataPlace:
     """Where a reader looks: in the folder `named` on the command line, else in the default one.
 
-    `offline` forbids downloads; `announce` is told before one begins, and what was found in a folder of images.
+    `offline` forbids downloads; `announce` is told before one begins, and what was found in a folder of images. With
+    `workers`, however many, items of the user's own data sets are read when they are asked for, one by one.
     """
 
     named: Path | None
     offline: bool
     announce: Callable[[str], None]
+    workers: int | None = None
 
     @property
     def folder(self) -> Path:

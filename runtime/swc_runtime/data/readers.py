@@ -11,11 +11,13 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from os import cpu_count
 
+from torch.utils.data import get_worker_info
+
 
 @contextmanager
 def readers() -> Iterator[ThreadPoolExecutor]:
-    """As many threads as there are cores."""
-    pool = ThreadPoolExecutor(cpu_count() or 1)
+    """As many threads as there are cores; one in a process that is itself one of several that read."""
+    pool = ThreadPoolExecutor(1 if get_worker_info() is not None else cpu_count() or 1)
     try:
         yield pool
     finally:

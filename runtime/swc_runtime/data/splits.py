@@ -30,6 +30,7 @@ from swc_runtime.data.listing import printable
 from swc_runtime.data.pixels import BROKEN, with_8_bits
 from swc_runtime.data.preparation import Preparation
 from swc_runtime.data.readers import readers
+from swc_runtime.data.requests import Reader
 from swc_runtime.data.tensors import TensorSplit
 from swc_runtime.inputs import Inputs
 
@@ -103,11 +104,15 @@ class MemorySplit:
 
 @frozen(eq=False)
 class FolderSplit:
-    """A split whose images lie in files and are decoded when fetched, by as many threads as there are cores."""
+    """A split whose images lie in files and are decoded when fetched, by as many threads as there are cores.
+
+    A `reader` reads ahead.
+    """
 
     facts: DataFacts
     files: tuple[str, ...]
     labels: Tensor
+    reader: Reader | None = None
 
     def __len__(self) -> int:
         return len(self.files)
