@@ -206,24 +206,25 @@ def _conclude(sweep: Sweep, found: tuple[CellOutcome, ...], folder: Path, markdo
     from swc.diagnostics.catalogue.sweeps import CellsElsewhere, CellsFailed
     from swc.folders.store import write_whole
     from swc.show.images import house_style, image_of
+    from swc.sweep.cell_specs import example_of_sweep
     from swc.sweep.figure import figure
     from swc.sweep.markdown import as_markdown, differences_shown
     from swc.sweep.pairs import differences
     from swc.sweep.summary import as_csv, as_json, shown, summaries
 
-    summary = summaries(sweep, found)
+    summary, example = summaries(sweep, found), example_of_sweep(sweep)
     give(shown(sweep, summary))
     paired = differences(sweep, {done.cell: done.row for done in found if done.row is not None})
     if paired:
-        give(differences_shown(paired))
+        give(differences_shown(paired, f"test {example}s"))
     if sweep.table is None or sweep.table.resolve() != (folder / "sweep.csv").resolve():
         write_whole(folder / "sweep.csv", as_csv(sweep, found))
     write_whole(folder / "sweep.json", as_json(sweep, summary, paired))
     with house_style():
-        write_file(folder / "sweep.png", image_of(figure(sweep, summary), "png"))
+        write_file(folder / "sweep.png", image_of(figure(sweep, summary, example), "png"))
     console.say(f"wrote sweep.csv, sweep.json and sweep.png in {folder}")
     if markdown is not None:
-        write_whole(markdown, as_markdown(sweep, summary, paired))
+        write_whole(markdown, as_markdown(sweep, summary, paired, example))
         console.say(f"wrote {markdown}")
     elsewhere = sum(done.is_elsewhere for done in found)
     failed = sum(done.row is None for done in found) - elsewhere

@@ -35,6 +35,16 @@ def checked_specs(sweep: Sweep) -> Specs:
     return {setting: found for setting, found in checked.items() if isinstance(found, Spec)}
 
 
+def example_of_sweep(sweep: Sweep) -> str:
+    """What one of the images is called that runs are scored on, of specs of several kinds `example`.
+
+    One setting of each ensemble is looked at; one whose spec has errors says nothing.
+    """
+    each = {sweep.spec_of(setting)[::2]: setting for setting in sweep.trained.settings}
+    specs = [found for found in (checked_spec(sweep, one) for one in each.values()) if isinstance(found, Spec)]
+    return next((spec.data.example for spec in specs if not spec.data.are_images), "image")
+
+
 def scaled(spec: Spec, scale: float) -> Spec:
     """The spec as a run with scaled epochs keeps it."""
     if spec.training is None or scale == 1.0:

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
 
+from swc.registry.tasks import TASKS
 from swc.report.curves import INK, LINES
 from swc.show.wording import scale_text
-from swc.sweep.columns import FRACTIONS, HEADINGS, paired_of
+from swc.sweep.columns import HEADINGS, paired_of
 from swc.sweep.cost_figure import CostFigure, setting_at
 from swc.sweep.plan import ENSEMBLE, SPEC, Setting, Sweep
 from swc.sweep.summary import Summary, best_of, choice_of
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 MOST_INSIDE = 6  # lines whose names have room within a panel
 LONGEST_LEVEL = 8  # letters of a name that stands level under an axis
-UNITS = {"top1": "top-1 (%)", "nll": "NLL (nats)", "map": "mAP (%)", "rmse": "RMSE", "mae": "MAE"}
+ROWS = {row.name: row for task in TASKS.rows for row in task.scores}  # of one name all are written alike
 AXES = {
     "stored": "stored parameters",
     "stored_bytes": "stored bytes",
@@ -48,8 +49,11 @@ class SummaryLine:
     is_joined: bool = True
 
 
-def figure(sweep: Sweep, found: Sequence[Summary]) -> Figure:
-    """Ensemble top-1 and NLL: against a cost where the sweep file asks for it, else by what has the most values."""
+def figure(sweep: Sweep, found: Sequence[Summary], example: str = "image") -> Figure:
+    """The two scores of the task: against a cost where the sweep file asks for it, else by what has the most values.
+
+    Top-1 and NLL of classes; `example` is what one of the images is called.
+    """
     from matplotlib.figure import Figure
 
     wide = Figure(figsize=(9.0, 3.4), layout="constrained")
@@ -59,13 +63,13 @@ def figure(sweep: Sweep, found: Sequence[Summary]) -> Figure:
     metrics = paired_of(known)
     panels = wide.subplots(1, len(metrics))
     for axes, metric in zip(panels, metrics, strict=True):
-        label, factor = UNITS[metric], 100.0 if metric in FRACTIONS else 1.0
+        label, factor = ROWS[metric].label, ROWS[metric].factor
         for number, line in enumerate(lines):
             _draw(axes, line, number, metric, factor)
         axes.set(ylabel=f"{label}, {of}")
         axes.spines[["top", "right"]].set_visible(False)
         if sweep.figure:
-            _mark_costs(axes, sweep.figure.across)
+            _mark_costs(axes, sweep.figure.across, example)
         else:
             _mark_values(axes, sweep, found, metric, factor)
     if num_labels := len(panels[0].get_legend_handles_labels()[1]):
@@ -115,11 +119,11 @@ def _draw(axes: Axes, line: SummaryLine, number: int, metric: str, factor: float
     )
 
 
-def _mark_costs(axes: Axes, across: str) -> None:
+def _mark_costs(axes: Axes, across: str, example: str) -> None:
     """A logarithmic axis with numbers that one reads as they stand, such as 50k, 100k, 200k."""
     from matplotlib.ticker import EngFormatter, FixedLocator, NullFormatter
 
-    axes.set(xlabel=AXES[across], xscale="log")
+    axes.set(xlabel=AXES[across].replace("image", example), xscale="log")
     axes.xaxis.set_major_locator(FixedLocator(cost_ticks(*axes.get_xlim())))
     axes.xaxis.set_major_formatter(EngFormatter(sep=""))
     axes.xaxis.set_minor_formatter(NullFormatter())

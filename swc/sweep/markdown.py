@@ -6,7 +6,7 @@ are named.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from swc.diagnostics.printable import on_one_line
@@ -31,17 +31,21 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
 
-def as_markdown(sweep: Sweep, found: Sequence[Summary], paired: Sequence[PairedDifference]) -> str:
-    """A table of settings, and one of differences where the sweep asks for any."""
-    return "\n".join((*_settings(sweep, found), *(_differences(paired) if paired else ()), ""))
+def as_markdown(
+    sweep: Sweep, found: Sequence[Summary], paired: Sequence[PairedDifference], example: str = "image"
+) -> str:
+    """A table of settings, and one of differences where the sweep asks for any.
+
+    `example` is what one of the images is called (`DataFacts.example`).
+    """
+    return "\n".join((*_settings(sweep, found, example), *(_differences(paired, example) if paired else ()), ""))
 
 
-def _settings(sweep: Sweep, found: Sequence[Summary]) -> Iterator[str]:
+def _settings(sweep: Sweep, found: Sequence[Summary], example: str) -> Iterator[str]:
     names, measured = [name for name, _ in sweep.columns], columns_in(sweep, found)
     choice = choice_of(found)
     are_test = any(choice in dict(one.values) for one in found)
-    called = _called({name for one in found for name, _ in one.values} or {"top1"})
-    images = f"test {called}, where a column does not say validation" if are_test else f"held-out {called}"
+    images = f"test {example}s, where a column does not say validation" if are_test else f"held-out {example}s"
     yield f"Mean and standard error over seeds{scale_text(sweep.epochs_scale)}; {_told(found)} of {images}."
     yield ""
     yield _line((*names, "seeds", *headings_of(measured)))
@@ -57,22 +61,17 @@ def _settings(sweep: Sweep, found: Sequence[Summary]) -> Iterator[str]:
         yield f"{lowest_text(choice, best, mark)}."
 
 
-def _called(names: Collection[str]) -> str:
-    """What is scored: images where top-1 is, and examples of other tasks, which may be images too."""
-    return "images" if "top1" in names else "examples"
-
-
 def _told(found: Sequence[Summary]) -> str:
     """Which numbers are of images."""
     names = {name for one in found for name, _ in one.values}
     return "top-1 and ECE" if not names or "top1" in names else "scores"
 
 
-def _differences(paired: Sequence[PairedDifference]) -> Iterator[str]:
+def _differences(paired: Sequence[PairedDifference], example: str) -> Iterator[str]:
     yield ""
     metrics = _metrics(paired)
     units = "top-1 in points, NLL in nats (less is better)" if "top1" in metrics else _units(metrics)
-    yield f"Differences by seed, on the test {_called(metrics)}: mean with 95% t-interval; {units}."
+    yield f"Differences by seed, on the test {example}s: mean with 95% t-interval; {units}."
     yield ""
     yield _line(("of", "against", "seeds", *(HEADINGS[metric] for metric in metrics)))
     yield _line(("---", "---", "---:", *("---:" for _ in metrics)))
@@ -95,8 +94,8 @@ def _units(metrics: Sequence[str]) -> str:
     return ", ".join(said)
 
 
-def differences_shown(paired: Sequence[PairedDifference], images: str = "") -> RenderableType:
-    """The same as a table for a terminal; `images` says which are scored, by default those to test with."""
+def differences_shown(paired: Sequence[PairedDifference], images: str = "test images") -> RenderableType:
+    """The same as a table for a terminal; `images` says which are scored."""
     from rich.console import Group
     from rich.text import Text
 
@@ -104,7 +103,6 @@ def differences_shown(paired: Sequence[PairedDifference], images: str = "") -> R
     for row in difference_rows(paired):
         made.add_row(*row)
     unit = "top-1 in points" if "top1" in _metrics(paired) else _units(_metrics(paired))
-    images = images or f"test {_called(_metrics(paired))}"
     title = Text(f"differences by seed, on the {images}: mean with 95% t-interval, {unit}", style="bold")
     return Group(Text(), title, Text(), made)
 

@@ -6,8 +6,12 @@ from math import nan
 from pathlib import Path
 
 import pytest
+from attrs import evolve
 from swc.diagnostics import DiagnosticError
 from swc.files.scores import Scores
+from swc.sweep.cell_specs import example_of_sweep
+from swc.sweep.figure import figure
+from swc.sweep.markdown import as_markdown
 from swc.sweep.pairs import differences
 from swc.sweep.plan import SettingPair, Sweep
 from swc.sweep.rows import CellRow, PartScores, header_of, rows_in, scores_of, text_of_rows
@@ -57,8 +61,35 @@ def test_settings_are_chosen_by_the_lowest_validation_rmse() -> None:
 
 
 def test_differences_are_of_errors() -> None:
-    from attrs import evolve
-
     sweep = evolve(SWEEP, compare=(SettingPair((("rate", "1"),), (("rate", "2"),)),))
     found = differences(sweep, ROWS)
     assert [one.metric for one in found] == ["rmse", "mae"] and found[0].mean == pytest.approx(-2.0)
+
+
+def test_a_page_and_a_figure_have_the_scores_and_the_words_that_fit() -> None:
+    done = [CellOutcome(cell, row, "") for cell, row in ROWS.items()]
+    sweep = evolve(SWEEP, compare=(SettingPair((("rate", "1"),), (("rate", "2"),)),))
+    page = as_markdown(sweep, summaries(sweep, done), differences(sweep, ROWS), "example")
+    assert "Differences by seed, on the test examples" in page and "RMSE, MAE as they are (less is better)" in page
+    assert "image" not in page
+    assert [axes.get_ylabel() for axes in figure(sweep, summaries(sweep, done)).axes] == ["RMSE, test", "MAE, test"]
+
+
+SPEC = """
+ensemble rows {
+  data table("rows.csv", target: "price", test: 20%)
+  task regression
+  member a = mlp(depth: 1, width: 4)
+  budget unlimited
+  share linear as none
+  train { phase main: 1 epochs }
+}
+"""
+
+
+def test_a_sweep_on_a_table_scores_examples(tmp_path: Path) -> None:
+    (tmp_path / "rows.sw").write_text(SPEC, encoding="utf-8")
+    assert example_of_sweep(Sweep("rows", (tmp_path / "rows.sw",), ())) == "example"
+    images = SPEC.replace('table("rows.csv", target: "price", test: 20%)\n  task regression', "digits")
+    (tmp_path / "rows.sw").write_text(images.replace("mlp(depth: 1, width: 4)", "wrn(depth: 10, width: 1)"), "utf-8")
+    assert example_of_sweep(Sweep("rows", (tmp_path / "rows.sw",), ())) == "image"

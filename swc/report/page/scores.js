@@ -5,9 +5,9 @@ const costText = () => `${COSTS[chosen.cost]} ${example()}`;
 
 // how the bins of a task are drawn, by the figure that its row names
 const BINS = {
-  confidence: { promised: "confidence", observed: "accuracy", of: "accuracy of the bin", counted: "image", hasBars: true },
+  confidence: { promised: "confidence", observed: "accuracy", of: "accuracy of the bin", hasBars: true },
   labels: { promised: "probability of a label", observed: "share that has it", of: "share of the bin", counted: "decision", hasBars: true },
-  intervals: { promised: "share that an interval promises", observed: "share of targets in it", of: "", counted: "example", hasBars: false },
+  intervals: { promised: "share that an interval promises", observed: "share of targets in it", of: "", hasBars: false },
 };
 
 // points that are better than every one that costs no more, by rising cost
@@ -82,7 +82,7 @@ function reliabilityChart(scored, isWhole) {
 }
 
 function reliabilityTraces(name, number, bins, isWhole) {
-  const { promised, observed, of, counted, hasBars } = BINS[task().figure];
+  const { promised, observed, of, counted = example(), hasBars } = BINS[task().figure];
   const filled = bins.map((bin, place) => ({ ...bin, centre: (place + 0.5) / bins.length })).filter((bin) => bin.num_images > 0);
   const colour = isWhole ? line(0) : line(number);
   const bars = {

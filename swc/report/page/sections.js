@@ -210,7 +210,7 @@ function diversity(scored) {
   if (scored.diversity.length < 2) return [make("p", { class: "missing" }, "One member alone disagrees with nobody.")];
   return [make("div", { class: "narrow" }, chart("plot-diversity", () => diversityChart(scored), 110 + 48 * scored.diversity.length)),
     caption(!task().has_classes ? `${task().diversity[0].toUpperCase()}${task().diversity.slice(1)} of the row's member: 0 is one and the same network.`
-      : "The fraction of images two members disagree on, over the error rate of the row's member (Fort et al., 2019): "
+      : `The fraction of ${example()}s two members disagree on, over the error rate of the row's member (Fort et al., 2019): `
       + "0 is one and the same network, 1 are independent errors. Blank where it makes no error.")];
 }
 
