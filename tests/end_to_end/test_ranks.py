@@ -13,7 +13,8 @@ import pytest
 import torch
 
 from support.runs import Place, place
-from swc_runtime.records.checkpoint import load_checkpoint
+from support.steps import compiled, small_text
+from swc_runtime.records.checkpoint import load_checkpoint, under_prefix
 
 TOGETHER = ("--nproc", "2")
 
@@ -108,6 +109,32 @@ def test_members_are_trained_apart_as_together(tmp_path_factory: pytest.TempPath
     # the same to rounding, which a dozen steps in float32 let grow; tests/runtime/test_ranks.py compares in float64
     assert first[0]["losses"] == pytest.approx(first[1]["losses"], rel=5e-3)
     assert first[0]["accuracies"] == pytest.approx(first[1]["accuracies"], abs=0.01)
+
+
+PATIENT = small_text("weight_average ema(decay: 0.8)", "phase main: up to 4 epochs, patience 1")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("placement", ["images", "members"])
+def test_processes_agree_on_the_best_state_and_its_average(
+    tmp_path_factory: pytest.TempPathFactory, placement: str
+) -> None:
+    made = compiled(tmp_path_factory, PATIENT)
+    process = start(made, "--placement", placement)
+    _, told = process.communicate(timeout=300)
+    assert process.returncode == 0, told
+    scores = [row for row in made.metrics() if row["kind"] == "scores" and row["of"] == "ensemble"]
+    last, averaged = ([row for row in scores if row.get("is_average", False) is which] for which in (False, True))
+    best = min(last, key=lambda row: float(str(row["nll"])))
+    results = made.results()
+    assert results["best"] == {"epoch": best["epoch"], "trained": len(last)}
+    assert len(last) == 4 or len(last) - int(str(best["epoch"])) == 1
+    assert results["validation"]["together"]["nll"] == best["nll"]  # type: ignore[index]
+    beside = averaged[int(str(best["epoch"])) - 1]
+    assert results["average"]["validation"]["together"]["nll"] == pytest.approx(beside["nll"], rel=1e-6)  # type: ignore[index]
+    tensors, meta = load_checkpoint(made.checkpoint)
+    assert under_prefix("average", tensors).keys() == under_prefix("state", tensors).keys()
+    assert meta.facts["average_steps"] == 2 * int(str(best["epoch"]))
 
 
 @pytest.mark.slow

@@ -85,10 +85,11 @@ def test_losses_are_those_of_one_process_with_norm_batch(several: list[Tensors],
 
 
 @pytest.mark.parametrize("recipe", ["parts", "adamw"])
+@pytest.mark.parametrize("which", ["state", "average"])
 def test_parameters_are_those_of_one_process_with_norm_batch(
-    several: list[Tensors], alone: Tensors, recipe: str
+    several: list[Tensors], alone: Tensors, recipe: str, which: str
 ) -> None:
-    found, expected = under(f"{recipe}/state", several[0]), under(f"{recipe}/state", alone)
+    found, expected = under(f"{recipe}/{which}", several[0]), under(f"{recipe}/{which}", alone)
     statistics = [name for name in expected if "running" in name or "tracked" in name]
     assert statistics
     check_close(

@@ -12,7 +12,7 @@ from swc.compiler.driver import compile_file
 from swc.diagnostics import DiagnosticError
 from swc.program.program import Program
 from swc.program.steps import StepPlan
-from swc.program.training import Optimiser, Phase, Recipe
+from swc.program.training import Optimiser, Phase, Recipe, WeightAverage
 from swc.system.resources import specs
 from torch import Tensor
 
@@ -28,6 +28,7 @@ from swc_runtime.measure.sketch import Sketch
 from swc_runtime.precision import Arithmetic
 from swc_runtime.ranks.ranks import Ranks, join_ranks, leave_ranks
 from swc_runtime.ranks.synced_norms import synchronise
+from swc_runtime.training.averages import AveragedWeights
 from swc_runtime.training.norm_statistics import reestimate
 from swc_runtime.training.optimiser import make_optimiser
 from swc_runtime.training.trainer import Epoch, EpochResult, train_epoch
@@ -88,9 +89,11 @@ def fresh(ranks: Ranks, step: StepPlan | None = None) -> Ensemble:
     return build(made, dtype=torch.float64, own=ranks.own(len(made.members)))
 
 
-def trained(recipe: Recipe, ranks: Ranks, deal: Deal, sync: bool = False) -> tuple[Ensemble, list[EpochResult]]:
-    """An ensemble after two epochs, and what they saw."""
-    ensemble = fresh(ranks)
+def trained(
+    recipe: Recipe, ranks: Ranks, deal: Deal, sync: bool = False
+) -> tuple[Ensemble, list[EpochResult], AveragedWeights]:
+    """An ensemble after two epochs, what they saw, and the average over their steps."""
+    ensemble, average = fresh(ranks), AveragedWeights(WeightAverage.of("ema", decay=0.8))
     if sync:
         synchronise(ensemble, ranks)
     optimiser = make_optimiser(ensemble, recipe)
@@ -100,13 +103,13 @@ def trained(recipe: Recipe, ranks: Ranks, deal: Deal, sync: bool = False) -> tup
             optimiser,
             batches(number, deal),
             recipe,
-            Epoch(PHASE, number, 4, num_images=IMAGES),
+            Epoch(PHASE, number, 4, num_images=IMAGES, average=average),
             FULL,
             ranks=ranks,
         )
         for number in range(EPOCHS)
     ]
-    return ensemble, results
+    return ensemble, results, average
 
 
 def numbers(results: list[EpochResult]) -> Tensor:
@@ -135,7 +138,8 @@ def everything(ranks: Ranks) -> dict[str, Tensor]:
     found = measured(ranks, deal_of(RECIPE, ranks, False))
     adamw = evolve(parts, optimiser=Optimiser.of("adamw", lr=1e-3))
     for name, recipe, sync in (("parts", parts, False), ("adamw", adamw, False), ("synced", RECIPE, True)):
-        ensemble, results = trained(recipe, ranks, deal_of(recipe, ranks, sync), sync)
+        ensemble, results, average = trained(recipe, ranks, deal_of(recipe, ranks, sync), sync)
+        found |= {f"{name}/average/{key}": tensor for key, tensor in average.tensors.items()}
         found[f"{name}/numbers"] = numbers(results)
         found |= {f"{name}/state/{key}": t for key, t in state_tensors(ensemble).items()}
     apart = trained_apart(ranks, deal_of(parts, ranks, False))
@@ -147,7 +151,8 @@ def by_members(ranks: Ranks) -> dict[str, Tensor]:
     """The same where the ranks share the members, each of which sees whole batches."""
     found = {f"members/{name}": tensor for name, tensor in measured(ranks, WHOLE).items()}
     found |= {f"members/apart/{name}": tensor for name, tensor in trained_apart(ranks, WHOLE).items()}
-    ensemble, results = trained(RECIPE, ranks, WHOLE)
+    ensemble, results, average = trained(RECIPE, ranks, WHOLE)
+    found |= {f"members/average/{key}": tensor for key, tensor in average.tensors.items()}
     found["members/numbers"] = numbers(results)
     found |= {f"members/state/{key}": t.clone() for key, t in state_tensors(ensemble).items()}
     reestimate(ensemble, batches(0, WHOLE), FULL, ranks)
