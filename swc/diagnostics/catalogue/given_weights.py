@@ -1,4 +1,4 @@
-"""Diagnostics of weights that members are given to begin with: SW330 to SW335."""
+"""Diagnostics of weights that members are given to begin with: SW330 to SW335, SW337."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from attrs import frozen
 
-from swc.diagnostics.diagnostic import Diagnostic
+from swc.diagnostics.diagnostic import Diagnostic, Severity
 
 SHOWN = 3  # names that a message lists
 
@@ -141,6 +141,26 @@ class WeightsNotForPolicy(Diagnostic):
         return "share by another policy, or let the members begin afresh, without `from`"
 
 
+@frozen(kw_only=True)
+class FrozenAtRandom(Diagnostic):
+    """Weights are frozen as they begin, and they begin at random.
+
+    `low_rank(frozen: yes)` trains each member's own difference from a stored weight, and never that weight. This is how
+    a trained network is adapted, which members are given by `from`. Where none of them is, the stored weights stay the
+    random numbers that they were drawn as, and the differences, of low rank, have to do everything.
+    """
+
+    code: ClassVar[str] = "SW337"
+    severity: ClassVar[Severity] = Severity.WARNING
+    policy: str
+
+    def message(self) -> str:
+        return f"`{self.policy}` freezes weights that begin at random: no member is given weights to begin with"
+
+    def help(self) -> str:
+        return 'give members weights, as in `member a = ... from "weights.safetensors"`, or leave `frozen` out'
+
+
 GIVEN_WEIGHTS = (
     NoFileOfWeights,
     WeightsNotFound,
@@ -148,4 +168,5 @@ GIVEN_WEIGHTS = (
     WeightsUnfit,
     WeightsFileChanged,
     WeightsNotForPolicy,
+    FrozenAtRandom,
 )

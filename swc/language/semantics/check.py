@@ -22,7 +22,7 @@ from swc.language.semantics.library import Library, read_library, warn_unused_im
 from swc.language.semantics.members import read_budget, read_members, read_step
 from swc.language.semantics.scope import Scope, scalar, settle_params
 from swc.language.semantics.settings import apply_settings
-from swc.language.semantics.sharing import check_policy, defaults_of, read_share
+from swc.language.semantics.sharing import check_policy, defaults_of, read_share, warn_frozen
 from swc.language.semantics.steps import check_split_batch, check_step
 from swc.language.semantics.tasks import check_task, read_task
 from swc.language.semantics.training import check_recipe, read_training
@@ -169,6 +169,7 @@ def _spec(ensemble: tree.EnsembleDefinition, library: Library, settings: Mapping
     budget = _budget(items, scope, ensemble, bool(shares))
     training = _training(items, library, scope, task)
     data = data.drawn_by(training.recipe.seed) if training is not None else data
+    warn_frozen(shares, members, scope)
     check_step(items, step, members, scope)
     _check_together(items, shares, training, scope)
     check_split_batch(items, step, members, training, scope)

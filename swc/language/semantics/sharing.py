@@ -6,6 +6,7 @@ compiler chose is noted; a bundle's items stand before the block's own, which re
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from attrs import define, field
@@ -19,7 +20,7 @@ from swc.language.syntax import tree
 from swc.language.syntax.heads import WORDS
 from swc.program.limits import LEVELS
 from swc.program.model_source import Scalar
-from swc.program.spec import Clusters, Selector, Share, Templates
+from swc.program.spec import Clusters, Member, Selector, Share, Templates
 from swc.program.vocabulary import (
     BLOCKS,
     COEFFICIENTS,
@@ -258,3 +259,12 @@ def _objective(call: tree.Call, rule: str, scope: Scope) -> Any:
     if rule == "optimal":
         scope.defaults.append("templates optimal: objective coverage")
     return "coverage"
+
+
+def warn_frozen(shares: Sequence[Share], members: Sequence[Member], scope: Scope) -> None:
+    """Tell of policies that keep stored weights as they begin, where these are nobody's trained ones."""
+    if any(member.weights for member in members):
+        return
+    for share in shares:
+        if dict(share.arguments).get("frozen"):
+            scope.sink.report(catalogue.FrozenAtRandom(span=share.span, policy=share.policy))
