@@ -7,6 +7,7 @@ rounds). Guarantees: the order within a round alternates; nothing is left out.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from math import comb
 from time import perf_counter
 
@@ -28,13 +29,23 @@ class Ratio:
     confidence: float
 
 
-def paired(first: Callable[[], object], second: Callable[[], object], rounds: int, calls: int = 1) -> Ratio:
-    """Time both `rounds` times, `calls` calls each, after one call of each; ValueError below five rounds."""
+def paired(
+    first: Callable[[], object],
+    second: Callable[[], object],
+    rounds: int,
+    calls: int = 1,
+    clock: Callable[[], float] = perf_counter,
+) -> Ratio:
+    """Time both `rounds` times, `calls` calls each, after one call of each; ValueError below five rounds.
+
+    `clock` gives seconds; the default is wall time.
+    """
     if rounds < 5:
         raise ValueError("an interval needs five rounds at least")
     first()
     second()
-    times = [_round(first, second, calls, swap=bool(n % 2)) for n in range(rounds)]
+    seconds = partial(_seconds, calls=calls, clock=clock)
+    times = [_round(partial(seconds, first), partial(seconds, second), swap=bool(n % 2)) for n in range(rounds)]
     ratios = sorted(a / b for a, b in times)
     rank, confidence = _rank(rounds)
     return Ratio(
@@ -48,19 +59,19 @@ def paired(first: Callable[[], object], second: Callable[[], object], rounds: in
     )
 
 
-def _round(first: Callable[[], object], second: Callable[[], object], calls: int, swap: bool) -> tuple[float, float]:
+def _round(first: Callable[[], float], second: Callable[[], float], swap: bool) -> tuple[float, float]:
     if swap:
-        b, a = _seconds(second, calls), _seconds(first, calls)
+        b, a = second(), first()
     else:
-        a, b = _seconds(first, calls), _seconds(second, calls)
+        a, b = first(), second()
     return a, b
 
 
-def _seconds(act: Callable[[], object], calls: int) -> float:
-    started = perf_counter()
+def _seconds(act: Callable[[], object], calls: int, clock: Callable[[], float]) -> float:
+    started = clock()
     for _ in range(calls):
         act()
-    return (perf_counter() - started) / calls
+    return (clock() - started) / calls
 
 
 def _median(values: list[float]) -> float:

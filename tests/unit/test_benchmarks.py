@@ -9,6 +9,7 @@ from pathlib import Path
 import benchmarks
 import pytest
 import torch
+from benchmarks import decoding
 from benchmarks.__main__ import BENCHMARKS, main
 from benchmarks.naive import as_product, naive_weights, written_out
 from benchmarks.paired import _rank, paired
@@ -58,6 +59,16 @@ def test_every_benchmark_is_run_by_the_one_command() -> None:
     assert set(BENCHMARKS.values()) == runnable - {"__main__", "peers"} - on_a_gpu
     for name, module in BENCHMARKS.items():
         assert f'"{name}")' in (folder / f"{module}.py").read_text("utf-8").rstrip().splitlines()[-1]
+
+
+def test_both_ways_of_decoding_are_measured_and_their_pixels_compared(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(decoding.SIZES, (40, 48), (2, 16))
+    decoded, mixed, alone = decoding.rows_of("jpeg", (40, 48), tmp_path, rounds=5)
+    assert decoded.what == "jpeg 48 x 40, decoded: Pillow / torchvision.io, equal bytes"
+    assert mixed.what.endswith("then Pillow, equal bytes") and "of bytes differ" in alone.what
+    assert "images a second" in alone.seen and alone.value > 0
 
 
 def test_one_table_holds_what_every_benchmark_found(
