@@ -21,7 +21,7 @@ from swc.program.stages import Stage, stages
 from swc.program.training import Optimiser, Phase, Recipe, Training
 from swc.registry.optimisers import OPTIMISERS, OptimiserRow
 from swc.running.actions import action_after
-from swc.running.given_weights import fold_given
+from swc.running.given_weights import fold_given, has_lost
 from swc.running.machine import Machine
 from swc.running.observer import Observer
 from swc_runtime.data.shares import WHOLE
@@ -31,6 +31,7 @@ from swc_runtime.precision import choose_arithmetic
 from swc_runtime.ranks.ranks import ALONE
 from swc_runtime.training.input_statistics import fit_inputs
 from swc_runtime.training.kernel_choice import KernelChoice
+from swc_runtime.training.norm_statistics import reestimate
 from swc_runtime.training.optimiser import make_optimiser, spare_frozen
 from swc_runtime.training.optimiser_state import OptimiserState, load_optimiser_state, optimiser_state
 
@@ -98,13 +99,16 @@ def begin(
 
     Members that take something from the training part, such as the bins of embeddings, are shown `batches`. ValueError
     where they need them, and where the spec has no train block: nothing says when to recompile. Members that are given
-    weights begin with what the budget keeps of them; their running statistics are those of the files.
+    weights begin with what the budget keeps of them; where that is not all, norms are estimated over `batches`, and
+    without these stay those of the files.
     """
     if compiled.spec.training is None:
         raise ValueError(f"`{compiled.spec.name}` has no train block, whose phases say when to recompile")
     ensemble = build(compiled.program).to(device)
     fit_inputs(ensemble, lambda: _asked_for(batches))
-    fold_given(compiled, ensemble)
+    if has_lost(fold_given(compiled, ensemble)) and batches is not None:
+        placed = ((moved(inputs, device), labels.to(device)) for inputs, labels in batches)
+        reestimate(ensemble, placed, choose_arithmetic("float32", device), ALONE)
     return _with_optimiser(compiled, ensemble, make)
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import swc
 import torch
+from safetensors.torch import save_file
 from swc.compiler.driver import Compiled
 from swc.diagnostics import DiagnosticError, Sink
 from swc.diagnostics.catalogue.tracking import TrackerFailed
@@ -27,6 +28,7 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader
 
 from swc_runtime.ensemble import Ensemble
+from swc_runtime.members.build import initial_member
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/how-to/other_loops.md").read_text("utf-8")
@@ -110,6 +112,30 @@ def test_the_recipes_optimiser_is_the_default(compiled: Compiled, batches: list[
     revision = trained(begin(compiled), batches)
     assert isinstance(revision.optimiser, torch.optim.SGD)
     assert set(revision.optimiser_state.tensors) == {"momentum"}
+
+
+def test_norms_are_estimated_again_where_given_weights_were_not_kept_whole(
+    tmp_path: Path, batches: list[tuple[Tensor, Tensor]]
+) -> None:
+    text = SPEC.replace("width: 0.5)", 'width: 0.5) from "MEMBER.safetensors"').replace("50%", "SIZE")
+    for name in ("deep", "shallow"):
+        text = text.replace("MEMBER", name, 1)
+    (tmp_path / "plain.sw").write_text(SPEC)
+    program = swc.compile_file(tmp_path / "plain.sw").program
+    for plan in program.members:
+        save_file(initial_member(program, plan, 7).state_dict(), tmp_path / f"{plan.name}.safetensors")
+    (tmp_path / "half.sw").write_text(text.replace("SIZE", "30%"))
+    half = swc.compile_file(tmp_path / "half.sw")
+    of_files, seen = (
+        [
+            buffer
+            for name, buffer in begin(half, batches=given).ensemble.named_buffers()
+            if name.endswith("running_mean")
+        ]
+        for given in (None, batches)
+    )
+    assert of_files and not any(mean.any() for mean in of_files), "the files are of networks that saw nothing"
+    assert all(mean.any() for mean in seen)
 
 
 def test_an_optimiser_that_nothing_is_known_of_is_refused_where_its_state_counts(
