@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar, Literal, Self
 
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
 
+from swc.diagnostics import Span
 from swc.program.choice import Choice
 from swc.registry.actions import ACTIONS, ActionRow
 from swc.registry.augmentations import AUGMENTATIONS, AugmentationRow
@@ -194,6 +195,7 @@ class SplitClusters:
     batches: int | None = None
     sketch: int | None = None
     number: int | None = None
+    span: Span | None = field(default=None, eq=False)
 
     def __attrs_post_init__(self) -> None:
         if (self.threshold is None) == (self.number is None):

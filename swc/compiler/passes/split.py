@@ -20,6 +20,7 @@ from swc.compiler.passes.grouping import sizes_over_threshold
 from swc.compiler.passes.revisions import splits
 from swc.compiler.passes.split_number import check_numbers, cut_lines, cuts_of, split_into
 from swc.compiler.passes.splitter import Splitter
+from swc.diagnostics import Span
 from swc.diagnostics.catalogue.clusters import MostlySingletons, NothingSplit, SilentLayers, SplitOverBudget
 from swc.program.feedback import ClusterFeedback, Similarity, unknown_errors
 from swc.program.training import SplitClusters
@@ -60,7 +61,7 @@ class SplitByFeedback:
 
 def _by_number(graph: Graph, feedback: ClusterFeedback, action: SplitClusters, context: Context) -> tuple[Cluster, ...]:
     clusters = split_into(graph, feedback, action, context)
-    _report(graph.clusters, clusters, feedback, _Extent(number=action.number), context)
+    _report(graph.clusters, clusters, feedback, _Extent(number=action.number, span=action.span), context)
     lines = cut_lines(cuts_of(graph, feedback, action), context.spec)
     summary = f"split clusters {action.extent}: {len(graph.clusters)} became {len(clusters)}"
     context.notes.append("; ".join((summary, *lines)) + unknown_errors(feedback.similarities))
@@ -72,7 +73,8 @@ def _by_threshold(
 ) -> tuple[Cluster, ...]:
     assert action.threshold is not None, "asked of a split by threshold"
     clusters, threshold = _affordable(graph, feedback, action, action.threshold, context)
-    _report(graph.clusters, clusters, feedback, _Extent(threshold=threshold, asked=action.threshold), context)
+    extent = _Extent(threshold=threshold, asked=action.threshold, span=action.span)
+    _report(graph.clusters, clusters, feedback, extent, context)
     line = f"split clusters below {threshold:g}: {len(graph.clusters)} became {len(clusters)}"
     if threshold != action.threshold:
         line += f"; at {action.threshold:g} they would not fit the budget"
@@ -124,12 +126,13 @@ class _Extent:
     threshold: float | None = None
     asked: float | None = None
     number: int | None = None
+    span: Span | None = None
 
 
 def _report(
     old: Sequence[Cluster], new: Sequence[Cluster], feedback: ClusterFeedback, extent: _Extent, context: Context
 ) -> None:
-    span = context.spec.train_span
+    span = extent.span or context.spec.train_span  # files of earlier versions keep no place of a split
     num_layers = sum(len(cluster.layers) for cluster in old)
     before = {cluster.layers for cluster in old}
     alone = sum(1 for cluster in new if len(cluster.layers) == 1 and cluster.layers not in before)

@@ -81,7 +81,7 @@ def split_into(graph: Graph, feedback: ClusterFeedback, action: SplitClusters, c
     assert action.number is not None, "asked of a split by number"
     splitter = Splitter.of(graph, feedback, action)
     blocks = _linked(splitter)
-    _check_reach(blocks, action.number, context)
+    _check_reach(blocks, action, context)
     context.sink.raise_errors()
     allowance = template_allowance(context.spec, graph)
     lowest = max(block.fewest for block in blocks)
@@ -90,7 +90,7 @@ def split_into(graph: Graph, feedback: ClusterFeedback, action: SplitClusters, c
     largest, clusters = next(bearable, (None, ()))
     if largest != action.number:
         stated = budget_scalars(context.spec, graph) or 0
-        span = context.spec.train_span
+        span = action.span or context.spec.train_span
         context.sink.report(SplitNumberOverBudget(span=span, number=action.number, stated=stated, largest=largest))
         context.sink.raise_errors()
     return clusters
@@ -105,7 +105,7 @@ def check_numbers(graph: Graph, context: Context) -> None:
         if not isinstance(action, SplitClusters) or action.number is None:
             continue
         blocks = _unmeasured(graph, action, least)
-        _check_reach(blocks, action.number, context)
+        _check_reach(blocks, action, context)
         # What one split has parted the next one does not join.
         least |= dict.fromkeys((block.share for block in blocks), action.number)
 
@@ -127,13 +127,15 @@ def _clusters(splitter: Splitter, blocks: Iterable[BlockLinks], number: int) -> 
     return splitter.split(groups)
 
 
-def _check_reach(blocks: Sequence[BlockLinks], number: int, context: Context) -> None:
+def _check_reach(blocks: Sequence[BlockLinks], action: SplitClusters, context: Context) -> None:
+    assert action.number is not None, "asked of a split by number"
+    number = action.number
     lowest, highest = max(block.fewest for block in blocks), min(block.most for block in blocks)
     for block in blocks:
         if not block.fewest <= number <= block.most:
             context.sink.report(
                 SplitNumberOutOfReach(
-                    span=context.spec.train_span,
+                    span=action.span or context.spec.train_span,
                     selector=words(context.spec.shares[block.share].selector),
                     number=number,
                     reach=(block.fewest, block.most),

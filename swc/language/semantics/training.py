@@ -149,7 +149,7 @@ def _split(item: tree.SplitClause, phase: str, scope: Scope) -> SplitClusters:
     if item.linkage is not None and number is not None and linkage == "release":
         scope.sink.report(catalogue.NumberByRelease(span=item.linkage.span))
     batches, sketch = _batches(item.batches, scope), _sketch(item.sketch, scope)
-    return SplitClusters(threshold, linkage, across, batches, sketch, number)
+    return SplitClusters(threshold, linkage, across, batches, sketch, number, item.span)
 
 
 def _extent(item: tree.SplitClause, scope: Scope) -> tuple[float | None, int | None]:
