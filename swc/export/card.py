@@ -142,7 +142,7 @@ def import_of(source: ModelSource) -> tuple[str, str, str]:
 
 def call_of(source: ModelSource, program: Program) -> str:
     """The call that builds a member."""
-    given = "".join(f", {name}={value!r}" for name, value in source.given().items())
+    given = "".join(f", {name}={_literal(value)}" for name, value in source.given().items())
     classes = program.data.num_classes
     match source.kind:
         case "family":
@@ -152,6 +152,10 @@ def call_of(source: ModelSource, program: Program) -> str:
             return f"{source.name.partition(':')[2]}({', '.join(_offered(source, program.data))})"
         case library:
             return LIBRARIES[library].call(quoted(source.name), classes, given)
+
+
+def _literal(value: object) -> str:
+    return quoted(value) if isinstance(value, str) else repr(value)
 
 
 def _offered(source: ModelSource, data: DataFacts) -> list[str]:

@@ -57,8 +57,12 @@ def _sizes(preparation: Preparation) -> tuple[str, str, tuple[int, ...], int, in
 
 def features_code(preparation: Preparation) -> str:
     """The functions of `members.py` that make features of raw columns."""
-    call = f"ColumnFeatures{_sizes(preparation)!r}".replace("'", '"')
-    return LOADING.format(call=call, state=STATE, count=preparation.num_features)
+    return LOADING.format(call=features_call(preparation), state=STATE, count=preparation.num_features)
+
+
+def features_call(preparation: Preparation) -> str:
+    """The call that makes the module that makes features, without what was fitted."""
+    return f"ColumnFeatures{_sizes(preparation)!r}".replace("'", '"')
 
 
 def write_columns(folder: Path) -> str:

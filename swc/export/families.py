@@ -18,6 +18,7 @@ from swc.program.model_source import ModelSource
 from swc.registry.families import FAMILIES
 
 PACKAGE = r"swc_runtime\.models"
+NOQA = re.compile(r"  # noqa: .*$", re.MULTILINE)  # words to this project's own checks
 
 
 def families_of(sources: Iterable[ModelSource]) -> tuple[str, ...]:
@@ -56,11 +57,16 @@ class ModuleCode:
 
 def family_code(name: str) -> ModuleCode:
     """A family's code without its docstring and imports."""
-    text = family_file(name).read_text("utf-8")
+    return module_code(family_file(name))
+
+
+def module_code(path: Path) -> ModuleCode:
+    """A module's code without its docstring and imports."""
+    text = path.read_text("utf-8")
     tree = ast.parse(text)
     imports = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
     title = (ast.get_docstring(tree) or "").partition("\n")[0]
-    body = "\n".join(text.splitlines()[imports[-1].end_lineno :])
+    body = NOQA.sub("", "\n".join(text.splitlines()[imports[-1].end_lineno :]))
     return ModuleCode(title, frozenset(found for node in imports for found in _names(node)), body.strip("\n"))
 
 

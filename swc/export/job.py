@@ -26,7 +26,7 @@ from swc.registry.exporters import states_alone
 from swc.running.checkpoints import SavedState
 from swc_runtime.carry.plain import plain_member
 from swc_runtime.evaluate.chance import Dependence, buffers_kept, chance_kept, dependence, draw_from
-from swc_runtime.export.features import ColumnMember
+from swc_runtime.export.column_member import ColumnMember
 from swc_runtime.export.formats import TOLERANCE, difference
 from swc_runtime.finite import check_predictions
 from swc_runtime.inputs import Inputs, copied, drawn, rows, size_of

@@ -19,6 +19,7 @@ from swc.diagnostics import DiagnosticError
 from swc.diagnostics.catalogue.exporting import ExportDoesNotRun, JointNetwork, OwnFactory
 from swc.diagnostics.catalogue.inputs import PythonFileForImages
 from swc.diagnostics.catalogue.tasks import ForAnotherTask
+from swc.export.column_files import features_module
 from swc.export.families import families_of
 from swc.export.job import BATCHES, Job
 from swc.export.python_names import Names, file_stem, names_of
@@ -46,9 +47,11 @@ from attrs import frozen
 from safetensors.torch import load_file, save_file
 
 ensemble = import_module(sys.argv[2]).load()
-images = load_file(sys.argv[3])
+batches = {}
+for name, tensor in sorted(load_file(sys.argv[3]).items()):
+    batches.setdefault(name.partition(".")[0], []).append(tensor)
 with torch.no_grad():
-    save_file({name: ensemble(batch) for name, batch in images.items()}, sys.argv[4])
+    save_file({size: ensemble(*batch) for size, batch in batches.items()}, sys.argv[4])
 """
 
 
@@ -76,15 +79,16 @@ def python_file(job: Job) -> dict[str, float]:
         others = tuple(row.name for row in EXPORTERS.rows if row.takes_joint)
         raise DiagnosticError(JointNetwork(members=joint, others=others))
     task = job.program.task
-    if not task.is_classification:
+    if not task.is_classification and job.preparation is None:
         what, way = "the format `python`", "export with `--format torch`, whose loader predicts"
         raise DiagnosticError(ForAnotherTask(what=what, of="classification", task=task.name, way=way))
-    if not job.program.data.are_images:
+    if not job.program.data.are_images and job.preparation is None:
         others = tuple(row.name for row in EXPORTERS.rows if row.name != job.form.name)
         raise DiagnosticError(PythonFileForImages(inputs=job.program.data.inputs_text, others=others))
     stem = file_stem(job.program.ensemble)
     names = names_of(job.program, job.members)
-    text = python_source(job.program, job.saved.compiled.graph, job.members, job.classes)
+    graph = job.saved.compiled.graph
+    text = python_source(job.program, graph, job.members, job.classes, job.preparation, job.scale)
     state = _state(job, names)
     with whole(job.stage / f"{stem}.safetensors") as partial:
         save_file(state, partial)
@@ -112,6 +116,8 @@ def _state(job: Job, names: Names) -> dict[str, Tensor]:
             state[f"tensors.{names.tensors[plan.id]}"] = tensor
     for number, member in zip(job.chosen, job.members, strict=True):
         state |= _own(job, number, member, names)
+    if job.preparation is not None:
+        state |= {f"features.{name}": t for name, t in features_module(job.preparation).state_dict().items()}
     return {name: tensor.detach().clone(memory_format=torch.contiguous_format) for name, tensor in state.items()}
 
 
@@ -123,8 +129,8 @@ def _own(job: Job, number: int, member: MemberPlan, names: Names) -> dict[str, T
 def _tried(job: Job, stem: str) -> dict[int, Tensor]:
     """What the file gives for batches of several sizes, by size."""
     asked, found = job.stage / "asked.safetensors", job.stage / "found.safetensors"
-    (images,) = tensors_of(job.inputs)
-    save_file({str(size): images[:size].clone() for size in BATCHES}, asked)
+    given = enumerate(tensors_of(job.inputs if job.columns is None else job.columns))
+    save_file({f"{size}.{place}": one[:size].clone() for place, one in given for size in BATCHES}, asked)
     try:
         _run(job, stem, asked, found)
         return {int(size): logits for size, logits in load_file(found).items()}

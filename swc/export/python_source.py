@@ -10,11 +10,15 @@ import inspect
 import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from textwrap import fill
+from typing import TYPE_CHECKING
 
 from swc.compiler.ir.graph import Graph
 from swc.export.card import call_of, import_of, inside_docstring, quoted
-from swc.export.families import families_of, family_code, import_lines
+from swc.export.column_files import features_call
+from swc.export.families import families_of, family_code, import_lines, module_code
+from swc.export.python_inputs import OF_IMAGES, InputTexts, of_columns
 from swc.export.python_names import Names, bank_plans, file_stem, names_of, tensor_plans
 from swc.export.python_text import (
     BANK,
@@ -30,17 +34,22 @@ from swc.export.python_text import (
     STORED,
     TENSORS,
     TOLD,
-    TRAINING,
 )
 from swc.export.python_weights import INDENT, WIDTH, CodeCall, Layouts, called, code_of, laid_out, tuple_text
 from swc.program.model_libraries import LIBRARIES
 from swc.program.program import BankPlan, MemberPlan, Program
 from swc.show.wording import several
+from swc_runtime.export import features
 from swc_runtime.weights.compose import block_view
 from swc_runtime.weights.expressions.evaluate import RESIZING, added, mixed, product, scaled, softmaxed
 from swc_runtime.weights.init import RELEASE_FAN_IN
 from swc_runtime.weights.layout import NARROW, lies_plainly
 
+if TYPE_CHECKING:
+    from swc.files.run import TargetScale
+    from swc_runtime.data.preparation import Preparation
+
+FEATURES = Path(features.__file__)
 FRESH = "bank.fresh_vectors() for name, bank in BANKS.items()"
 OWN_IMPORTS = (
     ("collections.abc", "Callable", ""),
@@ -58,21 +67,30 @@ OWN_IMPORTS = (
 
 
 def python_source(
-    program: Program, graph: Graph, members: Sequence[MemberPlan], classes: Sequence[str] | None = None
+    program: Program,
+    graph: Graph,
+    members: Sequence[MemberPlan],
+    classes: Sequence[str] | None = None,
+    preparation: Preparation | None = None,
+    scale: TargetScale | None = None,
 ) -> str:
-    """The file's text."""
+    """The file's text; of a table with the `preparation` of its columns, and the `scale` of a target in numbers."""
     names = names_of(program, members)
+    texts = OF_IMAGES
+    if preparation is not None:
+        texts = of_columns(program.task.row.targets, program.data.num_classes)
     used = frozenset[str]().union(*(called(code_of(weight.expression, names)) for weight in names.weights))
     parts = [
-        _head(program, members, names, used),
-        _constants(program, classes),
+        _head(program, members, names, used, texts),
+        _constants(program, classes) if preparation is None else _of_table(program, classes, preparation, scale),
         _section(
             "what is stored", BANK + _banks(program, graph, names) + _starts(program, names) + _tensors(program, names)
         ),
         _section("how each weight is made", _helpers(used) + _weights(members, names)),
         *_families(members),
-        _section("the ensemble", _ensemble(program, members, names)),
-        _section("training", TRAINING),
+        *([] if preparation is None else [_columns()]),
+        _section("the ensemble", _ensemble(program, members, names, texts, preparation)),
+        _section("training", texts.training),
     ]
     return "".join(parts)
 
@@ -81,20 +99,25 @@ def _section(title: str, body: str) -> str:
     return f"\n\n{RULE}\n# {title}\n{RULE}\n{body}"
 
 
-def _head(program: Program, members: Sequence[MemberPlan], names: Names, used: frozenset[str]) -> str:
-    channels, height, width = program.data.image_shape
+def _head(
+    program: Program, members: Sequence[MemberPlan], names: Names, used: frozenset[str], texts: InputTexts
+) -> str:
     imports = {*OWN_IMPORTS, *((("math", "prod", ""),) if "block" in used else ())}
     for member in members:
         imports |= _imports(member)
+    imports |= set() if texts is OF_IMAGES else module_code(FEATURES).imports
     needs = " and ".join((", ".join(("torch", *_libraries(imports))), "safetensors"))
     stem = file_stem(program.ensemble)
     longest = max(len(member.name) for member in members)
     return HEAD.format(
         title=inside_docstring(program.ensemble),
         count=several(len(members), "member"),
-        stem=stem,
-        classes=program.data.num_classes,
-        shape=f"{channels}, {height}, {width}",
+        example=texts.example.format(
+            stem=stem,
+            classes=program.data.num_classes,
+            shape=", ".join(map(str, program.data.image_shape)),
+        ),
+        axes=fill(texts.axes, WIDTH),
         told=fill(TOLD.format(stem=stem, needs=needs), WIDTH, break_on_hyphens=False),
         rows=fill(ROWS_TOLD, WIDTH) + "\n\n" if names.rows else "",
         members="\n".join(f"    {member.name:{longest}}  {inside_docstring(str(member.source))}" for member in members),
@@ -125,6 +148,32 @@ def _constants(program: Program, classes: Sequence[str] | None) -> str:
         "\n"
         "Shape = tuple[int, ...]\n"
     )
+
+
+def _of_table(
+    program: Program, classes: Sequence[str] | None, preparation: Preparation, scale: TargetScale | None
+) -> str:
+    stem = file_stem(program.ensemble)
+    unit = ""
+    if scale is not None:
+        unit = f"TARGET_MEAN = {tuple_text(scale.mean)}  # of the training part\n"
+        unit += f"TARGET_DEVIATION = {tuple_text(scale.deviation)}\n"
+    return (
+        f'\nTRAINED = Path(__file__).with_name("{stem}.safetensors")\n'
+        f"NUM_OUTPUTS = {program.data.num_classes}\n"
+        f"NUM_NUMBERS = {len(preparation.numbers)}  # of the columns of {inside_docstring(program.data.title)}\n"
+        f"NUM_CATEGORIES = {len(preparation.categories)}\n"
+        f"{unit}"
+        f"{_class_names(classes)}"
+        "\n"
+        "Shape = tuple[int, ...]\n"
+    )
+
+
+def _columns() -> str:
+    """The code that makes features of raw columns."""
+    code = module_code(FEATURES)
+    return _section(code.title.rstrip("."), f"\n{code.body}\n")
 
 
 def _class_names(classes: Sequence[str] | None) -> str:
@@ -256,7 +305,13 @@ def _families(members: Sequence[MemberPlan]) -> Iterable[str]:
         yield _section(f"{name}: {code.title}", f"\n{code.body}\n")
 
 
-def _ensemble(program: Program, members: Sequence[MemberPlan], names: Names) -> str:
+def _ensemble(
+    program: Program,
+    members: Sequence[MemberPlan],
+    names: Names,
+    texts: InputTexts,
+    preparation: Preparation | None,
+) -> str:
     made, read = TENSORS if names.tensors else ("", "")
     has_norms = any(_norms(program, names, bank) for bank in names.banks)
     return ENSEMBLE.format(
@@ -266,6 +321,9 @@ def _ensemble(program: Program, members: Sequence[MemberPlan], names: Names) -> 
         fresh="first_vectors(name) for name in BANKS" if has_norms else FRESH,
         mixing="self.rows(name)" if names.rows else "self.coefficients[name]",
         rows=ROWS_OF_A_BANK if names.rows else "",
+        features="" if preparation is None else f"{2 * INDENT}self.features = {features_call(preparation)}\n",
+        forward=texts.forward,
+        normalised=texts.normalised,
     )
 
 

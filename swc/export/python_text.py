@@ -7,11 +7,7 @@ formatters lay it out.
 HEAD = '''\
 """{title}: {count} that share their weights, as one torch module.
 
-    from {stem} import load, normalised
-
-    ensemble = load()                                     # as it was trained; `Ensemble()` is a fresh one
-    logits = ensemble(normalised(images))                 # [members, B, {classes}], images [B, {shape}] in [0, 1]
-    probabilities = ensemble.predict(normalised(images))  # [B, {classes}], the mean over the members
+{example}
 
 {told}
 
@@ -23,7 +19,7 @@ is a block of such a row, or several beside each other, as `weight_SHAPE` lays t
 its numbers are the same: there the weights are tied. All else (norms, biases, classifiers, layers that share nothing)
 are the members' own parameters.
 
-{rows}Tensor names end in their axes: M members, B images, C channels, H x W pixels; K, T and N as above.
+{rows}{axes}
 """
 
 from __future__ import annotations
@@ -164,7 +160,7 @@ class Ensemble(nn.Module):
         self.templates = nn.ParameterDict({{name: bank.fresh_templates() for name, bank in BANKS.items()}})
         self.coefficients = nn.ParameterDict({{name: {fresh}}})
 {tensors}        self.members = nn.ModuleDict({{name: member.build() for name, member in MEMBERS.items()}})
-        for name, weights in self.weights().items():
+{features}        for name, weights in self.weights().items():
             for path in weights:
                 owner, _, attribute = path.rpartition(".")
                 module = self.members[name].get_submodule(owner)
@@ -177,15 +173,7 @@ class Ensemble(nn.Module):
         w = SimpleNamespace(**superweights_NT{stored})
         return {{name: member.weights(w) for name, member in MEMBERS.items()}}
 
-    def forward(self, images_BCHW: Tensor) -> Tensor:
-        """Logits [M, B, classes] of normalised images; the members run one after another."""
-        weights = self.weights()
-        return torch.stack([functional_call(self.members[name], weights[name], (images_BCHW,)) for name in MEMBERS])
-
-    @torch.no_grad()
-    def predict(self, images_BCHW: Tensor) -> Tensor:
-        """The mean [B, classes] of the members' probabilities for normalised images."""
-        return self(images_BCHW).softmax(-1).mean(0)
+{forward}
 
 
 def load(path: Path = TRAINED) -> Ensemble:
@@ -193,38 +181,4 @@ def load(path: Path = TRAINED) -> Ensemble:
     ensemble = Ensemble()
     ensemble.load_state_dict(load_file(path))
     return ensemble.eval()
-
-
-def normalised(images_BCHW: Tensor) -> Tensor:
-    """Images with pixels in [0, 1] as the members were trained on them."""
-    mean, deviation = (images_BCHW.new_tensor(found).view(1, -1, 1, 1) for found in (MEAN, DEVIATION))
-    return (images_BCHW - mean) / deviation
-'''
-
-TRAINING = '''
-
-def train_step(ensemble: Ensemble, optimiser: torch.optim.Optimizer, images_BCHW: Tensor, labels_B: Tensor) -> float:
-    """One step on the sum of the members' cross-entropies, which is given back.
-
-    The gradients reach templates and coefficients through the composed weights, those of all members added up.
-    """
-    optimiser.zero_grad()
-    loss = torch.stack([F.cross_entropy(logits_BC, labels_B) for logits_BC in ensemble(images_BCHW)]).sum()
-    loss.backward()
-    optimiser.step()
-    return loss.item()
-
-
-def main() -> None:
-    """Train a few steps on noise with random labels, which can at least be learned by heart."""
-    torch.manual_seed(0)
-    ensemble = load().train()
-    optimiser = torch.optim.SGD(ensemble.parameters(), lr=0.01, momentum=0.9)
-    images_BCHW, labels_B = torch.rand(32, *IMAGE_SHAPE), torch.randint(NUM_CLASSES, (32,))
-    for step in range(10):
-        print(f"step {step}: loss {train_step(ensemble, optimiser, normalised(images_BCHW), labels_B):.4f}")
-
-
-if __name__ == "__main__":
-    main()
-'''
+{normalised}'''

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors import safe_open
+from safetensors.torch import load_file
 from swc.evaluate.prediction_cache import read_predictions
 
 from support.runs import Place
@@ -142,3 +144,44 @@ def test_numbers_are_predicted_in_the_unit_of_the_target(tmp_path: Path, monkeyp
     torch.testing.assert_close(mean.double(), scaled.mean(0), rtol=1e-5, atol=0)
     torch.testing.assert_close(deviation.double(), scaled.std(0, correction=0), rtol=1e-5, atol=1e-3)
     assert 700 < float(mean.mean()) < 1100
+    (again, spread), losses = by_python_file(run)
+    torch.testing.assert_close(again, mean, rtol=1e-5, atol=0)
+    torch.testing.assert_close(spread, deviation, rtol=1e-4, atol=1e-3)
+    assert losses[-1] < losses[0]
+
+
+ALONE = """
+import sys
+sys.modules.update(swc=None, swc_runtime=None)
+sys.path.insert(0, "tiny_python")
+import tiny
+import torch
+from columns import raw_inputs
+from safetensors.torch import save_file
+
+predicted = tiny.load().predict(*map(torch.from_numpy, raw_inputs({columns!r})))
+found = predicted if isinstance(predicted, tuple) else (predicted,)
+save_file({{str(place): one.contiguous() for place, one in enumerate(found)}}, "found.safetensors")
+tiny.main()
+"""
+
+
+def by_python_file(run: Place) -> tuple[list[torch.Tensor], list[float]]:
+    """What the readable file predicts for the test rows, and the losses of its ten steps, without this project."""
+    assert run.swc("export", "--format", "python") == 0
+    command = [sys.executable, "-c", ALONE.format(columns=columns())]
+    done = subprocess.run(command, cwd=run.folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return list(load_file(run.folder / "found.safetensors").values()), [
+        float(line.rpartition(" ")[2]) for line in done.stdout.splitlines()
+    ]
+
+
+def test_the_readable_file_takes_raw_columns_and_trains(run: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(run.folder)
+    (predicted,), losses = by_python_file(run)
+    torch.testing.assert_close(predicted, logits_of(run).softmax(-1).mean(0), rtol=0, atol=1e-5)
+    assert len(losses) == 10 and losses[-1] < losses[0]
+    text = (run.folder / "tiny_python/tiny.py").read_text("utf-8")
+    assert 'self.features = ColumnFeatures("quantile", "one_hot", (3, 3), 1, 10)' in text
+    assert max(map(len, text.splitlines())) <= 120

@@ -111,7 +111,7 @@ def test_the_readable_file_is_refused(tmp_path: Path, capsys: pytest.CaptureFixt
     assert made.compile(PERCEPTRONS) == 0
     assert made.train() == 0
     assert made.swc("export", "--format", "python", "-o", str(tmp_path / "python")) == 1
-    assert "error[SW574]: `--format python` writes members that take images" in capsys.readouterr().err
+    assert "error[SW574]: `--format python` writes members that take images or a table" in capsys.readouterr().err
 
 
 def test_a_spec_says_whether_there_is_a_validation_part(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

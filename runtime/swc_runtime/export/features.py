@@ -171,17 +171,3 @@ def _polynomial(coefficients: tuple[float, ...], at: Tensor) -> Tensor:
     for coefficient in reversed(coefficients[:-1]):
         total = total * at + coefficient
     return total
-
-
-class ColumnMember(nn.Module):
-    """A member that takes the raw columns of a table, of which `features` makes what it takes."""
-
-    def __init__(self, features: ColumnFeatures, member: nn.Module) -> None:
-        super().__init__()
-        self.features = features
-        self.member = member
-
-    def forward(self, numbers: Tensor, codes: Tensor) -> Tensor:
-        """The member's outputs for numbers float64 [N, R] and codes int64 [N, K]."""
-        made: Tensor = self.member(self.features(numbers, codes))
-        return made

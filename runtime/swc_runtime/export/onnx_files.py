@@ -16,7 +16,7 @@ import torch
 from swc.files.whole import whole
 from torch import Tensor, nn
 
-from swc_runtime.export.features import ColumnMember
+from swc_runtime.export.column_member import ColumnMember
 from swc_runtime.inputs import Inputs, tensors_of
 from swc_runtime.precision import IMAGE_AXES
 

@@ -76,10 +76,10 @@ class NeedsImages(Diagnostic):
 
 @frozen(kw_only=True)
 class PythonFileForImages(Diagnostic):
-    """Members that take no images were to be written as one readable Python file.
+    """Members that take neither images nor a table were to be written as one readable Python file.
 
-    `--format python` writes beside the members how pixels are normalised, and a training loop on images. Of other
-    inputs it knows neither yet. The other formats write such members.
+    `--format python` writes beside the members how pixels are normalised, or columns of a table scaled and coded, and a
+    training loop on these. Of other inputs it knows neither yet. The other formats write such members.
     """
 
     code: ClassVar[str] = "SW574"
@@ -87,7 +87,7 @@ class PythonFileForImages(Diagnostic):
     others: tuple[str, ...]
 
     def message(self) -> str:
-        return f"`--format python` writes members that take images, and these take {self.inputs}"
+        return f"`--format python` writes members that take images or a table, and these take {self.inputs}"
 
     def help(self) -> str:
         return f"take {' or '.join(f'`--format {name}`' for name in self.others)}"
