@@ -112,7 +112,8 @@ def _found(folder: Path) -> RunScores | None:
         return None
     seed, end = spec.training.recipe.seed, _end(folder)
     if scored is not None and (results is None or scored.stage == end):
-        counts = (scored.num_images, scored.num_calibration)
+        # noise is fitted on other images by `swc train` too: only temperatures make other scores of the same run
+        counts = (scored.num_images, scored.num_calibration if scored.has_temperatures else 0)
         kind = RunKind(scored.epochs_scale, scored.stage, *counts, scored.part, task.name)
         points = points_of(scored.predictors, task)
         return RunScores(folder, seed, kind, _evaluated(scored, task), points, scored.calibration)

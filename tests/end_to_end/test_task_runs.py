@@ -97,6 +97,7 @@ def test_a_table_has_the_columns_of_its_task(run: Place, capsys: pytest.CaptureF
     columns = ("mAP", "micro F1", "NLL", "ECE") if "mAP" in said else ("RMSE", "R2", "CRPS", "in 90%")
     assert all(column in said for column in columns) and "top-1" not in said
     assert ("the ensemble by target" in said) == ("halves" in said)
+    assert ("the ensemble by label" in said) == ("kinds" in said)
     assert run.swc("eval", "--time-batch", "0", "--on", "validation", "--format", "csv") == 0
     header, first, *_ = capsys.readouterr().out.splitlines()
     row = dict(zip(header.split(","), first.split(","), strict=True))
@@ -224,6 +225,13 @@ def test_runs_of_one_task_are_compared_and_of_several_refused(
     assert run.swc("compare", "build/tiny/run", "--plot", "both.png") == 0
     said = capsys.readouterr().out
     assert "mean member" in said and "top-1" not in said
+    assert run.swc("compare", "build/tiny/run", "--format", "json") == 0
+    evaluated = json.loads(capsys.readouterr().out)["systems"][0]["results"]
+    shutil.rmtree(run.run / "eval")
+    assert run.swc("compare", "build/tiny/run", "--format", "json") == 0
+    (trained_alone,) = json.loads(capsys.readouterr().out)["systems"][0]["results"]
+    kind = ("stage", "num_images", "num_calibration", "part", "task")
+    assert [evaluated[0][name] for name in kind] == [trained_alone[name] for name in kind]
     both = (str(run.run), str(regression.run))
     if "multilabel" in str(run.folder):
         assert "mAP" in said and run.swc("compare", *both) == 1

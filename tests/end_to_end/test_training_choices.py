@@ -8,6 +8,7 @@ import pytest
 import torch
 from attrs import evolve
 from swc.loops.tracking import TrackedRun
+from swc.report.curves import curves as curves_figure
 from swc.report.measurements import curves_of
 from swc.running import patience
 from swc.running.loop import train
@@ -164,7 +165,12 @@ def test_the_average_is_scored_beside_the_last_weights(averaged: Place) -> None:
     results = averaged.results()
     assert results["average"]["validation"]["together"]["nll"] == rows[-1]["nll"]  # type: ignore[index]
     assert results["validation"]["together"]["nll"] == rows[-2]["nll"]  # type: ignore[index]
-    assert [epoch for epoch, _ in curves_of(averaged.build()).scores["ensemble"]] == [1, 2, 3]
+    curves = curves_of(averaged.build())
+    assert [epoch for epoch, _ in curves.scores["ensemble"]] == [1, 2, 3]
+    assert [value for _, value in curves.averages["ensemble"]] == [row["top1"] for row in rows[1::2]]
+    drawn = curves_figure(averaged.build()).axes[1]
+    labels = {line.get_label(): line for line in drawn.lines}
+    assert labels["ensemble, average of weights"].get_linestyle() == "--" != labels["ensemble"].get_linestyle()
 
 
 def test_an_average_is_evaluated_where_it_is_asked_for(averaged: Place) -> None:
