@@ -9,11 +9,13 @@ from __future__ import annotations
 from attrs import evolve
 
 from swc.diagnostics import Diagnostic, DiagnosticError
+from swc.diagnostics.catalogue.tasks import ForAnotherTask
 from swc.diagnostics.catalogue.training import NothingToTrain
 from swc.files.fingerprint import fingerprint_of
 from swc.language.semantics.check import check_file
 from swc.program.spec import Spec
 from swc.program.stages import scale_epochs
+from swc.registry.tasks import TASKS
 from swc.sweep.plan import Cell, Setting, Sweep
 
 Specs = dict[Setting, Spec]  # of what is trained, by setting without storage
@@ -26,7 +28,15 @@ def checked_spec(sweep: Sweep, setting: Setting) -> Spec | tuple[Diagnostic, ...
         found = check_file(path, ensemble, params)
     except DiagnosticError as error:
         return error.diagnostics
-    return found if found.training is not None else (NothingToTrain(ensemble=found.name, span=found.span),)
+    if found.training is None:
+        return (NothingToTrain(ensemble=found.name, span=found.span),)
+    return found if found.task.name in TASKS.names else (_of_plug_in(found),)
+
+
+def _of_plug_in(spec: Spec) -> Diagnostic:
+    """Tables of sweeps have columns for the scores of our own tasks, so that every version reads every table."""
+    way = "train each seed by itself, and put the runs beside each other with `swc compare`"
+    return ForAnotherTask(what="`swc sweep`", of=" or ".join(TASKS.names), task=spec.task.name, way=way, span=spec.span)
 
 
 def checked_specs(sweep: Sweep) -> Specs:

@@ -73,7 +73,7 @@ def _differences(paired: Sequence[PairedDifference], example: str) -> Iterator[s
     units = "top-1 in points, NLL in nats (less is better)" if "top1" in metrics else _units(metrics)
     yield f"Differences by seed, on the test {example}s: mean with 95% t-interval; {units}."
     yield ""
-    yield _line(("of", "against", "seeds", *(HEADINGS[metric] for metric in metrics)))
+    yield _line(("of", "against", "seeds", *(HEADINGS.get(metric, metric) for metric in metrics)))
     yield _line(("---", "---", "---:", *("---:" for _ in metrics)))
     for row in difference_rows(paired):
         yield _line(row)
@@ -86,8 +86,8 @@ def _metrics(paired: Sequence[PairedDifference]) -> tuple[str, ...]:
 
 def _units(metrics: Sequence[str]) -> str:
     """In what differences are, of another task than classification."""
-    points = [HEADINGS[name] for name in metrics if name in FRACTIONS]
-    plain = [HEADINGS[name] for name in metrics if name not in FRACTIONS]
+    points = [HEADINGS.get(name, name) for name in metrics if name in FRACTIONS]
+    plain = [HEADINGS.get(name, name) for name in metrics if name not in FRACTIONS]
     said = ([f"{', '.join(points)} in points"] if points else []) + (
         [f"{', '.join(plain)} as they are (less is better)"] if plain else []
     )
@@ -99,7 +99,7 @@ def differences_shown(paired: Sequence[PairedDifference], images: str = "test im
     from rich.console import Group
     from rich.text import Text
 
-    made = table("of", "against", ">seeds", *(f">{HEADINGS[metric]}" for metric in _metrics(paired)))
+    made = table("of", "against", ">seeds", *(f">{HEADINGS.get(metric, metric)}" for metric in _metrics(paired)))
     for row in difference_rows(paired):
         made.add_row(*row)
     unit = "top-1 in points" if "top1" in _metrics(paired) else _units(_metrics(paired))

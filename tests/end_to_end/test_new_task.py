@@ -69,6 +69,8 @@ def test_a_package_adds_it_with_nothing_of_ours_changed(tmp_path: Path) -> None:
     packages = install(tmp_path / "packages", "swc-screening", points, modules)
     ours = Copy(ROOT)
     check_shown(tmp_path / "place", follow(ours, tmp_path / "place", packages))
+    swept = ours.run(tmp_path / "place", "-m", "swc", "sweep", "found.sw", "--storage", "float32", path=packages)
+    assert swept.returncode == 1 and "error[SW800]: `swc sweep` is for `task classification or" in swept.stderr
     without = ours.run(tmp_path / "place", "-m", "swc", "show")
     assert without.returncode == 1 and "SW172" in without.stderr
 
