@@ -36,6 +36,7 @@ from swc.files.whole import whole
 from swc.program.datasets import named
 from swc.running.checkpoints import SavedState
 from swc_runtime.data import Split
+from swc_runtime.data.batches import read_inputs
 from swc_runtime.data.splits import FolderSplit
 from swc_runtime.inputs import tensors_of
 from swc_runtime.precision import Arithmetic
@@ -172,8 +173,9 @@ def _images_digest(split: Split) -> str:
             state = Path(name).stat()
             digest.update(os.fsencode(f"{name}\0{state.st_size}\0{state.st_mtime_ns}\0"))
         return digest.hexdigest()
-    for start in range(0, len(split), CHUNK):
-        samples = np.arange(start, min(start + CHUNK, len(split)), dtype=np.int64)
-        for tensor in tensors_of(split.fetch(samples, None)):
+    starts = range(0, len(split), CHUNK)
+    requests = ((np.arange(start, min(start + CHUNK, len(split)), dtype=np.int64), None) for start in starts)
+    for inputs in read_inputs(split, requests):
+        for tensor in tensors_of(inputs):
             digest.update(tensor.cpu().contiguous().numpy().data)
     return digest.hexdigest()

@@ -86,11 +86,12 @@ def batches_of(split: Split, reads: Iterable[BatchRead]) -> Iterator[LabelledInp
             coming.append(read)
             yield read.samples, read.crops
 
-    for inputs in _fetched(split, requests()):
+    for inputs in read_inputs(split, requests()):
         yield coming.popleft().finish(inputs)
 
 
-def _fetched(split: Split, requests: Iterator[Request]) -> Iterator[Inputs]:
+def read_inputs(split: Split, requests: Iterable[Request]) -> Iterator[Inputs]:
+    """The inputs of each request, in order, as they are read; by the reader of a split that has one."""
     reader: Reader | None = getattr(split, "reader", None)
     if reader is not None:
         return reader.read(requests)
