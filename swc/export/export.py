@@ -6,6 +6,7 @@ outputs; where one did not, or anything else went wrong, nothing is written.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,13 +15,14 @@ from attrs import frozen
 
 from swc.diagnostics import DiagnosticError
 from swc.diagnostics.catalogue.exporting import NoSuchMember, PackagesMissing
+from swc.diagnostics.catalogue.files import OutputUnwritable
 from swc.diagnostics.suggest import closest
 from swc.export.card import card
 from swc.export.column_files import write_columns
 from swc.export.job import Job
 from swc.export.staged import staged
 from swc.folders.classes import names_of
-from swc.folders.preparation import copy_preparation, read_preparation
+from swc.folders.preparation import ARRAYS, copy_preparation, read_preparation
 from swc.folders.store import write_whole
 from swc.folders.target_scale import scale_of_run
 from swc.registry.exporters import EXPORTERS
@@ -61,11 +63,19 @@ def export_build(build: Build, form: str, wanted: tuple[str, ...], folder: Path,
             files = EXPORTERS.call_method(form, "export", job)
         names = [member.name for member in job.members]
         trained = saved.where(spec.training)
-        beside = () if preparation is None else (*copy_preparation(build.folder, stage), write_columns(stage))
+        beside = _beside(build, stage, files) if preparation is not None else ()
         listed = (*files, *beside)
         write_whole(stage / "README.md", card(build, trained, names, listed, row.title, job.classes))
     has_classes = job.classes is not None or not spec.task.is_classification
     return Exported(folder, (*listed, "README.md"), max(files.values()), has_classes)
+
+
+def _beside(build: Build, stage: Path, files: Collection[str]) -> tuple[str, ...]:
+    """What members of a table need beside their files; gives the names, none of which may be that of a member's."""
+    if ARRAYS in files:
+        reason = "a member's file and what was fitted to the table have one name: call the member otherwise"
+        raise DiagnosticError(OutputUnwritable(path=ARRAYS, reason=reason))
+    return *copy_preparation(build.folder, stage), write_columns(stage)
 
 
 def _chosen(build: Build, wanted: tuple[str, ...]) -> tuple[int, ...]:

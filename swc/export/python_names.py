@@ -19,6 +19,7 @@ from swc.program.program import BankPlan, MemberPlan, Program, SlotPlan, TensorP
 
 TAKEN = frozenset((*dir(nn.ModuleDict()), *dir(nn.ParameterDict())))
 INSTALLED = frozenset(("torch", "timm", "torchvision", "safetensors", "numpy", "PIL"))
+BESIDE = frozenset(("columns", "preparation"))  # what is written beside the file of a table
 
 
 @frozen
@@ -102,4 +103,4 @@ def _identifiers(ids: Iterable[str]) -> dict[str, str]:
 def file_stem(ensemble: str) -> str:
     """What the file is called: as the ensemble, unless Python would then take it for another module."""
     made = _identifiers([ensemble])[ensemble]
-    return f"{made}_ensemble" if made in sys.stdlib_module_names or made in INSTALLED else made
+    return f"{made}_ensemble" if made in sys.stdlib_module_names | INSTALLED | BESIDE else made

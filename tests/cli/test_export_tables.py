@@ -17,6 +17,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
 from swc.evaluate.prediction_cache import read_predictions
+from swc.export.python_names import file_stem
 
 from support.runs import Place
 
@@ -185,3 +186,17 @@ def test_the_readable_file_takes_raw_columns_and_trains(run: Place, monkeypatch:
     text = (run.folder / "tiny_python/tiny.py").read_text("utf-8")
     assert 'self.features = ColumnFeatures("quantile", "one_hot", (3, 3), 1, 10)' in text
     assert max(map(len, text.splitlines())) <= 120
+
+
+def test_a_member_must_not_have_the_name_of_what_lies_beside_it(
+    run: Place, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = Place(tmp_path)
+    write_rows(tmp_path / "rows.csv", 120)
+    write_rows(tmp_path / "new.csv", 30)
+    text = (run.folder / "tiny.sw").read_text("utf-8").replace("m[2]", "preparation")
+    assert made.compile(text) == 0 and made.train() == 0
+    assert made.swc("export", "--format", "safetensors") == 1
+    assert "call the member otherwise" in capsys.readouterr().err
+    assert not (tmp_path / "tiny_safetensors").exists()
+    assert file_stem("columns") == "columns_ensemble"
