@@ -35,8 +35,8 @@ from swc.folders.preparation import check_preparation
 from swc.folders.target_scale import check_scale, scale_of_run
 from swc.program.datasets import DataFacts, named
 from swc.program.input_faults import check_images
-from swc.program.model_libraries import extra_versions
 from swc.program.plug_ins import report_other_plug_ins
+from swc.registry.model_libraries import extra_versions
 from swc.running.checkpoints import SavedState, open_trained
 from swc.running.machine import chosen_device
 from swc.trust.foreign import foreign_code
@@ -164,7 +164,7 @@ def _open(build: Build, asked: EvaluationRequest, sink: Sink, announce: Callable
     if asked.stored != "float32":
         ensemble = quantise(ensemble, asked.stored)
     folder = evaluation_folder(build.folder, asked.stored, average=asked.average)
-    code = " ".join((digest_of_own(spec), *extra_versions(member.source for member in spec.members)))
+    code = " ".join((digest_of_own(spec), *extra_versions(member.source.kind for member in spec.members)))
     cache = PredictionCache(folder, saved, arithmetic, code, asked.keep, announce, asked.stored)
     return _Opened(build, saved, ensemble, dataset, arithmetic, device, recipe.batch, cache, part, rules)
 

@@ -17,9 +17,9 @@ from swc.export.column_files import IMPORT, features_code
 from swc.export.predicting import outputs_of, predict_text, score_lines, unit_facts, unit_text
 from swc.folders.target_scale import scale_of_run
 from swc.program.datasets import DATA, are_resized, has_class_folders
-from swc.program.model_libraries import LIBRARIES
 from swc.program.model_source import ModelSource
 from swc.registry.families import FAMILIES
+from swc.registry.model_libraries import LIBRARIES
 from swc.running.results import read_results
 from swc.show.wording import budget_text, exact, images_of, scale_text
 

@@ -26,10 +26,10 @@ from swc.export.python_names import Names, file_stem, names_of
 from swc.export.python_source import python_source
 from swc.files.whole import whole
 from swc.folders.store import write_whole
-from swc.program.model_libraries import library_of
 from swc.program.program import MemberPlan
 from swc.registry.exporters import EXPORTERS
 from swc.registry.families import FAMILIES
+from swc.registry.model_libraries import LIBRARIES
 from swc.system.processes import end, tied
 from swc_runtime.inputs import size_of, tensors_of
 
@@ -71,7 +71,7 @@ def python_file(job: Job) -> dict[str, float]:
     """Write and try both files; how far the outputs were off, by file."""
     for member in job.members:
         source = member.source
-        if library_of(source) is None and not families_of((source,)):
+        if source.kind not in LIBRARIES and not families_of((source,)):
             factory = source.name if source.kind == "python" else FAMILIES[source.name].implementation
             raise DiagnosticError(OwnFactory(member=member.name, factory=factory))
     joint = tuple(job.program.members[network.host].name for network in job.ensemble.networks if network.is_joint)

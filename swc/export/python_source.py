@@ -36,8 +36,8 @@ from swc.export.python_text import (
     TOLD,
 )
 from swc.export.python_weights import INDENT, WIDTH, CodeCall, Layouts, called, code_of, laid_out, tuple_text
-from swc.program.model_libraries import LIBRARIES
 from swc.program.program import BankPlan, MemberPlan, Program
+from swc.registry.model_libraries import LIBRARIES
 from swc.show.wording import several
 from swc_runtime.export import features
 from swc_runtime.weights.compose import block_view

@@ -12,7 +12,7 @@ Argument = int | float | str | bool | tuple[Any, ...]  # of others' factories: a
 
 @frozen
 class ModelSource:
-    """A family of ours, a model of a library (`swc.program.model_libraries`), or any factory `package.module:factory`.
+    """A family of ours, a model of a library (`swc.registry.model_libraries`), or any factory `package.module:factory`.
 
     Arguments are sorted by name, so that equal sources compare and print equal.
     """

@@ -12,8 +12,8 @@ from swc.diagnostics import Diagnostic, Sink
 from swc.export.card import call_of, import_of
 from swc.files.codec import decode, encode
 from swc.language.semantics.check import check_text
-from swc.program.model_libraries import extra_versions
 from swc.program.program import Program
+from swc.registry.model_libraries import extra_versions
 
 from swc_runtime.ensemble import build
 
@@ -47,7 +47,7 @@ def test_models_of_timm_are_read_shared_built_and_called_alike() -> None:
     assert import_of(source) == ("timm", "create_model", "")
     called = call_of(source, compiled.program)
     assert called == 'create_model("resnet10t", pretrained=False, num_classes=10, in_chans=1)'
-    assert extra_versions((source, source))[0].startswith("timm ")
+    assert extra_versions((source.kind, "python"))[0].startswith("timm ")
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,8 @@ from inspect import Parameter, signature
 from typing import Any
 
 import torch
-from swc.program.model_libraries import LIBRARIES, ModelLibrary
 from swc.registry.families import FAMILIES
+from swc.registry.model_libraries import LIBRARIES, ModelLibrary
 from torch import nn
 
 from swc_runtime.models.factories import find_factory

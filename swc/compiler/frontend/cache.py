@@ -20,9 +20,9 @@ from swc.diagnostics import DiagnosticError
 from swc.files.codec import decode, encode
 from swc.program.datasets import DataFacts
 from swc.program.layer_table import LayerTable
-from swc.program.model_libraries import extra_versions
 from swc.program.model_source import ModelSource
 from swc.registry.families import FAMILIES
+from swc.registry.model_libraries import extra_versions
 from swc.system.cache import keep, kept
 from swc.system.version import VERSION
 
@@ -62,7 +62,7 @@ def _is_cacheable(source: ModelSource, code: str) -> bool:
 def _key(source: ModelSource, data: DataFacts, code: str) -> str:
     made_with = [str(source.kind), source.name, list(source.arguments), data.num_classes, *_inputs(data)]
     return json.dumps(
-        [made_with, *([code] if code else []), _surroundings(), *extra_versions((source,))], sort_keys=True
+        [made_with, *([code] if code else []), _surroundings(), *extra_versions((source.kind,))], sort_keys=True
     )
 
 

@@ -35,10 +35,10 @@ from swc.diagnostics.catalogue.trying import NoGradient, NotTrainable
 from swc.diagnostics.suggest import closest
 from swc.program.datasets import DataFacts
 from swc.program.layer_table import LayerTable
-from swc.program.model_libraries import LIBRARIES, ModelLibrary, library_of
 from swc.program.model_source import ModelSource
 from swc.program.training import Recipe
 from swc.registry.families import FAMILIES
+from swc.registry.model_libraries import LIBRARIES, ModelLibrary
 from swc_runtime.data.shares import SMALLEST, part_sizes
 from swc_runtime.inputs import blank, tensors_of
 from swc_runtime.members.build import model_of
@@ -175,7 +175,7 @@ def _built(source: ModelSource, data: DataFacts) -> nn.Module:
             return catalogue.UnbuildableFamily(source=str(source), detail=str(error))
         if isinstance(error, NoModuleError):
             return catalogue.NoModule(name=source.name, found=error.found)
-        if library_of(source) and isinstance(error, TypeError):
+        if source.kind in LIBRARIES and isinstance(error, TypeError):
             return catalogue.WrongArguments(name=source.name, detail=_text(error))
         return catalogue.FactoryFailed(name=source.name, error=_text(error), place=place)
 
@@ -224,8 +224,8 @@ def _text(error: Exception) -> str:
 
 
 def _check_source(source: ModelSource, data: DataFacts) -> None:
-    if library := library_of(source):
-        _check_named(library, source.name)
+    if source.kind in LIBRARIES:
+        _check_named(LIBRARIES[source.kind], source.name)
     if source.kind == "python":
         _check_factory(source.name, source.given(), data)
 

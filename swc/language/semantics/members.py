@@ -16,12 +16,12 @@ from swc.language.semantics.own_code import check_own_function, open_argument
 from swc.language.semantics.scope import Scope
 from swc.language.syntax import tree
 from swc.program.limits import MEMBERS
-from swc.program.model_libraries import LIBRARIES
 from swc.program.model_source import ModelSource
 from swc.program.spec import Budget, Member
 from swc.program.steps import StepPlan
 from swc.program.vocabulary import STEPS, WEIGHTS
 from swc.registry.families import FAMILIES
+from swc.registry.model_libraries import LIBRARIES
 
 TOGETHER = "ensemble"  # what tables and records call all members together
 

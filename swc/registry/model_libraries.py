@@ -1,6 +1,6 @@
 """Libraries of models that a member may name: one row for each.
 
-Guarantees: a name in `LIBRARIES` is the kind of a `ModelSource`; nothing here imports a library.
+Guarantees: a name in `LIBRARIES` is the kind of a member's source; nothing here imports a library.
 """
 
 from __future__ import annotations
@@ -9,8 +9,6 @@ from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
 
 from attrs import frozen
-
-from swc.program.model_source import Argument, ModelSource
 
 
 @frozen
@@ -24,7 +22,7 @@ class ModelLibrary:
     name: str
     module: str
     function: str
-    untrained: tuple[tuple[str, Argument | None], ...]
+    untrained: tuple[tuple[str, bool | None], ...]
     extra: str = ""
 
     def call(self, model: str, num_classes: int, given: str) -> str:
@@ -53,14 +51,9 @@ LIBRARIES: dict[str, ModelLibrary] = {
 }
 
 
-def library_of(source: ModelSource) -> ModelLibrary | None:
-    """The library that a member's model is of; None: of ours, or of the author's own."""
-    return LIBRARIES.get(source.kind)
-
-
-def extra_versions(sources: Iterable[ModelSource]) -> list[str]:
-    """The installed libraries that are extras and that a member's model is of, as in `timm 1.0.31`."""
-    found = {library.name for source in sources if (library := library_of(source)) is not None and library.extra}
+def extra_versions(kinds: Iterable[str]) -> list[str]:
+    """The installed libraries among the kinds of some members' sources that are extras, as in `timm 1.0.31`."""
+    found = {kind for kind in kinds if kind in LIBRARIES and LIBRARIES[kind].extra}
     return [text for name in sorted(found) if (text := _with_version(name))]
 
 
