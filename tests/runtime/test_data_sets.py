@@ -352,3 +352,4 @@ def test_digits_are_those_of_scikit_learn_wherever_it_keeps_them(monkeypatch: py
     by_the_library = digits.read_digits()
     for ours, theirs_of_part in zip(quick, by_the_library, strict=True):
         assert all(torch.equal(one, other) for one, other in zip(ours, theirs_of_part, strict=True))
+        assert ours[0].stride() == (64, 1, 8, 1), "that of earlier versions, by which results keep their bits"
