@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +14,6 @@ import numpy as np
 import pytest
 import torch
 from safetensors import safe_open
-from safetensors.torch import load_file
 from swc.evaluate.prediction_cache import read_predictions
 from swc.export.python_names import file_stem
 
@@ -82,7 +80,7 @@ def exported(folder: Path, module: str = "members") -> Iterator[ModuleType]:
         yield import_module(module)
     finally:
         sys.path.remove(str(folder))
-        for name in names:
+        for name in (*names, module):
             sys.modules.pop(name, None)
 
 
@@ -106,6 +104,7 @@ def test_the_loader_predicts_from_raw_columns(run: Place, monkeypatch: pytest.Mo
     assert "torch" not in (folder / "columns.py").read_text("utf-8")
 
 
+@pytest.mark.slow
 def test_programs_take_raw_columns(run: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     onnxruntime = pytest.importorskip("onnxruntime")
     assert run.swc("export", "--format", "torch-export", "--members", "m[0]") == 0
@@ -133,7 +132,9 @@ def test_a_file_of_states_has_the_same_columns_beside_it(run: Place) -> None:
     assert "`columns.py` makes `numbers` and `codes` of the raw columns" in card
 
 
-def test_numbers_are_predicted_in_the_unit_of_the_target(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_numbers_are_predicted_in_the_unit_of_the_target(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     pytest.importorskip("pandas")
     how = 'numbers: standard, categories: ordinal, without: "left"'
     run = trained_table(tmp_path, "pay", how, "task regression")
@@ -145,42 +146,28 @@ def test_numbers_are_predicted_in_the_unit_of_the_target(tmp_path: Path, monkeyp
     torch.testing.assert_close(mean.double(), scaled.mean(0), rtol=1e-5, atol=0)
     torch.testing.assert_close(deviation.double(), scaled.std(0, correction=0), rtol=1e-5, atol=1e-3)
     assert 700 < float(mean.mean()) < 1100
-    (again, spread), losses = by_python_file(run)
+    (again, spread), losses = by_python_file(run, capsys)
     torch.testing.assert_close(again, mean, rtol=1e-5, atol=0)
     torch.testing.assert_close(spread, deviation, rtol=1e-4, atol=1e-3)
     assert losses[-1] < losses[0]
 
 
-ALONE = """
-import sys
-sys.modules.update(swc=None, swc_runtime=None)
-sys.path.insert(0, "tiny_python")
-import tiny
-import torch
-from columns import raw_inputs
-from safetensors.torch import save_file
-
-predicted = tiny.load().predict(*map(torch.from_numpy, raw_inputs({columns!r})))
-found = predicted if isinstance(predicted, tuple) else (predicted,)
-save_file({{str(place): one.contiguous() for place, one in enumerate(found)}}, "found.safetensors")
-tiny.main()
-"""
-
-
-def by_python_file(run: Place) -> tuple[list[torch.Tensor], list[float]]:
-    """What the readable file predicts for the test rows, and the losses of its ten steps, without this project."""
+def by_python_file(run: Place, capsys: pytest.CaptureFixture[str]) -> tuple[list[torch.Tensor], list[float]]:
+    """What the readable file predicts for the test rows, and the losses of its ten steps."""
     assert run.swc("export", "--format", "python") == 0
-    command = [sys.executable, "-c", ALONE.format(columns=columns())]
-    done = subprocess.run(command, cwd=run.folder, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return list(load_file(run.folder / "found.safetensors").values()), [
-        float(line.rpartition(" ")[2]) for line in done.stdout.splitlines()
-    ]
+    with exported(run.folder / "tiny_python", "tiny") as tiny:
+        predicted = tiny.load().predict(*map(torch.from_numpy, import_module("columns").raw_inputs(columns())))
+        capsys.readouterr()
+        tiny.main()
+    losses = [float(line.rpartition(" ")[2]) for line in capsys.readouterr().out.splitlines()]
+    return list(predicted) if isinstance(predicted, tuple) else [predicted], losses
 
 
-def test_the_readable_file_takes_raw_columns_and_trains(run: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_readable_file_takes_raw_columns_and_trains(
+    run: Place, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.chdir(run.folder)
-    (predicted,), losses = by_python_file(run)
+    (predicted,), losses = by_python_file(run, capsys)
     torch.testing.assert_close(predicted, logits_of(run).softmax(-1).mean(0), rtol=0, atol=1e-5)
     assert len(losses) == 10 and losses[-1] < losses[0]
     text = (run.folder / "tiny_python/tiny.py").read_text("utf-8")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import multiprocessing
 import os
 import random
 import signal
@@ -258,3 +259,17 @@ def test_one_stream_is_read_at_a_time() -> None:
     next(second)
     with pytest.raises(ValueError, match="another has begun"):
         next(first)
+
+
+def test_workers_end_with_the_last_who_knows_them(folder: Dataset) -> None:
+    dataset = read_by(2, folder.train)
+    batches = plain_batches(dataset.test, 3)
+    next(batches)
+    processes = multiprocessing.active_children()
+    gc.disable()  # which could end them, but by force
+    try:
+        del batches, dataset
+        assert not [process for process in processes if process.is_alive()]
+    finally:
+        gc.enable()
+    assert {process.exitcode for process in processes} == {0}

@@ -62,13 +62,20 @@ class PartReader:
 
 
 class _Stream(Sampler[_Asked]):
-    """The requests that are read now; torch asks for them anew at every start."""
+    """The requests that are read now, which are let go of once nobody reads them.
+
+    They know their split, which knows its workers: kept here, they would keep the workers in a circle, and processes
+    that Python's collector of circles finds wait until they are ended by force.
+    """
 
     def __init__(self) -> None:
-        self.asked: Iterable[_Asked] = ()
+        self.asked: Iterator[_Asked] = iter(())
 
     def __iter__(self) -> Iterator[_Asked]:
-        return iter(self.asked)
+        return self
+
+    def __next__(self) -> _Asked:
+        return next(self.asked)
 
 
 @define(eq=False)
@@ -88,12 +95,20 @@ class Workers:
     def read(self, asked: Iterable[_Asked]) -> Iterator[Inputs]:
         """The inputs of each request; ValueError where another stream has begun in between."""
         self._turn += 1
-        turn, self._stream.asked = self._turn, asked
-        made = self._begun()
-        while (inputs := self._next(made)) is not None:
-            yield inputs
-            if turn != self._turn:
-                raise ValueError("workers read one stream of batches at a time, and another has begun")
+        turn, self._stream.asked = self._turn, iter(asked)
+        try:
+            made = self._begun()
+            while (found := self._next(made)) is not None:
+                if isinstance(found, _Refusal):
+                    del made
+                    self._loader = None  # so that its processes end now, and not with the error that tells of them
+                    raise DiagnosticError(*found.diagnostics)
+                yield found
+                if turn != self._turn:
+                    raise ValueError("workers read one stream of batches at a time, and another has begun")
+        finally:
+            if turn == self._turn:
+                self._stream.asked = iter(())
 
     def _begun(self) -> Iterator[Any]:
         with _child_signal_kept(), warnings.catch_warnings():
@@ -102,16 +117,14 @@ class Workers:
                 self._loader = _loader(self)
             return iter(self._loader)
 
-    def _next(self, made: Iterator[Any]) -> Inputs | None:
-        """The next inputs; None at the end."""
+    def _next(self, made: Iterator[Any]) -> Inputs | _Refusal | None:
+        """The next inputs, or why there are none; None at the end."""
         try:
-            found = next(made, None)
+            found: Inputs | _Refusal | None = next(made, None)
         except RuntimeError as error:
             if not str(error).startswith(LOADER):
                 raise
-            raise DiagnosticError(WorkerEnded(num_workers=self.count, reason=str(error))) from error
-        if isinstance(found, _Refusal):
-            raise DiagnosticError(*found.diagnostics)
+            return _Refusal((WorkerEnded(num_workers=self.count, reason=str(error)),))
         return found
 
 
