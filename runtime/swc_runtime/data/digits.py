@@ -33,7 +33,7 @@ def read(facts: DataFacts, place: DataPlace) -> Dataset:
 def read_digits() -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
     """Training and test images uint8 [N, 1, 8, 8] with labels int64 [N]."""
     values_NP = _values()
-    # the channel last, as a new axis: of one channel torch reads the layout off its stride, and convolutions round by it
+    # the channel last, as a new axis: of one channel torch reads the layout off its stride, by which convolutions round
     pixels = np.rint(values_NP[:, :-1].reshape(-1, SIDE, SIDE) * (255 / BRIGHTEST)).astype(np.uint8)[:, None]
     labels = values_NP[:, -1].astype(np.int64)
     test = _is_test(labels)
