@@ -30,7 +30,7 @@ from swc.evaluate.robustness import CorruptionScoring, arrays_for, on_corrupted
 from swc.files.evaluation import Evaluation, Interpolation, Outliers, Predictor, Storage
 from swc.files.scores import Bin, OutputDetails, ScoredPart, Scores
 from swc.folders.classes import check_classes
-from swc.folders.dataset import open_dataset
+from swc.folders.dataset import open_dataset, tell_changed
 from swc.folders.preparation import check_preparation
 from swc.folders.target_scale import check_scale, scale_of_run
 from swc.program.datasets import DataFacts, named
@@ -156,6 +156,7 @@ def _open(build: Build, asked: EvaluationRequest, sink: Sink, announce: Callable
     check_scale(build.folder, dataset)
     rules = rules_of(spec.data, scale_of_run(build.folder, spec.data) or dataset.scale)
     check_preparation(build.folder, dataset)
+    tell_changed(build.folder, dataset, sink)
     dataset.report(sink)
     dataset = with_workers(dataset, asked.workers, device, announce)
     recipe = spec.training.recipe

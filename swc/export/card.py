@@ -30,11 +30,12 @@ if TYPE_CHECKING:
     from swc.program.program import MemberPlan, Program
     from swc_runtime.data.preparation import Preparation
 
+PREDICTED = {"class": "probabilities", "labels": "probabilities", "numbers": "mean, deviation"}  # what `predict` gives
 LOADER = """\"\"\"The members of {ensemble} as plain torch modules.
 
     from members import load, {names}
 
-    probabilities = predict({example}
+    {predicted} = predict({example}
 \"\"\"
 
 from functools import lru_cache
@@ -91,6 +92,7 @@ def loader(
     text = LOADER.format(
         ensemble=inside_docstring(program.ensemble),
         names="normalised, predict" if facts.are_images else "predict",
+        predicted=PREDICTED[facts.task.row.targets],
         example=EXAMPLE_OF_COLUMNS if of_columns else _example(facts),
         imports="".join(sorted(imports)),
         constants=_constants(facts) + unit_text(scale),

@@ -10,11 +10,21 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from swc.diagnostics.catalogue.training import DataChanged
+from swc.folders.store import read_machine
 from swc.program.spec import Spec
 from swc.trust.foreign import foreign_code
 
 if TYPE_CHECKING:
+    from swc.diagnostics import Sink
     from swc_runtime.data import Dataset
+
+
+def tell_changed(folder: Path, dataset: Dataset, sink: Sink) -> None:
+    """Warn where a run was trained on other data than these."""
+    before, now = (read_machine(folder) or {}).get("data"), dataset.digest()
+    if before not in (None, now):
+        sink.report(DataChanged(name=dataset.facts.title, was=str(before), now=now))
 
 
 def open_dataset(

@@ -14,7 +14,7 @@ from attrs import evolve
 
 from swc.compiler.driver import compile_spec
 from swc.diagnostics import DiagnosticError
-from swc.diagnostics.catalogue.training import NotARun, RunOfAnotherSpec, SurroundingsChanged
+from swc.diagnostics.catalogue.training import DataChanged, NotARun, RunOfAnotherSpec, SurroundingsChanged
 from swc.files.checksums import CHECKSUMS
 from swc.folders.lock import held
 from swc.folders.store import (
@@ -56,7 +56,7 @@ def prepare(
             write_origin(folder, read_origin(build.folder))
             write_spec(folder, compile_spec(spec, build.tables))
         report_other_plug_ins(read_spec(folder)[0].plug_ins, sink)
-        _compare_surroundings(folder, facts, sink)
+        _compare_surroundings(folder, spec.data.title, facts, sink)
 
 
 def has_begun(folder: Path, spec: Spec, tables: tuple[LayerTable, ...]) -> bool:
@@ -107,10 +107,13 @@ def _starts(old: Spec, new: Spec) -> tuple[str, ...]:
     return tuple(f"`initialisation {was}`, now `{now}`" for was, now in dict.fromkeys(starts) if was != now)
 
 
-def _compare_surroundings(folder: Path, facts: dict[str, str], sink: Sink) -> None:
+def _compare_surroundings(folder: Path, data: str, facts: dict[str, str], sink: Sink) -> None:
     before = read_machine(folder)
     if before is not None:
-        changed = tuple(f"{k}: {before[k]} -> {facts[k]}" for k in sorted(facts) if before.get(k, facts[k]) != facts[k])
+        differ = [name for name in sorted(facts) if before.get(name, facts[name]) != facts[name]]
+        changed = tuple(f"{name}: {before[name]} -> {facts[name]}" for name in differ if name != "data")
+        if "data" in differ:
+            sink.report(DataChanged(name=data, was=before["data"], now=facts["data"]))
         if changed:
             sink.report(SurroundingsChanged(changes=changed))
         if before == facts:

@@ -14,6 +14,7 @@ from attrs import evolve
 from swc.files.run import BestEpoch
 from swc.program.task import Task
 from swc.running.state import BestState, State
+from swc.show.wording import score_text
 from swc_runtime.ensemble import load_state_tensors, state_tensors
 from swc_runtime.training.optimiser import make_optimiser
 
@@ -74,7 +75,10 @@ def take_best(run: Run, state: State, observer: Observer) -> State:
     assert best is not None, "judged before"
     load_state_tensors(state.ensemble, best.tensors)
     trained = state.position.epoch
-    observer.say(f"phase {phase.name} ends after {trained} epochs; the state after epoch {best.epoch} goes on")
+    row = run.spec.task.row.score(run.spec.task.row.patience)
+    score = f"{row.title} {score_text(row, -best.score if row.rises else best.score)}"
+    chosen = f"the state after epoch {best.epoch}, the best by its {score}, goes on"
+    observer.say(f"phase {phase.name} ends after {trained} epochs; {chosen}")
     optimiser = make_optimiser(state.ensemble, run.recipe)
     settled = evolve(best, tensors={}, average=None)
     return evolve(state, optimiser=optimiser, average=best.average, best=settled, due="", is_ended=True)

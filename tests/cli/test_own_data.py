@@ -82,6 +82,15 @@ def test_arguments_that_do_not_go_together_are_told(own: Place, capsys: pytest.C
     assert own.compile(TEXT.replace("classes: 10, ", "")) == 1
 
 
+def test_an_argument_that_the_function_does_not_take_is_told_before_it_is_called(
+    own: Place, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert own.compile(TEXT.replace("count: 400", "count: 400, validaton: 15%")) == 1
+    told = capsys.readouterr().err
+    assert "error[SW511]" in told and "unexpected keyword argument 'validaton'" in told
+    assert "did you mean `validation`, which is not given to the function?" in told
+
+
 def test_defaults_are_noted(own: Place, capsys: pytest.CaptureFixture[str]) -> None:
     assert own.swc("compile", "tiny.sw") == 0
     capsys.readouterr()
@@ -182,9 +191,12 @@ def test_a_change_of_the_code_is_noticed(own: Place, capsys: pytest.CaptureFixtu
 def test_other_pixels_are_noticed(sent: Place, capsys: pytest.CaptureFixture[str]) -> None:
     text = (sent.folder / "pictures.py").read_text("utf-8")
     (sent.folder / "pictures.py").write_text(text.replace("/ 16", "/ 17"), encoding="utf-8")
+    assert sent.swc("eval", "build/tiny/run", "--trust", "--time-batch", "0") == 0
+    told = capsys.readouterr().err
+    assert "warning[SW551]: `pictures:digits` gives other examples than the run was trained on" in told
     assert sent.train("build/tiny/run", "--trust") == 0
     told = capsys.readouterr().err
-    assert "warning[SW543]" in told and "data: " in told
+    assert "warning[SW551]" in told and "SW543" not in told
 
 
 def test_classes_that_were_renamed_are_refused(sent: Place, capsys: pytest.CaptureFixture[str]) -> None:

@@ -115,8 +115,13 @@ def test_a_check_that_is_closed_ends_early(tree: Path, decoded: Decoded) -> None
 @pytest.mark.parametrize(
     ("train", "test", "code", "words"),
     [
-        ([0, 1, 10], [0], "SW504", "a label 10, where classes are 0 to 9"),
-        ([0, 1], [3, -1], "SW504", "the test images of `digits` have a label -1"),
+        ([0, 1, 10], [0], "SW504", "a label 10 (example 2, counted from 0), where classes are 0 to 9"),
+        (
+            [0, 1],
+            [3, -1],
+            "SW504",
+            "the labels of the test part of `digits` have a label -1 (example 1, counted from 0)",
+        ),
         ([0], [1], "SW506", "1 train images"),
         ([0, 1], [], "SW506", "0 test images"),
     ],

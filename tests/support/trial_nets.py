@@ -416,3 +416,22 @@ class OfDoubles(Wrapped):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.last(self.net(x))
+
+
+class Softmax(nn.Module):
+    """Gives probabilities, as many models for prediction do."""
+
+    def __init__(self, num_classes):
+        super().__init__()
+        self.hidden = nn.Linear(64, 8)
+        self.head = nn.Linear(8, num_classes)
+
+    def forward(self, x):
+        return self.head(self.hidden(x.flatten(1)).relu()).softmax(-1)
+
+
+class Positive(Softmax):
+    """Gives outputs above 0 that are no shares."""
+
+    def forward(self, x):
+        return super().forward(x) * 3

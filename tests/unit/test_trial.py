@@ -116,9 +116,15 @@ def test_a_layer_that_gets_no_gradient_is_told() -> None:
     assert (warning.code, warning.layers) == ("SW318", ("auxiliary",))  # type: ignore[attr-defined]
 
 
+def test_a_softmax_in_the_model_is_told_and_logits_that_happen_to_be_positive_are_not() -> None:
+    _, (warning,) = look("Softmax")
+    assert warning.code == "SW338"
+    assert look("Positive")[1] == []
+
+
 def test_every_code_is_among_these() -> None:
     marks = [mark for mark in test_what_would_fail_in_a_run_is_refused.pytestmark if mark.name == "parametrize"]  # type: ignore[attr-defined]
-    assert {case[1] for case in marks[0].args[1]} | {"SW318"} >= {found.code for found in TRYING}
+    assert {case[1] for case in marks[0].args[1]} | {"SW318", "SW338"} >= {found.code for found in TRYING}
 
 
 def test_trying_leaves_the_generators_alone() -> None:

@@ -36,7 +36,16 @@ def described(found: object) -> str:
         return f"{str(found.dtype).removeprefix('torch.')} {list(found.shape)}"
     if isinstance(found, tuple | list):
         return f"a {type(found).__name__} of {len(found)}"
+    if isinstance(found, str):
+        return f"the text {found!r}"
     return f"of type `{type(found).__name__}`"
+
+
+def label_out_of_range(facts: DataFacts, labels_N: Tensor, part: str) -> LabelsOutOfRange:
+    """What is told of labels of which some are of no class, by the first of them."""
+    first = int(((labels_N < 0) | (labels_N >= facts.num_classes)).nonzero()[0])
+    wrong = int(labels_N[first])
+    return LabelsOutOfRange(name=facts.title, part=part, label=wrong, num_classes=facts.num_classes, number=first)
 
 
 @frozen
@@ -96,8 +105,11 @@ class PartChecker:
         return numbers
 
     def _check_finite(self, found: Tensor, name: str) -> None:
-        if not bool(found.isfinite().all()):
-            self.refuse(name, "finite", "numbers that are not")
+        is_finite_N = found.isfinite().flatten(1).all(1)
+        if not bool(is_finite_N.all()):
+            first = int((~is_finite_N).nonzero()[0])
+            number = next(float(one) for one in found[first].flatten() if not one.isfinite())
+            self.refuse(name, "finite numbers", f"`{number}` in example {first:,} (counted from 0)")
 
     def _as_tensor(self, given: Any, name: str, wanted: str) -> Tensor:
         try:
@@ -116,7 +128,5 @@ class PartChecker:
             self.refuse(name, wanted, found)
         lowest, highest = (int(found.min()), int(found.max())) if count else (0, 0)
         if lowest < 0 or highest >= self.facts.num_classes:
-            wrong = lowest if lowest < 0 else highest
-            classes = self.facts.num_classes
-            raise DiagnosticError(LabelsOutOfRange(name=self.facts.title, part=part, label=wrong, num_classes=classes))
+            raise DiagnosticError(label_out_of_range(self.facts, found, part))
         return found.to(torch.int64).contiguous()

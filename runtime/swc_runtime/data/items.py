@@ -26,7 +26,7 @@ from swc.program.datasets import DataFacts
 from torch import Tensor
 from torch.utils.data import IterableDataset
 
-from swc_runtime.data.checks import PartChecker, is_array
+from swc_runtime.data.checks import PartChecker, described, is_array
 from swc_runtime.data.keys import ITEM, Hashes, Integers, base_of, hashes
 from swc_runtime.data.requests import Reader
 from swc_runtime.data.splits import Split
@@ -243,5 +243,5 @@ def _label(checked: PartChecker, label: Any, part: str) -> int:
     """One label."""
     found = label.item() if isinstance(label, Tensor | np.generic) or (is_array(label) and label.ndim == 0) else label
     if isinstance(found, bool) or not isinstance(found, int):
-        checked.refuse(f"a label of {part}", "a whole number", label)
+        checked.refuse(f"a label of {part}", "a whole number", described(label))
     return found

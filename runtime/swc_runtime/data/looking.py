@@ -16,8 +16,9 @@ from typing import Protocol
 
 from attrs import define, evolve, field, frozen
 from swc.diagnostics import DiagnosticError
-from swc.diagnostics.catalogue.data import DataTooSmall, ImagesUnreadable, LabelsOutOfRange
+from swc.diagnostics.catalogue.data import DataTooSmall, ImagesUnreadable
 
+from swc_runtime.data.checks import label_out_of_range
 from swc_runtime.data.readers import readers
 from swc_runtime.data.splits import Dataset, FolderSplit, Split
 
@@ -81,9 +82,7 @@ def _check_numbers(split: Split, part: str) -> None:
         return  # which were looked at when they were read
     lowest, highest = int(split.labels.min()), int(split.labels.max())
     if lowest < 0 or highest >= facts.num_classes:
-        wrong = lowest if lowest < 0 else highest
-        told = LabelsOutOfRange(name=facts.title, part=part, label=wrong, num_classes=facts.num_classes)
-        raise DiagnosticError(told)
+        raise DiagnosticError(label_out_of_range(facts, split.labels, part))
 
 
 def _wrong_with_head(path: str) -> str:

@@ -42,15 +42,20 @@ from swc_runtime.trial.subject import (
 )
 
 META = Meta(Position(0, 0, 0), "", "")
+NEAR = 1e-2  # of a sum of shares, in bfloat16
 UNWRITABLE = (RuntimeError, TypeError, ValueError, KeyError, NotImplementedError)
 
 
 @frozen
 class TrialResult:
-    """What a trial found: the sharable weights that must stay private after all, and those without a gradient."""
+    """What a trial found: the sharable weights that must stay private after all, and those without a gradient.
+
+    `are_shares` says that all outputs of an example are at least 0 and add up to 1, as those of a softmax do.
+    """
 
     past: tuple[str, ...] = ()
     silent: tuple[str, ...] = ()
+    are_shares: bool = False
 
 
 def try_member(trial: Trial) -> TrialResult:
@@ -65,7 +70,14 @@ def try_member(trial: Trial) -> TrialResult:
         rounding = choose_arithmetic(trial.recipe.precision, "cpu")
         if rounding.dtype is not FULL.dtype:
             Subject(trial, pair.whole.ensemble, rounding).step()
-        return TrialResult(pair.private, tuple(path for path in trial.sharable if path not in pair.seen[0].gradients))
+        seen = pair.seen[0]
+        silent = tuple(path for path in trial.sharable if path not in seen.gradients)
+        return TrialResult(pair.private, silent, all(map(_are_shares, seen.logits.values())))
+
+
+def _are_shares(outputs: Tensor) -> bool:
+    sums = outputs.float().sum(-1)
+    return outputs.shape[-1] > 1 and bool((outputs >= 0).all()) and bool(((sums - 1).abs() < NEAR).all())
 
 
 @contextmanager

@@ -31,7 +31,7 @@ from swc.compiler.frontend.parameters import table_of
 from swc.compiler.frontend.size import bounded_size
 from swc.diagnostics import Diagnostic, DiagnosticError
 from swc.diagnostics.catalogue import members as catalogue
-from swc.diagnostics.catalogue.trying import NoGradient, NotTrainable
+from swc.diagnostics.catalogue.trying import NoGradient, NotTrainable, ProbabilitiesForLogits
 from swc.diagnostics.suggest import closest
 from swc.program.datasets import DataFacts
 from swc.program.layer_table import LayerTable
@@ -156,6 +156,8 @@ def _tried(
     if found.silent:
         silent = tuple(row.path for row in sharable if row.name in found.silent)
         warn(NoGradient(name=source.name, layers=silent))
+    if found.are_shares and data.task.is_classification:
+        warn(ProbabilitiesForLogits(name=source.name))
     rows = (evolve(row, obstacle=PAST, aside="") if row.name in found.past else row for row in table.parameters)
     return evolve(table, parameters=tuple(rows))
 

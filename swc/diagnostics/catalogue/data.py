@@ -126,10 +126,13 @@ class LabelsOutOfRange(Diagnostic):
     part: str
     label: int
     num_classes: int
+    number: int | None = None
 
     def message(self) -> str:
         last = self.num_classes - 1
-        return f"the {self.part} images of `{self.name}` have a label {self.label}, where classes are 0 to {last}"
+        where = "" if self.number is None else f" (example {self.number:,}, counted from 0)"
+        labels = f"the labels of the {self.part} part of `{self.name}`"
+        return f"{labels} have a label {self.label}{where}, where classes are 0 to {last}"
 
     def help(self) -> str:
         return "correct the number of classes in the spec, or the labels"
@@ -289,11 +292,14 @@ class DataFunctionFailed(Diagnostic):
     name: str
     error: str
     place: str = ""
+    meant: str | None = None
 
     def message(self) -> str:
         return f"the data of `{self.name}` cannot be had: {self.error}"
 
     def help(self) -> str:
+        if self.meant is not None:
+            return f"did you mean `{self.meant}`, which is not given to the function?"
         return "mend the function, or the arguments in the spec's `data` line"
 
     def notes(self) -> tuple[str, ...]:

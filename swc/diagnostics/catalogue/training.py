@@ -100,6 +100,32 @@ class SurroundingsChanged(Diagnostic):
 
 
 @frozen(kw_only=True)
+class DataChanged(Diagnostic):
+    """The data are not those that a run was trained on: a hash of their inputs, labels and file names differs.
+
+    A file was replaced, or a function gives other examples. What was trained has seen the examples of before; scores
+    on examples that may be among these promise too much, and a phase that ends by patience compares scores of different
+    examples. Bring the data of before back, or begin a run of its own with `--fresh`. Items that are read one by one
+    (`--workers`, more than 2 GiB) are known by their labels alone, so a run that goes on in the other way is told so.
+    """
+
+    code: ClassVar[str] = "SW551"
+    severity: ClassVar[Severity] = Severity.WARNING
+    name: str
+    was: str
+    now: str
+
+    def message(self) -> str:
+        return f"`{self.name}` gives other examples than the run was trained on"
+
+    def help(self) -> str:
+        return "bring the data of before back, or train on these with `swc train --fresh`"
+
+    def notes(self) -> tuple[str, ...]:
+        return (f"the hash of inputs and labels was {self.was} and is {self.now}",)
+
+
+@frozen(kw_only=True)
 class RunBusy(Diagnostic):
     """Another process is training this run just now.
 
@@ -322,6 +348,7 @@ TRAINING = (
     RunOfAnotherSpec,
     NoDevice,
     SurroundingsChanged,
+    DataChanged,
     RunBusy,
     PartMissing,
     NotARun,

@@ -166,6 +166,26 @@ class NoGradient(Diagnostic):
 
 
 @frozen(kw_only=True)
+class ProbabilitiesForLogits(Diagnostic):
+    """A model gives probabilities where logits are wanted.
+
+    All outputs of two random examples were at least 0 and added up to 1 for each of them, as those of a softmax. The
+    loss and the predictions take a softmax themselves; a second one flattens every prediction and slows training.
+    Return what goes into the softmax.
+    """
+
+    code: ClassVar[str] = "SW338"
+    severity: ClassVar[Severity] = Severity.WARNING
+    name: str
+
+    def message(self) -> str:
+        return f"`{self.name}` seems to give probabilities: its outputs are at least 0 and add up to 1"
+
+    def help(self) -> str:
+        return "return logits: take the softmax out of the model"
+
+
+@frozen(kw_only=True)
 class NotItself(Diagnostic):
     """A model behaves differently once its weights are the ensemble's, or once its tensors have memory of their own.
 
@@ -197,5 +217,6 @@ TRYING = (
     NotTrainable,
     UnusableLogits,
     NoGradient,
+    ProbabilitiesForLogits,
     NotItself,
 )

@@ -15,7 +15,7 @@ from typing import TypeVar
 from swc.diagnostics import Diagnostic, DiagnosticError, Sink, catalogue
 from swc.diagnostics.sources import read_source
 from swc.language.semantics.check_training import check_training
-from swc.language.semantics.data import read_data
+from swc.language.semantics.data import INSTEAD, read_data
 from swc.language.semantics.inherit import all_items
 from swc.language.semantics.inputs import check_augmentation, check_inputs
 from swc.language.semantics.library import Library, read_library, warn_unused_imports
@@ -28,7 +28,7 @@ from swc.language.semantics.tasks import check_task, read_task
 from swc.language.semantics.training import check_recipe, read_training
 from swc.language.semantics.unused import warn_unused_params
 from swc.language.syntax import tree
-from swc.program.datasets import DATASETS, DataFacts
+from swc.program.datasets import DataFacts
 from swc.program.plug_ins import plug_ins_in
 from swc.program.spec import Budget, Member, Share, Spec
 from swc.program.stages import keeps_weights
@@ -163,6 +163,7 @@ def _spec(ensemble: tree.EnsembleDefinition, library: Library, settings: Mapping
     scope = settle_params(apply_settings(written, settings, ensemble.name.span, sink), sink, library.extent)
     task = _task(items, scope)
     data = _data(items, scope, ensemble, task)
+    is_known = data is not INSTEAD  # what does not fit data that could not be read is no mistake of its own
     members = _members(items, scope, ensemble)
     step = _step(items, scope)
     shares = tuple(read_share(item, library.policies, scope) for item in _of(items, tree.ShareBlock))
@@ -173,10 +174,11 @@ def _spec(ensemble: tree.EnsembleDefinition, library: Library, settings: Mapping
     check_step(items, step, members, scope)
     _check_together(items, shares, training, scope)
     check_split_batch(items, step, members, training, scope)
-    check_training(items, data, step, training, scope)
+    check_training(items, data if is_known else None, step, training, scope)
     check_task(items, task, step, training, scope)
-    check_inputs(items, data, members, scope)
-    check_augmentation(items, data, training, scope)
+    if is_known:
+        check_inputs(items, data, members, scope)
+        check_augmentation(items, data, training, scope)
     warn_unused_params(ensemble, library.ensembles, scope)
     train, named = next(iter(_of(items, tree.TrainBlock)), None), next(iter(_of(items, tree.DataItem)), None)
     plug_ins = plug_ins_in((data, members, shares, training))
@@ -219,7 +221,7 @@ def _data(items: Items, scope: Scope, ensemble: tree.EnsembleDefinition, task: T
     if found:
         return read_data(found[0], scope, task)
     _missing(ensemble, "data", "data cifar100", scope.sink)
-    return DATASETS["cifar100"]
+    return INSTEAD
 
 
 def _members(items: Items, scope: Scope, ensemble: tree.EnsembleDefinition) -> tuple[Member, ...]:

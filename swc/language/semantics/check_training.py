@@ -20,8 +20,10 @@ Items = tuple[tree.EnsembleItem, ...]
 COLOURS = (1, 3)  # channels of grey images and of coloured ones
 
 
-def check_training(items: Items, data: DataFacts, step: StepPlan, training: Training | None, scope: Scope) -> None:
-    """Report what of a training does not go with the data, the step strategy, or with itself."""
+def check_training(
+    items: Items, data: DataFacts | None, step: StepPlan, training: Training | None, scope: Scope
+) -> None:
+    """Report what of a training does not go with the data (None: not known), the step strategy, or with itself."""
     _check_loss(items, step, training, scope)
     if training is not None:
         _check_patience(items, data, training, scope)
@@ -36,11 +38,11 @@ def _check_loss(items: Items, step: StepPlan, training: Training | None, scope: 
         scope.sink.report(catalogue.LossOfStep(span=span, step=step.name, loss=loss.name))
 
 
-def _check_patience(items: Items, data: DataFacts, training: Training, scope: Scope) -> None:
+def _check_patience(items: Items, data: DataFacts | None, training: Training, scope: Scope) -> None:
     """A phase that ends by its scores has some to go by, and a schedule that does not ask for its end."""
     schedule = training.recipe.schedule
     for span, phase in _patient(items, training.phases):
-        if not data.has_validation:
+        if data is not None and not data.has_validation:
             scope.sink.report(catalogue.PatienceWithoutValidation(span=span, phase=phase.name))
         if phase.lr is None and schedule.row.needs_end:
             known = tuple(name for name in schedule.registry.names if not schedule.registry[name].needs_end)
@@ -48,14 +50,14 @@ def _check_patience(items: Items, data: DataFacts, training: Training, scope: Sc
             scope.sink.report(wrong)
 
 
-def _check_augmentation(items: Items, data: DataFacts, step: StepPlan, training: Training, scope: Scope) -> None:
+def _check_augmentation(items: Items, data: DataFacts | None, step: StepPlan, training: Training, scope: Scope) -> None:
     """Not every loss and strategy can use labels of mixed images; some steps know grey and coloured images alone."""
     block = next(item for item in items if isinstance(item, tree.TrainBlock))
     own = (part.span for part in block.items if isinstance(part, tree.AugmentItem))
     span = next(own, block.recipe.span if block.recipe is not None else block.span)
     loss = training.recipe.loss
     for one in training.recipe.augmentation:
-        if one.row.in_colour and data.are_images and data.image_shape[0] not in COLOURS:
+        if one.row.in_colour and data is not None and data.are_images and data.image_shape[0] not in COLOURS:
             channels = data.image_shape[0]
             scope.sink.report(catalogue.ChannelsNotAugmented(span=span, augmentation=one.name, channels=channels))
         if one.row.stage == "mixing" and step.name in UNMIXED_STEPS:

@@ -24,7 +24,7 @@ from swc.program.task import Task
 from swc.registry.ranges import Range
 from swc.registry.row import shown_value
 
-INSTEAD = DATASETS["cifar10"]  # with what checking goes on after a mistake
+INSTEAD = evolve(DATASETS["cifar10"])  # an object of its own, with what checking goes on after a mistake
 CLASSES = "classes"  # the argument that says how many outputs members have
 PORTIONS = ("train", "validation")  # arguments of every data set: how many of its images are drawn for what
 SHARE = Range(above=0, most=1)
