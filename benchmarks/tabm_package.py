@@ -116,7 +116,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
     flags = parser.parse_args()
     torch.set_num_threads(1)
-    compiled = swc.compile_file(flags.spec, {}, flags.ensemble)
+    compiled = swc.compile_file(flags.spec, {}, flags.ensemble, data=flags.data)
     known = list(csv.DictReader(flags.table.open())) if flags.table.exists() else []
     for seed in flags.seeds:
         if not any(row["seed"] == str(seed) for row in known):

@@ -52,6 +52,11 @@ class DataFacts:
         """Whether it is known what members take; else the opened data tell."""
         return bool(self.inputs) or self.image_shape != NO_IMAGE
 
+    def told_by(self, opened: DataFacts) -> DataFacts:
+        """These facts with what only the opened data tell, as somebody has found it; the same where all is known."""
+        told = ("num_classes", "image_shape", "mean", "deviation", "inputs")
+        return self if self.is_settled else evolve(self, **{name: getattr(opened, name) for name in told})
+
     @property
     def are_images(self) -> bool:
         """Whether members take one image, which is normalised and may be augmented."""

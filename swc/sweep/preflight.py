@@ -81,7 +81,7 @@ def _check_runs(sweep: Sweep, folder: Path, specs: Specs) -> None:
         was = begun.training.epochs_scale
         if wanted.training is not None and was != wanted.training.epochs_scale:
             raise DiagnosticError(SweepOfAnotherScale(folder=str(folder), was=was, now=sweep.epochs_scale))
-        if not is_same(begun, wanted):
+        if not is_same(begun, evolve(wanted, data=wanted.data.told_by(begun.data))):
             raise DiagnosticError(SweepOfAnotherSpec(folder=str(folder), cell=cell.name))
 
 

@@ -106,6 +106,7 @@ def test_a_table_of_another_folder_is_compiled_and_swept_and_its_rows_are_known_
     assert made.swc(*sweep, "--data", str(run.folder), "--estimate") == 0
     assert "cannot be trained" not in capsys.readouterr().out
     assert made.swc(*sweep, "--data", str(run.folder)) == 0
+    assert made.swc(*sweep, "--data", str(run.folder)) == 0, "it goes on in the same folder"
     (tmp_path / "build").rename(tmp_path / "elsewhere")
     capsys.readouterr()
     assert made.swc(*sweep, "--no-run") == 0
