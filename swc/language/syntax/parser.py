@@ -157,7 +157,9 @@ class _Reader:
             return f"the suffix is part of the number: `{before.text}{token.text}`"
         if self._opens_outside(token):
             return f"close the `{self.blocks[-1][1]}` block with `}}` before `{token.text}`"
-        return ""
+        if token.text == "(" and {"LSQB", "NUMBER"} <= set(self.stack.accepted()):
+            return "a list stands in square brackets, as in `[1, 8, 8]`"
+        return _advice_after([one.text for one in self.tokens[max(0, position - 4) : position]])
 
     def _opens_outside(self, token: Token) -> bool:
         """Whether a line begins with the first word of an item of a block around the present one."""
@@ -236,3 +238,13 @@ class _Reader:
 @cache
 def _signs() -> dict[str, str]:
     return {text: name for name, text in tables().terminals.items() if len(text) == 1}
+
+
+def _advice_after(words_before: list[str]) -> str:
+    """What an item lacks that was left unfinished, by the words before the place where reading stopped."""
+    match words_before:
+        case ["up", "to", number, "epochs"]:
+            return f"write `up to {number} epochs, patience 8`, or `{number} epochs` where nothing is to end it sooner"
+        case [*_, "budget", share] if share.endswith("%"):
+            return f"a share of the native size is written `budget {share} of native`"
+    return ""
