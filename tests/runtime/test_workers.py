@@ -18,6 +18,7 @@ from attrs import evolve
 from PIL import Image
 from swc.diagnostics import Diagnostic, DiagnosticError
 from swc.program.datasets import DataFacts
+from swc.program.inputs import InputFacts
 from swc.program.training import AugmentationStep
 from torch import Tensor
 from torch.utils.data import dataloader
@@ -210,6 +211,23 @@ def test_an_item_that_raises_is_told_by_its_number_and_line(count: int | None) -
 
 def test_an_item_that_raises_is_told_when_a_part_is_read_into_memory() -> None:
     assert refused(lambda: split(Drawing(broken=2), one_by_one=False)).message().startswith("item 2 of train")
+
+
+class Gap(Two):
+    """Items of one input, of which one is not a number, another of another shape."""
+
+    def __getitem__(self, number: int) -> tuple[Any, int]:  # type: ignore[override]
+        return torch.full((5 if number == 9 else 4,), float("nan") if number == 7 else 0.0), 0
+
+
+@pytest.mark.parametrize(
+    ("chosen", "words"),
+    [([5, 6, 7], "not `nan` in example 7 (counted from 0)"), ([8, 9], "not float32 [5] in item 9")],
+)
+def test_what_does_not_fit_is_told_by_its_number_and_not_by_its_place_in_a_batch(chosen: list[int], words: str) -> None:
+    facts = evolve(ROWS, inputs=(InputFacts((4,), "float32"),))
+    found = split(Gap(), facts=facts)
+    assert words in refused(lambda: found.fetch(np.array(chosen), None)).message()
 
 
 def test_an_image_that_cannot_be_read_is_told_as_without_workers(folder: Dataset, tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from swc.program.datasets import DataFacts
 from swc.program.inputs import InputFacts
 from torch import Tensor
 
+from swc_runtime.data.keys import Integers
 from swc_runtime.data.splits import MemorySplit, Split
 from swc_runtime.data.targets import checked_targets
 from swc_runtime.data.tensors import TensorSplit
@@ -41,18 +42,25 @@ def described(found: object) -> str:
     return f"of type `{type(found).__name__}`"
 
 
-def label_out_of_range(facts: DataFacts, labels_N: Tensor, part: str) -> LabelsOutOfRange:
-    """What is told of labels of which some are of no class, by the first of them."""
-    first = int(((labels_N < 0) | (labels_N >= facts.num_classes)).nonzero()[0])
-    wrong = int(labels_N[first])
-    return LabelsOutOfRange(name=facts.title, part=part, label=wrong, num_classes=facts.num_classes, number=first)
+def first_without_class(facts: DataFacts, labels_N: Tensor) -> int | None:
+    """The place of the first label that is of no class; None where each has one."""
+    wrong = ((labels_N < 0) | (labels_N >= facts.num_classes)).nonzero()
+    return int(wrong[0]) if len(wrong) else None
 
 
-@frozen
+@frozen(eq=False)
 class PartChecker:
-    """Holds what was given to the facts of the spec."""
+    """Holds what was given to the facts of the spec.
+
+    `numbers` [N] are those of the examples in their part, for messages (None: they are counted as they come).
+    """
 
     facts: DataFacts
+    numbers: Integers | None = None
+
+    def number_of(self, place: int) -> int:
+        """The number in its part of the example at a place."""
+        return place if self.numbers is None else int(self.numbers[place])
 
     def refuse(self, part: str, wanted: str, found: object) -> NoReturn:
         """DiagnosticError: something else was wanted; `found` is described, a text stands for itself."""
@@ -109,7 +117,8 @@ class PartChecker:
         if not bool(is_finite_N.all()):
             first = int((~is_finite_N).nonzero()[0])
             number = next(float(one) for one in found[first].flatten() if not one.isfinite())
-            self.refuse(name, "finite numbers", f"`{number}` in example {first:,} (counted from 0)")
+            where = f"example {self.number_of(first):,} (counted from 0)"
+            self.refuse(name, "finite numbers", f"`{number}` in {where}")
 
     def _as_tensor(self, given: Any, name: str, wanted: str) -> Tensor:
         try:
@@ -126,7 +135,9 @@ class PartChecker:
         found = self._as_tensor(labels, name, wanted)
         if found.is_floating_point() or found.is_complex() or found.dtype == torch.bool or found.shape != (count,):
             self.refuse(name, wanted, found)
-        lowest, highest = (int(found.min()), int(found.max())) if count else (0, 0)
-        if lowest < 0 or highest >= self.facts.num_classes:
-            raise DiagnosticError(label_out_of_range(self.facts, found, part))
+        wrong = first_without_class(self.facts, found)
+        if wrong is not None:
+            label, number, classes = int(found[wrong]), self.number_of(wrong), self.facts.num_classes
+            told = LabelsOutOfRange(name=self.facts.title, part=part, label=label, num_classes=classes, number=number)
+            raise DiagnosticError(told)
         return found.to(torch.int64).contiguous()

@@ -58,8 +58,9 @@ class ItemSplit:
 
     def fetch(self, samples: Integers, crops: Hashes | None) -> Inputs:
         """The inputs of these items; DiagnosticError for one that fails or is not as the spec says."""
-        checked = PartChecker(self.facts)
-        items = read_items(checked, self.part, self.name, self.numbers[samples])
+        numbers = self.numbers[samples]
+        checked = PartChecker(self.facts, numbers)
+        items = read_items(checked, self.part, self.name, numbers)
         read = _in_memory(checked, items, self.name)
         self._check_labels(checked, samples, read.labels)
         return read.fetch(np.arange(len(items), dtype=np.int64), crops)
@@ -69,7 +70,7 @@ class ItemSplit:
         if labels.ndim == wanted.ndim == 1 and not torch.equal(labels, wanted):
             place = int((labels != wanted).nonzero()[0])
             told = f"{int(wanted[place])}, as before or in `targets`"
-            number = int(self.numbers[samples[place]])
+            number = checked.number_of(place)
             checked.refuse(f"the label of item {number:,} of {self.name}", told, f"{int(labels[place])}")
 
     def to(self, device: torch.device | str) -> ItemSplit:
@@ -202,7 +203,7 @@ def _in_memory(checked: PartChecker, items: Sequence[tuple[Any, Any]], name: str
 def _stacked(checked: PartChecker, inputs: list[Any], part: str) -> tuple[Any, ...]:
     """The inputs of all items, each as one array [N, ...]."""
     if checked.facts.are_images:
-        return (np.stack([_image(checked, image, part) for image in inputs]),)
+        return (np.stack([_image(checked, image, part, place) for place, image in enumerate(inputs)]),)
     shapes = checked.facts.shapes
     if len(shapes) == 1:
         inputs = [(one,) for one in inputs]
@@ -216,32 +217,38 @@ def _rows(checked: PartChecker, values: list[Any], place: int, part: str) -> np.
     """One input of all items, each of the shape that the spec says."""
     wanted = checked.facts.inputs[place]
     arrays = [np.asarray(value.detach().cpu() if isinstance(value, Tensor) else value) for value in values]
-    for array in arrays:
+    for number, array in enumerate(arrays):
         if array.shape != wanted.shape:
-            checked.refuse(f"an input of {part}", str(wanted), array)
+            checked.refuse(f"an input of {part}", str(wanted), _in_item(checked, array, number))
     return np.stack(arrays)
 
 
-def _image(checked: PartChecker, image: Any, part: str) -> np.ndarray[Any, Any]:
+def _in_item(checked: PartChecker, found: object, place: int) -> str:
+    """What was found, and in which item."""
+    return f"{described(found)} in item {checked.number_of(place):,}"
+
+
+def _image(checked: PartChecker, image: Any, part: str, place: int) -> np.ndarray[Any, Any]:
     """One image [C, H, W] as an array; those of Pillow have their channels last, or none."""
     array = image.numpy() if isinstance(image, Tensor) else np.asarray(image)
     if not is_array(image):  # of Pillow
         array = array[None] if array.ndim == 2 else np.moveaxis(array, -1, 0)
     if array.shape != checked.facts.image_shape:
-        checked.refuse(f"an image of {part}", f"{list(checked.facts.image_shape)}", array)
+        wanted = f"{list(checked.facts.image_shape)}"
+        checked.refuse(f"an image of {part}", wanted, _in_item(checked, array, place))
     return array
 
 
 def _targets(checked: PartChecker, targets: list[Any], part: str) -> Any:
     """The targets of all items: whole numbers, or of another task than classification whatever they are."""
     if checked.facts.task.row.targets == "class":
-        return np.asarray([_label(checked, target, part) for target in targets])
+        return np.asarray([_label(checked, target, part, place) for place, target in enumerate(targets)])
     return stacked_targets(checked.facts, targets, part)
 
 
-def _label(checked: PartChecker, label: Any, part: str) -> int:
+def _label(checked: PartChecker, label: Any, part: str, place: int) -> int:
     """One label."""
     found = label.item() if isinstance(label, Tensor | np.generic) or (is_array(label) and label.ndim == 0) else label
     if isinstance(found, bool) or not isinstance(found, int):
-        checked.refuse(f"a label of {part}", "a whole number", described(label))
+        checked.refuse(f"a label of {part}", "a whole number", _in_item(checked, label, place))
     return found

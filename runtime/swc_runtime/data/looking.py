@@ -16,9 +16,9 @@ from typing import Protocol
 
 from attrs import define, evolve, field, frozen
 from swc.diagnostics import DiagnosticError
-from swc.diagnostics.catalogue.data import DataTooSmall, ImagesUnreadable
+from swc.diagnostics.catalogue.data import DataTooSmall, ImagesUnreadable, LabelsOutOfRange
 
-from swc_runtime.data.checks import label_out_of_range
+from swc_runtime.data.checks import first_without_class
 from swc_runtime.data.readers import readers
 from swc_runtime.data.splits import Dataset, FolderSplit, Split
 
@@ -80,9 +80,12 @@ def _check_numbers(split: Split, part: str) -> None:
         raise DiagnosticError(DataTooSmall(name=facts.title, part=part, found=len(split), least=LEAST[part]))
     if facts.task.row.targets != "class":
         return  # which were looked at when they were read
-    lowest, highest = int(split.labels.min()), int(split.labels.max())
-    if lowest < 0 or highest >= facts.num_classes:
-        raise DiagnosticError(label_out_of_range(facts, split.labels, part))
+    wrong = first_without_class(facts, split.labels)
+    if wrong is not None:
+        is_drawn = facts.parts is not None and facts.parts.are_drawn  # a place in such a part is no number of the set's
+        label, number = int(split.labels[wrong]), None if is_drawn else wrong
+        told = LabelsOutOfRange(name=facts.title, part=part, label=label, num_classes=facts.num_classes, number=number)
+        raise DiagnosticError(told)
 
 
 def _wrong_with_head(path: str) -> str:
