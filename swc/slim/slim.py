@@ -17,7 +17,7 @@ from swc.diagnostics import DiagnosticError, Sink
 from swc.diagnostics.catalogue.disturbing import NonFinitePredictions
 from swc.diagnostics.catalogue.slimming import NotSlimmable, SeveralWidest, SlicesMissing, TargetOutOfReach
 from swc.folders.classes import check_classes
-from swc.folders.dataset import open_dataset
+from swc.folders.dataset import open_dataset, tell_changed
 from swc.folders.target_scale import check_scale
 from swc.program.training import Loss
 from swc.program.vocabulary import ROLE_SELECTORS
@@ -102,6 +102,7 @@ def _batches(build: Build, asked: SlimRequest, device: str, sink: Sink, announce
     dataset = open_dataset(spec, asked.data, asked.offline, announce)
     check_classes(build.folder, dataset)
     check_scale(build.folder, dataset)
+    tell_changed(build.folder, dataset, sink)
     dataset.report(sink)
     train = dataset.train
     wanted = min(asked.images, len(train))

@@ -120,6 +120,11 @@ def test_a_run_of_numbers_is_cut_by_its_squared_errors(
     text = (made.folder / "widths_slim.sw").read_text("utf-8")
     assert "task regression" in text and "loss mse" in text
     assert compile_file(made.folder / "widths_slim.sw").spec.task == compile_file(made.folder / "tiny.sw").spec.task
+    module = made.folder / "measures.py"
+    module.write_text(module.read_text("utf-8").replace("/ 16", "/ 17"), "utf-8")
+    capsys.readouterr()
+    assert made.swc("slim", "--flops", "90%", "--images", "32", "--trust", "-o", "other.sw") == 0
+    assert "warning[SW551]" in capsys.readouterr().err, "other images than it was trained on"
 
 
 def test_the_spec_is_the_same_each_time(place: Place) -> None:
