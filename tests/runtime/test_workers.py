@@ -267,6 +267,25 @@ def test_a_worker_that_is_killed_is_told(monkeypatch: pytest.MonkeyPatch) -> Non
     assert told.code == "SW519" and "one of the 2 processes that read examples ended" in told.message()
 
 
+def failing(error: Exception) -> Iterator[Any]:
+    raise error
+    yield
+
+
+@pytest.mark.parametrize(
+    "error", [ConnectionResetError(104, "reset"), EOFError(), FileNotFoundError(2, "no socket"), BrokenPipeError()]
+)
+def test_a_worker_that_is_killed_while_its_batch_is_fetched_is_told(error: Exception) -> None:
+    refusal = Workers(2, ())._next(failing(error))
+    assert [told.code for told in refusal.diagnostics] == ["SW519"]  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("error", [FileNotFoundError("Caught FileNotFoundError in DataLoader"), RuntimeError("other")])
+def test_what_a_workers_code_raises_is_left_as_it_is(error: Exception) -> None:
+    with pytest.raises(type(error), match=str(error)):
+        Workers(2, ())._next(failing(error))
+
+
 def test_one_stream_is_read_at_a_time() -> None:
     single = split(Drawing())
     assert isinstance(single, ItemSplit)
@@ -280,10 +299,12 @@ def test_one_stream_is_read_at_a_time() -> None:
 
 
 def test_workers_end_with_the_last_who_knows_them(folder: Dataset) -> None:
+    before = multiprocessing.active_children()  # of tests that failed
     dataset = read_by(2, folder.train)
     batches = plain_batches(dataset.test, 3)
     next(batches)
-    processes = multiprocessing.active_children()
+    processes = [process for process in multiprocessing.active_children() if process not in before]
+    assert len(processes) == 2
     gc.disable()  # which could end them, but by force
     try:
         del batches, dataset

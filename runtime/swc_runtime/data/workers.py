@@ -29,6 +29,7 @@ from swc_runtime.inputs import Inputs, blank
 OnDisk = FolderSplit | ItemSplit
 LOADER = "DataLoader worker"  # how torch's error begins where a worker has ended
 MANY = "This DataLoader will create"  # how its advice begins where there are more workers than cores
+CAUGHT = "Caught "  # how torch begins what a worker raised
 AHEAD = 2  # requests that wait in each worker
 
 _Asked = tuple[int, Request]  # of which split, and what
@@ -121,11 +122,22 @@ class Workers:
         """The next inputs, or why there are none; None at the end."""
         try:
             found: Inputs | _Refusal | None = next(made, None)
-        except RuntimeError as error:
-            if not str(error).startswith(LOADER):
+        except (RuntimeError, ConnectionError, EOFError, FileNotFoundError) as error:
+            if not _has_ended(error):
                 raise
-            return _Refusal((WorkerEnded(num_workers=self.count, reason=str(error)),))
+            reason = str(error) or type(error).__name__
+            return _Refusal((WorkerEnded(num_workers=self.count, reason=reason),))
         return found
+
+
+def _has_ended(error: Exception) -> bool:
+    """Whether a worker is gone: torch says so, or it ended while its batch was fetched from it, by a socket of its own.
+
+    What a worker's code raised has the same types, and begins with `Caught`.
+    """
+    if isinstance(error, RuntimeError):
+        return str(error).startswith(LOADER)
+    return not str(error).startswith(CAUGHT)
 
 
 def _loader(workers: Workers) -> DataLoader[Any]:
