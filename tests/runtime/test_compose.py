@@ -4,6 +4,7 @@ import pytest
 import torch
 from attrs import evolve
 from swc.program.expressions import Combine, Resize, Scale, Stored
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from support.programs import ensemble_of, hard_program, naive_weights, tiny_program, with_gains
 from swc_runtime.weights.compose import Compose
@@ -174,3 +175,27 @@ def test_rows_that_weights_are_views_of_come_first_whichever_weights_are_compose
     viewed = {(block.bank, block.row) for output in whole.outputs if output.is_view for block in output.blocks}
     assert viewed == {(b, row) for b, bank in enumerate(whole.banks) for row in range(bank.num_kept)}
     assert any(0 < bank.num_kept < len(bank.slots) for bank in whole.banks)
+
+
+class Operations(TorchDispatchMode):
+    """Notes the name of every operation that runs inside."""
+
+    def __init__(self):
+        super().__init__()
+        self.names = []
+
+    def __torch_dispatch__(self, operation, types, args=(), kwargs=None):
+        self.names.append(operation.overloadpacket.__name__)
+        return operation(*args, **(kwargs or {}))
+
+
+def test_steps_after_the_first_take_no_views_of_blocks():
+    # Views of a small layer's block cost more than the block's scalars; the memory stays, and so do they.
+    ensemble = ensemble_of(tiny_program())
+    stored, kernels = ensemble.sources().stored, ensemble.kernels
+    made = kernels.make(stored)
+    with Operations() as operations:
+        kernels.make(stored)
+        kernels.pull(list(made), stored)
+    assert "copy_" in operations.names and "mm" in operations.names
+    assert not {"slice", "select", "permute", "as_strided"} & set(operations.names)

@@ -96,14 +96,20 @@ def fill_rows(plan: CompositionPlan, number: int, gradients: Sequence[Tensor | N
     for row in loose:
         rows_ST[row].zero_()
     for output, block in plan.places[number]:
-        there, gradient = visible(rows_ST, block), gradients[output]
-        if block.row in loose:
-            if gradient is not None:
-                there.add_(gradient[standing(block)])
-        elif gradient is None:
-            there.zero_()
-        elif gradient.data_ptr() != there.data_ptr():
-            there.copy_(gradient[standing(block)])
+        gradient = gradients[output]
+        part = None if gradient is None else gradient[standing(block)]
+        put_gradient(visible(rows_ST, block), part, is_loose=block.row in loose)
+
+
+def put_gradient(there: Tensor, part: Tensor | None, is_loose: bool) -> None:
+    """Bring a block's part of an output's gradient (None: zero) to its row; rows that are loose are summed into."""
+    if is_loose:
+        if part is not None:
+            there.add_(part)
+    elif part is None:
+        there.zero_()
+    elif part.data_ptr() != there.data_ptr():
+        there.copy_(part)
 
 
 @frozen(eq=False)
