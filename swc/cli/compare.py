@@ -28,6 +28,7 @@ def _named_figure(context: click.Context, parameter: click.Parameter, value: Pat
 @click.command("compare")
 @click.argument("places", metavar="SPEC|RUN...", nargs=-1, required=True)
 @click.option("--set", "settings", metavar="NAME=VALUE", multiple=True, help="Give a param of the .sw specs a value.")
+@click.option("--data", type=click.Path(file_okay=False, path_type=Path), help="The folder of a table or of arrays.")
 @click.option("--format", "form", type=click.Choice(FORMS), help="[that of the file's name, or text]")
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write to this file.")
 @click.option(
@@ -42,6 +43,7 @@ def _named_figure(context: click.Context, parameter: click.Parameter, value: Pat
 def command(
     places: tuple[str, ...],
     settings: tuple[str, ...],
+    data: Path | None,
     form: str | None,
     output: Path | None,
     target: Path | None,
@@ -55,14 +57,14 @@ def command(
     """
     if against is not None and target is None:
         raise click.UsageError("--against is for --plot")
-    if settings and not any(".sw" in place for place in places):
-        raise click.UsageError("--set is for .sw specs: what is compiled is as it was compiled")
+    if (settings or data) and not any(".sw" in place for place in places):
+        raise click.UsageError("--set and --data are for .sw specs: what is compiled is as it was compiled")
     overrides = console.overrides(settings)
     with console.reporting() as sink:
         from swc.cli.places import open_compared
         from swc.compare.comparison import comparison_of
 
-        found = comparison_of(open_compared(places, overrides), Path.cwd(), sink)
+        found = comparison_of(open_compared(places, overrides, data), Path.cwd(), sink)
         _give(found, form or form_of(output, FORMS, "text"), output)
         if target is not None:
             _draw(found, target, against or AGAINST[0], sink)

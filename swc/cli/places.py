@@ -34,10 +34,12 @@ class DiffSide:
     training: Training | None = None
 
 
-def open_place(place: str | None, overrides: Mapping[str, str], ensemble: str | None = None) -> Build:
+def open_place(
+    place: str | None, overrides: Mapping[str, str], ensemble: str | None = None, data: Path | None = None
+) -> Build:
     """The build or run at a place; a `.sw` file is compiled in memory, None is what was compiled last.
 
-    After a colon a `.sw` file's place may name one of its ensembles.
+    After a colon a `.sw` file's place may name one of its ensembles; its table or arrays are looked for in `data`.
     No code of `python(...)` members runs: the layers of a `.sw` file's are those kept when it was compiled.
     DiagnosticError for "", which a script has where a variable of it is not set.
     """
@@ -49,7 +51,7 @@ def open_place(place: str | None, overrides: Mapping[str, str], ensemble: str | 
         raise DiagnosticError(EmptyPlace())
     file, named = _parted(place)
     if file.endswith(".sw"):
-        return _compiled(file, overrides, ensemble or named)
+        return _compiled(file, overrides, ensemble or named, data)
     if "/" in place and not Path(place).exists():
         raise DiagnosticError(FileMissing(path=place))
     path = Path(place)
@@ -74,7 +76,7 @@ def open_runs(places: Sequence[str]) -> tuple[Build, ...]:
     return builds
 
 
-def open_compared(places: Sequence[str], overrides: Mapping[str, str]) -> tuple[Build, ...]:
+def open_compared(places: Sequence[str], overrides: Mapping[str, str], data: Path | None = None) -> tuple[Build, ...]:
     """The builds that places stand for, in their order; DiagnosticError with all that is wrong with any of them.
 
     A spec stands for its ensembles, or after a colon for one of them; a folder of builds, as that of a sweep, for all.
@@ -83,7 +85,7 @@ def open_compared(places: Sequence[str], overrides: Mapping[str, str]) -> tuple[
     told: list[Diagnostic] = []
     for place in places:
         try:
-            found += _all_of(place, overrides)
+            found += _all_of(place, overrides, data)
         except DiagnosticError as error:
             told += error.diagnostics
     if told:
@@ -91,12 +93,13 @@ def open_compared(places: Sequence[str], overrides: Mapping[str, str]) -> tuple[
     return tuple(found)
 
 
-def _all_of(place: str, overrides: Mapping[str, str]) -> list[Build]:
+def _all_of(place: str, overrides: Mapping[str, str], data: Path | None) -> list[Build]:
     from swc.language.semantics.check import ensembles_in
 
     file, named = _parted(place)
     if file.endswith(".sw"):
-        return [open_place(file, overrides, name) for name in ((named,) if named else ensembles_in(file) or (None,))]
+        names = (named,) if named else ensembles_in(file) or (None,)
+        return [open_place(file, overrides, name, data) for name in names]
     cells = sorted(Path(place).glob("*/spec.json")) if not (Path(place) / "spec.json").is_file() else []
     return [open_place(str(cell.parent), {}) for cell in cells] or [open_place(place, {})]
 
@@ -108,13 +111,15 @@ def _with_revisions(build: Build) -> Build:
     return build
 
 
-def _compiled(place: str, overrides: Mapping[str, str], ensemble: str | None) -> Build:
+def _compiled(place: str, overrides: Mapping[str, str], ensemble: str | None, data: Path | None) -> Build:
     from swc.compiler.driver import compile_file
     from swc.folders.store import Build
     from swc.show.revision import Revision
 
     try:
-        compiled = compile_file(place, overrides, ensemble, announce=None)  # to look at a spec runs nobody's code
+        compiled = compile_file(
+            place, overrides, ensemble, announce=None, data=data
+        )  # to look at a spec runs nobody's code
     except DiagnosticError as error:
         raise DiagnosticError(*(_with_place(one, place) for one in error.diagnostics)) from error
     label = compiled.stage.label if compiled.stage else ""

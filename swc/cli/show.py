@@ -29,6 +29,7 @@ FORMATS = ("text", "json", "svg", "png", "dot", "graphml")
 @click.option(
     "--set", "settings", metavar="NAME=VALUE", multiple=True, help="Give a param of a .sw spec another value."
 )
+@click.option("--data", type=click.Path(file_okay=False, path_type=Path), help="The folder of a table or of arrays.")
 def show(
     place: str | None,
     phase: str | None,
@@ -37,6 +38,7 @@ def show(
     output: Path | None,
     ensemble: str | None,
     settings: tuple[str, ...],
+    data: Path | None,
 ) -> None:
     """Show who shares with whom, what is stored, and how each weight is made.
 
@@ -47,9 +49,11 @@ def show(
     file_format = asked or form_of(output, FORMATS, "text")
     if layer is not None and file_format != "text":
         raise DiagnosticError(LayerNeedsText(file_format=file_format))
-    if (settings or ensemble) and not is_spec(place or ""):
-        raise click.UsageError("--set and --ensemble are for a .sw spec: what is compiled is as it was compiled")
-    build = open_place(place, console.overrides(settings), ensemble)
+    if (settings or ensemble or data) and not is_spec(place or ""):
+        raise click.UsageError(
+            "--set, --ensemble and --data are for a .sw spec: what is compiled is as it was compiled"
+        )
+    build = open_place(place, console.overrides(settings), ensemble, data)
     if file_format in ("svg", "png"):
         _write_picture(build, phase, file_format, output)
     elif file_format == "text":
