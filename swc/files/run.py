@@ -13,7 +13,8 @@ from swc.files.scores import ScoredPart, Scores
 class MachineFacts:
     """What the bits of a run depend on beside its spec, as words by name: device, threads, versions, the data's digest.
 
-    Runs that were begun before there was a choice of kernels have no word for it.
+    Runs that were begun before there was a choice of kernels have no word for it. The version of Pillow is there where
+    it decodes the images of the run.
     """
 
     facts: Mapping[str, str]

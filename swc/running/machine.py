@@ -7,8 +7,9 @@ is a diagnostic; every choice says why it was made.
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Mapping
-from importlib.metadata import version
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -67,6 +68,15 @@ class Machine:
         if not self.ranks.are_many or self.ranks.deals_members:
             return "as the recipe says"
         return "all processes" if self.sync_norms else f"parts of {self.deal.part}"
+
+
+def installed_versions(packages: Iterable[str]) -> dict[str, str]:
+    """The versions of packages, none of which is imported; one that only stands in for another says none of its own."""
+    found = {}
+    for name in packages:
+        with suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found
 
 
 def cpu_name() -> str:

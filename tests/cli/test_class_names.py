@@ -1,9 +1,13 @@
-"""The names of classes: recorded with a run of a folder of images, held against other folders, carried by exports."""
+"""What a run of a folder of images records beside its spec: the names of classes, and what decodes the images.
+
+Names are held against other folders, and carried by exports.
+"""
 
 from __future__ import annotations
 
 import json
 import runpy
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +15,8 @@ import pytest
 import torch
 from PIL import Image
 from safetensors import safe_open
+from swc.files.checksums import write_kept
+from swc.running.machine import installed_versions
 
 from support.runs import Place, spec_text
 
@@ -114,9 +120,29 @@ def test_a_damaged_record_is_told(run: Place, text: str, capsys: pytest.CaptureF
         record.write_bytes(kept)
 
 
+def test_the_version_of_pillow_is_recorded_and_another_one_is_told(
+    run: Place, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = run.run / "machine.json"
+    facts = json.loads(path.read_text("utf-8"))
+    assert facts["pillow"] == version("pillow")
+    write_kept(path, json.dumps(facts | {"pillow": "1.0"}))
+    assert run.train() == 0
+    assert f"pillow: 1.0 -> {version('pillow')}" in capsys.readouterr().err
+    write_kept(path, json.dumps({name: value for name, value in facts.items() if name != "pillow"}))
+    assert run.train() == 0, "a run from before it was recorded goes on"
+    assert "warning" not in capsys.readouterr().err
+    assert json.loads(path.read_text("utf-8")) == facts
+
+
+def test_a_package_that_is_not_installed_has_no_version() -> None:
+    assert installed_versions(("pillow", "no-such-package")) == {"pillow": version("pillow")}
+
+
 def test_named_data_sets_need_no_record(tmp_path_factory: pytest.TempPathFactory) -> None:
     made = Place(tmp_path_factory.mktemp("digits"))
     assert made.compile(spec_text(batch=256)) == 0 and made.train("--epochs-scale", "0.5") == 0
     assert not (made.run / "classes.json").exists()
+    assert "pillow" not in json.loads((made.run / "machine.json").read_text("utf-8")), "which decodes no digits"
     assert made.swc("export", "--format", "safetensors", "-o", "plain") == 0
     assert '["0", "1", "2"' in (made.folder / "plain" / "README.md").read_text("utf-8")

@@ -202,6 +202,11 @@ class Dataset:
         return (("train", self.train), ("test", self.test), *drawn)
 
     @property
+    def decoders(self) -> tuple[str, ...]:
+        """The packages, other than torch and numpy, that make pixels of its files: on their versions bits depend."""
+        return ("pillow",) if any(isinstance(split, FolderSplit) for _, split in self.parts) else ()
+
+    @property
     def watched(self) -> ScoredPart:
         """Which images are scored while training goes on: those of the validation part, where there is one."""
         return "" if self.validation is None else "validation"
