@@ -43,7 +43,7 @@ check: setup  ## style, types, layers
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/swc fmt --check specs/*.sw specs/recipes/*.sw specs/sweeps/*.sw specs/baselines/*.sw specs/small/*.sw specs/tables/*.sw specs/transformers/*.sw
+	$(BIN)/swc fmt --check specs/*.sw specs/recipes/*.sw specs/sweeps/*.sw specs/baselines/*.sw specs/small/*.sw specs/tables/*.sw specs/transformers/*.sw specs/folding/*.sw
 
 # One thread each: with several, two processes wait for each other. Files of long tests go first, so that no process is
 # left with one of them when the other has ended.
