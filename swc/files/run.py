@@ -8,13 +8,15 @@ from attrs import field, frozen
 
 from swc.files.scores import ScoredPart, Scores
 
+MODULE = "module "  # how the word for a module of the user's own begins; its name follows
+
 
 @frozen
 class MachineFacts:
     """What the bits of a run depend on beside its spec, as words by name: device, threads, versions, the data's digest.
 
     Runs that were begun before there was a choice of kernels have no word for it. The version of Pillow is there where
-    it decodes the images of the run.
+    it decodes the images of the run, and the SHA-256 of each module of the user's own that the run's code consists of.
     """
 
     facts: Mapping[str, str]

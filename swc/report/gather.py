@@ -64,6 +64,7 @@ class TaskFacts:
 
     name: str
     has_classes: bool
+    has_images: bool
     best: ScoreTitle
     tabled: tuple[ScoreTitle, ...]
     drawn: tuple[ScoreTitle, ...]
@@ -138,6 +139,7 @@ def _task(spec: Spec) -> TaskFacts:
     return TaskFacts(
         name=row.name,
         has_classes=spec.task.is_classification,
+        has_images=spec.data.are_images,
         best=ScoreTitle.of(row.chosen),
         tabled=tuple(map(ScoreTitle.of, row.tabled)),
         drawn=tuple(map(ScoreTitle.of, row.against_cost)),

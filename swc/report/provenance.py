@@ -15,6 +15,7 @@ from attrs import asdict, frozen
 import swc
 from swc.files.codec import hash_of
 from swc.files.origin import Origin, SourceFile
+from swc.files.run import MODULE
 from swc.folders.store import Build, read_machine, read_origin, spec_hash_of
 from swc.language.semantics.origin import origin_of
 from swc.report.scores import ScoredRun
@@ -45,7 +46,7 @@ def repeat_of(build: Build, scored: ScoredRun | None) -> Provenance:
         files=origin.files if origin else (),
         params=_pairs(dict(build.spec.params)),
         recipe=_pairs(asdict(training.recipe)) if training else (),
-        machine=(*_pairs({k: v for k, v in sorted(machine.items()) if k != "data"}), ("swc", swc.__version__)),
+        machine=(*_pairs({k: v for k, v in sorted(machine.items()) if not _is_hash(k)}), ("swc", swc.__version__)),
         hashes=tuple(_hashes(build, machine)),
         defaults=build.spec.defaults,
     )
@@ -71,14 +72,18 @@ def _text(value: Any) -> str:
             return str(value)
 
 
+def _is_hash(name: str) -> bool:
+    """Whether a fact of a run's machine is a hash of what it was trained on or with."""
+    return name == "data" or name.startswith(MODULE)
+
+
 def _hashes(build: Build, machine: dict[str, str]) -> Iterator[tuple[str, str]]:
     is_compiled = build.folder.is_dir()  # and not a `.sw` file
     yield "spec", spec_hash_of(build.folder) if is_compiled else hash_of(build.spec)
     for revision in build.revisions:
         if revision.program is not None:
             yield f"graph of revision {revision.number}", revision.program.graph_hash
-    if "data" in machine:
-        yield "data", machine["data"]
+    yield from ((name, digest) for name, digest in sorted(machine.items()) if _is_hash(name))
 
 
 def _commands(build: Build, origin: Origin | None, machine: dict[str, str], scored: ScoredRun | None) -> Iterator[str]:

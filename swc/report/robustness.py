@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from swc.diagnostics import DiagnosticError
 from swc.diagnostics.catalogue.show import NothingEvaluated
 from swc.folders.store import Build
+from swc.program.input_faults import check_images
 from swc.report.evaluation_figures import BRIGHT, evaluation_of, numbers
 from swc.report.scores import CorruptionFacts, ScoredRun
 from swc.show.wording import decimal, per_cent, scale_text
@@ -27,6 +28,7 @@ def corruptions(build: Build) -> Figure:
     """Top-1 in per cent of the ensemble: types by severities, and the mean of each type; DiagnosticError elsewhere."""
     from matplotlib.figure import Figure
 
+    check_images(build.spec.data, "swc plot corruptions")
     build.spec.task.check_classes("the figure `corruptions`")
     evaluation = evaluation_of(build)
     found = evaluation.corruptions

@@ -14,8 +14,15 @@ from attrs import evolve
 
 from swc.compiler.driver import compile_spec
 from swc.diagnostics import DiagnosticError
-from swc.diagnostics.catalogue.training import DataChanged, NotARun, RunOfAnotherSpec, SurroundingsChanged
+from swc.diagnostics.catalogue.training import (
+    DataChanged,
+    NotARun,
+    RunCodeChanged,
+    RunOfAnotherSpec,
+    SurroundingsChanged,
+)
 from swc.files.checksums import CHECKSUMS
+from swc.files.run import MODULE
 from swc.folders.lock import held
 from swc.folders.store import (
     ORIGIN,
@@ -32,6 +39,7 @@ from swc.program.layer_table import LayerTable, are_same_members
 from swc.program.plug_ins import report_other_plug_ins
 from swc.program.spec import Spec
 from swc.running.options import Options
+from swc.running.own_code import changed_code
 
 if TYPE_CHECKING:
     from swc.diagnostics import Sink
@@ -110,15 +118,21 @@ def _starts(old: Spec, new: Spec) -> tuple[str, ...]:
 def _compare_surroundings(folder: Path, data: str, facts: dict[str, str], sink: Sink) -> None:
     before = read_machine(folder)
     if before is not None:
-        differ = [name for name in sorted(facts) if before.get(name, facts[name]) != facts[name]]
-        changed = tuple(f"{name}: {before[name]} -> {facts[name]}" for name in differ if name != "data")
-        if "data" in differ:
-            sink.report(DataChanged(name=data, was=before["data"], now=facts["data"]))
-        if changed:
-            sink.report(SurroundingsChanged(changes=changed))
-        if before == facts:
-            return
-    write_machine(folder, facts)
+        _tell_changes(data, before, facts, sink)
+    if before != facts:
+        write_machine(folder, facts)
+
+
+def _tell_changes(data: str, before: dict[str, str], facts: dict[str, str], sink: Sink) -> None:
+    differ = [name for name in sorted(facts) if before.get(name, facts[name]) != facts[name]]
+    around = (name for name in differ if name != "data" and not name.startswith(MODULE))
+    changed = tuple(f"{name}: {before[name]} -> {facts[name]}" for name in around)
+    if "data" in differ:
+        sink.report(DataChanged(name=data, was=before["data"], now=facts["data"]))
+    if changed:
+        sink.report(SurroundingsChanged(changes=changed))
+    if code := changed_code(before, facts):
+        sink.report(RunCodeChanged(changes=code))
 
 
 def set_aside(folder: Path) -> Path | None:

@@ -29,6 +29,7 @@ from swc.running.given_weights import FACT as WEIGHTS
 from swc.running.given_weights import weights_fact
 from swc.running.machine import Machine, installed_versions, settle_machine
 from swc.running.options import Options
+from swc.running.own_code import code_facts
 from swc.running.teacher import FACT, Teacher, check_teacher, open_teacher
 
 if TYPE_CHECKING:
@@ -174,7 +175,7 @@ def open_run(build: Build, options: Options, sink: Sink, announce: Callable[[str
         if machine.ranks.is_first:
             dataset.report(sink)
             facts = machine.facts() | {"data": dataset.digest()} | ({FACT: teacher.digest} if teacher else {})
-            facts |= weights_fact(spec, build.tables, before) | installed_versions(dataset.decoders)
+            facts |= weights_fact(spec, build.tables, before) | installed_versions(dataset.decoders) | code_facts(spec)
             prepare(folder, spec, build, options, facts, sink, announce)
             write_classes(folder, dataset)
             write_scale(folder, dataset)

@@ -60,6 +60,11 @@ class Code:
         return sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
     @property
+    def hashes(self) -> dict[str, str]:
+        """The SHA-256 of each module by its name: of its file, or of all modules of a package that is linked."""
+        return {module.name: sha256(module.data).hexdigest() for module in self.modules} | dict(self.linked)
+
+    @property
     def factories(self) -> tuple[str, ...]:
         """The names of the factories, each once."""
         return tuple(dict.fromkeys(source.name for source in self.sources))

@@ -12,7 +12,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from hashlib import sha256
 from pathlib import Path
 
 from swc.diagnostics import DiagnosticError
@@ -30,8 +29,7 @@ OTHERS_WRITE = 0o022
 def consent_to(code: Code) -> Consent:
     """What is written down of some code."""
     files = (code.file_of(name) for name in code.factories)
-    modules = {module.name: sha256(module.data).hexdigest() for module in code.modules}
-    return Consent(code.digest, code.factories, tuple(str(file) for file in files if file), modules | dict(code.linked))
+    return Consent(code.digest, code.factories, tuple(str(file) for file in files if file), code.hashes)
 
 
 def consent_folder() -> Path:

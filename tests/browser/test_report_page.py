@@ -18,6 +18,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.wait import WebDriverWait
 from swc.folders.store import open_build
+from swc.program.inputs import InputFacts
 from swc.report.document import page_of
 from swc.report.gather import report_of
 from swc.report.serve import Follower, server_of
@@ -388,6 +389,15 @@ def test_sections_without_data_name_the_command_that_gives_it(
     assert told == {"swc train", "swc eval", "swc eval --interpolate", "swc eval --corruptions FOLDER"}
     assert find(browser, "#slider").get_attribute("disabled")
     assert "1 main" in texts(browser, "#steps button:disabled")
+
+
+def test_of_other_inputs_than_images_no_corruptions_are_asked_for(
+    browser: Browser, pages: Callable[..., str], tmp_path: Path
+) -> None:
+    begin(tmp_path / "run", compiled(20, inputs=(InputFacts((5,), "float32"),)))
+    go(browser, pages("features", tmp_path / "run"))
+    assert "This is about images" in texts(browser, "#corruptions")[0]
+    assert set(texts(browser, ".missing code")) == {"swc train", "swc eval", "swc eval --interpolate"}
 
 
 def test_names_are_text_whatever_they_hold(browser: Browser, pages: Callable[..., str], tmp_path: Path) -> None:

@@ -56,6 +56,8 @@ def test_it_goes_on_is_evaluated_and_shown(run: Place, capsys: pytest.CaptureFix
     assert run.swc("compare", "build/tiny/run") == 0
     assert "on 32 test examples" in capsys.readouterr().out
     assert run.swc("plot", "anytime", "-o", "anytime.svg") == 0
+    assert run.swc("plot", "corruptions") == 1
+    assert "error[SW573]: `swc plot corruptions` is for images" in capsys.readouterr().err
     assert run.swc("show") == 0
     assert "image" not in told.out + told.err
 

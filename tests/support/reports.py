@@ -14,6 +14,7 @@ from benchmarks.synthetic import SPLIT, ensemble, statistics
 from swc.compiler.driver import Compiled, compile_spec, recompile
 from swc.files.origin import Origin, SourceFile
 from swc.folders.store import revision_folder, write_feedback, write_origin, write_revision, write_spec
+from swc.program.inputs import InputFacts
 from swc.program.task import Task
 
 EVIL = "</script><img src=x onerror=hacked=1><a href=javascript:hacked=1>%{x}"
@@ -21,13 +22,18 @@ TYPES = ("gaussian_noise", "fog", "spatter")
 
 
 def compiled(
-    num_layers: int = 60, *, name: str = "synthetic", first_member: str = "m0", task: str = "classification"
+    num_layers: int = 60,
+    *,
+    name: str = "synthetic",
+    first_member: str = "m0",
+    task: str = "classification",
+    inputs: tuple[InputFacts, ...] = (),
 ) -> Compiled:
-    """An ensemble of wide residual networks with a search and a split."""
+    """An ensemble of wide residual networks with a search and a split; with `inputs`, as if it took those."""
     spec, tables = ensemble(num_layers, 4, SPLIT)
     members = (evolve(spec.members[0], name=first_member), *spec.members[1:])
     tables = (evolve(tables[0], member=first_member), *tables[1:])
-    data = evolve(spec.data, task=Task.of(task))
+    data = evolve(spec.data, task=Task.of(task), inputs=inputs)
     return compile_spec(evolve(spec, name=name, members=members, data=data), tables)
 
 

@@ -126,6 +126,29 @@ class DataChanged(Diagnostic):
 
 
 @frozen(kw_only=True)
+class RunCodeChanged(Diagnostic):
+    """The code of `python(...)` members or data is not the code that a run was trained with.
+
+    A run keeps a hash of every module of yours that its code consists of. What was trained goes on, in networks or on
+    data that the code of now makes; where the change is more than a comment, that is neither the run of before nor one
+    of the new code. Bring the files of before back, or begin a run of its own with `--fresh`.
+    """
+
+    code: ClassVar[str] = "SW552"
+    severity: ClassVar[Severity] = Severity.WARNING
+    changes: tuple[str, ...]
+
+    def message(self) -> str:
+        return "the run goes on with other code of yours than it was trained with"
+
+    def help(self) -> str:
+        return "bring the files of before back, or train with these by `swc train --fresh`"
+
+    def notes(self) -> tuple[str, ...]:
+        return self.changes
+
+
+@frozen(kw_only=True)
 class RunBusy(Diagnostic):
     """Another process is training this run just now.
 
@@ -349,6 +372,7 @@ TRAINING = (
     NoDevice,
     SurroundingsChanged,
     DataChanged,
+    RunCodeChanged,
     RunBusy,
     PartMissing,
     NotARun,

@@ -225,12 +225,15 @@ function interpolation(scored) {
       + "says that both ended in one valley of the loss.")];
 }
 
+const aboutImages = () => make("p", { class: "missing" }, "This is about images: members of this run take other inputs.");
+
 const aboutClasses = () => make("p", { class: "missing" }, `This is about classes: it is not measured for task ${task().name}.`);
 
 function showCorruptions() {
   const { scored } = run();
   const found = scored === null ? null : scored.corruptions;
-  fill("corruptions-body", ...(!task().has_classes ? [aboutClasses()] : found === null ? [missing("Not evaluated: run ", "swc eval --corruptions FOLDER", ".")] : corruptions(found)));
+  fill("corruptions-body", ...(!task().has_images ? [aboutImages()] : !task().has_classes ? [aboutClasses()]
+    : found === null ? [missing("Not evaluated: run ", "swc eval --corruptions FOLDER", ".")] : corruptions(found)));
 }
 
 function corruptions(found) {

@@ -1,0 +1,64 @@
+"""What a run keeps of the user's own code: a hash of each module, held against later code and shown by the report."""
+
+from __future__ import annotations
+
+import json
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+from swc.folders.store import read_machine
+from swc.running.own_code import changed_code
+
+from support.own_code import SPEC, write_nets
+from support.own_data import DATA, write_pictures
+from support.runs import Place
+
+TEXT = SPEC.format(module="nets").replace("data digits", f"data {DATA}")
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Place:
+    """A run whose members and data are of one's own."""
+    made = Place(tmp_path_factory.mktemp("code"))
+    write_nets(made.folder)
+    write_pictures(made.folder)
+    assert made.compile(TEXT) == 0 and made.train() == 0
+    return made
+
+
+def digest(path: Path) -> str:
+    return sha256(path.read_bytes()).hexdigest()
+
+
+def test_the_report_has_a_hash_of_each_module_and_of_those_that_they_import(run: Place) -> None:
+    assert run.swc("report", "-o", "page.html") == 0
+    page = (run.folder / "page.html").read_text("utf-8")
+    (found,) = json.loads(page.split('id="data">')[1].split("</script>")[0])["runs"]
+    hashes = {name: value for name, value in found["repeat"]["hashes"] if name.startswith("module ")}
+    files = {f"module {path.stem}": digest(path) for path in run.folder.glob("*.py")}
+    assert hashes == files and {"module nets", "module helper", "module pictures"} <= files.keys()
+    assert not [name for name, _ in found["repeat"]["machine"] if name.startswith("module ")]
+    assert run.swc("report", "tiny.sw", "-o", "page.html") == 0, "which nobody has trained"
+
+
+def test_a_run_that_goes_on_with_other_code_is_told_once(run: Place, capsys: pytest.CaptureFixture[str]) -> None:
+    with (run.folder / "nets.py").open("a") as file:
+        file.write("# other\n")
+    assert run.swc("compile", "tiny.sw", "--quiet") == 0, "which is to consent to the code as it is now"
+    assert run.train() == 0
+    told = capsys.readouterr().err
+    assert "warning[SW552]: the run goes on with other code of yours" in told
+    assert "module `nets` has changed" in told and "module `helper`" not in told
+    assert "SW543" not in told
+    assert run.train() == 0
+    assert "SW552" not in capsys.readouterr().err
+    assert (read_machine(run.run) or {})["module nets"] == digest(run.folder / "nets.py")
+
+
+def test_modules_come_and_go_and_of_runs_that_kept_none_nothing_is_told() -> None:
+    before = {"device": "cpu", "module a": "1", "module b": "2"}
+    assert changed_code(before, {"module b": "3", "module c": "4"}) == (
+        "module `a` is gone", "module `b` has changed", "module `c` is new",
+    )  # fmt: skip
+    assert changed_code({"device": "cpu"}, before) == ()
