@@ -278,6 +278,7 @@ def _evaluated(opened: _Opened, seen: _Seen, asked: EvaluationRequest, sink: Sin
         calibration_part=calibration.part,
         task=spec.task.name,
         details=_details(opened, seen),
+        outputs=() if spec.task.row.targets == "class" else opened.dataset.outputs,
     )
 
 

@@ -157,22 +157,26 @@ def _noise(found: Evaluation, example: str) -> str:
 
 def _by_target(found: Evaluation) -> Table | None:
     """Scores of each target, where there are several."""
+    from rich.text import Text
+
     further = found.predictors[-1].scores.further
     rows = [row for row in TASKS[found.task].scores if f"{row.name}[0]" in further]
     if not rows:
         return None
     made = table("target", *(f">{row.title}" for row in rows))
     for target in range(found.num_classes):
-        made.add_row(str(target), *(score_text(row, further[f"{row.name}[{target}]"]) for row in rows))
+        made.add_row(Text(found.output(target)), *(score_text(row, further[f"{row.name}[{target}]"]) for row in rows))
     return made
 
 
 def _by_label(found: Evaluation) -> Table:
     """Scores of each label."""
+    from rich.text import Text
+
     made = table("label", ">examples with it", ">average precision", ">F1")
     for one in found.details.labels:
         scores = ("-" if isnan(value) else per_cent(value) for value in (one.average_precision, one.f1))
-        made.add_row(str(one.label), per_cent(one.share), *scores)
+        made.add_row(Text(found.output(one.label)), per_cent(one.share), *scores)
     return made
 
 

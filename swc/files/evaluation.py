@@ -102,7 +102,8 @@ class Evaluation:
     (`confidence`) and how many targets lie in them (`accuracy`), noise was fitted on images of `calibration_part`, and
     `diversity` is the squared difference of two members over the squared error of the row's; `mean_top1` is the mean
     over the members of the score that runs are chosen by. `details` are of the ensemble, empty for classes, and where
-    an earlier version measured none.
+    an earlier version measured none. `outputs` are the names of the labels, or of the numbers to predict, in the order
+    of a member's outputs; empty for classes, and where the data give none.
     """
 
     run: str
@@ -128,6 +129,11 @@ class Evaluation:
     calibration_part: ScoredPart = ""
     task: str = "classification"
     details: OutputDetails = OutputDetails()
+    outputs: tuple[str, ...] = ()
+
+    def output(self, number: int) -> str:
+        """What an output is called; its number where nobody has named it."""
+        return self.outputs[number] if self.outputs else str(number)
 
 
 @frozen

@@ -213,6 +213,7 @@ RULES: dict[str, Rule | Pairs] = {
     "Evaluation.data": TEXT,
     "Evaluation.stage": TEXT,
     "Evaluation.machine": TEXT,
+    "Evaluation.outputs": TEXT,
     "Predictor.members": MEMBER,
     "Predictor.uncalibrated": TEXT,
     "Outliers.data": TEXT,

@@ -166,6 +166,7 @@ class ScoredRun:
     part: ScoredPart = ""
     calibration_part: ScoredPart = ""
     details: OutputFacts = OutputFacts()
+    outputs: tuple[str, ...] = ()
 
     @property
     def has_temperatures(self) -> bool:
@@ -247,6 +248,8 @@ def _misfit_of_run(scored: ScoredRun, found: Evaluation, spec: Spec) -> str | No
         return "task is not that of the run"
     if scored.part == "validation":
         return "scores are not of the test images"
+    if found.outputs and len(found.outputs) != spec.data.num_classes:
+        return "outputs are not those of the run"
     if found.ensemble != spec.name or scored.data != spec.data.title:
         return "ensemble or data is not that of the run"
     scale = spec.training.epochs_scale if spec.training else 1.0

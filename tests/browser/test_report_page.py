@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import shutil
 from collections.abc import Callable, Iterator
@@ -350,10 +351,11 @@ def test_several_runs_are_chosen_and_lie_over_each_other(
 
 
 SHOWN = {"regression": "plot-predicted-0", "multilabel": "plot-labels"}
+NAMED = {"regression": ("price in euros",), "multilabel": (EVIL, "a label with quite a name")}
 
 
 def test_runs_of_other_tasks_are_drawn_by_their_own_scores(browser: Browser, tmp_path: Path) -> None:
-    runs = [run_of_task(tmp_path / task / "run", task, name=task) for task in SHOWN]
+    runs = [run_of_task(tmp_path / task / "run", task, name=task, outputs=NAMED[task]) for task in SHOWN]
     look(browser, PHONE, "dark")
     page = tmp_path / "page.html"
     page.write_text(page_of(report_of([open_build(run) for run in runs])), encoding="utf-8")
@@ -378,6 +380,12 @@ def test_runs_of_other_tasks_are_drawn_by_their_own_scores(browser: Browser, tmp
         assert f"Of another task, and scored by other scores: {other}." in texts(browser, "#anytime .caption")[0]
         assert f"not measured for task {task}" in texts(browser, "#corruptions")[0]
         assert not [text for text in texts(browser, "main") if "undefined" in text or "NaN" in text]
+    ticks = browser.find_elements(By.CSS_SELECTOR, "#plot-labels .xtick text")
+    named = ["".join(tick.get_attribute("data-unformatted").split("<br>")) for tick in ticks]
+    assert [html.unescape(name) for name in named] == list(NAMED["multilabel"])
+    assert browser.execute_script("return [window.hacked, document.images.length]") == [None, 0]
+    browser.execute_script(choose, 0)
+    assert "price in euros" in texts(browser, "#reliability h3")
 
 
 def test_sections_without_data_name_the_command_that_gives_it(

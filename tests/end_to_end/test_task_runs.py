@@ -98,6 +98,9 @@ def test_a_table_has_the_columns_of_its_task(run: Place, capsys: pytest.CaptureF
     assert all(column in said for column in columns) and "top-1" not in said
     assert ("the ensemble by target" in said) == ("halves" in said)
     assert ("the ensemble by label" in said) == ("kinds" in said)
+    (found,) = json.loads((run.run / "eval/evaluation.json").read_text("utf-8"))["evaluations"]
+    names = ["even", "above [four]", "with a hole"] if "kinds" in said else []
+    assert found["outputs"] == names and all(f"{name} " in said for name in names)
     assert run.swc("eval", "--time-batch", "0", "--on", "validation", "--format", "csv") == 0
     header, first, *_ = capsys.readouterr().out.splitlines()
     row = dict(zip(header.split(","), first.split(","), strict=True))

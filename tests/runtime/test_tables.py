@@ -191,6 +191,7 @@ def test_a_regression_takes_the_target_as_a_number(table: Callable[..., DataFact
     assert (facts.num_classes, facts.inputs) == (1, (InputFacts((7,)),))
     found = opened(facts)
     assert found.classes == () and found.scale is not None and found.train.labels.shape == (22, 1)
+    assert found.outputs == ("age",)
     ages = torch.cat([part.labels for _, part in found.parts]) * found.scale.deviation[0] + found.scale.mean[0]
     assert sorted(ages.flatten().round().int().tolist()) == list(range(20, 60))
     several = evolve(facts_of(tmp_path / "rows.csv", target="age"), task=Task.of("regression", targets=2))

@@ -30,7 +30,8 @@ def halves(count: int):
 def kinds(count: int):
     """Whether a digit is even, above four, and has a hole."""
     digit = bunch.target
-    return parts(count, np.stack([digit % 2 == 0, digit > 4, np.isin(digit, (0, 6, 8, 9))], 1))
+    labels = np.stack([digit % 2 == 0, digit > 4, np.isin(digit, (0, 6, 8, 9))], 1)
+    return (*parts(count, labels), ["even", "above [four]", "with a hole"])
 '''
 SPEC = """
 import "digits.sw"

@@ -146,8 +146,11 @@ DETAILS = {
 }  # fmt: skip
 
 
-def run_of_task(folder: Path, task: str, *, name: str = "synthetic") -> Path:
-    """A run of numbers, or of labels: an epoch, with an average of weights, and an evaluation."""
+def run_of_task(folder: Path, task: str, *, name: str = "synthetic", outputs: Sequence[str] = ()) -> Path:
+    """A run of numbers, or of labels: an epoch, with an average of weights, and an evaluation.
+
+    `outputs` are the names of the first outputs; the others have such as `class 5`.
+    """
     first = compiled(20, name=name, task=task)
     begin(folder, first)
     scores = {"top1": None, "nll": 1.0, "ece": None, "further": FURTHER[task]}
@@ -163,6 +166,8 @@ def run_of_task(folder: Path, task: str, *, name: str = "synthetic") -> Path:
     for number, one in enumerate(found["predictors"]):
         further = {key: value - 0.05 * number for key, value in FURTHER[task].items()}
         one["scores"] = {**one["scores"], "top1": None, "ece": None, "further": further}
+    others = [f"class {number}" for number in range(len(outputs), first.spec.data.num_classes)] if outputs else []
+    found["outputs"] = [*outputs, *others]
     found |= {"task": task, "outliers": [], "interpolations": [], "corruptions": None, "details": DETAILS[task]}
     path.write_text(json.dumps({"schema": 1, "evaluations": [found]}), encoding="utf-8")
     return folder

@@ -178,6 +178,15 @@ def test_a_run_of_another_task_is_drawn_by_its_scores(tmp_path: Path, task: str)
     json.loads(as_json(report_of([open_build(tmp_path / "run")])))
 
 
+def test_outputs_are_called_as_the_data_say_and_are_as_many_as_those_of_the_run(tmp_path: Path) -> None:
+    path = run_of_task(tmp_path / "run", "multilabel", outputs=("cat", "dog")) / "eval/evaluation.json"
+    scored = scored_of(tmp_path / "run")
+    assert scored is not None and scored.outputs[:3] == ("cat", "dog", "class 2")
+    path.write_text(path.read_text("utf-8").replace('"dog", ', ""), encoding="utf-8")
+    with pytest.raises(DiagnosticError, match="its outputs are not those of the run"):
+        scored_of(tmp_path / "run")
+
+
 def test_an_evaluation_of_another_task_than_the_run_is_damaged(tmp_path: Path) -> None:
     path = run_of_task(tmp_path / "run", "regression") / "eval/evaluation.json"
     whole = path.read_text("utf-8")

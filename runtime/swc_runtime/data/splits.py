@@ -181,7 +181,8 @@ class Dataset:
     """The parts of a data set, where they were found, the names of the classes, and what is odd about the images.
 
     `validation` is drawn from the images to train on where the spec asks for it; `train` is without it. `preparation`
-    is what is done to the columns of a table. What can be made only once parts are drawn, `finish` makes.
+    is what is done to the columns of a table. What can be made only once parts are drawn, `finish` makes. `targets` are
+    the names of the numbers to predict, where they are known.
     """
 
     facts: DataFacts
@@ -194,6 +195,12 @@ class Dataset:
     scale: TargetScale | None = None
     preparation: Preparation | None = None
     finish: Callable[[Dataset], Dataset] | None = None
+    targets: tuple[str, ...] = ()
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """What a member's outputs are called: classes, labels or numbers; () where the data give no names."""
+        return self.classes or self.targets
 
     @property
     def parts(self) -> tuple[tuple[str, Split], ...]:

@@ -99,7 +99,8 @@ def _numbered(facts: DataFacts, table: Table, place: DataPlace) -> Dataset:
     def finish(dataset: Dataset) -> Dataset:
         return _prepared(dataset, table)
 
-    return Dataset(facts, train, test, classes=table.classes, finish=finish)
+    targets = () if table.classes else (facts.given()["target"],)
+    return Dataset(facts, train, test, classes=table.classes, finish=finish, targets=targets)
 
 
 def _prepared(dataset: Dataset, table: Table) -> Dataset:

@@ -128,15 +128,22 @@ function spreadChart(sample) {
   return { traces, layout, label: `the error of ${several(errors.length, "example")} against the spread of the members` };
 }
 
-function labelsChart(labels) {
+// of more labels the axis has room for numbers alone; the names are told where a bar is pointed at
+const MOST_NAMED = 31;
+
+function labelsChart(scored) {
+  const { labels } = scored.details, places = labels.map((one) => String(one.label));
+  const named = (one) => plain(outputName(scored, one.label, "label"));
   const part = (name, of, colour) => ({
-    type: "bar", name, x: labels.map((one) => String(one.label)), y: labels.map((one) => (one[of] === null ? null : 100 * one[of])),
-    marker: { color: colour }, text: labels.map((one) => `${percent(one.share)} of the examples have it`), textposition: "none",
-    hovertemplate: "label %{x}: %{y:.2f}%, %{text}<extra>%{fullData.name}</extra>",
+    type: "bar", name, x: places, y: labels.map((one) => (one[of] === null ? null : 100 * one[of])),
+    marker: { color: colour }, text: labels.map(named), customdata: labels.map((one) => percent(one.share)), textposition: "none",
+    hovertemplate: "%{text}: %{y:.2f}%, %{customdata} of the examples have it<extra>%{fullData.name}</extra>",
   });
+  const ticks = scored.outputs.length && labels.length <= MOST_NAMED
+    ? { tickmode: "array", tickvals: places, ticktext: labels.map((one) => broken(named(one), 16)) } : {};
   const traces = [part("average precision", "average_precision", line(0)), part("F1 at one half", "f1", line(1))];
   const layout = {
-    barmode: "group", xaxis: { title: "label", type: "category", gridcolor: "rgba(0,0,0,0)" }, yaxis: { title: "of the ensemble (%)", range: [0, 102] }, showlegend: true,
+    barmode: "group", xaxis: { title: "label", type: "category", ...ticks, gridcolor: "rgba(0,0,0,0)" }, yaxis: { title: "of the ensemble (%)", range: [0, 102] }, showlegend: true,
   };
   return { traces, layout, label: `average precision and F1 of ${several(labels.length, "label")}` };
 }

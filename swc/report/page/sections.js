@@ -131,13 +131,16 @@ function scores(scored) {
     table(columns, rows, shown.length > 1 ? [shown.length - 1] : []),
     caption(`${exact(scored.num_images)} ${heldOut(scored.part)} ${what} of ${scored.data}${calibrated}; ${scored.stage}. Parameters are the scalars that a `
       + `predictor needs; what members share counts once. On ${scored.machine}${scored.time_batch ? `, in batches of ${scored.time_batch}` : ""}.`),
-    ...byLabel(scored.details.labels), ...scored.outliers.flatMap(outliers),
+    ...byLabel(scored), ...scored.outliers.flatMap(outliers),
   ];
 }
 
-function byLabel(labels) {
-  if (!labels.length) return [];
-  return [make("h3", {}, "By label"), chart("plot-labels", () => labelsChart(labels)),
+// what an output is called, where the data say
+const outputName = (scored, number, kind) => (scored.outputs.length ? scored.outputs[number] : `${kind} ${number}`);
+
+function byLabel(scored) {
+  if (!scored.details.labels.length) return [];
+  return [make("h3", {}, "By label"), chart("plot-labels", () => labelsChart(scored)),
     caption("Average precision does not depend on where a label is decided for; F1 is of decisions at a probability of one half. "
       + "Blank where no example has the label.")];
 }
@@ -197,7 +200,7 @@ const withoutNoise = () => missing("No noise was fitted, so that no interval is 
 function samples(scored) {
   const { targets } = scored.details;
   if (!targets.length) return [missing("No sample of predictions was kept: run ", "swc eval", " again.")];
-  const title = (one) => (targets.length > 1 ? [make("h3", {}, `Target ${one.target}`)] : []);
+  const title = (one) => (targets.length > 1 || scored.outputs.length ? [make("h3", {}, outputName(scored, one.target, "Target"))] : []);
   return [make("h3", {}, "Predicted and observed"), ...targets.flatMap((one) => [...title(one),
     plots(chart(`plot-predicted-${one.target}`, () => predictedChart(one)), chart(`plot-spread-${one.target}`, () => spreadChart(one)))]),
     caption(`${exact(targets[0].observed.length)} of the ${exact(scored.num_images)} ${heldOut(scored.part)} ${example()}s, evenly spaced, in the unit of the target. First: what the ensemble predicts`
