@@ -142,6 +142,10 @@ class PlainProgress(Observer):
         """A line with the scores of the ensemble and of its best member, and of which images they are."""
         self._say_scores(state, evaluation, "")
 
+    def folded(self, state: State, evaluation: EnsembleScores) -> None:
+        """The same line, before anything is trained."""
+        self._say_scores(state, evaluation, "given weights, ")
+
     def average_scored(self, state: State, evaluation: EnsembleScores) -> None:
         """The same line, of the average of the weights."""
         self._say_scores(state, evaluation, "average, ")

@@ -20,7 +20,15 @@ from swc.running.checkpoints import resume
 from swc.running.disk import observed
 from swc.running.patience import take_best
 from swc.running.state import State, assemble, begin_alike
-from swc.running.transitions import next_revision, rehearse, score, scores_of_state, settle_norms, train_epoch
+from swc.running.transitions import (
+    next_revision,
+    rehearse,
+    score,
+    score_given,
+    scores_of_state,
+    settle_norms,
+    train_epoch,
+)
 from swc.show.wording import traffic_text
 from swc.trust.foreign import foreign_code
 from swc_runtime.training.optimiser_state import NO_STATE
@@ -85,7 +93,9 @@ def take_up(run: Run, observer: Observer) -> State:
         return state
     rehearse(run, state)
     observer.begins(state, is_new=resumed is None)
-    if resumed is not None:
+    if resumed is None:
+        score_given(run, state, observer)
+    else:
         observer.say(_where(state))
     return state
 

@@ -36,6 +36,9 @@ class Observer:
     def begins(self, state: State, is_new: bool) -> None:
         """Training begins in this process, at a checkpoint or (`is_new`) where nothing was trained before."""
 
+    def folded(self, state: State, evaluation: EnsembleScores) -> None:
+        """Scores of a run that begins with given weights, before it trains: what folding has left of them."""
+
     def epoch_begins(self, state: State) -> None:
         """An epoch begins, or goes on after `state.position.step` steps."""
 
@@ -91,6 +94,7 @@ class Observers(Observer):
 
     revision_begins = _each(Observer.revision_begins)
     begins = _each(Observer.begins)
+    folded = _each(Observer.folded)
     epoch_begins = _each(Observer.epoch_begins)
     step_done = _each(Observer.step_done)
     epoch_done = _each(Observer.epoch_done)

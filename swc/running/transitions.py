@@ -117,6 +117,14 @@ def score(run: Run, state: State, observer: Observer) -> State:
     return following if state.stage.patience is None else judged(run, following, evaluation)
 
 
+def score_given(run: Run, state: State, observer: Observer) -> None:
+    """Take scores before anything is trained, where members begin with given weights."""
+    if any(member.weights for member in run.spec.members):
+        evaluation = _scores_within(run, state, observer)
+        if evaluation is not None:
+            observer.folded(state, evaluation)
+
+
 def _score_average(run: Run, state: State, observer: Observer) -> None:
     """Take scores with the average of the weights, where there is one."""
     if state.average is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -81,6 +82,7 @@ def test_a_run_begins_with_what_the_files_hold_and_says_what_is_kept(
     said = capsys.readouterr().err
     assert said.count("2 members begin with given weights") == 2  # once more after the restart
     assert "what is shared keeps all of their energy" in said
+    assert len(re.findall(r"epoch 0/\d+  given weights, validation: ensemble [\d.]+%, best member [\d.]+%", said)) == 1
     assert "a.block1.0.conv1 begins with " in place.revision(0, "notes.txt")
     assert "weights" in (read_machine(place.run) or {})
     save_file(
