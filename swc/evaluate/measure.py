@@ -349,4 +349,5 @@ def _predictor(
         temperature=value,
         uncalibrated=unused,
         stored_bytes=stored_bytes(ensemble, names, stored),
+        quartiles=cost.quartiles,
     )

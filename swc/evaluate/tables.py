@@ -74,7 +74,9 @@ def _predictors(found: Evaluation, example: str) -> Table:
     made = table("", *(f">{one.title}" for one in task.scores))
     num_scored = 1 + len(task.scores)
     calibrated = any(one.temperature is not None for one in found.predictors)
-    for name in (*(("T",) if calibrated else ()), "parameters", "bytes", "MAdds", f"ms/{example}"):
+    timed = any(one.quartiles is not None for one in found.predictors)
+    costs = ("parameters", "bytes", "MAdds", f"ms/{example}", *(("quartiles",) if timed else ()))
+    for name in (*(("T",) if calibrated else ()), *costs):
         made.add_column(name, justify="right", no_wrap=True)
     for predictor in _chosen(found):
         whole = len(predictor.members) == len(found.diversity)
@@ -83,6 +85,7 @@ def _predictors(found: Evaluation, example: str) -> Table:
             *row[:num_scored],
             *((_temperature(predictor),) if calibrated else ()),
             *row[num_scored:],
+            *((_quartiles(predictor),) if timed else ()),
             style="bold" if whole else "",
         )
     return made
@@ -105,6 +108,10 @@ def _chosen(found: Evaluation) -> tuple[Predictor, ...]:
 
 def _temperature(predictor: Predictor) -> str:
     return "1 (none)" if predictor.uncalibrated else f"{predictor.temperature:.3f}"
+
+
+def _quartiles(predictor: Predictor) -> str:
+    return "-" if predictor.quartiles is None else " to ".join(f"{end:.3g}" for end in predictor.quartiles)
 
 
 def _row(predictor: Predictor, is_whole: bool, num_classes: int, task: TaskRow) -> tuple[str, ...]:
@@ -142,7 +149,8 @@ def _remarks(found: Evaluation, example: str) -> list[str]:
         said.append(f"temperatures were fitted on {fitted}; the scores are not of the whole set")
     if unused := sum(1 for one in found.predictors if one.uncalibrated):
         said.append(f"T = 1 where none is used: {exact(unused)} of {exact(len(found.predictors))} predictors")
-    timed = f", times in batches of {found.time_batch}, weights composed before" if found.time_batch else ""
+    how = ", medians and quartiles of the runs" if found.predictors[-1].quartiles else ""
+    timed = f", times in batches of {found.time_batch}{how}, weights composed before" if found.time_batch else ""
     return [*said, f"on {found.machine}{timed}"]
 
 

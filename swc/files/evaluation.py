@@ -21,7 +21,8 @@ class Predictor:
     `parameters` are the scalars it needs, `multiply_adds` and `milliseconds` the sums over its members, which run one
     after another (None: not timed). `temperature` divided its logits (None: they are as they were);
     where it is 1 because none could be used, `uncalibrated` says why. `stored_bytes` are those that the parameters take
-    as the evaluation says they are `stored` (None: not counted).
+    as the evaluation says they are `stored` (None: not counted). `quartiles` are the lower and the upper one of the
+    runs whose median `milliseconds` is, sums too (None: not timed, or by an earlier version).
     """
 
     members: tuple[str, ...]
@@ -32,6 +33,7 @@ class Predictor:
     temperature: float | None
     uncalibrated: str = ""
     stored_bytes: int | None = None
+    quartiles: tuple[float, float] | None = None
 
 
 @frozen

@@ -47,13 +47,22 @@ def plain(renderable: RenderableType, width: int = WIDTH) -> str:
 
 def wide_enough(renderable: RenderableType, console: Console) -> int:
     """The console's width, or what the tables need at least: a number is never cut."""
-    parts = renderable.renderables if isinstance(renderable, Group) else [renderable]
+    parts = list(_parts(renderable))
     tables = [part for part in parts if isinstance(part, Table)]
     roomy = console.options.update(width=MOST)
     for column in (column for part in tables for column in part.columns if column.no_wrap):
         cells = (column.header, *column.cells)
         column.min_width = max(Measurement.get(console, roomy, cell).maximum for cell in cells)  # rich takes a word's
     return max([console.width, *(Measurement.get(console, roomy, part).minimum for part in tables)])
+
+
+def _parts(renderable: RenderableType) -> Iterator[RenderableType]:
+    """What a group holds, and what the groups in it hold; of anything else itself."""
+    if not isinstance(renderable, Group):
+        yield renderable
+        return
+    for part in renderable.renderables:
+        yield from _parts(part)
 
 
 def table(*columns: str, title: str = "") -> Table:

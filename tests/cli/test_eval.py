@@ -86,11 +86,18 @@ def test_rounded_weights_are_evaluated_apart(run: Place, capsys: pytest.CaptureF
     (folder / "predictions.safetensors").unlink()
 
 
-def test_times_are_those_of_members_added_up(run: Place) -> None:
-    assert run.swc("eval", "--time-batch", "32", "-o", "found.json") == 0
-    (found,) = json.loads((run.folder / "found.json").read_text())["evaluations"]
+def test_times_and_their_quartiles_are_those_of_members_added_up(
+    run: Place, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run.swc("eval", "--time-batch", "32") == 0
+    (found,) = json.loads((run.run / "eval/evaluation.json").read_text())["evaluations"]
     times = [predictor["milliseconds"] for predictor in found["predictors"]]
     assert times[0] > 0 and times[2] == pytest.approx(times[0] + times[1])
+    (low, high), *others = (predictor["quartiles"] for predictor in found["predictors"])
+    assert 0 < low <= times[0] <= high
+    assert others[1] == pytest.approx([low + others[0][0], high + others[0][1]])
+    assert "times in batches of 32, medians and quartiles of the runs" in (said := capsys.readouterr().out)
+    assert f"{low:.3g} to {high:.3g}" in said
 
 
 def test_temperatures_are_fitted_on_images_that_are_not_scored(run: Place) -> None:

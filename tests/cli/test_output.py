@@ -1,4 +1,4 @@
-"""`-o` leaves pipes, devices and links what they are."""
+"""`-o` leaves pipes, devices and links what they are; what is printed is cut nowhere."""
 
 from __future__ import annotations
 
@@ -8,8 +8,11 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
+from rich.console import Group
+from rich.text import Text
 from swc.cli.output import deliver, form_of, write_file
 from swc.diagnostics import DiagnosticError
+from swc.show.plain import plain, table
 
 
 def test_a_link_stays_a_link(tmp_path: Path) -> None:
@@ -52,3 +55,11 @@ def test_a_result_that_cannot_be_written_is_printed(
     with pytest.raises(DiagnosticError, match="No space left"):
         deliver("the table\n", tmp_path / "table.txt")
     assert capsys.readouterr().out == "the table\n"
+
+
+def test_a_table_is_as_wide_as_it_must_be_however_deep_in_groups_it_lies() -> None:
+    made = table("", *(f">column {number}" for number in range(12)))
+    made.add_row("only", *("1,000,000" for _ in range(12)))
+    for shown in (made, Group(Text("title"), made), Group(Group(made, Text()), Text())):
+        (line,) = [line for line in plain(shown, 40).splitlines() if "1,000,000" in line]
+        assert line.split() == ["only", *["1,000,000"] * 12]

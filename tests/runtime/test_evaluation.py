@@ -328,6 +328,8 @@ def test_costs_are_known_before_anything_is_trained(own: bool, net: str, tmp_pat
     assert compiled.tables[1].multiply_adds == (found[1].multiply_adds if own else None)
     assert costs_together(found) == Cost(found[0].multiply_adds + found[1].multiply_adds, None)
     assert costs_together([Cost(1, 0.5), Cost(2, 0.25)]) == Cost(3, 0.75)
+    assert costs_together([Cost(1, 0.5, (0.25, 1)), Cost(2, 0.25, (0.25, 0.5))]) == Cost(3, 0.75, (0.5, 1.5))
+    assert costs_together([Cost(1, 0.5, (0.25, 1)), Cost(2, 0.25)]) == Cost(3, 0.75)
 
 
 @pytest.mark.parametrize("share", ["{ clusters one }", "as hard"])

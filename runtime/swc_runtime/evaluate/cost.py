@@ -1,7 +1,7 @@
 """What a prediction costs: multiply-adds, time, and the scalars that must be stored for it.
 
 Takes an ensemble whose weights are composed, or its program; gives `Cost`s. Guarantees: weights are composed before
-and count for nothing here; times are medians after a burn-in, members run one after another.
+and count for nothing here; times are medians after a burn-in, with their quartiles, members run one after another.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from statistics import median
+from statistics import median, quantiles
 from time import perf_counter
 
 import torch
@@ -37,10 +37,14 @@ PAIR = 2  # images
 
 @frozen
 class Cost:
-    """Of one image: `multiply_adds`, and `milliseconds` in the batches that were timed (None: not timed)."""
+    """Of one image: `multiply_adds`, and `milliseconds` in the batches that were timed (None: not timed).
+
+    `milliseconds` is the median of the timed runs, `quartiles` are the lower and the upper one of them.
+    """
 
     multiply_adds: int
     milliseconds: float | None
+    quartiles: tuple[float, float] | None = None
 
 
 def member_costs(
@@ -76,7 +80,7 @@ def _network_costs(
         # copies, as a member may work on its inputs in place
         Cost(
             _multiply_adds(run, copied(inputs)),
-            milliseconds(run, copied(batch), arithmetic) if size_of(batch) else None,
+            *(milliseconds(run, copied(batch), arithmetic) if size_of(batch) else (None, None)),
         )
         for run in ends
     ]
@@ -115,14 +119,22 @@ def _planned_on(device: str, program: Program) -> tuple[Cost, ...]:
 
 
 def costs_together(costs: Sequence[Cost]) -> Cost:
-    """What several members take that run one after another; their time is not known where one's is not."""
+    """What several members take that run one after another; their time is not known where one's is not.
+
+    Quartiles are added up too, as if all were slow at once: what the machine does beside is the same for all.
+    """
     times = [cost.milliseconds for cost in costs]
     known = [time for time in times if time is not None]
-    return Cost(sum(cost.multiply_adds for cost in costs), sum(known) if len(known) == len(times) else None)
+    ends = [cost.quartiles for cost in costs if cost.quartiles is not None]
+    return Cost(
+        sum(cost.multiply_adds for cost in costs),
+        sum(known) if len(known) == len(times) else None,
+        (sum(low for low, _ in ends), sum(high for _, high in ends)) if len(ends) == len(costs) else None,
+    )
 
 
-def milliseconds(member: Runs, inputs: Inputs, arithmetic: Arithmetic) -> float:
-    """The median time for one image of a batch, once it has run a few times."""
+def milliseconds(member: Runs, inputs: Inputs, arithmetic: Arithmetic) -> tuple[float, tuple[float, float]]:
+    """The median time for one image of a batch, once it has run a few times, and the quartiles of the runs."""
 
     def run() -> None:
         with arithmetic.autocast():
@@ -130,7 +142,10 @@ def milliseconds(member: Runs, inputs: Inputs, arithmetic: Arithmetic) -> float:
         if device_of(inputs).type == "cuda":
             torch.cuda.synchronize(device_of(inputs))
 
-    return 1e3 * median(seconds(run)) / size_of(inputs)
+    times = seconds(run)
+    low, _, high = quantiles(times, n=4, method="inclusive")
+    scale = 1e3 / size_of(inputs)
+    return 1e3 * median(times) / size_of(inputs), (scale * low, scale * high)
 
 
 def _multiply_adds(member: Runs, inputs: Inputs) -> int:
