@@ -19,7 +19,7 @@ from swc.system.resources import specs
 
 from benchmarks.device import DEVICE
 from benchmarks.table import Row, arguments, give
-from swc_runtime.data import epoch_batches, num_batches
+from swc_runtime.data import EpochPlan, epoch_batches, num_batches
 from swc_runtime.data.splits import MemorySplit
 from swc_runtime.ensemble import build
 from swc_runtime.precision import choose_arithmetic
@@ -48,7 +48,7 @@ def wait_row(spec: str, steps: int | None) -> Row:
     recipe, split = program.training.recipe, random_split(program)
     steps = steps or num_batches(len(split), recipe.batch)
     ensemble = build(program, device=DEVICE)
-    batches = islice(epoch_batches(split, recipe.augmentation, recipe.batch, 0, 0, 0, device=DEVICE), steps)
+    batches = islice(epoch_batches(split, EpochPlan(recipe.augmentation, recipe.batch, 0, 0, 0, device=DEVICE)), steps)
     arithmetic = choose_arithmetic(recipe.precision, DEVICE)
     epoch = Epoch(Phase("waiting", 1, lr=1e-3), 0, steps)
     result = train_epoch(ensemble, make_optimiser(ensemble, recipe), batches, recipe, epoch, arithmetic)

@@ -120,13 +120,11 @@ class Run:
 
     def _reads(self, phase: Phase, epoch: int, step: int, seed: int, *, mixes: bool) -> Iterator[BatchRead]:
         """What the batches of an epoch are made of; `seed` draws the order and what happens to images."""
-        from swc_runtime.data import epoch_reads
+        from swc_runtime.data import EpochPlan, epoch_reads
 
-        recipe = self.recipe
-        return epoch_reads(
-            self.dataset.train,
-            tuple(step for step in recipe.augmentation if mixes or step.row.stage != "mixing"),
-            recipe.batch,
+        plan = EpochPlan(
+            tuple(step for step in self.recipe.augmentation if mixes or step.row.stage != "mixing"),
+            self.recipe.batch,
             seed,
             self.training.phases.index(phase),
             epoch,
@@ -134,6 +132,7 @@ class Run:
             device=self.machine.device,
             deal=self.machine.deal,
         )
+        return epoch_reads(self.dataset.train, plan)
 
     def plain_batches(self) -> Batches:
         """The training part once, in its own order and without augmentation."""

@@ -25,7 +25,7 @@ from swc.running.checkpoints import open_trained
 from swc.running.machine import chosen_device
 from swc.slim.targets import Target, read_targets
 from swc_runtime.carry.plain import plain_member
-from swc_runtime.data import epoch_batches
+from swc_runtime.data import EpochPlan, epoch_batches
 from swc_runtime.precision import choose_arithmetic
 from swc_runtime.training.channel_search import OutOfReachError, SlimmedChannels, Slimmer, search
 from swc_runtime.training.losses import loss_of
@@ -108,7 +108,7 @@ def _batches(build: Build, asked: SlimRequest, device: str, sink: Sink, announce
     wanted = min(asked.images, len(train))
     size = min(spec.training.recipe.batch, wanted)
     found = []
-    for inputs, labels in epoch_batches(train, (), size, 0, 0, 0, device=device):
+    for inputs, labels in epoch_batches(train, EpochPlan((), size, 0, 0, 0, device=device)):
         found.append((inputs, labels))
         if sum(len(own) for _, own in found) >= wanted:
             break

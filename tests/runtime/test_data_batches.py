@@ -15,7 +15,7 @@ from swc.program.training import AugmentationStep
 from torch import Tensor
 
 from support.examples import percent
-from swc_runtime.data import epoch_batches, keys, num_batches
+from swc_runtime.data import EpochPlan, epoch_batches, keys, num_batches
 from swc_runtime.data import test_batches as in_order
 from swc_runtime.data.boxes import crop_boxes
 from swc_runtime.data.splits import MemorySplit
@@ -58,7 +58,7 @@ def split(count: int = 23, facts: DataFacts = FACTS) -> MemorySplit:
 def by_label(augmentation: Augmentation = FULL, batch: int = 4, place=(0, 0, 0), count: int = 23) -> dict[int, Tensor]:
     return {
         int(label): image
-        for images, labels in epoch_batches(split(count), augmentation.steps, batch, *place)
+        for images, labels in epoch_batches(split(count), EpochPlan(augmentation.steps, batch, *place))
         for image, label in zip(images, labels, strict=True)
     }
 
@@ -98,7 +98,7 @@ def test_batches_equal_the_plain_augmentation(augmentation: Augmentation) -> Non
 
 def test_an_epoch_shows_every_image_once_in_a_new_order() -> None:
     orders = [
-        torch.cat([labels for _, labels in epoch_batches(split(), FULL.steps, 5, 0, phase, epoch)]).tolist()
+        torch.cat([labels for _, labels in epoch_batches(split(), EpochPlan(FULL.steps, 5, 0, phase, epoch))]).tolist()
         for phase, epoch in [(0, 0), (0, 1), (1, 0)]
     ]
     assert all(sorted(order) == list(range(23)) for order in orders)
@@ -107,8 +107,8 @@ def test_an_epoch_shows_every_image_once_in_a_new_order() -> None:
 
 @pytest.mark.parametrize("start", [0, 1, 3, 4, 5])
 def test_a_resumed_epoch_goes_on_with_the_same_bits(start: int) -> None:
-    whole = list(epoch_batches(split(), FULL.steps, 5, 7, 1, 2))
-    rest = list(epoch_batches(split(), FULL.steps, 5, 7, 1, 2, start))
+    whole = list(epoch_batches(split(), EpochPlan(FULL.steps, 5, 7, 1, 2)))
+    rest = list(epoch_batches(split(), EpochPlan(FULL.steps, 5, 7, 1, 2, start)))
     assert len(whole) == 5
     assert len(rest) == 5 - start
     for (images, labels), (again, labels_again) in zip(whole[start:], rest, strict=True):
@@ -130,19 +130,19 @@ def test_seed_phase_and_epoch_each_change_the_images(place: tuple[int, int, int]
 
 
 def test_without_training_the_images_come_as_they_are() -> None:
-    batches = list(epoch_batches(split(), FULL.steps, 10, 0, 0, 0, train=False))
+    batches = list(epoch_batches(split(), EpochPlan(FULL.steps, 10, 0, 0, 0, train=False)))
     assert torch.cat([labels for _, labels in batches]).tolist() == list(range(23))
     plain = torch.cat([images for images, _ in in_order(split(), 10)])
     assert torch.equal(torch.cat([images for images, _ in batches]), plain)
 
 
 def test_a_last_image_alone_is_left_out_of_training_only() -> None:
-    assert [len(labels) for _, labels in epoch_batches(split(21), FULL.steps, 5, 0, 0, 0)] == [5, 5, 5, 5]
-    assert [len(labels) for _, labels in epoch_batches(split(22), FULL.steps, 5, 0, 0, 0)] == [5, 5, 5, 5, 2]
+    assert [len(labels) for _, labels in epoch_batches(split(21), EpochPlan(FULL.steps, 5, 0, 0, 0))] == [5, 5, 5, 5]
+    assert [len(labels) for _, labels in epoch_batches(split(22), EpochPlan(FULL.steps, 5, 0, 0, 0))] == [5, 5, 5, 5, 2]
     assert [len(labels) for _, labels in in_order(split(21), 5)] == [5, 5, 5, 5, 1]
     assert (num_batches(21, 5), num_batches(22, 5), num_batches(20, 5), num_batches(1, 5)) == (4, 5, 4, 0)
     with pytest.raises(ValueError, match="at least 2"):
-        next(epoch_batches(split(), FULL.steps, 1, 0, 0, 0))
+        next(epoch_batches(split(), EpochPlan(FULL.steps, 1, 0, 0, 0)))
 
 
 def test_random_crops_lie_evenly_and_flips_are_half() -> None:
@@ -194,7 +194,9 @@ def test_resized_crops_in_memory_show_part_of_the_image() -> None:
     facts = DataFacts("mine", 10, (1, 24, 24), 8, 0, (0.0,), (1 / 255,))  # pixels come out as they went in
     ramp = torch.arange(24, dtype=torch.uint8).mul(10).expand(8, 1, 24, 24).contiguous()
     images, _ = next(
-        epoch_batches(MemorySplit(facts, ramp, torch.arange(8)), Augmentation(resized_crop=True).steps, 8, 0, 0, 0)
+        epoch_batches(
+            MemorySplit(facts, ramp, torch.arange(8)), EpochPlan(Augmentation(resized_crop=True).steps, 8, 0, 0, 0)
+        )
     )
     assert images.shape == (8, 1, 24, 24)
     assert (images.diff(dim=3) >= -1).all()  # still a ramp, over a smaller range
@@ -212,7 +214,9 @@ def test_normalised_images_have_zero_mean_and_unit_deviation() -> None:
 def test_a_cifar_batch_costs_a_fraction_of_a_forward_pass() -> None:
     """Side by side with the smallest of networks, whose step costs three times its forward pass."""
     facts = DATASETS["cifar10"]
-    batches = epoch_batches(split(128 * 12, facts), Augmentation(pad=4, flip=True, cutout=16).steps, 128, 0, 0, 0)
+    batches = epoch_batches(
+        split(128 * 12, facts), EpochPlan(Augmentation(pad=4, flip=True, cutout=16).steps, 128, 0, 0, 0)
+    )
     model = build_model("family", "wrn", {"depth": 10, "width": 1}, 10, facts.image_shape)
     making, forward = [], []
     for _ in range(12):

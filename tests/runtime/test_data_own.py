@@ -21,7 +21,7 @@ from swc.program.dividing import divided
 from swc.program.training import AugmentationStep
 from torch.utils.data import IterableDataset
 
-from swc_runtime.data import Dataset, epoch_batches, open_data
+from swc_runtime.data import Dataset, EpochPlan, epoch_batches, open_data
 from swc_runtime.data import test_batches as batches_of
 
 FACTS = evolve(
@@ -89,7 +89,7 @@ def test_floats_are_cropped_and_padded_as_bytes_are(given: Callable[..., Dataset
         for name, given in (("resized_crop", {}), ("crop", {"pad": 1}), ("flip", {}), ("cutout", {"size": 2}))
     )
     floats, whole = (
-        next(iter(epoch_batches(split, augmentation, 7, 0, 0, 0)))[0] for split in (found.train, found.test)
+        next(iter(epoch_batches(split, EpochPlan(augmentation, 7, 0, 0, 0))))[0] for split in (found.train, found.test)
     )
     torch.testing.assert_close(floats, whole, rtol=0, atol=2 / 255)  # crops of bytes are rounded to bytes
 
@@ -259,7 +259,7 @@ def test_several_inputs_are_taken_as_they_are(given: Callable[..., Dataset], par
 
 def test_an_epoch_of_rows_begins_in_the_middle_with_the_same_bits(given: Callable[..., Dataset]) -> None:
     split = given(lambda size: (ROW_PART, ROW_PART), ROWS).train
-    whole, rest = (list(epoch_batches(split, (), 2, 5, 1, 3, start_step=start)) for start in (0, 2))
+    whole, rest = (list(epoch_batches(split, EpochPlan((), 2, 5, 1, 3, start_step=start))) for start in (0, 2))
     assert len(whole) == 3 and len(rest) == 1  # a last batch of one example is left out
     (inputs, labels), (again, labels_again) = whole[2], rest[0]
     assert all(map(torch.equal, inputs, again)) and torch.equal(labels, labels_again)

@@ -18,7 +18,7 @@ from swc.program.datasets import DATA, DataFacts
 from swc.program.dividing import divided
 from swc.program.task import Task
 
-from swc_runtime.data import Dataset, epoch_batches, open_data
+from swc_runtime.data import Dataset, EpochPlan, epoch_batches, open_data
 
 IMAGES = np.zeros((40, 1, 2, 2), dtype=np.uint8)
 NUMBERS = np.arange(40) * 10.0 + 1e6
@@ -80,7 +80,7 @@ def test_several_targets_have_a_scale_each(given: Callable[..., Dataset]) -> Non
 
 def test_batches_carry_the_targets_of_their_images(given: Callable[..., Dataset]) -> None:
     found = given(NUMBERS)
-    batches = list(epoch_batches(found.train, (), 16, 0, 0, 0))
+    batches = list(epoch_batches(found.train, EpochPlan((), 16, 0, 0, 0)))
     assert [tuple(targets.shape) for _, targets in batches] == [(16, 1), (16, 1), (8, 1)]
     seen = torch.cat([targets for _, targets in batches])
     assert torch.equal(seen.sort(0).values, found.train.labels)

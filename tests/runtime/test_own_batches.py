@@ -10,7 +10,7 @@ from swc.program.steps import StepPlan
 from torch import Tensor
 
 from support.programs import ensemble_of, images, tiny_program
-from swc_runtime.data import epoch_reads, own_batches, own_seed
+from swc_runtime.data import EpochPlan, epoch_reads, own_batches, own_seed
 from swc_runtime.data.splits import MemorySplit
 from swc_runtime.ensemble import state_parameters
 from swc_runtime.precision import Arithmetic
@@ -26,7 +26,7 @@ FACTS = DataFacts("mine", 10, (1, 2, 2), 23, 5, (0.5,), (0.2,))
 def orders(epoch: int, *names: str, start: int = 0) -> list[list[int]]:
     """The images that each member sees in an epoch, one after another."""
     split = MemorySplit(FACTS, torch.zeros(23, 1, 2, 2, dtype=torch.uint8), torch.arange(23))
-    each = [epoch_reads(split, (), 5, own_seed(3, name), 0, epoch, start) for name in names]
+    each = [epoch_reads(split, EpochPlan((), 5, own_seed(3, name), 0, epoch, start)) for name in names]
     drawn = [step.by_network for step in own_batches(split, each)]
     return [torch.cat([labels for _, labels in seen]).tolist() for seen in zip(*drawn, strict=True)]
 

@@ -17,7 +17,7 @@ from torch import Tensor
 from torchvision.transforms import v2
 
 from support.programs import ensemble_of, tiny_program
-from swc_runtime.data import epoch_batches, keys
+from swc_runtime.data import EpochPlan, epoch_batches, keys
 from swc_runtime.data.augment import normalised
 from swc_runtime.data.mixing import mixed, with_partner
 from swc_runtime.data.shares import WHOLE, Deal
@@ -41,7 +41,7 @@ THEIRS: dict[str, tuple[int, Callable[[], Callable[[Tensor], Tensor]]]] = {
 
 def batches(*names: str, deal: Deal = WHOLE, start: int = 0, batch: int = 4) -> list[tuple[Tensor, Tensor]]:
     split, steps = MemorySplit(FACTS, PIXELS, LABELS), tuple(AugmentationStep.of(name) for name in names)
-    return list(epoch_batches(split, steps, batch, 5, 1, 2, start, deal=deal))  # type: ignore[arg-type]
+    return list(epoch_batches(split, EpochPlan(steps, batch, 5, 1, 2, start, deal=deal)))  # type: ignore[arg-type]
 
 
 def order() -> np.ndarray:

@@ -23,7 +23,7 @@ from swc.program.training import AugmentationStep
 from torch import Tensor
 from torch.utils.data import dataloader
 
-from swc_runtime.data import Dataset, epoch_batches, epoch_reads, own_batches, with_workers
+from swc_runtime.data import Dataset, EpochPlan, epoch_batches, epoch_reads, own_batches, with_workers
 from swc_runtime.data import items as items_module
 from swc_runtime.data import test_batches as plain_batches
 from swc_runtime.data.checks import PartChecker
@@ -105,23 +105,25 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
 @pytest.mark.parametrize("kind", ["folder", "items"])
 def test_batches_are_the_same_for_any_number_of_workers(folder: Dataset, kind: str) -> None:
     plain = folder if kind == "folder" else read_by(None, split(Drawing()))
-    expected = [flat(epoch_batches(plain.train, STEPS, 3, 7, 0, epoch)) for epoch in (0, 1)]
+    expected = [flat(epoch_batches(plain.train, EpochPlan(STEPS, 3, 7, 0, epoch))) for epoch in (0, 1)]
     tested = flat(plain_batches(plain.test, 4))
     for count in (1, 3):
         dataset = with_workers(plain, count, "cpu", lambda _: None)
         for epoch in (0, 1):
-            assert equal(flat(epoch_batches(dataset.train, STEPS, 3, 7, 0, epoch)), expected[epoch])
+            assert equal(flat(epoch_batches(dataset.train, EpochPlan(STEPS, 3, 7, 0, epoch))), expected[epoch])
             assert equal(flat(plain_batches(dataset.test, 4)), tested)
-        assert equal(flat(epoch_batches(dataset.train, STEPS, 3, 7, 0, 1, 2)), expected[1][4:])  # taken up on the way
+        assert equal(
+            flat(epoch_batches(dataset.train, EpochPlan(STEPS, 3, 7, 0, 1, 2))), expected[1][4:]
+        )  # taken up on the way
 
 
 def test_members_with_batches_of_their_own_are_read_in_one_stream(folder: Dataset) -> None:
     def seen(train: Split) -> list[Tensor]:
-        each = [epoch_reads(train, STEPS, 3, seed, 0, 0) for seed in (1, 2)]
+        each = [epoch_reads(train, EpochPlan(STEPS, 3, seed, 0, 0)) for seed in (1, 2)]
         return flat(pair for step in own_batches(train, each) for pair in step.by_network)
 
     assert equal(seen(read_by(2, folder.train).train), seen(folder.train))
-    alone = [flat(epoch_batches(folder.train, STEPS, 3, seed, 0, 0)) for seed in (1, 2)]
+    alone = [flat(epoch_batches(folder.train, EpochPlan(STEPS, 3, seed, 0, 0))) for seed in (1, 2)]
     assert equal(seen(folder.train)[:4], [*alone[0][:2], *alone[1][:2]])
 
 
@@ -142,7 +144,9 @@ def test_several_inputs_are_read_one_by_one() -> None:
     whole, single = (split(Two(), one_by_one=one, facts=facts) for one in (False, True))
     assert isinstance(whole, TensorSplit)
     found = read_by(2, single).train
-    assert equal(flat(epoch_batches(found, (), 4, 0, 0, 0)), flat(epoch_batches(whole, (), 4, 0, 0, 0)))
+    assert equal(
+        flat(epoch_batches(found, EpochPlan((), 4, 0, 0, 0))), flat(epoch_batches(whole, EpochPlan((), 4, 0, 0, 0)))
+    )
 
 
 def test_random_numbers_and_signals_of_the_process_are_left_alone(folder: Dataset) -> None:

@@ -17,7 +17,7 @@ from swc.system.resources import specs
 from torch import Tensor
 
 from swc_runtime import build
-from swc_runtime.data import epoch_batches, open_data, own_seed, test_batches
+from swc_runtime.data import EpochPlan, epoch_batches, open_data, own_seed, test_batches
 from swc_runtime.data.batches import OwnBatches
 from swc_runtime.data.shares import WHOLE, Deal, deal_of
 from swc_runtime.data.splits import MemorySplit
@@ -54,7 +54,7 @@ def split() -> MemorySplit:
 
 def batches(epoch: int, deal: Deal, seed: int = 0) -> list[tuple[Tensor, Tensor]]:
     """The batches of an epoch in float64, or a rank's shares of them."""
-    found = epoch_batches(split(), RECIPE.augmentation, BATCH, seed, 0, epoch, deal=deal)
+    found = epoch_batches(split(), EpochPlan(RECIPE.augmentation, BATCH, seed, 0, epoch, deal=deal))
     return [(images.double(), labels) for images, labels in found]
 
 

@@ -1,6 +1,14 @@
 """Data sets of images: opened, split, checked, and cut into augmented batches."""
 
-from swc_runtime.data.batches import epoch_batches, epoch_reads, num_batches, own_batches, own_seed, test_batches
+from swc_runtime.data.batches import (
+    EpochPlan,
+    epoch_batches,
+    epoch_reads,
+    num_batches,
+    own_batches,
+    own_seed,
+    test_batches,
+)
 from swc_runtime.data.folder import read_images
 from swc_runtime.data.looking import PixelCheck, look_at
 from swc_runtime.data.open_dataset import open_data
@@ -11,6 +19,7 @@ from swc_runtime.data.workers import with_workers
 __all__ = [
     "DataPlace",
     "Dataset",
+    "EpochPlan",
     "PixelCheck",
     "Split",
     "check_readable",

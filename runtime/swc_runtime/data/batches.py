@@ -16,7 +16,7 @@ from zlib import crc32
 
 import numpy as np
 import torch
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
 from torch import Tensor
 
 from swc_runtime.data import keys
@@ -44,28 +44,41 @@ def num_batches(num_images: int, batch: int) -> int:
     return whole + (rest >= SMALLEST)
 
 
-def epoch_batches(  # noqa: PLR0913 - the eight values are what a batch is a function of
-    split: Split,
-    augmentation: Steps,
-    batch: int,
-    seed: int,
-    phase: int,
-    epoch: int,
-    start_step: int = 0,
-    *,
-    train: bool = True,
-    device: torch.device | str = "cpu",
-    deal: Deal = WHOLE,
-) -> Iterator[LabelledInputs]:
-    """The batches of one epoch from `start_step` on: inputs, images float32 [B, C, H, W] or others, and labels [B].
+@frozen
+class EpochPlan:
+    """What the batches of an epoch are a function of, beside the examples of a split.
 
-    `train` shuffles and augments; without it the same images come in the order of the files, as they are. Where a step
-    of augmentation mixes images, labels are float32 [B, classes]. ValueError for a batch below two images.
+    `train` shuffles and augments; without it the same images come in the order of the files, as they are. Batches come
+    from `start_step` on, to the `device`, and each rank has its `deal` of them.
     """
-    reads = epoch_reads(
-        split, augmentation, batch, seed, phase, epoch, start_step, train=train, device=device, deal=deal
-    )
-    return batches_of(split, reads)
+
+    augmentation: Steps
+    batch: int
+    seed: int
+    phase: int
+    epoch: int
+    start_step: int = 0
+    train: bool = field(default=True, kw_only=True)
+    device: torch.device | str = field(default="cpu", kw_only=True)
+    deal: Deal = field(default=WHOLE, kw_only=True)
+
+    @property
+    def place(self) -> tuple[int, int, int]:
+        """Seed, phase and epoch, which all random numbers begin with."""
+        return (self.seed, self.phase, self.epoch)
+
+    @property
+    def steps(self) -> Steps | None:
+        """What is done to images; None where they come as they are."""
+        return self.augmentation if self.train else None
+
+
+def epoch_batches(split: Split, plan: EpochPlan) -> Iterator[LabelledInputs]:
+    """The batches of one epoch: inputs, images float32 [B, C, H, W] or others, and labels [B].
+
+    Where a step of augmentation mixes images, labels are float32 [B, classes]. ValueError for a batch below two images.
+    """
+    return batches_of(split, epoch_reads(split, plan))
 
 
 @frozen(eq=False)
@@ -99,30 +112,18 @@ def read_inputs(split: Split, requests: Iterable[Request]) -> Iterator[Inputs]:
     return (split.fetch(*request) if len(request[0]) else blank(split.facts, 0) for request in requests)
 
 
-def epoch_reads(  # noqa: PLR0913 - as `epoch_batches`
-    split: Split,
-    augmentation: Steps,
-    batch: int,
-    seed: int,
-    phase: int,
-    epoch: int,
-    start_step: int = 0,
-    *,
-    train: bool = True,
-    device: torch.device | str = "cpu",
-    deal: Deal = WHOLE,
-) -> Iterator[BatchRead]:
+def epoch_reads(split: Split, plan: EpochPlan) -> Iterator[BatchRead]:
     """What the batches of `epoch_batches` are made of."""
-    if batch < SMALLEST:
-        raise ValueError(f"a training batch needs at least {SMALLEST} images, not {batch}")
-    order = _order(len(split), seed, phase, epoch, train)
-    for step in range(start_step, num_batches(len(split), batch)):
-        whole = order[step * batch : (step + 1) * batch]
-        share, mixing = deal.share(len(whole)), mixing_steps(augmentation) if train else ()
+    if plan.batch < SMALLEST:
+        raise ValueError(f"a training batch needs at least {SMALLEST} images, not {plan.batch}")
+    order, mixing = _order(len(split), plan), mixing_steps(plan.steps or ())
+    for step in range(plan.start_step, num_batches(len(split), plan.batch)):
+        whole = order[step * plan.batch : (step + 1) * plan.batch]
+        share = plan.deal.share(len(whole))
         samples = with_partner(whole, share) if mixing else whole[share]
-        read = _read(split, samples, augmentation if train else None, (seed, phase, epoch), device)
+        read = _read(split, samples, plan.steps, plan.place, plan.device)
         if mixing and len(samples):
-            number = int(keys.hashes(keys.base_of(seed, phase, epoch, keys.MIXING), np.array([step]))[0])
+            number = int(keys.hashes(keys.base_of(*plan.place, keys.MIXING), np.array([step]))[0])
             mix = partial(_mixed, steps=mixing, number=number, num_classes=split.facts.num_classes)
             read = evolve(read, finish=_then(read.finish, partial(mix, size=len(whole[share]))))
         yield read
@@ -160,10 +161,10 @@ def test_batches(split: Split, batch: int, device: torch.device | str = "cpu") -
     return batches_of(split, (_read(split, samples, None, (0, 0, 0), device) for samples in places))
 
 
-def _order(size: int, seed: int, phase: int, epoch: int, train: bool) -> Integers:
-    if not train:
+def _order(size: int, plan: EpochPlan) -> Integers:
+    if not plan.train:
         return np.arange(size, dtype=np.int64)
-    return keys.permutation(keys.base_of(seed, phase, epoch, keys.ORDER), size)
+    return keys.permutation(keys.base_of(*plan.place, keys.ORDER), size)
 
 
 def _read(
