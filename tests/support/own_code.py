@@ -9,6 +9,8 @@ from swc.program.datasets import DATASETS
 from swc.program.model_source import ModelSource
 from swc.program.spec import Budget, Member, Spec
 
+from support.runs import Place
+
 NETS = """
 from pathlib import Path
 
@@ -56,6 +58,14 @@ def write_nets(folder: Path, module: str = "nets", helper: str = "helper") -> Pa
     (folder / f"{module}.py").write_text(NETS.format(helper=helper), encoding="utf-8")
     (folder / f"{helper}.py").write_text("from torch.nn import ReLU as activation\n", encoding="utf-8")
     return folder / "marks"
+
+
+def own_place(folder: Path) -> Place:
+    """A new folder with a spec, `tiny.sw`, whose code is not ours."""
+    folder.mkdir()
+    write_nets(folder)
+    (folder / "tiny.sw").write_text(SPEC.format(module="nets"), encoding="utf-8")
+    return Place(folder)
 
 
 def marks(folder: Path) -> str:

@@ -18,9 +18,9 @@ DIGITS = DATASETS["digits"]
 RECIPE = Recipe("tests", precision="float32")
 
 
-def look(name: str) -> tuple[LayerTable, list[Diagnostic]]:
+def look(name: str, module: str = "trial_nets") -> tuple[LayerTable, list[Diagnostic]]:
     warnings: list[Diagnostic] = []
-    return examine(ModelSource("python", f"support.trial_nets:{name}"), DIGITS, RECIPE, warnings.append), warnings
+    return examine(ModelSource("python", f"support.{module}:{name}"), DIGITS, RECIPE, warnings.append), warnings
 
 
 @pytest.mark.filterwarnings("ignore:.*weight_norm:FutureWarning")
@@ -83,7 +83,7 @@ def test_a_weight_that_is_read_past_its_layer_stays_private(name: str, paths: li
 )
 def test_what_would_fail_in_a_run_is_refused(name: str, code: str, words: str) -> None:
     with pytest.raises(DiagnosticError) as refused:
-        look(name)
+        look(name, "refused_nets")
     (told,) = refused.value.diagnostics
     assert (told.code, words in told.message()) == (code, True), told.message()
 
@@ -100,7 +100,7 @@ def test_gradients_are_asked_for_in_eval_mode_where_they_will_be_measured() -> N
 @pytest.mark.parametrize(("name", "code"), [("scripted", "SW313"), ("compiled", "SW313"), ("OfDoubles", "SW316")])
 def test_what_cannot_be_read_is_refused_and_changes_nothing(name: str, code: str) -> None:
     with pytest.raises(DiagnosticError, match=code):
-        look(name)
+        look(name, "refused_nets")
     assert torch.get_default_dtype() is torch.float32
 
 
@@ -112,14 +112,14 @@ def test_costs_are_counted_of_whatever_is_taken(name: str) -> None:
 
 
 def test_a_layer_that_gets_no_gradient_is_told() -> None:
-    _, (warning,) = look("Unused")
+    _, (warning,) = look("Unused", "refused_nets")
     assert (warning.code, warning.layers) == ("SW318", ("auxiliary",))  # type: ignore[attr-defined]
 
 
 def test_a_softmax_in_the_model_is_told_and_logits_that_happen_to_be_positive_are_not() -> None:
-    _, (warning,) = look("Softmax")
+    _, (warning,) = look("Softmax", "refused_nets")
     assert warning.code == "SW338"
-    assert look("Positive")[1] == []
+    assert look("Positive", "refused_nets")[1] == []
 
 
 def test_every_code_is_among_these() -> None:
