@@ -107,11 +107,15 @@ class WeightPlan:
 
 @frozen
 class PrivatePlan:
-    """A parameter that stays a member's own: norms, heads, biases, layers that were not selected."""
+    """A parameter that stays a member's own: norms, heads, biases, layers that were not selected.
+
+    It begins with the values of that of the member `like` ("": with its own).
+    """
 
     member: str
     path: str
     shape: Shape
+    like: str = ""
 
 
 @frozen

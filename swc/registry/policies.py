@@ -37,7 +37,13 @@ POLICIES: Registry[PolicyRow] = Registry(
             implementation=f"{PLACE}.superweights:SuperWeights",
             items=SHARE_ITEMS,
         ),
-        PolicyRow(name="none", words="nothing is shared", implementation=f"{PLACE}.none:Nothing"),
+        PolicyRow(
+            name="none",
+            words="nothing is shared",
+            implementation=f"{PLACE}.none:Nothing",
+            arguments=(ArgumentRow("start", "text", words=("alike",), default="", what="start of members"),),
+            selectors=("norms", "heads", "biases"),
+        ),
         PolicyRow(
             name="hard",
             words="one tensor for each place and shape",

@@ -55,8 +55,12 @@ def private_of(graph: Graph, name: str) -> tuple[Private, ...]:
 def _private(private: tuple[Private, ...]) -> RenderableType:
     made = table("parameter", "shape", ">scalars", "stays private because of")
     for p in private:
-        made.add_row(f"{p.member}.{p.path}", shape_text(p.shape), exact(num_scalars(p.shape)), p.reason)
+        made.add_row(f"{p.member}.{p.path}", shape_text(p.shape), exact(num_scalars(p.shape)), _why(p))
     return made
+
+
+def _why(private: Private) -> str:
+    return f"{private.reason}; begins like that of {private.like}" if private.like else private.reason
 
 
 def _shared(index: Index, layer: Layer) -> RenderableType:

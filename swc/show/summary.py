@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from swc.compiler.ir.counts import Counts, Row, rows
-from swc.compiler.ir.graph import Graph
+from swc.compiler.ir.graph import Graph, Private
 from swc.program.expressions import num_scalars
 from swc.program.spec import Spec
 from swc.show.index import grouped, index_of
@@ -84,8 +84,8 @@ def totals(graph: Graph, counts: Counts, spec: Spec) -> Iterable[tuple[str, int,
         yield "stored tensors", counts.tensor_scalars, ""
         yield "both", counts.template_scalars + counts.tensor_scalars, in_budget
     yield "coefficients", counts.coefficient_scalars, ""
-    for reason, scalars, number in _private(graph):
-        yield reason, scalars, f"private, {several(number, 'parameter')}"
+    for reason, found in grouped(graph.private, lambda private: private.reason).items():
+        yield reason, sum(num_scalars(one.shape) for one in found), f"private, {_private_text(found)}"
     yield "all parameters", counts.parameter_scalars, _of_budget(counts, spec, in_parameters=True)
     yield "native", counts.native_scalars, _sharing(counts)
     if counts.generated_scalars:
@@ -93,9 +93,10 @@ def totals(graph: Graph, counts: Counts, spec: Spec) -> Iterable[tuple[str, int,
         yield "discarded", counts.discarded_scalars, _cropped(counts)
 
 
-def _private(graph: Graph) -> list[tuple[str, int, int]]:
-    by_reason = grouped(graph.private, lambda private: private.reason)
-    return [(reason, sum(num_scalars(p.shape) for p in found), len(found)) for reason, found in by_reason.items()]
+def _private_text(private: Sequence[Private]) -> str:
+    alike = sum(bool(one.like) for one in private)
+    beginning = f", of which {alike:,} begin like another member's" if alike else ""
+    return f"{several(len(private), 'parameter')}{beginning}"
 
 
 def _of_budget(counts: Counts, spec: Spec, *, in_parameters: bool) -> str:

@@ -198,7 +198,7 @@ def test_a_step_is_one_of_the_strategies_and_inherited(tmp_path: Path) -> None:
 
 
 def test_norms_and_heads_are_not_for_every_policy() -> None:
-    for block in ("share norms { clusters one }", "share norms as rank_one", "share heads as none"):
+    for block in ("share norms { clusters one }", "share norms as rank_one", "share heads as shapeshifter"):
         assert codes(BASE.replace("share conv { clusters one }", block))[0] == "SW146"
     shared = BASE.replace("share conv { clusters one }", "share heads as rank_one(rate: 0.5)")
     (share,) = check_text(shared, "e.sw").shares

@@ -121,6 +121,18 @@ def test_hard_sharing_reads_one_tensor_per_place_and_shape():
     assert Hard().tensors(graph.layers, Share(Selector("conv"), "hard"), None) == graph.tensors
 
 
+def test_what_begins_alike_names_the_first_member_that_has_it_in_this_shape():
+    tables = tuple(
+        LayerTable(name, (weight("fc", "linear", (size, 8)), bias("fc", size)))
+        for name, size in (("a", 4), ("b", 6), ("c", 4))
+    )
+    block = Share(Selector("biases"), policy="none", arguments=(("start", "alike"),))
+    context = evolve(with_shares(wrn_context(NETS), block), tables=tables)
+    graph = run_pipeline(context)
+    assert {f"{one.member}.{one.path}": one.like for one in graph.private if one.like} == {"c.fc.bias": "a"}
+    assert parse_graph(print_graph(graph)) == graph
+
+
 def test_policy_none_leaves_layers_private():
     graph = run_pipeline(wrn_context(NETS, share=Share(Selector("conv"), policy="none")))
     assert not graph.layers

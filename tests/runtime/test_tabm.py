@@ -48,6 +48,23 @@ def test_vectors_start_as_signs_at_the_first_layer_alone() -> None:
     assert 0.1 < shared.abs().max() <= 64**-0.5
 
 
+def test_biases_of_all_members_begin_alike_and_part() -> None:
+    compiled = compiled_of("tabm", SMALL)
+    assert parse_graph(print_graph(compiled.graph)) == compiled.graph
+    assert decode(encode(compiled.program), Program) == compiled.program
+    ensemble = build(compiled.program)
+    parameters = [dict(member.named_parameters()) for member in ensemble.members]
+    for name in ("first.bias", "hidden.0.bias", "hidden.1.bias"):
+        assert parameters[0][name].any()
+        assert torch.equal(parameters[0][name], parameters[2][name])
+        assert parameters[0][name].data_ptr() != parameters[2][name].data_ptr()
+    assert not torch.equal(parameters[0]["head.bias"], parameters[2]["head.bias"])
+    images = torch.randn(4, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+    sum((out.square() * (n + 1)).sum() for n, out in enumerate(ensemble(images))).backward()
+    gradients = [own["hidden.0.bias"].grad for own in parameters]
+    assert not torch.allclose(gradients[0], gradients[2])
+
+
 def test_the_small_form_has_vectors_on_one_side_alone() -> None:
     compiled = compiled_of("tabm_mini", SMALL)
     found = {weight.layer: weight.expression for weight in compiled.graph.weights}

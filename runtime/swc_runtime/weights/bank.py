@@ -7,7 +7,7 @@ parameters that the program lists as private; ValueError with names where module
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from attrs import frozen
@@ -39,13 +39,25 @@ def initial_parts(program: Program, modules: Sequence[nn.Module] | None = None) 
     """
     seed = seed_of(program)
     built = modules or [initial_member(program, member, seed) for member in program.members]
-    set_apart([(member.name, module) for member, module in zip(program.members, built, strict=True)])
+    named = [(member.name, module) for member, module in zip(program.members, built, strict=True)]
+    set_apart(named)
+    members = tuple(stripped(own, plan, program) for own, plan in zip(built, program.members, strict=True))
+    _begin_alike(program, dict(named))
     return Parts(
         tuple(initial_templates(bank, seed) for bank in program.banks),
         tuple(initial_tables(program, seed)),
         tuple(_channels_last(initial_tensor(tensor, seed)) for tensor in program.tensors),
-        tuple(stripped(own, plan, program) for own, plan in zip(built, program.members, strict=True)),
+        members,
     )
+
+
+@torch.no_grad()
+def _begin_alike(program: Program, modules: Mapping[str, nn.Module]) -> None:
+    """Give private parameters that begin like those of another member the values of these."""
+    for private in program.private:
+        if private.like:
+            source = modules[private.like].get_parameter(private.path)
+            modules[private.member].get_parameter(private.path).copy_(source)
 
 
 def empty_parts(program: Program) -> Parts:

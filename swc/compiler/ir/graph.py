@@ -54,12 +54,16 @@ class Layer:
 
 @frozen
 class Private:
-    """A parameter a member keeps for itself, by its full name; `reason` in the words `swc show` uses."""
+    """A parameter a member keeps for itself, by its full name; `reason` in the words `swc show` uses.
+
+    It begins with the values of that of the member `like` ("": with its own).
+    """
 
     member: str
     path: str
     shape: Shape
     reason: str
+    like: str = ""
 
 
 @frozen

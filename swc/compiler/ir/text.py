@@ -149,7 +149,14 @@ FORMS = (
         "private",
         "private",
         nodes.Private,
-        (("", "member", WORD), ("at", "path", WORD), ("", "shape", SHAPE), ("because", "reason", WORD)),
+        (
+            ("", "member", WORD),
+            ("at", "path", WORD),
+            ("", "shape", SHAPE),
+            ("because", "reason", WORD),
+            ("like", "like", WORD),
+        ),
+        {"like": lambda _: ""},
     ),
     Form(
         "cluster",

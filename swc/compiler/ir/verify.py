@@ -85,6 +85,7 @@ def _references(graph: Graph) -> Iterator[tuple[str, str, str]]:
     # (who refers, to which kind of node, by which id), in the order of the graph
     yield from ((layer.id, "member", layer.member) for layer in graph.layers)
     yield from ((private.path, "member", private.member) for private in graph.private)
+    yield from ((private.path, "member", private.like) for private in graph.private if private.like)
     yield from ((cluster.id, "layer", layer) for cluster in graph.clusters for layer in cluster.layers)
     yield from ((level.id, "cluster", level.cluster) for level in graph.levels)
     yield from ((coefficient.id, "bank", coefficient.bank) for coefficient in graph.coefficients)

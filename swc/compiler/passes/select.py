@@ -17,10 +17,12 @@ from swc.compiler.passes.policies import policy_of
 from swc.compiler.passes.selectors import BROAD, PRECISE, ROLES, id_of, taken_by, words
 from swc.diagnostics import Sink
 from swc.diagnostics.catalogue.clusters import NothingLeft, SelectedTwice
+from swc.program.expressions import Shape
 from swc.program.layer_table import LayerTable, ParameterRow
 from swc.program.spec import Share, Spec
 
 Owners = dict[str, int]  # layer id -> number of the share block that took it
+_Parameter = tuple[str, Shape]  # full name and shape, by which those of several members are one
 KINDS: dict[str, LayerKind] = {  # what the graph calls what is shared, by its role or its kind
     "norm": "norm",
     "head": "head",
@@ -49,11 +51,12 @@ class Select:
         spec = context.spec
         owners = _owners(spec, context.tables, context.sink)
         context.sink.raise_errors()
+        first: dict[_Parameter, str] = {}
         return evolve(
             graph,
             members=tuple(MemberNode(member.name, member.source, member.host) for member in spec.members),
             layers=tuple(layer for table in context.tables for layer in _layers(table, owners, spec)),
-            private=tuple(private for table in context.tables for private in _private(table, owners, spec)),
+            private=tuple(one for table in context.tables for one in _private(table, owners, spec, first)),
         )
 
 
@@ -127,13 +130,20 @@ def fan_in(row: ParameterRow) -> int:
             return prod(row.shape[1:])
 
 
-def _private(table: LayerTable, owners: Owners, spec: Spec) -> list[Private]:
+def _private(table: LayerTable, owners: Owners, spec: Spec, first: dict[_Parameter, str]) -> list[Private]:
+    """What stays a member's own; `first` gathers the member that has a parameter first, of those that begin alike."""
     composed = {row.name for row in _composed(table, owners, spec)}
-    return [
-        Private(table.member, row.name, row.shape, _reason(row, id_of(table.member, row.path) in owners))
-        for row in table.parameters
-        if row.name not in composed
-    ]
+    found = []
+    for row in (row for row in table.parameters if row.name not in composed):
+        share = owners.get(id_of(table.member, _place(row)))
+        like = first.setdefault((row.name, row.shape), table.member) if _begins_alike(share, spec) else table.member
+        reason = _reason(row, id_of(table.member, row.path) in owners)
+        found.append(Private(table.member, row.name, row.shape, reason, "" if like == table.member else like))
+    return found
+
+
+def _begins_alike(share: int | None, spec: Spec) -> bool:
+    return share is not None and dict(spec.shares[share].arguments).get("start") == "alike"
 
 
 def _reason(row: ParameterRow, is_owned: bool) -> str:

@@ -1,4 +1,8 @@
-"""The policy `none`: the selected layers stay private, and are listed as such."""
+"""The policy `none`: the selected parameters stay private, and are listed as such.
+
+With `start: alike` those of one path and shape begin with the values of the first member, as the biases of TabM do
+(Gorishniy et al., 2025), and part as they are trained.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +25,7 @@ class Nothing:
     composes: bool = False
     has_banks: bool = False
     fills_room: bool = False
-    least_dims: int = 2
+    least_dims: int = 1
 
     def complaints(self, layers: Sequence[Layer], share: Share, room: Room | None) -> tuple[Diagnostic, ...]:
         """None."""
