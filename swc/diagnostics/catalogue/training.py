@@ -131,7 +131,7 @@ class RunCodeChanged(Diagnostic):
 
     A run keeps a hash of every module of yours that its code consists of. What was trained goes on, in networks or on
     data that the code of now makes; where the change is more than a comment, that is neither the run of before nor one
-    of the new code. Bring the files of before back, or begin a run of its own with `--fresh`.
+    of the new code. Bring the files of before back, or train beside it, in another folder, with `--run FOLDER`.
     """
 
     code: ClassVar[str] = "SW552"
@@ -142,7 +142,7 @@ class RunCodeChanged(Diagnostic):
         return "the run goes on with other code of yours than it was trained with"
 
     def help(self) -> str:
-        return "bring the files of before back, or train with these by `swc train --fresh`"
+        return "bring the files of before back, or train with these in another folder: `swc train --run FOLDER`"
 
     def notes(self) -> tuple[str, ...]:
         return self.changes
