@@ -52,7 +52,7 @@ def test_the_naive_composition_is_ours(combine: Callable[..., torch.Tensor]) -> 
 
 
 def test_every_benchmark_is_run_by_the_one_command() -> None:
-    """All modules that can be run by themselves, but for the peers and what trains for hours on data that are downloaded."""
+    """All modules that can be run by themselves, but for the peers and what trains for hours."""
     folder = Path(benchmarks.__file__).parent
     runnable = {p.stem for p in folder.glob("*.py") if '__name__ == "__main__"' in p.read_text("utf-8")}
     trained = {"folding", "tabm_package"}
