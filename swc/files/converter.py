@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _PRIMITIVES: tuple[type, ...] = (bool, int, float, str)
 LARGEST = 2**63 - 1  # what a whole number of the project's may be
 # Fields that hashes leave out where they have their defaults, by class: graphs had hashes before their nodes had these.
-SILENT = {"Slot": ("gain",)}
+SILENT = {"Slot": ("gain",), "Private": ("like",)}
 # Fields of kinds with numbers of their own that are left out where they have their defaults: so a run of an earlier
 # version goes on to the same bytes.
 LEFT_OUT = {

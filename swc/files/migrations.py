@@ -132,7 +132,7 @@ VOCABULARY = (
         5,
         "a recipe may `clip_gradients` and have a `weight_average`, a phase have `patience`; facts of data may say "
         "what members take beside images: `inputs`, and the `task` of targets; a portion may be given; a member may "
-        "begin with `weights`; tensors may start uniform or normal; expressions may add and multiply, and scale one "
-        "side alone",
+        "begin with `weights`; tensors may start uniform or normal, and private parameters like another's; expressions "
+        "may add and multiply, and scale one side alone",
     ),
 )

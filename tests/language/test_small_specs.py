@@ -78,7 +78,8 @@ def test_every_ensemble_of_a_sweep_compiles(name: str) -> None:
 
 @pytest.mark.parametrize("name", SWEEPS)
 def test_a_sweep_repeats_by_seed_and_two_pages_name_it(name: str) -> None:
-    assert settled(name).by_seed and len(settled(name).seeds) == 3
+    num_seeds = 1 if name == "remedies" else 3  # what only chooses takes one, which nothing else uses
+    assert settled(name).by_seed and len(settled(name).seeds) == num_seeds
     assert f"(../../../specs/small/{name}.toml)" in (ROOT / "docs/results/paper_small/README.md").read_text()
     assert f"(../../specs/small/{name}.toml)" in (ROOT / "docs/reference/paper.md").read_text()
 
