@@ -23,6 +23,7 @@ from support.reports import EVIL, add_epochs, begin, compiled, evaluate, run_of_
 pytestmark = needs_browser
 
 
+@pytest.mark.slow
 def test_several_runs_are_chosen_and_lie_over_each_other(
     browser: Browser, pages: Callable[..., str], tmp_path: Path
 ) -> None:
@@ -143,6 +144,7 @@ def test_a_thousand_layers_stay_quick(browser: Browser, pages: Callable[..., str
     assert min(browser.execute_script(STEP, number % 2) for number in range(8)) < 100  # ms
 
 
+@pytest.mark.slow
 def test_a_served_page_follows_its_run_and_keeps_what_the_reader_chose(browser: Browser, tmp_path: Path) -> None:
     first, run = compiled(), tmp_path / "run"
     begin(run, first)

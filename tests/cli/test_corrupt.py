@@ -58,6 +58,7 @@ def test_the_number_of_processes_changes_no_byte(digits: Place, capfd: pytest.Ca
     assert not same(digits.folder / "by1", digits.folder / "other")
 
 
+@pytest.mark.slow
 def test_a_killed_command_goes_on_and_comes_to_the_same(digits: Place) -> None:
     """Killed while it writes a type: that one is not there, the one before is kept, and no process stays behind."""
     folder = digits.folder / "killed"

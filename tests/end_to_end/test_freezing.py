@@ -89,6 +89,7 @@ def test_the_next_revision_says_what_is_frozen(pair: tuple[Place, Place], capsys
     assert long.swc("eval", "--time-batch", "0") == 0
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_to_the_same_bits(tmp_path: Path) -> None:
     undisturbed = trained(tmp_path / "whole", UNTIED)
     disturbed = Place(tmp_path / "cut")

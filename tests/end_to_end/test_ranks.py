@@ -80,6 +80,7 @@ def test_a_killed_process_ends_the_run_which_goes_on_to_the_same_bits(
     assert disturbed.metrics() == undisturbed.metrics()
 
 
+@pytest.mark.slow
 def test_a_mistake_is_told_once(tmp_path_factory: pytest.TempPathFactory) -> None:
     made = place(tmp_path_factory)
     process = start(made, "--sync-norms", "--device", "cuda:99")
