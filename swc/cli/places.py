@@ -117,9 +117,8 @@ def _compiled(place: str, overrides: Mapping[str, str], ensemble: str | None, da
     from swc.show.revision import Revision
 
     try:
-        compiled = compile_file(
-            place, overrides, ensemble, announce=None, data=data
-        )  # to look at a spec runs nobody's code
+        # Nothing is announced: to look at a spec runs nobody's code.
+        compiled = compile_file(place, overrides, ensemble, announce=None, data=data)
     except DiagnosticError as error:
         raise DiagnosticError(*(_with_place(one, place) for one in error.diagnostics)) from error
     label = compiled.stage.label if compiled.stage else ""

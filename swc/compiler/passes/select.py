@@ -134,7 +134,9 @@ def _private(table: LayerTable, owners: Owners, spec: Spec, first: dict[_Paramet
     """What stays a member's own; `first` gathers the member that has a parameter first, of those that begin alike."""
     composed = {row.name for row in _composed(table, owners, spec)}
     found = []
-    for row in (row for row in table.parameters if row.name not in composed):
+    for row in table.parameters:
+        if row.name in composed:
+            continue
         share = owners.get(id_of(table.member, _place(row)))
         like = first.setdefault((row.name, row.shape), table.member) if _begins_alike(share, spec) else table.member
         reason = _reason(row, id_of(table.member, row.path) in owners)
