@@ -131,18 +131,21 @@ def _with_place(diagnostic: Diagnostic, place: str) -> Diagnostic:
     return evolve(diagnostic, place=place) if isinstance(diagnostic, SeveralEnsembles) else diagnostic
 
 
-def sides(first: str | None, second: str | None) -> tuple[DiffSide, DiffSide]:
-    """The two sides of a diff; with less than two places, the last two revisions of the one place."""
+def sides(first: str | None, second: str | None, data: Path | None = None) -> tuple[DiffSide, DiffSide]:
+    """The two sides of a diff; with less than two places, the last two revisions of the one place.
+
+    Tables and arrays of specs are looked for in `data`.
+    """
     if first is not None and second is not None:
-        return _side(first), _side(second)
-    build = open_place(first, {})
+        return _side(first, data), _side(second, data)
+    build = open_place(first, {}, data=data)
     if len(build.revisions) < 2:
         raise DiagnosticError(OneRevision(place=str(build.folder)))
     before, after = (f"{first or ''}:{revision.number}" for revision in build.revisions[-2:])
     return _side(before), _side(after)
 
 
-def _side(text: str) -> DiffSide:
+def _side(text: str, data: Path | None = None) -> DiffSide:
     from swc.show.choose import choose
     from swc.show.diff import side_of
 
@@ -151,7 +154,7 @@ def _side(text: str) -> DiffSide:
         return _program(Path(place))
     if place.endswith(".sw"):  # which has one revision, and perhaps several ensembles
         place, wanted = text, None
-    build = open_place(place or None, {})
+    build = open_place(place or None, {}, data=data)
     revision = choose(build.revisions, wanted or _own_number(place))
     side = side_of(revision)
     if side is None:

@@ -104,12 +104,12 @@ def test_a_table_of_another_folder_is_compiled_and_swept_and_its_rows_are_known_
     assert made.swc("compile", "tiny.sw") == 1
     assert "SW581" in capsys.readouterr().err
     assert made.swc("compile", "tiny.sw", "--data", str(run.folder)) == 0
-    for looking in (("show", "tiny.sw"), ("compare", "tiny.sw")):
+    for looking in (("show", "tiny.sw"), ("compare", "tiny.sw"), ("diff", "tiny.sw", "tiny")):
         assert made.swc(*looking) == 1
         assert "SW581" in capsys.readouterr().err
         assert made.swc(*looking, "--data", str(run.folder)) == 0
         assert "tiny" in capsys.readouterr().out
-    for built in (("show", "tiny"), ("compare", "tiny")):
+    for built in (("show", "tiny"), ("compare", "tiny"), ("diff", "tiny", "tiny")):
         assert made.swc(*built, "--data", str(run.folder)) == 2, "what is compiled has its table"
     sweep = ("sweep", "tiny.sw", "--vary", "width=4", "--table", "rows.csv", "--threads", "1")
     assert made.swc(*sweep, "--data", str(run.folder), "--estimate") == 0
