@@ -44,7 +44,7 @@ def command(place: str | None, form: str, members: str | None, output: Path | No
         report_other_plug_ins(build.spec.plug_ins, sink)
         with consent.asked(build, trust, sink):
             folder = output or Path(f"{build.spec.name}_{form}")
-            found = export_build(build, form, wanted, folder, average=average)
+            found = export_build(build, form, wanted, folder, sink, average=average)
     console.say(f"wrote {found.folder}: {', '.join(found.files)}")
     if not found.has_classes:
         console.say(_without_names(build.spec.data))

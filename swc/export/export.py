@@ -30,6 +30,7 @@ from swc.running.checkpoints import open_trained
 from swc.trust.foreign import foreign_code
 
 if TYPE_CHECKING:
+    from swc.diagnostics import Sink
     from swc.folders.store import Build
     from swc.registry.exporters import ExporterRow
 
@@ -44,14 +45,16 @@ class Exported:
     has_classes: bool
 
 
-def export_build(build: Build, form: str, wanted: tuple[str, ...], folder: Path, *, average: bool = False) -> Exported:
+def export_build(
+    build: Build, form: str, wanted: tuple[str, ...], folder: Path, sink: Sink, *, average: bool = False
+) -> Exported:
     """Write members of a run (none named: all) and what loads them; DiagnosticError where that cannot be done.
 
     Their weights are the last ones, or (`average`) the average that the run has kept.
     """
     spec = build.spec
     chosen = _chosen(build, wanted)
-    saved = open_trained(build)
+    saved = open_trained(build, sink)
     saved = saved.averaged(str(build.folder)) if average else saved
     assert spec.training is not None, "what was trained has a training"
     row = EXPORTERS[form]

@@ -15,12 +15,13 @@ from attrs import evolve, frozen
 
 from swc.compiler.driver import Compiled
 from swc.diagnostics import DiagnosticError, Sink
-from swc.diagnostics.catalogue.evaluation import NoAverage, NotFinished, NothingTrained
+from swc.diagnostics.catalogue.evaluation import NoAverage, NotFinished, NothingTrained, TrainedWithOtherCode
 from swc.diagnostics.catalogue.training import MemberChanged, MemberNotFound
 from swc.files.checkpoint import Meta
-from swc.folders.store import Build, checkpoint_path, read_compiled, spec_hash_of
+from swc.folders.store import Build, checkpoint_path, read_compiled, read_machine, spec_hash_of
 from swc.program.stages import stages
 from swc.program.training import Training
+from swc.running.own_code import changed_code, code_facts
 from swc.trust.blame import is_raised_by_us
 from swc_runtime.ensemble import Ensemble, build, load_state_tensors
 from swc_runtime.records.checkpoint import check_belongs, load_checkpoint, newest_checkpoint, under_prefix, with_prefix
@@ -79,16 +80,24 @@ class SavedState:
 
 
 def open_trained(build: Build, sink: Sink | None = None) -> SavedState:
-    """What a run has trained; `sink` is warned where training has not come to its end.
+    """What a run has trained; `sink` is warned where training has not come to its end, or code of the user's changed.
 
     DiagnosticError where nothing is trained, or files of the run do not belong together.
     """
     saved = newest_state(build.folder) if build.is_run else None
     if saved is None or build.spec.training is None:
         raise DiagnosticError(NothingTrained(place=str(build.folder)))
-    if sink is not None and not saved.is_finished(build.spec.training):
-        sink.report(NotFinished(place=str(build.folder), stage=saved.where(build.spec.training)))
+    if sink is not None:
+        _tell(build, saved, build.spec.training, sink)
     return saved
+
+
+def _tell(build: Build, saved: SavedState, training: Training, sink: Sink) -> None:
+    place = str(build.folder)
+    if not saved.is_finished(training):
+        sink.report(NotFinished(place=place, stage=saved.where(training)))
+    if changes := changed_code(read_machine(build.folder) or {}, code_facts(build.spec)):
+        sink.report(TrainedWithOtherCode(place=place, changes=changes))
 
 
 def newest_state(folder: Path) -> SavedState | None:

@@ -42,6 +42,22 @@ def test_the_report_has_a_hash_of_each_module_and_of_those_that_they_import(run:
     assert run.swc("report", "tiny.sw", "-o", "page.html") == 0, "which nobody has trained"
 
 
+def test_whoever_uses_what_other_code_has_trained_is_told(run: Place, capsys: pytest.CaptureFixture[str]) -> None:
+    looking = (("eval", "--time-batch", "0"), ("export", "--format", "safetensors", "-o", "written"))
+    was = (run.folder / "nets.py").read_text()
+    for command in looking:
+        assert run.swc(*command) == 0
+        assert "SW644" not in capsys.readouterr().err
+    try:
+        (run.folder / "nets.py").write_text(was + "# other\n")
+        for command in looking:
+            assert run.swc(*command, "--trust") == 0
+            told = capsys.readouterr().err
+            assert "warning[SW644]" in told and "module `nets` has changed" in told
+    finally:
+        (run.folder / "nets.py").write_text(was)
+
+
 def test_a_run_that_goes_on_with_other_code_is_told_once(run: Place, capsys: pytest.CaptureFixture[str]) -> None:
     with (run.folder / "nets.py").open("a") as file:
         file.write("# other\n")

@@ -70,6 +70,30 @@ class NotFinished(Diagnostic):
 
 
 @frozen(kw_only=True)
+class TrainedWithOtherCode(Diagnostic):
+    """Code of `python(...)` members or data is not the code that a run was trained with.
+
+    A run keeps a hash of every module of yours that its code consists of. Its weights stand in networks that the code
+    of now makes, and are scored on data that it gives; where the change is more than a comment, what comes out is not
+    what was trained.
+    """
+
+    code: ClassVar[str] = "SW644"
+    severity: ClassVar[Severity] = Severity.WARNING
+    place: str
+    changes: tuple[str, ...]
+
+    def message(self) -> str:
+        return f"`{self.place}` was trained with other code of yours"
+
+    def help(self) -> str:
+        return "bring the files of before back, or train with these in another folder: `swc train --run FOLDER`"
+
+    def notes(self) -> tuple[str, ...]:
+        return self.changes
+
+
+@frozen(kw_only=True)
 class TooManySubsets(Diagnostic):
     """An ensemble has so many members that not all of their subsets are scored.
 
@@ -257,6 +281,7 @@ EVALUATION = (
     NothingTrained,
     NoAverage,
     NotFinished,
+    TrainedWithOtherCode,
     TooManySubsets,
     OtherImages,
     DamagedEvaluation,
