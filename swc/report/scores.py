@@ -31,7 +31,10 @@ Grid = tuple[tuple[float | None, ...], ...]
 
 @frozen
 class PredictorFacts:
-    """A subset of the members: its scores by the names of their rows, and what it costs for an image."""
+    """A subset of the members: its scores by the names of their rows, and what it costs for an image.
+
+    `milliseconds` are the median of several runs, whose `quartiles` older evaluations do not have.
+    """
 
     members: tuple[str, ...]
     scores: dict[str, float | None]
@@ -40,6 +43,7 @@ class PredictorFacts:
     milliseconds: float | None
     temperature: float | None = None
     uncalibrated: str = ""
+    quartiles: tuple[float, float] | None = None
 
     @property
     def is_calibrated(self) -> bool:

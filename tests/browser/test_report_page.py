@@ -35,6 +35,14 @@ def test_it_opens_draws_everything_and_asks_nobody(browser: Browser, pages: Call
     assert [url for url in ours if not url.startswith(("data:", "blob:"))] == [pages("whole")]
 
 
+def test_times_stand_with_their_quartiles(browser: Browser, pages: Callable[..., str]) -> None:
+    go(browser, pages("whole"))
+    head, first = (texts(browser, f"#scores {row} > *") for row in ("thead tr", "tbody tr:first-child"))
+    place = head.index("quartiles")
+    assert head[place - 1] == "ms/image"
+    assert first[place - 1 : place + 1] == ["1.000", "0.800 to 1.500"]
+
+
 def test_the_slider_changes_the_graph_and_its_colours(browser: Browser, pages: Callable[..., str]) -> None:
     go(browser, pages("whole"))
     after = clusters(browser)

@@ -108,6 +108,7 @@ def _predictor(subset: tuple[str, ...], place: int, cost: float, gain: float) ->
     return {
         "members": list(subset), "scores": {**scores, "num_images": 100}, "parameters": 1000 * len(subset),
         "multiply_adds": adds, "milliseconds": adds / 1e6, "temperature": None,
+        "quartiles": [0.8 * adds / 1e6, 1.5 * adds / 1e6],
     }  # fmt: skip
 
 

@@ -117,20 +117,22 @@ function scores(scored) {
   const shown = scored.predictors.filter((one, place, all) => one.members.length === 1 || place === all.length - 1);
   const { tabled } = task(), what = `${example()}s`;
   const hasTemperatures = scored.num_calibration > 0 && scored.predictors.some((one) => one.temperature !== null);
+  const hasQuartiles = shown.some((one) => one.quartiles !== null);
   const rows = shown.map((one) => [
     one.members.length === 1 ? one.members[0] : "ensemble", ...tabled.map((score) => scoreText(score, one.scores[score.name])),
     ...(hasTemperatures ? [temperature(one)] : []),
     exact(one.parameters), short(one.multiply_adds), one.milliseconds === null ? "-" : fixed(one.milliseconds, 3),
+    ...(hasQuartiles ? [one.quartiles === null ? "-" : one.quartiles.map((end) => fixed(end, 3)).join(" to ")] : []),
   ]);
   const columns = [["predictor"], ...tabled.map((score) => [score.title, true]), ...(hasTemperatures ? [["T", true]] : []),
-    ["parameters", true], ["multiply-adds", true], [`ms/${example()}`, true]];
+    ["parameters", true], ["multiply-adds", true], [`ms/${example()}`, true], ...(hasQuartiles ? [["quartiles", true]] : [])];
   const others = `${exact(scored.num_calibration)} ${scored.calibration_part ? `${scored.calibration_part} ${what}` : "others"}`;
   const calibrated = hasTemperatures ? `, at temperatures T fitted on ${others}; T is 1 where none could be used`
     : scored.num_calibration ? `, with noise that was fitted on ${others}` : "";
   return [
     table(columns, rows, shown.length > 1 ? [shown.length - 1] : []),
     caption(`${exact(scored.num_images)} ${heldOut(scored.part)} ${what} of ${scored.data}${calibrated}; ${scored.stage}. Parameters are the scalars that a `
-      + `predictor needs; what members share counts once. On ${scored.machine}${scored.time_batch ? `, in batches of ${scored.time_batch}` : ""}.`),
+      + `predictor needs; what members share counts once. On ${scored.machine}${scored.time_batch ? `, in batches of ${scored.time_batch}` : ""}${hasQuartiles ? "; times are medians and quartiles of several runs" : ""}.`),
     ...byLabel(scored), ...scored.outliers.flatMap(outliers),
   ];
 }
