@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,18 @@ def settled(path: Path, validation: bool = False, **arrays: Any) -> DataFacts:
     return settle(facts, DataPlace(None, True, print))
 
 
+def settled_again(path: Path) -> DataFacts:
+    """The facts of a file that is there."""
+    return settle(DATA["arrays"].facts_of({"path": str(path), "classes": 3}), DataPlace(None, True, print))
+
+
+def write_named(path: Path, arrays: dict[str, Any], names: Any) -> None:
+    if path.suffix == ".safetensors":
+        save_file(arrays, path, {"classes": json.dumps(names)})
+    else:
+        np.savez(path, **arrays, classes=np.array(names))
+
+
 def parts_of(x: Any, *names: str) -> dict[str, Any]:
     return {name: one for part in names for name, one in ((f"x_{part}", x), (f"y_{part}", LABELS))}
 
@@ -50,6 +63,33 @@ def test_several_inputs_have_numbers(tmp_path: Path) -> None:
     facts = settled(tmp_path / "a.npz", **both, y_train=LABELS, y_test=LABELS)
     assert facts.inputs_text == "float32 [5], int64 [1]"
     assert open_data(facts, None, True, print).train.fetch(np.arange(2), None)[1].tolist() == [[0], [1]]
+
+
+@pytest.mark.parametrize("ending", ["npz", "safetensors"])
+def test_classes_have_names_where_the_file_gives_them(tmp_path: Path, ending: str) -> None:
+    path, arrays = tmp_path / f"a.{ending}", parts_of(ROWS, "train", "test")
+    assert open_data(settled(path, **arrays), None, True, print).classes == ()
+    write_named(path, arrays, ["red", "größer", "none"])
+    assert open_data(settled_again(path), None, True, print).outputs == ("red", "größer", "none")
+
+
+@pytest.mark.parametrize("ending", ["npz", "safetensors"])
+@pytest.mark.parametrize(
+    ("names", "found"), [(["red", "green"], "a list of 2"), ([1, 2, 3], "a list of 3"), ("red", "one text")]
+)
+def test_names_that_are_none_of_the_classes_are_refused(tmp_path: Path, ending: str, names: Any, found: str) -> None:
+    path = tmp_path / f"a.{ending}"
+    write_named(path, parts_of(ROWS, "train", "test"), names)
+    with pytest.raises(DiagnosticError, match="the class names") as caught:
+        open_data(settled_again(path), None, True, print)
+    assert caught.value.diagnostics[0].code == "SW512" and found in str(caught.value)
+
+
+def test_metadata_that_are_no_list_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.safetensors"
+    save_file(parts_of(ROWS, "train", "test"), path, {"classes": "red, green"})
+    with pytest.raises(DiagnosticError, match="`classes` in its metadata is no JSON list"):
+        open_data(settled_again(path), None, True, print)
 
 
 @pytest.mark.parametrize(

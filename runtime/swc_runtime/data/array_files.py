@@ -1,4 +1,4 @@
-"""Arrays in a file: `data arrays("file.npz", classes: N)`, with `x_train`, `y_train`, `x_test`, `y_test`.
+"""Arrays in a file: `data arrays("file.npz", classes: N)`, with `x_train`, `y_train`, `x_test`, `y_test`, `classes`.
 
 Takes the facts of the spec; gives a `Dataset`, or the facts that follow from the file. Guarantees: nothing is
 unpickled; shapes and types are seen without reading the arrays; what comes is held to them, or refused.
@@ -6,6 +6,7 @@ unpickled; shapes and types are seen without reading the arrays; what comes is h
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from swc_runtime.data.listing import printable
 from swc_runtime.data.place import DataPlace
 from swc_runtime.data.splits import Dataset, Split
 
+CLASSES = "classes"
 IMAGE_AXES = 4
 Header = tuple[str, tuple[int, ...]]  # the kind of the numbers (`u`, `i`, `f`, ...), and the shape
 
@@ -54,9 +56,10 @@ def read(facts: DataFacts, place: DataPlace) -> Dataset:
         inputs = tuple(arrays[name] for name in _inputs_of(names, part, path))
         return checked.split(inputs, arrays[f"y_{part}"], part)
 
+    classes = checked.class_names(_class_names(path, arrays))
     splits = {part: split(part) for part in parts}
     place.announce(f"{facts.title}: " + ", ".join(f"{len(one):,} {part} examples" for part, one in splits.items()))
-    return Dataset(facts, splits["train"], splits["test"], validation=splits.get("validation"))
+    return Dataset(facts, splits["train"], splits["test"], classes=classes, validation=splits.get("validation"))
 
 
 def _path(facts: DataFacts, place: DataPlace) -> Path:
@@ -105,6 +108,19 @@ def _npz_headers(path: Path) -> dict[str, Header]:
                 raise ValueError(f"`{printable(member)}` holds objects, which would have to be unpickled")
             found[member.removesuffix(".npy")] = (dtype.kind, shape)
     return found
+
+
+def _class_names(path: Path, arrays: Mapping[str, Any]) -> Any:
+    """What the file calls the classes: an array of texts, of a .safetensors file a list in its metadata; or ()."""
+    if path.suffix != ".safetensors":
+        return arrays[CLASSES].tolist() if CLASSES in arrays else ()
+    with safe_open(path, "np") as file:
+        text = (file.metadata() or {}).get(CLASSES, "[]")
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        reason = f"`{CLASSES}` in its metadata is no JSON list: {error}"
+        raise DiagnosticError(ArraysUnreadable(file=printable(str(path)), reason=reason)) from error
 
 
 def _arrays(path: Path) -> Mapping[str, Any]:

@@ -6,6 +6,7 @@ and what was found, by its place; nothing is converted that could mean two thing
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NoReturn
 
 import numpy as np
@@ -23,6 +24,7 @@ from swc_runtime.data.targets import checked_targets
 from swc_runtime.data.tensors import TensorSplit
 
 WHITE = 255  # as pixels are kept in memory; floats in [0, 1] are multiplied by it
+CLASS_NAMES = "the class names"  # what messages call them
 INTEGERS = (torch.int8, torch.int16, torch.int32, torch.int64, torch.uint8)
 
 
@@ -66,6 +68,17 @@ class PartChecker:
         """DiagnosticError: something else was wanted; `found` is described, a text stands for itself."""
         said = found if isinstance(found, str) else described(found)
         raise DiagnosticError(WrongInputs(name=self.facts.title, part=part, wanted=wanted, found=said))
+
+    def class_names(self, classes: Any) -> tuple[str, ...]:
+        """The names of the classes, or none: a sequence of texts, one for each."""
+        wanted = "a list of texts"
+        if isinstance(classes, str) or not isinstance(classes, Sequence):
+            self.refuse(CLASS_NAMES, wanted, classes if not isinstance(classes, str) else "one text")
+        if not all(isinstance(name, str) for name in classes):
+            self.refuse(CLASS_NAMES, wanted, classes)
+        if classes and len(classes) != self.facts.num_classes:
+            self.refuse(CLASS_NAMES, f"{self.facts.num_classes} texts, one for each class of the spec", classes)
+        return tuple(classes)
 
     def split(self, arrays: tuple[Any, ...], labels: Any, part: str) -> Split:
         """A part of so many arrays, one for each input, and labels [N]."""

@@ -37,7 +37,7 @@ def read(facts: DataFacts, place: DataPlace) -> Dataset:
     """What the function gives, as a data set; DiagnosticError where it fails or gives something else."""
     checked = PartChecker(facts)
     parts = _parts(checked, _from_function(facts, lambda function: function(**facts.given())))
-    classes = _class_names(checked, parts.pop(CLASSES, ()))
+    classes = checked.class_names(parts.pop(CLASSES, ()))
     splits = {name: _split(checked, part, name, place) for name, part in parts.items()}
     train, test, validation = splits["train"], splits["test"], splits.get("validation")
     examples = "images" if facts.are_images else "examples"
@@ -81,17 +81,6 @@ def _is_part(found: Any) -> bool:
     """Whether a value may have been meant as a part, and not as names of classes."""
     has_items = hasattr(found, "__len__") and hasattr(found, "__getitem__") and not isinstance(found, NO_ITEMS)
     return has_items or isinstance(found, IterableDataset) or (isinstance(found, tuple) and any(map(is_array, found)))
-
-
-def _class_names(checked: PartChecker, classes: Any) -> tuple[str, ...]:
-    """The names of the classes, one for each."""
-    if isinstance(classes, str) or not isinstance(classes, Sequence):
-        checked.refuse("the class names", "a list of texts", classes if not isinstance(classes, str) else "one text")
-    if not all(isinstance(name, str) for name in classes):
-        checked.refuse("the class names", "a list of texts", classes)
-    if classes and len(classes) != checked.facts.num_classes:
-        checked.refuse("the class names", f"{checked.facts.num_classes} texts, one for each class of the spec", classes)
-    return tuple(classes)
 
 
 def _split(checked: PartChecker, part: Any, name: str, place: DataPlace) -> Split:

@@ -118,9 +118,10 @@ class IterableData(Diagnostic):
 class ArraysUnreadable(Diagnostic):
     """The file that `data arrays(...)` names is not there, or does not hold what it should.
 
-    It is an .npz file of numpy or a .safetensors file with the arrays `x_train`, `y_train`, `x_test` and `y_test`, and
-    for several inputs `x0_train`, `x1_train` and so on. Arrays of objects are refused, because to read them is to run
-    code. The path counts from the current folder, or from the one named with `--data`.
+    It is an .npz file of numpy or a .safetensors file with the arrays `x_train`, `y_train`, `x_test` and `y_test`, for
+    several inputs `x0_train`, `x1_train` and so on, and `classes` where these have names. Arrays of objects are
+    refused, because to read them is to run code. The path counts from the current folder, or from the one named with
+    `--data`.
     """
 
     code: ClassVar[str] = "SW576"
