@@ -27,6 +27,7 @@ from swc.folders.lock import held
 from swc.folders.store import (
     ORIGIN,
     Build,
+    checkpoint_path,
     is_same,
     read_machine,
     read_origin,
@@ -40,6 +41,7 @@ from swc.program.plug_ins import report_other_plug_ins
 from swc.program.spec import Spec
 from swc.running.options import Options
 from swc.running.own_code import changed_code
+from swc_runtime.records.checkpoint import newest_checkpoint
 
 if TYPE_CHECKING:
     from swc.diagnostics import Sink
@@ -117,7 +119,8 @@ def _starts(old: Spec, new: Spec) -> tuple[str, ...]:
 
 def _compare_surroundings(folder: Path, data: str, facts: dict[str, str], sink: Sink) -> None:
     before = read_machine(folder)
-    if before is not None:
+    has_trained = newest_checkpoint(checkpoint_path(folder)) is not None
+    if before is not None and has_trained:  # what failed before its first batch has nothing that could be mixed
         _tell_changes(data, before, facts, sink)
     if before != facts:
         write_machine(folder, facts)

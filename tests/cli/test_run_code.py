@@ -72,6 +72,22 @@ def test_a_run_that_goes_on_with_other_code_is_told_once(run: Place, capsys: pyt
     assert (read_machine(run.run) or {})["module nets"] == digest(run.folder / "nets.py")
 
 
+def test_code_that_is_mended_before_anything_was_trained_is_not_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = Place(tmp_path)
+    write_nets(made.folder)
+    write_pictures(made.folder)
+    assert made.compile(TEXT) == 0
+    whole = (made.folder / "nets.py").read_text()
+    (made.folder / "nets.py").write_text(whole + "\n\nsmall = None\n")
+    assert made.train("--trust") == 1
+    (made.folder / "nets.py").write_text(whole)
+    capsys.readouterr()
+    assert made.train("--trust") == 0
+    assert "SW552" not in capsys.readouterr().err
+
+
 def test_modules_come_and_go_and_of_runs_that_kept_none_nothing_is_told() -> None:
     before = {"device": "cpu", "module a": "1", "module b": "2"}
     assert changed_code(before, {"module b": "3", "module c": "4"}) == (
