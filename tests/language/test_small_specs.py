@@ -18,6 +18,7 @@ from swc.system.resources import specs
 SMALL = specs() / "small"
 SWEEPS = {path.stem: path for path in sorted(SMALL.glob("*.toml"))}
 LONGER = {
+    "fresh": "_long",
     "sharing_pays": "_long",
     "overview": "_long",
     "stored": "_long",
@@ -78,7 +79,7 @@ def test_every_ensemble_of_a_sweep_compiles(name: str) -> None:
 
 @pytest.mark.parametrize("name", SWEEPS)
 def test_a_sweep_repeats_by_seed_and_two_pages_name_it(name: str) -> None:
-    num_seeds = 1 if name == "remedies" else 3  # what only chooses takes one, which nothing else uses
+    num_seeds = {"remedies": 1, "fresh": 10}.get(name, 3)  # what only chooses takes one, which nothing else uses
     assert settled(name).by_seed and len(settled(name).seeds) == num_seeds
     assert f"(../../../specs/small/{name}.toml)" in (ROOT / "docs/results/paper_small/README.md").read_text()
     assert f"(../../specs/small/{name}.toml)" in (ROOT / "docs/reference/paper.md").read_text()
