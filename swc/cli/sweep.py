@@ -123,9 +123,11 @@ def _estimate(sweep: Sweep, folder: Path, jobs: int, options: Options) -> None:
     """Measure, and print what each setting takes and what is left to do."""
     from swc.cli.rendering import give
     from swc.diagnostics import Sink
+    from swc.show.wording import several
     from swc.sweep.estimate import costs_shown, estimated
+    from swc.system.processes import num_cores, other_processes
 
-    sink = Sink()
+    sink, others = Sink(), other_processes()  # told before the sweep's own are among them
     found = []
     with consent.by_naming(sink) as announce:
         for cost in estimated(sweep, folder, options, announce):
@@ -133,6 +135,9 @@ def _estimate(sweep: Sweep, folder: Path, jobs: int, options: Options) -> None:
             console.say(f"{len(found)} of {len(sweep.settings)} settings measured")
     console.report(sink.diagnostics)
     give(costs_shown(sweep, found, jobs))
+    if others + options.threads > num_cores() + 0.5:  # what wanders through a machine at rest is less
+        beside = f"{others:.1f} processes on {several(num_cores(), 'core')}"
+        console.say(f"measured beside other work ({beside}): alone it takes less")
 
 
 def _plan_text(sweep: Sweep, folder: Path) -> str:

@@ -25,6 +25,14 @@ def num_cores() -> int:
     return len(affinity(0)) if affinity is not None else os.cpu_count() or 1
 
 
+def other_processes() -> float:
+    """How many other processes have wanted a core in the last minute, on average; 0 where the system does not tell."""
+    try:
+        return os.getloadavg()[0]
+    except (AttributeError, OSError):
+        return 0.0
+
+
 def child_command() -> tuple[str, ...]:
     """The command `swc` as a child that ends when its input does; with `-P` no file here is taken for a module."""
     return (sys.executable, "-P", "-m", "swc.cli.child")

@@ -95,7 +95,7 @@ def test_a_broken_table_is_told_at_the_line_of_the_data(
 
 
 def test_a_table_of_another_folder_is_compiled_and_swept_and_its_rows_are_known_without_it(
-    run: Place, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    run: Place, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = Place(tmp_path)
     (tmp_path / "tiny.sw").write_text(
@@ -112,8 +112,12 @@ def test_a_table_of_another_folder_is_compiled_and_swept_and_its_rows_are_known_
     for built in (("show", "tiny"), ("compare", "tiny"), ("diff", "tiny", "tiny")):
         assert made.swc(*built, "--data", str(run.folder)) == 2, "what is compiled has its table"
     sweep = ("sweep", "tiny.sw", "--vary", "width=4", "--table", "rows.csv", "--threads", "1")
-    assert made.swc(*sweep, "--data", str(run.folder), "--estimate") == 0
-    assert "cannot be trained" not in capsys.readouterr().out
+    for others in (0.0, 100.0):
+        monkeypatch.setattr("os.getloadavg", lambda others=others: (others, 0.0, 0.0))
+        assert made.swc(*sweep, "--data", str(run.folder), "--estimate") == 0
+        said = capsys.readouterr()
+        assert "cannot be trained" not in said.out
+        assert ("measured beside other work (100.0 processes on" in said.err) == (others == 100.0)
     assert made.swc(*sweep, "--data", str(run.folder)) == 0
     assert made.swc(*sweep, "--data", str(run.folder)) == 0, "it goes on in the same folder"
     (tmp_path / "build").rename(tmp_path / "elsewhere")
