@@ -189,9 +189,11 @@ def _sweep(spec: Path, varied: tuple[str, ...], given: dict[str, object]) -> Swe
         return _checked_storage(evolve(read_sweep(spec), **named))  # type: ignore[arg-type]
     if told := next((told for name, values in pairs if (told := repeated(name, values))), ""):
         raise click.UsageError(f"{told}: one run would count as two")
-    if not pairs and "storage" not in named:
+    if not pairs and not {"storage", "seeds"} & named.keys():
         read_source(spec)  # that a file is missing comes first
-        raise click.UsageError("nothing varies: name a param and its values, as in --vary beta=0.1,0.9")
+        raise click.UsageError(
+            "nothing varies: name a param and its values, as in --vary beta=0.1,0.9, or seeds, as in --seeds 5"
+        )
     return _checked_storage(Sweep(spec.stem, (spec,), pairs, **named))  # type: ignore[arg-type]
 
 

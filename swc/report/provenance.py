@@ -93,7 +93,7 @@ def _commands(build: Build, origin: Origin | None, machine: dict[str, str], scor
     if origin is not None and origin.swept and training is not None:
         seed = training.recipe.seed
         varied = [part for name, value in origin.settings for part in ("--vary", f"{name}={value}")]
-        yield shlex.join(["swc", "sweep", name, *varied, "--seeds", f"{seed}-{seed}", *scale])
+        yield shlex.join(["swc", "sweep", name, *_named(origin), *varied, "--seeds", f"{seed}-{seed}", *scale])
     else:
         yield shlex.join(["swc", "compile", name, *_compiled(origin)])
         if machine:
@@ -105,8 +105,11 @@ def _commands(build: Build, origin: Origin | None, machine: dict[str, str], scor
 def _compiled(origin: Origin | None) -> list[str]:
     if origin is None:
         return []
-    chosen = ["--ensemble", origin.ensemble] if origin.ensemble else []
-    return [*chosen, *(part for name, value in origin.settings for part in ("--set", f"{name}={value}"))]
+    return [*_named(origin), *(part for name, value in origin.settings for part in ("--set", f"{name}={value}"))]
+
+
+def _named(origin: Origin) -> list[str]:
+    return ["--ensemble", origin.ensemble] if origin.ensemble else []
 
 
 def _trained(machine: dict[str, str]) -> list[str]:

@@ -106,7 +106,11 @@ def costs_shown(sweep: Sweep, found: Sequence[SettingCost], jobs: int) -> Render
     hours = sum(one.left_hours for one in found)
     most = "at most " if any(one.is_most for one in found) else ""
     total = f"{most}{_hours(hours)} hours of training are left, {_hours(hours / jobs)} with {several(jobs, 'job')}"
-    refused = [Text(f"{', '.join(f'{n} {v}' for n, v in one.setting)}: {one.reason}") for one in found if one.reason]
+    refused = [
+        Text(": ".join(filter(None, (", ".join(f"{n} {v}" for n, v in one.setting), one.reason))))
+        for one in found
+        if one.reason
+    ]
     return Group(made, *refused, Text(), Text(f"{total}; scores, measuring and compiling come on top"))
 
 

@@ -95,13 +95,14 @@ def _param_lines(sweep: Sweep, found: Sequence[Summary]) -> Iterable[SummaryLine
     for one in found:
         lines.setdefault(tuple(part for part in one.setting if part[0] != name), []).append(one)
     for others, points in lines.items():
-        places = ((values.index(dict(one.setting)[name]), one) for one in points if one.values)
+        places = ((values.index(dict(one.setting).get(name, values[0])), one) for one in points if one.values)
         # names have no order, so that no line joins them
         yield SummaryLine(", ".join(f"{n} {v}" for n, v in others), tuple(places), name not in (SPEC, ENSEMBLE))
 
 
 def _longest(sweep: Sweep) -> tuple[str, tuple[str, ...]]:
-    return max(sweep.columns, key=lambda one: len(one[1]))
+    """What has the most values; the spec, where seeds alone differ."""
+    return max(sweep.columns, key=lambda one: len(one[1]), default=(SPEC, (sweep.specs[0].stem,)))
 
 
 def _draw(axes: Axes, line: SummaryLine, number: int, metric: str, factor: float) -> None:
@@ -149,7 +150,7 @@ def _mark_values(axes: Axes, sweep: Sweep, found: Sequence[Summary], metric: str
     if best is None:
         return
     axes.plot(
-        values.index(dict(best.setting)[name]),
+        values.index(dict(best.setting)[name]),  # two settings at least, of which it is one
         factor * dict(best.values)[metric].mean,
         color=INK,
         linestyle="none",

@@ -274,15 +274,26 @@ def _wrong_variation(found: dict[str, Any]) -> str:
             return f"`{key}` must be a list of different names"
     if STORAGE in found and (reason := wrong_storage(found[STORAGE], found.get("vary", {}))):
         return reason
-    if "ensembles" in found and (reason := _wrong_ensembles(found)):
-        return reason
-    if not several and not found.get("ensembles") and not found.get("vary") and not found.get(STORAGE):
-        return "it needs `vary`"
-    wrong = [name for name, values in found.get("vary", {}).items() if not isinstance(values, list) or not values]
+    if not several and "ensembles" not in found and not any(found.get(key) for key in ("vary", STORAGE, "seeds")):
+        return "it needs `vary`, or `seeds`"
+    in_specs = _wrong_ensembles(found) if "ensembles" in found else ""
+    return in_specs or _same_stem(several.get(SPEC, [])) or _wrong_values(found.get("vary", {}))
+
+
+def _wrong_values(vary: dict[str, Any]) -> str:
+    """What is wrong with the values of params, or nothing."""
+    wrong = [name for name, values in vary.items() if not isinstance(values, list) or not values]
     if wrong:
         return f"`{wrong[0]}` must be a list of values"
-    written = {name: [as_written(value) for value in values] for name, values in found.get("vary", {}).items()}
+    written = {name: [as_written(value) for value in values] for name, values in vary.items()}
     return next((told for name, values in written.items() if (told := repeated(name, values))), "")
+
+
+def _same_stem(specs: Sequence[str]) -> str:
+    """What is wrong where two specs lie in different folders under one name, by which rows and runs are called."""
+    stems = [Path(spec).stem for spec in specs]
+    twice = next((stem for number, stem in enumerate(stems) if stem in stems[:number]), None)
+    return "" if twice is None else f"`{SPEC}` has two files called `{twice}`, by which rows are named: rename one"
 
 
 def _wrong_ensembles(found: dict[str, Any]) -> str:

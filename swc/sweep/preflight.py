@@ -20,6 +20,7 @@ from swc.diagnostics.catalogue import (
     UnknownSetting,
     WrongSetting,
 )
+from swc.diagnostics.catalogue.comparing import DifferentTasks
 from swc.diagnostics.catalogue.files import FileMissing, FileUnreadable
 from swc.diagnostics.catalogue.sweeps import SweepOfAnotherScale, SweepOfAnotherSpec
 from swc.diagnostics.catalogue.training import NothingToTrain
@@ -49,6 +50,8 @@ def check_beginning(sweep: Sweep, folder: Path, varied_by: str = "--vary") -> No
     checked = {setting: checked_spec(sweep, setting) for setting in sweep.trained.settings}
     _check_names(list(checked.values()), varied_by)
     specs = {setting: found for setting, found in checked.items() if isinstance(found, Spec)}
+    if len(tasks := tuple(dict.fromkeys(spec.task.name for spec in specs.values()))) > 1:
+        raise DiagnosticError(DifferentTasks(tasks=tasks))
     check_rows(sweep, specs)
     _check_runs(sweep, folder, specs)
 

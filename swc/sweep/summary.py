@@ -108,7 +108,7 @@ def shown(sweep: Sweep, found: Sequence[Summary]) -> RenderableType:
     specs = ", ".join(spec.name for spec in sweep.specs)
     title = Text(f"{sweep.name}: {specs}{scale_text(sweep.epochs_scale)}, mean and standard error", style="bold")
     left = [
-        Text(f"{what}: {', '.join(f'{n} {v}' for n, v in one.setting)}, seed {seed}: {reason}")
+        Text(f"{what}: {', '.join(f'{n} {v}' for n, v in (*one.setting, ('seed', seed)))}: {reason}")
         for one in found
         for what, seeds in (("failed", one.failed), ("running elsewhere", one.elsewhere))
         for seed, reason in seeds

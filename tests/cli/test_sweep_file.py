@@ -89,7 +89,8 @@ def test_shipped_sweeps_compile(path: Path) -> None:
     [
         ("spec = 3", "`spec` must not be 3"),
         ("[vary]\nbeta = [1]", "it needs `spec`"),
-        ('spec = "a.sw"', "it needs `vary`"),
+        ('spec = "a.sw"', "it needs `vary`, or `seeds`"),
+        ('spec = ["v1/net.sw", "v2/net.sw"]', "two files called `net`"),
         (f'spec = "c.sw"\n{IN_SPECS}', "leave these away"),
         (f"seeds = 2\n{IN_SPECS.replace('plain', 'one')}", "lists of different names"),
         (IN_SPECS.replace('["one"]', '"one"'), "a list of names for each spec"),

@@ -274,6 +274,32 @@ def test_rows_are_put_together_without_a_run(made: Place, capfd: pytest.CaptureF
     assert sweep.table.read_bytes() == before
 
 
+def test_seeds_alone_are_a_sweep(made: Place, capfd: pytest.CaptureFixture[str]) -> None:
+    sweep = evolve(a_sweep(made.folder), vary=())
+    write_rows(sweep)
+    command = ("sweep", "tiny.sw", "--seeds", "100-101", "--table", "rows.csv", "--markdown", "page.md")
+    assert made.swc(*command) == 0
+    said = capfd.readouterr()
+    assert "2 runs in build/sweeps/tiny, 2 of them in rows.csv already" in said.err
+    assert "2 of 2" in said.out and "56.25% ± 6.25" in said.out
+    assert "\n| 2 of 2 |" in (made.folder / "page.md").read_text()
+    assert (made.folder / "build/sweeps/tiny/sweep.png").is_file()
+    (made.folder / "tiny.toml").write_text('spec = "tiny.sw"\nseeds = "100-101"\ntable = "rows.csv"\n')
+    assert made.swc("sweep", "tiny.toml") == 0
+    assert "56.25% ± 6.25" in capfd.readouterr().out
+
+
+def test_specs_of_several_tasks_are_no_sweep(made: Place, capfd: pytest.CaptureFixture[str]) -> None:
+    (made.folder / "labels.sw").write_text(
+        spec_text().replace("data digits", 'data arrays("a.npz", classes: 10)\n  task multilabel')
+    )
+    (made.folder / "both.toml").write_text('spec = ["tiny.sw", "labels.sw"]\n')
+    assert made.swc("sweep", "both.toml") == 1
+    told = capfd.readouterr().err
+    assert "error[SW743]: the runs have different tasks: `classification`, `multilabel`" in told
+    assert not (made.folder / "build").exists()
+
+
 def test_the_page_is_not_written_over_what_the_sweep_reads(made: Place, capfd: pytest.CaptureFixture[str]) -> None:
     write_rows(a_sweep(made.folder))
     for name in ("rows.csv", "tiny.sw"):

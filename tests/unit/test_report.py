@@ -7,11 +7,12 @@ import re
 from base64 import b64encode
 from hashlib import sha256
 from pathlib import Path
+from shutil import copytree
 
 import pytest
 from attrs import evolve
 from swc.diagnostics import DiagnosticError
-from swc.folders.store import open_build
+from swc.folders.store import open_build, read_origin, write_origin
 from swc.language.semantics.origin import origin_of
 from swc.program.feedback import ClusterFeedback, Similarity
 from swc.report.document import embedded, page_of
@@ -19,6 +20,7 @@ from swc.report.figures import figure_of
 from swc.report.gather import RunFacts, as_json, report_of, run_names
 from swc.report.measurements import Recompile
 from swc.report.pairs import MOST_LISTED, pairs_of
+from swc.report.provenance import repeat_of
 from swc.report.scores import scored_of
 from swc.report.sharing import layers_of, revisions_of
 from swc.show.palette import looks
@@ -223,6 +225,18 @@ def test_everything_to_repeat_a_run_is_there(run: RunFacts) -> None:
     assert run.repeat.files[0].text == "# synthetic\n"
     assert ("seed", "0") in run.repeat.recipe
     assert [name for name, _ in run.repeat.hashes] == ["spec", "graph of revision 0", "graph of revision 1"]
+
+
+@pytest.mark.parametrize(("settings", "varied"), [((), ""), ((("tau", "0.1"),), " --vary tau=0.1")])
+def test_a_run_of_a_sweep_is_repeated_with_its_seed_and_ensemble(
+    folder: Path, tmp_path: Path, settings: tuple[tuple[str, str], ...], varied: str
+) -> None:
+    copytree(folder, tmp_path / "run")
+    origin = read_origin(folder)
+    assert origin is not None
+    write_origin(tmp_path / "run", evolve(origin, settings=settings, ensemble="synthetic", swept=True))
+    first = repeat_of(open_build(tmp_path / "run"), None).commands[0]
+    assert first == f"swc sweep mine.sw --ensemble synthetic{varied} --seeds 0-0"
 
 
 def test_an_origin_holds_imports_and_no_folder(tmp_path: Path) -> None:
