@@ -32,7 +32,7 @@ from swc_runtime.ranks.ranks import ALONE
 from swc_runtime.training.input_statistics import fit_inputs
 from swc_runtime.training.kernel_choice import KernelChoice
 from swc_runtime.training.norm_statistics import reestimate
-from swc_runtime.training.optimiser import make_optimiser, spare_frozen
+from swc_runtime.training.optimiser import apply_rates, make_optimiser, set_learning_rate, spare_frozen
 from swc_runtime.training.optimiser_state import OptimiserState, load_optimiser_state, optimiser_state
 
 if TYPE_CHECKING:
@@ -74,7 +74,11 @@ class LoopState:
 
     @property
     def optimiser_state(self) -> OptimiserState:
-        """What the optimiser keeps, by the ids of the parameters; no copies. ValueError for an unknown optimiser."""
+        """What the optimiser keeps, by the ids of the parameters; no copies.
+
+        ValueError for an optimiser that is not known, or keeps more than is known of it.
+        """
+        _check_known(self.optimiser)
         return optimiser_state(self.ensemble, self.optimiser, _recipe_with(self.compiled, self.optimiser))
 
     def state_dict(self) -> dict[str, Any]:
@@ -137,6 +141,7 @@ def advance(
     ensemble, kept = action.carry(where, revision, compiled, who)
     who.revision_begins(compiled)
     made = _with_optimiser(compiled, ensemble, make)
+    _check_goes_on(made, kept)
     load_optimiser_state(made.ensemble, made.optimiser, kept)
     if made.stage.phase == revision.stage.phase:
         _keep_options(revision.optimiser, made.optimiser)
@@ -178,10 +183,19 @@ def restored(
 
 def _with_optimiser(compiled: Compiled, ensemble: Ensemble, make: MakeOptimiser | None) -> LoopState:
     if make is None:
-        return LoopState(compiled, ensemble, make_optimiser(ensemble, training_of(compiled).recipe))
+        return _with_recipe(compiled, ensemble)
     made = make(ensemble)
+    apply_rates(made, ensemble)
     spare_frozen(made, ensemble)
     return LoopState(compiled, ensemble, made)
+
+
+def _with_recipe(compiled: Compiled, ensemble: Ensemble) -> LoopState:
+    """With the recipe's optimiser, at the rate that the phase begins with but for a warm-up."""
+    begun = LoopState(compiled, ensemble, make_optimiser(ensemble, training_of(compiled).recipe))
+    if begun.stage.phase.lr is not None:
+        set_learning_rate(begun.optimiser, begun.stage.phase.lr)
+    return begun
 
 
 def training_of(compiled: Compiled) -> Training:
@@ -206,6 +220,27 @@ def _row_of(optimiser: torch.optim.Optimizer) -> OptimiserRow:
             return row
     known = ", ".join(row.name for row in OPTIMISERS.rows)
     raise ValueError(f"how the state of {type(optimiser).__name__} crosses a recompile is not known: {known} are")
+
+
+def _check_known(optimiser: torch.optim.Optimizer) -> None:
+    """ValueError where an optimiser keeps something of which its row does not say how it crosses a recompile."""
+    known = {one.key for one in _row_of(optimiser).state}
+    other = {key for own in optimiser.state.values() for key, value in own.items() if value is not None} - known
+    if other:
+        raise ValueError(
+            f"{type(optimiser).__name__} keeps {', '.join(f'`{key}`' for key in sorted(other))}, and nothing says how "
+            "that crosses a recompile: make it without, or end the phase with `then restart`"
+        )
+
+
+def _check_goes_on(made: LoopState, kept: OptimiserState) -> None:
+    """ValueError where the optimiser of a new revision keeps other things than those which are carried to it."""
+    if any(kept.tensors.values()) and _recipe_with(made.compiled, made.optimiser).optimiser.state != kept.rows:
+        carried = ", ".join(f"`{row.key}`" for row in kept.rows)
+        raise ValueError(
+            f"{type(made.optimiser).__name__} as it was made does not go on with the {carried} that are carried to it: "
+            "make the optimiser of the revision before, with the same options"
+        )
 
 
 @frozen(eq=False)

@@ -27,7 +27,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.data import DataLoader
 
-from swc_runtime.ensemble import Ensemble
+from swc_runtime.ensemble import Ensemble, state_parameters
 from swc_runtime.members.build import initial_member
 
 ROOT = Path(__file__).parents[2]
@@ -147,6 +147,48 @@ def test_an_optimiser_that_nothing_is_known_of_is_refused_where_its_state_counts
     main = advance(trained(begin(compiled, adagrad), batches), batches, adagrad)  # a restart carries nothing
     with pytest.raises(ValueError, match="the state of Adagrad"):
         advance(trained(main, batches), batches, adagrad)
+
+
+def test_what_an_optimiser_keeps_beyond_its_row_is_not_dropped(
+    compiled: Compiled, batches: list[tuple[Tensor, Tensor]]
+) -> None:
+    def amsgrad(ensemble: Ensemble) -> torch.optim.Optimizer:
+        return torch.optim.AdamW(ensemble.parameters(), amsgrad=True)
+
+    main = advance(trained(begin(compiled, amsgrad), batches), batches, amsgrad)
+    with pytest.raises(ValueError, match="AdamW keeps `max_exp_avg_sq`, and nothing says"):
+        advance(trained(main, batches), batches, amsgrad)
+
+
+def test_another_optimiser_does_not_take_what_is_carried(
+    compiled: Compiled, batches: list[tuple[Tensor, Tensor]]
+) -> None:
+    def sgd(ensemble: Ensemble) -> torch.optim.Optimizer:
+        return torch.optim.SGD(ensemble.parameters(), lr=0.1)
+
+    main = trained(advance(trained(begin(compiled, adamw), batches), batches, adamw), batches)
+    with pytest.raises(ValueError, match="SGD as it was made does not go on with the `exp_avg`"):
+        advance(main, batches, sgd)
+
+
+def test_rates_of_the_spec_hold_in_any_loop(tmp_path: Path) -> None:
+    path = tmp_path / "rated.sw"
+    path.write_text(SPEC.replace("share conv", "share conv\n  share heads as rank_one(rate: 0.5)"))
+    compiled = swc.compile_file(path)
+    factors = {f"tensor/{plan.id}": plan.rate for plan in compiled.program.tensors}
+    assert set(factors.values()) == {0.5, 1.0}
+    for make, rate in ((adamw, 1e-3), (None, 0.1)):
+        revision = begin(compiled, make)
+        named = {parameter: name for name, parameter in state_parameters(revision.ensemble).items()}
+        rates = {named[p]: group["lr"] for group in revision.optimiser.param_groups for p in group["params"]}
+        assert rates == {name: rate * factors.get(name, 1.0) for name in named.values()}
+
+
+def test_a_phase_begins_with_its_own_rate(tmp_path: Path) -> None:
+    path = tmp_path / "slow.sw"
+    path.write_text(re.sub(r"(phase \w+: \d+ epochs)", r"\1 at lr 0.03", SPEC, count=1))
+    revision = begin(swc.compile_file(path))
+    assert {group["lr"] for group in revision.optimiser.param_groups} == {0.03}
 
 
 def test_a_spec_without_phases_is_refused(tmp_path: Path) -> None:

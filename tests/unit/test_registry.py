@@ -10,6 +10,7 @@ from attrs import evolve
 from swc.diagnostics import DiagnosticError
 from swc.diagnostics.catalogue.plugins import AmbiguousPlugIn, BrokenPlugIn
 from swc.registry.offers import PlugIn
+from swc.registry.optimisers import OPTIMISERS
 from swc.registry.registry import Registry
 from swc.registry.row import ArgumentRow, RegistryRow
 
@@ -128,3 +129,11 @@ def test_a_declaration_is_checked(argument: ArgumentRow, fault: str) -> None:
     row = RegistryRow(name="r", words="a row", implementation="a:b", arguments=(argument,))
     assert row.fault().startswith(fault) and bool(row.fault()) == bool(fault)
     assert evolve(row, arguments=(argument, argument)).fault()
+
+
+@pytest.mark.parametrize("name", ["state", "tally", "best", "average", "best_average"])
+def test_the_state_of_an_optimiser_is_not_called_as_something_else_in_checkpoints(name: str) -> None:
+    adamw = OPTIMISERS["adamw"]
+    assert not adamw.fault()
+    taken = evolve(adamw.state[0], name=name)
+    assert evolve(adamw, state=(taken, *adamw.state[1:])).fault() == f"its state may not be called `{name}`"

@@ -27,8 +27,9 @@ NORMS = (
 def make_optimiser(ensemble: Ensemble, recipe: Recipe) -> torch.optim.Optimizer:
     """The recipe's optimiser in groups with and without weight decay, and by learning rate.
 
-    A step's rate comes from `set_learning_rate`. Weight decay is the optimiser's own, coupled or not; what the recipe
-    spares has none. What the program has frozen is left as it is by every step. Source: paper, supplementary section 1.
+    Each group has the recipe's rate times its own factor, until `set_learning_rate` gives another. Weight decay is the
+    optimiser's own, coupled or not; what the recipe spares has none. What the program has frozen is left as it is by
+    every step. Source: paper, supplementary section 1.
     """
     settings = recipe.optimiser
     named = state_parameters(ensemble)
@@ -39,6 +40,7 @@ def make_optimiser(ensemble: Ensemble, recipe: Recipe) -> torch.optim.Optimizer:
         {
             "params": [p for name, p in named.items() if kinds[name] == (is_spared, rate)],
             FACTOR: rate,
+            "lr": settings.lr * rate,
             **(decay if is_spared else {}),
         }
         for is_spared, rate in sorted(set(kinds.values()), key=lambda kind: (kind[0], -kind[1]))
@@ -56,6 +58,23 @@ def spare_frozen(optimiser: torch.optim.Optimizer, ensemble: Ensemble) -> None:
     frozen = [p for p in state_parameters(ensemble).values() if p not in updated]
     if frozen:
         optimiser.register_step_pre_hook(partial(_without_gradients, frozen))
+
+
+def apply_rates(optimiser: torch.optim.Optimizer, ensemble: Ensemble) -> None:
+    """Give a fresh optimiser of anybody's groups by the factors that the spec has for rates (`rank_one(rate: 0.5)`).
+
+    What has a factor leaves its group for one with as many options, and the rate times that factor.
+    """
+    named, factors = state_parameters(ensemble), rates_of(ensemble)
+    other = {named[name]: factor for name, factor in factors.items() if factor != 1.0}
+    for group in [*optimiser.param_groups] if other else []:
+        own = [parameter for parameter in group["params"] if parameter in other]
+        group["params"] = [parameter for parameter in group["params"] if parameter not in other]
+        for factor in sorted({other[parameter] for parameter in own}):
+            chosen = [parameter for parameter in own if other[parameter] == factor]
+            rated = {**group, "params": chosen, FACTOR: factor, "lr": group["lr"] * factor}
+            optimiser.add_param_group(rated)
+    optimiser.param_groups[:] = [group for group in optimiser.param_groups if group["params"]]
 
 
 def updated_parameters(ensemble: Ensemble) -> list[nn.Parameter]:

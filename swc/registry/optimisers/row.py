@@ -9,7 +9,7 @@ from attrs import frozen
 
 from swc.registry.row import NAME, RegistryRow
 
-TAKEN = ("state", "tally")  # what checkpoints call other tensors
+TAKEN = ("state", "tally", "best", "average", "best_average")  # what checkpoints call other tensors
 
 
 @frozen(kw_only=True)
