@@ -12,7 +12,7 @@ from attrs import evolve
 
 from swc.files.checkpoint import Meta, Plain
 from swc.running.state import BestState, State, assemble, own_members
-from swc.running.trained import ENDED, SavedState, newest_state, open_trained, untrained
+from swc.running.trained import DUE, ENDED, SavedState, newest_state, open_trained, untrained
 from swc_runtime.ensemble import state_tensors
 from swc_runtime.records.checkpoint import save_checkpoint, under_prefix, with_prefix
 from swc_runtime.training.averages import AveragedWeights
@@ -28,7 +28,7 @@ __all__ = ["SavedState", "open_trained", "resume", "save_state", "untrained"]  #
 
 # among the facts of a checkpoint: what must still be done after its last epoch; in a stage with patience, after which
 # epoch the best state was, what its score is, and whether the stage has ended with it
-DUE, BEST_EPOCH, BEST_SCORE = "due", "best_epoch", "best_score"
+BEST_EPOCH, BEST_SCORE = "best_epoch", "best_score"
 # and of how many states the average of the weights is, that beside the best state too; below `best`, `average` and
 # `best_average` tensors have the names of those of the state
 AVERAGED, BEST_AVERAGED = "average_steps", "best_average_steps"

@@ -26,7 +26,9 @@ from swc.trust.blame import is_raised_by_us
 from swc_runtime.ensemble import Ensemble, build, load_state_tensors
 from swc_runtime.records.checkpoint import check_belongs, load_checkpoint, newest_checkpoint, under_prefix, with_prefix
 
-ENDED = "ended"  # among the facts of a checkpoint: a stage with patience has come to its end
+# among the facts of a checkpoint: a stage with patience has come to its end; what must still be done after an epoch
+ENDED, DUE = "ended", "due"
+CHANGES_WEIGHTS = ("norms", "best")  # what is due and gives others than the checkpoint has
 
 
 @frozen(eq=False)
@@ -49,8 +51,10 @@ class SavedState:
         return evolve(self, tensors={**self.tensors, **with_prefix("state", average)}, is_average=True)
 
     def is_finished(self, training: Training) -> bool:
-        """Whether nothing is left to train."""
+        """Whether nothing is left that changes weights."""
         last, position = stages(training)[-1], self.meta.position
+        if self.meta.facts.get(DUE) in CHANGES_WEIGHTS:
+            return False
         is_over = position.epoch == last.stop if last.patience is None else bool(self.meta.facts.get(ENDED))
         return is_over and position.revision == last.revision
 

@@ -127,6 +127,9 @@ def test_a_run_that_patience_ended_is_finished(
     training = made.build().spec.training
     assert training is not None
     assert saved.where(training) == "the best of up to 5 epochs of rest"
+    for due, is_over in (("norms", False), ("best", False), ("scores", True)):
+        stopped = evolve(saved, meta=evolve(saved.meta, facts={**saved.meta.facts, "due": due}))
+        assert stopped.is_finished(training) == is_over, "what changes weights is still to be done"
 
 
 # --- the average of weights -------------------------------------------------------------------------------------------
