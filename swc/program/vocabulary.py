@@ -38,6 +38,7 @@ STEP_FAMILIES: dict[str, str] = {"joint": "mimo", "distilled": "hne"}  # whose m
 # strategies that soften probabilities of classes; all others are for any task
 STEP_TASKS: dict[str, tuple[str, ...]] = {"distilled": ("classification",), "taught": ("classification",)}
 OWN_LOSS_STEPS: tuple[str, ...] = ("distilled",)  # whose loss is made of cross-entropies, whatever a recipe says
+PARTED_STEPS: tuple[str, ...] = ("split", "sandwich", "joint")  # whose batches no norm sees in parts
 UNMIXED_STEPS: tuple[str, ...] = ("distilled", "joint")  # which ask for the label of an image, and not for two
 
 COEFFICIENTS: tuple[str, ...] = ("level", "partner", "slot")

@@ -232,6 +232,14 @@ def test_every_network_sees_an_image_of_each_batch() -> None:
     check_text(trained.replace("batch 3", "batch 4"), "e.sw")
 
 
+@pytest.mark.parametrize("step", ["split", "sandwich(random: 0)"])
+def test_norms_see_parts_of_a_batch_only_where_the_step_shows_it_whole(step: str) -> None:
+    text = BASE.replace("member a", "member m[2]").replace("clusters one }", "clusters one } TRAIN")
+    trained = text.replace("TRAIN", "train { norm_batch 8 phase p: 1 epochs }")
+    assert codes(trained.replace("  budget", f"  step {step}\n  budget")) == ["SW217"]
+    check_text(trained.replace("  budget", "  step independent(average: yes)\n  budget"), "e.sw")
+
+
 def test_what_a_policy_or_a_step_cannot_do_is_a_warning() -> None:
     split = "train { phase p: 1 epochs then split clusters below 0 phase q: 1 epochs }"
     assert warnings(BASE.replace("{ clusters one }", f"as hard {split}")) == ["SW150"]

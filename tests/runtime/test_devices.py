@@ -11,6 +11,7 @@ from swc.system.resources import specs
 
 from swc_runtime import build
 from swc_runtime.measure.probe import measure_clusters
+from swc_runtime.models.mlp import PiecewiseLinearEmbeddings
 from swc_runtime.precision import choose_arithmetic
 from swc_runtime.training.optimiser import make_optimiser
 from swc_runtime.training.trainer import Epoch, EpochResult, train_epoch
@@ -75,3 +76,14 @@ def test_bfloat16_on_cuda_trains_to_a_finite_loss(program: Program) -> None:
     epoch = Epoch(Phase("main", 1, lr=0.01), 0, 3)
     result = train_epoch(ensemble, make_optimiser(ensemble, recipe), batches(torch.float32), recipe, epoch, arithmetic)
     assert 0 < result.loss < 100
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_bins_of_embeddings_are_taken_where_the_numbers_are(device: str) -> None:
+    numbers_BF = torch.randn(40, 2, generator=torch.Generator().manual_seed(0))
+    there, here = (PiecewiseLinearEmbeddings(2, 4, 8).to(place) for place in (device, "cpu"))
+    there.fit_inputs(numbers_BF.to(device))
+    here.fit_inputs(numbers_BF)
+    for name in ("steps", "starts", "num_bins"):
+        torch.testing.assert_close(getattr(there, name).cpu(), getattr(here, name))
+    assert here.num_bins.tolist() == [8, 8]

@@ -86,7 +86,7 @@ class PiecewiseLinearEmbeddings(nn.Module):
     def fit_inputs(self, x_BF: Tensor) -> None:
         """Take the quantiles of these numbers as the edges of bins, each edge once."""
         num_features, most = self.steps.shape
-        quantiles = torch.linspace(0, 1, most + 1, dtype=torch.float64)
+        quantiles = torch.linspace(0, 1, most + 1, dtype=torch.float64, device=x_BF.device)
         for feature in range(num_features):
             edges = torch.unique(torch.quantile(x_BF[:, feature].double(), quantiles).float())
             number = len(edges) - 1

@@ -1,4 +1,4 @@
-"""Diagnostics about step strategies and the members they are for (SW145, SW147 to SW149).
+"""Diagnostics about step strategies and what they are for (SW145, SW147 to SW149, SW217).
 
 Guarantees: `STEPS` lists every class of this module.
 """
@@ -90,4 +90,23 @@ class BatchTooSmallToSplit(Diagnostic):
         return f"write `batch {self.networks}` or more, or `step independent`"
 
 
-STEPS = (UnknownStep, StepWithoutMembers, MembersWithoutStep, BatchTooSmallToSplit)
+@frozen(kw_only=True)
+class NormBatchOfStep(Diagnostic):
+    """A recipe parts batches for BatchNorm, and the step strategy deals their images out itself.
+
+    `norm_batch N` shows a batch to BatchNorm in parts of N images. `step split`, `step sandwich` and `step joint` show
+    a network what is its own at once, so that `norm_batch` would do nothing, on one process or on several.
+    """
+
+    code: ClassVar[str] = "SW217"
+    step: str
+    size: int
+
+    def message(self) -> str:
+        return f"`norm_batch {self.size}` does nothing under `step {self.step}`"
+
+    def help(self) -> str:
+        return f"write `norm_batch none`, or leave `step {self.step}` out"
+
+
+STEPS = (UnknownStep, StepWithoutMembers, MembersWithoutStep, BatchTooSmallToSplit, NormBatchOfStep)

@@ -10,11 +10,12 @@ from collections.abc import Iterator
 
 from swc.diagnostics import Span, catalogue
 from swc.language.semantics.scope import Scope
+from swc.language.semantics.steps import span_of_step
 from swc.language.syntax import tree
 from swc.program.datasets import DataFacts
 from swc.program.steps import StepPlan
 from swc.program.training import Loss, Phase, Training
-from swc.program.vocabulary import OWN_LOSS_STEPS, UNMIXED_STEPS
+from swc.program.vocabulary import OWN_LOSS_STEPS, PARTED_STEPS, UNMIXED_STEPS
 
 Items = tuple[tree.EnsembleItem, ...]
 COLOURS = (1, 3)  # channels of grey images and of coloured ones
@@ -26,6 +27,7 @@ def check_training(
     """Report what of a training does not go with the data (None: not known), the step strategy, or with itself."""
     _check_loss(items, step, training, scope)
     if training is not None:
+        _check_norm_batch(items, step, training, scope)
         _check_patience(items, data, training, scope)
         _check_augmentation(items, data, step, training, scope)
 
@@ -34,8 +36,14 @@ def _check_loss(items: Items, step: StepPlan, training: Training | None, scope: 
     """A strategy with a loss of its own asks no other."""
     loss = Loss() if training is None else training.recipe.loss
     if step.name in OWN_LOSS_STEPS and loss.name != Loss().name:
-        span = next(item.span for item in items if isinstance(item, tree.StepItem))
-        scope.sink.report(catalogue.LossOfStep(span=span, step=step.name, loss=loss.name))
+        scope.sink.report(catalogue.LossOfStep(span=span_of_step(items), step=step.name, loss=loss.name))
+
+
+def _check_norm_batch(items: Items, step: StepPlan, training: Training, scope: Scope) -> None:
+    """A strategy that deals images out itself shows them to BatchNorm as it deals them."""
+    size = training.recipe.norm_batch
+    if step.name in PARTED_STEPS and size is not None:
+        scope.sink.report(catalogue.NormBatchOfStep(span=span_of_step(items), step=step.name, size=size))
 
 
 def _check_patience(items: Items, data: DataFacts | None, training: Training, scope: Scope) -> None:
