@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 from swc.files.whole import whole
 from swc.folders.store import write_whole
-from swc_runtime.export import columns, features
+from swc_runtime.data import columns
+from swc_runtime.export import features
 
 if TYPE_CHECKING:
     from swc_runtime.data.preparation import Preparation

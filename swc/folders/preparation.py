@@ -59,7 +59,9 @@ def copy_preparation(run: Path, folder: Path) -> tuple[str, ...]:
 def check_preparation(folder: Path, dataset: Dataset) -> None:
     """DiagnosticError where a table gives other inputs than those that the run in `folder` was trained on."""
     kept = read_preparation(folder)
-    if kept is None or dataset.preparation is None or kept.digest() == dataset.preparation.digest():
+    if kept is None or dataset.preparation is None:
+        return
+    if dataset.preparation.digest() in (kept.digest(), kept.with_plain_numbers().digest()):
         return
     file = dataset.facts.folder or dataset.facts.title
     raise DiagnosticError(TableChanged(file=file, found="other fitted columns", compiled="those of this run"))

@@ -12,8 +12,8 @@ from attrs import frozen
 from scipy.special import ndtri
 from swc.export.column_files import features_module
 
+from swc_runtime.data.columns import raw_inputs
 from swc_runtime.data.preparation import InputColumns, Preparation, fitted
-from swc_runtime.export.columns import raw_inputs
 from swc_runtime.export.features import normal_scores
 
 DRAW = np.random.default_rng(0)

@@ -27,7 +27,7 @@ JSON = {
     "swc/export/card.py": "the model card of an export",
     "swc/export/job.py": "notes in exported models",
     "swc/export/column_files.py": "notes in exported models",
-    "runtime/swc_runtime/export/columns.py": "part of exports, which reads what lies beside it",
+    "runtime/swc_runtime/data/columns.py": "part of exports, which reads what lies beside it",
     "swc/export/python_source.py": "exported Python",
     "runtime/swc_runtime/export/formats.py": "notes in exported models",
     "runtime/swc_runtime/records/weight_files.py": "what torch's reader of weights alone raises",

@@ -14,15 +14,16 @@ from hashlib import sha256
 from typing import Any
 
 import numpy as np
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 from numpy.typing import NDArray
+
+from swc_runtime.data.columns import codes_of, names_of
 
 Floats = NDArray[np.float64]
 NOISE = 1e-5  # deviation of what is added to numbers before noisy quantiles are taken, as TabM does
 MOST_QUANTILES, LEAST_QUANTILES, ROWS_EACH = 1_000, 10, 30
 EDGE = 1e-7  # from 0 and 1, beyond which scikit-learn cuts the normal quantiles off
 SHARE_OF_GAPS = 0.2  # of the rows that are made up to try exported members with
-MISSING = ""  # the value of a category that is not there
 
 
 @frozen(eq=False)
@@ -68,6 +69,10 @@ class Preparation:
             found.update(name.encode() + np.ascontiguousarray(self.arrays[name]).tobytes())
         return found.hexdigest()
 
+    def with_plain_numbers(self) -> Preparation:
+        """The same with values that are numbers as they are called now: runs of before had `1.0` for `1`."""
+        return evolve(self, values=tuple(tuple(names_of(each)) for each in self.values))
+
     def features(self, columns: InputColumns) -> NDArray[np.float32]:
         """Features float32 [N, F]: the numbers in order, then the categories."""
         return self.features_of(columns.numbers, self.codes(columns))
@@ -98,8 +103,7 @@ class Preparation:
         """The number of each category's value [N, K]; that after the last for a value that no training row has."""
         found = np.empty((len(columns), len(self.values)), dtype=np.int64)
         for place, values in enumerate(self.values):
-            numbers = {value: number for number, value in enumerate(values)}
-            found[:, place] = [numbers.get(text, len(values)) for text in columns.texts[:, place]]
+            found[:, place] = codes_of(columns.texts[:, place], values)
         return found
 
     def _encoded(self, codes_NK: NDArray[np.int64]) -> list[Floats]:

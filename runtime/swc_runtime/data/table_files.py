@@ -6,6 +6,8 @@ only when a table is read; every value is a number, a text or missing, or its co
 
 from __future__ import annotations
 
+import warnings
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -22,18 +24,21 @@ from swc.diagnostics.catalogue.tables import (
     TargetUnfit,
 )
 
+from swc_runtime.data.columns import MISSING_TEXTS, names_of, plain_number, text_of
 from swc_runtime.data.listing import printable
-from swc_runtime.data.preparation import MISSING, InputColumns
-
-UNKNOWN = "?"  # is missing too, as in the tables of the UCI repository
+from swc_runtime.data.preparation import InputColumns
 
 
 @frozen(eq=False)
 class TableFile:
-    """A file of a table as pandas has it; `name` is what messages call it."""
+    """A file of a table as pandas has it; `name` is what messages call it.
+
+    `is_text` says that the file has no types of columns (CSV), so that what a column is follows from its values.
+    """
 
     name: str
     frame: Any
+    is_text: bool = False
 
     @property
     def header(self) -> tuple[str, ...]:
@@ -55,46 +60,59 @@ class TableFile:
         return kind in "iuf"
 
     def columns(self, numbers: Sequence[str], categories: Sequence[str]) -> InputColumns:
-        """These columns of all rows."""
+        """These columns of all rows, the values of categories as they are written."""
+        return self._columns(numbers, [self.texts(name) for name in categories])
+
+    def named_columns(self, numbers: Sequence[str], categories: Sequence[str]) -> InputColumns:
+        """The same with one name for each value of a category: what other files' values are compared with."""
+        return self._columns(numbers, [self.names(name) for name in categories])
+
+    def _columns(self, numbers: Sequence[str], texts: Sequence[Sequence[str]]) -> InputColumns:
         count = len(self.frame)
-        given = [self._numbers(name) for name in numbers]
-        texts = [self._texts(name) for name in categories]
+        given = [self.numbers(name) for name in numbers]
         return InputColumns(
             np.stack(given, axis=1) if given else np.zeros((count, 0)),
-            np.stack(texts, axis=1) if texts else np.zeros((count, 0), dtype=object),
+            np.array(texts, dtype=object).T if texts else np.zeros((count, 0), dtype=object),
         )
 
-    def _numbers(self, name: str) -> NDArray[np.float64]:
+    def numbers(self, name: str) -> NDArray[np.float64]:
+        """A column of numbers, nan where one is missing; DiagnosticError for texts and for infinite ones."""
         column = self.column(name)
         if not self.is_numeric(name) and not column.isna().all():
             found = f"texts, such as `{printable(str(column.dropna().iloc[0]))}`, where the training file has numbers"
             raise DiagnosticError(ColumnUnfit(file=self.name, column=name, found=found))
-        numbers: NDArray[np.float64] = column.astype("float64").to_numpy(na_value=np.nan, copy=True)
+        numbers: NDArray[np.float64] = column.to_numpy(dtype="float64", na_value=np.nan, copy=True)
         if np.isinf(numbers).any():
             raise DiagnosticError(ColumnUnfit(file=self.name, column=name, found="infinite numbers"))
         return numbers
 
-    def _texts(self, name: str) -> NDArray[Any]:
+    def texts(self, name: str) -> list[str]:
+        """A column as texts, as they are written, "" where one is missing."""
         column = self.column(name)
         self.is_numeric(name)
-        return np.array(
-            [MISSING if gap else str(value) for value, gap in zip(column, column.isna(), strict=True)], object
-        )
+        return [text_of(value) for value in column]
+
+    def names(self, name: str) -> list[str]:
+        """A column as texts, one for each value: in a file of texts `7`, `7.0` and `007` are one where all are numbers.
+
+        In a file with types a number has one text already, and texts are what they are.
+        """
+        return names_of(self.texts(name)) if self.is_text else self.texts(name)
+
+    def holds_numbers(self, name: str) -> bool:
+        """Whether a column is of numbers, be they read as such or as texts."""
+        texts = self.column(name).dropna().unique() if self.is_text and not self.is_numeric(name) else ()
+        return self.is_numeric(name) or (len(texts) > 0 and all(plain_number(text_of(text)) for text in texts))
 
     def num_missing(self, name: str) -> int:
         """In how many rows a column has no value."""
         return int(self.column(name).isna().sum())
 
-    def target(self, name: str) -> NDArray[Any]:
-        """The target of every row, numbers or texts; DiagnosticError where one is missing."""
-        column = self.column(name)
-        gaps = self.num_missing(name)
-        if gaps:
-            reason = f"is missing in {gaps:,} of {len(column):,} rows"
+    def check_target(self, name: str) -> None:
+        """DiagnosticError where a row has no target."""
+        if gaps := self.num_missing(name):
+            reason = f"is missing in {gaps:,} of {len(self.frame):,} rows"
             raise DiagnosticError(TargetUnfit(file=self.name, column=name, reason=reason))
-        if self.is_numeric(name):
-            return self._numbers(name)
-        return self._texts(name)
 
 
 def _is_listed(column: Any) -> bool:
@@ -104,8 +122,11 @@ def _is_listed(column: Any) -> bool:
     )
 
 
-def read_table(path: Path) -> TableFile:
-    """A CSV file with a header, or a Parquet file; DiagnosticError where it cannot be read."""
+def read_table(path: Path, texts: Sequence[str] = ()) -> TableFile:
+    """A CSV file with a header, or a Parquet file; DiagnosticError where it cannot be read.
+
+    `texts` are columns that are read as they are written: in CSV a type is guessed for all others, by all rows at once.
+    """
     name = printable(str(path))
     try:
         import pandas
@@ -113,21 +134,55 @@ def read_table(path: Path) -> TableFile:
         raise DiagnosticError(TablesExtraMissing(package="pandas", file=name)) from error
     if not path.is_file():
         raise DiagnosticError(TableUnreadable(file=name, reason="there is no such file"))
+    is_text = path.suffix != ".parquet"
     try:
-        frame = pandas.read_parquet(path) if path.suffix == ".parquet" else _csv(pandas, path)
+        frame = _csv(pandas, path, texts) if is_text else _parquet(pandas, path)
     except ImportError as error:
         raise DiagnosticError(TablesExtraMissing(package="pyarrow", file=name)) from error
     except Exception as error:  # pandas and pyarrow raise errors of many kinds
         first = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise DiagnosticError(TableUnreadable(file=name, reason=first)) from error
-    header = list(map(str, frame.columns))
-    if len(set(header)) < len(header) or frame.empty:
-        reason = "it has no rows" if frame.empty else "two of its columns have one name"
-        raise DiagnosticError(TableUnreadable(file=name, reason=reason))
-    frame.columns = header
-    return TableFile(name, frame)
+    if frame.empty:
+        raise DiagnosticError(TableUnreadable(file=name, reason="it has no rows"))
+    return TableFile(name, frame, is_text)
 
 
-def _csv(pandas: Any, path: Path) -> Any:
-    """Spaces after commas are no part of a value; what pandas calls missing is, and `?`."""
-    return pandas.read_csv(path, na_values=[UNKNOWN], skipinitialspace=True)
+def _csv(pandas: Any, path: Path, texts: Sequence[str]) -> Any:
+    """Spaces after commas are no part of a value. The one header is read by itself: pandas renames repeated columns."""
+    head = pandas.read_csv(path, header=None, nrows=1, dtype=str, keep_default_na=False, skipinitialspace=True)
+    header = [name for name in head.iloc[0] if name]  # columns without a name get numbers
+    _check_unique(header)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", pandas.errors.ParserWarning)  # that more fields than the header has are cut off
+        try:
+            return pandas.read_csv(
+                path,
+                dtype={name: str for name in texts if name in header},
+                index_col=False,  # else a comma at the end of rows makes an index of the first column
+                keep_default_na=False,
+                low_memory=False,  # else types are guessed by parts of the file
+                na_values=list(MISSING_TEXTS),
+                skipinitialspace=True,
+            )
+        except pandas.errors.ParserWarning as error:
+            raise ValueError(f"its rows have more fields than the {len(head.columns)} of its header") from error
+
+
+def _parquet(pandas: Any, path: Path) -> Any:
+    """Whole numbers stay whole where some are missing: pandas by itself makes floats of them."""
+    frame = pandas.read_parquet(path)
+    frame.columns = list(map(str, frame.columns))
+    _check_unique(frame.columns)
+    from pyarrow import types
+    from pyarrow.parquet import read_schema
+
+    whole = [field.name for field in read_schema(path) if types.is_integer(field.type)]
+    if rounded := [name for name in whole if name in frame and frame[name].dtype.kind == "f"]:
+        frame[rounded] = pandas.read_parquet(path, columns=rounded, dtype_backend="numpy_nullable")[rounded]
+    return frame
+
+
+def _check_unique(header: Sequence[str]) -> None:
+    """ValueError for a column that is there twice."""
+    if twice := [name for name, count in Counter(header).items() if count > 1]:
+        raise ValueError(f"two of its columns have one name, `{printable(twice[0])}`")

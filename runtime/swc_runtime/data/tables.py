@@ -7,6 +7,7 @@ after parts are drawn; what was compiled is held against what the file gives.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from swc.program.data_parts import Portion, portion_of
 from swc.program.datasets import DataFacts
 from swc.program.inputs import InputFacts
 
+from swc_runtime.data.columns import codes_of
 from swc_runtime.data.keys import TEST, base_of
 from swc_runtime.data.listing import printable
 from swc_runtime.data.parts import divided, in_proportion, strata_of
@@ -178,30 +180,41 @@ class _Header:
     target: str
     classes: tuple[str, ...]
 
-    def rows(self, file: TableFile) -> Rows:
-        """The rows of a file with these columns; DiagnosticError for one that lacks some, or has another class."""
+    def training_rows(self, file: TableFile) -> Rows:
+        """The rows of the training file."""
+        columns = file.named_columns(self.numbers, self.categories)
+        return Rows(file.name, columns, self._labels(file, file.names) if self.classes else self._numbers(file))
+
+    def test_rows(self, file: TableFile) -> Rows:
+        """The rows of another file; DiagnosticError for one that lacks some columns, or has another class."""
         columns = file.columns(self.numbers, self.categories)
-        if not self.classes:
-            return Rows(file.name, columns, _numbers_of(file, self.target)[:, None])
-        texts = _texts_of(file.target(self.target))
-        numbers = {name: number for number, name in enumerate(self.classes)}
-        if unknown := [text for text in texts if text not in numbers]:
+        return Rows(file.name, columns, self._labels(file, file.texts) if self.classes else self._numbers(file))
+
+    def _numbers(self, file: TableFile) -> NDArray[np.float64]:
+        return _numbers_of(file, self.target)[:, None]
+
+    def _labels(self, file: TableFile, texts_of: Callable[[str], list[str]]) -> NDArray[np.int64]:
+        file.check_target(self.target)
+        texts = texts_of(self.target)
+        labels = np.asarray(codes_of(texts, self.classes), dtype=np.int64)
+        if unknown := [texts[row] for row in np.flatnonzero(labels == len(self.classes))]:
             reason = f"is `{printable(unknown[0])}` in {unknown.count(unknown[0]):,} rows, and in no training row"
             raise DiagnosticError(TargetUnfit(file=file.name, column=self.target, reason=reason))
-        return Rows(file.name, columns, np.asarray([numbers[text] for text in texts], dtype=np.int64))
+        return labels
 
 
 def _table(facts: DataFacts, place: DataPlace) -> Table:
     assert facts.folder is not None, "the spec names the file"
-    given = facts.given()
-    train = read_table(_path(facts.folder, place))
+    given, is_number = facts.given(), facts.task.row.targets == "numbers"
+    aside = () if is_number else (given["target"],)
+    train = read_table(_path(facts.folder, place), (*given.get("categorical", ()), *aside))
     if facts.task.outputs not in (None, 1):
         reason = f"is one column, and `task {facts.task}` has {facts.task.outputs} targets"
         raise DiagnosticError(TargetUnfit(file=train.name, column=given["target"], reason=reason))
-    header = _header(train, given, is_number=facts.task.row.targets == "numbers")
-    rows, drawn = header.rows(train), portion_of(given["test"])
+    header = _header(train, given, is_number=is_number)
+    rows, drawn = header.training_rows(train), portion_of(given["test"])
     if drawn is None:
-        test = header.rows(read_table(_path(given["test"], place)))
+        test = header.test_rows(read_table(_path(given["test"], place), (*header.categories, *aside)))
     else:
         rows, test = _parted(facts, rows, drawn, given["test"])
     inputs = (*header.numbers, *header.categories)
@@ -225,30 +238,29 @@ def _header(train: TableFile, given: dict[str, Any], *, is_number: bool) -> _Hea
 
 def _numbers_of(file: TableFile, target: str) -> NDArray[np.float64]:
     """The target of every row as a number."""
-    values = file.target(target)
-    if values.dtype.kind != "f":
-        raise DiagnosticError(
-            TargetUnfit(file=file.name, column=target, reason="holds texts, and the task wants numbers")
-        )
-    return values
+    file.check_target(target)
+    if not file.is_numeric(target):
+        raise DiagnosticError(TargetUnfit(file=file.name, column=target, reason=TEXTS))
+    return file.numbers(target)
 
 
 def _classes(train: TableFile, target: str) -> tuple[str, ...]:
     """The values of the target in order, numbers by size and texts by letters; each is a class."""
-    values = train.target(target)
-    found = _texts_of(np.unique(values))
+    train.check_target(target)
+    values = train.names(target)
+    found = sorted(set(values), key=_size if train.holds_numbers(target) else str)
     if len(found) == 1:
         reason = f"is `{printable(found[0])}` in every row"
         raise DiagnosticError(TargetUnfit(file=train.name, column=target, reason=reason))
     if len(found) > MOST_CLASSES * len(values):
         reason = f"has {len(found):,} values in {len(values):,} rows, which are no classes"
         raise DiagnosticError(TargetUnfit(file=train.name, column=target, reason=reason))
-    return found
+    return tuple(found)
 
 
-def _texts_of(values: NDArray[Any]) -> tuple[str, ...]:
-    """Values as names of classes: 1.0 is `1`."""
-    return tuple(f"{value:.15g}" if isinstance(value, float) else str(value) for value in values.tolist())
+def _size(number: str) -> int | float:
+    """A number that is written plainly; whole ones have all their digits."""
+    return int(number) if number.lstrip("-").isdecimal() else float(number)
 
 
 def _parted(facts: DataFacts, rows: Rows, drawn: Portion, said: str) -> tuple[Rows, Rows]:

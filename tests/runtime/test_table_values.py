@@ -1,0 +1,214 @@
+"""Values of tables are read as they are written: the same in every file, whatever else stands in their column."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from attrs import evolve
+from swc.diagnostics import Diagnostic, DiagnosticError
+from swc.program.datasets import DATA
+from swc.program.task import Task
+
+from swc_runtime.data import Dataset, open_data
+from swc_runtime.data.columns import MISSING_TEXTS, codes_of, names_of, plain_number, raw_inputs, text_of
+from swc_runtime.data.place import DataPlace
+from swc_runtime.data.table_files import read_table
+from swc_runtime.data.tables import settle
+
+pandas = pytest.importorskip("pandas")
+
+
+def opened(path: Path, task: str = "classification", **given: Any) -> Dataset:
+    said = {"path": str(path), "target": "left", "test": "25%", "numbers": "none", "categories": "ordinal"} | given
+    facts = evolve(DATA["table"].facts_of(said), task=Task.of(task))
+    return open_data(settle(facts, DataPlace(None, True, print)), None, True, lambda _: None)
+
+
+def of_files(folder: Path, train: str, test: str, **given: Any) -> Dataset:
+    """The data set of two CSV files."""
+    (folder / "train.csv").write_text(train, encoding="utf-8")
+    (folder / "test.csv").write_text(test, encoding="utf-8")
+    return opened(folder / "train.csv", test=str(folder / "test.csv"), **given)
+
+
+def features(found: Dataset, part: str = "test") -> list[list[float]]:
+    rows: list[list[float]] = getattr(found, part).fetch(np.arange(len(getattr(found, part))), None).tolist()
+    return rows
+
+
+def refusal(folder: Path, text: str, **given: Any) -> Diagnostic:
+    with pytest.raises(DiagnosticError) as caught:
+        of_files(folder, text, text, **given)
+    return caught.value.diagnostics[0]
+
+
+# --- categories -------------------------------------------------------------------------------------------------------
+
+WHOLE = "rank,left\n1,n\n2,y\n1,y\n2,n\n"
+
+
+@pytest.mark.parametrize(
+    ("train", "test", "expected"),
+    [
+        (WHOLE, "rank,left\n1,n\n,y\n2,y\n", [0, 2, 1]),  # a gap in the test file alone
+        (WHOLE + ",n\n", "rank,left\n1,n\n2,y\n", [1, 2]),  # a gap in the training file alone
+        (WHOLE, "rank,left\n1.0,n\n02,y\n2.5,y\n", [0, 1, 2]),
+        ("rank,left\n007,n\nA1,y\n007,y\nA1,n\n", "rank,left\n007,n\n7,y\n", [0, 2]),
+        ("rank,left\n7,n\nA1,y\n7,y\nA1,n\n", "rank,left\n7,n\n007,y\n7.0,y\n", [0, 2, 2]),
+        ("rank,left\nyes,n\nTrue,y\nyes,y\nTrue,n\n", "rank,left\nTrue,n\nTRUE,y\n", [0, 2]),
+        ("rank,left\nTrue,n\nFalse,y\n,y\nTrue,n\n", "rank,left\nTRUE,n\nFalse,y\n,n\nno,n\n", [2, 1, 0, 3]),
+    ],
+)
+def test_a_category_is_the_same_in_both_files(tmp_path: Path, train: str, test: str, expected: list[int]) -> None:
+    is_text = not train.startswith(WHOLE)  # and a category without being named
+    for categorical in (("rank",), ())[: 1 + is_text]:
+        found = of_files(tmp_path, train, test, categorical=categorical)
+        assert features(found) == [[code] for code in expected]
+
+
+def test_whole_numbers_of_any_length_are_different_categories(tmp_path: Path) -> None:
+    ids = ("1234567890123456788", "1234567890123456789")
+    rows = "".join(f"{ids[row % 2]},{'ny'[row % 2]}\n" for row in range(4))
+    found = of_files(tmp_path, "id,left\n" + rows, "id,left\n,n\n" + rows, categorical=("id",))
+    assert found.preparation is not None and found.preparation.values == (ids,)
+    assert features(found) == [[2], [0], [1], [0], [1]]
+
+
+def test_a_long_column_has_one_type(tmp_path: Path, recwarn: pytest.WarningsRecorder) -> None:
+    """pandas by itself guesses one for each part of a long file: `0` in one, `0.0` where a value is missing."""
+    codes = [str(row % 90) for row in range(1200)]
+    codes[10], codes[20], codes[-10] = "none of these", "", ""
+    path, others = tmp_path / "long.csv", 600  # a part has some 2^19 values
+    head = ",".join(["code", *map(str, range(others))])
+    path.write_text(head + "\n" + "".join(code + "," * others + "\n" for code in codes), encoding="utf-8")
+    assert len(set(read_table(path).texts("code"))) == 92
+    assert not list(recwarn)
+
+
+def test_parquet_is_read_as_csv_is(tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow")
+    ids = [2**60 + 1, 2**60 + 2] * 4
+    frame = pandas.DataFrame({"id": ids, "name": ["007", "7"] * 4, "x": [0.5] * 8, "left": [0, 1] * 4})
+    frame.to_parquet(tmp_path / "train.parquet")
+    test = frame.iloc[:3].assign(id=pandas.array([2**60 + 2, None, 2**60 + 1], dtype="Int64"))
+    test.to_parquet(tmp_path / "test.parquet")
+    test.to_csv(tmp_path / "test.csv", index=False)
+    given = {"categorical": ("id",), "without": ("x",)}
+    for name in ("test.parquet", "test.csv"):
+        found = opened(tmp_path / "train.parquet", test=str(tmp_path / name), **given)
+        assert features(found) == [[1, 0], [2, 1], [0, 0]]
+    assert [warning.code for warning in found.warnings] == ["SW586"]
+
+
+# --- targets ----------------------------------------------------------------------------------------------------------
+
+
+def test_classes_of_sixteen_digits_are_told_apart(tmp_path: Path) -> None:
+    names = ("1234567890123456", "1234567890123457", "12345678901234567890")
+    rows = "".join(f"{row},{names[row % 3]}\n" for row in range(9))
+    found = of_files(tmp_path, "x,left\n" + rows, "x,left\n" + rows)
+    assert found.classes == names
+    assert found.test.labels.tolist() == [0, 1, 2] * 3
+
+
+@pytest.mark.parametrize(
+    ("texts", "test", "classes", "labels"),
+    [
+        (["10", "9"], ["9.0", "10"], ("9", "10"), [0, 1]),
+        (["0.1", "0.10000000000000002"], ["0.10", "0.1"], ("0.1", "0.10000000000000002"), [0, 0]),
+        (["007", "A1"], ["007", "007"], ("007", "A1"), [0, 0]),
+        (["true", "false"], ["True", "FALSE"], ("False", "True"), [1, 0]),
+    ],
+)
+def test_classes_of_a_test_file_are_those_of_the_training_file(
+    tmp_path: Path, texts: list[str], test: list[str], classes: tuple[str, ...], labels: list[int]
+) -> None:
+    rows = "".join(f"{row},{texts[row % 2]}\n" for row in range(8))
+    found = of_files(tmp_path, "x,left\n" + rows, "x,left\n" + "".join(f"1,{text}\n" for text in test))
+    assert (found.classes, found.test.labels.tolist()) == (classes, labels)
+
+
+# --- rows and header --------------------------------------------------------------------------------------------------
+
+
+def test_a_comma_at_the_end_of_rows_shifts_no_column(tmp_path: Path) -> None:
+    rows = "".join(f"{row},{row % 2},{row % 3},\n" for row in range(8))
+    found = of_files(tmp_path, "x,left,town\n" + rows, "x,left,town\n" + rows)
+    assert features(found) == [[row, row % 3] for row in range(8)]
+    assert found.test.labels.tolist() == [0, 1] * 4
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("x,left\n" + "1,0,7\n2,1,8\n" * 4, "its rows have more fields than the 2 of its header"),
+        ("x,left\n" + "1,0,,\n2,1,,\n" * 4, "its rows have more fields than the 2 of its header"),
+        ("x,left\n" + "1,0\n2,1,8\n" * 4, "Expected 2 fields in line 3, saw 3"),
+        ("x,left,x\n" + "1,0,7\n2,1,8\n" * 4, "two of its columns have one name, `x`"),
+    ],
+)
+def test_rows_and_headers_that_say_no_one_thing_are_refused(tmp_path: Path, text: str, reason: str) -> None:
+    told = refusal(tmp_path, text)
+    assert told.code == "SW581" and reason in told.message()
+
+
+def test_columns_without_a_name_are_read(tmp_path: Path) -> None:
+    text = ",left,\n" + "".join(f"{row},{row % 2},{row}\n" for row in range(8))
+    assert features(of_files(tmp_path, text, text, without=("Unnamed: 0",))) == [[row] for row in range(8)]
+
+
+# --- the same of raw columns ------------------------------------------------------------------------------------------
+
+
+def test_what_is_missing_is_the_same_in_training_and_in_exports(tmp_path: Path) -> None:
+    said = {"numbers": ["age"], "categories": [{"column": "town", "values": ["", "a"]}]}
+    (tmp_path / "preparation.json").write_text(json.dumps(said), encoding="utf-8")
+    texts = [*MISSING_TEXTS, "1"]
+    path = tmp_path / "rows.csv"
+    path.write_text("age,town,x\n" + "".join(f"{text},{text},0\n" for text in texts), encoding="utf-8")
+    file = read_table(path, ("town",))
+    numbers, codes = raw_inputs({"age": texts, "town": [*texts[:-1], "a"]}, tmp_path)
+    np.testing.assert_array_equal(numbers[:, 0], file.numbers("age"))
+    assert codes[:, 0].tolist() == [0] * len(MISSING_TEXTS) + [1]
+    assert file.texts("town") == [""] * len(MISSING_TEXTS) + ["1"]
+
+
+def test_pandas_calls_no_less_missing(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text("a,x\n" + "".join(f"{text},0\n" for text in MISSING_TEXTS if text != "?"), encoding="utf-8")
+    assert pandas.read_csv(path)["a"].isna().all()
+
+
+def test_raw_values_are_found_as_they_were_named() -> None:
+    assert codes_of([1, 2.0, np.int64(2), "02", "2.0", "3", None], ("1", "2")) == [0, 1, 1, 1, 1, 2, 2]
+    assert codes_of([1, "1"], ("1.0", "2.0")) == [0, 0]  # as runs of before called them
+    assert codes_of(["7", 7, "007 ", "A1"], ("007", "7")) == [1, 1, 0, 2]
+    assert codes_of(["NA", "?", "nan"], ("", "NA")) == [1, 0, 0]  # a text of a Parquet file
+    assert codes_of([np.float32(0.1), 0.1, "1e-1"], ("0.1", "2")) == [0, 0, 0]
+    assert codes_of([True, "TRUE", np.bool_(False), "yes"], ("False", "True")) == [1, 1, 0, 2]
+
+
+@pytest.mark.parametrize(
+    ("text", "plain"),
+    [("007", "7"), ("-0.0", "0"), ("+.50", "0.5"), ("1e3", "1000"), (" 2 ", "2"), ("1_000", None), ("1e999", None)],
+)
+def test_a_number_is_written_one_way(text: str, plain: str | None) -> None:
+    assert plain_number(text) == plain
+
+
+def test_names_are_those_of_numbers_only_where_all_are() -> None:
+    assert names_of(["007", "7.0", ""]) == ["7", "7", ""]
+    assert names_of(["007", "7.0", "x"]) == ["007", "7.0", "x"]
+    assert names_of(["true", "FALSE"]) == ["True", "False"] and names_of(["true", "no"]) == ["true", "no"]
+    assert names_of(["", ""]) == ["", ""]
+    assert [text_of(value) for value in (2**70, 1e30, 2.0, True, float("nan"))] == [
+        str(2**70),
+        "1e+30",
+        "2",
+        "True",
+        "",
+    ]
