@@ -27,6 +27,7 @@ JSON = {
     "swc/export/card.py": "the model card of an export",
     "swc/export/job.py": "notes in exported models",
     "swc/export/column_files.py": "notes in exported models",
+    "runtime/swc_runtime/data/array_files.py": "names of classes in the metadata of a file of tensors",
     "runtime/swc_runtime/data/columns.py": "part of exports, which reads what lies beside it",
     "swc/export/python_source.py": "exported Python",
     "runtime/swc_runtime/export/formats.py": "notes in exported models",
