@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from swc.compiler.ir.counts import count
@@ -176,8 +175,13 @@ def card(
     files: Sequence[str],
     what: str,
     classes: Sequence[str] | None,
+    *,
+    average: bool = False,
 ) -> str:
-    """The model card: what it is, what it was trained on, budget, scores, and the files."""
+    """The model card: what it is, what it was trained on, budget, scores, and the files.
+
+    `members` are the networks that are written; with `average` the scores are those of the average of the weights.
+    """
     spec, counts = build.spec, count(build.revisions[-1].graph)
     data = spec.data
     scale = scale_text(spec.training.epochs_scale) if spec.training else ""
@@ -194,10 +198,8 @@ def card(
         "Files": ", ".join(f"`{name}`" for name in files),
     }
     head = [f"# {spec.name}", "", f"{what}: {', '.join(members)}.", ""]
-    return (
-        "\n".join([*head, *(f"- {name}: {said}" for name, said in facts.items()), "", *_scores(build.folder, data)])
-        + "\n"
-    )
+    lines = [*head, *(f"- {name}: {said}" for name, said in facts.items()), "", *_scores(build, members, average)]
+    return "\n".join(lines) + "\n"
 
 
 def _data(data: DataFacts, classes: Sequence[str] | None) -> dict[str, str]:
@@ -246,9 +248,14 @@ def _reading(data: DataFacts) -> str:
     return f"{kind}, {turned}the shorter side resized to 8/7 of {height} x {width} pixels, the middle cut out"
 
 
-def _scores(folder: Path, data: DataFacts) -> list[str]:
-    """The scores that the run came to, where it is finished."""
-    found = read_results(folder)
-    if found is None:
+def _scores(build: Build, networks: Sequence[str], average: bool) -> list[str]:
+    """The scores that the run came to, where it is finished: of the members of these networks, and of all together."""
+    results, data = read_results(build.folder), build.spec.data
+    found = results.average if results is not None and average else results
+    if results is None or found is None:
         return ["Scores: the run has not come to its end."]
-    return [f"On {images_of(found.together.num_images, found.part, data.example)}:", "", *score_lines(found, data)]
+    written = {one.name for one in build.spec.members if (one.host or one.name) in networks}
+    own = [one for one in found.members if one.name in written]
+    together = found.together if len(own) == len(found.members) else None
+    head = f"On {images_of(found.together.num_images, results.part, data.example)}:"
+    return [head, "", *score_lines(own, together, data)]

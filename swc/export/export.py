@@ -68,7 +68,8 @@ def export_build(
         trained = saved.where(spec.training)
         beside = _beside(build, stage, files) if preparation is not None else ()
         listed = (*files, *beside)
-        write_whole(stage / "README.md", card(build, trained, names, listed, row.title, job.classes))
+        told = card(build, trained, names, listed, row.title, job.classes, average=average)
+        write_whole(stage / "README.md", told)
     has_classes = job.classes is not None or not spec.task.is_classification
     return Exported(folder, (*listed, "README.md"), max(files.values()), has_classes)
 

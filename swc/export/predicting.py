@@ -6,13 +6,14 @@ their targets, with the spread of the members beside them.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from swc.program.datasets import DataFacts
 from swc.show.wording import score_text
 
 if TYPE_CHECKING:
-    from swc.files.run import RunResults, TargetScale
+    from swc.files.run import MemberScores, TargetScale
     from swc.files.scores import Scores
 
 PREDICT = '''@torch.no_grad()
@@ -22,6 +23,11 @@ def predict({given}names=tuple(MEMBERS)):
     Each member is loaded once for a device, and kept.
     """
 {body}
+
+
+def _each(outputs):
+    """[members, B, outputs]; a network of several members gives them so."""
+    return outputs if outputs.ndim == 3 else outputs[None]
 '''
 TOLD = {
     "class": "The mean of the members' probabilities for {inputs}, on their device.",
@@ -29,9 +35,9 @@ TOLD = {
     "numbers": "The mean of the members and their deviation, [B, targets], for {inputs}, on their device.",
 }
 BODIES = {
-    "class": "    return torch.stack([{member}.softmax(-1) for name in names]).mean(0)",
-    "labels": "    return torch.stack([{member}.sigmoid() for name in names]).mean(0)",
-    "numbers": """    outputs = torch.stack([{member} for name in names])
+    "class": "    return torch.cat([_each({member}).softmax(-1) for name in names]).mean(0)",
+    "labels": "    return torch.cat([_each({member}).sigmoid() for name in names]).mean(0)",
+    "numbers": """    outputs = torch.cat([_each({member}) for name in names])
     said = outputs * TARGET_DEVIATION.to(outputs) + TARGET_MEAN.to(outputs)
     return said.mean(0), said.std(0, correction=0)""",
 }
@@ -72,11 +78,12 @@ def unit_facts(scale: TargetScale | None) -> dict[str, str]:
     return {"Targets": said}
 
 
-def score_lines(results: RunResults, facts: DataFacts) -> list[str]:
-    """The table of scores on the card."""
+def score_lines(members: Sequence[MemberScores], together: Scores | None, facts: DataFacts) -> list[str]:
+    """The table of scores on the card; `together` are those of all members of the run (None: some are not here)."""
     row, name = facts.task.row, facts.task.name
     columns = [row.score(score) for score in SHOWN.get(name) or tuple(one.name for one in row.scores)]
-    rows: list[tuple[str, Scores]] = [*((one.name, one) for one in results.members), ("ensemble", results.together)]
+    rows: list[tuple[str, Scores]] = [(one.name, one) for one in members]
+    rows += [("ensemble", together)] if together is not None else []
     cells = [(name, *(score_text(one, scores.value(one.name)) for one in columns)) for name, scores in rows]
     head = f"| | {' | '.join(one.title for one in columns)} |"
     return [head, "|---" * (1 + len(columns)) + "|", *(f"| {' | '.join(line)} |" for line in cells)]

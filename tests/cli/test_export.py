@@ -54,6 +54,16 @@ def outputs(run: Place) -> tuple[torch.Tensor, torch.Tensor]:
         return images, open_trained(run.build()).ensemble("cpu").eval()(images)
 
 
+def found_alone(folder: Path, images: torch.Tensor, place: Path) -> dict[str, torch.Tensor]:
+    """What the members in a folder give, in a process that has nothing of this project."""
+    torch.save(images, place / "images.pt")
+    program = ALONE.format(folder=str(folder), images=str(place / "images.pt"), found=str(place / "found.pt"))
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, cwd=place)
+    assert done.returncode == 0, done.stderr
+    found: dict[str, torch.Tensor] = torch.load(place / "found.pt", weights_only=True)
+    return found
+
+
 def test_command_and_reference_know_every_format() -> None:
     shown = CliRunner().invoke(command, ["--help"]).output
     reference = (ROOT / "docs/reference/export.md").read_text("utf-8")
@@ -82,13 +92,37 @@ def test_torch_members_load_and_predict_without_this_project(
         "shallow.pt",
         "wrn.py",
     ]
-    torch.save(images, tmp_path / "images.pt")
-    program = ALONE.format(folder=str(folder), images=str(tmp_path / "images.pt"), found=str(tmp_path / "found.pt"))
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    found = torch.load(tmp_path / "found.pt", weights_only=True)
+    found = found_alone(folder, images, tmp_path)
     torch.testing.assert_close(torch.stack([found["deep"], found["shallow"]]), expected, rtol=1e-5, atol=1e-5)
     torch.testing.assert_close(found["predicted"], expected.softmax(-1).mean(0), rtol=1e-5, atol=1e-5)
+
+
+JOINT = """
+import "digits.sw"
+
+ensemble tiny {
+  data digits
+  member several[2] = mimo(depth: 10, width: 0.5)
+  member one = wrn(depth: 10, width: 0.5)
+  step joint(input_repetition: 0.5, batch_repetition: 1)
+  budget unlimited
+  train digits { batch 256 phase main: 1 epochs }
+}
+"""
+
+
+def test_a_network_of_several_members_counts_as_all_of_them(tmp_path: Path) -> None:
+    made = Place(tmp_path)
+    assert made.compile(JOINT) == 0 and made.train() == 0
+    images = torch.randn(3, 1, 8, 8, generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        expected = open_trained(made.build()).ensemble("cpu").eval()(images)
+    assert made.swc("export") == 0
+    found = found_alone(tmp_path / "tiny_torch", images, tmp_path)
+    torch.testing.assert_close(found["several[0]"], expected[:2], rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(found["predicted"], expected.softmax(-1).mean(0), rtol=1e-5, atol=1e-5)
+    card = (tmp_path / "tiny_torch/README.md").read_text("utf-8")
+    assert all(f"| {name} |" in card for name in ("several[0]", "several[1]", "one", "ensemble"))
 
 
 def test_exported_programs_take_batches_of_any_size(run: Place, outputs: tuple[torch.Tensor, torch.Tensor]) -> None:
@@ -134,10 +168,13 @@ def test_the_card_tells_data_budget_and_scores(run: Place) -> None:
         "digits, 10 classes",
         "50% of native",
         f"{count(run.build().revisions[-1].graph).parameter_scalars:,} parameters",
-        "| ensemble |",
+        "| deep |",
         "`deep.pt`, `members.py`",
     ):
         assert words in card, card
+    assert "| shallow |" not in card and "| ensemble |" not in card, "which are not here"
+    assert run.swc("export", "-o", "whole") == 0
+    assert "| ensemble |" in (run.folder / "whole" / "README.md").read_text("utf-8")
 
 
 def test_what_cannot_be_exported_is_told(

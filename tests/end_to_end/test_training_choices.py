@@ -151,6 +151,14 @@ def test_an_average_goes_on_to_the_same_bits(averaged: Place, tmp_path_factory: 
     assert all(0 <= row["clipped"] <= 1 for row in averaged.metrics() if row["kind"] == "epoch")  # type: ignore[operator]
 
 
+def test_the_card_of_an_average_has_its_scores(averaged: Place) -> None:
+    assert averaged.swc("export", "--average", "--members", "one", "-o", "average") == 0
+    card = (averaged.folder / "average/README.md").read_text("utf-8")
+    results = averaged.results()
+    last, mean = (found["members"][0]["nll"] for found in (results, results["average"]))  # type: ignore[index]
+    assert f"{mean:.4f}" in card and f"{last:.4f}" not in card
+
+
 def test_an_untied_average_goes_on_as_it_is(averaged: Place) -> None:
     tensors, meta = load_checkpoint(averaged.checkpoint)
     assert meta.facts == {"average_steps": 6}  # of three epochs, over an untie and a next phase
