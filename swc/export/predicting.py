@@ -1,7 +1,8 @@
 """What an exported ensemble predicts, by its task: the function of the loader, and the words of the model card.
 
 Takes the facts of the data and how targets were standardised; gives text. Guarantees: numbers come out in the unit of
-their targets, with the spread of the members beside them.
+their targets, with the spread of the members beside them, in float64: of times in seconds since 1970 float32 tells
+apart only those that are two minutes apart.
 """
 
 from __future__ import annotations
@@ -32,14 +33,14 @@ def _each(outputs):
 TOLD = {
     "class": "The mean of the members' probabilities for {inputs}, on their device.",
     "labels": "The mean of the members' probabilities of each label for {inputs}, on their device.",
-    "numbers": "The mean of the members and their deviation, [B, targets], for {inputs}, on their device.",
+    "numbers": "The mean of the members and their deviation, float64 [B, targets], for {inputs}, on their device.",
 }
 BODIES = {
     "class": "    return torch.cat([_each({member}).softmax(-1) for name in names]).mean(0)",
     "labels": "    return torch.cat([_each({member}).sigmoid() for name in names]).mean(0)",
-    "numbers": """    outputs = torch.cat([_each({member}) for name in names])
-    said = outputs * TARGET_DEVIATION.to(outputs) + TARGET_MEAN.to(outputs)
-    return said.mean(0), said.std(0, correction=0)""",
+    "numbers": """    outputs = torch.cat([_each({member}) for name in names]).double()
+    deviation = TARGET_DEVIATION.to(outputs)
+    return outputs.mean(0) * deviation + TARGET_MEAN.to(outputs), outputs.std(0, correction=0) * deviation""",
 }
 UNIT = """TARGET_MEAN = torch.tensor({mean}, dtype=torch.float64)  # of the training part
 TARGET_DEVIATION = torch.tensor({deviation}, dtype=torch.float64)

@@ -93,19 +93,22 @@ PREDICT_OF_COLUMNS = {
         return self(numbers, codes).softmax(-1).mean(0)''',
     "numbers": '''\
     def predict(self, numbers: Tensor, codes: Tensor) -> tuple[Tensor, Tensor]:
-        """The mean [B, {classes}] of the members and their deviation for raw columns, in the unit of the target."""
-        outputs_MBC = self(numbers, codes)
-        said_MBC = outputs_MBC * outputs_MBC.new_tensor(TARGET_DEVIATION) + outputs_MBC.new_tensor(TARGET_MEAN)
-        return said_MBC.mean(0), said_MBC.std(0, correction=0)''',
+        """The mean [B, {classes}] of the members and their deviation for raw columns, float64 in the target's unit."""
+        outputs_MBC = self(numbers, codes).double()
+        mean, deviation = outputs_MBC.new_tensor(TARGET_MEAN), outputs_MBC.new_tensor(TARGET_DEVIATION)
+        return outputs_MBC.mean(0) * deviation + mean, outputs_MBC.std(0, correction=0) * deviation''',
 }
 LOSSES = {
     "class": ("cross-entropies", "labels_B", "F.cross_entropy(outputs_BC, labels_B)"),
     "numbers": ("squared errors, in deviations of the target", "targets_BC", "F.mse_loss(outputs_BC, wanted_BC)"),
 }
-WANTED = "    wanted_BC = (targets_BC - targets_BC.new_tensor(TARGET_MEAN)) / targets_BC.new_tensor(TARGET_DEVIATION)\n"
+WANTED = """\
+    wide_BC = targets_BC.double()  # a large mean leaves float32 no digits for what differs
+    wanted_BC = ((wide_BC - wide_BC.new_tensor(TARGET_MEAN)) / wide_BC.new_tensor(TARGET_DEVIATION)).float()
+"""
 DRAWN = {
     "class": "torch.randint(NUM_OUTPUTS, (32,))",
-    "numbers": "torch.tensor(TARGET_MEAN) + torch.randn(32, NUM_OUTPUTS)",
+    "numbers": "torch.tensor(TARGET_MEAN, dtype=torch.float64) + torch.randn(32, NUM_OUTPUTS)",
 }
 TRAINING_OF_COLUMNS = '''
 
