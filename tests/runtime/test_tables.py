@@ -121,6 +121,37 @@ def test_a_column_of_one_value_is_told(table: Callable[..., DataFacts]) -> None:
     assert told.code == "SW585" and "`same`" in told.message()
 
 
+@pytest.mark.parametrize("numbers", ["standard", "quantile", "noisy_quantile", "none"])
+def test_a_column_of_one_value_and_gaps_is_told(table: Callable[..., DataFacts], numbers: str) -> None:
+    gaps = [row.replace(",", ",," if place % 3 else ",5,", 1) for place, row in enumerate(ROWS)]
+    (told,) = opened(table(HEADER.replace("age", "age,same") + "".join(gaps), numbers=numbers)).warnings
+    assert told.code == "SW585" and "`same`" in told.message()
+    empty = HEADER.replace("age", "age,empty") + "".join(row.replace(",", ",,", 1) for row in ROWS)
+    (told,) = opened(table(empty, numbers=numbers)).warnings
+    assert told.code == "SW585" and "`empty`" in told.message()
+
+
+@pytest.mark.parametrize(
+    ("numbers", "value", "is_told"),
+    [
+        ("quantile", lambda n: 1 + n * 1e-9, True),
+        ("standard", lambda n: 1 + n * 1e-9, False),
+        ("quantile", lambda n: 1e9 + n, False),
+        ("none", lambda n: 1e9 + n / 2, True),
+        ("standard", lambda n: 1e9 + n / 2, False),
+    ],
+)
+def test_numbers_that_members_cannot_tell_apart_are_told(
+    table: Callable[..., DataFacts], numbers: str, value: Callable[[int], float], is_told: bool
+) -> None:
+    text = HEADER.replace("age", "age,close") + "".join(
+        row.replace(",", f",{value(place % 40)!r},", 1) for place, row in enumerate(ROWS)
+    )
+    told = opened(table(text, numbers=numbers)).warnings
+    assert [one.code for one in told] == ["SW589"] * is_told
+    assert all("a column of numbers too close together for members to tell apart: `close`" in x.message() for x in told)
+
+
 def test_a_table_that_was_changed_since_is_refused(table: Callable[..., DataFacts], tmp_path: Path) -> None:
     facts = table()
     (tmp_path / "rows.csv").write_text(HEADER + "".join(ROWS).replace(",c,", ",d,", 3), encoding="utf-8")

@@ -152,8 +152,9 @@ def _arrays(numbers_NR: Floats, scheme: str) -> dict[str, Floats]:
 
 
 def constant(numbers_NR: Floats) -> NDArray[np.bool_]:
-    """Which columns [R] have one value alone."""
-    found: NDArray[np.bool_] = (numbers_NR == numbers_NR[:1]).all(axis=0)
+    """Which columns [R] have one value alone, or none, beside missing ones."""
+    lowest, highest = np.fmin.reduce(numbers_NR, initial=np.inf), np.fmax.reduce(numbers_NR, initial=-np.inf)
+    found: NDArray[np.bool_] = ~(lowest < highest)
     return found
 
 

@@ -22,6 +22,7 @@ from swc.diagnostics.catalogue.tables import (
     OneValue,
     TableChanged,
     TargetUnfit,
+    ValuesTooClose,
 )
 from swc.program.data_parts import Portion, portion_of
 from swc.program.datasets import DataFacts
@@ -117,9 +118,9 @@ def _prepared(dataset: Dataset, table: Table) -> Dataset:
         parts["validation"] = (dataset.validation, table.train)
     chosen = {part: rows.columns.take(_rows_of(split)) for part, (split, rows) in parts.items()}
     new = [one for part in chosen for one in _new_categories(preparation, chosen[part], parts[part][1].file, part)]
+    features = {part: preparation.features(columns) for part, columns in chosen.items()}
     splits = {
-        part: TensorSplit(facts, (torch.from_numpy(preparation.features(columns)),), parts[part][0].labels)
-        for part, columns in chosen.items()
+        part: TensorSplit(facts, (torch.from_numpy(made),), parts[part][0].labels) for part, made in features.items()
     }
     return evolve(
         dataset,
@@ -127,7 +128,7 @@ def _prepared(dataset: Dataset, table: Table) -> Dataset:
         train=splits["train"],
         test=splits["test"],
         validation=splits.get("validation"),
-        warnings=(*dataset.warnings, *_one_value(trained, table), *new),
+        warnings=(*dataset.warnings, *_one_value(trained, features["train"], table), *new),
         preparation=preparation,
         finish=None,
     )
@@ -152,10 +153,14 @@ def _check_compiled(compiled: DataFacts, found: DataFacts, table: Table) -> None
     raise DiagnosticError(TableChanged(file=table.train.file, found=said[0], compiled=said[1]))
 
 
-def _one_value(trained: InputColumns, table: Table) -> list[Diagnostic]:
-    numbers = np.asarray(table.numbers)[constant(np.nan_to_num(trained.numbers))].tolist()
+def _one_value(trained: InputColumns, features_NF: NDArray[np.float32], table: Table) -> list[Diagnostic]:
+    """What is to be said of columns with one value, and of those that have one when members see them."""
+    names, is_one = np.asarray(table.numbers, dtype=object), constant(trained.numbers)
+    is_flat = constant(features_NF[:, : len(names)]) & ~is_one
     texts = [name for place, name in enumerate(table.categories) if len(set(trained.texts[:, place])) == 1]
-    return [OneValue(file=table.train.file, columns=(*numbers, *texts))] if numbers or texts else []
+    one, flat = (*names[is_one].tolist(), *texts), tuple(names[is_flat].tolist())
+    told: list[Diagnostic] = [OneValue(file=table.train.file, columns=one)] if one else []
+    return [*told, ValuesTooClose(file=table.train.file, columns=flat)] if flat else told
 
 
 def _new_categories(preparation: Preparation, columns: InputColumns, file: str, part: str) -> list[Diagnostic]:

@@ -204,6 +204,30 @@ class NothingToLearnFrom(Diagnostic):
         return "take a table with more columns or rows, or leave out less of it"
 
 
+@frozen(kw_only=True)
+class ValuesTooClose(Diagnostic):
+    """The numbers of a column lie so close together that members see one value.
+
+    Quantiles take a number within 1e-7 of the smallest or the largest one for these, as scikit-learn does, so that
+    a column whose numbers all lie closer has one value. Numbers that stay as they are (`numbers: none`) are float32:
+    times in seconds since 1970 are told apart two minutes from each other. Standard scores keep what differs.
+    """
+
+    code: ClassVar[str] = "SW589"
+    severity: ClassVar[Severity] = Severity.WARNING
+    file: str
+    columns: tuple[str, ...]
+
+    def message(self) -> str:
+        are = "columns" if len(self.columns) > 1 else "a column"
+        return (
+            f"`{self.file}` has {are} of numbers too close together for members to tell apart: {_listed(self.columns)}"
+        )
+
+    def help(self) -> str:
+        return "take `numbers: standard`, or give the column in a smaller unit and from another zero"
+
+
 TABLES = (
     TablesExtraMissing,
     TableUnreadable,
@@ -214,4 +238,5 @@ TABLES = (
     NewCategories,
     TableChanged,
     NothingToLearnFrom,
+    ValuesTooClose,
 )
