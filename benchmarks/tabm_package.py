@@ -31,17 +31,17 @@ from swc_runtime.tasks.rules import Calibration, rules_of
 class TabMRun:
     """One seed: the package's model, and what it predicts of a part, [members, examples, outputs]."""
 
-    def __init__(self, compiled: Compiled, folder: Path, seed: int) -> None:
+    def __init__(self, compiled: Compiled, folder: Path) -> None:
         import tabm
 
         assert compiled.spec.training is not None
         self.recipe = compiled.spec.training.recipe
         self.phase = compiled.spec.training.phases[-1]
-        self.data: Dataset = open_data(compiled.program.data.drawn_by(seed), folder, True, print)
+        self.data: Dataset = open_data(compiled.program.data, folder, True, print)
         self.rules = rules_of(self.data.facts, self.data.scale)
         self.inputs, self.targets = whole(self.data.train)
-        self.generator = torch.Generator().manual_seed(seed)
-        torch.manual_seed(seed)
+        self.generator = torch.Generator().manual_seed(self.recipe.seed)
+        torch.manual_seed(self.recipe.seed)
         of_member: dict[str, Any] = dict(compiled.spec.members[0].source.arguments)
         self.is_regression = self.targets.is_floating_point()
         self.members = len(compiled.spec.members)
@@ -116,11 +116,11 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
     flags = parser.parse_args()
     torch.set_num_threads(1)
-    compiled = swc.compile_file(flags.spec, {}, flags.ensemble, data=flags.data)
     known = list(csv.DictReader(flags.table.open())) if flags.table.exists() else []
     for seed in flags.seeds:
         if not any(row["seed"] == str(seed) for row in known):
-            known.append({"ensemble": "package", "seed": str(seed), **TabMRun(compiled, flags.data, seed).train()})
+            compiled = swc.compile_file(flags.spec, {}, flags.ensemble, data=flags.data, seed=seed)
+            known.append({"ensemble": "package", "seed": str(seed), **TabMRun(compiled, flags.data).train()})
             print(known[-1], file=sys.stderr)
             with flags.table.open("w", newline="") as file:
                 writer = csv.DictWriter(file, list(known[0]), lineterminator="\n")

@@ -67,20 +67,21 @@ def compile_file(
     ensemble: str | None = None,
     announce: AnnounceCode | None = unannounced,
     data: Path | None = None,
+    seed: int | None = None,
 ) -> Compiled:
     """Compile an ensemble of a `.sw` file; `overrides` maps params to values as one would write them in the file.
 
     The code of `python(...)` members runs: to call this is to consent to it. `announce` is called with it before; with
     None no such code runs, and the members' layers are those that were kept when they were compiled. A table or arrays
-    are looked for in the folder `data` (None: the current one). Raises DiagnosticError with everything the author has
-    to mend.
+    are looked for in the folder `data` (None: the current one). `seed` takes the place of the recipe's, by which parts
+    are drawn, and so how many inputs a table has. Raises DiagnosticError with everything the author has to mend.
     """
     from swc.language.semantics.check import check_file
 
     sink = Sink()
     spec = check_file(path, ensemble, overrides or {}, sink)
     sink.raise_errors()
-    spec = settled(spec, sink, data)
+    spec = settled(spec if seed is None else spec.seeded(seed), sink, data)
     sink.raise_errors()
     tables = read_members(spec, sink, announce)
     sink.raise_errors()  # a member that could not be read has no layers: nothing else said of it would be true

@@ -21,9 +21,11 @@ from swc.compiler.driver import Compiled, compile_file
 from swc.compiler.frontend.read import AnnounceCode, unannounced
 from swc.diagnostics import DiagnosticError, Sink
 from swc.folders.store import Build, open_build, write_revision, write_spec
+from swc.program.spec import Spec
 from swc.program.stages import scale_epochs
 from swc.show.plain import table
 from swc.show.wording import decimal, exact, several
+from swc.sweep.cell_specs import checked_specs
 from swc.sweep.known_rows import known_rows
 from swc.sweep.plan import Cell, Setting, Sweep
 from swc.sweep.runner import finished
@@ -74,10 +76,11 @@ def estimated(
     sweep: Sweep, folder: Path, options: Options, announce: AnnounceCode = unannounced
 ) -> Iterator[SettingCost]:
     """The cost of each setting in turn, its storage left out; `announce` is called with the code before it runs."""
+    specs = checked_specs(sweep)
     for setting, runs in _runs_left(sweep).items():
         try:
             compiled = compile_file(*sweep.spec_of(setting), announce, options.data)
-            left = [run for run in runs if not _is_done(sweep, folder, run, compiled)]
+            left = [run for run in runs if not _is_done(sweep, folder, run, specs[setting])]
             yield _measured(setting, len(left), compiled, evolve(options, epochs_scale=sweep.epochs_scale))
         except DiagnosticError as error:
             yield SettingCost(setting, len(runs), reason=error.diagnostics[0].message())
@@ -119,9 +122,8 @@ def _hours(hours: float) -> str:
     return decimal(hours, 2) if hours >= LEAST_HOURS or hours == 0 else f"{hours:.2g}"
 
 
-def _is_done(sweep: Sweep, folder: Path, run: Cell, compiled: Compiled) -> bool:
-    spec = compiled.spec.seeded(run.seed)
-    return finished(folder / run.name, evolve(compiled, spec=spec), sweep.epochs_scale) is not None
+def _is_done(sweep: Sweep, folder: Path, run: Cell, spec: Spec) -> bool:
+    return finished(folder / run.name, spec.seeded(run.seed), sweep.epochs_scale) is not None
 
 
 def _measured(setting: Setting, num_left: int, compiled: Compiled, options: Options) -> SettingCost:

@@ -16,7 +16,7 @@ from threading import Lock
 
 from attrs import evolve, field, frozen
 
-from swc.compiler.driver import Compiled, compile_file, compile_spec
+from swc.compiler.driver import Compiled, compile_file
 from swc.compiler.frontend.read import AnnounceCode, unannounced
 from swc.diagnostics import DiagnosticError
 from swc.diagnostics.catalogue.training import RunBusy
@@ -25,6 +25,8 @@ from swc.files.checksums import is_there
 from swc.files.run import RunResults
 from swc.folders.store import RUN, is_same, read_spec, write_origin, write_revision, write_spec
 from swc.language.semantics.origin import origin_of
+from swc.program.inputs import InputFacts
+from swc.program.spec import Spec
 from swc.running.results import RESULTS, read_results
 from swc.sweep.cell_specs import Specs, cell_hash, checked_specs, scaled
 from swc.sweep.children import ChildOptions, Processes, last_words
@@ -62,17 +64,18 @@ class PreparedRun:
 
 @frozen(eq=False)
 class MultiplyAdds:
-    """The multiply-adds of settings, each counted once: the seed changes nothing."""
+    """The multiply-adds of settings, each counted once: the seed changes no more than how many inputs there are."""
 
-    known: dict[Setting, int | None] = field(factory=dict)
+    known: dict[tuple[Setting, tuple[InputFacts, ...]], int | None] = field(factory=dict)
     lock: Lock = field(factory=Lock)
 
     def of(self, run: Cell, compiled: Compiled) -> int | None:
         """Those of a run's setting; None where a member's are not known."""
+        key = run.setting, compiled.spec.data.inputs
         with self.lock:
-            if run.setting not in self.known:
-                self.known[run.setting] = planned_multiply_adds(compiled.program, compiled.tables)
-            return self.known[run.setting]
+            if key not in self.known:
+                self.known[key] = planned_multiply_adds(compiled.program, compiled.tables)
+            return self.known[key]
 
 
 @frozen(eq=False)
@@ -197,27 +200,28 @@ def _evaluate(work: Work, arguments: Sequence[str], log: Path) -> int:
 
 
 def _compiled(work: Work, run: Cell) -> Compiled:
-    found = compile_file(*work.sweep.spec_of(run.setting), work.announce, work.data)
-    return found if found.spec.training is None else compile_spec(found.spec.seeded(run.seed), found.tables)
+    """The run with its seed from the beginning: it draws the rows that tell how many inputs a table has."""
+    return compile_file(*work.sweep.spec_of(run.setting), work.announce, work.data, run.seed)
 
 
 def _row(work: Work, run: Cell, compiled: Compiled) -> CellRow | None:
     """The row of a run in float32; None where it has not ended. DiagnosticError where a file of it is damaged."""
     scale = work.sweep.epochs_scale
-    results = finished(work.folder / run.name, compiled, scale)
+    results = finished(work.folder / run.name, compiled.spec, scale)
     if results is None:
         return None
     spec_hash = cell_hash(work.specs[run.setting], run.seed, scale)  # as it was written, without what a file tells
     return row_of(run, spec_hash, work.folder / run.name / RUN, results, work.multiply_adds.of(run, compiled))
 
 
-def finished(folder: Path, compiled: Compiled, scale: float) -> RunResults | None:
+def finished(folder: Path, spec: Spec, scale: float) -> RunResults | None:
     """What a run came to; None where it has not ended, or is the run of another spec.
 
-    DiagnosticError where its file is damaged.
+    Of a spec as it was written, what a file tells is taken from the run. DiagnosticError where its file is damaged.
     """
     run = folder / RUN
-    if compiled.spec.training is None or not is_there(run / RESULTS) or not is_there(run / "spec.json"):
+    if spec.training is None or not is_there(run / RESULTS) or not is_there(run / "spec.json"):
         return None
     begun, _ = read_spec(run)
-    return read_results(run) if is_same(begun, scaled(compiled.spec, scale)) else None
+    told = evolve(spec, data=spec.data.told_by(begun.data))
+    return read_results(run) if is_same(begun, scaled(told, scale)) else None

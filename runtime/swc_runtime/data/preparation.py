@@ -151,7 +151,7 @@ def _arrays(numbers_NR: Floats, scheme: str) -> dict[str, Floats]:
     return arrays | {"quantiles": quantiles_of(np.where(constant(whole_NR), whole_NR, whole_NR + noise))}
 
 
-def constant(numbers_NR: Floats) -> NDArray[np.bool_]:
+def constant(numbers_NR: Floats | NDArray[np.float32]) -> NDArray[np.bool_]:
     """Which columns [R] have one value alone, or none, beside missing ones."""
     lowest, highest = np.fmin.reduce(numbers_NR, initial=np.inf), np.fmax.reduce(numbers_NR, initial=-np.inf)
     found: NDArray[np.bool_] = ~(lowest < highest)

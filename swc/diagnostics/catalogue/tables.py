@@ -170,7 +170,8 @@ class TableChanged(Diagnostic):
     """A table gives other inputs or classes than when the spec was compiled.
 
     How many inputs members have follows from the columns of a table and the categories of its training part, and is
-    read when the spec is compiled. A table that was changed since then may need members of another size.
+    read when the spec is compiled. A table that was changed since then may need members of another size. So may another
+    seed, which draws other rows to train on: to change the seed of a table is to compile again.
     """
 
     code: ClassVar[str] = "SW587"
