@@ -22,7 +22,7 @@ from swc.files.evaluation import Evaluation
 from swc.files.kind_codec import damaged, laid_out
 from swc.files.kinds import FILE_KINDS
 
-PARTS = ("outliers", "interpolations", "corruptions")
+PARTS = ("interpolations", "corruptions")  # beside outliers, of which each data set is a part
 
 
 def check_not_newer(path: Path) -> None:
@@ -59,12 +59,20 @@ def with_earlier(found: Evaluation, path: Path, announce: Callable[[str], None])
         return found
     if old is None:
         return found
-    wanted = [name for name in PARTS if getattr(old, name) and not getattr(found, name)]
+    earlier = _earlier(old, found)
     same = _scores(old) == _scores(found)
-    if wanted:
-        what = ", ".join(wanted)
+    if earlier:
+        what = ", ".join(earlier)
         announce(f"kept from the evaluation before: {what}" if same else f"of other weights or images, dropped: {what}")
-    return evolve(found, **{name: getattr(old, name) for name in wanted}) if same else found
+    return evolve(found, **earlier) if same else found
+
+
+def _earlier(old: Evaluation, found: Evaluation) -> dict[str, Any]:
+    """By name the parts with what the old evaluation has and the new one lacks; of `--ood` single data sets."""
+    parts = {name: getattr(old, name) for name in PARTS if getattr(old, name) and not getattr(found, name)}
+    measured = {one.data for one in found.outliers}
+    others = tuple(one for one in old.outliers if one.data not in measured)
+    return parts | ({"outliers": (*others, *found.outliers)} if others else {})
 
 
 def _scores(evaluation: Evaluation) -> str:

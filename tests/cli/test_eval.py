@@ -350,6 +350,10 @@ def test_what_was_found_before_is_kept_as_long_as_the_weights_are_the_same(
     assert "kept from the evaluation before: outliers" in capsys.readouterr().err
     assert evaluated(run, "--temperature")["outliers"] == []  # other images are scored
     assert "dropped: outliers" in capsys.readouterr().err
+    (one,) = evaluated(run, "--ood", "digits")["outliers"]
+    both = evaluated(run, "--ood", "more_noise")["outliers"]
+    assert both[0] == one and both[1]["data"] == "more_noise"
+    assert evaluated(run, "--ood", "digits")["outliers"] == [both[1], one], "measured again, and none lost"
     path.write_text("{")
     assert evaluated(run)["outliers"] == []
     assert "damaged" in capsys.readouterr().err

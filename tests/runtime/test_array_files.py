@@ -8,7 +8,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from safetensors.numpy import save_file
+from safetensors.torch import save_file as save_tensors
 from swc.diagnostics import DiagnosticError
 from swc.program.data_parts import Portion
 from swc.program.datasets import DATA, DataFacts
@@ -56,6 +58,32 @@ def test_rows_and_images_are_taken(tmp_path: Path, ending: str) -> None:
     images = settled(tmp_path / f"b.{ending}", **parts_of(IMAGES, "train", "test"))
     assert (images.are_images, images.image_shape, images.mean) == (True, (1, 4, 4), (0.5,))
     assert len(open_data(images, None, True, print).train) == 8
+
+
+@pytest.mark.parametrize("labels", ["uint16", "uint32", "uint64", ">i8", "int8"])
+@pytest.mark.parametrize("rows", [">f4", "float16", ">f8"])
+def test_numbers_of_any_type_and_order_of_bytes_are_taken(tmp_path: Path, rows: str, labels: str) -> None:
+    given = parts_of(ROWS, "train", "test")
+    arrays = {name: one.astype(labels if name[0] == "y" else rows) for name, one in given.items()}
+    train = open_data(settled(tmp_path / "a.npz", **arrays), None, True, print).train
+    np.testing.assert_array_equal(train.fetch(np.arange(8), None), ROWS.astype(rows).astype(np.float32))  # type: ignore[arg-type]
+    assert train.labels.tolist() == LABELS.tolist()
+
+
+def test_bfloat16_is_a_float(tmp_path: Path) -> None:
+    path, numbers = tmp_path / "a.safetensors", torch.from_numpy(ROWS).to(torch.bfloat16)
+    labels = torch.from_numpy(LABELS)
+    save_tensors({"x_train": numbers, "y_train": labels, "x_test": numbers.clone(), "y_test": labels.clone()}, path)
+    facts = settled_again(path)
+    assert facts.inputs_text == "float32 [5]"
+    found = open_data(facts, None, True, print).train.fetch(np.arange(8), None)
+    torch.testing.assert_close(found, numbers.float(), rtol=0, atol=0)
+
+
+def test_a_number_that_int64_cannot_hold_is_refused(tmp_path: Path) -> None:
+    tokens = np.array([[2**63]] * 8, dtype=np.uint64)
+    with pytest.raises(DiagnosticError, match="the inputs of train"):
+        open_data(settled(tmp_path / "a.npz", **parts_of(tokens, "train", "test")), None, True, print)
 
 
 def test_several_inputs_have_numbers(tmp_path: Path) -> None:

@@ -93,7 +93,12 @@ def _headers(path: Path) -> dict[str, Header]:
 def _safetensors_headers(path: Path) -> dict[str, Header]:
     with safe_open(path, "np") as file:
         slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118 - it is no dictionary
-        return {name: (one.get_dtype()[0].lower(), tuple(one.get_shape())) for name, one in slices.items()}
+        return {name: (_kind(one.get_dtype()), tuple(one.get_shape())) for name, one in slices.items()}
+
+
+def _kind(dtype: str) -> str:
+    """The kind of `F32`, `BF16`, `I64`, `U8`, `BOOL`: as numpy says it, and `f` of bfloat16 too."""
+    return "f" if dtype.startswith("BF") else dtype[0].lower()
 
 
 def _npz_headers(path: Path) -> dict[str, Header]:
@@ -125,7 +130,7 @@ def _class_names(path: Path, arrays: Mapping[str, Any]) -> Any:
 
 def _arrays(path: Path) -> Mapping[str, Any]:
     if path.suffix == ".safetensors":
-        from safetensors.numpy import load_file
+        from safetensors.torch import load_file  # numpy has no bfloat16
 
         return load_file(path)
     with np.load(path, allow_pickle=False) as file:

@@ -18,6 +18,7 @@ from swc.program.datasets import DataFacts
 from swc.program.inputs import InputFacts
 from torch import Tensor
 
+from swc_runtime.data.given import tensor_of
 from swc_runtime.data.keys import Integers
 from swc_runtime.data.splits import MemorySplit, Split
 from swc_runtime.data.targets import checked_targets
@@ -135,7 +136,7 @@ class PartChecker:
 
     def _as_tensor(self, given: Any, name: str, wanted: str) -> Tensor:
         try:
-            return torch.as_tensor(given).detach().cpu()
+            return tensor_of(given)
         except (TypeError, ValueError, RuntimeError):  # what torch raises of texts and objects
             self.refuse(name, wanted, given)
 

@@ -17,6 +17,7 @@ from swc.files.run import TargetScale
 from swc.program.datasets import DataFacts
 from torch import Tensor
 
+from swc_runtime.data.given import tensor_of
 from swc_runtime.data.splits import Dataset, Split
 
 WORDS = {"numbers": "finite numbers", "labels": "numbers that are 0 or 1"}
@@ -60,7 +61,7 @@ def stacked_targets(facts: DataFacts, targets: Sequence[Any], part: str) -> Tens
 
 def _as_tensor(targets: Any, refuse: Callable[[str], NoReturn]) -> Tensor:
     try:
-        found = torch.as_tensor(targets).detach().cpu()
+        found = tensor_of(targets)
     except (TypeError, ValueError, RuntimeError):
         refuse(f"of type `{getattr(targets, 'dtype', type(targets).__name__)}`")
     if found.is_complex():
