@@ -166,23 +166,37 @@ def carry_nothing(run: Surroundings, compiled: Compiled, observer: Observer) -> 
     ensemble, remarks = fresh(run, compiled)
     for remark in remarks[:FEW]:
         observer.say(remark)
+    settle_given(run, compiled, ensemble, remarks)
     return ensemble, NO_STATE
 
 
 def fresh(run: Surroundings, compiled: Compiled) -> tuple[Ensemble, tuple[str, ...]]:
     """The ensemble that a revision begins with where nothing is carried, and what is to be said of given weights.
 
-    Its members have seen the training part where they want that. Norms are estimated again where given weights could
-    not be kept whole.
+    Its members have seen the training part where they want that. Asks nothing of other processes; what they do
+    together afterwards is `settle_given`.
     """
     ensemble = untrained(compiled, run.machine.device, own_members(run.machine, compiled))
     fit_inputs(ensemble, run.plain_batches)
-    remarks = fold_given(compiled, ensemble, run.given_digest)
-    if has_lost(remarks):
-        assert compiled.stage is not None, "what is trained has a stage"
-        batches = run.batches(compiled.stage.phase, compiled.stage.start)
-        reestimate(ensemble, batches, run.machine.arithmetic, run.machine.ranks)
-    return ensemble, remarks
+    return ensemble, fold_given(compiled, ensemble, run.given_digest)
+
+
+def settle_given(run: Surroundings, compiled: Compiled, ensemble: Ensemble, remarks: tuple[str, ...]) -> None:
+    """Estimate norms again where given weights could not be kept whole; all processes come here at once.
+
+    `remarks` are those of `fold_given`, of every process its own: where one has lost something, all estimate.
+    """
+    if not remarks or not run.machine.ranks.on_any(has_lost(remarks)):
+        return
+    assert compiled.stage is not None, "what is trained has a stage"
+    _estimate_norms(run, ensemble, run.batches(compiled.stage.phase, compiled.stage.start))
+
+
+def _estimate_norms(run: Surroundings, ensemble: Ensemble, batches: Batches) -> None:
+    """Running statistics over batches, of the images that norms see in training."""
+    if run.machine.sync_norms:
+        synchronise(ensemble, run.machine.ranks)
+    reestimate(ensemble, batches, run.machine.arithmetic, run.machine.ranks)
 
 
 def carry_fitted(run: Surroundings, state: Trained, compiled: Compiled, observer: Observer) -> NextParts:
@@ -194,8 +208,5 @@ def carry_fitted(run: Surroundings, state: Trained, compiled: Compiled, observer
         return carried.ensemble, carried.state
     banks = several(sum(residual.relative > ROUNDING for residual in carried.residuals), "bank")
     observer.say(f"weights carried with a residual of at most {worst:.2g} in {banks}; norms estimated again")
-    if run.machine.sync_norms:
-        synchronise(carried.ensemble, run.machine.ranks)
-    batches = run.batches(state.stage.phase, state.stage.stop)
-    reestimate(carried.ensemble, batches, run.machine.arithmetic, run.machine.ranks)
+    _estimate_norms(run, carried.ensemble, run.batches(state.stage.phase, state.stage.stop))
     return carried.ensemble, carried.state

@@ -159,7 +159,7 @@ def _time_batches(build: Build, options: Options) -> tuple[float, int]:
             raise _MeasuredError
 
     with opened(run):
-        state = start(run, Observer())
+        state, _ = start(run, Observer())
         epoch = epoch_of(run, state)
         batches = run.training_batches(epoch.phase, epoch.number, 0, hosts_of(state.ensemble))
         times[0] = perf_counter()

@@ -130,6 +130,33 @@ def test_a_member_without_given_weights_begins_as_it_would(tmp_path: Path) -> No
         assert torch.equal(now[name][own], before[name][own])
 
 
+def test_what_begins_alike_begins_as_the_first_member_does_with_its_given_weights(tmp_path: Path) -> None:
+    shares = "share norms as none(start: alike) share heads as none(start: alike)"
+    for names in ("a", "ab"):
+        ensemble = ensemble_of(tmp_path, shares)
+        given = {name: states_of(ensemble)[name] for name in names}
+        given = {name: {path: t + ord(name) for path, t in state.items()} for name, state in given.items()}
+        fold(ensemble, given)
+        first, second = (dict(member.named_parameters()) for member in ensemble.members)
+        alike = [one.path for one in ensemble.program.private if one.like]
+        assert {"fc.weight", "bn.weight"} <= {*alike}
+        for path in alike:
+            assert torch.equal(first[path], given["a"][path])
+            # a member that is given weights of its own keeps them
+            assert torch.equal(second[path], given["a" if names == "a" else "b"][path])
+
+
+def test_every_process_says_the_same_of_all_members(tmp_path: Path) -> None:
+    ensemble = ensemble_of(tmp_path, "share conv { coefficients by slot }", "50% of native")
+    given = states_of(ensemble)
+    whole = fold(ensemble, given)
+    assert {one.layer[0] for one in whole if one.share < 0.99} == {"a", "b"}
+    for own in ((0,), (1,)):
+        part = build(ensemble.program, own=own)
+        assert fold(part, given) == whole
+        assert {weight.member for weight in part.weights} == {"ab"[own[0]]}
+
+
 def test_what_is_mixed_or_resized_is_refused(tmp_path: Path) -> None:
     ensemble = ensemble_of(tmp_path, "share conv as shapeshifter { clusters one }", "50% of native")
     with pytest.raises(ValueError, match="mixed or resized"):

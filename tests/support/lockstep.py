@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from threading import Barrier, Thread
+from typing import Any
 
 from attrs import field, frozen
+from swc.diagnostics import DiagnosticError
+from swc.diagnostics.catalogue.ranks import RanksDisagree
 from torch import Tensor
 
 from swc_runtime.ranks.ranks import Ranks
@@ -17,25 +20,39 @@ class Meeting:
 
     size: int
     barrier: Barrier
-    parts: list[Tensor | None]
+    parts: list[Any]
 
     @classmethod
     def of(cls, size: int) -> Meeting:
         return cls(size, Barrier(size), [None] * size)
 
+    def exchange(self, rank: int, what: str, own: object) -> list[Any]:
+        """What every rank has brought to this meeting; they must have come for the same."""
+        self.parts[rank] = (what, own)
+        self.barrier.wait()
+        met = list(self.parts)
+        self.barrier.wait()
+        assert {name for name, _ in met} == {what}, f"ranks meet for unlike things: {[name for name, _ in met]}"
+        return [value for _, value in met]
+
 
 @frozen(eq=False)
 class Lockstep(Ranks):
-    """A rank whose sums are those of the threads."""
+    """A rank whose collectives are those of the threads."""
 
     meeting: Meeting = field(kw_only=True)
 
     def add_up(self, tensor: Tensor) -> None:
-        self.meeting.parts[self.rank] = tensor.clone()
-        self.meeting.barrier.wait()
-        total = sum(self.meeting.parts[1:], self.meeting.parts[0])
-        self.meeting.barrier.wait()
-        tensor.copy_(total)
+        first, *others = self.meeting.exchange(self.rank, f"sum of {tuple(tensor.shape)}", tensor.clone())
+        tensor.copy_(sum(others, first))
+
+    def take_from_first(self, tensors: Sequence[Tensor]) -> None:
+        for tensor in tensors:
+            tensor.copy_(self.meeting.exchange(self.rank, f"copy of {tuple(tensor.shape)}", tensor.detach().clone())[0])
+
+    def agree(self, what: str, text: bytes) -> None:
+        if len(set(self.meeting.exchange(self.rank, what, text))) > 1:
+            raise DiagnosticError(RanksDisagree(what=what, size=self.size))
 
 
 def together(size: int, placement: str, act: Callable[[Lockstep], None]) -> None:

@@ -21,6 +21,7 @@ from torch import Tensor
 
 from swc_runtime.carry.fit import balanced, fit, padded, targets_of
 from swc_runtime.ensemble import Ensemble
+from swc_runtime.weights.bank import Parts, copy_alike
 from swc_runtime.weights.compose import gains_of, gather_rows
 from swc_runtime.weights.plan import CompositionPlan, is_blocks, plan_composition
 
@@ -45,7 +46,7 @@ class KeptEnergy:
 
 @torch.no_grad()
 def fold(ensemble: Ensemble, given: WeightsByMember) -> tuple[KeptEnergy, ...]:
-    """Let members begin with given weights; gives what their composed weights keep, those of this process.
+    """Let members begin with given weights; gives what their composed weights keep, whichever process runs them.
 
     `given` holds every private parameter and buffer that is to begin so, and the weights. ValueError where a weight is
     made in a way that cannot be fitted.
@@ -64,10 +65,13 @@ def _is_given(plan: WeightPlan, given: WeightsByMember) -> bool:
 
 
 def _give_private(ensemble: Ensemble, given: WeightsByMember) -> None:
+    modules = dict(zip((plan.name for plan in ensemble.program.members), ensemble.members, strict=True))
     for plan, module in zip(ensemble.program.members, ensemble.members, strict=True):
         for name, tensor in module.state_dict(keep_vars=True).items():
             if name in given.get(plan.name, {}):
                 tensor.data.copy_(given[plan.name][name])
+    # `start: alike`: like what the other member begins with, given or not
+    copy_alike(ensemble.program, modules, given)
 
 
 # --- banks ------------------------------------------------------------------------------------------------------------
@@ -209,9 +213,20 @@ def _ratio(weight: Tensor, by: Tensor, before: Tensor, axis: int) -> Tensor:
 
 
 def _kept(ensemble: Ensemble, given: WeightsByMember) -> tuple[KeptEnergy, ...]:
-    made = zip(ensemble.weights, ensemble.compose(), strict=True)
+    whole = _of_all_members(ensemble)
+    made = zip(whole.weights, whole.compose(), strict=True)
     pairs = [(plan, weight, given[plan.member][plan.path]) for plan, weight in made if _is_given(plan, given)]
     return tuple(_energy(plan.layer, weight.double(), wanted.to(weight).double()) for plan, weight, wanted in pairs)
+
+
+def _of_all_members(ensemble: Ensemble) -> Ensemble:
+    """The same parts, none of them copied, with the weights of all members: every process says the same of them."""
+    if len(ensemble.own) == len(ensemble.members):
+        return ensemble
+    stored = (ensemble.banks, ensemble.coefficients, ensemble.tensors)
+    banks, tables, tensors = (tuple(parameter.detach() for parameter in parameters) for parameters in stored)
+    whole = Ensemble(ensemble.program, Parts(banks, tables, tensors, tuple(ensemble.members)))
+    return whole.to(next(ensemble.parameters()).device)
 
 
 def _energy(layer: str, made: Tensor, wanted: Tensor) -> KeptEnergy:

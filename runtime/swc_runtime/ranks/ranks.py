@@ -66,6 +66,12 @@ class Ranks:
             if held is not tensor:
                 tensor.copy_(held)
 
+    def on_any(self, flag: bool) -> bool:
+        """Whether a flag is set on any rank."""
+        votes = torch.tensor(float(flag), device=self.device)
+        self.add_up(votes)
+        return bool(votes)
+
     def take_from_first(self, tensors: Sequence[Tensor]) -> None:
         """Overwrite tensors by those of the first rank."""
         if self.are_many:

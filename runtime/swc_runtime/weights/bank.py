@@ -7,7 +7,7 @@ parameters that the program lists as private; ValueError with names where module
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import torch
 from attrs import frozen
@@ -42,7 +42,7 @@ def initial_parts(program: Program, modules: Sequence[nn.Module] | None = None) 
     named = [(member.name, module) for member, module in zip(program.members, built, strict=True)]
     set_apart(named)
     members = tuple(stripped(own, plan, program) for own, plan in zip(built, program.members, strict=True))
-    _begin_alike(program, dict(named))
+    copy_alike(program, dict(named))
     return Parts(
         tuple(initial_templates(bank, seed) for bank in program.banks),
         tuple(initial_tables(program, seed)),
@@ -52,10 +52,15 @@ def initial_parts(program: Program, modules: Sequence[nn.Module] | None = None) 
 
 
 @torch.no_grad()
-def _begin_alike(program: Program, modules: Mapping[str, nn.Module]) -> None:
-    """Give private parameters that begin like those of another member the values of these."""
+def copy_alike(
+    program: Program, modules: Mapping[str, nn.Module], given: Mapping[str, Collection[str]] | None = None
+) -> None:
+    """Give private parameters that begin like those of another member the values of these.
+
+    `modules` are by member; those that a member is `given`, by its name, stay.
+    """
     for private in program.private:
-        if private.like:
+        if private.like and private.path not in (given or {}).get(private.member, ()):
             source = modules[private.like].get_parameter(private.path)
             modules[private.member].get_parameter(private.path).copy_(source)
 
