@@ -85,6 +85,7 @@ def epoch_of(run: Run, state: State) -> Epoch:
         teacher=run.teacher,
         average=state.average,
         rules=run.rules,
+        deal=run.machine.deal,
     )
 
 

@@ -107,10 +107,11 @@ def _of_all(own: dict[str, Tensor], num_groups: int, ensemble: Ensemble, ranks: 
     """The sums over all ranks, of all layers; a rank that does not run a layer's member gives zeros."""
     if not ranks.are_many:
         return own
+    like = next(ensemble.parameters()).detach()  # a program of stored tensors alone has no banks
     summed: dict[str, Tensor] = {}
     for weight in ensemble.program.weights:
         layer = weight.layer
-        summed[layer] = own.get(layer, ensemble.banks[0].detach().new_zeros(num_groups, *weight.shape))
+        summed[layer] = own[layer] if layer in own else like.new_zeros(num_groups, *weight.shape)
         ranks.add_up(summed[layer])
     return summed
 
@@ -354,6 +355,14 @@ def _tied(program: Program) -> list[list[str]]:
     return [slots for slots in users.values() if len(slots) > 1]
 
 
+def _slot_gradients(ensemble: Ensemble, gradients: list[Tensor]) -> list[Tensor]:
+    """Per bank dL/dalpha of each slot [S, K]; zeros where no member of this process shares anything."""
+    if gradients:
+        return ensemble.kernels.slot_gradients(gradients, list(ensemble.banks))
+    sizes = [(len(rows.slots), len(bank)) for rows, bank in zip(ensemble.plan.banks, ensemble.banks, strict=True)]
+    return [ensemble.banks[0].detach().new_zeros(size, dtype=torch.float64) for size in sizes]
+
+
 def _sum_slots(
     ensemble: Ensemble, batches: Batches, groups: int, progress: _Progress | None, context: _Context, ranks: Ranks
 ) -> tuple[dict[str, Tensor], int]:
@@ -367,7 +376,7 @@ def _sum_slots(
     num_images = 0
     for number, (leaves, size) in enumerate(_passes(ensemble, batches, progress, context)):
         gradients = _taken(leaves)
-        found = ensemble.kernels.slot_gradients([gradients[n] for n in plan.direct], list(ensemble.banks))
+        found = _slot_gradients(ensemble, [gradients[n] for n in plan.direct])
         if number < groups:
             kept.append(found)
         else:

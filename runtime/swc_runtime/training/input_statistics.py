@@ -1,7 +1,8 @@
 """What members take from the inputs that are trained on, before they are trained: the bins of embeddings.
 
 Takes a fresh ensemble and the training part; changes buffers of members alone. Guarantees: members of families that
-want nothing see nothing, and nothing is read for them; the buffers depend on the training part alone, not on its order.
+want nothing see nothing, and nothing is read for them; the buffers depend on the training part alone, not on its order,
+and every process has those of all members, whichever of them run there: the first one's state becomes that of all.
 """
 
 from __future__ import annotations
@@ -37,6 +38,6 @@ def fit_inputs(ensemble: Ensemble, training_part: Callable[[], Iterable[tuple[In
 
 def _wanting(ensemble: Ensemble) -> list[FitsInputs]:
     """The families' modules alone: code of others may have a method of that name for something else."""
-    plans = ensemble.program.members
-    modules: list[nn.Module] = [ensemble.members[n] for n in ensemble.own if plans[n].source.kind == "family"]
+    pairs = zip(ensemble.program.members, ensemble.members, strict=True)
+    modules: list[nn.Module] = [module for plan, module in pairs if plan.source.kind == "family"]
     return [module for module in modules if isinstance(module, FitsInputs)]

@@ -23,7 +23,7 @@ def reestimate(
 ) -> None:
     """Give every BatchNorm the plain mean over the batches (inputs, labels [B]) as running statistics.
 
-    With several ranks each sees its shares, and the statistics are the mean of theirs.
+    With several ranks each sees its shares, and the statistics are the mean of theirs, weighed by images.
     """
     norms = [module for module in ensemble.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
     before = [(norm, norm.momentum, norm.training) for norm in norms]
@@ -32,14 +32,16 @@ def reestimate(
         norm.reset_running_stats()
         norm.momentum = None  # a cumulative mean
         norm.train()
+    num_images = 0
     with torch.no_grad(), ensemble.composed():
         for number, (inputs, labels) in enumerate(batches):
             if len(labels) == 0:
                 continue
+            num_images += len(labels)
             seed = derived_seed(seed_of(ensemble.program), f"norms/{number}")
             with ensemble.noise.seeded(seed, device), arithmetic.autocast():
                 ensemble(*tensors_of(laid_out(moved(inputs, device))))
-    average_statistics(ensemble, ranks)
+    average_statistics(ensemble, num_images, ranks)
     for norm, momentum, training in before:
         norm.momentum = momentum
         norm.train(training)

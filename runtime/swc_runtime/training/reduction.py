@@ -5,7 +5,8 @@ gradients of shared weights travel as those of templates and coefficients, never
 with the same bits; one process alone is left untouched.
 
 Losses are means over the images of all ranks, so they and their gradients are summed. Running statistics of norms
-become the mean of the ranks', each weighed by its images. Other buffers stay as they are on each rank.
+become the mean of the ranks', each weighed by the images it showed the member. Other buffers stay as they are on each
+rank.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ class StepCounts:
     Hits are what the task counts (`TaskRules.count`).
     Losses are this rank's part of the mean over all images; a member that does not run here has none, and no hits.
     `votes` [B, C] are the summed predictions of the members here; [0, C] where they saw different images, and
-    `together` is then not a number.
+    `together` is then not a number. `parts` are those of the outcome, where they are not the batch's.
     """
 
     losses: Tensor
@@ -42,6 +43,7 @@ class StepCounts:
     votes: Tensor
     together: Tensor
     images: int
+    parts: tuple[float, ...] | None = None
 
     @classmethod
     def of(cls, outcome: Outcome, labels: Tensor, ensemble: Ensemble, rules: TaskRules = PLAIN) -> StepCounts:
@@ -49,7 +51,7 @@ class StepCounts:
         losses, hits, seen = (_at_own(ensemble, values) for values in (outcome.losses, outcome.hits, outcome.images))
         if outcome.votes is None:
             nobody = outcome.losses.new_zeros(0, ensemble.program.data.num_classes)
-            return cls(losses, hits, seen, nobody, losses.new_full((), nan), len(labels))
+            return cls(losses, hits, seen, nobody, losses.new_full((), nan), len(labels), outcome.parts)
         together = rules.count_together(outcome.votes, len(ensemble.members), labels)
         return cls(losses, hits, seen, outcome.votes, together, len(labels))
 
@@ -78,8 +80,7 @@ def combine(ensemble: Ensemble, seen: StepCounts, batch: Batch, ranks: Ranks, ru
     parameters = list(ensemble.parameters())
     used = [p.grad is not None for p in parameters]
     gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in parameters]
-    weight = 1 if ranks.deals_members else seen.images / num_images
-    statistics = _weighed_statistics(ensemble, weight, ranks)
+    statistics = _weighed_statistics(ensemble, _weights(ensemble, seen, num_images, ranks), ranks)
     flags = torch.tensor(used, dtype=gradients[0].dtype, device=gradients[0].device)
     counts = [seen.losses, seen.hits, seen.seen, seen.votes if ranks.deals_members else seen.together]
     _add_up_together([*gradients, *statistics, *counts, flags], ranks)
@@ -92,20 +93,27 @@ def combine(ensemble: Ensemble, seen: StepCounts, batch: Batch, ranks: Ranks, ru
     return evolve(seen, images=num_images)
 
 
+def _weights(ensemble: Ensemble, seen: StepCounts, num_images: int, ranks: Ranks) -> Sequence[float]:
+    """Per member how much its running statistics on this rank count: those of all ranks are one together."""
+    if seen.parts is not None and not ranks.deals_members:
+        return seen.parts
+    return [1 if ranks.deals_members else seen.images / num_images] * len(ensemble.members)
+
+
 def _give_gradients(parameters: Sequence[Parameter], gradients: Sequence[Tensor], used: Sequence[float]) -> None:
     """A parameter that no rank used stays without a gradient, as in one process."""
     for parameter, gradient, number in zip(parameters, gradients, used, strict=True):
         parameter.grad = gradient if number else None
 
 
-def _weighed_statistics(ensemble: Ensemble, weight: float, ranks: Ranks) -> list[Tensor]:
+def _weighed_statistics(ensemble: Ensemble, weights: Sequence[float], ranks: Ranks) -> list[Tensor]:
     """Running statistics as this rank's part of their sum: weighed, or nothing for a member that does not run here.
 
     Counters are the same on every rank that runs a member, so they travel only where members are dealt.
     """
     names = (*STATISTICS, COUNTER) if ranks.deals_members else STATISTICS
     parts: list[Tensor] = []
-    for number, member in enumerate(ensemble.members):
+    for number, (member, weight) in enumerate(zip(ensemble.members, weights, strict=True)):
         norms = [module for module in member.modules() if isinstance(module, nn.modules.batchnorm._NormBase)]
         kept = [getattr(norm, name) for norm in norms for name in names]
         found = [buffer for buffer in kept if buffer is not None]
@@ -125,11 +133,18 @@ def _add_up_together(tensors: Sequence[Tensor], ranks: Ranks) -> None:
         whole.copy_(part.view(whole.shape))
 
 
-def average_statistics(ensemble: Ensemble, ranks: Ranks) -> None:
-    """Replace BatchNorm's running statistics by their plain mean over the ranks that have some."""
-    if ranks.are_many:
-        weight = 1 if ranks.deals_members else 1 / ranks.size
-        _add_up_together(_weighed_statistics(ensemble, weight, ranks), ranks)
+def average_statistics(ensemble: Ensemble, num_images: int, ranks: Ranks) -> None:
+    """Replace BatchNorm's running statistics by their mean over the ranks, each weighed by the images it has seen.
+
+    A rank without images has statistics of nothing, which count for nothing; where none has any, all stay.
+    """
+    if not ranks.are_many:
+        return
+    everywhere = torch.tensor(float(num_images), dtype=torch.float64, device=ranks.device)
+    ranks.add_up(everywhere)
+    if everywhere:
+        weight = 1 if ranks.deals_members else num_images / float(everywhere)
+        _add_up_together(_weighed_statistics(ensemble, [weight] * len(ensemble.members), ranks), ranks)
 
 
 @frozen

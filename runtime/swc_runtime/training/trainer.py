@@ -24,6 +24,7 @@ from swc_runtime.data import keys
 from swc_runtime.data.ahead import DEPTH, Ahead
 from swc_runtime.data.batches import LabelledInputs, OwnBatches
 from swc_runtime.data.mixing import mixing_steps
+from swc_runtime.data.shares import WHOLE, Deal
 from swc_runtime.ensemble import Ensemble, state_tensors
 from swc_runtime.inputs import Inputs, moved
 from swc_runtime.precision import Arithmetic, laid_out
@@ -46,7 +47,8 @@ class Epoch:
 
     It is entered at step `start`, after which `seen` holds what was counted. `num_images` says how many images there
     are for all ranks (None: as many as the batches hold). `teacher` is whom `step taught` asks (`StepOptions`).
-    `average` takes in the state after each step, `rules` are those of the task.
+    `average` takes in the state after each step, `rules` are those of the task, `deal` is what this rank has of each
+    batch.
     """
 
     phase: Phase
@@ -58,6 +60,7 @@ class Epoch:
     teacher: Callable[[Inputs], Tensor] | None = None
     average: AveragedWeights | None = None
     rules: TaskRules = PLAIN
+    deal: Deal = WHOLE
 
 
 @frozen
@@ -244,9 +247,10 @@ class _Steps:
             return evolve(own[0], own=own)
         inputs, labels = laid_out(moved(drawn[0], device)), drawn[1].to(device)
         seed, num_images = noise_of(self.recipe, self.epoch) + step, self._num_images(step, labels)
+        first = self.epoch.deal.share(num_images).start
         if labels.dim() == 2 and mixing_steps(self.recipe.augmentation):
-            return Batch(inputs, labels.argmax(-1), num_images, seed, soft=labels)
-        return Batch(inputs, labels, num_images, seed)
+            return Batch(inputs, labels.argmax(-1), num_images, seed, soft=labels, first=first)
+        return Batch(inputs, labels, num_images, seed, first=first)
 
     def _num_images(self, step: int, labels: Tensor) -> int:
         """The images of all ranks in a step."""

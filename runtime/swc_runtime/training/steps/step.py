@@ -7,10 +7,11 @@ Guarantees: it neither clears gradients nor changes a parameter; that is the tra
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import accumulate
 from typing import Protocol
 
 import torch
-from attrs import evolve, frozen
+from attrs import frozen
 from swc.program.training import Loss
 from torch import Tensor
 
@@ -30,7 +31,8 @@ class Batch:
     strategy draws in this step, the same on all ranks. `targets` are what a teacher says of the images, probabilities
     [B, C] (None: there is no teacher). `own` are the batches of the networks that run here, where each sees images of
     its own (empty: all see these). Where images were mixed, `soft` [B, C] says how much of each class is in them, and
-    `labels` are the largest (None: they were not).
+    `labels` are the largest (None: they were not). `first` is the place of the first of these images in the batch of
+    all ranks.
     """
 
     inputs: Inputs
@@ -40,6 +42,7 @@ class Batch:
     targets: Tensor | None = None
     own: tuple[Batch, ...] = ()
     soft: Tensor | None = None
+    first: int = 0
 
     @property
     def wanted(self) -> Tensor:
@@ -61,9 +64,10 @@ class Batch:
         inputs, labels = split(self.inputs, sizes), torch.split(self.labels, sizes)
         targets = [None] * len(sizes) if self.targets is None else torch.split(self.targets, sizes)
         soft = [None] * len(sizes) if self.soft is None else torch.split(self.soft, sizes)
+        places = [self.first + before for before in accumulate(sizes[:-1], initial=0)]
         return tuple(
-            evolve(self, inputs=own, labels=own_labels, targets=own_targets, soft=own_soft, num_images=self.total)
-            for own, own_labels, own_targets, own_soft in zip(inputs, labels, targets, soft, strict=True)
+            Batch(own, own_labels, self.total, self.seed, own_targets, self.own, own_soft, first)
+            for own, own_labels, own_targets, own_soft, first in zip(inputs, labels, targets, soft, places, strict=True)
         )
 
 
@@ -89,13 +93,15 @@ class Outcome:
 
     `losses` [M] are sums over the images that a member saw, divided by the batch's `total`; `hits` [M] counts those it
     got right, or sums what else its task counts, and `images` [M] how many there were. `votes` [B, C] are the summed
-    predictions of the members, where all saw the same images (else None).
+    predictions of the members, where all saw the same images (else None). `parts` says of every member how much of what
+    it saw in all processes it saw in this one (None: as much as this process has of the batch).
     """
 
     losses: Tensor
     hits: Tensor
     images: Tensor
     votes: Tensor | None
+    parts: tuple[float, ...] | None = None
 
     @classmethod
     def of_all(cls, losses: Tensor, logits: Tensor, labels: Tensor, rules: TaskRules = PLAIN) -> Outcome:
