@@ -39,6 +39,8 @@ STEP_FAMILIES: dict[str, str] = {"joint": "mimo", "distilled": "hne"}  # whose m
 STEP_TASKS: dict[str, tuple[str, ...]] = {"distilled": ("classification",), "taught": ("classification",)}
 OWN_LOSS_STEPS: tuple[str, ...] = ("distilled",)  # whose loss is made of cross-entropies, whatever a recipe says
 PARTED_STEPS: tuple[str, ...] = ("split", "sandwich", "joint")  # whose batches no norm sees in parts
+SAME_PROCESS_STEPS: tuple[str, ...] = ("sandwich",)  # whose networks run in one process
+SPLIT_STEPS: tuple[str, ...] = ("split",)  # which show an image to one network alone
 UNMIXED_STEPS: tuple[str, ...] = ("distilled", "joint")  # which ask for the label of an image, and not for two
 
 COEFFICIENTS: tuple[str, ...] = ("level", "partner", "slot")

@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING
 from attrs import frozen
 
 from swc.diagnostics import DiagnosticError
-from swc.diagnostics.catalogue.ranks import IdleRanks
+from swc.diagnostics.catalogue.ranks import IdleRanks, StepNotDealt
 from swc.diagnostics.catalogue.training import NoDevice
 from swc.program.spec import Spec
 from swc.program.training import Recipe
+from swc.program.vocabulary import SAME_PROCESS_STEPS, SPLIT_STEPS
 from swc.running.options import Options
 
 if TYPE_CHECKING:
@@ -125,9 +126,19 @@ def _shared(spec: Spec, recipe: Recipe, options: Options, device: str) -> tuple[
     from swc_runtime.ranks.ranks import join_ranks
 
     ranks = join_ranks(device, options.placement)
-    if ranks.deals_members and ranks.size > len(spec.members):
-        raise DiagnosticError(IdleRanks(size=ranks.size, num_members=len(spec.members)))
+    _check_step(spec.step.name, ranks, options.sync_norms)
+    num_networks = sum(not member.host for member in spec.members)
+    if ranks.deals_members and ranks.size > num_networks:
+        raise DiagnosticError(IdleRanks(size=ranks.size, num_members=len(spec.members), num_networks=num_networks))
     return ranks, deal_of(recipe, ranks, options.sync_norms)
+
+
+def _check_step(step: str, ranks: Ranks, sync_norms: bool) -> None:
+    """DiagnosticError where a step strategy does not go with how the processes share the work."""
+    if ranks.deals_members and step in SAME_PROCESS_STEPS:
+        raise DiagnosticError(StepNotDealt(step=step, option="--placement members"))
+    if ranks.are_many and sync_norms and step in SPLIT_STEPS:
+        raise DiagnosticError(StepNotDealt(step=step, option="--sync-norms"))
 
 
 def chosen_device(wanted: str) -> str:

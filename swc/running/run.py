@@ -15,6 +15,7 @@ from attrs import evolve, frozen
 
 from swc.compiler.driver import compile_spec
 from swc.diagnostics import DiagnosticError
+from swc.diagnostics.catalogue.steps import BatchTooSmallToSplit
 from swc.diagnostics.catalogue.training import NothingToTrain, ScaledAlready
 from swc.folders.classes import check_classes, write_classes
 from swc.folders.dataset import open_dataset
@@ -24,6 +25,7 @@ from swc.folders.target_scale import check_scale, write_scale
 from swc.program.spec import Spec
 from swc.program.stages import Stage, scale_epochs, stages
 from swc.program.training import Phase, Recipe, Training
+from swc.program.vocabulary import SPLIT_STEPS
 from swc.running.folder import has_begun, prepare
 from swc.running.given_weights import FACT as WEIGHTS
 from swc.running.given_weights import weights_fact
@@ -167,6 +169,7 @@ def open_run(build: Build, options: Options, sink: Sink, announce: Callable[[str
             look_at(dataset, cache)
         dataset = dataset.to(machine.device)
         check_last(machine.deal, spec.training.recipe, len(dataset.train))
+        _check_parts(spec, len(dataset.train))
         if not options.fresh:
             check_classes(folder, dataset)
             check_scale(folder, dataset)
@@ -183,6 +186,13 @@ def open_run(build: Build, options: Options, sink: Sink, announce: Callable[[str
         machine.ranks.agree("images", dataset.digest().encode())
     dataset = with_workers(dataset, options.workers, machine.device, announce)
     return Run(folder, spec, spec_hash_of(folder), spec.training, dataset, machine, options, teacher)
+
+
+def _check_parts(spec: Spec, num_images: int) -> None:
+    """DiagnosticError where there are too few images for each network to see one; batches were checked before."""
+    num_networks = sum(not member.host for member in spec.members)
+    if spec.step.name in SPLIT_STEPS and num_images < num_networks:
+        raise DiagnosticError(BatchTooSmallToSplit(batch=num_images, networks=num_networks, is_whole=True))
 
 
 def _wanted(build: Build, scale: float | None) -> Spec:

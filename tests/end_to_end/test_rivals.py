@@ -52,6 +52,18 @@ RIVALS = {
 }
 
 
+def test_fewer_training_images_than_networks_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    made = Place(tmp_path)
+    text = spec_of("member m[11] = wrn(depth: 10, width: 0.25) step split", "").replace(
+        "data digits", "data digits(train: 10)"
+    )
+    assert made.compile(text) == 0
+    assert made.train() == 1
+    said = capsys.readouterr().err
+    assert "error[SW149]: `step split` parts all 10 training images among 11 networks: some would see none" in said
+    assert "train on 11 images or more, or `step independent`" in said
+
+
 def spec_of(members: str, sharing: str) -> str:
     return SPEC.format(
         members=members, sharing=sharing, budget="30% of native" if "shapeshifter" in sharing else "unlimited"

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 import torch
@@ -14,9 +15,12 @@ from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import load_file
-from swc.diagnostics import DiagnosticError
-from swc.diagnostics.catalogue.ranks import LastBatchTooSmall
+from swc.diagnostics import Diagnostic, DiagnosticError
+from swc.diagnostics.catalogue.ranks import IdleRanks, LastBatchTooSmall, StepNotDealt
+from swc.language.semantics.check import check_text
 from swc.program.training import Recipe
+from swc.running import machine
+from swc.running.options import Options
 from torch import Tensor
 
 from support import ranks_worker
@@ -201,6 +205,46 @@ def test_a_last_batch_with_too_few_images_for_synced_norms_is_refused(num_images
     with pytest.raises(DiagnosticError) as raised:
         check_last(deal, recipe, num_images)
     assert raised.value.diagnostics == (LastBatchTooSmall(num_images=num_images - 96, size=4),)
+
+
+def refused(text: str, placement: str = "images", sync_norms: bool = False, size: int = 2) -> Diagnostic | None:
+    """What several processes are refused for."""
+    spec = check_text(f"ensemble e {{ data digits {text} budget unlimited train {{ phase p: 1 epochs }} }}", "e.sw")
+    ranks = Ranks(0, size, placement=placement)  # type: ignore[arg-type]
+    assert spec.training is not None
+    with patch("swc_runtime.ranks.ranks.join_ranks", return_value=ranks):
+        try:
+            machine._shared(spec, spec.training.recipe, Options(sync_norms=sync_norms), "cpu")
+        except DiagnosticError as error:
+            return error.diagnostics[0]
+    return None
+
+
+MIMO = "member m[3] = mimo(depth: 10, width: 1) step joint"
+FOUR = "member m[4] = wrn(depth: 10, width: 1) "
+
+
+def test_members_of_one_network_are_not_parted() -> None:
+    found = refused(MIMO, "members")
+    assert found == IdleRanks(size=2, num_members=3, num_networks=1)
+    assert found.message() == "2 processes cannot share 3 members that are one network"
+    assert refused(MIMO) is None
+    two = refused(f"{MIMO} member other[2] = mimo(depth: 10, width: 1)", "members", size=3)
+    assert two == IdleRanks(size=3, num_members=5, num_networks=2)
+    assert two.message() == "3 processes cannot share 5 members that are 2 networks"
+
+
+def test_a_step_that_needs_all_networks_or_images_in_a_process_is_refused_where_it_has_not() -> None:
+    found = refused(f"{FOUR} step sandwich", "members")
+    assert found == StepNotDealt(step="sandwich", option="--placement members")
+    assert "--placement images" in (found.help() or "")
+    found = refused(f"{FOUR} step split", sync_norms=True)
+    assert found == StepNotDealt(step="split", option="--sync-norms")
+    assert "leave `--sync-norms` away" in (found.help() or "")
+    for step in ("split", "sandwich", "independent"):
+        assert refused(f"{FOUR} step {step}") is None
+    assert refused(f"{FOUR} step split", "members") is None
+    assert refused(f"{FOUR} step split", sync_norms=True, size=1) is None
 
 
 def test_members_are_dealt_in_turn() -> None:

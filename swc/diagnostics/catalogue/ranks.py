@@ -117,21 +117,28 @@ class OtherRanks(Diagnostic):
 
 @frozen(kw_only=True)
 class IdleRanks(Diagnostic):
-    """Members are divided among the processes (`--placement members`), and there are more processes than members.
+    """Members are divided among the processes (`--placement members`), and there are more processes than networks.
 
-    Each process runs its members on whole batches, so one without members would have nothing to do. Take as many
-    processes as there are members at most, or let the processes share the images of each batch (`--placement images`).
+    Each process runs its members on whole batches, so one without members would have nothing to do. Members that are
+    one network, as those of `mimo`, `packed`, `hne` and `msdnet` are, run in one process. Take as many processes as
+    there are networks at most, or let the processes share the images of each batch (`--placement images`).
     """
 
     code: ClassVar[str] = "SW565"
     size: int
     num_members: int
+    num_networks: int
 
     def message(self) -> str:
-        return f"{self.size} processes cannot share {self.num_members} members"
+        if self.num_networks == self.num_members:
+            return f"{self.size} processes cannot share {self.num_members} members"
+        networks = "are one network" if self.num_networks == 1 else f"are {self.num_networks} networks"
+        return f"{self.size} processes cannot share {self.num_members} members that {networks}"
 
     def help(self) -> str:
-        return f"take {self.num_members} processes at most, or `--placement images`"
+        if self.num_networks == 1:
+            return "write `--placement images`"
+        return f"take {self.num_networks} processes at most, or `--placement images`"
 
 
 @frozen(kw_only=True)
@@ -153,6 +160,29 @@ class LastBatchTooSmall(Diagnostic):
         return "take fewer processes, or another `batch` in the train block"
 
 
+@frozen(kw_only=True)
+class StepNotDealt(Diagnostic):
+    """A step strategy cannot be trained by several processes in the way that was asked for.
+
+    `step sandwich` draws other networks in every step, and the largest of all teaches them in that step; where every
+    process has networks of its own (`--placement members`) it is in one of them alone. `step split` shows each image
+    to one network, so that a process has no images for most; `--sync-norms` needs some in every process. Let the
+    processes share the images of each batch (`--placement images`), and leave `--sync-norms` away.
+    """
+
+    code: ClassVar[str] = "SW567"
+    step: str
+    option: str
+
+    def message(self) -> str:
+        return f"`step {self.step}` cannot be trained by several processes with `{self.option}`"
+
+    def help(self) -> str:
+        if self.option == "--sync-norms":
+            return "leave `--sync-norms` away: a network sees its part of a batch in one process, or in two neighbours"
+        return "write `--placement images`, or train in one process"
+
+
 RANKS: tuple[type[Diagnostic], ...] = (
     BatchNotDealt,
     NormsTwice,
@@ -161,4 +191,5 @@ RANKS: tuple[type[Diagnostic], ...] = (
     OtherRanks,
     IdleRanks,
     LastBatchTooSmall,
+    StepNotDealt,
 )

@@ -76,18 +76,22 @@ class BatchTooSmallToSplit(Diagnostic):
     """A batch has fewer images than there are networks to part it among.
 
     `step split` shows every image of a batch to one network. With more networks than images some would see none, and
-    learn nothing. Give a larger `batch`, or let every member see every image (`step independent`).
+    learn nothing. Give a larger `batch`, or let every member see every image (`step independent`). A training part of
+    fewer images than networks is refused too, once its size is known; only the last batch of several may be so small.
     """
 
     code: ClassVar[str] = "SW149"
     batch: int
     networks: int
+    is_whole: bool = False  # whether the batch is all there is to train on
 
     def message(self) -> str:
-        return f"`step split` parts batches of {self.batch} images among {self.networks} networks: some would see none"
+        parted = f"all {self.batch} training images" if self.is_whole else f"batches of {self.batch} images"
+        return f"`step split` parts {parted} among {self.networks} networks: some would see none"
 
     def help(self) -> str:
-        return f"write `batch {self.networks}` or more, or `step independent`"
+        more = f"train on {self.networks} images or more" if self.is_whole else f"write `batch {self.networks}` or more"
+        return f"{more}, or `step independent`"
 
 
 @frozen(kw_only=True)
