@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 from attrs import evolve
 from swc.diagnostics import Diagnostic, DiagnosticError
+from swc.folders.preparation import check_preparation, write_preparation
 from swc.program.datasets import DATA
 from swc.program.task import Task
 
@@ -102,6 +104,18 @@ def test_parquet_is_read_as_csv_is(tmp_path: Path) -> None:
         found = opened(tmp_path / "train.parquet", test=str(tmp_path / name), **given)
         assert features(found) == [[1, 0], [2, 1], [0, 0]]
     assert [warning.code for warning in found.warnings] == ["SW586"]
+
+
+def test_a_run_that_called_numbers_otherwise_goes_on(tmp_path: Path) -> None:
+    """Runs of before had `1.0` for `1` where a row lacked a value; what members take is the same."""
+    found = of_files(tmp_path, WHOLE + ",n\n", WHOLE, categorical=("rank",))
+    assert found.preparation is not None and found.preparation.values == (("", "1", "2"),)
+    for values, is_known in ((("", "1.0", "2.0"), True), (("", "1.0", "3.0"), False), (("1.0", "2.0"), False)):
+        folder = tmp_path / "-".join(values)
+        folder.mkdir()
+        write_preparation(folder, evolve(found, preparation=evolve(found.preparation, values=(values,))))
+        with nullcontext() if is_known else pytest.raises(DiagnosticError, match="other fitted columns"):
+            check_preparation(folder, found)
 
 
 # --- targets ----------------------------------------------------------------------------------------------------------

@@ -143,6 +143,8 @@ def plain_number(text: str) -> str | None:
 
 def text_of(value: Any) -> str:
     """A value as text: a whole number without a fraction, "" for one that is missing."""
+    if isinstance(value, str):
+        return value
     if is_missing(value):
         return MISSING
     if isinstance(value, bool | np.bool_):

@@ -90,7 +90,7 @@ class TableFile:
         """A column as texts, as they are written, "" where one is missing."""
         column = self.column(name)
         self.is_numeric(name)
-        return [text_of(value) for value in column]
+        return [text_of(value) for value in column.tolist()]
 
     def names(self, name: str) -> list[str]:
         """A column as texts, one for each value: in a file of texts `7`, `7.0` and `007` are one where all are numbers.

@@ -45,7 +45,8 @@ class TableUnreadable(Diagnostic):
 
     A table is a CSV file with a header (also compressed: .gz, .bz2, .xz, .zip), or a Parquet file (.parquet). Its path
     counts from the current folder, or from the one named with `--data`. The test file must have the columns of the
-    training file.
+    training file. No two columns may have one name, and no row more fields than the header, as nobody could say which
+    of them is which; one comma at the end of every row does no harm.
     """
 
     code: ClassVar[str] = "SW581"
