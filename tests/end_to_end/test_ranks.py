@@ -11,9 +11,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save_file
+from swc.compiler.driver import compile_file
 
 from support.runs import Place, place
 from support.steps import compiled, small_text
+from swc_runtime.members.build import as_written
 from swc_runtime.records.checkpoint import load_checkpoint, under_prefix
 
 TOGETHER = ("--nproc", "2")
@@ -145,3 +148,65 @@ def test_more_processes_than_members_are_refused(tmp_path_factory: pytest.TempPa
     _, told = process.communicate(timeout=120)
     assert process.returncode == 1
     assert "error[SW565]: 3 processes cannot share 2 members" in told
+
+
+PARTS = """
+ensemble tiny {
+  data digits(train: 50)
+  member m[4] = wrn(depth: 10, width: 0.25)
+  step split
+  budget unlimited
+  share conv as rank_one
+  train {
+    batch 16
+    precision float32
+    optimiser sgd(lr: 0.05, momentum: 0.9)
+    phase main: 1 epochs
+  }
+}
+"""
+
+
+@pytest.mark.slow
+def test_a_batch_is_parted_as_in_one_process(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """The last of its batches has two images, for four networks."""
+    together, apart = compiled(tmp_path_factory, PARTS), compiled(tmp_path_factory, PARTS)
+    process = start(apart)
+    _, told = process.communicate(timeout=300)
+    assert process.returncode == 0, told
+    assert together.train() == 0
+    found, expected = (next(row for row in made.metrics() if row["kind"] == "epoch") for made in (apart, together))
+    assert found["losses"] == pytest.approx(expected["losses"], rel=1e-5)
+    assert all(found["losses"])  # type: ignore[arg-type]
+    assert found["accuracies"] == expected["accuracies"]
+
+
+FOLDED = """
+ensemble tiny {
+  data digits(train: 64)
+  member a = wrn(depth: 10, width: 0.25)
+  member b = wrn(depth: 10, width: 0.25) from "b.safetensors"
+  budget 3k templates
+  share "b.*conv*" { clusters one }
+  train {
+    batch 32
+    optimiser sgd(lr: 0.05, momentum: 0.9)
+    phase main: 1 epochs
+  }
+}
+"""
+
+
+@pytest.mark.slow
+def test_processes_begin_with_given_weights_that_one_of_them_has_lost_of(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    made = compiled(tmp_path_factory, FOLDED.replace(' from "b.safetensors"', ""))
+    program = compile_file(made.folder / "tiny.sw").program
+    save_file(as_written(program, program.members[1], 5).state_dict(), made.folder / "b.safetensors")
+    assert made.compile(FOLDED) == 0
+    process = start(made, "--placement", "members")
+    _, told = process.communicate(timeout=300)
+    assert process.returncode == 0, told
+    assert "with given weights, and what is shared keeps" in told
+    assert "all of their energy" not in told
