@@ -21,7 +21,7 @@ from swc.program.stages import Stage, stages
 from swc.program.training import Optimiser, Phase, Recipe, Training
 from swc.registry.optimisers import OPTIMISERS, OptimiserRow
 from swc.running.actions import action_after
-from swc.running.given_weights import fold_given, has_lost
+from swc.running.given_weights import fold_given
 from swc.running.machine import Machine
 from swc.running.observer import Observer
 from swc_runtime.data.shares import WHOLE
@@ -110,7 +110,7 @@ def begin(
         raise ValueError(f"`{compiled.spec.name}` has no train block, whose phases say when to recompile")
     ensemble = build(compiled.program).to(device)
     fit_inputs(ensemble, lambda: _asked_for(batches))
-    if has_lost(fold_given(compiled, ensemble)) and batches is not None:
+    if fold_given(compiled, ensemble).has_lost and batches is not None:
         placed = ((moved(inputs, device), labels.to(device)) for inputs, labels in batches)
         reestimate(ensemble, placed, choose_arithmetic("float32", device), ALONE)
     return _with_optimiser(compiled, ensemble, make)

@@ -18,7 +18,7 @@ from swc.program.feedback import ClusterFeedback, Feedback
 from swc.program.training import GroupLayers, SplitClusters, UntieCoefficients, row_of
 from swc.registry.actions import ACTIONS
 from swc.running.checkpoints import untrained
-from swc.running.given_weights import fold_given, has_lost
+from swc.running.given_weights import GivenFold, fold_given
 from swc.running.state import own_members
 from swc.show.wording import several
 from swc_runtime.carry.transfer import carry_weights, untie
@@ -163,15 +163,15 @@ def measuring_options(run: Surroundings, state: Trained, observer: Observer) -> 
 
 def carry_nothing(run: Surroundings, compiled: Compiled, observer: Observer) -> NextParts:
     """A fresh ensemble, and an optimiser that begins; what is to be said of given weights is said in short."""
-    ensemble, remarks = fresh(run, compiled)
-    for remark in remarks[:FEW]:
+    ensemble, folded = fresh(run, compiled)
+    for remark in folded.remarks[:FEW]:
         observer.say(remark)
-    settle_given(run, compiled, ensemble, remarks)
+    settle_given(run, compiled, ensemble, folded)
     return ensemble, NO_STATE
 
 
-def fresh(run: Surroundings, compiled: Compiled) -> tuple[Ensemble, tuple[str, ...]]:
-    """The ensemble that a revision begins with where nothing is carried, and what is to be said of given weights.
+def fresh(run: Surroundings, compiled: Compiled) -> tuple[Ensemble, GivenFold]:
+    """The ensemble that a revision begins with where nothing is carried, and what became of given weights.
 
     Its members have seen the training part where they want that. Asks nothing of other processes; what they do
     together afterwards is `settle_given`.
@@ -181,12 +181,12 @@ def fresh(run: Surroundings, compiled: Compiled) -> tuple[Ensemble, tuple[str, .
     return ensemble, fold_given(compiled, ensemble, run.given_digest)
 
 
-def settle_given(run: Surroundings, compiled: Compiled, ensemble: Ensemble, remarks: tuple[str, ...]) -> None:
+def settle_given(run: Surroundings, compiled: Compiled, ensemble: Ensemble, folded: GivenFold) -> None:
     """Estimate norms again where given weights could not be kept whole; all processes come here at once.
 
-    `remarks` are those of `fold_given`, of every process its own: where one has lost something, all estimate.
+    `folded` is every process's own: where one has lost something, all estimate.
     """
-    if not remarks or not run.machine.ranks.on_any(has_lost(remarks)):
+    if not folded.remarks or not run.machine.ranks.on_any(folded.has_lost):
         return
     assert compiled.stage is not None, "what is trained has a stage"
     _estimate_norms(run, ensemble, run.batches(compiled.stage.phase, compiled.stage.start))

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from attrs import frozen
 from torch import nn
 
 from swc.diagnostics import DiagnosticError
@@ -37,13 +38,24 @@ def weights_fact(spec: Spec, tables: Sequence[LayerTable], before: Mapping[str, 
     return {FACT: known or _digest(_states(spec, tables))}
 
 
-def fold_given(compiled: Compiled, ensemble: Ensemble, known: str = "") -> tuple[str, ...]:
-    """Let the members that are given weights begin with them; gives what is to be said, the whole first.
+@frozen
+class GivenFold:
+    """What became of given weights: `remarks` are what is to be said, the whole first (none: there were none).
+
+    `has_lost` says that some could not be kept whole, so that norms no longer fit what they see.
+    """
+
+    remarks: tuple[str, ...] = ()
+    has_lost: bool = False
+
+
+def fold_given(compiled: Compiled, ensemble: Ensemble, known: str = "") -> GivenFold:
+    """Let the members that are given weights begin with them; gives what became of these.
 
     `known` is the digest that the files had when the run was begun ("": nobody kept it).
     """
     if not any(member.weights for member in compiled.spec.members):
-        return ()
+        return GivenFold()
     states = _states(compiled.spec, compiled.tables)
     if known not in ("", _digest(states)):
         raise DiagnosticError(WeightsFileChanged(files=tuple(dict.fromkeys(one.member.weights for one in states))))
@@ -51,12 +63,9 @@ def fold_given(compiled: Compiled, ensemble: Ensemble, known: str = "") -> tuple
     for state in states:
         _check_whole(state, modules[state.member.name], ensemble)
     kept = fold(ensemble, {state.member.name: state.tensors for state in states})
-    return (*_said(kept, states), *(_said_of_layer(one) for one in sorted(kept, key=lambda one: one.share)))
-
-
-def has_lost(remarks: Sequence[str]) -> bool:
-    """Whether what `fold_given` says is of weights that could not be kept whole."""
-    return bool(remarks) and "all of their energy" not in remarks[0]
+    has_lost = any(one.share < 1 - LEAST_LOST for one in kept)
+    by_layer = (_said_of_layer(one) for one in sorted(kept, key=lambda one: one.share))
+    return GivenFold((*_said(kept, states, has_lost), *by_layer), has_lost)
 
 
 def _states(spec: Spec, tables: Sequence[LayerTable]) -> tuple[GivenState, ...]:
@@ -91,12 +100,11 @@ def _check_whole(state: GivenState, module: nn.Module, ensemble: Ensemble) -> No
         )
 
 
-def _said(kept: Sequence[KeptEnergy], states: Sequence[GivenState]) -> tuple[str, ...]:
+def _said(kept: Sequence[KeptEnergy], states: Sequence[GivenState], has_lost: bool) -> tuple[str, ...]:
     members = several(len(states), "member")
     whole = sum(one.energy for one in kept)
     share = sum(one.share * one.energy for one in kept) / whole if whole else 1.0
-    lost = any(one.share < 1 - LEAST_LOST for one in kept)
-    much = f"{share:.1%} of their energy" if lost else "all of their energy"
+    much = f"{share:.1%} of their energy" if has_lost else "all of their energy"
     heads = tuple(
         f"the classifier of `{state.member.name}` begins afresh: that in {state.member.weights} has other classes"
         for state in states

@@ -18,6 +18,7 @@ from swc.folders.store import read_spec
 from swc.running.actions import FEW, fresh, settle_given
 from swc.running.checkpoints import resume
 from swc.running.disk import observed
+from swc.running.given_weights import GivenFold
 from swc.running.patience import take_best
 from swc.running.state import State, assemble, begin_alike
 from swc.running.transitions import (
@@ -85,9 +86,9 @@ def take_up(run: Run, observer: Observer) -> State:
     """The state at which a run stands: at its newest checkpoint, or at its beginning. DiagnosticError as in `train`."""
     with run.machine.ranks.first_ahead():
         resumed = resume(run, observer)
-        state, remarks = (resumed, ()) if resumed else start(run, observer)
+        state, folded = (resumed, GivenFold()) if resumed else start(run, observer)
     begin_alike(run, state)
-    settle_given(run, state.compiled, state.ensemble, remarks)
+    settle_given(run, state.compiled, state.ensemble, folded)
     _say_surroundings(run, state, observer)
     if next_transition(run, state) is None:
         observer.say("the run is finished: there is nothing left to train")
@@ -101,18 +102,18 @@ def take_up(run: Run, observer: Observer) -> State:
     return state
 
 
-def start(run: Run, observer: Observer) -> tuple[State, tuple[str, ...]]:
-    """The state of a run that begins, and what is to be said of given weights; asks nothing of other processes.
+def start(run: Run, observer: Observer) -> tuple[State, GivenFold]:
+    """The state of a run that begins, and what became of given weights; asks nothing of other processes.
 
     Norms are still to be settled by `settle_given`, which all processes do together.
     """
     compiled = compile_spec(*read_spec(run.folder), spec_hash=run.spec_hash)
-    ensemble, remarks = fresh(run, compiled)
-    for remark in remarks[:FEW]:
+    ensemble, folded = fresh(run, compiled)
+    for remark in folded.remarks[:FEW]:
         observer.say(remark)
-    compiled = evolve(compiled, notes=(*compiled.notes, *remarks))
+    compiled = evolve(compiled, notes=(*compiled.notes, *folded.remarks))
     observer.revision_begins(compiled)
-    return assemble(run, compiled, ensemble, NO_STATE, observer.say), remarks
+    return assemble(run, compiled, ensemble, NO_STATE, observer.say), folded
 
 
 def _say_surroundings(run: Run, state: State, observer: Observer) -> None:

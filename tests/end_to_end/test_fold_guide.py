@@ -29,7 +29,7 @@ def test_the_networks_of_the_guide_are_folded_into_its_budgets(tmp_path: Path) -
         compiled = compile_file(tmp_path / "folded.sw", {"size": size})
         assert f"{count(compiled.graph).parameter_scalars:,}" == stored
         assert stored in PAGE
-    said = fold_given(compiled, build(compiled.program))
+    said = fold_given(compiled, build(compiled.program)).remarks
     assert said[0].startswith("4 members begin with given weights, and what is shared keeps ")
     assert len(said) == 1 + len(compiled.program.weights)
     assert f"{sum(p.numel() for p in build(program).parameters()):,}" in PAGE
