@@ -123,7 +123,7 @@ def _estimate(sweep: Sweep, folder: Path, jobs: int, options: Options) -> None:
     """Measure, and print what each setting takes and what is left to do."""
     from swc.cli.rendering import give
     from swc.diagnostics import Sink
-    from swc.show.wording import several
+    from swc.show.wording import decimal, several
     from swc.sweep.estimate import costs_shown, estimated
     from swc.system.processes import num_cores, other_processes
 
@@ -136,7 +136,7 @@ def _estimate(sweep: Sweep, folder: Path, jobs: int, options: Options) -> None:
     console.report(sink.diagnostics)
     give(costs_shown(sweep, found, jobs))
     if others + options.threads > num_cores() + 0.5:  # what wanders through a machine at rest is less
-        beside = f"{others:.1f} processes on {several(num_cores(), 'core')}"
+        beside = f"{decimal(others, 1)} processes on {several(num_cores(), 'core')}"
         console.say(f"measured beside other work ({beside}): alone it takes less")
 
 
