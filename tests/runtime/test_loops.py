@@ -184,6 +184,13 @@ def test_rates_of_the_spec_hold_in_any_loop(tmp_path: Path) -> None:
         assert rates == {name: rate * factors.get(name, 1.0) for name in named.values()}
 
 
+def test_groups_stay_as_they_were_made_where_the_spec_has_no_rates(compiled: Compiled) -> None:
+    def grouped(ensemble: Ensemble) -> torch.optim.Optimizer:
+        return torch.optim.AdamW([{"params": [*ensemble.parameters()]}, {"params": [], "lr": 0.5}])
+
+    assert [group["lr"] for group in begin(compiled, grouped).optimiser.param_groups] == [1e-3, 0.5]
+
+
 def test_a_phase_begins_with_its_own_rate(tmp_path: Path) -> None:
     path = tmp_path / "slow.sw"
     path.write_text(re.sub(r"(phase \w+: \d+ epochs)", r"\1 at lr 0.03", SPEC, count=1))

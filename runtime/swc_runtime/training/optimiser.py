@@ -67,13 +67,14 @@ def apply_rates(optimiser: torch.optim.Optimizer, ensemble: Ensemble) -> None:
     """
     named, factors = state_parameters(ensemble), rates_of(ensemble)
     other = {named[name]: factor for name, factor in factors.items() if factor != 1.0}
-    for group in [*optimiser.param_groups] if other else []:
-        own = [parameter for parameter in group["params"] if parameter in other]
+    if not other:
+        return
+    for group in list(optimiser.param_groups):
+        rated = [parameter for parameter in group["params"] if parameter in other]
         group["params"] = [parameter for parameter in group["params"] if parameter not in other]
-        for factor in sorted({other[parameter] for parameter in own}):
-            chosen = [parameter for parameter in own if other[parameter] == factor]
-            rated = {**group, "params": chosen, FACTOR: factor, "lr": group["lr"] * factor}
-            optimiser.add_param_group(rated)
+        for factor in sorted({other[parameter] for parameter in rated}):
+            chosen = [parameter for parameter in rated if other[parameter] == factor]
+            optimiser.add_param_group({**group, "params": chosen, FACTOR: factor, "lr": group["lr"] * factor})
     optimiser.param_groups[:] = [group for group in optimiser.param_groups if group["params"]]
 
 
