@@ -15,7 +15,7 @@ from swc.compiler.driver import compile_file
 from swc.program.program import Program
 from swc.program.steps import StepPlan
 from swc.program.training import Phase, Recipe
-from torch import Tensor
+from torch import Tensor, nn
 
 from support.lockstep import Lockstep, together
 from support.programs import ensemble_of, images, tiny_program
@@ -24,7 +24,7 @@ from swc_runtime.ensemble import Ensemble, build, state_tensors
 from swc_runtime.measure.probe import measure_clusters, measure_coefficients, sketch_clusters
 from swc_runtime.measure.sketch import Sketch
 from swc_runtime.precision import Arithmetic
-from swc_runtime.ranks.ranks import ALONE, Ranks
+from swc_runtime.ranks.ranks import ALONE, Ranks, WorkDivision
 from swc_runtime.training.input_statistics import fit_inputs
 from swc_runtime.training.norm_statistics import reestimate
 from swc_runtime.training.optimiser import make_optimiser
@@ -186,6 +186,45 @@ def test_every_rank_fits_the_bins_of_all_members(tmp_path: Path) -> None:
     whole = bins(None)
     assert whole["member/m[1]/embed.num_bins"].any()
     same(bins((0,)), whole)
+
+
+# --- buffers of the members' own --------------------------------------------------------------------------------------
+
+
+def remembering(ensemble: Ensemble) -> Ensemble:
+    """The ensemble, each of whose members keeps how often it ran, which it changes, and its last input, replaced."""
+
+    def remember(member: nn.Module, inputs: tuple[Tensor, ...], _: Tensor) -> None:
+        (seen,) = inputs
+        member.ran += 1
+        member.last = seen.detach()[:1].mean()
+
+    for member in ensemble.members:
+        member.register_buffer("ran", torch.zeros((), dtype=torch.int64))
+        member.register_buffer("last", torch.zeros((), dtype=torch.float64))
+        member.register_buffer("constant", torch.tensor([True, False]))
+        member.register_forward_hook(remember)
+    return ensemble
+
+
+@pytest.mark.parametrize("placement", ["images", "members"])
+def test_every_rank_keeps_what_members_remember(placement: WorkDivision) -> None:
+    program = tiny_program(NETWORKS)
+    parts = [Ranks(rank, 2, "cpu", placement) for rank in range(2)]
+    ensembles = [remembering(build(program, dtype=torch.float64, own=one.own(len(NETWORKS)))) for one in parts]
+
+    def trained(ranks: Ranks) -> dict[str, Tensor]:
+        ensemble, deal = ensembles[ranks.rank], deal_of(RECIPE, ranks, sync_norms=False)
+        epoch = Epoch(Phase("main", 1, lr=0.05), 0, 3, num_images=IMAGES, deal=deal)
+        train_epoch(ensemble, make_optimiser(ensemble, RECIPE), shares(deal), RECIPE, epoch, DOUBLE, ranks=ranks)
+        return {name: t.clone() for name, t in state_tensors(ensemble).items() if "tracked" not in name}
+
+    first, second = of_every_rank(2, placement, trained)
+    same(second, first)
+    last = images(IMAGES, dtype=torch.float64)[2 * BATCH].mean()
+    for member in program.members:
+        assert first[f"member/{member.name}/ran"] == 3
+        torch.testing.assert_close(first[f"member/{member.name}/last"], last)
 
 
 def test_one_process_has_the_whole_batch() -> None:

@@ -46,9 +46,10 @@ class Lockstep(Ranks):
         first, *others = self.meeting.exchange(self.rank, f"sum of {tuple(tensor.shape)}", tensor.clone())
         tensor.copy_(sum(others, first))
 
-    def take_from_first(self, tensors: Sequence[Tensor]) -> None:
+    def take_from(self, rank: int, tensors: Sequence[Tensor]) -> None:
         for tensor in tensors:
-            tensor.copy_(self.meeting.exchange(self.rank, f"copy of {tuple(tensor.shape)}", tensor.detach().clone())[0])
+            what = f"copy of {tuple(tensor.shape)} of {rank}"
+            tensor.copy_(self.meeting.exchange(self.rank, what, tensor.detach().clone())[rank])
 
     def agree(self, what: str, text: bytes) -> None:
         if len(set(self.meeting.exchange(self.rank, what, text))) > 1:

@@ -53,9 +53,11 @@ class Ranks:
         """Whether every rank sees all images, and runs some of the members."""
         return self.are_many and self.placement == "members"
 
-    def own(self, num_members: int) -> tuple[int, ...] | None:
-        """The numbers of the members that this rank runs; None for all."""
-        return tuple(range(self.rank, num_members, self.size)) if self.deals_members else None
+    def own(self, num_networks: int) -> tuple[int, ...] | None:
+        """The numbers of the networks that this rank runs; None for all."""
+        if not self.deals_members:
+            return None
+        return tuple(number for number in range(num_networks) if self.owner(number) == self.rank)
 
     def add_up(self, tensor: Tensor) -> None:
         """Replace a tensor by its sum over all ranks, however it lies in the memory of each."""
@@ -72,13 +74,21 @@ class Ranks:
         self.add_up(votes)
         return bool(votes)
 
+    def owner(self, network: int) -> int:
+        """The rank that runs a network, by its number, and speaks for it; the first, where all run it."""
+        return network % self.size if self.deals_members else 0
+
     def take_from_first(self, tensors: Sequence[Tensor]) -> None:
         """Overwrite tensors by those of the first rank."""
+        self.take_from(0, tensors)
+
+    def take_from(self, rank: int, tensors: Sequence[Tensor]) -> None:
+        """Overwrite tensors by those of a rank."""
         if self.are_many:
             with _heard(self):
                 for tensor in tensors:
                     held = tensor.detach().to(self.device).contiguous()
-                    dist.broadcast(held, 0)
+                    dist.broadcast(held, rank)
                     tensor.copy_(held)
 
     def wait(self) -> None:

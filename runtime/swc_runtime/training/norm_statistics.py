@@ -15,6 +15,7 @@ from swc_runtime.inputs import Inputs, moved, tensors_of
 from swc_runtime.members.seeds import derived_seed, seed_of
 from swc_runtime.precision import Arithmetic, laid_out
 from swc_runtime.ranks.ranks import ALONE, Ranks
+from swc_runtime.training.own_buffers import buffers_alike
 from swc_runtime.training.reduction import average_statistics
 
 
@@ -33,7 +34,7 @@ def reestimate(
         norm.momentum = None  # a cumulative mean
         norm.train()
     num_images = 0
-    with torch.no_grad(), ensemble.composed():
+    with torch.no_grad(), ensemble.composed(), buffers_alike(ensemble, ranks):
         for number, (inputs, labels) in enumerate(batches):
             if len(labels) == 0:
                 continue

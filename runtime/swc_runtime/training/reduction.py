@@ -5,8 +5,7 @@ gradients of shared weights travel as those of templates and coefficients, never
 with the same bits; one process alone is left untouched.
 
 Losses are means over the images of all ranks, so they and their gradients are summed. Running statistics of norms
-become the mean of the ranks', each weighed by the images it showed the member. Other buffers stay as they are on each
-rank.
+become the mean of the ranks', each weighed by the images it showed the member.
 """
 
 from __future__ import annotations

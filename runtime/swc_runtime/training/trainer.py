@@ -33,6 +33,7 @@ from swc_runtime.tasks import PLAIN, TaskRules
 from swc_runtime.training.averages import AveragedWeights
 from swc_runtime.training.losses import loss_of
 from swc_runtime.training.optimiser import set_learning_rate, updated_parameters
+from swc_runtime.training.own_buffers import buffers_alike
 from swc_runtime.training.reduction import StepCounts, combine
 from swc_runtime.training.schedule import learning_rate
 from swc_runtime.training.steps import STEPS, Batch, StepOptions
@@ -223,7 +224,8 @@ class _Steps:
         set_learning_rate(self.optimiser, rate)
         self.optimiser.zero_grad(set_to_none=True)
         batch = self._batch(step, drawn, device)
-        with self.ensemble.noise.seeded(noise_of(self.recipe, self.epoch, self.ranks) + step, device):
+        seed = noise_of(self.recipe, self.epoch, self.ranks) + step
+        with self.ensemble.noise.seeded(seed, device), buffers_alike(self.ensemble, self.ranks):
             seen = _stepped(self.ensemble, batch, self.options)
         tally.add(combine(self.ensemble, seen, batch, self.ranks, self.epoch.rules))
         if device.type == "cpu" or (step + 1) % CHECK_EVERY == 0:
