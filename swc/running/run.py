@@ -189,10 +189,11 @@ def open_run(build: Build, options: Options, sink: Sink, announce: Callable[[str
 
 
 def _check_parts(spec: Spec, num_images: int) -> None:
-    """DiagnosticError where there are too few images for each network to see one; batches were checked before."""
+    """DiagnosticError where there are too few images for each network to see two; batches were checked before."""
     num_networks = sum(not member.host for member in spec.members)
-    if spec.step.name in SPLIT_STEPS and num_images < num_networks:
-        raise DiagnosticError(BatchTooSmallToSplit(batch=num_images, networks=num_networks, is_whole=True))
+    told = BatchTooSmallToSplit(batch=num_images, networks=num_networks, is_whole=True)
+    if spec.step.name in SPLIT_STEPS and told.batch < told.least:
+        raise DiagnosticError(told)
 
 
 def _wanted(build: Build, scale: float | None) -> Spec:

@@ -225,11 +225,11 @@ def test_members_of_mimo_need_a_joint_step() -> None:
     assert codes(alone.replace("  budget", "  step split\n  budget")) == ["SW148"]
 
 
-def test_every_network_sees_an_image_of_each_batch() -> None:
+def test_every_network_sees_two_images_of_each_batch() -> None:
     text = BASE.replace("member a", "member m[3]").replace("  budget", "  step split\n  budget")
-    trained = text.replace("clusters one }", "clusters one } train { batch 3 phase p: 1 epochs }")
+    trained = text.replace("clusters one }", "clusters one } train { batch 7 phase p: 1 epochs }")
     assert codes(trained) == ["SW149"]
-    check_text(trained.replace("batch 3", "batch 4"), "e.sw")
+    check_text(trained.replace("batch 7", "batch 8"), "e.sw")
 
 
 @pytest.mark.parametrize("step", ["split", "sandwich(random: 0)"])

@@ -73,11 +73,12 @@ class MembersWithoutStep(Diagnostic):
 
 @frozen(kw_only=True)
 class BatchTooSmallToSplit(Diagnostic):
-    """A batch has fewer images than there are networks to part it among.
+    """A batch has fewer than two images for each of the networks that it is parted among.
 
-    `step split` shows every image of a batch to one network. With more networks than images some would see none, and
-    learn nothing. Give a larger `batch`, or let every member see every image (`step independent`). A training part of
-    fewer images than networks is refused too, once its size is known; only the last batch of several may be so small.
+    `step split` shows every image of a batch to one network, and BatchNorm takes the variance of two images at least.
+    With fewer some networks would see none, and learn nothing. Give a larger `batch`, or let every member see every
+    image (`step independent`). So small a training part is refused too, once its size is known; only the last batch of
+    several may be so small.
     """
 
     code: ClassVar[str] = "SW149"
@@ -85,12 +86,17 @@ class BatchTooSmallToSplit(Diagnostic):
     networks: int
     is_whole: bool = False  # whether the batch is all there is to train on
 
+    @property
+    def least(self) -> int:
+        """How many images are enough."""
+        return 2 * self.networks
+
     def message(self) -> str:
         parted = f"all {self.batch} training images" if self.is_whole else f"batches of {self.batch} images"
-        return f"`step split` parts {parted} among {self.networks} networks: some would see none"
+        return f"`step split` parts {parted} among {self.networks} networks: each needs two"
 
     def help(self) -> str:
-        more = f"train on {self.networks} images or more" if self.is_whole else f"write `batch {self.networks}` or more"
+        more = f"train on {self.least} images or more" if self.is_whole else f"write `batch {self.least}` or more"
         return f"{more}, or `step independent`"
 
 

@@ -48,9 +48,11 @@ def check_step(items: Items, step: StepPlan, members: tuple[Member, ...], scope:
 def check_split_batch(
     items: Items, step: StepPlan, members: tuple[Member, ...], training: Training | None, scope: Scope
 ) -> None:
-    """Every network gets an image of each batch."""
+    """Every network gets two images of each batch."""
     num_networks = sum(not member.host for member in members)
-    if step.name == "split" and training is not None and training.recipe.batch < num_networks:
-        span = span_of_step(items)
-        batch = training.recipe.batch
-        scope.sink.report(catalogue.BatchTooSmallToSplit(span=span, batch=batch, networks=num_networks))
+    if step.name == "split" and training is not None:
+        told = catalogue.BatchTooSmallToSplit(
+            span=span_of_step(items), batch=training.recipe.batch, networks=num_networks
+        )
+        if told.batch < told.least:
+            scope.sink.report(told)

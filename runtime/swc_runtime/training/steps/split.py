@@ -2,8 +2,8 @@
 
 Guarantees: the parts are consecutive, differ by one image at most and cover the batch, that of all ranks where they
 share its images; each image counts once in the loss, which is the mean over the batch. The last batch of an epoch may
-have fewer images than there are networks: some then see none of it, and their gradients are zero. Source: Wen, Tran
-and Ba, 2020, section 3.
+have fewer than two images for each network: the first networks then see two or three of them, for BatchNorm has no
+variance of one, and the others none: their gradients are zero. Source: Wen, Tran and Ba, 2020, section 3.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from swc_runtime.data.shares import SMALLEST
 from swc_runtime.ensemble import Ensemble, Network, networks_of
 from swc_runtime.inputs import rows
 from swc_runtime.training.steps.independent import begin
@@ -44,8 +45,11 @@ def split(ensemble: Ensemble, batch: Batch, options: StepOptions) -> Outcome:
 
 
 def _part(size: int, place: int, num_networks: int) -> range:
-    """The images of a batch of `size` that the network at a place is asked for."""
-    return range(size * place // num_networks, size * (place + 1) // num_networks)
+    """The images of a batch of `size` that the network at a place is asked for: none, or two at least."""
+    num_parts = min(num_networks, size // SMALLEST)
+    if place >= num_parts:
+        return range(size, size)
+    return range(size * place // num_parts, size * (place + 1) // num_parts)
 
 
 def _here(whole: range, batch: Batch) -> range:
