@@ -343,7 +343,7 @@ def _predictor(
     return Predictor(
         members=names,
         scores=scores,
-        parameters=stored_scalars(program, names),
+        parameters=stored_scalars(ensemble, names),
         multiply_adds=cost.multiply_adds,
         milliseconds=cost.milliseconds,
         temperature=value,

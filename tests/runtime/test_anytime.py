@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from math import nan
+from pathlib import Path
 
 import pytest
 import torch
 from attrs import evolve
+from swc.compiler.driver import compile_file
 from swc.program.task import Task
 
 from support.programs import ensemble_of, images, tiny_program
+from swc_runtime.ensemble import build
 from swc_runtime.evaluate.anytime import AnytimePredictor, SubsetChoice
+from swc_runtime.evaluate.cost import member_costs, multiply_adds
 from swc_runtime.precision import Arithmetic
 
 FULL = Arithmetic("cpu", torch.float32, "tests")
@@ -115,3 +119,17 @@ def test_what_it_needs_is_told(ensemble) -> None:
         next(AnytimePredictor(ensemble, CHOICES, FULL).improve(pictures()))
     with ensemble.composed(), pytest.raises(ValueError, match="composed weights already"):
         AnytimePredictor(ensemble, CHOICES, FULL).__enter__()
+
+
+def test_exits_of_one_network_take_no_more_than_the_last_of_them(tmp_path: Path) -> None:
+    member = "member m[3] = msdnet(growth: 2, channels: 4, base: 2, step: 1)"
+    (tmp_path / "e.sw").write_text(f"ensemble e {{\n  data digits\n  {member}\n  budget unlimited\n}}\n", "utf-8")
+    ensemble = build(compile_file(tmp_path / "e.sw").program)
+    digits = torch.rand(2, 1, 8, 8)
+    costs = [cost.multiply_adds for cost in member_costs(ensemble, digits, FULL, timed=False)]
+    choices = [evolve(one, multiply_adds=costs[max(one.members)]) for one in CHOICES]
+    choices[0] = evolve(choices[0], score=0.7)  # the first exit is the best alone, and would be asked first
+    with AnytimePredictor(ensemble, choices, FULL) as predictor:
+        assert predictor.best(multiply_adds=costs[2]).members == (0, 2)
+        ran = multiply_adds(lambda x: predictor.predict(x, multiply_adds=costs[2]).predictions, digits)
+    assert ran == len(digits) * costs[2]

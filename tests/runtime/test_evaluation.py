@@ -31,6 +31,7 @@ from swc_runtime.evaluate.cost import (
 from swc_runtime.evaluate.diversity import diversity, mean_diversity
 from swc_runtime.evaluate.metrics import aurc, nll, reliability, score
 from swc_runtime.evaluate.outliers import MEASURES, detect, uncertainty
+from swc_runtime.evaluate.quantise import stored_bytes
 from swc_runtime.evaluate.subsets import score_subsets, subsets, together
 from swc_runtime.evaluate.temperature import at_temperature, fit_temperature
 from swc_runtime.precision import Arithmetic
@@ -187,6 +188,20 @@ def test_multiply_adds_are_counted_as_in_papers() -> None:
     net = torch.nn.Sequential(conv, torch.nn.BatchNorm2d(8), torch.nn.Flatten(), torch.nn.Linear(8 * 36, 10)).eval()
     with torch.no_grad():
         assert multiply_adds(net, torch.zeros(1, 3, 6, 6)) == 36 * 8 * 27 + 8 * 36 * 10
+
+
+@pytest.mark.parametrize(
+    ("product", "count"),
+    [
+        (lambda x: x @ torch.ones(8), 3 * 8),
+        (lambda x: torch.addmv(torch.ones(3), x, torch.ones(8)), 3 * 8),
+        (lambda x: torch.dot(x[0], x[1]), 8),
+        (lambda x: torch.addbmm(torch.ones(3, 4), x.expand(2, 3, 8), torch.ones(2, 8, 4)), 2 * 3 * 8 * 4),
+        (lambda x: torch.nn.Bilinear(8, 7, 5)(x, torch.ones(3, 7)), 3 * 8 * 7 * 5),
+    ],
+)
+def test_products_that_torch_does_not_count_are_counted(product, count: int) -> None:
+    assert multiply_adds(product, torch.ones(3, 8)) == count
 
 
 TOKENS, WIDTH, HIDDEN = 6, 8, 16
@@ -350,10 +365,22 @@ def test_a_step_holds_the_composed_weights_that_were_counted(share: str, tmp_pat
     assert composed(compiled.graph) == ComposedCounts(sum(leaf.numel() for leaf in made), max(held))
 
 
+def test_an_exit_stores_what_runs_for_it(tmp_path: Path) -> None:
+    member = "member m[3] = msdnet(growth: 2, channels: 4, base: 2, step: 1)"
+    (tmp_path / "e.sw").write_text(f"ensemble e {{\n  data digits\n  {member}\n  budget unlimited\n}}\n")
+    ensemble = build(compile_file(tmp_path / "e.sw").program)
+    network = ensemble.members[0]
+    parts = [[*network.blocks[: k + 1], *network.exits[: k + 1]] for k in range(3)]
+    counts = [sum(p.numel() for part in own for p in part.parameters()) for own in parts]
+    assert [stored_scalars(ensemble, [f"m[{k}]"]) for k in range(3)] == counts
+    assert stored_scalars(ensemble, ["m[0]", "m[2]"]) == counts[2] == sum(p.numel() for p in ensemble.parameters())
+    assert [stored_bytes(ensemble, [f"m[{k}]"]) for k in range(3)] == [4 * count for count in counts]
+
+
 @pytest.mark.parametrize("program", [tiny_program(), tiny_program(tie=True), hard_program()])
 def test_all_members_together_store_all_parameters(program) -> None:
     ensemble = ensemble_of(program)
     names = [member.name for member in program.members]
-    assert stored_scalars(program, names) == sum(p.numel() for p in ensemble.parameters())
-    alone = [stored_scalars(program, [name]) for name in names]
-    assert max(alone) <= stored_scalars(program, names) < sum(alone)
+    assert stored_scalars(ensemble, names) == sum(p.numel() for p in ensemble.parameters())
+    alone = [stored_scalars(ensemble, [name]) for name in names]
+    assert max(alone) <= stored_scalars(ensemble, names) < sum(alone)

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from swc_runtime.models.exits import runs_until
 from swc_runtime.models.msdnet import finest_scales, msdnet
 
 CIFAR = (3, 32, 32)
@@ -92,6 +93,14 @@ def test_msdnet_has_no_other_exits(small_msdnet: nn.Module, until: int) -> None:
 def test_msdnet_refuses_sizes_below_one(name: str) -> None:
     with pytest.raises(ValueError, match=f"`{name}` is 0"):
         msdnet(5, DIGIT, **{"outputs": 2, name: 0})
+
+
+@pytest.mark.parametrize("until", [0, 1, 2])
+def test_what_runs_for_an_exit_is_what_its_logits_are_made_of(small_msdnet: nn.Module, until: int) -> None:
+    logits = small_msdnet(torch.rand(4, *DIGIT))[: until + 1]
+    needed = {name for name, _ in small_msdnet.named_parameters() if runs_until(small_msdnet, name, until)}
+    assert used(small_msdnet, logits.square().sum()) <= needed  # a block computes finer scales for those behind it
+    assert needed == {name for name, _ in small_msdnet.named_parameters() if int(name.split(".")[1]) <= until}
 
 
 # from the authors' PyTorch code (kalviny/MSDNet-PyTorch) with the same settings; convolutions and linear layers alone

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from swc_runtime.models.exits import runs_until
 from swc_runtime.models.hne import hne, plan_blocks
 from swc_runtime.models.resnet import resnet
 
@@ -32,6 +33,14 @@ def multiply_adds(model: nn.Module, until: int | None) -> int:
 def tree() -> nn.Module:
     torch.manual_seed(0)
     return hne(5, DIGIT, outputs=8, depth=26, width=0.25).eval()
+
+
+@pytest.mark.parametrize("until", range(8))
+def test_what_runs_for_a_leaf_is_what_its_logits_are_made_of(tree: nn.Module, until: int) -> None:
+    tree.zero_grad()
+    tree(torch.rand(4, *DIGIT))[: until + 1].square().sum().backward()
+    used = {name for name, p in tree.named_parameters() if p.grad is not None and p.grad.any()}
+    assert used == {name for name, _ in tree.named_parameters() if runs_until(tree, name, until)}
 
 
 def branches_used(model: nn.Module) -> set[tuple[str, ...]]:

@@ -166,8 +166,18 @@ class AnytimePredictor:
         return self._run(inputs, self._growing(), seconds)
 
     def _order(self, members: Subset) -> Subset:
-        """The best single member first: it answers if the others are not asked any more."""
-        return tuple(sorted(members, key=lambda number: (-self._worth(self._single[number])[0], number)))
+        """The best single member first: it answers if the others are not asked any more.
+
+        Of one network the last comes first, as its run gives the others too.
+        """
+        best = sorted(members, key=lambda number: (-self._worth(self._single[number])[0], number))
+        place = {
+            number: min(best.index(other) for other in network.members if other in members)
+            for network in self.ensemble.networks
+            for number in network.members
+            if number in members
+        }
+        return tuple(sorted(members, key=lambda number: (place[number], -number)))
 
     def _growing(self) -> Subset:
         """Members one after another, each the one that helps most, as long as one does."""

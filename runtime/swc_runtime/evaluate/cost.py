@@ -10,8 +10,10 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
+from math import prod
 from statistics import median, quantiles
 from time import perf_counter
+from typing import Any
 
 import torch
 from attrs import frozen
@@ -19,11 +21,12 @@ from swc.program.expressions import Shape, num_scalars, slots_of, tensors_of
 from swc.program.program import Program
 from torch import Tensor
 
-from swc_runtime.ensemble import Ensemble, Network, host_of, networks_of
+from swc_runtime.ensemble import Ensemble, Network, networks_of
 from swc_runtime.evaluate.chance import chance_kept
 from swc_runtime.evaluate.predict import evaluating
 from swc_runtime.inputs import Inputs, blank, copied, device_of, rows, size_of
 from swc_runtime.inputs import tensors_of as given_to  # another `tensors_of` is that of expressions
+from swc_runtime.models.exits import runs_until
 from swc_runtime.precision import Arithmetic, laid_out
 from swc_runtime.weights.bank import empty_parts
 
@@ -166,9 +169,23 @@ def multiply_adds(member: Runs, inputs: Inputs) -> int:
     """
     from torch.utils.flop_counter import FlopCounterMode
 
-    with _unfused(), FlopCounterMode(display=False) as counter:
+    with _unfused(), FlopCounterMode(display=False, custom_mapping=_products()) as counter:
         member(*given_to(inputs))
     return int(counter.get_total_flops()) // 2
+
+
+def _products() -> dict[Any, Callable[..., int]]:
+    """The operations of products that torch's counter does not know, from the shapes of what they take and give."""
+    aten = torch.ops.aten
+    return {
+        aten.mv: lambda matrix, vector, **_: 2 * prod(matrix),
+        aten.addmv: lambda added, matrix, vector, **_: 2 * prod(matrix),
+        aten.dot: lambda one, other, **_: 2 * prod(one),
+        aten.vdot: lambda one, other, **_: 2 * prod(one),
+        aten.addbmm: lambda added, left, right, **_: 2 * prod(left) * right[-1],
+        # two inputs [B, I] and [B, J] with a weight [O, I, J], which torch has with axes put between them
+        aten._trilinear: lambda left, weight, right, *_, **__: 2 * max(left[0], 1) * prod(weight),
+    }
 
 
 @contextmanager
@@ -209,15 +226,18 @@ def seconds(run: Callable[[], None]) -> list[float]:
     return times
 
 
-def stored_scalars(program: Program, members: Collection[str]) -> int:
-    """The parameters that must be there to run these members: what they share counts once, what others use does not."""
-    return sum(num_scalars(shape) for shape in stored_shapes(program, members).values())
+def stored_scalars(ensemble: Ensemble, members: Collection[str]) -> int:
+    """The parameters that must be there to run these members: what they share counts once, what others use does not.
+
+    Of a network with exits it is what runs for the last one that is asked for.
+    """
+    return sum(num_scalars(shape) for shape in stored_shapes(ensemble, members).values())
 
 
-def stored_shapes(program: Program, members: Collection[str]) -> dict[str, Shape]:
+def stored_shapes(ensemble: Ensemble, members: Collection[str]) -> dict[str, Shape]:
     """The shapes of those parameters, by the ids of the ensemble's state; of a table the rows that are used."""
-    members = {host_of(program, name) for name in members}
-    weights = [weight for weight in program.weights if weight.member in members]
+    program, is_needed = ensemble.program, _needed(ensemble, members)
+    weights = [weight for weight in program.weights if is_needed(weight.member, weight.path)]
     used = {slot for weight in weights for slot in slots_of(weight.expression)}
     tensors = {tensor for weight in weights for tensor in tensors_of(weight.expression)}
     slots = [slot for slot in program.slots if slot.id in used]
@@ -227,5 +247,21 @@ def stored_shapes(program: Program, members: Collection[str]) -> dict[str, Shape
         {f"bank/{bank.id}": (bank.num_templates, bank.template_size) for bank in banks}
         | {f"coefficient/{bank.id}": (vectors[bank.id], bank.num_templates) for bank in banks}
         | {f"tensor/{plan.id}": plan.shape for plan in program.tensors if plan.id in tensors}
-        | {f"member/{plan.member}/{plan.path}": plan.shape for plan in program.private if plan.member in members}
+        | {
+            f"member/{plan.member}/{plan.path}": plan.shape
+            for plan in program.private
+            if is_needed(plan.member, plan.path)
+        }
     )
+
+
+def _needed(ensemble: Ensemble, members: Collection[str]) -> Callable[[str, str], bool]:
+    """Whether what lies at a path of the module of a member, which may serve others too, runs for these members."""
+    numbers = {member.name: number for number, member in enumerate(ensemble.program.members)}
+    asked = {numbers[name] for name in members}
+    last = {
+        ensemble.program.members[network.host].name: max(n for n, one in enumerate(network.members) if one in asked)
+        for network in networks_of(ensemble.program)
+        if asked.intersection(network.members)
+    }
+    return lambda host, path: host in last and runs_until(ensemble.members[numbers[host]], path, last[host])

@@ -61,7 +61,7 @@ def stored_bytes(ensemble: Ensemble, members: Collection[str], storage: Storage 
     chosen = rounded_ids(ensemble) if storage != "float32" else frozenset()
     return sum(
         bytes_of(shape, BITS[storage] if name in chosen else BITS["float32"])
-        for name, shape in stored_shapes(ensemble.program, members).items()
+        for name, shape in stored_shapes(ensemble, members).items()
     )
 
 

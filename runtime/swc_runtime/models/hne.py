@@ -76,10 +76,23 @@ class HierarchicalEnsemble(nn.Module):
         features = [F.max_pool2d(x_BCHW, 3, 2, padding=1) if self.pooled else x_BCHW]
         for level, branches in enumerate(self.levels):
             assert isinstance(branches, nn.ModuleList)
-            wanted = (last >> (self.num_splits - level)) + 1
+            wanted = self._num_branches(level, last)
             # branch j grows out of branch j // 2, and the only one of level 0 out of the stem
             features = [branches[j](features[j // 2]) for j in range(wanted)]
         return torch.stack([head(x.mean(dim=(2, 3))) for head, x in zip(self.heads, features, strict=False)])
+
+    def _num_branches(self, level: int, last: int) -> int:
+        """How many branches of a level the leaves up to and with number `last` grow out of."""
+        return (last >> (self.num_splits - level)) + 1
+
+    def parts_until(self, until: int) -> tuple[str, ...]:
+        """The stem, the branches and the heads that run for the leaves up to and with number `until`."""
+        branches = (
+            f"levels.{level}.{branch}"
+            for level in range(self.num_splits + 1)
+            for branch in range(self._num_branches(level, until))
+        )
+        return ("conv1", "bn1", *branches, *(f"heads.{leaf}" for leaf in range(until + 1)))
 
 
 def plan_blocks(depth: int, num_splits: int, width: float, narrowing: float) -> list[BlockPlan]:

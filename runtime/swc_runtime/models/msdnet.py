@@ -178,6 +178,10 @@ class MSDNet(nn.Module):
             logits_KBC.append(self.exits[number](features))
         return torch.stack(logits_KBC)
 
+    def parts_until(self, until: int) -> tuple[str, ...]:
+        """The blocks and exits that run for the exits up to and with number `until`."""
+        return tuple(f"{part}.{number}" for part in ("blocks", "exits") for number in range(until + 1))
+
 
 def finest_scales(num_layers: int) -> list[int]:
     """The finest scale that each layer computes: the layers are cut into as many parts as there are scales."""
