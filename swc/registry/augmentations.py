@@ -15,11 +15,12 @@ class AugmentationRow(RegistryRow):
     """A step of augmentation. What its `implementation` takes and gives beside its arguments depends on its `stage`.
 
     `reading` gives the numbers by which images are cropped and resized as they are read; `placing` changes which pixels
-    are seen, a `Selection`; `pixels` changes images of 8 bits, `values` normalised ones, both [B, C, H, W]. All draw
-    their numbers by a `Draw`, so that what happens to an image depends on its own numbers alone. `mixing` makes images
-    and labels of several, see `swc_runtime.data.mixing`. See `swc_runtime.data.augment`. A step whose argument
-    `in_pixels` is 0 does nothing, and is left out. One that `seeds_torch` draws from torch's random state, seeded and
-    put back, so that no thread may draw from it meanwhile; one `in_colour` takes images of 1 or 3 channels.
+    are seen, a `Selection`; `pixels` changes images of 8 bits, or floats from 0 to 1 where somebody's own data are
+    such, `values` normalised ones, both [B, C, H, W]. All draw their numbers by a `Draw`, so that what happens to an
+    image depends on its own numbers alone. `mixing` makes images and labels of several, see `swc_runtime.data.mixing`.
+    See `swc_runtime.data.augment`. A step whose argument `in_pixels` is 0 does nothing, and is left out. One that
+    `seeds_torch` draws from torch's random state, seeded and put back, so that no thread may draw from it meanwhile;
+    one `in_colour` takes images of 1 or 3 channels.
     """
 
     stage: Literal["reading", "placing", "pixels", "values", "mixing"]

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
+from swc.compiler.driver import compile_file
 
 from support.programs import ensemble_of, images, tiny_program
+from swc_runtime.ensemble import build
 from swc_runtime.evaluate.interpolate import alike, along, mix
 from swc_runtime.export import plain_member
 from swc_runtime.precision import Arithmetic
@@ -26,6 +30,15 @@ def mixed(first, second, step):
 
 def test_only_members_of_one_architecture_are_alike() -> None:
     assert alike(ensemble_of(PROGRAM, torch.float32)) == ((0, 1),)
+
+
+@pytest.mark.parametrize("family", ["mimo(depth: 10", "packed(depth: 10"])
+def test_members_of_a_joint_network_have_no_line_between_them(family: str, tmp_path: Path) -> None:
+    members = "".join(f"  member {name}[2] = {family}, width: 0.5)\n" for name in "ab")
+    step = "  step joint\n" if "mimo" in family else ""
+    text = f"ensemble e {{\n  data digits\n{members}{step}  budget unlimited\n}}\n"
+    (tmp_path / "e.sw").write_text(text, "utf-8")
+    assert alike(build(compile_file(tmp_path / "e.sw").program)) == ()
 
 
 def test_the_ends_are_the_members_and_the_middle_is_their_mean() -> None:

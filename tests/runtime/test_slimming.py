@@ -24,9 +24,9 @@ from swc_runtime.training.channel_search import (
 WIDE = (16, 24, 24, 32, 32, 64, 64)
 
 
-def slimmer(channels: tuple[int, ...] = (16, 16, 8, 16, 16, 24, 16)) -> Slimmer:
+def slimmer(channels: tuple[int, ...] = (16, 16, 8, 16, 16, 24, 16), dropout: float = 0) -> Slimmer:
     torch.manual_seed(0)
-    arguments = {"depth": 10, "width": 1, "channels": " ".join(map(str, channels))}
+    arguments = {"depth": 10, "width": 1, "channels": " ".join(map(str, channels)), "dropout": dropout}
     module = build_model("family", "wrn", arguments, 4, (1, 8, 8)).eval()
     batches = [(torch.randn(8, 1, 8, 8), torch.arange(8) % 4) for _ in range(2)]
     return Slimmer(module, 10, batches, choose_arithmetic("float32"))
@@ -92,6 +92,11 @@ def test_a_network_is_cut_to_its_first_channels() -> None:
     assert torch.equal(member.get_parameter("block3.0.conv2.weight"), state["block3.0.conv2.weight"][:20, :2])
     assert torch.equal(member.get_parameter("fc.weight"), state["fc.weight"][:, :20])
     assert member(torch.zeros(2, 1, 8, 8)).shape == (2, 4)
+
+
+def test_dropout_has_no_part_in_the_losses() -> None:
+    plain, dropping = slimmer(), slimmer(dropout=0.5)
+    assert dropping.loss(dropping.numbers) == plain.loss(plain.numbers)
 
 
 def test_a_deeper_network_with_shortcuts_is_cut() -> None:

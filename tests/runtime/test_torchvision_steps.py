@@ -44,6 +44,19 @@ def batches(*names: str, deal: Deal = WHOLE, start: int = 0, batch: int = 4) -> 
     return list(epoch_batches(split, EpochPlan(steps, batch, 5, 1, 2, start, deal=deal)))  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("name", ["randaugment", "trivial_augment"])
+def test_images_of_somebody_s_own_in_floats_become_what_bytes_become(name: str) -> None:
+    """They are kept from 0 to 255, and torchvision takes floats to be from 0 to 1."""
+    bytes_ = torch.randint(60, 196, (64, 3, 8, 8), dtype=torch.uint8, generator=torch.Generator().manual_seed(4))
+    labels, plan = torch.arange(64) % 4, EpochPlan((AugmentationStep.of(name),), 64, 5, 1, 2)
+    (found, _), (expected, _) = (
+        next(iter(epoch_batches(MemorySplit(FACTS, kept, labels), plan))) for kept in (bytes_.float(), bytes_)
+    )
+    difference = (found - expected).abs().flatten(1).mean(1)  # some operations round bytes; deviations, of 4 in all
+    assert difference.max() < 0.3
+    assert difference.median() < 0.01
+
+
 def order() -> np.ndarray:
     return keys.permutation(keys.base_of(5, 1, 2, keys.ORDER), 11)
 

@@ -1,7 +1,7 @@
 """Augmentation and normalisation of whole batches, without a loop over images.
 
-Takes uint8 images and a 64-bit number per image and purpose, gives float images. Guarantees: what happens to an image
-depends on its own numbers alone.
+Takes images and a 64-bit number per image and purpose, gives normalised ones. Guarantees: what happens to an image
+depends on its own numbers alone. Images are uint8, or floats from 0 to 255, as they are kept.
 
 Shapes: B images, C channels, H x W pixels.
 """
@@ -24,6 +24,7 @@ from swc_runtime.data import keys
 from swc_runtime.data.keys import Hashes, Integers
 
 Steps = tuple[AugmentationStep, ...]
+WHITE = 255  # images are kept from 0 to this, as bytes or as floats
 Draw = Callable[[int], Hashes]  # a purpose to one number for each image of the batch
 
 
@@ -37,11 +38,9 @@ class Selection:
 
 
 def augmented(images_BCHW: Tensor, steps: Steps, draw: Draw, facts: DataFacts) -> Tensor:
-    """Placed, normalised and changed images: uint8 to float32, [B, C, H, W]."""
+    """Placed, changed and normalised images, float32 [B, C, H, W]."""
     placed = _placed(images_BCHW, at_stage("placing", steps), draw)
-    for step in at_stage("pixels", steps):
-        placed = AUGMENTATIONS.call(step.name, placed, draw, **step.values)
-    changed = normalised(placed, facts)
+    changed = normalised(_repainted(placed, at_stage("pixels", steps), draw), facts)
     for step in at_stage("values", steps):
         changed = AUGMENTATIONS.call(step.name, changed, draw, **step.values)
     return changed
@@ -59,10 +58,20 @@ def at_stage(stage: str, steps: Steps) -> Steps:
 
 
 def normalised(images_BCHW: Tensor, facts: DataFacts) -> Tensor:
-    """Pixels 0..255 to zero mean and unit deviation per channel, by the facts of the data set."""
-    scale = torch.tensor([1 / (255 * d) for d in facts.deviation], device=images_BCHW.device)
+    """Pixels from 0 to WHITE to zero mean and unit deviation per channel, by the facts of the data set."""
+    scale = torch.tensor([1 / (WHITE * d) for d in facts.deviation], device=images_BCHW.device)
     shift = torch.tensor([-m / d for m, d in zip(facts.mean, facts.deviation, strict=True)], device=images_BCHW.device)
     return images_BCHW.float().mul_(scale.view(-1, 1, 1)).add_(shift.view(-1, 1, 1))
+
+
+def _repainted(images_BCHW: Tensor, steps: Steps, draw: Draw) -> Tensor:
+    """Pixels changed by steps that take bytes, or floats from 0 to 1, as torchvision's transforms do."""
+    if not steps:
+        return images_BCHW
+    changed = images_BCHW / WHITE if images_BCHW.is_floating_point() else images_BCHW
+    for step in steps:
+        changed = AUGMENTATIONS.call(step.name, changed, draw, **step.values)
+    return changed * WHITE if images_BCHW.is_floating_point() else changed
 
 
 def _placed(images_BCHW: Tensor, steps: Steps, draw: Draw) -> Tensor:

@@ -18,13 +18,13 @@ from swc.program.datasets import DataFacts
 from swc.program.inputs import InputFacts
 from torch import Tensor
 
+from swc_runtime.data.augment import WHITE
 from swc_runtime.data.given import tensor_of
 from swc_runtime.data.keys import Integers
 from swc_runtime.data.splits import MemorySplit, Split
 from swc_runtime.data.targets import checked_targets
 from swc_runtime.data.tensors import TensorSplit
 
-WHITE = 255  # as pixels are kept in memory; floats in [0, 1] are multiplied by it
 CLASS_NAMES = "the class names"  # what messages call them
 INTEGERS = (torch.int8, torch.int16, torch.int32, torch.int64, torch.uint8)
 

@@ -15,7 +15,6 @@ import torch
 from attrs import frozen
 from torch import Tensor, nn
 
-from swc_runtime.data import keys
 from swc_runtime.inputs import Inputs, rows, size_of
 
 _Run = Callable[[Inputs], Tensor]
@@ -92,11 +91,6 @@ def draw_from(seed: int) -> None:
     torch.manual_seed(seed)
     np.random.seed(seed % 2**32)
     random.seed(seed)
-
-
-def seed_of(batch: int, member: int) -> int:
-    """Where the random numbers begin of a member that predicts a batch: the same whatever was asked before."""
-    return keys.base_of(0, 0, batch, member) >> 1  # torch takes 63 bits
 
 
 @contextmanager

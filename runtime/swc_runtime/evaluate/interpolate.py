@@ -13,18 +13,22 @@ import torch
 from torch import Tensor, nn
 
 from swc_runtime.carry.plain import plain_member
-from swc_runtime.ensemble import Ensemble
+from swc_runtime.ensemble import Ensemble, networks_of
 from swc_runtime.evaluate.chance import chance_kept, draw_from
 from swc_runtime.inputs import Inputs, copied, moved, tensors_of
+from swc_runtime.members.modes import norms_of_the_batch
 from swc_runtime.precision import Arithmetic, laid_out
 
 Batches = Sequence[tuple[Inputs, Tensor]]
 
 
 def alike(ensemble: Ensemble) -> tuple[tuple[int, int], ...]:
-    """The pairs of members, by number, whose modules have parameters of the same names and shapes."""
-    kinds = [_kind(ensemble, number) for number in range(len(ensemble.members))]
-    return tuple(pair for pair in combinations(range(len(kinds)), 2) if kinds[pair[0]] == kinds[pair[1]])
+    """The pairs of members, by number, whose modules have parameters of the same names and shapes.
+
+    Each is a network of its own: members of a joint one (`mimo`, `msdnet`) have no line between them.
+    """
+    kinds = {one.host: _kind(ensemble, one.host) for one in networks_of(ensemble.program) if not one.is_joint}
+    return tuple(pair for pair in combinations(sorted(kinds), 2) if kinds[pair[0]] == kinds[pair[1]])
 
 
 def _kind(ensemble: Ensemble, number: int) -> tuple[object, ...]:
@@ -67,15 +71,11 @@ def mix(between: nn.Module, first: nn.Module, second: nn.Module, step: float) ->
 
 def _top1(module: nn.Module, batches: Batches, arithmetic: Arithmetic) -> float:
     """With BatchNorm in train mode, and nothing else; what is predicted from numbers that are not finite is wrong."""
-    module.eval()
-    for part in module.modules():
-        if isinstance(part, nn.modules.batchnorm._BatchNorm):
-            part.train()
     device = next(module.parameters()).device
     hits = total = 0
     for number, (inputs, labels) in enumerate(batches):
         draw_from(number)  # so that a member that draws draws the same at every point
-        with torch.no_grad(), arithmetic.autocast():
+        with torch.no_grad(), arithmetic.autocast(), norms_of_the_batch(module):
             logits = module(*tensors_of(copied(laid_out(moved(inputs, device)))))  # which it may work on in place
         is_hit = (logits.argmax(-1) == labels.to(device)) & logits.softmax(-1).isfinite().all(-1)
         hits += int(is_hit.sum())

@@ -55,9 +55,11 @@ class Noise:
         own = generators(device)[-1]
         before = own.get_state()
         self._drew, self._looks = False, True
-        with self.seeded(int.from_bytes(sha256(before.numpy().tobytes()).digest()[:8], "big") >> 1, device):
-            yield
-        self._looks = False
+        try:
+            with self.seeded(int.from_bytes(sha256(before.numpy().tobytes()).digest()[:8], "big") >> 1, device):
+                yield
+        finally:
+            self._looks = False
         if self._drew:
             torch.rand((), generator=own, device=own.device)
 

@@ -8,7 +8,6 @@ takes the last channels of a group, as slices keep the first; the path to a smal
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from functools import cached_property
 from math import inf, isnan
 
@@ -19,6 +18,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from swc_runtime.inputs import Inputs, tensors_of
+from swc_runtime.members.modes import in_eval_mode, norms_of_the_batch
 from swc_runtime.models.wrn import blocks_per_stage
 from swc_runtime.precision import Arithmetic, laid_out
 from swc_runtime.training.losses import LossFunction, loss_of
@@ -127,7 +127,8 @@ class Slimmer:
     """The measures of a WRN of this depth that is cut, on batches of images [B, C, H, W] and their targets.
 
     `criterion` gives the sum of losses over a batch, as the task of the targets has them; cross-entropy by default.
-    Norms take the statistics of the batch at hand, as those that were kept belong to the uncut network.
+    Norms take the statistics of the batch at hand, as those that were kept belong to the uncut network; nothing is
+    drawn, by dropout or otherwise.
     """
 
     module: nn.Module
@@ -155,7 +156,7 @@ class Slimmer:
         """The mean loss of the cut network on all images; infinite where it is not a number."""
         state = self.state(numbers)
         total = 0.0
-        with torch.no_grad(), self.arithmetic.autocast(), _in_mode(self.module, training=True):
+        with torch.no_grad(), self.arithmetic.autocast(), norms_of_the_batch(self.module):
             for inputs, labels in self.batches:
                 logits = functional_call(self.module, state, tensors_of(laid_out(inputs)))
                 total += float(self.criterion(widened(logits), labels))
@@ -194,23 +195,11 @@ class Slimmer:
 
         layers = [(path, m) for path, m in self.module.named_modules() if isinstance(m, nn.Conv2d | nn.Linear)]
         hooks = [layer.register_forward_hook(note(path)) for path, layer in layers]
-        with torch.no_grad(), _in_mode(self.module, training=False):
+        with torch.no_grad(), in_eval_mode(self.module):
             self.module(self.batches[0][0][:1])
         for hook in hooks:
             hook.remove()
         return found
-
-
-@contextmanager
-def _in_mode(module: nn.Module, *, training: bool) -> Iterator[None]:
-    """Inside, every part is in this mode; afterwards each is as it was."""
-    before = [(part, part.training) for part in module.modules()]
-    module.train(training)
-    try:
-        yield
-    finally:
-        for part, was in before:
-            part.training = was
 
 
 def places(depth: int) -> dict[str, tuple[int | None, ...]]:
