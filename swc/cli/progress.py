@@ -179,14 +179,13 @@ def place(stage: Stage, epoch: int) -> str:
 
 
 def seen(result: EpochResult, task: Task = CLASSIFICATION) -> str:
-    """Loss (the sum over members) and accuracy, of the ensemble where there is one, on training images.
+    """Loss (the sum over members that were drawn) and accuracy, of the ensemble where there is one, on training images.
 
     Of another task what it counts stands in place of the accuracy.
     """
     row = task.row.tally
     if result.ensemble is None:  # the members saw different images
-        mean = sum(result.counted) / len(result.counted)
-        return f"loss {decimal(result.loss)}  mean {row.title} {score_text(row, mean, 1)}"
+        return f"loss {decimal(result.loss)}  mean {row.title} {score_text(row, result.mean_counted, 1)}"
     return f"loss {decimal(result.loss)}  {row.title} {score_text(row, result.ensemble, 1)}"
 
 

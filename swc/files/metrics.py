@@ -15,8 +15,9 @@ from swc.files.scores import OWN_SCORES, ScoredPart
 class EpochRow:
     """What an epoch saw on its training batches: means over images per member, in the order of the spec.
 
-    Epochs count from 1 in each phase. `ensemble` is the accuracy of the mean softmax, None where members saw different
-    images; `seconds` are those of one process, `waited` those in which a step waited for its batch; `images` are all.
+    They are nan of a member that `step sandwich` never drew. Epochs count from 1 in each phase. `ensemble` is the
+    accuracy of the mean softmax, None where members saw different images; `seconds` are those of one process, `waited`
+    those in which a step waited for its batch; `images` are all.
     `clipped` is the share of steps whose gradients were clipped; a line leaves it out where the recipe clips none.
     Of another task than classification `score` names what was counted, `values` has it by member, `ensemble` of the
     ensemble, and `accuracies` is empty; a line of classification leaves both out.

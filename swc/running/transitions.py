@@ -6,6 +6,8 @@ on the run and the state alone, whatever is observed.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from attrs import evolve
@@ -17,8 +19,10 @@ from swc.running.average import carried_average
 from swc.running.patience import chosen_epoch, judged
 from swc.running.state import State, assemble, begin_alike, check_alike
 from swc_runtime.data import num_batches, test_batches
+from swc_runtime.data.items import seeds_torch
 from swc_runtime.ensemble import Ensemble
 from swc_runtime.evaluate import predict
+from swc_runtime.evaluate.chance import buffers_kept
 from swc_runtime.evaluate.metrics import FinalScores, score_ensemble
 from swc_runtime.evaluate.predict import ask
 from swc_runtime.tasks.rules import Calibration
@@ -33,6 +37,7 @@ if TYPE_CHECKING:
     from swc.compiler.driver import Compiled
     from swc.files.scores import ScoredPart
     from swc.program.feedback import Feedback
+    from swc.program.stages import Stage
     from swc.running.observer import Observer
     from swc.running.run import Run
     from swc.running.state import Due
@@ -86,31 +91,57 @@ def epoch_of(run: Run, state: State) -> Epoch:
         average=state.average,
         rules=run.rules,
         deal=run.machine.deal,
+        seeds_torch=seeds_torch(run.dataset.train),
     )
 
 
 def due_after(run: Run, state: State) -> Due:
     """What is to be done after the epoch that a state begins, or is in."""
     every, done = run.options.score_every, state.position.epoch + 1
-    if done < state.stage.stop and state.stage.patience is None:
+    if not is_settled_after(state.stage, done):
         return "scores" if every and done % every == 0 else ""
     return "norms" if state.compiled.program.step.name in LEAVES_NORMS else "scores"
 
 
+def is_settled_after(stage: Stage, epoch: int) -> bool:
+    """Whether running statistics are settled after so many epochs of a phase, where the step strategy leaves them."""
+    return epoch >= stage.stop or stage.patience is not None
+
+
 def settle_norms(run: Run, state: State, observer: Observer) -> State:
     """Estimate running statistics over an epoch, as the step strategy left those of some members behind."""
-    phase, epoch = state.stage.phase, state.position.epoch - 1
-    reestimate(state.ensemble, run.batches(phase, epoch), run.machine.arithmetic, run.machine.ranks)
+    _estimate_norms(run, state)
     if state.average is not None:
         with state.average.inside(state.ensemble, keeps=True):
-            reestimate(state.ensemble, run.batches(phase, epoch), run.machine.arithmetic, run.machine.ranks)
-    check_state(state.ensemble, Epoch(phase, epoch, 0), 0)
+            _estimate_norms(run, state)
+    check_state(state.ensemble, Epoch(state.stage.phase, state.position.epoch - 1, 0), 0)
     return evolve(state, due="scores")
+
+
+def _estimate_norms(run: Run, state: State) -> None:
+    batches = run.batches(state.stage.phase, state.position.epoch - 1)
+    reestimate(state.ensemble, batches, run.machine.arithmetic, run.machine.ranks)
+
+
+@contextmanager
+def norms_for_scores(run: Run, state: State) -> Iterator[None]:
+    """Inside, running statistics are good to score with; afterwards they are as they were.
+
+    At the end of a stage they were settled before; within one they are estimated for this once, so that what is trained
+    does not depend on how often it is scored.
+    """
+    if state.compiled.program.step.name not in LEAVES_NORMS or is_settled_after(state.stage, state.position.epoch):
+        yield
+        return
+    with buffers_kept(state.ensemble):
+        _estimate_norms(run, state)
+        yield
 
 
 def score(run: Run, state: State, observer: Observer) -> State:
     """Take scores on the images that may be looked at; a member without finite predictions is told, it may recover."""
-    evaluation = _scores_within(run, state, observer)
+    with norms_for_scores(run, state):
+        evaluation = _scores_within(run, state, observer)
     if evaluation is not None:
         observer.scored(state, evaluation)
     _score_average(run, state, observer)
@@ -130,7 +161,7 @@ def _score_average(run: Run, state: State, observer: Observer) -> None:
     """Take scores with the average of the weights, where there is one."""
     if state.average is None:
         return
-    with state.average.inside(state.ensemble):
+    with state.average.inside(state.ensemble), norms_for_scores(run, state):
         evaluation = _scores_within(run, state, observer)
     if evaluation is not None:
         observer.average_scored(state, evaluation)

@@ -52,7 +52,9 @@ RIVALS = {
 }
 
 
-def test_fewer_training_images_than_networks_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_too_few_training_images_for_the_networks_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     made = Place(tmp_path)
     text = spec_of("member m[11] = wrn(depth: 10, width: 0.25) step split", "").replace(
         "data digits", "data digits(train: 10)"
@@ -60,8 +62,39 @@ def test_fewer_training_images_than_networks_are_refused(tmp_path: Path, capsys:
     assert made.compile(text) == 0
     assert made.train() == 1
     said = capsys.readouterr().err
-    assert "error[SW149]: `step split` parts all 10 training images among 11 networks: some would see none" in said
-    assert "train on 11 images or more, or `step independent`" in said
+    assert "error[SW149]: `step split` parts all 10 training images among 11 networks: each needs two" in said
+    assert "train on 22 images or more, or `step independent`" in said
+
+
+def test_norms_of_a_sandwich_are_settled_for_scores_within_a_phase(tmp_path: Path) -> None:
+    """As they are at its end, and for the scores alone: what is trained is the same however often it is scored."""
+    text = spec_of(*RIVALS["universally_slimmable"]).replace("batch 128", "batch 128 schedule constant")
+    once, often, shorter = (Place(tmp_path / name) for name in ("once", "often", "shorter"))
+    for place, spec, options in (
+        (once, text, ()),
+        (often, text, ("--score-every", "1")),
+        (shorter, text.replace("2 epochs", "1 epochs"), ()),
+    ):
+        place.folder.mkdir()
+        assert place.compile(spec) == 0
+        assert place.train(*options) == 0
+    trained = load_file(once.checkpoint)
+    assert all(torch.equal(tensor, trained[name]) for name, tensor in load_file(often.checkpoint).items())
+
+    def scores(place: Place) -> list[float]:
+        rows = [row for row in place.metrics() if row["kind"] == "scores" and row["epoch"] == 1]
+        return [row["nll"] for row in rows]
+
+    assert scores(often) == scores(shorter) != []
+
+
+def test_no_network_sees_a_single_image_of_the_last_batch(tmp_path: Path) -> None:
+    """Of which BatchNorm has no variance, where a map has one pixel; the last batch has five for four networks."""
+    made = Place(tmp_path)
+    text = spec_of("member m[4] = resnet(depth: 26, width: 0.25) step split", "")
+    text = text.replace("data digits", "data digits(train: 69)").replace("batch 128", "batch 64")
+    assert made.compile(text.replace("2 epochs", "1 epochs")) == 0
+    assert made.train() == 0
 
 
 def spec_of(members: str, sharing: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import isnan
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -14,8 +16,10 @@ from torch import Tensor
 from support.programs import ensemble_of, images, tiny_program
 from swc_runtime.ensemble import Ensemble, state_parameters
 from swc_runtime.precision import Arithmetic
+from swc_runtime.training.reduction import StepCounts
 from swc_runtime.training.steps import LEAVES_NORMS, STEPS, Batch, Outcome, StepOptions
 from swc_runtime.training.steps.sandwich import drawn
+from swc_runtime.training.trainer import Tally
 
 DOUBLE = Arithmetic("cpu", torch.float64, "tests")
 NARROW, MIDDLE, WIDE = (1, 4, 4, 6), (1, 5, 5, 6), (1, 6, 6, 7)
@@ -93,6 +97,16 @@ def test_a_member_that_is_not_drawn_sees_nothing() -> None:
     assert outcome.images.tolist() == [0, 6, 6]
     assert outcome.losses[0] == outcome.hits[0] == 0
     assert not any(gradient.any() for name, gradient in found.items() if name.startswith("member/m0/"))
+
+
+def test_what_a_member_has_that_was_never_drawn_is_no_number() -> None:
+    program, batch = program_of("sandwich", MIDDLE, WIDE, NARROW, random=0, distil=True), batch_of(6)
+    tally = Tally.empty(3)
+    tally.add(StepCounts.of(stepped(program, batch)[0], batch.labels, ensemble_of(program)))
+    result = tally.result()
+    assert isnan(result.losses[0]) and isnan(result.accuracies[0])
+    assert result.loss == sum(result.losses[1:])
+    assert result.mean_counted == sum(result.accuracies[1:]) / 2
 
 
 def test_draws_depend_on_the_seed_alone_and_reach_everyone() -> None:

@@ -19,7 +19,7 @@ from PIL import Image
 from swc.diagnostics import Diagnostic, DiagnosticError
 from swc.program.datasets import DataFacts
 from swc.program.inputs import InputFacts
-from swc.program.training import AugmentationStep
+from swc.program.training import AugmentationStep, Phase, Recipe
 from torch import Tensor
 from torch.utils.data import dataloader
 
@@ -28,11 +28,12 @@ from swc_runtime.data import items as items_module
 from swc_runtime.data import test_batches as plain_batches
 from swc_runtime.data.checks import PartChecker
 from swc_runtime.data.folder import read_folder
-from swc_runtime.data.items import ItemSplit, size_in_memory, split_of_items
+from swc_runtime.data.items import ItemSplit, seeds_torch, size_in_memory, split_of_items
 from swc_runtime.data.splits import FolderSplit, MemorySplit, Split
 from swc_runtime.data.tensors import TensorSplit
-from swc_runtime.data.workers import Workers
+from swc_runtime.data.workers import PartReader, Workers
 from swc_runtime.inputs import Inputs, tensors_of
+from swc_runtime.training.trainer import Epoch, depth_of
 
 FACTS = DataFacts("python", 3, (3, 8, 8), 0, 0, (0.5,) * 3, (0.5,) * 3, function="own:load")
 ROWS = evolve(FACTS, image_shape=(0, 0, 0), mean=(), deviation=())
@@ -125,6 +126,17 @@ def test_members_with_batches_of_their_own_are_read_in_one_stream(folder: Datase
     assert equal(seen(read_by(2, folder.train).train), seen(folder.train))
     alone = [flat(epoch_batches(folder.train, EpochPlan(STEPS, 3, seed, 0, 0))) for seed in (1, 2)]
     assert equal(seen(folder.train)[:4], [*alone[0][:2], *alone[1][:2]])
+
+
+def test_items_are_read_in_no_thread_beside_a_step() -> None:
+    """What reads them seeds the generators that a step draws from; a worker, another process, does not."""
+    single = split(Drawing())
+    assert isinstance(single, ItemSplit)
+    assert seeds_torch(single) and not seeds_torch(split(Drawing(), one_by_one=False))
+    assert not seeds_torch(evolve(single, reader=PartReader(Workers(1, (single,)), 0)))
+    recipe, cuda = Recipe("tests"), torch.device("cuda")
+    assert depth_of(recipe, Epoch(Phase("main", 1), 0, 1), cuda) > 0
+    assert depth_of(recipe, Epoch(Phase("main", 1), 0, 1, seeds_torch=True), cuda) == 0
 
 
 def test_items_are_the_same_bits_in_memory_and_one_by_one() -> None:

@@ -86,6 +86,11 @@ class ItemSplit:
         return evolve(self, numbers=self.numbers[samples], labels=self.labels[torch.from_numpy(samples)])
 
 
+def seeds_torch(split: Split) -> bool:
+    """Whether fetching seeds torch's random state in this process and puts it back: no thread may draw meanwhile."""
+    return isinstance(split, ItemSplit) and split.reader is None
+
+
 def split_of_items(
     checked: PartChecker, part: Any, name: str, *, one_by_one: bool, announce: Callable[[str], None]
 ) -> Split:

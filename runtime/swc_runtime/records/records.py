@@ -63,8 +63,9 @@ class Records:
         self.write(EpochRow("epoch", *_place(stage, epoch), **asdict(result)))
         counted = f"{stage.phase.name}/training {result.score or 'accuracy'}"
         for name, loss, value in zip(members, result.losses, result.counted, strict=True):
-            self.curve(f"{stage.phase.name}/loss/{name}", loss, epoch + 1)
-            self.curve(f"{counted}/{name}", value, epoch + 1)
+            if not isnan(loss):  # a member that was never drawn
+                self.curve(f"{stage.phase.name}/loss/{name}", loss, epoch + 1)
+                self.curve(f"{counted}/{name}", value, epoch + 1)
         if result.ensemble is not None:
             self.curve(f"{counted}/ensemble", result.ensemble, epoch + 1)
 

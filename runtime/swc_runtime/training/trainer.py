@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
 from math import isnan
+from statistics import fmean
 from time import perf_counter
 from zlib import crc32
 
@@ -49,7 +50,7 @@ class Epoch:
     It is entered at step `start`, after which `seen` holds what was counted. `num_images` says how many images there
     are for all ranks (None: as many as the batches hold). `teacher` is whom `step taught` asks (`StepOptions`).
     `average` takes in the state after each step, `rules` are those of the task, `deal` is what this rank has of each
-    batch.
+    batch. Where reading batches `seeds_torch`, none is made in a thread beside a step.
     """
 
     phase: Phase
@@ -62,15 +63,16 @@ class Epoch:
     average: AveragedWeights | None = None
     rules: TaskRules = PLAIN
     deal: Deal = WHOLE
+    seeds_torch: bool = False
 
 
 @frozen
 class EpochResult:
     """What an epoch saw on its training batches: means over images, per member, and `ensemble` for the mean softmax.
 
-    `ensemble` is None where the members saw different images. Where images were mixed, right is the larger label.
-    `ensemble` is None where the members saw different images. Of another task than classification `score` names what
-    was counted, `values` has it by member and `ensemble` of the ensemble, and there are no accuracies.
+    What a member has that no step drew is nan. `ensemble` is None where the members saw different images. Where images
+    were mixed, right is the larger label. Of another task than classification `score` names what was counted, `values`
+    has it by member and `ensemble` of the ensemble, and there are no accuracies.
 
     `seconds` are those of this process, `waited` those in which a step waited for its batch; `images` counts the whole
     epoch. `clipped` is the share of steps whose gradients were too large for the recipe (None: it clips none).
@@ -93,8 +95,13 @@ class EpochResult:
 
     @property
     def loss(self) -> float:
-        """The loss that is minimised: the sum over members."""
-        return sum(self.losses)
+        """The sum of the losses of the members that were drawn."""
+        return sum(loss for loss in self.losses if not isnan(loss))
+
+    @property
+    def mean_counted(self) -> float:
+        """The mean of what was counted of the members that were drawn."""
+        return fmean(value for value in self.counted if not isnan(value))
 
 
 @define(eq=False)
@@ -134,8 +141,7 @@ class Tally:
         """The means so far; waits for the device. ValueError before the first image."""
         if self.images == 0:
             raise ValueError("nothing was counted yet")
-        images = self.sums[3].clamp(min=1)  # a member that was never drawn has seen none
-        losses, hits = (self.sums[:2] / images).tolist()
+        losses, hits = (self.sums[:2] / self.sums[3]).tolist()  # nan of a member that was never drawn: 0 of 0 images
         share = float(self.sums[2, 0] / self.images)
         together = None if isnan(share) else self.rules.counted(share)
         clipped, steps = self.clips.tolist()
@@ -185,7 +191,7 @@ def train_epoch(
     tally = epoch.seen or Tally.empty(len(ensemble.members), next(ensemble.parameters()).device, epoch.rules)
     options = StepOptions(arithmetic, loss_of(recipe.loss), recipe.norm_batch, epoch.teacher, epoch.rules)
     steps = _Steps(ensemble, optimiser, recipe, epoch, options, ranks)
-    done, source = epoch.start, Ahead(batches, depth=_depth(recipe, tally.sums.device))
+    done, source = epoch.start, Ahead(batches, depth=depth_of(recipe, epoch, tally.sums.device))
     ensemble.watch_buffers()
     ensemble.train()
     with closing(iter(source)) as made:
@@ -200,9 +206,9 @@ def train_epoch(
     return tally.result(perf_counter() - started, source.waited)
 
 
-def _depth(recipe: Recipe, device: torch.device) -> int:
+def depth_of(recipe: Recipe, epoch: Epoch, device: torch.device) -> int:
     """How many batches are made ahead: none on the CPU, nor where making one draws from torch's own random state."""
-    draws = any(step.row.seeds_torch for step in recipe.augmentation)
+    draws = epoch.seeds_torch or any(step.row.seeds_torch for step in recipe.augmentation)
     return 0 if draws or device.type == "cpu" else DEPTH
 
 

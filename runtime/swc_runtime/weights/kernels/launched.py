@@ -169,11 +169,6 @@ def _channels_last(gradient: Tensor) -> Tensor:
     return gradient.contiguous() if gradient.dim() == 1 else gradient.movedim(1, -1).contiguous()
 
 
-def _laid_as(like: Tensor, tensor: Tensor) -> Tensor:
-    """The same numbers in the order of `like` in memory, without a copy where they lie so."""
-    return tensor if tensor.stride() == like.stride() else torch.empty_like(like, dtype=tensor.dtype).copy_(tensor)
-
-
 class ComposeByKernels(torch.autograd.Function):
     """As `weights.compose.Compose`, by kernels: `apply(kernels, *templates, *tables)` gives the plan's outputs."""
 
