@@ -59,9 +59,10 @@ class Concat:
 
 @frozen
 class Scale:
-    """A tensor times a rank-one modulation: outputs scaled by `outputs`, inputs by `inputs` (stored vectors).
+    """A tensor times a rank-one modulation: its first axis by `outputs`, its second by `inputs` (stored vectors).
 
-    Where one of the two is "", nothing scales that side.
+    Most layers have them in this order; transposed convolutions and embeddings have inputs first, and their vectors are
+    given the other way round. Where one of the two is "", nothing scales that side.
     """
 
     of: Expression

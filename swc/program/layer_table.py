@@ -15,6 +15,7 @@ Kind = Literal[
     "conv", "grouped", "transposed", "linear", "projection", "embedding", "plain", "norm", "recurrent", "other"
 ]
 Axis = Literal["outputs", "inputs", "kernel", "plain"]
+CLASSIFIER, NORMALISATION, BIAS = ROLE_OBSTACLES = ("classifier", "normalisation", "bias")
 
 
 @frozen
@@ -26,8 +27,9 @@ class ParameterRow:
     has (outputs, inputs / groups, kernel...), a transposed one (inputs, outputs / groups, kernel...), an embedding
     (inputs, outputs), for its rows are chosen by the input; `plain` axes are unknown.
 
-    It can be shared where `obstacle` is "". Where `aside` is not "", it is shared only if it is asked for by name;
-    both say why. `part_of` is the larger module of torch's that it belongs to, where a selector takes that as a whole.
+    It can be shared where `obstacle` is "", and by a block for its role where it is one of `ROLE_OBSTACLES`. Where
+    `aside` is not "", it is shared only if it is asked for by name; both say why. `part_of` is the larger module of
+    torch's that it belongs to, where a selector takes that as a whole.
     """
 
     name: str
@@ -59,6 +61,11 @@ class LayerTable:
     member: str
     parameters: tuple[ParameterRow, ...]
     multiply_adds: int | None = field(default=None, eq=False)
+
+
+def id_of(member: str, path: str) -> str:
+    """The id of what is at `path` in a member; a member that is itself a layer has the empty path."""
+    return f"{member}.{path}" if path else member
 
 
 SINCE_SHARABLE = (  # what tables of older versions say of parameters that could not be shared then

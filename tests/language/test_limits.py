@@ -88,6 +88,16 @@ def test_members_are_counted_over_all_arrays(tmp_path: Path) -> None:
     }
 
 
+def test_params_that_are_lists_of_lists_are_counted(tmp_path: Path) -> None:
+    lists = "".join(f" param a{n + 1} = [{', '.join(10 * [f'a{n}'])}]\n" for n in range(6))
+    text = (
+        HEAD
+        + f" param a0 = [{', '.join('1' * 10)}]\n{lists}"
+        + ' member b = python("n:f", x: a6)\n budget unlimited\n}\n'
+    )
+    assert codes(text, tmp_path) & {"SW152", "SW153"}
+
+
 def test_a_long_list_is_refused(tmp_path: Path) -> None:
     values = "1, " * (limits.LIST_VALUES + 1)
     assert codes(f"{HEAD} param x = [{values}]\n}}\n", tmp_path) == {"SW152"}
@@ -140,6 +150,12 @@ def test_a_file_without_an_end_is_refused(tmp_path: Path) -> None:
 def test_tremendous_numbers_are_refused(item: str, tmp_path: Path) -> None:
     head = HEAD.replace(" data digits\n", "") if item.startswith("data") else HEAD
     assert "SW202" in codes(f"{head} {item}\n}}\n", tmp_path)
+
+
+@pytest.mark.parametrize("text", ["900000000000000000k", "1.1e16%", "2e9G"])
+def test_a_suffix_leads_not_beyond_the_numbers(text: str) -> None:
+    assert number_value("1e18") == 10**18 and number_value("1000M") == 10**9
+    assert number_value(text) == (1.1e14 if text.endswith("%") else None)
 
 
 @pytest.mark.parametrize("text", ["0e999999999", "0.000e-99999999", "-0e99999999999999999999999999999", "0_0e9k"])

@@ -219,6 +219,21 @@ def test_a_step_needs_members_that_it_is_for() -> None:
     assert codes(BASE.replace("  budget", "  step distilled(weight: 0.3)\n  budget")) == ["SW147"]
 
 
+def test_a_param_that_holds_itself_in_a_list_goes_in_a_circle() -> None:
+    assert codes(BASE.replace("param size = 9k", "param size = 9k param a = [a]")) == ["SW114"]
+    assert codes(BASE.replace("param size = 9k", "param size = 9k param a = [[b]] param b = [a, 1]")) == ["SW114"]
+
+
+def test_a_param_inside_a_list_in_a_list_is_used() -> None:
+    lists = "param w = 1 param many = [[w, 2], [3, 4]]"
+    text = BASE.replace("param size = 9k", f"param size = 9k {lists}")
+    sink = Sink()
+    check_text(
+        text.replace("member a = wrn(depth: 10, width: 1)", 'member a = python("m:f", x: many)'), "e.sw", sink=sink
+    )
+    assert not sink.diagnostics
+
+
 def test_members_of_mimo_need_a_joint_step() -> None:
     alone = BASE.replace("member a = wrn", "member a[2] = mimo")
     assert codes(alone) == ["SW148"]

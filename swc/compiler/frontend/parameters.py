@@ -17,7 +17,7 @@ from torch.nn.modules.batchnorm import _NormBase
 from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 from torch.nn.utils.parametrize import is_parametrized
 
-from swc.program.layer_table import Axis, Kind, LayerTable, ParameterRow
+from swc.program.layer_table import BIAS, CLASSIFIER, NORMALISATION, Axis, Kind, LayerTable, ParameterRow
 
 NORMS = (_NormBase, nn.GroupNorm, nn.LayerNorm, nn.RMSNorm)
 EMBEDDINGS = (nn.Embedding, nn.EmbeddingBag)
@@ -196,22 +196,27 @@ def _aside(module: nn.Module, kind: Kind) -> str:
 
 
 def _obstacle(place: ParameterPlace, owner: str, module: nn.Module, derived: str, around: ModelFacts) -> str:
-    """Why a parameter cannot be shared; "" where it can."""
-    if owner in around.heads:
-        return "classifier"
+    """Why a parameter cannot be shared; "" where it can.
+
+    That it has a role, for which a block may ask, is the last of the reasons.
+    """
     if id(module) in around.tied or id(place.module) in around.tied:
         return "tied to another module"
     if derived:
         return f"{derived} is parametrised"
-    return _obstacle_of_module(place, module) or _obstacle_of_tensor(place)
+    other = _obstacle_of_module(module) or _obstacle_of_tensor(place)
+    return other or (CLASSIFIER if owner in around.heads else _obstacle_of_role(place, module))
 
 
-def _obstacle_of_module(place: ParameterPlace, module: nn.Module) -> str:
-    """What stands in the way in the module that reads the parameter."""
+def _obstacle_of_role(place: ParameterPlace, module: nn.Module) -> str:
+    """What a parameter is that blocks by a role alone may take."""
     if isinstance(module, NORMS):
-        return "normalisation"
-    if place.local.endswith("bias") or place.local.startswith("bias_"):
-        return "bias"
+        return NORMALISATION
+    return BIAS if place.local.endswith("bias") else ""
+
+
+def _obstacle_of_module(module: nn.Module) -> str:
+    """What stands in the way in the module that reads the parameter."""
     if isinstance(module, nn.RNNBase):
         return "recurrent layer: torch reads its weights from a list that it made once"
     return _obstacle_of_embedding(module) if isinstance(module, EMBEDDINGS) else ""

@@ -30,6 +30,7 @@ from swc.program.expressions import (
     slots_of,
     tensors_of,
 )
+from swc.program.layer_table import id_of
 
 
 class InvariantError(AssertionError):
@@ -101,7 +102,7 @@ def _ids_say_where(graph: Graph) -> Iterator[str]:
     """Layers and slots are named after their places: feedback is matched by these ids."""
     levels = {level.id: level.index for level in graph.levels}
     for layer in graph.layers:
-        if layer.id != f"{layer.member}.{layer.path}":
+        if layer.id != id_of(layer.member, layer.path):
             yield f"layer `{layer.id}` is `{layer.path}` of `{layer.member}`"
     for slot in graph.slots:
         if slot.bank in levels and slot.id != f"{slot.layer}#{levels[slot.bank]}":

@@ -14,11 +14,11 @@ from attrs import evolve, frozen
 from swc.compiler.ir.graph import Graph, Layer, LayerKind, MemberNode, Private
 from swc.compiler.passes.context import Context
 from swc.compiler.passes.policies import policy_of
-from swc.compiler.passes.selectors import BROAD, PRECISE, ROLES, id_of, taken_by, words
+from swc.compiler.passes.selectors import BROAD, PRECISE, ROLES, taken_by, words
 from swc.diagnostics import Sink
 from swc.diagnostics.catalogue.clusters import NothingLeft, SelectedTwice
 from swc.program.expressions import Shape
-from swc.program.layer_table import LayerTable, ParameterRow
+from swc.program.layer_table import LayerTable, ParameterRow, id_of
 from swc.program.spec import Share, Spec
 
 Owners = dict[str, int]  # layer id -> number of the share block that took it

@@ -19,7 +19,7 @@ from swc.compiler.passes.globs import is_plain, matcher
 from swc.compiler.passes.policies import policy_of
 from swc.diagnostics import Sink
 from swc.diagnostics.catalogue.clusters import NothingSelected, NothingSharable
-from swc.program.layer_table import LayerTable, ParameterRow
+from swc.program.layer_table import ROLE_OBSTACLES, LayerTable, ParameterRow, id_of
 from swc.program.spec import Selector, Share
 
 # selectors of a role: each parameter that has it, by its full name
@@ -35,11 +35,6 @@ BROAD = ("linear", "all")
 
 Entry = tuple[str, ParameterRow]  # a member's name, and one of its parameters
 _Predicate = Callable[[str, ParameterRow], bool]
-
-
-def id_of(member: str, path: str) -> str:
-    """The id of what is at `path` in a member; a member that is itself a layer has the empty path."""
-    return f"{member}.{path}" if path else member
 
 
 def words(selector: Selector) -> str:
@@ -71,17 +66,20 @@ def taken_by(share: Share, tables: tuple[LayerTable, ...], sink: Sink) -> list[s
 
 def _taken_by_role(share: Share, tables: tuple[LayerTable, ...], sink: Sink) -> list[str]:
     """The ids of the parameters of norms, heads, or other biases; of those a policy may want the weights alone."""
-    taken = [id_of(table.member, row.name) for table in tables for row in table.parameters if _has_role(row, share)]
-    if not taken:
-        sink.report(NothingSelected(span=share.selector.span, selector=words(share.selector)))
+    role, span, said = ROLES[share.selector.kind], share.selector.span, words(share.selector)
+    named = [(table.member, row) for table in tables for row in table.parameters if row.role == role]
+    taken = [id_of(member, row.name) for member, row in named if not _reason_beside_role(row, share)]
+    if not named:
+        sink.report(NothingSelected(span=span, selector=said))
+    elif not taken:
+        obstacles = tuple(f"`{id_of(member, row.name)}`: {_reason_beside_role(row, share)}" for member, row in named)
+        sink.report(NothingSharable(span=span, selector=said, obstacles=obstacles, aside=()))
     return taken
 
 
-def _has_role(row: ParameterRow, share: Share) -> bool:
-    """Whether a block by a role takes a parameter; what else stands in the way of a bias does so here too."""
-    role = ROLES[share.selector.kind]
-    is_left = role == "bias" and row.obstacle not in ("", "bias")
-    return row.role == role and not is_left and len(row.shape) >= policy_of(share.policy).least_dims
+def _reason_beside_role(row: ParameterRow, share: Share) -> str:
+    """Why a block by its role does not take a parameter; "" where it does."""
+    return _reason(evolve(row, obstacle="" if row.obstacle in ROLE_OBSTACLES else row.obstacle, aside=""), share)
 
 
 def _reason(row: ParameterRow, share: Share) -> str:

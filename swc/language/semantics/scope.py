@@ -6,7 +6,8 @@ a param; what was used is remembered.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from graphlib import CycleError, TopologicalSorter
 
 from attrs import define, evolve, field
 
@@ -71,55 +72,55 @@ class Scope:
 
 
 def settle_params(params: Mapping[str, Value | Amount], sink: Sink, extent: Extent) -> Scope:
-    """A scope in which every param has its value, whichever order they are declared in; cycles are reported."""
-    scope = Scope(sink, dict(params), extent=extent)
+    """A scope in which every param has its value, whichever order they are declared in.
+
+    DiagnosticError for circles, and for lists that grow beyond their limits.
+    """
+    leads = {name: [other for other in _names_in(value) if other in params] for name, value in params.items()}
+    try:
+        order = tuple(TopologicalSorter(leads).static_order())
+    except CycleError:
+        _report_circles(params, leads, sink)
+        order = ()
+    sink.raise_errors()
     settled: dict[str, Value | Amount] = {}
-    for name in params:
-        _follow(name, params, settled, scope)
-    sink.raise_errors()  # a param without a value would seem to have a wrong one wherever it is used
-    inner = {name: _inner(settled[name], settled, scope) for name in params}
-    return evolve(scope, values=inner)
+    scope = Scope(sink, settled, used={other for others in leads.values() for other in others}, extent=extent)
+    for name in order:
+        settled[name] = _settled(params[name], scope)
+    return evolve(scope, values={name: settled[name] for name in params})
 
 
-def _follow(name: str, params: Mapping[str, Value | Amount], settled: dict[str, Value | Amount], scope: Scope) -> None:
-    """Settle a param and all that it leads to, each once."""
-    chain: dict[str, None] = {}
-    while name not in settled and name not in chain:
-        chain[name] = None
-        value = params[name]
-        if not isinstance(value, Name) or value.text not in params:
-            settled[name] = value
-            break
-        scope.used.add(value.text)
-        name = value.text
-    if name not in settled:
-        settled[name] = _circle(name, tuple(chain), params, scope.sink)
-    for link in chain:
-        settled[link] = settled[name]
+def _names_in(value: Value | Amount | None) -> Iterator[str]:
+    """The names that stand in a value, however deep."""
+    match value:
+        case Name(text):
+            yield text
+        case ListOf(items):
+            for item in items:
+                yield from _names_in(item)
+        case Amount(_, inner):
+            yield from _names_in(inner)
 
 
-def _circle(name: str, chain: tuple[str, ...], params: Mapping[str, Value | Amount], sink: Sink) -> Number:
-    """Report a circle, from its first name by the alphabet on; gives a value to go on with."""
-    circle = chain[chain.index(name) :]
-    first = circle.index(min(circle))
-    told = (*circle[first:], *circle[: first + 1])
-    span = params[told[-2]].span
-    sink.report(catalogue.ParamCycle(span=span, chain=told))
-    return Number("1", 1, span)
+def _settled(value: Value | Amount, scope: Scope) -> Value | Amount:
+    """A value without the names of params that were settled before; an amount of an amount is left as it is."""
+    if not isinstance(value, Amount):
+        return scope.settle(value)
+    found = None if value.value is None else scope.settle(value.value)
+    return value if isinstance(found, Amount) else evolve(value, value=found)
 
 
-def _inner(value: Value | Amount, settled: Mapping[str, Value | Amount], scope: Scope) -> Value | Amount:
-    """Settle the names inside an amount or a list."""
-    if isinstance(value, Amount) and isinstance(value.value, Name) and value.value.text in settled:
-        scope.used.add(value.value.text)
-        found = settled[value.value.text]
-        return value if isinstance(found, Amount) else evolve(value, value=found)
-    if isinstance(value, ListOf):
-        names = {item.text for item in value.items if isinstance(item, Name)}
-        scope.used.update(name for name in names if name in settled)
-        plain = Scope(scope.sink, settled, extent=scope.extent)
-        return plain.settle(value) if not any(isinstance(settled.get(n), ListOf) for n in names) else value
-    return value
+def _report_circles(params: Mapping[str, Value | Amount], leads: Mapping[str, Sequence[str]], sink: Sink) -> None:
+    """Report each circle, from its first name by the alphabet on."""
+    import networkx as nx  # only where there is one
+
+    graph = nx.DiGraph(leads)
+    for knot in nx.strongly_connected_components(graph):
+        if len(knot) > 1 or graph.has_edge(*knot, *knot):
+            circle = [one for one, _ in nx.find_cycle(graph.subgraph(knot), min(knot))]
+            first = circle.index(min(circle))
+            told = (*circle[first:], *circle[: first + 1])
+            sink.report(catalogue.ParamCycle(span=params[told[-2]].span, chain=told))
 
 
 def show(value: Value | Amount) -> str:

@@ -20,7 +20,7 @@ from swc.language.syntax.tables import tables
 from swc.program.limits import LEVELS, LIST_VALUES, MISTAKES
 
 SCALES = {"k": 10**3, "M": 10**6, "G": 10**9}
-_NUMBER = re.compile(r"(-?(?:\d+(?:_\d+)*)?(?:\.\d+)?(?:[eE][+-]?\d+)?)([kMG%]?)")
+_NUMBER = re.compile(r"(-?(?:\d+(?:_\d+)*)?(?:\.\d+)?(?:[eE][+-]?\d+)?)([kMG%]?)", re.ASCII)
 
 
 @frozen
@@ -160,9 +160,14 @@ def number_value(text: str) -> int | float | None:
     if not any(c in "123456789" for c in significant):
         return 0  # whatever power of ten it is times
     digits = match[1].replace("_", "")
-    if not 1 / LARGEST < abs(float(digits)) < LARGEST:
+    if not _is_in_range(float(digits)):  # before powers of ten are taken of it
         return None
-    return _scaled(digits, SCALES.get(match[2], 1), 100 if match[2] == "%" else 1)
+    found = _scaled(digits, SCALES.get(match[2], 1), 100 if match[2] == "%" else 1)
+    return found if _is_in_range(found) else None
+
+
+def _is_in_range(number: float) -> bool:
+    return 1 / LARGEST <= abs(number) <= LARGEST
 
 
 def _scaled(digits: str, times: int, over: int) -> int | float:

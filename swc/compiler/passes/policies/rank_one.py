@@ -22,6 +22,7 @@ from swc.program.program import Start
 from swc.program.spec import Share
 
 OUTPUTS, INPUTS = "outputs", "inputs"
+INPUTS_FIRST = ("transposed", "embedding")  # kinds of layers whose weights have them on their first axis
 
 
 @frozen
@@ -75,7 +76,7 @@ def _starts(share: Share) -> dict[str, Start]:
 
 
 def _vectors(layer: Layer, share: Share) -> tuple[Tensor, ...]:
-    rate, sizes = float(dict(share.arguments)["rate"]), {OUTPUTS: layer.shape[0], INPUTS: layer.shape[1]}
+    rate, sizes = float(dict(share.arguments)["rate"]), dict(zip(_sides(layer), layer.shape, strict=False))
     return tuple(
         Tensor(_id(layer, side), (sizes[side],), 1, start, "fast_weights", rate)
         for side, start in _starts(share).items()
@@ -84,8 +85,13 @@ def _vectors(layer: Layer, share: Share) -> tuple[Tensor, ...]:
 
 def _scaled(owner: Layer, layer: Layer, share: Share) -> Expression:
     whole, sides = Stored(owner.id, layer.shape), _starts(share)
-    outputs, inputs = (_id(layer, side) if side in sides else "" for side in (OUTPUTS, INPUTS))
-    return Scale(whole, outputs, inputs) if sides else whole
+    first, second = (_id(layer, side) if side in sides else "" for side in _sides(layer))
+    return Scale(whole, first, second) if sides else whole
+
+
+def _sides(layer: Layer) -> tuple[str, str]:
+    """What the first two axes of a layer's weight stand for."""
+    return (INPUTS, OUTPUTS) if layer.kind in INPUTS_FIRST else (OUTPUTS, INPUTS)
 
 
 def _first_difference(layers: Sequence[Layer]) -> tuple[str, str, str] | None:

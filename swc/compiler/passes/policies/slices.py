@@ -1,7 +1,7 @@
 """The policy `slices`: a layer is the leading part of the largest at its place.
 
-Slimmable networks (Yu et al., 2019); paper, section 4. Layers at one path with one kernel share a tensor that is as
-large as the largest of them on every axis; each reads its first outputs and inputs.
+Slimmable networks (Yu et al., 2019); paper, section 4. Layers at one path, of one kind and with one kernel, share a
+tensor that is as large as the largest of them on every axis; each reads its first outputs and inputs.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ from collections.abc import Sequence
 
 from attrs import frozen
 
-from swc.compiler.ir.graph import Graph, Layer, Tensor, Weight
+from swc.compiler.ir.graph import Graph, Layer, LayerKind, Tensor, Weight
 from swc.compiler.passes.policies.policy import Room
 from swc.compiler.passes.policies.stored import stored
 from swc.diagnostics import Diagnostic
 from swc.program.expressions import Expression, Shape, Slice, Stored
 from swc.program.spec import Share
 
-_Place = tuple[str, Shape]  # path and kernel
+_Place = tuple[str, LayerKind, int, Shape]  # path, what it is, how many axes, and the kernel
 
 
 @frozen
@@ -48,7 +48,7 @@ class Slices:
 
 
 def _place(layer: Layer) -> _Place:
-    return layer.path, layer.shape[2:]
+    return layer.path, layer.kind, len(layer.shape), layer.shape[2:]
 
 
 def _places(layers: Sequence[Layer]) -> dict[_Place, list[Layer]]:
