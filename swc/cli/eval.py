@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from swc.evaluate.request import EvaluationRequest
     from swc.files.evaluation import Evaluation
     from swc.folders.store import Build
+    from swc.running.trained import open_trained
 
 FORMATS = ("table", "json", "csv")
 STORED = ("float32", "int8", "int4")
@@ -74,10 +75,15 @@ def command(places: tuple[str, ...], form: str | None, output: Path | None, trus
         for build in builds if asked.keep else ():
             folder = _folder(build, asked)
             check_writable((folder if folder.is_dir() else build.folder) / "predictions.safetensors")
-        found = tuple(_evaluated(build, asked, sink, trust) for build in builds)
-    unwritten = [told for pair in zip(builds, found, strict=True) for told in _unwritten(*pair, asked)]
+        for build in builds if len(builds) > 1 else ():
+            open_trained(build)  # one without weights is found before any is measured
+        found: list[Evaluation] = []
+        unwritten: list[Diagnostic] = []
+        for build in builds:
+            found.append(_evaluated(build, asked, sink, trust))
+            unwritten += _unwritten(build, found[-1], asked)
     called = tuple(build.spec.data.example for build in builds)
-    _give(found, called, form or form_of(output, FORMATS, "table"), output)
+    _give(tuple(found), called, form or form_of(output, FORMATS, "table"), output)
     if unwritten:  # reported last: what was measured is not lost with the disk that refuses it
         raise DiagnosticError(*unwritten)
 

@@ -52,8 +52,8 @@ def command(place: str | None, policy: str, output: Path | None, trust: bool, **
         check_writable(target)
         with consent.asked_for_data(build, trust, sink):
             found = slim_build(build, SlimRequest(**given), sink, console.say)  # type: ignore[arg-type]
-    _tell(found)
     write_file(target, spec_text(found, policy).encode())
+    _tell(found)  # after it is written: nobody may read on
     console.say(f"wrote {target}")
 
 

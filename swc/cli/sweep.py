@@ -171,7 +171,7 @@ def _sweep(spec: Path, varied: tuple[str, ...], given: dict[str, object]) -> Swe
     from attrs import evolve
 
     from swc.diagnostics.sources import read_source
-    from swc.sweep.plan import Sweep, read_sweep
+    from swc.sweep.plan import Sweep, read_sweep, wrong_names
     from swc.sweep.seeds import wrong_seeds
     from swc.sweep.values import repeated, values_in
 
@@ -189,6 +189,8 @@ def _sweep(spec: Path, varied: tuple[str, ...], given: dict[str, object]) -> Swe
         return _checked_storage(evolve(read_sweep(spec), **named))  # type: ignore[arg-type]
     if told := next((told for name, values in pairs if (told := repeated(name, values))), ""):
         raise click.UsageError(f"{told}: one run would count as two")
+    if told := wrong_names(dict(pairs)):
+        raise click.UsageError(told.replace("`seeds`", "--seeds"))
     if not pairs and not {"storage", "seeds"} & named.keys():
         read_source(spec)  # that a file is missing comes first
         raise click.UsageError(
@@ -220,18 +222,19 @@ def _conclude(sweep: Sweep, found: tuple[CellOutcome, ...], folder: Path, markdo
     from swc.sweep.summary import as_csv, as_json, shown, summaries
 
     summary, example = summaries(sweep, found), example_of_sweep(sweep)
-    give(shown(sweep, summary))
     paired = differences(sweep, {done.cell: done.row for done in found if done.row is not None})
-    if paired:
-        give(differences_shown(paired, f"test {example}s"))
     if sweep.table is None or sweep.table.resolve() != (folder / "sweep.csv").resolve():
         write_whole(folder / "sweep.csv", as_csv(sweep, found))
     write_whole(folder / "sweep.json", as_json(sweep, summary, paired))
     with house_style():
         write_file(folder / "sweep.png", image_of(figure(sweep, summary, example), "png"))
-    console.say(f"wrote sweep.csv, sweep.json and sweep.png in {folder}")
     if markdown is not None:
         write_whole(markdown, as_markdown(sweep, summary, paired, example))
+    give(shown(sweep, summary))  # after all is written: nobody may read on
+    if paired:
+        give(differences_shown(paired, f"test {example}s"))
+    console.say(f"wrote sweep.csv, sweep.json and sweep.png in {folder}")
+    if markdown is not None:
         console.say(f"wrote {markdown}")
     elsewhere = sum(done.is_elsewhere for done in found)
     failed = sum(done.row is None for done in found) - elsewhere

@@ -21,7 +21,7 @@ from swc.diagnostics.catalogue.files import FileUnreadable, ForeignOwner
 from swc.diagnostics.catalogue.formats import DamagedFile
 from swc.diagnostics.catalogue.training import PartMissing
 from swc.diagnostics.sources import reason_of
-from swc.files.whole import write_whole
+from swc.files.whole import turn_to_write, write_whole
 
 CHECKSUMS = "checksums.txt"
 OTHER_TEXT = "its checksum is not the one that it was written with"
@@ -30,11 +30,12 @@ OTHER_TEXT = "its checksum is not the one that it was written with"
 def write_kept(path: Path, text: str) -> None:
     """Write a file of a build or run folder, whole or not at all, and its checksum beside it before."""
     now = frozenset({_digest(text.encode())})
-    before = _checksums(path.parent).get(path.name, frozenset()) & {_digest_there(path)}
-    _note(path, now | before)
-    write_whole(path, text)
-    if before - now:
-        _note(path, now)
+    with turn_to_write(path):
+        before = _checksums(path.parent).get(path.name, frozenset()) & {_digest_there(path)}
+        _note(path, now | before)
+        write_whole(path, text)
+        if before - now:
+            _note(path, now)
 
 
 def _note(path: Path, digests: frozenset[str]) -> None:

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from swc.diagnostics import DiagnosticError
+from swc.files.turns import turn_in
 
 PARTIAL = ".partial"  # what the name of a file ends with that is not whole
 
@@ -41,10 +42,17 @@ def whole(path: Path, *, partial: Path | None = None, previous: Path | None = No
 
 def write_whole(path: Path, text: str) -> None:
     """Write a text file whole or not at all, in a folder that is made for it; DiagnosticError where that is refused."""
+    with turn_to_write(path), whole(path) as partial, partial.open("x", encoding="utf-8", newline="\n") as stream:
+        stream.write(text)
+
+
+@contextmanager
+def turn_to_write(path: Path) -> Iterator[None]:
+    """Inside, others wait to write into the folder of a file, which is made; DiagnosticError for an OSError."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with whole(path) as partial, partial.open("x", encoding="utf-8", newline="\n") as stream:
-            stream.write(text)
+        with turn_in(path.parent):
+            yield
     except OSError as error:
         from swc.diagnostics.catalogue.files import OutputUnwritable  # `swc fmt` needs no catalogue where all is well
 

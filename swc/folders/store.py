@@ -18,7 +18,7 @@ from attrs import evolve, frozen
 
 from swc.compiler.driver import Compiled, stage_of
 from swc.compiler.ir.text import parse_graph, print_graph
-from swc.diagnostics import DiagnosticError
+from swc.diagnostics import DiagnosticError, Span
 from swc.diagnostics.catalogue.files import NoBuild, UnknownBuild
 from swc.diagnostics.catalogue.formats import DamagedFile
 from swc.diagnostics.catalogue.training import PartMissing
@@ -31,6 +31,7 @@ from swc.files.names import NAME
 from swc.files.notes import Notes
 from swc.files.origin import Origin
 from swc.files.run import MachineFacts
+from swc.files.whole import turn_to_write
 from swc.files.whole import write_whole as write_whole  # noqa: PLC0414 - for those who write beside a build
 from swc.folders.consistency import (
     check_feedback,
@@ -45,7 +46,7 @@ from swc.program.feedback import Feedback
 from swc.program.layer_table import LayerTable
 from swc.program.program import Program
 from swc.program.references import dangling
-from swc.program.spec import Member, Spec
+from swc.program.spec import Spec
 from swc.program.stages import scale_epochs, stages
 from swc.program.training import row_of
 from swc.show.revision import Revision
@@ -75,11 +76,17 @@ class Build:
 def write_build(compiled: Compiled, root: Path, origin: Origin | None = None) -> Path:
     """Write `build/<ensemble>/` below `root`, note it as the last one, and give its folder."""
     folder = root / BUILD / compiled.spec.name
-    write_origin(folder, origin)
-    write_spec(folder, compiled)
-    write_revision(folder, compiled)
+    write_beginning(folder, compiled, origin)
     write_whole(root / BUILD / LAST, compiled.spec.name + "\n")
     return folder
+
+
+def write_beginning(folder: Path, compiled: Compiled, origin: Origin | None) -> None:
+    """Write all that a compiled ensemble is; other processes that write into the folder come before, or after."""
+    with turn_to_write(folder / ORIGIN):
+        write_origin(folder, origin)
+        write_spec(folder, compiled)
+        write_revision(folder, compiled)
 
 
 def write_spec(folder: Path, compiled: Compiled) -> None:
@@ -163,21 +170,23 @@ def read_spec(folder: Path) -> tuple[Spec, tuple[LayerTable, ...]]:
     found: Spec = load(FILE_KINDS["spec"], spec)
     layers: tuple[LayerTable, ...] = load(FILE_KINDS["tables"], tables)
     check_tables(tables, layers, found)
-    return evolve(found, members=tuple(_placed(member, folder) for member in found.members)), layers
+    members = tuple(
+        evolve(member, span=_placed(member.span, folder)) if member.source.kind == "python" else member
+        for member in found.members
+    )
+    return evolve(found, members=members, data_span=_placed(found.data_span, folder)), layers
 
 
-def _placed(member: Member, folder: Path) -> Member:
-    """A member of code of one's own, with its spec where it lies, from wherever the command is called.
+def _placed(span: Span | None, folder: Path) -> Span | None:
+    """The place of what names code of one's own, with its spec where it lies, from wherever the command is called.
 
     A spec was named as seen from the folder that `build/` lies in, unless `--root` said otherwise.
     """
-    if member.source.kind != "python" or member.span is None:
-        return member
-    places = (parent / member.span.file for parent in folder.resolve().parents)
+    if span is None:
+        return None
+    places = (parent / span.file for parent in folder.resolve().parents)
     found = next((place for place in places if place.is_file()), None)
-    if found is None or found == Path(member.span.file).resolve():
-        return member
-    return evolve(member, span=evolve(member.span, file=str(found)))
+    return span if found is None or found == Path(span.file).resolve() else evolve(span, file=str(found))
 
 
 def spec_hash_of(folder: Path) -> str:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 from attrs import frozen
 
 from swc.diagnostics import DiagnosticError
+from swc.diagnostics.numbers import in_full
 from swc.program.choice import Choice
 from swc.registry.row import shown_value
 from swc.running.observer import Observer
@@ -133,7 +134,7 @@ def settings_of(run: Run) -> dict[str, str]:
         "data": run.spec.data.title,
         "budget": budget_text(run.spec.budget),
         "epochs": str(sum(phase.epochs for phase in run.training.phases)),
-        "epochs_scale": f"{run.training.epochs_scale:g}",
+        "epochs_scale": in_full(run.training.epochs_scale),
         "batch": str(recipe.batch),
         "optimiser": _written(recipe.optimiser),
         "schedule": _written(recipe.schedule),

@@ -13,6 +13,7 @@ from typing import Any
 from attrs import asdict, frozen
 
 import swc
+from swc.diagnostics.numbers import in_full
 from swc.files.codec import hash_of
 from swc.files.origin import Origin, SourceFile
 from swc.files.run import MODULE
@@ -67,7 +68,7 @@ def _text(value: Any) -> str:
         case bool():
             return "yes" if value else "no"
         case float():
-            return f"{value:g}"
+            return in_full(value)
         case _:
             return str(value)
 
@@ -88,7 +89,7 @@ def _hashes(build: Build, machine: dict[str, str]) -> Iterator[tuple[str, str]]:
 
 def _commands(build: Build, origin: Origin | None, machine: dict[str, str], scored: ScoredRun | None) -> Iterator[str]:
     training = build.spec.training
-    scale = ["--epochs-scale", f"{training.epochs_scale:g}"] if training and training.epochs_scale != 1 else []
+    scale = ["--epochs-scale", in_full(training.epochs_scale)] if training and training.epochs_scale != 1 else []
     name = origin.file if origin else f"{build.spec.name}.sw"
     if origin is not None and origin.swept and training is not None:
         seed = training.recipe.seed

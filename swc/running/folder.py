@@ -21,6 +21,7 @@ from swc.diagnostics.catalogue.training import (
     RunOfAnotherSpec,
     SurroundingsChanged,
 )
+from swc.diagnostics.numbers import in_full
 from swc.files.checksums import CHECKSUMS
 from swc.files.run import MODULE
 from swc.folders.lock import held
@@ -59,11 +60,12 @@ def prepare(
     announce: Callable[[str], None],
 ) -> None:
     """Make the folder of the run; only now, so that what cannot begin changes nothing."""
+    origin = read_origin(build.folder)  # of the run itself, where its own folder was named
     if options.fresh and (aside := set_aside(folder)):
         announce(f"the run before was set aside as {aside}")
     with held(folder):
         if not has_begun(folder, spec, build.tables):
-            write_origin(folder, read_origin(build.folder))
+            write_origin(folder, origin)
             write_spec(folder, compile_spec(spec, build.tables))
         report_other_plug_ins(read_spec(folder)[0].plug_ins, sink)
         _compare_surroundings(folder, spec.data.title, facts, sink)
@@ -102,7 +104,7 @@ def _another_spec(folder: Path, old: Spec, new: Spec) -> RunOfAnotherSpec:
     if was == now or differs != ("training",):
         told = tuple(words for name in differs for words in (_starts(old, new) if name == "shares" else (name,)))
         return RunOfAnotherSpec(folder=str(folder), differs=told)
-    scales = (f"epochs scaled by {was:g}, now by {now:g}",)
+    scales = (f"epochs scaled by {in_full(was)}, now by {in_full(now)}",)
     return RunOfAnotherSpec(folder=str(folder), differs=scales, scale=was)
 
 

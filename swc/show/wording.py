@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from math import isnan
 
+from swc.diagnostics.numbers import in_full
 from swc.files.scores import ScoredPart
 from swc.program.expressions import Shape
 from swc.program.spec import Budget
@@ -115,7 +116,7 @@ def runs(numbers: Iterable[int]) -> str:
 
 def scale_text(factor: float) -> str:
     """How a run with scaled epochs is marked, behind what it is called; nothing where they are as in the spec."""
-    return "" if factor == 1 else f", epochs scaled by {factor:g}"
+    return "" if factor == 1 else f", epochs scaled by {in_full(factor)}"
 
 
 def traffic_text(reduced: int, composed: int) -> str:

@@ -29,6 +29,20 @@ class ChildOptions:
     shared: tuple[str, ...] = ()
 
 
+@frozen
+class Ended:
+    """The exit status of a process, and what it said last."""
+
+    status: int
+    words: str
+
+    def why(self, name: str) -> str:
+        """Why it failed, in a line; what ended it where it had no time to say."""
+        if self.status < 0:
+            return f"{name} was ended by {signal.Signals(-self.status).name}"
+        return self.words or f"{name} ended with {self.status}"
+
+
 @frozen(eq=False)
 class Processes:
     """What runs now, so that it can be stopped."""
@@ -37,20 +51,22 @@ class Processes:
     lock: Lock = field(factory=Lock)
     are_stopped: Event = field(factory=Event)
 
-    def run(self, command: Sequence[str], log: Path, variables: Mapping[str, str] | None = None) -> int:
-        """Run a command with its output in a file; gives its exit status. Its input ends when this process does.
+    def run(self, command: Sequence[str], log: Path, variables: Mapping[str, str] | None = None) -> Ended:
+        """Run a command with its output at the end of a file. Its input ends when this process does.
 
         `variables` are added to its environment.
         """
         environment = {**os.environ, **(variables or {})}
         with log.open("ab") as stream:
+            start = stream.seek(0, os.SEEK_END)
             with self.lock:
                 if self.are_stopped.is_set():
-                    return -signal.SIGTERM
+                    return Ended(-signal.SIGTERM, "")
                 process = tied(command, stdout=stream, stderr=subprocess.STDOUT, env=environment)
                 self.running.add(process)
             with process:
-                return process.wait()
+                status = process.wait()
+        return Ended(status, _last_words(log, start))
 
     def stop(self) -> None:
         """Ask all to end, and begin no other; none is left."""
@@ -59,9 +75,11 @@ class Processes:
         end(self.running)
 
 
-def last_words(log: Path) -> str:
-    """The error that a process ended with, as it printed it."""
-    lines = log.read_text("utf-8", errors="replace").splitlines()
+def _last_words(log: Path, start: int) -> str:
+    """The error that a process ended with, as it printed it; earlier ones have written up to `start`."""
+    with log.open("rb") as stream:
+        stream.seek(start)
+        lines = stream.read().decode("utf-8", errors="replace").splitlines()
     errors = [line for line in lines if line.startswith(("error", "swc: "))]
     return errors[-1] if errors else next((line for line in reversed(lines) if line.strip()), "")
 

@@ -106,9 +106,10 @@ def _longest(sweep: Sweep) -> tuple[str, tuple[str, ...]]:
 
 
 def _draw(axes: Axes, line: SummaryLine, number: int, metric: str, factor: float) -> None:
-    values = [dict(one.values)[metric] for _, one in line.points]
+    known = [(place, dict(one.values)) for place, one in line.points if metric in dict(one.values)]
+    values = [one[metric] for _, one in known]
     axes.errorbar(
-        [place for place, _ in line.points],
+        [place for place, _ in known],
         [factor * value.mean for value in values],
         yerr=[nan if value.error is None else factor * value.error for value in values],
         label=line.label or None,

@@ -72,7 +72,7 @@ def _difference(
     found: list[float] = []
     for seed in sweep.seeds:
         first, second = rows.get(Cell(of, seed)), rows.get(Cell(against, seed))
-        if first is not None and second is not None:
+        if first is not None and second is not None and metric in first.numbers and metric in second.numbers:
             found.append(first.numbers[metric] - second.numbers[metric])
     return PairedDifference(of, against, metric, len(found), mean(found) if found else nan, half_width(found))
 

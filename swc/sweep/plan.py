@@ -266,12 +266,22 @@ def wrong_storage(storage: Sequence[object], params: Collection[str] = ()) -> st
     return repeated(STORAGE, [str(name) for name in storage])
 
 
+def wrong_names(params: Collection[str], columns: Collection[str] = ()) -> str:
+    """What is wrong with the names of params that vary, or nothing; `columns` vary beside them and are called so."""
+    if SEED in params:
+        return f"`{SEED}` is what a sweep sets itself: give `seeds`, and leave the param away"
+    taken = next((name for name in columns if name in params), None)
+    return "" if taken is None else f"`{taken}` is a param that varies too: give the param another name"
+
+
 def _wrong_variation(found: dict[str, Any]) -> str:
     """What is wrong with what varies, or nothing."""
     several = {key: found[key] for key in (SPEC, ENSEMBLE) if isinstance(found.get(key), list)}
     for key, names in several.items():
         if not all(isinstance(name, str) for name in names) or len(set(names)) < len(names):
             return f"`{key}` must be a list of different names"
+    if reason := wrong_names(found.get("vary", {}), {*several, *((ENSEMBLE,) if "ensembles" in found else ())}):
+        return reason
     if STORAGE in found and (reason := wrong_storage(found[STORAGE], found.get("vary", {}))):
         return reason
     if not several and "ensembles" not in found and not any(found.get(key) for key in ("vary", STORAGE, "seeds")):

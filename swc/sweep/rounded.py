@@ -18,13 +18,13 @@ from swc.files.evaluation import Evaluation, Storage
 from swc.folders.store import RUN
 from swc.registry.tasks import TASKS
 from swc.running.results import RESULTS
-from swc.sweep.children import last_words
+from swc.sweep.children import Ended
 from swc.sweep.columns import COSTS, choice_in
 from swc.sweep.plan import Cell
 from swc.sweep.rows import CellRow, PartScores, scores_of
 
 FILES = {"test": "evaluation.json", "validation": "validation.json"}  # by what `--on` says
-Evaluate = Callable[[Sequence[str], Path], int]  # `swc eval` with these arguments and its output in a file; the status
+Evaluate = Callable[[Sequence[str], Path], Ended]  # `swc eval` with these arguments and its output in a file
 
 
 class NotScoredError(Exception):
@@ -55,10 +55,10 @@ class RoundedRun:
             return found
         log = self.folder / f"eval-{self.storage}.log"
         asked = ("--stored", self.storage, "--on", part, "--time-batch", "0")
-        status = evaluate([str(self.folder / RUN), *asked], log)
-        found = None if status else self._evaluation(part)
+        ended = evaluate([str(self.folder / RUN), *asked], log)
+        found = None if ended.status else self._evaluation(part)
         if found is None:
-            raise NotScoredError(last_words(log) or f"`swc eval` ended with {status}")
+            raise NotScoredError(ended.why("`swc eval`"))
         return found
 
     def _evaluation(self, part: str) -> Evaluation | None:

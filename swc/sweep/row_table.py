@@ -6,19 +6,13 @@ end at the same time, in this process or in others on this machine; rows of cell
 
 from __future__ import annotations
 
-import fcntl
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Lock
 
 from attrs import field, frozen
 
-from swc.diagnostics import DiagnosticError
-from swc.diagnostics.catalogue.files import OutputUnwritable
-from swc.diagnostics.sources import LARGEST, read_source, reason_of
-from swc.files.whole import write_whole
+from swc.diagnostics.sources import LARGEST, read_source
+from swc.files.whole import turn_to_write, write_whole
 from swc.sweep.plan import Cell, Sweep
 from swc.sweep.rows import CellRow, rows_in, text_of_rows
 
@@ -41,21 +35,5 @@ class RowTable:
 
     def add(self, *rows: CellRow) -> None:
         """Write rows beside those that are there now, whoever wrote them; DiagnosticError where that is refused."""
-        with self._lock, _folder_locked(self.path.parent):
+        with self._lock, turn_to_write(self.path):
             write_whole(self.path, text_of_rows(self.sweep, self.rows() | {row.cell: row for row in rows}))
-
-
-@contextmanager
-def _folder_locked(folder: Path) -> Iterator[None]:
-    """Inside, no other process has the lock of a folder; a file system without locks has none to wait for."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        handle = os.open(folder, os.O_RDONLY)
-    except OSError as error:
-        raise DiagnosticError(OutputUnwritable(path=str(folder), reason=reason_of(error))) from error
-    try:
-        with suppress(OSError):  # the system lets go when the handle is closed
-            fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)

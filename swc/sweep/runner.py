@@ -23,13 +23,13 @@ from swc.diagnostics.catalogue.training import RunBusy
 from swc.evaluate.planned import planned_multiply_adds
 from swc.files.checksums import is_there
 from swc.files.run import RunResults
-from swc.folders.store import RUN, is_same, read_spec, write_origin, write_revision, write_spec
+from swc.folders.store import RUN, is_same, read_spec, write_beginning
 from swc.language.semantics.origin import origin_of
 from swc.program.inputs import InputFacts
 from swc.program.spec import Spec
 from swc.running.results import RESULTS, read_results
 from swc.sweep.cell_specs import Specs, cell_hash, checked_specs, scaled
-from swc.sweep.children import ChildOptions, Processes, last_words
+from swc.sweep.children import ChildOptions, Ended, Processes
 from swc.sweep.known_rows import known_rows
 from swc.sweep.plan import Cell, Setting, Sweep
 from swc.sweep.rounded import NotScoredError, RoundedRun
@@ -155,9 +155,7 @@ def _prepared(work: Work, run: Cell) -> CellOutcome | PreparedRun:
         compiled = _compiled(work, run)
         if found := _row(work, run, compiled):
             return CellOutcome(run, found)
-        write_origin(folder, origin_of(*work.sweep.spec_of(run.setting), swept=True))
-        write_spec(folder, compiled)
-        write_revision(folder, compiled)
+        write_beginning(folder, compiled, origin_of(*work.sweep.spec_of(run.setting), swept=True))
     except DiagnosticError as error:
         return CellOutcome(run, None, error.diagnostics[0].message())
     return PreparedRun(run, compiled)
@@ -169,12 +167,12 @@ def _train(work: Work, one: PreparedRun) -> CellOutcome:
     options = ("--epochs-scale", str(work.sweep.epochs_scale), *work.children.shared)
     log = folder / "train.log"
     command = [*child_command(), "train", str(folder), *options, "--threads", str(work.children.threads)]
-    status = work.processes.run(command, log)
+    ended = work.processes.run(command, log)
     try:
-        found = None if status else _row(work, one.run, one.compiled)
+        found = None if ended.status else _row(work, one.run, one.compiled)
     except DiagnosticError as error:
         return CellOutcome(one.run, None, error.diagnostics[0].message())
-    return CellOutcome(one.run, found, "" if found else last_words(log) or f"it ended with {status}")
+    return CellOutcome(one.run, found, "" if found else ended.why("it"))
 
 
 def _stored(work: Work, trained: CellOutcome, cell: Cell) -> CellOutcome:
@@ -193,8 +191,8 @@ def _stored(work: Work, trained: CellOutcome, cell: Cell) -> CellOutcome:
         return CellOutcome(cell, None, error.diagnostics[0].message())
 
 
-def _evaluate(work: Work, arguments: Sequence[str], log: Path) -> int:
-    """Run `swc eval`, which takes its threads from the environment; gives its status."""
+def _evaluate(work: Work, arguments: Sequence[str], log: Path) -> Ended:
+    """Run `swc eval`, which takes its threads from the environment."""
     threads = {"OMP_NUM_THREADS": str(work.children.threads)}
     return work.processes.run([*child_command(), "eval", *arguments, *work.children.shared], log, threads)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from swc.cli import main
 
 from support.own_code import marks
 from support.own_data import DATA, write_pictures
@@ -72,6 +73,12 @@ def test_a_function_that_is_not_there_is_told_at_the_data(own: Place, capsys: py
         told = capsys.readouterr().err
         assert words in told and "tiny.sw:5:" in told, told
     assert own.train() == 1
+
+
+def test_a_run_is_begun_from_any_folder(own: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert own.swc("compile", "tiny.sw", "--quiet") == 0
+    monkeypatch.chdir(tmp_path)
+    assert main.run(["train", str(own.folder / "build/tiny"), "--epochs-scale", "0.05"]) == 0
 
 
 def test_arguments_that_do_not_go_together_are_told(own: Place, capsys: pytest.CaptureFixture[str]) -> None:

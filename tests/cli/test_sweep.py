@@ -24,6 +24,7 @@ from swc.folders.lock import held
 from swc.folders.store import write_spec
 from swc.show.plain import plain
 from swc.sweep.cell_specs import scaled
+from swc.sweep.children import Processes
 from swc.sweep.figure import figure
 from swc.sweep.markdown import as_markdown
 from swc.sweep.plan import Cell, Sweep
@@ -198,6 +199,16 @@ def test_a_run_that_another_process_trains_has_not_failed(made: Place, capfd: py
     assert "running elsewhere: amount 70%, seed 0" in shown.out and "failed" not in shown.out + shown.err
 
 
+def test_why_a_run_failed_is_what_its_own_process_said(tmp_path: Path) -> None:
+    """And not one before it, whose words stand in the same file; what was killed had no time to say anything."""
+    log, processes = tmp_path / "train.log", Processes()
+    first = processes.run(["sh", "-c", "echo 'error[SW544]: another process (7) is training the run'; exit 1"], log)
+    assert first.why("it") == "error[SW544]: another process (7) is training the run"
+    assert processes.run(["sh", "-c", "kill -9 $$"], log).why("it") == "it was ended by SIGKILL"
+    assert processes.run(["sh", "-c", "exit 3"], log).why("it") == "it ended with 3"
+    assert len(log.read_text().splitlines()) == 1
+
+
 def test_a_child_ends_when_its_pipe_does() -> None:
     code = "import time; from swc.cli.child import end_with_parent; end_with_parent(); time.sleep(60)"
     with subprocess.Popen([sys.executable, "-c", code], stdin=PIPE) as child:
@@ -260,6 +271,8 @@ def test_a_sweep_of_another_spec_is_left_alone(made: Place, capfd: pytest.Captur
 def test_wrong_usage_is_told(made: Place, capfd: pytest.CaptureFixture[str]) -> None:
     assert made.swc("sweep", "tiny.sw") == 2
     assert "nothing varies" in capfd.readouterr().err
+    assert made.swc("sweep", "tiny.sw", "--vary", "seed=1,2") == 2
+    assert "`seed` is what a sweep sets itself: give --seeds" in capfd.readouterr().err
     assert made.swc("sweep", "tiny.sw", "--vary", "tau") == 2
     assert "--vary: `tau` is not NAME=VALUE" in capfd.readouterr().err
 

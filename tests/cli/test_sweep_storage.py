@@ -16,7 +16,7 @@ from attrs import evolve
 from swc.diagnostics import DiagnosticError
 from swc.sweep import runner
 from swc.sweep.cell_specs import checked_specs, hashes_of
-from swc.sweep.children import Processes
+from swc.sweep.children import Ended, Processes
 from swc.sweep.estimate import _runs_left
 from swc.sweep.known_rows import check_rows, known_rows
 from swc.sweep.plan import Cell, Sweep, read_sweep
@@ -163,10 +163,10 @@ def test_a_row_has_what_an_evaluation_of_rounded_weights_prints(
     assert [row["storage"] for row in kept] == ["float32", "int8"] and kept[1]["nll"] == rounded["nll"]
 
 
-def failing(work: object, arguments: Sequence[str], log: Path) -> int:
+def failing(work: object, arguments: Sequence[str], log: Path) -> Ended:
     """Do as `swc eval` where it cannot."""
     log.write_text(f"working on {arguments}\nerror[SW999]: no\n  help: yes\n")
-    return 1
+    return Ended(1, "error[SW999]: no")
 
 
 def evaluated(made: Place, part: str, capfd: pytest.CaptureFixture[str]) -> dict[str, list[dict[str, object]]]:
@@ -182,13 +182,13 @@ def test_an_evaluation_that_fails_is_told_by_its_last_words(tmp_path: Path) -> N
     cell = a_sweep(tmp_path).cells[1]
     with pytest.raises(NotScoredError, match=r"^error\[SW999\]: no$"):
         RoundedRun(tmp_path, "int8").row(CellRow(cell, "0" * 64, SCORES), cell, partial(failing, None))
-    with pytest.raises(NotScoredError, match="ended with -9"):
-        RoundedRun(tmp_path, "int4").row(CellRow(cell, "0" * 64, SCORES), cell, lambda _, log: log.write_text("") - 9)
+    with pytest.raises(NotScoredError, match="`swc eval` was ended by SIGKILL"):
+        RoundedRun(tmp_path, "int4").row(CellRow(cell, "0" * 64, SCORES), cell, lambda *_: Ended(-9, ""))
 
 
 def test_what_runs_ends_when_it_is_stopped(tmp_path: Path) -> None:
     processes, log = Processes(), tmp_path / "log"
-    ended: list[int] = []
+    ended: list[Ended] = []
     code = "import os, time; print(os.environ['SAID'], flush=True); time.sleep(60)"
     command = [sys.executable, "-c", code]
     waiting = Thread(target=lambda: ended.append(processes.run(command, log, {"SAID": "so"})))
@@ -197,7 +197,7 @@ def test_what_runs_ends_when_it_is_stopped(tmp_path: Path) -> None:
         time.sleep(0.01)
     processes.stop()
     waiting.join(timeout=30)
-    assert ended == [-15] and processes.run(command, log) == -15
+    assert ended == [Ended(-15, "so")] and processes.run(command, log).status == -15
 
 
 @pytest.fixture

@@ -77,6 +77,14 @@ def test_another_scaling_is_another_run(run: Place, capsys: Capture) -> None:
     assert "`--epochs-scale 1`" in told
 
 
+def test_a_fresh_run_knows_what_it_was_compiled_from(run: Place) -> None:
+    """Also where the folder of the run itself was named, which is moved aside."""
+    origin = run.folder / "build/tiny/run/origin.json"
+    before = origin.read_text("utf-8")
+    assert run.swc("train", "build/tiny/run", "--fresh") == 0
+    assert origin.read_text("utf-8") == before
+
+
 def test_fresh_sets_the_old_run_aside(run: Place, capsys: Capture) -> None:
     before = run.contents()
     assert run.swc("compile", "tiny.sw", "--quiet", "--set", "amount=40%") == 0

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from swc.cli.output import write_file
+from swc.files.checksums import CHECKSUMS, has_checksum, text_of
 from swc.files.whole import whole, write_whole
 
 
@@ -65,3 +68,26 @@ def test_a_file_of_the_users_keeps_its_permissions_and_its_link(tmp_path: Path) 
     link.symlink_to("real")
     write_file(link, b"after")
     assert link.is_symlink() and real.read_bytes() == b"after" and real.stat().st_mode & 0o777 == 0o640
+
+
+WRITER = """
+import sys
+from pathlib import Path
+from swc.files.checksums import text_of, write_kept
+folder, name = Path(sys.argv[1]), sys.argv[2]
+for number in range(60):
+    write_kept(folder / name, f"{name} {number}" * 200)
+    write_kept(folder / "both", f"{name} {number}" * 200)
+    text_of(folder / name)
+"""
+
+
+def test_processes_that_write_into_one_folder_take_turns(tmp_path: Path) -> None:
+    """Neither is refused, and no checksum of the one is lost to the other."""
+    command = [sys.executable, "-c", WRITER, str(tmp_path)]
+    writers = [subprocess.Popen([*command, name]) for name in ("one", "two")]
+    assert [writer.wait(timeout=60) for writer in writers] == [0, 0]
+    for name in ("one", "two", "both"):
+        assert has_checksum(tmp_path / name)
+        assert text_of(tmp_path / name).endswith(" 59")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["both", CHECKSUMS, "one", "two"]

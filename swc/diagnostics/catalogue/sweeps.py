@@ -11,6 +11,7 @@ from typing import ClassVar
 from attrs import frozen
 
 from swc.diagnostics.diagnostic import Diagnostic
+from swc.diagnostics.numbers import in_full
 
 EXAMPLES = {  # of each key of a sweep file
     "spec": '`spec = "../multi_width.sw"`, then `[vary]` and lines such as `beta = [0.1, 0.9]`',
@@ -88,10 +89,12 @@ class SweepOfAnotherScale(Diagnostic):
     now: float
 
     def message(self) -> str:
-        return f"the sweep in `{self.folder}` was begun with its epochs scaled by {self.was:g}, not {self.now:g}"
+        was, now = in_full(self.was), in_full(self.now)
+        return f"the sweep in `{self.folder}` was begun with its epochs scaled by {was}, not {now}"
 
     def help(self) -> str:
-        return f"go on with it with `--epochs-scale {self.was:g}`, or use `-o FOLDER` to begin another beside it"
+        scale = in_full(self.was)
+        return f"go on with it with `--epochs-scale {scale}`, or use `-o FOLDER` to begin another beside it"
 
 
 @frozen(kw_only=True)

@@ -10,6 +10,7 @@ from typing import ClassVar
 from attrs import frozen
 
 from swc.diagnostics.diagnostic import Diagnostic, Severity
+from swc.diagnostics.numbers import in_full
 
 
 @frozen(kw_only=True)
@@ -49,7 +50,7 @@ class RunOfAnotherSpec(Diagnostic):
         return f"the run in `{self.folder}` was begun with another spec"
 
     def help(self) -> str:
-        on = "" if self.scale is None else f"go on with it with `--epochs-scale {self.scale:g}`, or "
+        on = "" if self.scale is None else f"go on with it with `--epochs-scale {in_full(self.scale)}`, or "
         return f"{on}use `--fresh` to set that run aside, or `--run FOLDER` to begin another beside it"
 
     def notes(self) -> tuple[str, ...]:
@@ -289,7 +290,7 @@ class OwnModelFailed(Diagnostic):
 
 @frozen(kw_only=True)
 class MemberNotFound(Diagnostic):
-    """A member's code, or a library that it needs, cannot be found or imported now.
+    """The code of a member or of the data, or a library that it needs, cannot be found or imported now.
 
     Nothing says that it has changed: a file was moved, the command was given in another folder or environment, or a
     library is not installed here. The run is as it was, and goes on as soon as the code is back. `--fresh` would give
@@ -300,7 +301,7 @@ class MemberNotFound(Diagnostic):
     detail: str
 
     def message(self) -> str:
-        return f"the code of a member cannot be imported now: {self.detail}"
+        return f"code that the spec names cannot be imported now: {self.detail}"
 
     def help(self) -> str:
         return "put the file back, or install the library, and type the command again: nothing of the run is lost"
@@ -321,7 +322,9 @@ class ScaledAlready(Diagnostic):
     now: float
 
     def message(self) -> str:
-        return f"the run in `{self.folder}` was begun with `--epochs-scale {self.was:g}`, not {self.now:g}"
+        return (
+            f"the run in `{self.folder}` was begun with `--epochs-scale {in_full(self.was)}`, not {in_full(self.now)}"
+        )
 
     def help(self) -> str:
         return "leave `--epochs-scale` away to go on with it, or train its build folder with `--run FOLDER`"
