@@ -234,6 +234,30 @@ def test_a_param_inside_a_list_in_a_list_is_used() -> None:
     assert not sink.diagnostics
 
 
+def test_an_import_that_a_base_needs_is_used(tmp_path: Path) -> None:
+    """Also where the base lies in a file of its own, which does not import it."""
+    (tmp_path / "base.sw").write_text(
+        BASE.replace("clusters one }", "clusters one }\n  train digits { phase p: 1 epochs }")
+    )
+    (tmp_path / "e.sw").write_text(
+        'import "base.sw"\nimport "digits.sw"\nimport "cifar.sw"\nensemble x extends base {}\n'
+    )
+    sink = Sink()
+    check_file(tmp_path / "e.sw", sink=sink)
+    assert [(found.code, found.name) for found in sink.diagnostics] == [("SW141", "cifar.sw")]  # type: ignore[attr-defined]
+
+
+def test_untying_in_a_search_parts_what_the_search_ties() -> None:
+    """A phase that ends with a split ties by level, whatever the block says."""
+    phases = (
+        "phase s: 4 epochs after 2 epochs untie coefficients below 0.9 then split clusters below 0.1 phase m: 1 epochs"
+    )
+    sink = Sink()
+    block = "clusters one coefficients by slot } train { " + phases + " }"
+    check_text(BASE.replace("clusters one }", block), "e.sw", sink=sink)
+    assert "SW142" not in {found.code for found in sink.diagnostics}
+
+
 def test_members_of_mimo_need_a_joint_step() -> None:
     alone = BASE.replace("member a = wrn", "member a[2] = mimo")
     assert codes(alone) == ["SW148"]

@@ -156,6 +156,15 @@ def test_a_long_list_is_broken_at_its_commas() -> None:
     assert format_text(formatted) == formatted
 
 
+def test_a_block_that_fits_on_its_line_and_not_behind_its_head_is_laid_out_at_once() -> None:
+    glob = "x" * 66
+    block = '{ clusters [["aaaaaaaaaaa.*"], ["bbbbbbbbbbb.*"]] }'
+    text = f'ensemble e {{\n  share "{glob}" as shapeshifter {block}\n}}\n'
+    laid_out = format_text(text)
+    assert format_text(laid_out) == laid_out
+    assert max(map(len, laid_out.splitlines())) <= 120
+
+
 def test_nothing_stays_nothing() -> None:
     assert format_text("") == ""
     assert format_text(" \n\n") == ""

@@ -17,8 +17,8 @@ class SplitNumberOutOfReach(Diagnostic):
     never joins two of them, so N is at least the number before it: that of the first clusters, or of an earlier split.
     It is at most the number of layers that are parted: with `across members` those of all members, with `across
     reference` those of the largest; layers whose gradient is zero follow others and do not count. With several share
-    blocks the number must suit each. Example: `clusters by depth in 4 bins` of 3x3 and 1x1 convolutions are up to eight
-    clusters, which `into 12` splits and `into 4` cannot.
+    blocks the number must suit each. Example: `clusters by depth in 4 bins` of layers of one kernel size are four
+    clusters, which `into 12` splits and `into 3` cannot.
     """
 
     code: ClassVar[str] = "SW417"

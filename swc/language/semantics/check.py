@@ -265,10 +265,8 @@ def _check_together(items: Items, shares: tuple[Share, ...], training: Training 
     _check_splits(items, shares, scope)
     _check_actions(items, shares, phases, scope)
     tied = any(share.coefficients != "slot" and share.policy == "superweights" for share in shares)
-    if tied:
-        return
-    for clause in _clauses(items):
-        if isinstance(clause, tree.UntieClause):
+    for phase, clause, _ in () if tied else _clauses_of(items, phases):
+        if isinstance(clause, tree.UntieClause) and not phase.is_search:  # a search ties by level, whatever is said
             scope.sink.report(catalogue.NothingToUntie(span=clause.span))
 
 

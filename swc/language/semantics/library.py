@@ -6,7 +6,7 @@ definition; cycles and missing files are reported.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TypeVar
 
@@ -78,7 +78,7 @@ def read_library(text: str, file: str, sink: Sink) -> Library | None:
 
 def _unused(root: File, imports: dict[Import, Path], reader: _Reader) -> tuple[Import, ...]:
     """The imports of a file that lead to nothing that it names."""
-    used = set(_used(root))
+    used = _used(root, reader)
     known: dict[Path, bool] = {}  # the files from which all that can be reached has been looked through in vain
     return tuple(item for item, place in imports.items() if not _leads_to(place, used, reader, known))
 
@@ -227,18 +227,30 @@ def _names(file: File) -> set[tuple[str, str]]:
     return {(WORDS[type(d)], d.name.text) for d in file.definitions if not isinstance(d, Import)}
 
 
-def _used(file: File) -> Iterator[tuple[str, str]]:
-    for definition in file.definitions:
-        if isinstance(definition, PolicyDefinition) and definition.base is not None:
-            yield "policy", definition.base.name.text
-        if isinstance(definition, EnsembleDefinition):
-            yield from _used_by(definition)
+def _used(root: File, reader: _Reader) -> set[tuple[str, str]]:
+    """What a file's definitions name, and what those name in turn, wherever they are: a base may need a recipe."""
+    defined: dict[str, Mapping[str, object]] = {
+        "ensemble": reader.ensembles,
+        "recipe": reader.recipes,
+        "policy": reader.policies,
+    }
+    used: set[tuple[str, str]] = set()
+    waiting: list[object] = [*root.definitions]
+    while waiting:
+        new = {*_used_by(waiting.pop())} - used
+        used |= new
+        waiting += [defined[kind][name] for kind, name in new if name in defined[kind]]
+    return used
 
 
-def _used_by(ensemble: EnsembleDefinition) -> Iterator[tuple[str, str]]:
-    if ensemble.base is not None:
-        yield "ensemble", ensemble.base.text
-    for item in ensemble.items:
+def _used_by(definition: object) -> Iterator[tuple[str, str]]:
+    if isinstance(definition, PolicyDefinition) and definition.base is not None:
+        yield "policy", definition.base.name.text
+    if not isinstance(definition, EnsembleDefinition):
+        return
+    if definition.base is not None:
+        yield "ensemble", definition.base.text
+    for item in definition.items:
         if isinstance(item, TrainBlock) and item.recipe is not None:
             yield "recipe", item.recipe.name.text
         if isinstance(item, ShareBlock) and item.policy is not None:

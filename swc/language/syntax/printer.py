@@ -109,7 +109,9 @@ def _inline_braces(tokens: tuple[Token, ...], heads: dict[int, str]) -> frozense
             opened.append(position)
         elif token.text == "}":
             start = opened.pop()
-            if _stays_on_a_line(tokens[start : position + 1], heads):
+            first = next((n for n in range(start, -1, -1) if tokens[n].start in heads), start)
+            line = " " * 2 * len(opened) + _joined([*tokens[first : position + 1]])
+            if len(line) <= WIDTH and _stays_on_a_line(tokens[start : position + 1], heads):
                 inline |= {tokens[start].start, token.start}
     return frozenset(inline)
 
