@@ -20,6 +20,7 @@ from swc.diagnostics.catalogue.files import SystemRefused
 from swc.diagnostics.sources import reason_of
 
 _SYSTEM = {errno.EACCES, errno.EPERM, errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EMFILE, errno.ENFILE}
+_NAMES = {errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTDIR}  # that it does not take
 
 _MESSAGE = """\
 swc: internal error: {kind}: {error}
@@ -29,7 +30,7 @@ the command and the spec. SWC_TRACEBACK=1 shows the traceback here."""
 
 def refusal_of_system(error: Exception) -> SystemRefused | None:
     """The diagnostic for a full disk, a missing permission and their like; None for a bug."""
-    if not isinstance(error, OSError) or error.errno not in _SYSTEM:
+    if not isinstance(error, OSError) or error.errno not in _SYSTEM | _NAMES:
         return None
     return SystemRefused(path=str(error.filename or ""), reason=reason_of(error))
 

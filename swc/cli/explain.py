@@ -42,7 +42,7 @@ def explanation(code: str) -> str:
 def _normal(code: str) -> str:
     """`sw7`, `7` and `SW007` are one code."""
     digits = code.upper().removeprefix("SW")
-    return f"SW{int(digits):03d}" if digits.isdecimal() else code.upper()
+    return f"SW{int(digits):03d}" if digits.isdecimal() and len(digits) <= len("SW000") else code.upper()
 
 
 def summary_of(found: type[Diagnostic]) -> str:

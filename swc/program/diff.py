@@ -6,11 +6,11 @@ clusters are compared by the layers they hold, not by their names, which a split
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 
 from attrs import frozen
 
-from swc.program.expressions import num_scalars, slots_of
+from swc.program.expressions import Expression, num_scalars, slots_of
 from swc.program.program import BankPlan, Program
 
 
@@ -62,6 +62,24 @@ class ChangedGain:
 
 
 @frozen
+class ChangedMaking:
+    """A layer among the same companions whose weight is made otherwise: by which expressions."""
+
+    layer: str
+    before: Expression
+    after: Expression
+
+
+@frozen
+class ChangedTensors:
+    """Stored tensors, by id: those that one Program alone has, and those of another shape, start, role or rate."""
+
+    new: tuple[str, ...]
+    gone: tuple[str, ...]
+    changed: tuple[str, ...]
+
+
+@frozen
 class ProgramCounts:
     """The scalars a Program stores, by kind."""
 
@@ -80,7 +98,8 @@ class ProgramCounts:
 class ProgramDiff:
     """All that changed from one Program to the other.
 
-    Parameters in the roles `frozen` get no updates any more, those `thawed` again.
+    Parameters in the roles `frozen` get no updates any more, those `thawed` again. `begins_alike` says whether what
+    both have begins with the same values; new clusters have new banks, of which nothing is asked.
     """
 
     moved: tuple[MovedLayer, ...]
@@ -88,6 +107,9 @@ class ProgramDiff:
     banks: tuple[ChangedBank, ...]
     untied: tuple[UntiedCoefficient, ...]
     gains: tuple[ChangedGain, ...]
+    making: tuple[ChangedMaking, ...]
+    tensors: ChangedTensors
+    begins_alike: bool
     frozen: tuple[str, ...]
     thawed: tuple[str, ...]
     counts_before: ProgramCounts
@@ -96,18 +118,24 @@ class ProgramDiff:
     @property
     def is_empty(self) -> bool:
         """Whether the two share alike, and train the same parameters."""
-        shares_alike = not (self.moved or self.clusters or self.banks or self.untied or self.gains)
-        return shares_alike and not (self.frozen or self.thawed)
+        tensors = self.tensors.new or self.tensors.gone or self.tensors.changed
+        drawn = self.moved or self.clusters or self.banks or self.untied or self.gains
+        counts = self.counts_before != self.counts_after
+        return self.begins_alike and not (drawn or self.making or tensors or counts or self.frozen or self.thawed)
 
 
 def diff_programs(before: Program, after: Program) -> ProgramDiff:
-    """Compare two Programs; layers that only one of them has are left out of `moved`."""
+    """Compare two Programs; layers that only one of them has are left out of `moved` and `making`."""
+    moved, splits = _moved(before, after), _splits(clusters_of(before), clusters_of(after))
     return ProgramDiff(
-        moved=_moved(before, after),
-        clusters=_splits(clusters_of(before), clusters_of(after)),
+        moved=moved,
+        clusters=splits,
         banks=_banks(before, after),
         untied=_untied(before, after),
         gains=_gains(before, after),
+        making=_making(before, after, {one.layer for one in moved}),
+        tensors=_tensors(before, after),
+        begins_alike=bool(splits) or _starts(before, after) == _starts(after, before),
         frozen=tuple(role for role in after.frozen if role not in before.frozen),
         thawed=tuple(role for role in before.frozen if role not in after.frozen),
         counts_before=count_program(before),
@@ -210,3 +238,30 @@ def _gains(before: Program, after: Program) -> tuple[ChangedGain, ...]:
     new = {slot.id: slot.gain for slot in after.slots}
     both = ((slot.id, slot.gain, new[slot.id]) for slot in before.slots if slot.id in new)
     return tuple(ChangedGain(id_, old, now) for id_, old, now in both if old != now)
+
+
+def _making(before: Program, after: Program, moved: Set[str]) -> tuple[ChangedMaking, ...]:
+    new = {weight.layer: weight.expression for weight in after.weights}
+    both = ((one.layer, one.expression, new[one.layer]) for one in before.weights if one.layer in new)
+    return tuple(ChangedMaking(*one) for one in both if one[1] != one[2] and one[0] not in moved)
+
+
+def _tensors(before: Program, after: Program) -> ChangedTensors:
+    old, new = ({tensor.id: tensor for tensor in program.tensors} for program in (before, after))
+    return ChangedTensors(
+        new=tuple(id_ for id_ in new if id_ not in old),
+        gone=tuple(id_ for id_ in old if id_ not in new),
+        changed=tuple(id_ for id_ in old if id_ in new and old[id_] != new[id_]),
+    )
+
+
+def _starts(program: Program, other: Program) -> dict[tuple[str, str], object]:
+    """What the banks, slots and private parameters of a Program begin with, of those that the other has too."""
+
+    def of(one: Program) -> dict[tuple[str, str], object]:
+        banks = {("bank", bank.id): (bank.initialisation, bank.fan_in) for bank in one.banks}
+        slots = {("slot", slot.id): slot.start_scale for slot in one.slots}
+        return banks | slots | {(own.member, own.path): own.like for own in one.private}
+
+    theirs = of(other).keys()
+    return {key: value for key, value in of(program).items() if key in theirs}

@@ -6,6 +6,7 @@ this machine, and gives the page and its data, never a file.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from hashlib import sha256
 from http import HTTPStatus
@@ -75,6 +76,11 @@ class Server(ThreadingHTTPServer):
     def __init__(self, follower: Follower, port: int) -> None:
         self.follower = follower
         super().__init__((HOST, port), Handler)
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Say nothing of a browser that has left."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)  # type: ignore[arg-type]
 
     @property
     def address(self) -> str:

@@ -6,6 +6,7 @@ with its error; ids are the programs' own.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from attrs import Factory, frozen
@@ -16,6 +17,7 @@ from rich.text import Text
 from swc.compiler.passes.grouping import sizes_over_threshold
 from swc.compiler.passes.split import RANGE
 from swc.program.diff import ProgramDiff, SplitCluster, clusters_of, diff_programs
+from swc.program.expressions import Expression, text_of
 from swc.program.feedback import (
     ClusterCut,
     ClusterFeedback,
@@ -87,6 +89,7 @@ def diff_view(before: ProgramSide, after: ProgramSide, measured: tuple[MeasuredF
         return Group(*parts, Text(), Text("the two share alike"))
     parts += [Text(line) for line in _updates(change)]
     parts += _reclustered(before, after, change, measured) if change.clusters else _retied(before, change, measured)
+    parts += _remade(before, change)
     for item in measured:
         parts += _calls(item)
     return Group(*parts)
@@ -123,6 +126,36 @@ def _retied(before: ProgramSide, change: ProgramDiff, measured: Sequence[Measure
     if change.gains:
         yield from _section("gains")
         yield gain_table(before.program, change)
+
+
+def _remade(before: ProgramSide, change: ProgramDiff) -> Iterable[RenderableType]:
+    """Weights that are made otherwise, and of which tensors; what begins otherwise."""
+    if change.making:
+        yield from _section("weights made otherwise")
+        yield making_table(before.program, change)
+    tensors = change.tensors
+    if tensors.new or tensors.gone or tensors.changed:
+        counts = ((tensors.new, "new"), (tensors.gone, "gone"), (tensors.changed, "otherwise"))
+        yield Text()
+        yield Text(f"stored tensors: {', '.join(f'{exact(len(ids))} {word}' for ids, word in counts if ids)}")
+    if not change.begins_alike:
+        yield Text()
+        yield Text("what is stored begins with other values")
+
+
+def making_table(program: Program, change: ProgramDiff) -> Table:
+    """The operations that make weights before and after, each pair once, with the layers that have them."""
+    made = table("before", "after", ">layers", "where")
+    pairs = grouped(change.making, lambda one: (_operations(one.before), _operations(one.after)))
+    for (before, after), layers in pairs.items():
+        where = places(program, (one.layer for one in layers))
+        made.add_row(before, after, exact(len(layers)), where)
+    return made
+
+
+def _operations(expression: Expression) -> str:
+    """The operations of an expression from the outside in, each once: `scale stored`."""
+    return " ".join(dict.fromkeys(re.findall(r"([a-z]+)\(", text_of(expression))))
 
 
 def _section(name: str) -> tuple[Text, Text]:

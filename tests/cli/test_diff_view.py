@@ -8,9 +8,10 @@ import networkx as nx
 from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
+from swc.compiler.driver import compile_file
 from swc.compiler.lowering.lower import lower
 from swc.program.feedback import ClusterFeedback, CoefficientFeedback, Similarity
-from swc.show.diff import diff_view, measured_between, side_of, sizes_table
+from swc.show.diff import ProgramSide, diff_view, measured_between, side_of, sizes_table
 from swc.show.links import close_calls, parts_of
 from swc.show.plain import plain
 from swc.show.revision import Revision
@@ -66,6 +67,27 @@ def test_two_that_share_alike_say_so() -> None:
     side = side_of(revision(1, "main", tied=True))
     assert side
     assert "the two share alike" in plain(diff_view(side, side))
+
+
+def test_weights_that_are_made_otherwise_are_told(tmp_path: Path) -> None:
+    """Policies without banks store tensors, and a start value is no other sharing, but no other's either."""
+
+    def compiled(share: str) -> ProgramSide:
+        text = (
+            f"ensemble e {{\n data digits\n member m[2] = wrn(depth: 10, width: 1)\n budget unlimited\n {share}\n}}\n"
+        )
+        (tmp_path / "e.sw").write_text(text, "utf-8")
+        return ProgramSide("e", compile_file(tmp_path / "e.sw").program)
+
+    hard, scaled = compiled("share conv as hard"), compiled("share conv as rank_one")
+    shown = plain(diff_view(hard, scaled))
+    assert ["stored", "scale", "stored", "18", "m[0]", "0-8;", "m[1]", "0-8"] in [
+        one.split() for one in shown.splitlines()
+    ]
+    assert "stored tensors: 36 new" in shown and "share alike" not in shown
+    other = compiled("share conv { clusters one initialisation release }")
+    shown = plain(diff_view(compiled("share conv { clusters one initialisation kaiming }"), other))
+    assert "what is stored begins with other values" in shown and "share alike" not in shown
 
 
 def test_only_feedback_between_the_two_counts() -> None:

@@ -117,6 +117,7 @@ def test_a_bug_shows_its_traceback_on_request(
 def test_a_full_disk_is_no_bug(failing: Callable[[BaseException], int], capsys: pytest.CaptureFixture[str]) -> None:
     assert failing(OSError(errno.ENOSPC, "No space left on device", "out.json")) == 1
     assert "SW605" in capsys.readouterr().err
+    assert failing(OSError(errno.ENAMETOOLONG, "File name too long", "x" * 300)) == 1
     assert bug.refusal_of_system(OSError(errno.EINVAL, "no")) is None
     assert isinstance(bug.refusal_of_system(PermissionError(errno.EACCES, "no", "a")), SystemRefused)
 
