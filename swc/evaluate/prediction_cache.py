@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from attrs import define
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 import swc
@@ -32,7 +32,7 @@ from swc.files.checkpoint import PredictionsNote, TrainedTo
 from swc.files.checksums import is_there
 from swc.files.kind_codec import content_of, laid_out, text_of_kind
 from swc.files.kinds import FILE_KINDS
-from swc.files.whole import whole
+from swc.files.whole import fill, whole
 from swc.program.datasets import named
 from swc.running.checkpoints import SavedState
 from swc_runtime.data import Split
@@ -120,7 +120,7 @@ class PredictionCache:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             with whole(path) as partial:
-                save_file(tensors, partial, {KEY: text_of_kind(FILE_KINDS["predictions"], note)})
+                fill(partial, save(tensors, {KEY: text_of_kind(FILE_KINDS["predictions"], note)}))
         except OSError as error:
             raise DiagnosticError(OutputUnwritable(path=str(path), reason=reason_of(error))) from error
         self.announce(f"kept the predictions in {path}")

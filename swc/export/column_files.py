@@ -7,10 +7,11 @@ project: `columns.py` needs numpy, and `features.py`, which has its numbers from
 from __future__ import annotations
 
 import json
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from swc.files.whole import whole
+from swc.files.whole import fill, whole
 from swc.folders.store import write_whole
 from swc_runtime.data import columns
 from swc_runtime.export import features
@@ -76,7 +77,9 @@ def write_features(preparation: Preparation, folder: Path) -> tuple[str, ...]:
     import torch
 
     with whole(folder / STATE) as partial:
-        torch.save(features_module(preparation).state_dict(), partial)
+        kept = BytesIO()
+        torch.save(features_module(preparation).state_dict(), kept)
+        fill(partial, kept.getbuffer())
     return _copied(folder / FEATURES, features.__file__), STATE
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 from attrs import frozen
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save, save_file
 from torch import Tensor
 
 from swc.diagnostics import DiagnosticError
@@ -24,7 +24,7 @@ from swc.export.families import families_of
 from swc.export.job import BATCHES, Job
 from swc.export.python_names import Names, file_stem, names_of
 from swc.export.python_source import python_source
-from swc.files.whole import whole
+from swc.files.whole import fill, whole
 from swc.folders.store import write_whole
 from swc.program.program import MemberPlan
 from swc.registry.exporters import EXPORTERS
@@ -91,7 +91,7 @@ def python_file(job: Job) -> dict[str, float]:
     text = python_source(job.program, graph, job.members, job.classes, job.preparation, job.scale)
     state = _state(job, names)
     with whole(job.stage / f"{stem}.safetensors") as partial:
-        save_file(state, partial)
+        fill(partial, save(state))
     write_whole(job.stage / f"{stem}.py", text)
     outputs = _tried(job, stem)
     gaps = [

@@ -46,6 +46,16 @@ def write_whole(path: Path, text: str) -> None:
         stream.write(text)
 
 
+def fill(partial: Path, content: bytes | memoryview) -> None:
+    """Fill a file that `whole` gives.
+
+    What libraries write themselves they also report by exceptions of their own: that a disk is full should be the
+    system's word, so they write into memory, and this puts it on the disk.
+    """
+    with partial.open("xb") as stream:
+        stream.write(content)
+
+
 @contextmanager
 def turn_to_write(path: Path) -> Iterator[None]:
     """Inside, others wait to write into the folder of a file, which is made; DiagnosticError for an OSError."""

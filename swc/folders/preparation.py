@@ -18,7 +18,7 @@ from swc.files.checksums import is_there
 from swc.files.disk import load, save
 from swc.files.kinds import FILE_KINDS
 from swc.files.preparation import CategoryValues, TableColumns
-from swc.files.whole import whole
+from swc.files.whole import fill, whole
 
 if TYPE_CHECKING:
     from swc_runtime.data import Dataset
@@ -29,14 +29,14 @@ FILE, ARRAYS = "preparation.json", "preparation.safetensors"
 
 def write_preparation(folder: Path, dataset: Dataset) -> None:
     """Keep what was fitted, in the folder of a run or beside exported members; nothing for data that are no table."""
-    from safetensors.numpy import save_file
+    from safetensors.numpy import save as encoded
 
     found = dataset.preparation
     if found is None or (folder / FILE).is_file():
         return
     rows_first = {name: np.ascontiguousarray(array) for name, array in found.arrays.items()}
     with whole(folder / ARRAYS) as partial:
-        save_file(rows_first, partial)  # which writes the memory as it lies, whatever the order of the axes
+        fill(partial, encoded(rows_first))  # which writes the memory as it lies, whatever the order of the axes
     save(FILE_KINDS["preparation"], folder / FILE, columns_of(found, str(dataset.facts.given()["target"])))
 
 

@@ -54,6 +54,19 @@ def outputs(run: Place) -> tuple[torch.Tensor, torch.Tensor]:
         return images, open_trained(run.build()).ensemble("cpu").eval()(images)
 
 
+@pytest.mark.parametrize(
+    ("command", "blocks"),
+    [("export --format torch -o full", 64), ("export --format python -o full", 64), ("eval --keep", 16)],
+)
+def test_a_file_system_that_takes_no_more_is_told_as_that(run: Place, command: str, blocks: int) -> None:
+    """And not as a bug, or a fault of a member: libraries that write files themselves do not say it."""
+    limited = ["bash", "-c", f"ulimit -f {blocks}; exec {sys.executable} -m swc {command}"]
+    ended = subprocess.run(limited, check=False, cwd=run.folder, capture_output=True, text=True, timeout=120)
+    assert ended.returncode == 1
+    assert "error[SW604]: cannot write" in ended.stderr and "file too large" in ended.stderr
+    assert not (run.folder / "full").exists()
+
+
 def found_alone(folder: Path, images: torch.Tensor, place: Path) -> dict[str, torch.Tensor]:
     """What the members in a folder give, in a process that has nothing of this project."""
     torch.save(images, place / "images.pt")

@@ -9,11 +9,12 @@ from __future__ import annotations
 import json
 import warnings
 from collections.abc import Mapping
+from io import BytesIO
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file, save_file
-from swc.files.whole import whole
+from safetensors.torch import load_file, save
+from swc.files.whole import fill, whole
 from torch import Tensor, nn
 
 from swc_runtime.inputs import Inputs, tensors_of
@@ -29,13 +30,15 @@ def write_safetensors(module: nn.Module, path: Path, notes: Mapping[str, str], _
     # cloned, because two names may stand for one tensor, which safetensors does not take
     state = {name: t.clone(memory_format=torch.contiguous_format) for name, t in module.state_dict().items()}
     with whole(path) as partial:
-        save_file(state, partial, metadata={"notes": json.dumps(notes, sort_keys=True)})
+        fill(partial, save(state, metadata={"notes": json.dumps(notes, sort_keys=True)}))
 
 
 def write_torch(module: nn.Module, path: Path, _: Mapping[str, str], __: Inputs) -> None:
     """The state by torch's names, for `torch.load(..., weights_only=True)`."""
+    made = BytesIO()
+    torch.save(module.state_dict(), made)
     with whole(path) as partial:
-        torch.save(module.state_dict(), partial)
+        fill(partial, made.getbuffer())
 
 
 def write_exported(module: nn.Module, path: Path, notes: Mapping[str, str], inputs: Inputs) -> None:
@@ -44,8 +47,10 @@ def write_exported(module: nn.Module, path: Path, notes: Mapping[str, str], inpu
         warnings.filterwarnings("ignore", FLAT_WEIGHTS, UserWarning)
         given = tensors_of(inputs)
         traced = torch.export.export(module, given, dynamic_shapes=tuple({0: torch.export.Dim.DYNAMIC} for _ in given))
-    with whole(path, partial=path.with_stem(f"{path.stem}.partial")) as partial:  # torch asks for its own ending
-        torch.export.save(traced, partial, extra_files=dict(notes))
+    made = BytesIO()
+    torch.export.save(traced, made, extra_files=dict(notes))
+    with whole(path) as partial:
+        fill(partial, made.getbuffer())
 
 
 def reread_safetensors(module: nn.Module, path: Path, inputs: Inputs) -> Tensor:
