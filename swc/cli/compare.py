@@ -55,9 +55,11 @@ def command(
     too. RUN is a run, a build folder, the name of a compiled ensemble or the folder of a sweep. Runs of one spec that
     differ in the seed stand in one row, with mean and standard error.
     """
+    from swc.cli.places import is_spec
+
     if against is not None and target is None:
         raise click.UsageError("--against is for --plot")
-    if (settings or data) and not any(".sw" in place for place in places):
+    if (settings or data) and not any(is_spec(place) for place in places):
         raise click.UsageError("--set and --data are for .sw specs: what is compiled is as it was compiled")
     overrides = console.overrides(settings)
     with console.reporting() as sink:

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import click
 from attrs import evolve, frozen
 
 from swc.diagnostics import Diagnostic, DiagnosticError
@@ -51,6 +52,8 @@ def open_place(
         raise DiagnosticError(EmptyPlace())
     file, named = _parted(place)
     if file.endswith(".sw"):
+        if ensemble and named and ensemble != named:
+            raise click.UsageError(f"{place} and --ensemble {ensemble} name two ensembles: leave one away")
         return _compiled(file, overrides, ensemble or named, data)
     if "/" in place and not Path(place).exists():
         raise DiagnosticError(FileMissing(path=place))

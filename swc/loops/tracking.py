@@ -163,6 +163,6 @@ def tracked(run: Run, tracker: Tracker) -> Iterator[TrackedRun]:
         yield TrackedRun(run, tracker)
     except BaseException as error:  # raised again: whatever ends a run, the tracker should hear of it
         with suppress(DiagnosticError):  # what ended it is told first, and not that the tracker is out of reach
-            tracker.end("stopped" if isinstance(error, KeyboardInterrupt) else "failed")
+            tracker.end("failed" if isinstance(error, Exception) else "stopped")  # a signal is none of these
         raise
     tracker.end("done")

@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from attrs import frozen
+from attrs import field, frozen
 
 Scalar = int | float | str | bool
 Argument = int | float | str | bool | tuple[Any, ...]  # of others' factories: also lists of such, as tuples
+
+
+def _told_apart(value: Any) -> Any:
+    """A value that is equal to no other kind of value: to Python `yes` is 1, and to a factory it may not be."""
+    if isinstance(value, tuple):
+        return tuple(map(_told_apart, value))
+    return f"{value} as a choice" if isinstance(value, bool) else value
 
 
 @frozen
@@ -19,7 +26,7 @@ class ModelSource:
 
     kind: Literal["family", "timm", "torchvision", "python"]
     name: str
-    arguments: tuple[tuple[str, Argument], ...] = ()
+    arguments: tuple[tuple[str, Argument], ...] = field(default=(), eq=_told_apart)
 
     def __str__(self) -> str:
         inner = ", ".join(f"{name}: {_shown(value)}" for name, value in self.arguments)

@@ -77,5 +77,10 @@ def _write_whole(path: Path, text: str) -> None:
     from tempfile import NamedTemporaryFile  # late: most runs only read
 
     with NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, prefix=".partial-", delete=False) as partial:
-        partial.write(text)
-    os.replace(partial.name, path)  # noqa: PTH105 - the name is text, and the step is atomic
+        try:
+            partial.write(text)
+            partial.flush()
+            os.replace(partial.name, path)  # noqa: PTH105 - the name is text, and the step is atomic
+        except OSError:
+            os.unlink(partial.name)  # noqa: PTH108 - of a disk that is full, where each command would leave one
+            raise

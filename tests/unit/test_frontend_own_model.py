@@ -44,3 +44,11 @@ def test_the_guide_names_codes_that_exist() -> None:
     from swc.diagnostics.codes import CATALOGUE
 
     assert set(re.findall(r"SW\d{3}", GUIDE)) <= set(CATALOGUE)
+
+
+def test_an_argument_that_is_a_choice_is_no_number() -> None:
+    """To Python `yes` is 1, and two members that differ in that alone had one table."""
+    choice, number = (ModelSource("python", "nets:net", (("wide", value),)) for value in (True, 1))
+    assert choice != number and choice == ModelSource("python", "nets:net", (("wide", True),))
+    nested = [ModelSource("python", "nets:net", (("wide", (value, 2)),)) for value in (False, 0)]
+    assert len({choice, number, *nested}) == 4
