@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from swc.evaluate.request import EvaluationRequest
     from swc.files.evaluation import Evaluation
     from swc.folders.store import Build
-    from swc.running.trained import open_trained
 
 FORMATS = ("table", "json", "csv")
 STORED = ("float32", "int8", "int4")
@@ -63,6 +62,7 @@ def command(places: tuple[str, ...], form: str | None, output: Path | None, trus
     from swc.cli.places import open_place
     from swc.evaluate.merge import check_not_newer
     from swc.evaluate.request import EvaluationRequest
+    from swc.running.trained import open_trained
 
     if given["on"] == "validation" and given["corruptions"]:
         raise click.UsageError("corrupted images are test images: leave --corruptions or --on validation away")

@@ -19,7 +19,7 @@ from attrs import evolve, frozen
 from swc.compiler.driver import Compiled, stage_of
 from swc.compiler.ir.text import parse_graph, print_graph
 from swc.diagnostics import DiagnosticError, Span
-from swc.diagnostics.catalogue.files import NoBuild, UnknownBuild
+from swc.diagnostics.catalogue.files import EmptyPlace, NoBuild, UnknownBuild
 from swc.diagnostics.catalogue.formats import DamagedFile
 from swc.diagnostics.catalogue.training import PartMissing
 from swc.files.checkpoint_head import head_of
@@ -212,8 +212,10 @@ def open_build(place: Path | str | None = None, *, prefer_run: bool = True) -> B
     """Open a build folder, a run folder or the ensemble compiled last.
 
     With `prefer_run`, a build that has been trained as it is now gives its run. `place` may be a folder, or the name of
-    a compiled ensemble. Raises DiagnosticError where nothing is compiled.
+    a compiled ensemble. Raises DiagnosticError where nothing is compiled, and for "", which is nobody's name.
     """
+    if place == "":
+        raise DiagnosticError(EmptyPlace())
     folder = _folder(place)
     spec, tables = read_spec(folder)
     run = folder / RUN

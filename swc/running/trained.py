@@ -88,7 +88,7 @@ def open_trained(build: Build, sink: Sink | None = None) -> SavedState:
 
     DiagnosticError where nothing is trained, or files of the run do not belong together.
     """
-    saved = newest_state(build.folder) if build.is_run else None
+    saved = newest_state(build.folder) if build.is_run and build.folder.is_dir() else None  # and no `.sw` file
     if saved is None or build.spec.training is None:
         raise DiagnosticError(NothingTrained(place=str(build.folder)))
     if sink is not None:

@@ -142,6 +142,11 @@ def test_what_cannot_be_evaluated_is_told(
     compiled = place(tmp_path_factory)
     assert compiled.swc("eval") == 1
     assert "SW640" in capsys.readouterr().err
+    assert run.swc("eval", "tiny.sw") == 1  # a spec is no run
+    assert "error[SW640]: `tiny.sw` holds no trained weights" in capsys.readouterr().err
+    untrained = str(compiled.folder / "build/tiny")
+    assert run.swc("eval", "build/tiny", untrained, "-o", "both.csv", "--format", "csv") == 1  # before any is measured
+    assert "error[SW640]" in (told := capsys.readouterr().err) and untrained in told
     assert run.swc("eval", "--ood", "nowhere") == 1
     assert "no data set of that name" in capsys.readouterr().err
     (run.folder / "empty").mkdir(exist_ok=True)

@@ -203,7 +203,7 @@ def test_diagnostics_of_compiling_come_as_json_too(
     assert json.loads(capsys.readouterr().out)["diagnostics"][0]["code"] == "SW621"
 
 
-@pytest.mark.parametrize("command", ["eval", "show", "export"])
+@pytest.mark.parametrize("command", ["eval", "show", "export", "train"])
 def test_an_empty_name_is_not_what_was_compiled_last(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main.run([command, ""]) == 1
     assert "error[SW742]: the name of the run is empty" in capsys.readouterr().err
