@@ -11,7 +11,7 @@ of the text before and of the one to come, so that a process that ends in betwee
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from hashlib import sha256
 from pathlib import Path
 from stat import S_ISREG
@@ -24,6 +24,7 @@ from swc.diagnostics.sources import reason_of
 from swc.files.whole import turn_to_write, write_whole
 
 CHECKSUMS = "checksums.txt"
+BETWEEN = "checksums.between.txt"  # while files are moved: of those before, and of those to come
 OTHER_TEXT = "its checksum is not the one that it was written with"
 
 
@@ -38,11 +39,30 @@ def write_kept(path: Path, text: str) -> None:
             _note(path, now)
 
 
+def move_kept(stage: Path, folder: Path) -> None:
+    """Put the files of one folder, written by `write_kept`, in the place of those of another one.
+
+    All is written before anything is moved: a disk that is full leaves the folder as it was, and what comes afterwards
+    takes no room. A process that ends in between leaves nothing that looks damaged by itself.
+    """
+    new, known = _checksums(stage), _checksums(folder)
+    between = {
+        name: digests | (known.get(name, frozenset()) & {_digest_there(folder / name)}) for name, digests in new.items()
+    }
+    write_whole(stage / BETWEEN, _lines(known | between))
+    write_whole(stage / CHECKSUMS, _lines(known | new))
+    (stage / BETWEEN).replace(folder / CHECKSUMS)
+    for file in sorted(stage.iterdir(), key=lambda file: (file.name == CHECKSUMS, file.name)):
+        file.replace(folder / file.name)
+
+
 def _note(path: Path, digests: frozenset[str]) -> None:
     """Write which checksums a file may have just now."""
-    known = {**_checksums(path.parent), path.name: digests}
-    lines = (f"{digest}  {name}\n" for name in sorted(known) for digest in sorted(known[name]))
-    write_whole(path.with_name(CHECKSUMS), "".join(lines))
+    write_whole(path.with_name(CHECKSUMS), _lines({**_checksums(path.parent), path.name: digests}))
+
+
+def _lines(known: Mapping[str, frozenset[str]]) -> str:
+    return "".join(f"{digest}  {name}\n" for name in sorted(known) for digest in sorted(known[name]))
 
 
 def is_there(path: Path) -> bool:

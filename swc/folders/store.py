@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from shutil import rmtree
 
 from attrs import evolve, frozen
 
@@ -23,7 +24,7 @@ from swc.diagnostics.catalogue.files import EmptyPlace, NoBuild, UnknownBuild
 from swc.diagnostics.catalogue.formats import DamagedFile
 from swc.diagnostics.catalogue.training import PartMissing
 from swc.files.checkpoint_head import head_of
-from swc.files.checksums import check_owner, has_checksum, is_there, text_of, write_kept
+from swc.files.checksums import check_owner, has_checksum, is_there, move_kept, text_of, write_kept
 from swc.files.codec import hash_of_text
 from swc.files.disk import load, save
 from swc.files.kinds import FILE_KINDS
@@ -31,7 +32,7 @@ from swc.files.names import NAME
 from swc.files.notes import Notes
 from swc.files.origin import Origin
 from swc.files.run import MachineFacts
-from swc.files.whole import turn_to_write
+from swc.files.whole import PARTIAL, turn_to_write
 from swc.files.whole import write_whole as write_whole  # noqa: PLC0414 - for those who write beside a build
 from swc.folders.consistency import (
     check_feedback,
@@ -82,11 +83,21 @@ def write_build(compiled: Compiled, root: Path, origin: Origin | None = None) ->
 
 
 def write_beginning(folder: Path, compiled: Compiled, origin: Origin | None) -> None:
-    """Write all that a compiled ensemble is; other processes that write into the folder come before, or after."""
+    """Write all that a compiled ensemble is, or leave what was there.
+
+    Other processes that write into the folder come before, or after.
+    """
+    stage = folder / f"compiled{PARTIAL}"
     with turn_to_write(folder / ORIGIN):
-        write_origin(folder, origin)
-        write_spec(folder, compiled)
-        write_revision(folder, compiled)
+        try:
+            write_origin(stage, origin)
+            write_spec(stage, compiled)
+            write_revision(stage, compiled)
+            if origin is None:
+                (folder / ORIGIN).unlink(missing_ok=True)
+            move_kept(stage, folder)
+        finally:
+            rmtree(stage, ignore_errors=True)
 
 
 def write_spec(folder: Path, compiled: Compiled) -> None:

@@ -14,6 +14,7 @@ from swc.diagnostics.catalogue.files import NoBuild, OutputUnwritable, UnknownBu
 from swc.diagnostics.catalogue.formats import DamagedFile
 from swc.files import checksums
 from swc.files.checksums import CHECKSUMS
+from swc.folders import store
 from swc.folders.lock import held
 from swc.folders.store import (
     RUN,
@@ -286,3 +287,24 @@ def test_a_lock_writes_into_no_file_behind_a_link(tmp_path: Path) -> None:
     (tmp_path / "notes.txt.partial").symlink_to("mine.txt")
     write_whole(tmp_path / "notes.txt", "other")
     assert (tmp_path / "mine.txt").read_text("utf-8") == "mine"
+
+
+def test_what_cannot_be_written_whole_leaves_the_build_before_it(
+    tmp_path: Path, compiled: Compiled, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half of a build would be of another spec than the other half, and nothing could be trained from it."""
+    folder = write_build(compiled, tmp_path)
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+
+    def full(*_: object) -> None:
+        raise DiagnosticError(OutputUnwritable(path="graph.txt", reason="no space left on device"))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(store, "write_revision", full)
+        with pytest.raises(DiagnosticError):
+            write_build(evolve(compiled, notes=("another",)), tmp_path)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    write_build(evolve(compiled, notes=("another",)), tmp_path)
+    assert (folder / "notes.txt").read_text("utf-8") == "another\n"
+    assert sorted(path.name for path in folder.iterdir()) == sorted(before)
+    assert open_build(folder).spec == compiled.spec
