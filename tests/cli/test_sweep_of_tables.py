@@ -11,7 +11,7 @@ from swc.folders.store import RUN, read_spec, write_spec
 from swc.language.semantics.check import check_file
 from swc.running.results import RESULTS
 from swc.sweep import runner
-from swc.sweep.children import ChildOptions, Processes
+from swc.sweep.children import ChildOptions, Ended, Processes
 from swc.sweep.plan import Sweep
 
 SPEC = """
@@ -43,9 +43,8 @@ def compiled(seed: int) -> Compiled:
 def test_every_run_is_compiled_for_the_inputs_that_its_rows_have(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from swc_runtime.data import open_data
 
-    def run(self: Processes, command: list[str], log: Path) -> int:
-        log.write_text("nothing is trained\n", encoding="utf-8")
-        return 1
+    def run(self: Processes, command: list[str], log: Path) -> Ended:
+        return Ended(1, "nothing is trained")
 
     monkeypatch.setattr(Processes, "run", run)
     sweep = Sweep("tiny", (Path("tiny.sw"),), (), seeds=2)

@@ -204,7 +204,7 @@ def _obstacle(place: ParameterPlace, owner: str, module: nn.Module, derived: str
         return "tied to another module"
     if derived:
         return f"{derived} is parametrised"
-    other = _obstacle_of_module(module) or _obstacle_of_tensor(place)
+    other = _obstacle_of_module(place, module) or _obstacle_of_tensor(place)
     return other or (CLASSIFIER if owner in around.heads else _obstacle_of_role(place, module))
 
 
@@ -212,12 +212,16 @@ def _obstacle_of_role(place: ParameterPlace, module: nn.Module) -> str:
     """What a parameter is that blocks by a role alone may take."""
     if isinstance(module, NORMS):
         return NORMALISATION
-    return BIAS if place.local.endswith("bias") else ""
+    return BIAS if _is_bias(place) else ""
 
 
-def _obstacle_of_module(module: nn.Module) -> str:
+def _is_bias(place: ParameterPlace) -> bool:
+    return place.local.endswith("bias") or place.local.startswith("bias_")
+
+
+def _obstacle_of_module(place: ParameterPlace, module: nn.Module) -> str:
     """What stands in the way in the module that reads the parameter."""
-    if isinstance(module, nn.RNNBase):
+    if isinstance(module, nn.RNNBase) and not _is_bias(place):
         return "recurrent layer: torch reads its weights from a list that it made once"
     return _obstacle_of_embedding(module) if isinstance(module, EMBEDDINGS) else ""
 
