@@ -6,7 +6,6 @@ that it has forked live on; a link in the place of the lock leads nowhere.
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import os
 from collections.abc import Callable, Iterator
@@ -18,10 +17,10 @@ from swc.diagnostics import Diagnostic, DiagnosticError
 from swc.diagnostics.catalogue.files import OutputUnwritable
 from swc.diagnostics.catalogue.training import RunBusy
 from swc.diagnostics.sources import reason_of
+from swc.files.turns import NO_LOCKS
 
 LOCK = "lock"
 _open: set[IO[str]] = set()
-NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 
 
 @contextmanager

@@ -32,8 +32,10 @@ def norms_of_the_batch(module: nn.Module) -> Iterator[None]:
 @contextmanager
 def _parts_train(module: nn.Module, trains: Callable[[nn.Module], bool]) -> Iterator[None]:
     before = [(part, part.training) for part in module.modules()]
+    module.eval()  # which code of somebody's own may override
     for part, _ in before:
-        part.training = trains(part)
+        if trains(part):
+            part.train()
     try:
         yield
     finally:
