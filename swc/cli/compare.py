@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from swc.cli import console
-from swc.cli.output import deliver, form_of, write_file
+from swc.cli.output import chosen_form, deliver, form_of, write_file
 from swc.cli.plot import AGAINST, FORMATS, figure_file
 
 if TYPE_CHECKING:
@@ -61,13 +61,14 @@ def command(
         raise click.UsageError("--against is for --plot")
     if (settings or data) and not any(is_spec(place) for place in places):
         raise click.UsageError("--set and --data are for .sw specs: what is compiled is as it was compiled")
+    chosen = chosen_form(form, output, FORMS, "text")
     overrides = console.overrides(settings)
     with console.reporting() as sink:
         from swc.cli.places import open_compared
         from swc.compare.comparison import comparison_of
 
         found = comparison_of(open_compared(places, overrides, data), Path.cwd(), sink)
-        _give(found, form or form_of(output, FORMS, "text"), output)
+        _give(found, chosen, output)
         if target is not None:
             _draw(found, target, against or AGAINST[0], sink)
 

@@ -23,14 +23,14 @@ def diff(first: str | None, second: str | None, data: Path | None) -> None:
     """
     from swc.cli.places import is_spec, sides
     from swc.cli.rendering import give
-    from swc.program.diff import composed
+    from swc.program.diff import parameters
     from swc.show.diff import diff_view, measured_between
 
     if data and not any(is_spec(place or "") for place in (first, second)):
         raise click.UsageError("--data is for a .sw spec: what is compiled has its table with it")
     before, after = sides(first, second, data)
     one, other = before.side.program, after.side.program
-    if not composed(one) & composed(other):
+    if not parameters(one) & parameters(other):
         raise DiagnosticError(NothingInCommon(first=before.side.name, second=after.side.name))
     measured = measured_between(one, other, after.feedback or before.feedback, after.training or before.training)
     give(diff_view(before.side, after.side, measured))

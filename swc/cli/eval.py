@@ -58,7 +58,7 @@ def command(places: tuple[str, ...], form: str | None, output: Path | None, trus
     eval/validation.json and eval/validation.csv; of rounded weights into eval/int8 or eval/int4, of
     averaged ones into eval/average.
     """
-    from swc.cli.output import check_writable, form_of
+    from swc.cli.output import check_writable, chosen_form
     from swc.cli.places import open_place
     from swc.evaluate.merge import check_not_newer
     from swc.evaluate.request import EvaluationRequest
@@ -66,6 +66,7 @@ def command(places: tuple[str, ...], form: str | None, output: Path | None, trus
 
     if given["on"] == "validation" and given["corruptions"]:
         raise click.UsageError("corrupted images are test images: leave --corruptions or --on validation away")
+    chosen = chosen_form(form, output, FORMATS, "table")
     check_writable(output)
     asked = EvaluationRequest(**given)  # type: ignore[arg-type]
     with console.reporting() as sink:
@@ -80,10 +81,10 @@ def command(places: tuple[str, ...], form: str | None, output: Path | None, trus
         found: list[Evaluation] = []
         unwritten: list[Diagnostic] = []
         for build in builds:
-            found.append(_evaluated(build, asked, sink, trust))
+            found.append(_evaluated(build, asked, sink, trust, unwritten))
             unwritten += _unwritten(build, found[-1], asked)
     called = tuple(build.spec.data.example for build in builds)
-    _give(tuple(found), called, form or form_of(output, FORMATS, "table"), output)
+    _give(tuple(found), called, chosen, output)
     if unwritten:  # reported last: what was measured is not lost with the disk that refuses it
         raise DiagnosticError(*unwritten)
 
@@ -94,12 +95,14 @@ def _folder(build: Build, asked: EvaluationRequest) -> Path:
     return evaluation_folder(build.folder, asked.stored, average=asked.average)
 
 
-def _evaluated(build: Build, asked: EvaluationRequest, sink: Sink, is_trusted: bool) -> Evaluation:
+def _evaluated(
+    build: Build, asked: EvaluationRequest, sink: Sink, is_trusted: bool, unwritten: list[Diagnostic]
+) -> Evaluation:
     from swc.evaluate.measure import evaluate_build
     from swc.evaluate.merge import with_earlier
 
     with consent.asked(build, is_trusted, sink):
-        measured = evaluate_build(build, asked, sink, console.say)
+        measured = evaluate_build(build, asked, sink, console.say, unwritten.append)
     return with_earlier(measured, _folder(build, asked) / f"{asked.stem}.json", console.say)
 
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import click
+
 from swc.cli import console
 from swc.diagnostics import DiagnosticError
 from swc.files.whole import PARTIAL, whole
@@ -17,6 +19,14 @@ def form_of(output: Path | None, forms: Sequence[str], default: str) -> str:
     """The form that a file's ending names; the default where it names none of them."""
     ending = output.suffix.removeprefix(".").lower() if output else ""
     return ending if ending in forms else default
+
+
+def chosen_form(asked: str | None, output: Path | None, forms: Sequence[str], default: str) -> str:
+    """The form that is asked for, else that of the file's ending; wrong usage where the two are different ones."""
+    ending = form_of(output, forms, "")
+    if asked and ending and output and asked != ending:
+        raise click.UsageError(f"--format asks for {asked}, but `{output.name}` ends in .{ending}: leave one away")
+    return asked or ending or default
 
 
 def check_writable(path: Path | None) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from swc.cli import console
-from swc.cli.output import form_of, write_file
+from swc.cli.output import chosen_form, form_of, write_file
 
 NAMES = ("curves", "similarities", "anytime", "reliability", "diversity", "interpolation", "corruptions")
 SEVERAL = "anytime"  # the figure that lays several runs over each other
@@ -52,8 +52,8 @@ def command(
 
     if name != SEVERAL:
         _check_alone(name, places, against)
+    chosen = chosen_form(image_format, output, FORMATS, FORMATS[0])
     builds = open_runs(places)
-    chosen = image_format or form_of(output, FORMATS, FORMATS[0])
     target = output or Path(f"{f'{builds[0].spec.name}_' if len(builds) == 1 else ''}{name}.{chosen}")
     options = {"against": against} if against else {}
     write_file(target, figure_of(name, builds, chosen, **options))  # type: ignore[arg-type]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, cast
 import click
 
 from swc.cli import console
-from swc.cli.output import form_of, write_file
+from swc.cli.output import chosen_form, write_file
 from swc.diagnostics import DiagnosticError
 from swc.diagnostics.catalogue.show import LayerNeedsText
 
@@ -46,7 +46,7 @@ def show(
     """
     from swc.cli.places import is_spec, open_place
 
-    file_format = asked or form_of(output, FORMATS, "text")
+    file_format = chosen_form(asked, output, FORMATS, "text")
     if layer is not None and file_format != "text":
         raise DiagnosticError(LayerNeedsText(file_format=file_format))
     if (settings or ensemble or data) and not is_spec(place or ""):

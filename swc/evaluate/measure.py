@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import torch
 from attrs import evolve, frozen
 
-from swc.diagnostics import DiagnosticError, Sink
+from swc.diagnostics import Diagnostic, DiagnosticError, Sink
 from swc.diagnostics.catalogue.evaluation import (
     DrawsInEval,
     NoLines,
@@ -121,12 +121,21 @@ class _Seen:
     interpolations: tuple[Interpolation, ...]
 
 
-def evaluate_build(build: Build, asked: EvaluationRequest, sink: Sink, announce: Callable[[str], None]) -> Evaluation:
-    """Evaluate the latest weights of a run; DiagnosticError where it has none, or its data are not there."""
+def evaluate_build(
+    build: Build,
+    asked: EvaluationRequest,
+    sink: Sink,
+    announce: Callable[[str], None],
+    refused: Callable[[Diagnostic], None],
+) -> Evaluation:
+    """Evaluate the latest weights of a run; DiagnosticError where it has none, or its data are not there.
+
+    `refused` takes what the system did not let it keep.
+    """
     report_other_plug_ins(build.spec.plug_ins, sink)
     check_options(build.spec.task, asked)
     with foreign_code(build.spec):
-        opened = _open(build, asked, sink, announce)
+        opened = _open(build, asked, sink, announce, refused)
         test = opened.images
         others = tuple((name, _other_split(opened, name, asked, announce)) for name in asked.outliers)
         arrays = arrays_for(asked.corruptions, test, sink) if asked.corruptions else None
@@ -144,7 +153,13 @@ def evaluate_build(build: Build, asked: EvaluationRequest, sink: Sink, announce:
         return evolve(found, corruptions=on_corrupted(arrays, test, opened.predict_again, wanted, announce))
 
 
-def _open(build: Build, asked: EvaluationRequest, sink: Sink, announce: Callable[[str], None]) -> _Opened:
+def _open(
+    build: Build,
+    asked: EvaluationRequest,
+    sink: Sink,
+    announce: Callable[[str], None],
+    refused: Callable[[Diagnostic], None],
+) -> _Opened:
     spec = build.spec
     part = part_of(spec.data, asked.on)
     saved = open_trained(build, sink)
@@ -166,7 +181,7 @@ def _open(build: Build, asked: EvaluationRequest, sink: Sink, announce: Callable
         ensemble = quantise(ensemble, asked.stored)
     folder = evaluation_folder(build.folder, asked.stored, average=asked.average)
     code = " ".join((digest_of_own(spec), *extra_versions(member.source.kind for member in spec.members)))
-    cache = PredictionCache(folder, saved, arithmetic, code, asked.keep, announce, asked.stored)
+    cache = PredictionCache(folder, saved, arithmetic, code, asked.keep, announce, refused, asked.stored)
     return _Opened(build, saved, ensemble, dataset, arithmetic, device, recipe.batch, cache, part, rules)
 
 

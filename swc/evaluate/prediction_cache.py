@@ -25,7 +25,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 import swc
-from swc.diagnostics import DiagnosticError
+from swc.diagnostics import Diagnostic, DiagnosticError
 from swc.diagnostics.catalogue.files import OutputUnwritable
 from swc.diagnostics.sources import reason_of
 from swc.files.checkpoint import PredictionsNote, TrainedTo
@@ -57,7 +57,8 @@ class PredictionCache:
     """The kept predictions of a run: files in `folder`, used where they fit, and written where `keeps` says so.
 
     `code` is the digest of the code of members that is not ours; `announce` says which are used, and which are not;
-    `stored` is what weights are rounded to.
+    `refused` takes what the system did not let it write, so that what was computed is not lost with it; `stored` is
+    what weights are rounded to.
     """
 
     folder: Path
@@ -66,6 +67,7 @@ class PredictionCache:
     code: str
     keeps: bool
     announce: Callable[[str], None]
+    refused: Callable[[Diagnostic], None]
     stored: str = "float32"
 
     def predictions(self, name: str, split: Split, compute: Callable[[], Predictions]) -> Predictions:
@@ -122,7 +124,8 @@ class PredictionCache:
             with whole(path) as partial:
                 fill(partial, save(tensors, {KEY: text_of_kind(FILE_KINDS["predictions"], note)}))
         except OSError as error:
-            raise DiagnosticError(OutputUnwritable(path=str(path), reason=reason_of(error))) from error
+            self.refused(OutputUnwritable(path=str(path), reason=reason_of(error)))
+            return
         self.announce(f"kept the predictions in {path}")
 
 

@@ -63,11 +63,11 @@ class ChangedGain:
 
 @frozen
 class ChangedMaking:
-    """A layer among the same companions whose weight is made otherwise: by which expressions."""
+    """A layer among the same companions whose weight is made otherwise: by which expressions; None: it is private."""
 
     layer: str
-    before: Expression
-    after: Expression
+    before: Expression | None
+    after: Expression | None
 
 
 @frozen
@@ -160,9 +160,10 @@ def cluster_of_bank(bank: str) -> str:
     return bank.rpartition(".")[0]
 
 
-def composed(program: Program) -> frozenset[tuple[str, str]]:
-    """The members' parameters that a Program composes, from whatever it stores."""
-    return frozenset((weight.member, weight.path) for weight in program.weights)
+def parameters(program: Program) -> frozenset[tuple[str, str]]:
+    """The members' parameters, composed or private."""
+    weights = ((weight.member, weight.path) for weight in program.weights)
+    return frozenset((*weights, *((own.member, own.path) for own in program.private)))
 
 
 def banks_by_layer(program: Program) -> dict[str, tuple[str, ...]]:
@@ -241,9 +242,12 @@ def _gains(before: Program, after: Program) -> tuple[ChangedGain, ...]:
 
 
 def _making(before: Program, after: Program, moved: Set[str]) -> tuple[ChangedMaking, ...]:
-    new = {weight.layer: weight.expression for weight in after.weights}
-    both = ((one.layer, one.expression, new[one.layer]) for one in before.weights if one.layer in new)
-    return tuple(ChangedMaking(*one) for one in both if one[1] != one[2] and one[0] not in moved)
+    """Of the layers that either composes; those that one of the two does not have at all are left out."""
+    had, has = ({one.layer: one.expression for one in program.weights} for program in (before, after))
+    in_both = parameters(before) & parameters(after)
+    layers = dict.fromkeys(one.layer for one in (*before.weights, *after.weights) if (one.member, one.path) in in_both)
+    made = (ChangedMaking(layer, had.get(layer), has.get(layer)) for layer in layers)
+    return tuple(one for one in made if one.before != one.after and one.layer not in moved)
 
 
 def _tensors(before: Program, after: Program) -> ChangedTensors:

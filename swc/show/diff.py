@@ -36,6 +36,7 @@ from swc.show.plain import table
 from swc.show.revision import Revision
 from swc.show.wording import decimal, exact, gain_text, runs, several
 
+PRIVATE = "private"  # what is stored as it is, for one member alone
 MOST_CALLS = 10  # close calls listed; their number is always given
 
 
@@ -89,7 +90,7 @@ def diff_view(before: ProgramSide, after: ProgramSide, measured: tuple[MeasuredF
         return Group(*parts, Text(), Text("the two share alike"))
     parts += [Text(line) for line in _updates(change)]
     parts += _reclustered(before, after, change, measured) if change.clusters else _retied(before, change, measured)
-    parts += _remade(before, change)
+    parts += _remade(before, after, change)
     for item in measured:
         parts += _calls(item)
     return Group(*parts)
@@ -128,11 +129,11 @@ def _retied(before: ProgramSide, change: ProgramDiff, measured: Sequence[Measure
         yield gain_table(before.program, change)
 
 
-def _remade(before: ProgramSide, change: ProgramDiff) -> Iterable[RenderableType]:
+def _remade(before: ProgramSide, after: ProgramSide, change: ProgramDiff) -> Iterable[RenderableType]:
     """Weights that are made otherwise, and of which tensors; what begins otherwise."""
     if change.making:
         yield from _section("weights made otherwise")
-        yield making_table(before.program, change)
+        yield making_table(before.program, after.program, change)
     tensors = change.tensors
     if tensors.new or tensors.gone or tensors.changed:
         counts = ((tensors.new, "new"), (tensors.gone, "gone"), (tensors.changed, "otherwise"))
@@ -143,18 +144,20 @@ def _remade(before: ProgramSide, change: ProgramDiff) -> Iterable[RenderableType
         yield Text("what is stored begins with other values")
 
 
-def making_table(program: Program, change: ProgramDiff) -> Table:
+def making_table(before: Program, after: Program, change: ProgramDiff) -> Table:
     """The operations that make weights before and after, each pair once, with the layers that have them."""
     made = table("before", "after", ">layers", "where")
     pairs = grouped(change.making, lambda one: (_operations(one.before), _operations(one.after)))
-    for (before, after), layers in pairs.items():
-        where = places(program, (one.layer for one in layers))
-        made.add_row(before, after, exact(len(layers)), where)
+    for (old, new), layers in pairs.items():
+        where = places(after if old == PRIVATE else before, (one.layer for one in layers))
+        made.add_row(old, new, exact(len(layers)), where)
     return made
 
 
-def _operations(expression: Expression) -> str:
+def _operations(expression: Expression | None) -> str:
     """The operations of an expression from the outside in, each once: `scale stored`."""
+    if expression is None:
+        return PRIVATE
     return " ".join(dict.fromkeys(re.findall(r"([a-z]+)\(", text_of(expression))))
 
 

@@ -80,11 +80,16 @@ def test_weights_that_are_made_otherwise_are_told(tmp_path: Path) -> None:
         return ProgramSide("e", compile_file(tmp_path / "e.sw").program)
 
     hard, scaled = compiled("share conv as hard"), compiled("share conv as rank_one")
+    own = compiled("share conv as none")
     shown = plain(diff_view(hard, scaled))
     assert ["stored", "scale", "stored", "18", "m[0]", "0-8;", "m[1]", "0-8"] in [
         one.split() for one in shown.splitlines()
     ]
     assert "stored tensors: 36 new" in shown and "share alike" not in shown
+    for pair, row in (((hard, own), "stored private 18"), ((own, hard), "private stored 18")):
+        shown = plain(diff_view(*pair))
+        assert [*row.split(), "m[0]", "0-8;", "m[1]", "0-8"] in [one.split() for one in shown.splitlines()]
+    assert "the two share alike" in plain(diff_view(own, own))
     other = compiled("share conv { clusters one initialisation release }")
     shown = plain(diff_view(compiled("share conv { clusters one initialisation kaiming }"), other))
     assert "what is stored begins with other values" in shown and "share alike" not in shown

@@ -20,7 +20,7 @@ from swc.compiler.ir.counts import count
 from swc.diagnostics import DiagnosticError, Sink
 from swc.diagnostics.catalogue.evaluation import TooManySubsets
 from swc.diagnostics.catalogue.files import OutputUnwritable
-from swc.evaluate import measure
+from swc.evaluate import measure, prediction_cache
 from swc.evaluate.measure import _subsets
 from swc.evaluate.prediction_cache import PredictionCache, facts_of, read_predictions
 from swc.files import checksums
@@ -272,9 +272,9 @@ def split(seed: int, **facts: object) -> MemorySplit:
 def cache(run: Place, tmp_path: Path) -> PredictionCache:
     """One that keeps predictions for `split(0)`, but writes no more."""
     saved = open_trained(run.build())
-    made = PredictionCache(tmp_path, saved, Arithmetic("cpu", torch.float32, ""), "", True, lambda _: None)
+    made = PredictionCache(tmp_path, saved, Arithmetic("cpu", torch.float32, ""), "", True, print, pytest.fail)
     made.predictions("some", split(0), lambda: (torch.ones(2, 3, 4), torch.arange(3)))
-    return PredictionCache(tmp_path, saved, made.arithmetic, "", False, lambda _: None)
+    return PredictionCache(tmp_path, saved, made.arithmetic, "", False, print, pytest.fail)
 
 
 def test_predictions_for_other_images_are_not_used(cache: PredictionCache) -> None:
@@ -393,3 +393,20 @@ def test_what_was_measured_is_printed_where_the_run_cannot_be_written_to(
     assert "error[SW604]: cannot write" in shown.err and "evaluation.csv`: Read-only file system" in shown.err
     assert run.swc("eval", "--keep") == 1, "asked for files, it is told before it measures"
     assert capfd.readouterr().out == ""
+
+
+def test_scores_are_printed_and_written_where_predictions_fit_on_no_disk(
+    run: Place, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, content: bytes) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(prediction_cache, "fill", full)
+    record = run.run / "eval" / "evaluation.json"
+    record.unlink(missing_ok=True)
+    (record.parent / "predictions.safetensors").unlink(missing_ok=True)
+    assert run.swc("eval", "--time-batch", "0", "--keep", "--temperature") == 1
+    shown = capfd.readouterr()
+    assert "tiny on digits" in shown.out and "shallow" in shown.out and record.is_file()
+    assert "predictions.safetensors`: no space left on device" in shown.err
+    assert not (record.parent / "predictions.safetensors").exists()

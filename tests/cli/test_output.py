@@ -7,10 +7,12 @@ import os
 from pathlib import Path
 from threading import Thread
 
+import click
 import pytest
 from rich.console import Group
 from rich.text import Text
-from swc.cli.output import deliver, form_of, write_file
+from swc.cli import main
+from swc.cli.output import chosen_form, deliver, form_of, write_file
 from swc.diagnostics import DiagnosticError
 from swc.show.plain import plain, table
 
@@ -41,6 +43,28 @@ def test_the_ending_of_a_file_names_its_form() -> None:
     wanted = {"e.json": "json", "e.CSV": "csv", "e.txt": "table", "e": "table", ".json": "table"}
     assert {name: form_of(Path(name), forms, "table") for name in wanted} == wanted
     assert form_of(None, forms, "table") == "table"
+
+
+def test_a_format_and_an_ending_that_differ_are_wrong_usage() -> None:
+    forms = ("png", "svg")
+    assert chosen_form("svg", Path("a.svg"), forms, "png") == chosen_form("svg", Path("a.txt"), forms, "png") == "svg"
+    assert chosen_form(None, Path("a.svg"), forms, "png") == chosen_form("svg", None, forms, "png") == "svg"
+    assert chosen_form(None, Path("a"), forms, "png") == "png"
+    with pytest.raises(click.UsageError, match=r"asks for svg, but `a.png` ends in \.png: leave one away"):
+        chosen_form("svg", Path("a.png"), forms, "png")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "plot curves --format svg -o a.png",
+        "show --format dot -o a.json",
+        "eval --format csv -o a.json",
+        "compare a b --format json -o a.csv",
+    ],
+)
+def test_every_command_that_has_both_holds_them_against_each_other(words: str) -> None:
+    assert main.run(words.split()) == 2
 
 
 def test_a_result_that_cannot_be_written_is_printed(

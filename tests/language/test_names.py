@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from swc.diagnostics import DiagnosticError, Sink
-from swc.language.semantics.check import check_definitions, check_file, check_text, ensembles_in
+from swc.language.semantics.check import check_file, check_text, check_whole, ensembles_in
 from swc.program.spec import Budget
 
 BASE = """
@@ -175,10 +175,14 @@ def test_params_defined_by_one_another() -> None:
 
 
 def test_recipes_and_policies_are_checked_without_an_ensemble(tmp_path: Path) -> None:
-    check_definitions(file(tmp_path, "right.sw", "recipe r(a: 2) { batch a } policy p { blocks grid }"))
-    with pytest.raises(DiagnosticError) as raised:
-        check_definitions(file(tmp_path, "wrong.sw", "recipe r(a: 0) { batch a } policy p as q { blocks grids }"))
-    assert [d.code for d in raised.value.diagnostics] == ["SW202", "SW105", "SW108"]
+    def found(text: str) -> list[str]:
+        sink = Sink()
+        check_whole(file(tmp_path, "definitions.sw", text), {}, sink)
+        return [diagnostic.code for diagnostic in sink.diagnostics]
+
+    assert not found("recipe r(a: 2) { batch a } policy p { blocks grid }")
+    wrong = "recipe r(a: 0) { batch a } policy p as q { blocks grids }"
+    assert found(wrong) == ["SW202", "SW105", "SW108"]
 
 
 def test_an_import_with_a_name_no_file_system_takes_is_not_found() -> None:
@@ -217,6 +221,47 @@ def test_an_array_of_a_joint_family_is_one_network() -> None:
 def test_a_step_needs_members_that_it_is_for() -> None:
     assert codes(BASE.replace("  budget", "  step joint\n  budget")) == ["SW147"]
     assert codes(BASE.replace("  budget", "  step distilled(weight: 0.3)\n  budget")) == ["SW147"]
+
+
+@pytest.mark.parametrize(
+    ("chosen", "before", "after"),
+    [
+        ("rank_one", "share conv { clusters one }", "share conv as chosen(start: uniform)"),
+        ("own", "share conv { clusters one }", "share conv as chosen"),
+        ("own", "share conv { clusters one }", "share conv as outer(inside: chosen)"),
+        ("wrn", "member a = wrn(", "member a = chosen("),
+        ("independent", "  budget", "  step chosen\n  budget"),
+        ("fast", "  budget", "  train chosen { phase p: 1 epochs }\n  budget"),
+        ("flip", "  budget", "  train { augment chosen phase p: 1 epochs }\n  budget"),
+        ("adamw", "  budget", "  train { optimiser chosen(lr: 0.1) phase p: 1 epochs }\n  budget"),
+        ("none", "  budget", "  train { weight_average chosen phase p: 1 epochs }\n  budget"),
+    ],
+)
+def test_a_param_may_stand_for_whatever_has_a_name(tmp_path: Path, chosen: str, before: str, after: str) -> None:
+    """The spec is the one that names it outright, and no import that it needs counts as unused."""
+    own = "policy own as hard {} policy outer(inside) as inside {} recipe fast { batch 16 }"
+    file(tmp_path, "own.sw", own)
+    imported = 'import "own.sw"\n' if chosen in ("own", "fast") else ""
+    direct = imported + BASE.replace(before, after.replace("chosen", chosen))
+    held = imported + BASE.replace(before, f"param chosen = {chosen}\n  {after}")
+    sink = Sink()
+    place = file(tmp_path, "spec.sw", held)
+    found, meant = check_text(held, str(place), sink=sink), check_text(direct, str(place))
+    assert (found.members, found.step, found.shares, found.training) == (
+        meant.members,
+        meant.step,
+        meant.shares,
+        meant.training,
+    )
+    assert not sink.diagnostics
+    wrong = held.replace(f"chosen = {chosen}", "chosen = nothing_of_the_kind")
+    with pytest.raises(DiagnosticError, match="nothing_of_the_kind"):
+        check_text(wrong, str(place))
+
+
+def test_a_number_may_have_the_name_of_a_policy() -> None:
+    text = BASE.replace("share conv { clusters one }", "param low_rank = 2\n  share conv as low_rank(rank: low_rank)")
+    assert check_text(text, "e.sw").shares[0].arguments[-1] == ("rank", 2)
 
 
 def test_a_param_that_holds_itself_in_a_list_goes_in_a_circle() -> None:

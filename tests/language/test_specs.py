@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from swc.diagnostics import Sink
-from swc.language.semantics.check import check_definitions, check_file, ensembles_in
+from swc.language.semantics.check import check_file, check_whole, ensembles_in
 from swc.program.spec import Spec
 from swc.system import resources
 
@@ -44,7 +44,7 @@ def test_every_spec_checks_without_a_warning(path: Path) -> None:
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
 def test_every_recipe_checks_without_a_warning(path: Path) -> None:
     sink = Sink()
-    check_definitions(path, sink)
+    check_whole(path, {}, sink)
     assert not sink.diagnostics
 
 

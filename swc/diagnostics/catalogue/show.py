@@ -82,7 +82,7 @@ class LayerNeedsText(Diagnostic):
 
 @frozen(kw_only=True)
 class NothingInCommon(Diagnostic):
-    """`swc diff` was given two sharing graphs without a single layer in common.
+    """`swc diff` was given two ensembles without a single layer in common, by the names of members and parameters.
 
     A diff tells what a recompile changed: both sides must be revisions of one ensemble, or compilations of specs
     that share members by name. These two share none. Compare two revisions of one run, as in `swc diff RUN:0 RUN:1`.

@@ -79,16 +79,8 @@ def ensembles_in(path: Path | str) -> tuple[str, ...]:
     return tuple(d.name.text for d in definitions if isinstance(d, tree.EnsembleDefinition))
 
 
-def check_definitions(path: Path | str, sink: Sink | None = None) -> None:
-    """Check a file's recipes and policies with the defaults of their parameters; raises as `check_file` does."""
-    sink = Sink() if sink is None else sink
-    library = read_library(read_source(Path(path)), str(path), sink)
-    if library is not None:
-        _check_definitions(library, sink)
-    sink.raise_errors()
-
-
 def _check_definitions(library: Library, sink: Sink) -> None:
+    """Check a file's recipes and policies with the defaults of their parameters."""
     for definition in library.root.definitions:
         if isinstance(definition, tree.RecipeDefinition) and _has_defaults(definition):
             check_recipe(definition, _scope_of(definition, library, sink))

@@ -7,6 +7,7 @@ definition; cycles and missing files are reported.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import product
 from pathlib import Path
 from typing import TypeVar
 
@@ -18,14 +19,19 @@ from swc.language.semantics.extent import Extent
 from swc.language.syntax.heads import WORDS
 from swc.language.syntax.parser import parse_text
 from swc.language.syntax.tree import (
+    Amount,
+    Call,
     EnsembleDefinition,
     File,
     Import,
+    ParamItem,
     PolicyDefinition,
     RecipeDefinition,
     ShareBlock,
     TrainBlock,
+    Value,
 )
+from swc.language.syntax.walk import names_in
 from swc.program.limits import FILES, LEVELS, TEXT_BYTES
 from swc.registry.policies import POLICIES
 from swc.system import resources
@@ -244,14 +250,28 @@ def _used(root: File, reader: _Reader) -> set[tuple[str, str]]:
 
 
 def _used_by(definition: object) -> Iterator[tuple[str, str]]:
+    """By kind; a param or an argument may stand for any of them."""
     if isinstance(definition, PolicyDefinition) and definition.base is not None:
-        yield "policy", definition.base.name.text
+        yield from _named(definition.base, "policy")
+        yield from _standing_for(*(one.default for one in definition.parameters))
     if not isinstance(definition, EnsembleDefinition):
         return
     if definition.base is not None:
         yield "ensemble", definition.base.text
     for item in definition.items:
         if isinstance(item, TrainBlock) and item.recipe is not None:
-            yield "recipe", item.recipe.name.text
+            yield from _named(item.recipe, "recipe")
         if isinstance(item, ShareBlock) and item.policy is not None:
-            yield "policy", item.policy.name.text
+            yield from _named(item.policy, "policy")
+        if isinstance(item, ParamItem):
+            yield from _standing_for(item.value)
+
+
+def _named(call: Call, kind: str) -> Iterator[tuple[str, str]]:
+    yield kind, call.name.text
+    yield from _standing_for(*(one.value for one in call.arguments))
+
+
+def _standing_for(*values: Value | Amount | None) -> Iterator[tuple[str, str]]:
+    """What the names in params and arguments may mean."""
+    return product(("recipe", "policy"), names_in(values))

@@ -80,14 +80,16 @@ def _giving(source: ModelSource, outputs: int) -> ModelSource:
 
 def read_step(item: tree.StepItem, scope: Scope) -> StepPlan:
     """The step strategy that an ensemble states; an unknown one is reported."""
-    name = item.call.name.text
+    call = scope.called(item.call)
+    name = call.name.text
     if name not in STEPS:
-        scope.sink.report(catalogue.UnknownStep(span=item.call.name.span, name=name, steps=tuple(STEPS)))
+        scope.sink.report(catalogue.UnknownStep(span=call.name.span, name=name, steps=tuple(STEPS)))
         return StepPlan()
-    return StepPlan(name, tuple(sorted(bind_declared(item.call, scope, STEPS[name], f"step {name}").items())))
+    return StepPlan(name, tuple(sorted(bind_declared(call, scope, STEPS[name], f"step {name}").items())))
 
 
-def _source(call: tree.Call, scope: Scope, where: str) -> ModelSource:
+def _source(stated: tree.Call, scope: Scope, where: str) -> ModelSource:
+    call = scope.called(stated)
     name = call.name.text
     if name in LIBRARIES:
         return _named_model(call, scope, name, "name")

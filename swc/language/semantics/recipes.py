@@ -144,8 +144,9 @@ def _clip_gradients(draft: Draft, item: tree.SettingItem, scope: Scope) -> None:
 
 
 def _weight_average(draft: Draft, item: tree.WeightAverageItem, scope: Scope) -> None:
-    if item.call.name.text == "none":
-        bind(item.call, scope, Signature())
+    call = scope.called(item.call)
+    if call.name.text == "none":
+        bind(call, scope, Signature())
         draft.set(weight_average=None)
         return
     row = row_of(item.call.name, AVERAGES, scope)
@@ -190,10 +191,13 @@ def _check_conditions(row: RegistryRow, given: Mapping[str, ArgumentValue], span
 
 
 def _no_decay(draft: Draft, item: tree.NoDecayItem, scope: Scope) -> None:
-    what = "kind of parameter without weight decay"
-    words = {values.choice(name, scope, what, (*NO_DECAY, "none")) for name in item.names}
-    names = tuple(sorted(words - {"none"}))
-    draft.set(optimiser=evolve(draft.recipe.optimiser, no_decay=names))
+    """Kinds of parameters, or `none`, which stands alone."""
+    what, named = "kind of parameter without weight decay", len(item.names)
+    words = [values.choice(name, scope, what, NO_DECAY if named > 1 else (*NO_DECAY, "none")) for name in item.names]
+    for place, (word, name) in enumerate(zip(words, item.names, strict=True)):
+        if word in words[:place] and not scope.sink.has_errors:
+            scope.sink.report(catalogue.DuplicateItem(span=name.span, what=f"`{word}`", first="the same line"))
+    draft.set(optimiser=evolve(draft.recipe.optimiser, no_decay=tuple(sorted({*words} - {"none"}))))
 
 
 def _schedule(draft: Draft, item: tree.ScheduleItem, scope: Scope) -> None:
@@ -206,12 +210,13 @@ def _schedule(draft: Draft, item: tree.ScheduleItem, scope: Scope) -> None:
 
 def _augment(draft: Draft, item: tree.AugmentItem, scope: Scope) -> None:
     """The steps in the order in which they are taken; what does nothing is left out."""
-    if len(item.steps) == 1 and item.steps[0].name.text == "none":
-        bind(item.steps[0], scope, Signature())
+    stated = tuple(map(scope.called, item.steps))
+    if len(stated) == 1 and stated[0].name.text == "none":
+        bind(stated[0], scope, Signature())
         draft.set(augmentation=())
         return
     steps: dict[str, AugmentationStep | None] = {}
-    for call in item.steps:
+    for call in stated:
         row = row_named(call.name.text, AUGMENTATIONS, call.name.span, scope, partial(_unknown_step, call, scope))
         if row is None:
             continue

@@ -6,14 +6,15 @@ a param; what was used is remembered.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
 
 from attrs import define, evolve, field
 
 from swc.diagnostics import Sink, catalogue
 from swc.language.semantics.extent import Extent
-from swc.language.syntax.tree import Amount, ListOf, Name, Number, Text, Value
+from swc.language.syntax.tree import Amount, Call, ListOf, Name, Number, Text, Value
+from swc.language.syntax.walk import names_in
 from swc.program.limits import LEVELS, LIST_VALUES
 
 YES_NO = {"yes": True, "no": False}
@@ -52,6 +53,14 @@ class Scope:
         self.used.add(value.text)
         return self.values[value.text]
 
+    def called(self, call: Call) -> Call:
+        """The call of what a param of the call's name stands for, where that is a word; else the call as it is."""
+        match self.settle(call.name):
+            case Name() as name:
+                return evolve(call, name=name)
+            case _:  # a number: `low_rank(rank: low_rank)`, say
+                return call
+
     def _plain(self, value: Value) -> Value:
         settled = self.settle(value)
         return value if isinstance(settled, Amount) else settled
@@ -76,7 +85,7 @@ def settle_params(params: Mapping[str, Value | Amount], sink: Sink, extent: Exte
 
     DiagnosticError for circles, and for lists that grow beyond their limits.
     """
-    leads = {name: [other for other in _names_in(value) if other in params] for name, value in params.items()}
+    leads = {name: [other for other in names_in(value) if other in params] for name, value in params.items()}
     try:
         order = tuple(TopologicalSorter(leads).static_order())
     except CycleError:
@@ -88,18 +97,6 @@ def settle_params(params: Mapping[str, Value | Amount], sink: Sink, extent: Exte
     for name in order:
         settled[name] = _settled(params[name], scope)
     return evolve(scope, values={name: settled[name] for name in params})
-
-
-def _names_in(value: Value | Amount | None) -> Iterator[str]:
-    """The names that stand in a value, however deep."""
-    match value:
-        case Name(text):
-            yield text
-        case ListOf(items):
-            for item in items:
-                yield from _names_in(item)
-        case Amount(_, inner):
-            yield from _names_in(inner)
 
 
 def _settled(value: Value | Amount, scope: Scope) -> Value | Amount:

@@ -65,8 +65,13 @@ def check_policy(item: tree.PolicyDefinition, policies: Definitions[tree.PolicyD
 
 
 def _add_policy(
-    call: tree.Call, policies: Definitions[tree.PolicyDefinition], scope: Scope, stated: _Stated, chain: tuple[str, ...]
+    written: tree.Call,
+    policies: Definitions[tree.PolicyDefinition],
+    scope: Scope,
+    stated: _Stated,
+    chain: tuple[str, ...],
 ) -> None:
+    call = scope.called(written)
     name = call.name.text
     if name in chain:
         circle = (*chain[chain.index(name) :], name)

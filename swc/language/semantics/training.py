@@ -53,13 +53,14 @@ def read_training(
 
 
 def _recipe(item: tree.TrainBlock, recipes: Definitions[tree.RecipeDefinition], scope: Scope, task: Task) -> Recipe:
-    name = item.recipe.name.text if item.recipe is not None else "default"
+    call = None if item.recipe is None else scope.called(item.recipe)
+    name = "default" if call is None else call.name.text
     draft = Draft(Recipe(name, loss=Loss.of(task.row.loss)))
-    if item.recipe is not None and name not in recipes:
-        scope.sink.report(catalogue.UnknownRecipe(span=item.recipe.name.span, name=name, recipes=recipes.names))
-    elif item.recipe is not None:
+    if call is not None and name not in recipes:
+        scope.sink.report(catalogue.UnknownRecipe(span=call.name.span, name=name, recipes=recipes.names))
+    elif call is not None:
         found = recipes[name]
-        add_items(draft, found.items, enter(item.recipe, found.parameters, scope))
+        add_items(draft, found.items, enter(call, found.parameters, scope))
     settings = tuple(part for part in item.items if not isinstance(part, tree.PhaseItem))
     add_items(draft, settings, scope)
     return finish(draft, scope, f"train {name}")

@@ -6,15 +6,11 @@ without a use. Guarantees: a use in an ensemble that is built on it counts.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from itertools import chain
-
-from attrs import fields, has
-
 from swc.diagnostics import catalogue
 from swc.language.semantics.library import Definitions
 from swc.language.semantics.scope import Scope
-from swc.language.syntax.tree import EnsembleDefinition, Name, ParamItem
+from swc.language.syntax.tree import EnsembleDefinition, ParamItem
+from swc.language.syntax.walk import names_in
 
 
 def warn_unused_params(ensemble: EnsembleDefinition, ensembles: Definitions[EnsembleDefinition], scope: Scope) -> None:
@@ -26,7 +22,7 @@ def warn_unused_params(ensemble: EnsembleDefinition, ensembles: Definitions[Ense
     unused = [param for param in ensemble.items if isinstance(param, ParamItem) and param.name.text not in scope.used]
     if scope.sink.errors or not unused:
         return
-    named_by_heirs = {name for heir in _heirs(ensemble, ensembles) for name in _names_in(heir.items)}
+    named_by_heirs = {name for heir in _heirs(ensemble, ensembles) for name in names_in(heir.items)}
     for param in unused:
         if param.name.text not in named_by_heirs:
             scope.sink.report(catalogue.UnusedParam(span=param.name.span, name=param.name.text))
@@ -39,14 +35,3 @@ def _heirs(ensemble: EnsembleDefinition, ensembles: Definitions[EnsembleDefiniti
     for known in found:  # it grows; in a circle, which is a mistake, each is taken once
         found.extend(name for name, base in bases.items() if base == known and name not in found)
     return tuple(ensembles[name] for name in found[1:])
-
-
-def _names_in(node: object) -> Iterator[str]:
-    """Every name that stands in a part of the tree, in its order."""
-    match node:
-        case Name():
-            yield node.text
-        case tuple():
-            yield from chain.from_iterable(map(_names_in, node))
-        case _ if has(kind := type(node)):
-            yield from _names_in(tuple(getattr(node, one.name) for one in fields(kind)))
