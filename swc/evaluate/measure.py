@@ -100,7 +100,7 @@ class _Opened:
         return self._probabilities(*self._logits(split))
 
     def _probabilities(self, logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        probabilities = self.rules.predictions(logits.to(self.device))
+        probabilities = self.rules.predictions(logits.to(self.device).double())
         names = [member.name for member in self.saved.compiled.program.members]
         check_predictions(probabilities, names, self.build.spec.data.example)  # those that were kept are looked at too
         return probabilities, labels.to(self.device)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from itertools import accumulate
+from math import log
 from typing import Any
 
 import torch
@@ -84,9 +85,10 @@ class EnsembleModule(LightningModule):
             losses = torch.stack([self.loss(outputs, labels) for outputs in self(inputs)])
             self.log("val_loss", losses.mean(), prog_bar=True)
             return
-        probabilities = self(inputs).softmax(-1).mean(0)
-        self.log("val_top1", (probabilities.argmax(-1) == labels).float().mean(), prog_bar=True)
-        self.log("val_nll", F.nll_loss(probabilities.clamp(min=1e-12).log(), labels))
+        logs = self(inputs).float().log_softmax(-1)
+        mean = logs.logsumexp(0) - log(len(logs))
+        self.log("val_top1", (mean.argmax(-1) == labels).float().mean(), prog_bar=True)
+        self.log("val_nll", F.nll_loss(mean, labels))
 
     def configure_optimizers(self) -> Any:
         """The revision's optimiser, made for the parameters as they lie on the device."""

@@ -31,7 +31,7 @@ AXES = {
     "stored": "stored parameters",
     "stored_bytes": "stored bytes",
     "multiply_adds": "multiply-adds for an image",
-    "train_seconds": "training (CPU seconds)",
+    "train_seconds": "training (seconds)",
 }
 DASHES = ("-", "--", ":", "-.")  # of further lines, whose colours come again
 MARKERS = "osD^vPX"

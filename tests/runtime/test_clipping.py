@@ -78,3 +78,12 @@ def test_the_count_is_kept_over_a_checkpoint_inside_an_epoch() -> None:
         tally.add_clipping(torch.tensor(norm), 2.0)
     back = Tally.of_state(tally.state())
     assert back.result().clipped == tally.result().clipped == 2 / 3
+
+
+def test_the_time_is_that_of_the_whole_epoch() -> None:
+    tally = Tally.empty(2)
+    tally.images, tally.times = 1, (12.5, 0.25)
+    back = Tally.of_state(tally.state())
+    assert (back.result().seconds, back.result().waited) == (12.5, 0.25)
+    earlier = {name: value for name, value in tally.state().items() if name != "tally/times"}
+    assert Tally.of_state(earlier).times == (0.0, 0.0)

@@ -147,6 +147,11 @@ def test_a_temperature_undoes_what_sharpened_the_logits(factor: float, seed: int
         assert nll(calibrated, labels) <= nll(at_temperature(sharp, other), labels)
 
 
+def test_a_temperature_is_that_of_logits_however_sure_they_are() -> None:
+    logits = torch.tensor([[300.0, 0.0, -50.0]], dtype=torch.float64)
+    torch.testing.assert_close(at_temperature(logits.softmax(-1), 10.0), (logits / 10).softmax(-1))
+
+
 def test_temperature_needs_images() -> None:
     with pytest.raises(ValueError, match="no images"):
         fit_temperature(torch.zeros(0, 3), torch.zeros(0, dtype=torch.int64))

@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 
 from support.examples import percent
 from support.programs import ensemble_of, images, tiny_program
-from swc_runtime.evaluate import evaluate, predict
+from swc_runtime.evaluate import evaluate, predict, predict_logits
 from swc_runtime.evaluate.metrics import score, score_ensemble
 from swc_runtime.precision import Arithmetic
+from swc_runtime.tasks.class_scores import doubt
 
 FULL = Arithmetic("cpu", torch.float32, "tests")
 
@@ -24,7 +25,7 @@ def plain_scores(p: np.ndarray, labels: np.ndarray) -> tuple[float, float, float
         inside = [n for n, c in enumerate(confidence) if b / 15 <= c < (b + 1) / 15 or (b == 14 and c >= 1)]
         if inside:
             gap += len(inside) / len(labels) * abs(hit[inside].mean() - confidence[inside].mean())
-    at_label = np.maximum(p[np.arange(len(labels)), labels], np.finfo(np.float32).tiny)
+    at_label = np.maximum(p[np.arange(len(labels)), labels], np.finfo(np.float64).tiny)
     return float(hit.mean()), float(-np.log(at_label).mean()), gap
 
 
@@ -54,7 +55,7 @@ def test_a_mean_that_rounds_above_one_is_still_a_probability() -> None:
 
 
 def test_an_impossible_label_costs_much_but_not_infinitely_much() -> None:
-    assert score(torch.tensor([[1.0, 0.0]]), torch.tensor([1])).nll == pytest.approx(87.3365, abs=1e-3)
+    assert score(torch.tensor([[1.0, 0.0]]), torch.tensor([1])).nll == pytest.approx(708.3964, abs=1e-3)
 
 
 def test_the_ensemble_is_the_mean_of_probabilities_not_of_logits() -> None:
@@ -82,7 +83,7 @@ def test_predictions_are_those_of_each_member_in_eval_mode() -> None:
     assert not ensemble.members[1].norms[0].training
     ensemble.eval()
     with torch.no_grad():
-        expected = torch.cat([ensemble(x).softmax(-1) for x, _ in batches], 1)
+        expected = torch.cat([ensemble(x).double().softmax(-1) for x, _ in batches], 1)
     torch.testing.assert_close(p, expected)
     assert labels.tolist() == [0, 1, 1, 0] * 3
     ece, members = evaluate(ensemble, batches, FULL).ensemble.ece, evaluate(ensemble, batches, FULL).members
@@ -91,10 +92,31 @@ def test_predictions_are_those_of_each_member_in_eval_mode() -> None:
 
 def test_in_bfloat16_the_weights_are_still_composed_in_full() -> None:
     ensemble = ensemble_of(tiny_program(((1, 3, 3),), (("0",), ("1",))), torch.float32)
-    p, _ = predict(ensemble, [(images(4, 0, torch.float32), torch.zeros(4, dtype=torch.int64))],
-                   Arithmetic("cpu", torch.bfloat16, "tests"))  # fmt: skip
-    assert p.dtype is torch.float32
-    torch.testing.assert_close(p.sum(-1), torch.ones(1, 4))
+    batches = [(images(4, 0, torch.float32), torch.zeros(4, dtype=torch.int64))]
+    half = Arithmetic("cpu", torch.bfloat16, "tests")
+    logits, _ = predict_logits(ensemble, batches, half)
+    p, _ = predict(ensemble, batches, half)
+    assert (logits.dtype, p.dtype) == (torch.float32, torch.float64)
+    torch.testing.assert_close(p.sum(-1), torch.ones(1, 4, dtype=torch.float64))
+
+
+def test_probabilities_of_sure_members_are_told_apart() -> None:
+    """From a margin of 17 on a softmax in float32 is 1, from 37 on one less it is 0 in float64 too."""
+    ensemble = ensemble_of(tiny_program(((1, 3, 3),), (("0",), ("1",))), torch.float32)
+    x = images(4, 0, torch.float32) * torch.tensor([1.0, 2e2, 1e3, 3e3])[:, None, None, None]
+    logits, _ = predict_logits(ensemble, [(x, torch.zeros(4, dtype=torch.int64))], FULL)
+    p, _ = predict(ensemble, [(x, torch.zeros(4, dtype=torch.int64))], FULL)
+    margins = (logits[0].amax(-1) - logits[0].amin(-1)).double()  # of two classes
+    assert 17 < margins[1:].max() < 700 and margins.unique().numel() == 4
+    torch.testing.assert_close(doubt(p[0]), torch.sigmoid(-margins))
+
+
+def test_images_that_are_all_but_sure_are_ranked_by_what_is_left() -> None:
+    margins = torch.tensor([20.0, 40.0, 50.0, 60.0], dtype=torch.float64)
+    p = torch.stack([margins, torch.zeros(4, dtype=torch.float64)], -1).softmax(-1)
+    right = score(p, torch.tensor([1, 0, 0, 0])).aurc  # the least sure is the one that is wrong
+    assert right == pytest.approx((1 / 4) / 4)
+    assert score(p, torch.tensor([0, 0, 0, 1])).aurc == pytest.approx((1 + 1 / 2 + 1 / 3 + 1 / 4) / 4)
 
 
 def test_nothing_to_predict_is_refused() -> None:

@@ -34,6 +34,14 @@ def test_quantiles_are_those_of_scikit_learn() -> None:
         np.testing.assert_allclose(found.scaled(numbers), theirs.transform(numbers), rtol=0, atol=1e-6)
 
 
+@pytest.mark.parametrize("rows", [2, 3, 9, 10, 11])
+def test_few_rows_have_as_many_quantiles_as_rows(rows: int) -> None:
+    few = NUMBERS[:rows, :2]
+    found = fitted(InputColumns(few, np.empty((rows, 0), dtype=object)), ("a", "b"), (), "quantile", "ordinal")
+    theirs = QuantileTransformer(n_quantiles=min(rows, 10), output_distribution="normal", subsample=None).fit(few)
+    np.testing.assert_allclose(found.scaled(NUMBERS[:, :2]), theirs.transform(NUMBERS[:, :2]), rtol=0, atol=1e-6)
+
+
 def test_noisy_quantiles_are_those_of_tabm() -> None:
     found = fitted(columns(NUMBERS), ("a", "b", "c", "d"), ("e", "f"), "noisy_quantile", "ordinal")
     noisy = NUMBERS + np.random.default_rng(0).normal(0.0, 1e-5, NUMBERS.shape)

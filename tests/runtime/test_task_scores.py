@@ -189,6 +189,16 @@ def test_labels_are_scored_as_scikit_learn_does() -> None:
     assert found.nll == pytest.approx(np.mean(losses))
 
 
+@pytest.mark.parametrize("logit", [3.0, 17.0, 24.0, 90.0])
+def test_a_sure_wrong_yes_costs_what_a_sure_wrong_no_does(logit: float) -> None:
+    """Members' outputs are float32; what is left of one beside their sigmoid is not."""
+    outputs = torch.tensor([[[logit, -logit]]])
+    for wanted in ([0.0, 0.0], [1.0, 1.0]):
+        predicted, targets = MULTILABEL.predictions(outputs.double()), torch.tensor([wanted])
+        right = min(logit + np.log1p(np.exp(-logit)), 53 * np.log(2)) / 2 + np.log1p(np.exp(-logit)) / 2
+        assert MULTILABEL.score(predicted, targets).nll == pytest.approx(right, rel=1e-5)
+
+
 def test_equal_probabilities_share_a_threshold_and_labels_that_nothing_has_are_left_out() -> None:
     held = np.array([[1, 0], [0, 0], [1, 0], [0, 0]])
     said = np.array([[0.9, 0.1], [0.8, 0.1], [0.8, 0.1], [0.1, 0.1]])

@@ -159,8 +159,12 @@ def constant(numbers_NR: Floats | NDArray[np.float32]) -> NDArray[np.bool_]:
 
 
 def quantiles_of(numbers_NR: Floats) -> Floats:
-    """Evenly spaced quantiles [Q, R]: one for 30 rows, from 10 to 1,000 of them, as TabM takes them."""
+    """Evenly spaced quantiles [Q, R]: one for 30 rows, from 10 to 1,000 of them, as TabM takes them.
+
+    Of fewer rows than ten there are as many as rows, as scikit-learn has them.
+    """
     count = max(min(len(numbers_NR) // ROWS_EACH, MOST_QUANTILES), LEAST_QUANTILES)
+    count = max(min(count, len(numbers_NR)), 2)
     found = np.nanpercentile(numbers_NR, np.linspace(0, 100, count), axis=0)
     rising: Floats = np.maximum.accumulate(found, axis=0)  # rounding can make a later one smaller
     return rising

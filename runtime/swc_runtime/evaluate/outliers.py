@@ -13,6 +13,8 @@ import torch
 from swc.files.scores import Detection
 from torch import Tensor
 
+from swc_runtime.tasks.class_scores import doubt
+
 Measure = Literal["probability", "entropy", "information"]
 MEASURES: tuple[Measure, ...] = ("probability", "entropy", "information")
 ROUNDING = 1e-12  # nats: less information than this is what rounding leaves of none
@@ -28,7 +30,7 @@ def uncertainty(probabilities_MNC: Tensor, measure: Measure) -> Tensor:
     mean_NC = probabilities_MNC.double().mean(0)
     match measure:
         case "probability":
-            return -mean_NC.amax(-1) + 1
+            return doubt(mean_NC)
         case "entropy":
             return entropy(mean_NC)
         case "information":

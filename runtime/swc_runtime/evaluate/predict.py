@@ -50,10 +50,11 @@ def evaluate(
 def predict(
     ensemble: Ensemble, batches: Iterable[tuple[Inputs, Tensor]], arithmetic: Arithmetic, ranks: Ranks = ALONE
 ) -> tuple[Tensor, Tensor]:
-    """Predictions [M, N, C] of the members, in float32 at least, and labels [N], in the order of the batches.
+    """Predictions [M, N, C] of the members, in float64, and labels [N], in the order of the batches.
 
-    They are what the task makes of outputs: probabilities, or numbers in deviations of their target. ValueError without
-    a batch, DiagnosticError where a member's are not finite.
+    They are what the task makes of outputs: probabilities, or numbers in deviations of their target; in float32 the
+    probability of a sure class would be 1, and all sure predictions alike. ValueError without a batch, DiagnosticError
+    where a member's are not finite.
     """
     device = next(ensemble.parameters()).device
     with torch.no_grad(), evaluating(ensemble), ensemble.composed():  # composed outside of autocast, in full
@@ -127,12 +128,11 @@ def _is_own(batch: int, ranks: Ranks) -> bool:
 def _predicted(ensemble: Ensemble, number: int, inputs: Inputs, arithmetic: Arithmetic, ranks: Ranks) -> Tensor:
     """Predictions [M, B, C] for batch `number`, zero where other ranks are asked."""
     runs, rules = _is_own(number, ranks), rules_of(ensemble.program.data)
-    own = rules.predictions(_logits(ensemble, number, inputs, arithmetic)) if runs else None
+    own = rules.predictions(_logits(ensemble, number, inputs, arithmetic).double()) if runs else None
     if own is not None and len(own) == len(ensemble.members):
         return own
     shape = (len(ensemble.members), size_of(inputs), ensemble.program.data.num_classes)
-    made = torch.zeros(shape, dtype=next(ensemble.parameters()).dtype, device=device_of(inputs))
-    made = widened(made)
+    made = torch.zeros(shape, dtype=torch.float64, device=device_of(inputs))
     if own is not None:
         made[list(ensemble.own)] = own
     return made

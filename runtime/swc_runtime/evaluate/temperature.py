@@ -93,4 +93,4 @@ def at_temperature(probabilities_NC: Tensor, temperature: float) -> Tensor:
 
 def _logits(probabilities_NC: Tensor) -> Tensor:
     """Logits up to a constant per image, which softmax does not see; a probability of zero stays next to it."""
-    return probabilities_NC.double().clamp(min=torch.finfo(torch.float32).tiny).log()
+    return probabilities_NC.double().clamp(min=torch.finfo(torch.float64).tiny).log()

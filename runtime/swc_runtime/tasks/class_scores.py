@@ -10,6 +10,7 @@ import torch
 from swc.files.scores import Bin, Scores
 from torch import Tensor
 
+SURE = 0.999  # less is subtracted from one without loss
 NUM_BINS = 15  # of equal width, on the top probability (paper, section 4)
 
 
@@ -42,7 +43,7 @@ def share(hits_N: Tensor) -> float:
 def nll(probabilities_NC: Tensor, labels_N: Tensor) -> float:
     """Minus the mean log probability of the label, in nats."""
     at_label_N = probabilities_NC.gather(-1, labels_N[:, None]).squeeze(-1)
-    smallest = torch.finfo(torch.float32).tiny  # softmax in float32 ends there: such a label costs 87 nats
+    smallest = torch.finfo(torch.float64).tiny  # softmax in float64 ends there: such a label costs 708 nats
     return abs(float(at_label_N.clamp(min=smallest).log().mean()))  # minus 0 would be written -0.0
 
 
@@ -76,15 +77,21 @@ def brier(probabilities_NC: Tensor, labels_N: Tensor) -> float:
     return float((probabilities_NC.square().sum(-1) - 2 * at_label_N + 1).mean())
 
 
+def doubt(probabilities_NC: Tensor) -> Tensor:
+    """One less the top probability [N], from the others where they are small: one less 1 - 1e-20 is 0 to a computer."""
+    top_N, predicted_N = probabilities_NC.max(-1)
+    others_N = probabilities_NC.scatter(-1, predicted_N[:, None], 0).sum(-1)
+    return torch.where(top_N > SURE, others_N, 1 - top_N)
+
+
 def aurc(probabilities_NC: Tensor, labels_N: Tensor) -> float:
     """The mean error rate among the most confident images, over all numbers of them.
 
     Confidence is the top probability; equally confident images count with their mean error, so that their order does
     not matter. Source: Geifman and El-Yaniv, 2017.
     """
-    confidence_N, predicted_N = probabilities_NC.max(-1)
-    _, group_N, sizes = torch.unique(-confidence_N, return_inverse=True, return_counts=True)
-    wrong_N = (predicted_N != labels_N).double()
+    _, group_N, sizes = torch.unique(doubt(probabilities_NC), return_inverse=True, return_counts=True)
+    wrong_N = (probabilities_NC.argmax(-1) != labels_N).double()
     mean_by_group = torch.zeros(len(sizes), dtype=torch.float64, device=wrong_N.device)
     mean_by_group = mean_by_group.index_add(0, group_N, wrong_N) / sizes
     risk_N = mean_by_group.repeat_interleave(sizes).cumsum(0)

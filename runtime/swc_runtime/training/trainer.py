@@ -110,7 +110,7 @@ class Tally:
 
     Losses, hits, hits of the ensemble (in [2, 0]) and images, of each member; `images` counts what was seen in all,
     `clips` holds the steps whose gradients were clipped, and all steps that might have been, as float64 [2].
-    Hits are what `rules` count.
+    Hits are what `rules` count. `times` holds the wall time so far and, in it, that waited for batches, in seconds.
     Saved with a checkpoint inside an epoch, it makes the epoch's result whole.
     """
 
@@ -118,6 +118,7 @@ class Tally:
     images: int = 0
     clips: Tensor = field(factory=lambda: torch.zeros(2, dtype=torch.float64))
     rules: TaskRules = PLAIN
+    times: tuple[float, float] = (0.0, 0.0)
 
     @classmethod
     def empty(cls, num_members: int, device: torch.device | str = "cpu", rules: TaskRules = PLAIN) -> Tally:
@@ -137,7 +138,7 @@ class Tally:
         """Count a step whose gradients had a norm, where `most` is allowed; no value leaves the device."""
         self.clips += torch.stack([norm > most, torch.ones_like(norm, dtype=torch.bool)])
 
-    def result(self, seconds: float = 0.0, waited: float = 0.0) -> EpochResult:
+    def result(self) -> EpochResult:
         """The means so far; waits for the device. ValueError before the first image."""
         if self.images == 0:
             raise ValueError("nothing was counted yet")
@@ -149,21 +150,25 @@ class Tally:
         values, task = tuple(map(self.rules.counted, hits)), self.rules.task
         accuracies, values = (values, ()) if task.is_classification else ((), values)
         score = "" if task.is_classification else task.row.tally.name
+        seconds, waited = self.times
         rest = (together, seconds, self.images, waited, share_clipped, score, values)
         return EpochResult(tuple(losses), accuracies, *rest)
 
     def state(self) -> dict[str, Tensor]:
         """As tensors, for a checkpoint."""
         state = {"tally/sums": self.sums, "tally/images": torch.tensor(self.images)}
+        state["tally/times"] = torch.tensor(self.times, dtype=torch.float64)
         return state | ({"tally/clips": self.clips} if self.clips.any() else {})
 
     @classmethod
     def of_state(
         cls, state: Mapping[str, Tensor], device: torch.device | str = "cpu", rules: TaskRules = PLAIN
     ) -> Tally:
-        """The way back from `state`; tallies of earlier versions know nothing of clipping."""
+        """The way back from `state`; tallies of earlier versions know nothing of clipping, and later of times."""
         sums, clips = state["tally/sums"], state.get("tally/clips", torch.zeros(2, dtype=torch.float64))
-        return cls(sums.to(device).clone(), int(state["tally/images"]), clips.to(device).clone(), rules)
+        seconds, waited = state["tally/times"].tolist() if "tally/times" in state else (0.0, 0.0)
+        images = int(state["tally/images"])
+        return cls(sums.to(device).clone(), images, clips.to(device).clone(), rules, (seconds, waited))
 
 
 OnStep = Callable[[int, Tally], None]
@@ -192,18 +197,21 @@ def train_epoch(
     options = StepOptions(arithmetic, loss_of(recipe.loss), recipe.norm_batch, epoch.teacher, epoch.rules)
     steps = _Steps(ensemble, optimiser, recipe, epoch, options, ranks)
     done, source = epoch.start, Ahead(batches, depth=depth_of(recipe, epoch, tally.sums.device))
+    seconds, waited = tally.times  # of those who trained a part of the epoch before
     ensemble.watch_buffers()
     ensemble.train()
     with closing(iter(source)) as made:
         for drawn in made:
             steps.take(done, drawn, tally)
             done += 1
+            tally.times = (seconds + perf_counter() - started, waited + source.waited)
             if on_step is not None:
                 on_step(done, tally)
     if done != epoch.steps:
         raise ValueError(f"an epoch of {epoch.steps} steps ended after {done}")
     check_finite(ensemble, tally, epoch, done)
-    return tally.result(perf_counter() - started, source.waited)
+    tally.times = (seconds + perf_counter() - started, waited + source.waited)
+    return tally.result()
 
 
 def depth_of(recipe: Recipe, epoch: Epoch, device: torch.device) -> int:

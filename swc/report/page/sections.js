@@ -157,7 +157,7 @@ function anytime() {
   const scored = comparable().filter((one) => one.scored !== null);
   if (!scored.length) return [notEvaluated()];
   const timed = scored.some((one) => one.scored.predictors.some((predictor) => predictor.milliseconds !== null));
-  const choices = Object.entries({ multiply_adds: "multiply-adds (FLOPs)", milliseconds: "ms" }).map(([cost, name]) => {
+  const choices = Object.entries({ multiply_adds: "multiply-adds", milliseconds: "ms" }).map(([cost, name]) => {
     const made = button(name, () => { chosen.cost = cost; fill("anytime-body", ...anytime()); }, { "aria-pressed": String(chosen.cost === cost) });
     made.disabled = cost === "milliseconds" && !timed;
     return made;
@@ -253,7 +253,8 @@ function corruptions(found) {
   const extra = found.types.some((type) => !found.standard.includes(type)) ? " Types with * are not in the standard mean." : "";
   const partial = found.types.length < ALL_TYPES || found.severities.length < SEVERITIES
     ? ` Means need all types and ${SEVERITIES} severities: here are ${found.types.length} and ${found.severities.length}.` : "";
-  const source = found.generated ? "The images were made by swc; they are not the published ones." : "The published images.";
+  const source = found.generated ? "The images were made by swc; they are not the published ones."
+    : found.official ? "The published images." : "Not the published arrays, nor marked as made by swc.";
   return [
     make("div", { class: "tools" }, picker, make("div", { class: "choices", role: "group", "aria-label": "score" }, ...choices)),
     make("div", { class: "medium" }, chart("plot-corruptions", () => corruptionChart(found, predictor), height)),
