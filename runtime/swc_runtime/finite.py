@@ -23,18 +23,18 @@ class Watch:
     """Which of the tensors that may be constants held infinities, or what is not a number, when training began."""
 
     def __init__(self, constants: Mapping[str, Tensor]) -> None:
-        self._infinite = _named_where(constants, lambda tensor: ~tensor.isfinite())
-        self._undefined = _named_where(constants, torch.isnan)
+        self._infinite = named_where(constants, lambda tensor: ~tensor.isfinite())
+        self._undefined = named_where(constants, torch.isnan)
 
     def broken(self, state: Mapping[str, Tensor]) -> tuple[str, ...]:
         """The names of tensors that hold a number which they should not, in the order of the state."""
-        infinite = _named_where(state, lambda tensor: ~tensor.isfinite()) - self._infinite
+        infinite = named_where(state, lambda tensor: ~tensor.isfinite()) - self._infinite
         constants = {name: state[name] for name in self._infinite - self._undefined if name in state}
-        undefined = _named_where(constants, torch.isnan)
+        undefined = named_where(constants, torch.isnan)
         return tuple(name for name in state if name in infinite | undefined)
 
 
-def _named_where(tensors: Mapping[str, Tensor], test: Test) -> frozenset[str]:
+def named_where(tensors: Mapping[str, Tensor], test: Test) -> frozenset[str]:
     """The tensors with an entry that passes a test; waits for the device once."""
     checked = {name: tensor for name, tensor in tensors.items() if tensor.is_floating_point() or tensor.is_complex()}
     if not checked:
@@ -67,6 +67,6 @@ def check_predictions(probabilities_MNC: Tensor, members: Sequence[str], example
 
 def check_gradients(sums: Mapping[str, Tensor]) -> None:
     """DiagnosticError with the names, of layers or slots, whose summed gradients are not finite."""
-    broken = _named_where(sums, lambda tensor: ~tensor.isfinite())
+    broken = named_where(sums, lambda tensor: ~tensor.isfinite())
     if broken:
         raise DiagnosticError(NonFiniteGradients(layers=tuple(name for name in sums if name in broken)))

@@ -64,6 +64,7 @@ def _is_relative(name: str) -> bool:
 PLAIN = Rule("a name", NAME.fullmatch)
 TEXT = Rule("text", lambda text: True)
 WRITTEN = Rule("text of one line without quotes", lambda text: not set('"\n\r') & set(text))  # as a spec has it
+ONE_LINE = Rule("text of one line", lambda text: not set("\n\r") & set(text))
 ID = Rule("an id", bool)
 MEMBER = Rule("the name of a member", _MEMBER.fullmatch)
 HOST = Rule("the name of a member", lambda text: text == "" or _MEMBER.fullmatch(text))
@@ -104,7 +105,7 @@ RULES: dict[str, Rule | Pairs] = {
     "PlugIn.distribution": WRITTEN,
     "PlugIn.version": WRITTEN,
     "Optimiser.no_decay": _among("what gets no weight decay", NO_DECAY),
-    "Spec.params": ARGUMENTS,
+    "Spec.params": Pairs(PLAIN, ONE_LINE),  # lists of texts have their quotes
     "Spec.defaults": TEXT,
     "StepPlan.name": _among("a step strategy", STEPS),
     "StepPlan.arguments": ARGUMENTS,

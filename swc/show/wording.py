@@ -11,6 +11,8 @@ from swc.program.expressions import Shape
 from swc.program.spec import Budget
 from swc.registry.tasks import ScoreRow
 
+SMALL = 0.0005  # four digits behind the point show nothing of less
+
 
 def exact(number: int) -> str:
     """Every digit, in groups of three."""
@@ -45,7 +47,9 @@ def score_text(row: ScoreRow, value: float, digits: int | None = None) -> str:
     """A score as its row says: in per cent, or as a number; a dash where it is not known."""
     if isnan(value):
         return "-"
-    return per_cent(value, 2 if digits is None else digits) if row.form == "share" else decimal(value)
+    if row.form == "share":
+        return per_cent(value, 2 if digits is None else digits)
+    return f"{value:.2e}" if 0 < abs(value) < SMALL else decimal(value)
 
 
 def share_of(part: float, whole: float) -> str:

@@ -61,6 +61,15 @@ def test_counters_are_the_last_and_templates_are_averaged() -> None:
     assert counters and all(average.tensors[name] == STEPS for name in counters)
 
 
+def test_infinities_stay_what_they_are() -> None:
+    """As in masks of attention: between two of them there is no mean."""
+    ensemble, average = fresh(), averaged()
+    ensemble.members[0].register_buffer("mask", torch.tensor([0.0, float("-inf")]))
+    trained(ensemble, average)
+    kept = average.tensors[f"member/{ensemble.program.members[0].name}/mask"]
+    assert torch.equal(kept, torch.tensor([0.0, float("-inf")]))
+
+
 def test_training_is_the_same_with_and_without() -> None:
     one, other = fresh(), fresh()
     trained(one, averaged())

@@ -163,11 +163,31 @@ def test_a_comma_at_the_end_of_rows_shifts_no_column(tmp_path: Path) -> None:
         ("x,left\n" + "1,0,,\n2,1,,\n" * 4, "its rows have more fields than the 2 of its header"),
         ("x,left\n" + "1,0\n2,1,8\n" * 4, "Expected 2 fields in line 3, saw 3"),
         ("x,left,x\n" + "1,0,7\n2,1,8\n" * 4, "two of its columns have one name, `x`"),
+        ("x;left\n" + "1;0\n2;1\n" * 4, "its header is one field, `x;left`: commas part fields, not `;`"),
+        ("x\tleft\n" + "1\t0\n2\t1\n" * 4, "commas part fields, not tabs"),
     ],
 )
 def test_rows_and_headers_that_say_no_one_thing_are_refused(tmp_path: Path, text: str, reason: str) -> None:
     told = refusal(tmp_path, text)
     assert told.code == "SW581" and reason in told.message()
+
+
+def test_a_file_in_another_encoding_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_bytes("größe,left\n1,0\n2,1\n".encode("latin-1"))
+    with pytest.raises(DiagnosticError, match=r"SW581.*it is not UTF-8.*convert it"):
+        read_table(tmp_path / "rows.csv")
+
+
+def test_numbers_that_float32_does_not_hold_are_refused(tmp_path: Path) -> None:
+    told = refusal(tmp_path, "x,left\n" + "1,0\n-1e300,1\n" * 4)
+    assert told.code == "SW584" and "numbers that float32 does not, such as -1e+300" in told.message()
+
+
+def test_columns_of_dates_and_ids_are_told(tmp_path: Path) -> None:
+    rows = [f"2026-01-{row:02},{'ab'[row % 2]},{row % 2}\n" for row in range(1, 25)]
+    for number, is_told in ((11, True), (9, False)):  # so few may be categories
+        found = of_files(tmp_path, "day,town,left\n" + "".join(rows[:number]), "day,town,left\n" + "".join(rows[:2]))
+        assert [(one.code, "`day`" in one.message()) for one in found.warnings] == [("SW592", True)] * is_told
 
 
 def test_columns_without_a_name_are_read(tmp_path: Path) -> None:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from swc.show.wording import decimal, per_cent
+from swc.registry.tasks import TASKS
+from swc.show.wording import decimal, per_cent, score_text
 
 from swc_runtime.evaluate.metrics import score
 
@@ -19,6 +20,17 @@ def test_what_rounds_to_nothing_has_no_sign(value: float) -> None:
     assert decimal(value) == "0.0000"
     assert per_cent(value) == "0.00%"
     assert (decimal(-0.5, 1), per_cent(-0.5, 0), decimal(float("nan"))) == ("-0.5", "-50%", "nan")
+
+
+def test_scores_in_small_units_keep_their_digits() -> None:
+    rmse, top1 = TASKS["regression"].score("rmse"), TASKS["classification"].score("top1")
+    assert [score_text(rmse, value) for value in (1.25e-6, -1.25e-6, 0.0, 0.5)] == [
+        "1.25e-06",
+        "-1.25e-06",
+        "0.0000",
+        "0.5000",
+    ]
+    assert score_text(top1, 1e-6) == "0.00%"
 
 
 def test_the_likelihood_of_what_is_certain_is_nothing() -> None:

@@ -28,6 +28,10 @@ from swc_runtime.data.columns import MISSING_TEXTS, names_of, plain_number, text
 from swc_runtime.data.listing import printable
 from swc_runtime.data.preparation import InputColumns
 
+PLAIN = (str, bool, int, float)
+LARGEST = float(np.finfo(np.float32).max)
+SEPARATORS = (";", "\t", "|")  # of files that are called CSV and are not
+
 
 @frozen(eq=False)
 class TableFile:
@@ -55,7 +59,7 @@ class TableFile:
         """Whether a column holds numbers; DiagnosticError for what is neither numbers nor texts."""
         kind = self.column(name).dtype.kind
         if kind not in "iufbOSUT" or _is_listed(self.column(name)):
-            found = str(self.column(name).dtype) if kind not in "OSUT" else "lists or other objects"
+            found = str(self.column(name).dtype) if kind not in "OSUT" else _kinds_of(self.column(name))
             raise DiagnosticError(ColumnUnfit(file=self.name, column=name, found=found))
         return kind in "iuf"
 
@@ -84,6 +88,9 @@ class TableFile:
         numbers: NDArray[np.float64] = column.to_numpy(dtype="float64", na_value=np.nan, copy=True)
         if np.isinf(numbers).any():
             raise DiagnosticError(ColumnUnfit(file=self.name, column=name, found="infinite numbers"))
+        if (is_huge := np.abs(numbers) > LARGEST).any():
+            found = f"numbers that float32 does not, such as {numbers[is_huge][0]:g}"
+            raise DiagnosticError(ColumnUnfit(file=self.name, column=name, found=found))
         return numbers
 
     def texts(self, name: str) -> list[str]:
@@ -117,9 +124,13 @@ class TableFile:
 
 def _is_listed(column: Any) -> bool:
     """Whether a column of objects holds something else than texts, truth values and numbers."""
-    return column.dtype.kind == "O" and not all(
-        isinstance(value, str | bool | int | float) for value in column.dropna()
-    )
+    return column.dtype.kind == "O" and not all(isinstance(value, PLAIN) for value in column.dropna())
+
+
+def _kinds_of(column: Any) -> str:
+    """What a column of objects holds beside those."""
+    kinds = {type(value).__name__: None for value in column.dropna() if not isinstance(value, PLAIN)}
+    return f"values of the type {' and '.join(kinds)}"
 
 
 def read_table(path: Path, texts: Sequence[str] = ()) -> TableFile:
@@ -149,9 +160,13 @@ def read_table(path: Path, texts: Sequence[str] = ()) -> TableFile:
 
 def _csv(pandas: Any, path: Path, texts: Sequence[str]) -> Any:
     """Spaces after commas are no part of a value. The one header is read by itself: pandas renames repeated columns."""
-    head = pandas.read_csv(path, header=None, nrows=1, dtype=str, keep_default_na=False, skipinitialspace=True)
+    try:
+        head = pandas.read_csv(path, header=None, nrows=1, dtype=str, keep_default_na=False, skipinitialspace=True)
+    except UnicodeDecodeError as error:
+        raise ValueError(f"it is not UTF-8 ({error.reason}): convert it, or save it as UTF-8") from error
     header = [name for name in head.iloc[0] if name]  # columns without a name get numbers
     _check_unique(header)
+    _check_separated(header)
     with warnings.catch_warnings():
         warnings.simplefilter("error", pandas.errors.ParserWarning)  # that more fields than the header has are cut off
         try:
@@ -180,6 +195,14 @@ def _parquet(pandas: Any, path: Path) -> Any:
     if rounded := [name for name in whole if name in frame and frame[name].dtype.kind == "f"]:
         frame[rounded] = pandas.read_parquet(path, columns=rounded, dtype_backend="numpy_nullable")[rounded]
     return frame
+
+
+def _check_separated(header: Sequence[str]) -> None:
+    """ValueError for one column alone whose name holds what parts fields elsewhere."""
+    other = next((mark for mark in SEPARATORS if len(header) == 1 and mark in header[0]), None)
+    if other is not None:
+        called = {"\t": "tabs"}.get(other, f"`{other}`")
+        raise ValueError(f"its header is one field, `{printable(header[0])}`: commas part fields, not {called}")
 
 
 def _check_unique(header: Sequence[str]) -> None:

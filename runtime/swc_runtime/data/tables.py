@@ -17,6 +17,7 @@ from attrs import evolve, frozen
 from numpy.typing import NDArray
 from swc.diagnostics import Diagnostic, DiagnosticError
 from swc.diagnostics.catalogue.tables import (
+    NearlyUnique,
     NewCategories,
     NothingToLearnFrom,
     OneValue,
@@ -41,6 +42,7 @@ from swc_runtime.data.tensors import TensorSplit
 TEXTS = "holds texts, and the task wants numbers"
 FEWEST = 2  # rows to train on
 MOST_CLASSES = 0.5  # of the rows: more values are no classes
+FEW_VALUES = 10  # are categories, however few rows there are
 
 
 @frozen(eq=False)
@@ -160,7 +162,16 @@ def _one_value(trained: InputColumns, features_NF: NDArray[np.float32], table: T
     texts = [name for place, name in enumerate(table.categories) if len(set(trained.texts[:, place])) == 1]
     one, flat = (*names[is_one].tolist(), *texts), tuple(names[is_flat].tolist())
     told: list[Diagnostic] = [OneValue(file=table.train.file, columns=one)] if one else []
+    told += _nearly_unique(trained, table)
     return [*told, ValuesTooClose(file=table.train.file, columns=flat)] if flat else told
+
+
+def _nearly_unique(trained: InputColumns, table: Table) -> list[Diagnostic]:
+    """What is to be said of texts that are dates, ids or sentences rather than categories."""
+    count, columns = len(trained.texts), enumerate(table.categories)
+    most = max(FEW_VALUES, MOST_CLASSES * count)
+    names = tuple(name for place, name in columns if len({*trained.texts[:, place]} - {""}) > most)
+    return [NearlyUnique(file=table.train.file, columns=names, num_rows=count)] if names else []
 
 
 def _new_categories(preparation: Preparation, columns: InputColumns, file: str, part: str) -> list[Diagnostic]:

@@ -1,7 +1,7 @@
 """Files of weights that others have written: tensors by torch's names.
 
 Takes a file; gives its tensors on the CPU. Guarantees: no code of a file runs, as torch's files are read by its
-weights-only loader; all numbers are finite; what cannot be read is a ValueError that says why.
+weights-only loader; nothing is "not a number"; what cannot be read is a ValueError that says why.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def _checked(found: object) -> dict[str, Tensor]:
     for name, tensor in found.items():
         if not isinstance(name, str) or not isinstance(tensor, Tensor):
             raise ValueError(f"under {name!r} it holds a {type(tensor).__name__}, not a tensor")
-        if not torch.isfinite(tensor).all():
-            raise ValueError(f"`{name}` holds numbers that are not finite")
+        if torch.isnan(tensor).any():
+            raise ValueError(f"`{name}` holds what is not a number (nan)")
         tensors[name] = tensor.detach()
     return tensors

@@ -6,7 +6,8 @@ numbers back.
 
 What is averaged is what is stored: templates, coefficients, stored tensors, the members' own parameters, and the
 running statistics of norms with them. A composed weight is then made of averages, which is not quite the average of
-composed weights. Numbers that are no floats (counters) are those of the last step.
+composed weights. Numbers that are no floats (counters) are those of the last step, and so are tensors that hold
+infinities, as masks of attention do: between two of them there is no mean.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from swc.registry.averages import AVERAGES
 from torch import Tensor
 
 from swc_runtime.ensemble import Ensemble, load_state_tensors, state_tensors
+from swc_runtime.finite import named_where
 
 
 @define(eq=False)
@@ -30,6 +32,7 @@ class AveragedWeights:
     average: WeightAverage
     tensors: Mapping[str, Tensor] = field(factory=dict)
     steps: int = 0
+    _endless: frozenset[str] | None = field(default=None, init=False)  # tensors that hold infinities
 
     def update(self, ensemble: Ensemble) -> None:
         """Take the state after another step into the average."""
@@ -48,9 +51,11 @@ class AveragedWeights:
         return float(share)
 
     def _move(self, now: Mapping[str, Tensor], share: float) -> None:
-        floats = [name for name, tensor in now.items() if tensor.is_floating_point()]
-        torch._foreach_lerp_([self.tensors[name] for name in floats], [now[name] for name in floats], share)
-        for name in now.keys() - set(floats):
+        if self._endless is None:
+            self._endless = named_where(self.tensors, lambda tensor: ~tensor.isfinite())
+        smooth = [name for name, tensor in now.items() if tensor.is_floating_point() and name not in self._endless]
+        torch._foreach_lerp_([self.tensors[name] for name in smooth], [now[name] for name in smooth], share)
+        for name in now.keys() - set(smooth):
             self.tensors[name].copy_(now[name])
 
     def copy(self) -> AveragedWeights:

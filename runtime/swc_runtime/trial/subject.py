@@ -32,6 +32,7 @@ from swc_runtime.members.build import as_written
 from swc_runtime.members.memory import has_storage, spread
 from swc_runtime.members.seeds import seed_of
 from swc_runtime.precision import Arithmetic, laid_out
+from swc_runtime.tasks import rules_of
 from swc_runtime.training.losses import loss_of
 from swc_runtime.training.optimiser import make_optimiser, set_learning_rate
 from swc_runtime.training.steps.independent import independent
@@ -135,10 +136,10 @@ class Subject:
 
     @cached_property
     def batch(self) -> Batch:
-        """Random images or other inputs, of as many classes as there are."""
+        """Random images or other inputs, with targets as the task has them."""
         generator = torch.Generator().manual_seed(1)
         inputs = mapped(drawn(self.trial.data, NUM_IMAGES, generator), lambda one: self._nudged(one, generator))
-        return Batch(laid_out(inputs), torch.arange(NUM_IMAGES) % self.trial.data.num_classes)
+        return Batch(laid_out(inputs), targets_of(self.trial.data, NUM_IMAGES))
 
     def _nudged(self, tensor: Tensor, generator: torch.Generator) -> Tensor:
         """Floats a little off, in another way for each; whole numbers as they are."""
@@ -173,7 +174,7 @@ class Subject:
     def step(self) -> StepTrace:
         """Answer, then take a step of training."""
         found = self.logits()
-        options = StepOptions(self.arithmetic, loss_of(self.trial.recipe.loss))
+        options = StepOptions(self.arithmetic, loss_of(self.trial.recipe.loss), rules=rules_of(self.trial.data))
         set_learning_rate(self.optimiser, RATE)
         with asked_to_be("trained"):
             seed(4)
@@ -188,6 +189,14 @@ class Subject:
         paths = [weight.path for weight in self.ensemble.weights]
         named |= dict(zip(paths, self.ensemble.tensors, strict=True))
         return {path: p.grad.detach().clone() for path, p in named.items() if p.grad is not None}
+
+
+def targets_of(data: DataFacts, count: int) -> Tensor:
+    """Targets of some examples, as the task has them: classes int64 [B], labels or numbers float32 [B, C]."""
+    if data.task.row.targets == "class":
+        return torch.arange(count) % data.num_classes
+    counted_BC = torch.arange(count)[:, None] + torch.arange(data.num_classes)
+    return (counted_BC % 2).float() if data.task.row.targets == "labels" else counted_BC.float() - 0.5
 
 
 def plain_ensemble(trial: Trial) -> Ensemble:

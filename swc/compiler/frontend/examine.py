@@ -36,7 +36,7 @@ from swc.diagnostics.suggest import closest
 from swc.program.datasets import DataFacts
 from swc.program.layer_table import LayerTable
 from swc.program.model_source import ModelSource
-from swc.program.training import Recipe
+from swc.program.training import Loss, Recipe
 from swc.registry.families import FAMILIES
 from swc.registry.model_libraries import LIBRARIES, ModelLibrary
 from swc_runtime.data.shares import SMALLEST, part_sizes
@@ -65,7 +65,7 @@ def examine(
     `warn` is called with what may be a mistake; `is_measured` says that gradients will be taken in eval mode too.
     """
     _check_source(source, data)
-    settled = recipe or Recipe("none")
+    settled = recipe or Recipe("none", loss=Loss.of(data.task.row.loss))
     try:
         table = _examine_on("meta", source, data, settled, batches(settled, data, is_dear=False))
     except _NeedsNumbersError as error:

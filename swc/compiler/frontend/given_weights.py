@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+RUNNING = (".running_mean", ".running_var")  # what BatchNorm sums up
+
+
 @frozen(eq=False)
 class GivenState:
     """What a member begins with, by torch's names; `afresh` are parameters of its classifier that it has otherwise."""
@@ -76,6 +79,7 @@ def _read(member: Member, file: Path) -> dict[str, Tensor]:
 
 def _fitting(member: Member, file: Path, tensors: dict[str, Tensor], table: LayerTable) -> GivenState:
     """The state of a member; what is neither a parameter nor a buffer of it is known once the member is built."""
+    _check_finite(member, tensors, table)
     missing = tuple(row.name for row in table.parameters if row.name not in tensors)
     there = [row for row in table.parameters if row.name in tensors]
     other = [row for row in there if tuple(tensors[row.name].shape) != row.shape]
@@ -90,6 +94,16 @@ def _fitting(member: Member, file: Path, tensors: dict[str, Tensor], table: Laye
             WeightsUnfit(span=member.span, member=member.name, file=member.weights, missing=missing, shapes=shapes)
         )
     return GivenState(member, file, {name: t for name, t in tensors.items() if name not in afresh}, afresh)
+
+
+def _check_finite(member: Member, tensors: dict[str, Tensor], table: LayerTable) -> None:
+    """What is trained, or summed up while training, must be finite; other buffers, such as masks, may be endless."""
+    parameters = {row.name for row in table.parameters}
+    watched = (name for name in tensors if name in parameters or name.endswith(RUNNING))
+    endless = next((name for name in watched if tensors[name].isinf().any()), None)
+    if endless is not None:
+        reason = f"`{endless}` holds numbers that are not finite"
+        raise DiagnosticError(WeightsUnreadable(span=member.span, file=member.weights, reason=reason))
 
 
 def _dims(shape: Iterable[int]) -> str:

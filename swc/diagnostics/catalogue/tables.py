@@ -1,4 +1,4 @@
-"""Diagnostics about tables: not there, not readable, or without what a spec asks of them (SW580 to SW589).
+"""Diagnostics about tables: not there, not readable, or without what a spec asks of them (SW580 to SW589, SW592).
 
 Guarantees: `TABLES` lists every class of this module.
 """
@@ -46,7 +46,7 @@ class TableUnreadable(Diagnostic):
     A table is a CSV file with a header (also compressed: .gz, .bz2, .xz, .zip), or a Parquet file (.parquet). Its path
     counts from the current folder, or from the one named with `--data`. The test file must have the columns of the
     training file. No two columns may have one name, and no row more fields than the header, as nobody could say which
-    of them is which; one comma at the end of every row does no harm.
+    of them is which; one comma at the end of every row does no harm. CSV files are UTF-8, and commas part their fields.
     """
 
     code: ClassVar[str] = "SW581"
@@ -104,8 +104,9 @@ class TargetUnfit(Diagnostic):
 class ColumnUnfit(Diagnostic):
     """A column of a table holds what members cannot be given.
 
-    Columns hold numbers, texts, or yes and no. Dates, lists and infinite numbers have no one meaning as an input, and a
-    column of numbers in the training file must hold numbers in the test file.
+    Columns hold numbers, texts, or yes and no. Dates, lists and infinite numbers have no one meaning as an input,
+    numbers beyond 3.4e38 do not fit in float32, and a column of numbers in the training file must hold numbers in the
+    test file. A CSV file has no dates: there they are texts, and so categories (SW592).
     """
 
     code: ClassVar[str] = "SW584"
@@ -164,6 +165,29 @@ class NewCategories(Diagnostic):
 
     def help(self) -> str:
         return "nothing need be done where they are few"
+
+
+@frozen(kw_only=True)
+class NearlyUnique(Diagnostic):
+    """Columns of texts have nearly as many values as rows, so that members learn rows by heart.
+
+    Such are dates, ids and free texts: each value becomes a category, with one-hot inputs an input of its own, and of
+    new rows it says nothing. Make numbers of dates (the year, the day of the week), and leave ids out.
+    """
+
+    code: ClassVar[str] = "SW592"
+    severity: ClassVar[Severity] = Severity.WARNING
+    file: str
+    columns: tuple[str, ...]
+    num_rows: int
+
+    def message(self) -> str:
+        are = "columns" if len(self.columns) > 1 else "a column"
+        listed = _listed(self.columns)
+        return f"`{self.file}` has {are} of texts with more values than half of its {self.num_rows:,} rows: {listed}"
+
+    def help(self) -> str:
+        return "make numbers of dates, and leave out ids: `without: COLUMN`"
 
 
 @frozen(kw_only=True)
@@ -238,6 +262,7 @@ TABLES = (
     ColumnUnfit,
     OneValue,
     NewCategories,
+    NearlyUnique,
     TableChanged,
     NothingToLearnFrom,
     ValuesTooClose,

@@ -19,7 +19,8 @@ const rounded = (number, digits) => number.toFixed(digits).replace(/^-(0\.?0*)$/
 const task = () => run().task;
 const example = () => task().example; // what one of the images is called
 // a score as its task shows it: in per cent, or as a number
-const scoreText = (score, value) => (score.factor === 100 ? percent(value) : fixed(value));
+const scoreText = (score, value) => (score.factor === 100 ? percent(value)
+  : value !== null && value !== 0 && Math.abs(value) < 0.0005 ? value.toExponential(2) : fixed(value));
 const fixed = (number, digits = 4) => (number === null ? "-" : rounded(number, digits));
 
 function short(number) {
