@@ -7,9 +7,11 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from attrs import frozen
+from PIL import Image
 from swc.cli import main
 from swc.folders.store import Build, open_build
 
@@ -144,3 +146,16 @@ def trained(factory: pytest.TempPathFactory, *arguments: str, **options: object)
     made = place(factory, **options)
     assert made.train(*arguments) == 0
     return made
+
+
+def evaluated(run: Place, *arguments: str) -> dict[str, Any]:
+    """What `swc eval` finds, without times, as it writes it down."""
+    assert run.swc("eval", "--time-batch", "0", *arguments) == 0
+    (found,) = json.loads((run.folder / "build/tiny/run/eval/evaluation.json").read_text())["evaluations"]
+    return found
+
+
+def black(folder: Path) -> None:
+    """A folder of one black image of 8 x 8 pixels."""
+    folder.mkdir(exist_ok=True)
+    Image.new("L", (8, 8)).save(folder / "0.png")
