@@ -110,6 +110,7 @@ def test_a_budget_of_another_kind_is_refused(text: str, code: str) -> None:
         ("no_decay norm phase p: 1 epochs", "SW108"),
         ("no_decay none, biases phase p: 1 epochs", "SW108"),
         ("no_decay biases, norms, biases phase p: 1 epochs", "SW121"),
+        ("no_decay norm, biases phase p: 1 epochs", "SW108"),
         ("schedule steps phase p: 9 epochs", "SW124"),
         ("schedule steps(at: [3, 2]) phase p: 9 epochs", "SW208"),
         ("schedule steps(at: 3) phase p: 9 epochs", "SW201"),

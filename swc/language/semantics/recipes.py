@@ -194,8 +194,9 @@ def _no_decay(draft: Draft, item: tree.NoDecayItem, scope: Scope) -> None:
     """Kinds of parameters, or `none`, which stands alone."""
     what, named = "kind of parameter without weight decay", len(item.names)
     words = [values.choice(name, scope, what, NO_DECAY if named > 1 else (*NO_DECAY, "none")) for name in item.names]
-    for place, (word, name) in enumerate(zip(words, item.names, strict=True)):
-        if word in words[:place] and not scope.sink.has_errors:
+    meant = [values.word_of(scope.settle(name)) for name in item.names]  # an unknown one was taken for the first known
+    for place, (word, name) in enumerate(zip(meant, item.names, strict=True)):
+        if word in meant[:place]:
             scope.sink.report(catalogue.DuplicateItem(span=name.span, what=f"`{word}`", first="the same line"))
     draft.set(optimiser=evolve(draft.recipe.optimiser, no_decay=tuple(sorted({*words} - {"none"}))))
 
