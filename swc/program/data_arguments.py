@@ -27,6 +27,8 @@ TORCHVISION = (
 ARRAYS = (ArgumentRow("path", "text"), NUM_CLASSES)
 NUMBERS_AS = ("quantile", "noisy_quantile", "standard", "none")
 CATEGORIES_AS = ("one_hot", "ordinal")
+SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|"}  # what parts the fields of a line of CSV
+DECIMALS = {"point": ".", "comma": ","}  # what parts a number from its fraction
 TABLE = (
     ArgumentRow("path", "text"),
     ArgumentRow("target", "text"),
@@ -35,4 +37,6 @@ TABLE = (
     ArgumentRow("categories", "text", words=CATEGORIES_AS, default="one_hot", what="way to code categories"),
     ArgumentRow("categorical", "texts", default=""),
     ArgumentRow("without", "texts", default=""),
+    ArgumentRow("separator", "text", words=tuple(SEPARATORS), default="", what="mark between fields"),
+    ArgumentRow("decimal", "text", words=tuple(DECIMALS), default="", what="mark of a decimal"),
 )

@@ -16,6 +16,7 @@ from attrs import evolve, field, frozen
 from swc.program.class_names import CIFAR10, CIFAR100, CIFAR100_COARSE, DIGITS
 from swc.program.data_arguments import ARRAYS, FUNCTION, NUM_CLASSES, TABLE, TORCHVISION
 from swc.program.data_facts import HALF, NO_IMAGE, NUMBERS, DataFacts
+from swc.program.data_parts import portion_of
 from swc.program.inputs import InputFacts
 from swc.program.limits import PIXELS
 from swc.program.torchvision_sets import torchvision_facts, torchvision_notes
@@ -145,13 +146,23 @@ def _folder_facts(given: DataArguments) -> DataFacts:
 
 def _table_facts(given: DataArguments) -> DataFacts:
     """A file of a table; what its columns come to is seen when it is opened."""
+    marks = [name for name in ("separator", "decimal") if name in given]
+    files = (given["path"], *([] if portion_of(given["test"]) else [given["test"]]))
+    if marks and all(PurePath(file).suffix == ".parquet" for file in files):
+        raise ValueError(f"`{marks[0]}` is for CSV, and a Parquet file has no such mark")
+    if (given.get("separator", "comma"), given.get("decimal")) == ("comma", "comma"):
+        raise ValueError("a comma cannot part fields and be the mark of a decimal too: say what `separator` there is")
+    return _file_facts("table", given)
+
+
+def _file_facts(name: str, given: DataArguments) -> DataFacts:
     path = given["path"]
-    return DataFacts("table", 0, NO_IMAGE, 0, 0, (), (), path, variant=PurePath(path).name)
+    return DataFacts(name, 0, NO_IMAGE, 0, 0, (), (), path, variant=PurePath(path).name)
 
 
 def _array_facts(given: DataArguments) -> DataFacts:
     """A file of arrays, whose shapes are seen in its head."""
-    return evolve(_table_facts(given), name="arrays", num_classes=given["classes"])
+    return evolve(_file_facts("arrays", given), num_classes=given["classes"])
 
 
 def image_facts(facts: DataFacts, shape: tuple[int, int, int]) -> DataFacts:

@@ -163,13 +163,79 @@ def test_a_comma_at_the_end_of_rows_shifts_no_column(tmp_path: Path) -> None:
         ("x,left\n" + "1,0,,\n2,1,,\n" * 4, "its rows have more fields than the 2 of its header"),
         ("x,left\n" + "1,0\n2,1,8\n" * 4, "Expected 2 fields in line 3, saw 3"),
         ("x,left,x\n" + "1,0,7\n2,1,8\n" * 4, "two of its columns have one name, `x`"),
-        ("x;left\n" + "1;0\n2;1\n" * 4, "its header is one field, `x;left`: commas part fields, not `;`"),
-        ("x\tleft\n" + "1\t0\n2\t1\n" * 4, "commas part fields, not tabs"),
+        (
+            "x;left\n" + "1;0\n2;1\n" * 4,
+            "its header is one field, `x;left`, where `separator: semicolon` would part it",
+        ),
+        ("x\tleft\n" + "1\t0\n2\t1\n" * 4, "where `separator: tab` would part it, not comma"),
     ],
 )
 def test_rows_and_headers_that_say_no_one_thing_are_refused(tmp_path: Path, text: str, reason: str) -> None:
     told = refusal(tmp_path, text)
     assert told.code == "SW581" and reason in told.message()
+
+
+@pytest.mark.parametrize(("separator", "mark"), [("semicolon", ";"), ("tab", "\t"), ("pipe", "|")])
+@pytest.mark.parametrize("decimal", ["point", "comma"])
+def test_fields_and_decimals_are_parted_as_the_spec_says(
+    tmp_path: Path, separator: str, mark: str, decimal: str
+) -> None:
+    rows = "".join(f"{row}.5,{row},a {row % 2},{row % 2}\n" for row in range(8))
+    plain = "x,n,town,left\n" + rows
+    other = plain.replace(",", mark).replace(".", "," if decimal == "comma" else ".")
+    expected = of_files(tmp_path, plain, plain)
+    found = of_files(tmp_path, other, other, separator=separator, decimal=decimal)
+    assert features(found) == features(expected) == [[row + 0.5, row, row % 2] for row in range(8)]
+    assert found.classes == expected.classes and found.test.labels.tolist() == [0, 1] * 4
+
+
+def test_quoted_numbers_with_commas_are_no_categories(tmp_path: Path) -> None:
+    text = "x,left\n" + "".join(f'"{row},5",{row % 2}\n' for row in range(8))
+    assert refusal(tmp_path, text).code == "SW593"
+
+
+@pytest.mark.parametrize(
+    ("values", "given", "task", "named"),
+    [
+        (["1,5", "2", "", "3,25e-1"], {}, "classification", "numbers with commas, such as `1,5`"),
+        (["1.5", "2"], {"decimal": "comma"}, "classification", "numbers with points, such as `1.5`"),
+        (["-1,5", ",5"], {}, "regression", "numbers with commas, such as `-1,5`"),
+    ],
+)
+def test_numbers_whose_decimals_have_another_mark_are_no_categories(
+    tmp_path: Path, values: list[str], given: dict[str, str], task: str, named: str
+) -> None:
+    rows = "".join(f"{values[row % len(values)]};{row}\n" for row in range(8))
+    header = "x;left\n" if task == "classification" else "left;x\n"
+    told = refusal(tmp_path, header + rows, separator="semicolon", task=task, **given)
+    assert told.code == "SW593" and named in told.message()
+
+
+def test_what_only_looks_like_numbers_can_be_categories(tmp_path: Path) -> None:
+    rows = "".join(f"{'1,5' if row % 2 else '2'};{row % 2}\n" for row in range(8))
+    found = of_files(tmp_path, "x;left\n" + rows, "x;left\n" + rows, separator="semicolon", categorical=("x",))
+    assert found.preparation is not None and found.preparation.values == (("1,5", "2"),)
+
+
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [
+        ({"decimal": "comma"}, "a comma cannot part fields and be the mark of a decimal too"),
+        ({"path": "rows.parquet", "separator": "tab"}, "`separator` is for CSV"),
+        ({"path": "rows.parquet", "test": "test.parquet", "decimal": "point"}, "`decimal` is for CSV"),
+    ],
+)
+def test_marks_that_cannot_be_are_refused(given: dict[str, str], reason: str) -> None:
+    said = {"path": "rows.csv", "target": "left", "test": "25%", "numbers": "none", "categories": "ordinal"} | given
+    with pytest.raises(ValueError, match=reason):
+        DATA["table"].facts_of(said)
+
+
+def test_a_mark_may_be_that_of_the_test_file_alone(tmp_path: Path) -> None:
+    pandas.DataFrame({"x": range(8), "left": [0, 1] * 4}).to_parquet(tmp_path / "train.parquet")
+    (tmp_path / "test.csv").write_text("x\tleft\n7\t0\n", encoding="utf-8")
+    found = opened(tmp_path / "train.parquet", test=str(tmp_path / "test.csv"), separator="tab")
+    assert features(found) == [[7]]
 
 
 def test_a_file_in_another_encoding_is_refused(tmp_path: Path) -> None:

@@ -38,6 +38,7 @@ WRITTEN = (
     'python("a.b:c", classes: 2, shape: [3, 4, 5], mean: [0.1, 0.2, 0.3], deviation: [1, 1, 1], names: ["x", 2])',
     'python("a.b:c", classes: 2, shape: [14])',
     'python("a.b:c", classes: 2, shape: [3, 4, 5], dtype: float32, validation: given)',
+    'table("a.csv", target: "b", test: 20%, without: ["c"], separator: semicolon, decimal: comma)',
     'python("a.b:c", classes: 2, shape: [[14], [8]], dtype: [float32, int64], train: 10%, validation: given)',
 )
 

@@ -6,6 +6,7 @@ only when a table is read; every value is a number, a text or missing, or its co
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections import Counter
 from collections.abc import Sequence
@@ -19,10 +20,12 @@ from swc.diagnostics import DiagnosticError
 from swc.diagnostics.catalogue.tables import (
     ColumnMissing,
     ColumnUnfit,
+    OtherDecimals,
     TablesExtraMissing,
     TableUnreadable,
     TargetUnfit,
 )
+from swc.program.data_arguments import DECIMALS, SEPARATORS
 
 from swc_runtime.data.columns import MISSING_TEXTS, names_of, plain_number, text_of
 from swc_runtime.data.listing import printable
@@ -30,7 +33,7 @@ from swc_runtime.data.preparation import InputColumns
 
 PLAIN = (str, bool, int, float)
 LARGEST = float(np.finfo(np.float32).max)
-SEPARATORS = (";", "\t", "|")  # of files that are called CSV and are not
+MARKED = re.compile(r"[+-]?\d*(?:([.,])\d+)?(?:[eE][+-]?\d+)?")  # a number in some way of writing decimals
 
 
 @frozen(eq=False)
@@ -111,6 +114,15 @@ class TableFile:
         texts = self.column(name).dropna().unique() if self.is_text and not self.is_numeric(name) else ()
         return self.is_numeric(name) or (len(texts) > 0 and all(plain_number(text_of(text)) for text in texts))
 
+    def check_decimals(self, name: str) -> None:
+        """DiagnosticError for texts of CSV that all are numbers but for the mark of their decimals."""
+        if not self.is_text or self.is_numeric(name):
+            return
+        found = [MARKED.fullmatch(text_of(value).strip()) for value in self.column(name).dropna().unique()]
+        marked = [one for one in found if one is not None and one[1]]
+        if None not in found and len({one[1] for one in marked}) == 1:
+            raise DiagnosticError(OtherDecimals(file=self.name, column=name, written=marked[0][0], mark=marked[0][1]))
+
     def num_missing(self, name: str) -> int:
         """In how many rows a column has no value."""
         return int(self.column(name).isna().sum())
@@ -133,10 +145,11 @@ def _kinds_of(column: Any) -> str:
     return f"values of the type {' and '.join(kinds)}"
 
 
-def read_table(path: Path, texts: Sequence[str] = ()) -> TableFile:
+def read_table(path: Path, texts: Sequence[str] = (), separator: str = "comma", decimal: str = "point") -> TableFile:
     """A CSV file with a header, or a Parquet file; DiagnosticError where it cannot be read.
 
     `texts` are columns that are read as they are written: in CSV a type is guessed for all others, by all rows at once.
+    `separator` and `decimal` are words of `SEPARATORS` and `DECIMALS`, and say how CSV is written.
     """
     name = printable(str(path))
     try:
@@ -147,7 +160,7 @@ def read_table(path: Path, texts: Sequence[str] = ()) -> TableFile:
         raise DiagnosticError(TableUnreadable(file=name, reason="there is no such file"))
     is_text = path.suffix != ".parquet"
     try:
-        frame = _csv(pandas, path, texts) if is_text else _parquet(pandas, path)
+        frame = _csv(pandas, path, texts, separator, decimal) if is_text else _parquet(pandas, path)
     except ImportError as error:
         raise DiagnosticError(TablesExtraMissing(package="pyarrow", file=name)) from error
     except Exception as error:  # pandas and pyarrow raise errors of many kinds
@@ -158,15 +171,16 @@ def read_table(path: Path, texts: Sequence[str] = ()) -> TableFile:
     return TableFile(name, frame, is_text)
 
 
-def _csv(pandas: Any, path: Path, texts: Sequence[str]) -> Any:
-    """Spaces after commas are no part of a value. The one header is read by itself: pandas renames repeated columns."""
+def _csv(pandas: Any, path: Path, texts: Sequence[str], separator: str, decimal: str) -> Any:
+    """Spaces after separators are no part of values. The header is read by itself: pandas renames repeated columns."""
+    way = {"sep": SEPARATORS[separator], "keep_default_na": False, "skipinitialspace": True}
     try:
-        head = pandas.read_csv(path, header=None, nrows=1, dtype=str, keep_default_na=False, skipinitialspace=True)
+        head = pandas.read_csv(path, header=None, nrows=1, dtype=str, **way)
     except UnicodeDecodeError as error:
         raise ValueError(f"it is not UTF-8 ({error.reason}): convert it, or save it as UTF-8") from error
     header = [name for name in head.iloc[0] if name]  # columns without a name get numbers
     _check_unique(header)
-    _check_separated(header)
+    _check_separated(header, separator)
     with warnings.catch_warnings():
         warnings.simplefilter("error", pandas.errors.ParserWarning)  # that more fields than the header has are cut off
         try:
@@ -174,10 +188,10 @@ def _csv(pandas: Any, path: Path, texts: Sequence[str]) -> Any:
                 path,
                 dtype={name: str for name in texts if name in header},
                 index_col=False,  # else a comma at the end of rows makes an index of the first column
-                keep_default_na=False,
                 low_memory=False,  # else types are guessed by parts of the file
                 na_values=list(MISSING_TEXTS),
-                skipinitialspace=True,
+                decimal=DECIMALS[decimal],
+                **way,
             )
         except pandas.errors.ParserWarning as error:
             raise ValueError(f"its rows have more fields than the {len(head.columns)} of its header") from error
@@ -197,12 +211,12 @@ def _parquet(pandas: Any, path: Path) -> Any:
     return frame
 
 
-def _check_separated(header: Sequence[str]) -> None:
+def _check_separated(header: Sequence[str], separator: str) -> None:
     """ValueError for one column alone whose name holds what parts fields elsewhere."""
-    other = next((mark for mark in SEPARATORS if len(header) == 1 and mark in header[0]), None)
+    other = next((word for word, mark in SEPARATORS.items() if len(header) == 1 and mark in header[0]), None)
     if other is not None:
-        called = {"\t": "tabs"}.get(other, f"`{other}`")
-        raise ValueError(f"its header is one field, `{printable(header[0])}`: commas part fields, not {called}")
+        said = f"where `separator: {other}` would part it, not {separator}"
+        raise ValueError(f"its header is one field, `{printable(header[0])}`, {said}")
 
 
 def _check_unique(header: Sequence[str]) -> None:

@@ -223,14 +223,15 @@ def _table(facts: DataFacts, place: DataPlace) -> Table:
     assert facts.folder is not None, "the spec names the file"
     given, is_number = facts.given(), facts.task.row.targets == "numbers"
     aside = () if is_number else (given["target"],)
-    train = read_table(_path(facts.folder, place), (*given.get("categorical", ()), *aside))
+    marks = {name: given[name] for name in ("separator", "decimal") if name in given}
+    train = read_table(_path(facts.folder, place), (*given.get("categorical", ()), *aside), **marks)
     if facts.task.outputs not in (None, 1):
         reason = f"is one column, and `task {facts.task}` has {facts.task.outputs} targets"
         raise DiagnosticError(TargetUnfit(file=train.name, column=given["target"], reason=reason))
     header = _header(train, given, is_number=is_number)
     rows, drawn = header.training_rows(train), portion_of(given["test"])
     if drawn is None:
-        test = header.test_rows(read_table(_path(given["test"], place), (*header.categories, *aside)))
+        test = header.test_rows(read_table(_path(given["test"], place), (*header.categories, *aside), **marks))
     else:
         rows, test = _parted(facts, rows, drawn, given["test"])
     inputs = (*header.numbers, *header.categories)
@@ -247,6 +248,9 @@ def _header(train: TableFile, given: dict[str, Any], *, is_number: bool) -> _Hea
     inputs = [name for name in train.header if name not in aside]
     if not inputs:
         raise DiagnosticError(NothingToLearnFrom(file=train.name, reason="has no columns beside its target"))
+    for name in (*inputs, *([target] if is_number else [])):
+        if name not in categorical:
+            train.check_decimals(name)
     numbers = tuple(name for name in inputs if train.is_numeric(name) and name not in categorical)
     classes = () if is_number else _classes(train, target)
     return _Header(numbers, tuple(name for name in inputs if name not in numbers), target, classes)

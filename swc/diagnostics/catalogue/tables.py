@@ -1,4 +1,4 @@
-"""Diagnostics about tables: not there, not readable, or without what a spec asks of them (SW580 to SW589, SW592).
+"""Diagnostics about tables: not there, not readable, or without what a spec asks of them (SW580 to SW589, SW592, 593).
 
 Guarantees: `TABLES` lists every class of this module.
 """
@@ -46,7 +46,8 @@ class TableUnreadable(Diagnostic):
     A table is a CSV file with a header (also compressed: .gz, .bz2, .xz, .zip), or a Parquet file (.parquet). Its path
     counts from the current folder, or from the one named with `--data`. The test file must have the columns of the
     training file. No two columns may have one name, and no row more fields than the header, as nobody could say which
-    of them is which; one comma at the end of every row does no harm. CSV files are UTF-8, and commas part their fields.
+    of them is which; one comma at the end of every row does no harm. CSV files are UTF-8, and commas part their fields,
+    unless `separator` says `semicolon`, `tab` or `pipe`.
     """
 
     code: ClassVar[str] = "SW581"
@@ -191,6 +192,31 @@ class NearlyUnique(Diagnostic):
 
 
 @frozen(kw_only=True)
+class OtherDecimals(Diagnostic):
+    """A column of a CSV file holds numbers whose decimals have another mark, so that they would be read as texts.
+
+    Decimals have a point, unless `decimal: comma` says otherwise, which holds for all columns; fields must then be
+    parted by something else. Thousands are written without a mark. Values that are no numbers though they look so are
+    named in `categorical`.
+    """
+
+    code: ClassVar[str] = "SW593"
+    file: str
+    column: str
+    written: str
+    mark: str
+
+    def message(self) -> str:
+        called = {".": "points", ",": "commas"}[self.mark]
+        return f"the column `{self.column}` of `{self.file}` holds numbers with {called}, such as `{self.written}`"
+
+    def help(self) -> str:
+        if self.mark == ".":
+            return "leave `decimal: comma` out, or name the column in `categorical`"
+        return "say `decimal: comma`, write thousands without a mark, or name the column in `categorical`"
+
+
+@frozen(kw_only=True)
 class TableChanged(Diagnostic):
     """A table gives other inputs or classes than when the spec was compiled.
 
@@ -263,6 +289,7 @@ TABLES = (
     OneValue,
     NewCategories,
     NearlyUnique,
+    OtherDecimals,
     TableChanged,
     NothingToLearnFrom,
     ValuesTooClose,
