@@ -87,7 +87,7 @@ class TabMRun:
     def train(self) -> dict[str, float]:
         """Until the score of the phase has not become better for its patience; scores of the best epoch."""
         assert self.data.validation is not None and self.phase.patience is not None
-        watched = self.rules.task.row.score(self.rules.task.row.patience)
+        watched = self.rules.task.row.judged
         best, found, waited, epoch = float("nan"), {}, 0, 0
         begun = time.perf_counter()
         while epoch < self.phase.epochs and waited < self.phase.patience:

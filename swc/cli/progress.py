@@ -158,7 +158,7 @@ class PlainProgress(Observer):
         part = of + (evaluation.part or "held out")
         ensemble = score_text(row, evaluation.ensemble.value(row.name))
         scores = f"{part}: {title}ensemble {ensemble}, best member {score_text(row, best)}"
-        counted = self.task.row.score(self.task.row.patience)
+        counted = self.task.row.judged
         if state.stage.patience is not None and counted != row:
             scores += f", {counted.title} {score_text(counted, evaluation.ensemble.value(counted.name))}"
         self.say(f"{place(state.stage, state.position.epoch)}  {scores}")

@@ -57,8 +57,9 @@ class TaskRow(RegistryRow):
     `targets` says what a data set gives for each example: the number of a `class`, `numbers` [targets], or `labels`, a
     yes or no for each. A member has as many outputs as the data have classes, or as the argument `outputs` says ("":
     the data say). `loss` is taken where a recipe names none. `scores` are those of a predictor, in the order of
-    tables; `best` names the one that runs and settings are chosen by, `patience` that of a phase that ends by its
-    scores, `tally` the one that is counted while training. `shown` are those of short tables (none: all), `drawn` those
+    tables; `best` names the one that tables and figures tell first, `patience` the one by which a phase ends and states
+    and settings are chosen, `ranked` the one by which subsets of members are ("": `best`), `tally` the one that is
+    counted while training. `shown` are those of short tables (none: all), `drawn` those
     that figures draw against cost, `beside` the one whose differences by seed stand behind those of `best`.
     `diversity` says how members are told apart; `figure` what the report draws beside curves. With `is_fitted` some
     scores need a fit to other images.
@@ -70,6 +71,7 @@ class TaskRow(RegistryRow):
     scores: tuple[ScoreRow, ...]
     best: str
     patience: str = "nll"
+    ranked: str = ""
     tally: ScoreRow
     shown: tuple[str, ...] = ()
     drawn: tuple[str, ...]
@@ -82,7 +84,7 @@ class TaskRow(RegistryRow):
         """Those of any row; what is named of scores must be among them, `outputs` among the arguments."""
         yield from super().faults()
         names = [one.name for one in self.scores]
-        named = dict.fromkeys((self.best, self.patience, self.beside, *self.shown, *self.drawn))
+        named = dict.fromkeys((self.best, self.patience, self.ranking.name, self.beside, *self.shown, *self.drawn))
         yield from ("" if name in names else f"it has no score `{name}`" for name in named)
         known = ("", *(one.name for one in self.arguments))
         yield "" if self.outputs in known else f"it declares no argument `{self.outputs}`"
@@ -96,8 +98,18 @@ class TaskRow(RegistryRow):
 
     @property
     def chosen(self) -> ScoreRow:
-        """The score that runs, settings and the best state are chosen by."""
+        """The score that is told first."""
         return self.score(self.best)
+
+    @property
+    def judged(self) -> ScoreRow:
+        """The score by which a phase ends, and by which states and settings are chosen."""
+        return self.score(self.patience)
+
+    @property
+    def ranking(self) -> ScoreRow:
+        """The score by which subsets of the members are chosen."""
+        return self.score(self.ranked or self.best)
 
     @property
     def tabled(self) -> tuple[ScoreRow, ...]:
@@ -145,6 +157,7 @@ REGRESSION = TaskRow(
     loss="mse",
     scores=(
         ScoreRow("rmse", "RMSE", "the root of the mean squared error, in the unit of the target"),
+        ScoreRow("nrmse", "NRMSE", "the RMSE over the deviation of the target, a mean over targets"),
         ScoreRow("mae", "MAE", "the mean absolute error, in the unit of the target"),
         ScoreRow("r2", "R2", "the share of the variance that is explained", rises=True),
         ScoreRow("crps", "CRPS", "the continuous ranked probability score, in the unit of the target"),
@@ -153,8 +166,10 @@ REGRESSION = TaskRow(
         ScoreRow("coverage90", "in 90%", "the share of targets in the central interval of 90%", "share", rises=True),
     ),
     best="rmse",
-    patience="rmse",
+    patience="nrmse",
+    ranked="nrmse",
     tally=ScoreRow("rmse", "RMSE", "the root of the mean squared error, in the unit of the target"),
+    shown=("rmse", "mae", "r2", "crps", "nll", "coverage50", "coverage90"),
     drawn=("rmse", "crps", "nll"),
     beside="mae",
     diversity="squared difference over the squared error",

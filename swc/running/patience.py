@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 def chosen_by(scores: EnsembleScores, task: Task = CLASSIFICATION) -> float:
     """What a state is chosen by, lower is better: the score of the ensemble that the task's row names.
 
-    It is the negative log-likelihood of classes and labels, and the RMSE of numbers.
+    It is the negative log-likelihood of classes and labels, and the NRMSE of numbers.
     """
-    row = task.row.score(task.row.patience)
+    row = task.row.judged
     value = scores.ensemble.value(row.name)
     return -value if row.rises else value
 
@@ -75,7 +75,7 @@ def take_best(run: Run, state: State, observer: Observer) -> State:
     assert best is not None, "judged before"
     load_state_tensors(state.ensemble, best.tensors)
     trained = state.position.epoch
-    row = run.spec.task.row.score(run.spec.task.row.patience)
+    row = run.spec.task.row.judged
     score = f"{row.title} {score_text(row, -best.score if row.rises else best.score)}"
     chosen = f"the state after epoch {best.epoch}, the best by its {score}, goes on"
     observer.say(f"phase {phase.name} ends after {trained} epochs; {chosen}")

@@ -19,6 +19,7 @@ BY_TASK: dict[str, ScoreRow] = {  # the scores of other tasks; NLL and ECE are s
     for row in task.scores
     if task.name != "classification" and row.name not in SCORES
 }
+CHOICES = tuple(f"validation_{task.patience}" for task in TASKS.rows if task.patience != "nll")  # of other tasks
 BEST = {task.best: task for task in TASKS.rows}  # by the score that is known of every run of a task
 WHOSE = ("mean", "best", "chosen")
 OTHERS = (  # the numbers of other tasks, which tables have where some run has them
@@ -70,8 +71,7 @@ HEADINGS = {
 
 def choice_in(names: Collection[str]) -> str:
     """By which number of the validation part settings are chosen, of those that are known: lower is better."""
-    numbers = "validation_rmse"
-    return numbers if numbers in names else VALIDATION_NLL
+    return next((name for name in CHOICES if name in names), VALIDATION_NLL)
 
 
 def paired_of(names: Collection[str]) -> tuple[str, str]:

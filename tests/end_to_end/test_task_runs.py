@@ -140,7 +140,7 @@ def test_an_exported_ensemble_predicts_in_the_unit_of_the_targets(
     found = exported(regression, tmp_path / "members", monkeypatch)
     card = (tmp_path / "members/README.md").read_text("utf-8")
     assert "measures:ink, 1 target, images" in card and "- Targets: an output y is y x deviation + mean" in card
-    assert "| | RMSE | MAE | R2 | CRPS | NLL | in 50% | in 90% |" in card and "Classes" not in card
+    assert "| | RMSE | NRMSE | MAE | R2 | CRPS | NLL | in 50% | in 90% |" in card and "Classes" not in card
     images = torch.tensor(load_digits().images[1:240:2, None] / 16, dtype=torch.float32)
     mean, deviation = found["predict"](found["normalised"](images))
     kept = load_file(regression.run / "eval/predictions.safetensors")
@@ -272,7 +272,7 @@ def test_a_sweep_has_the_columns_of_the_task(tmp_path: Path, capsys: pytest.Capt
     capsys.readouterr()
     assert made.swc(*SWEPT) == 0
     said = capsys.readouterr().out
-    assert "validation RMSE" in said and "test RMSE" in said and "* lowest RMSE on the validation part: rate" in said
+    assert "validation RMSE" in said and "test RMSE" in said and "* lowest NRMSE on the validation part: rate" in said
     header, first, _ = (tmp_path / "rows.csv").read_text("utf-8").splitlines()
     row = dict(zip(header.split(","), first.split(","), strict=True))
     assert float(row["rmse"]) > 0 and row["top1"] == "" and float(row["chosen_member_rmse"]) > 0

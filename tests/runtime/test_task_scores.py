@@ -16,7 +16,9 @@ from sklearn import metrics
 from swc.files.run import TargetScale
 from swc.program.datasets import DATASETS
 from swc.program.task import Task
+from swc.running.patience import chosen_by
 
+from swc_runtime.evaluate.metrics import EnsembleScores
 from swc_runtime.tasks import PLAIN, TaskRules, rules_of
 from swc_runtime.tasks.gaussian import crps, fit_noise
 from swc_runtime.tasks.rules import Calibration
@@ -52,7 +54,19 @@ def test_errors_are_scikit_learns_in_the_unit_of_the_targets() -> None:
     assert found.value("r2") == pytest.approx(metrics.r2_score(wanted, said), rel=1e-12)
     by_target = metrics.root_mean_squared_error(wanted, said, multioutput="raw_values")
     assert [found.value("rmse[0]"), found.value("rmse[1]")] == pytest.approx(by_target.tolist())
+    assert found.value("nrmse") == pytest.approx(metrics.root_mean_squared_error(TARGETS, PREDICTED.mean(0)), rel=1e-12)
     assert found.num_images == 60 and isnan(found.top1)
+
+
+def test_targets_in_any_unit_weigh_alike_in_what_is_chosen_by() -> None:
+    """The first target is in the larger numbers: who knows the second better wins by the NRMSE, and not by the RMSE."""
+    wanted = torch.tensor(TARGETS)
+    first, second = (wanted + torch.tensor(off, dtype=torch.float64) for off in ((0.2, 0.4), (0.3, 0.1)))
+    one, other = (REGRESSION.score(said[None], wanted) for said in (first, second))
+    assert one.value("rmse") < other.value("rmse") and one.value("nrmse") > other.value("nrmse")
+    task = Task.of("regression", targets=2)
+    assert task.row.judged == task.row.ranking == task.row.score("nrmse")
+    assert chosen_by(EnsembleScores((), one), task) > chosen_by(EnsembleScores((), other), task)
 
 
 def test_without_images_to_fit_noise_on_no_density_is_stated() -> None:

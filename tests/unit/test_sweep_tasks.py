@@ -23,7 +23,7 @@ SWEEP = Sweep("tiny", (Path("tiny.sw"),), (("rate", ("1", "2")),), "0-1")
 
 
 def numbers(rmse: float, members: tuple[float, ...] = (5.0, 3.0)) -> Scores:
-    return Scores(nan, -0.5, nan, 9, further={"rmse": rmse, "mae": rmse / 2, "r2": -0.25, "crps": nan})
+    return Scores(nan, -0.5, nan, 9, further={"rmse": rmse, "nrmse": rmse / 10, "mae": rmse / 2, "r2": -0.25, "crps": nan})
 
 
 def part(rmse: float, *members: float) -> PartScores:
@@ -50,11 +50,12 @@ def test_rows_come_back_and_columns_of_classes_stay_as_they_were() -> None:
         rows_in(text.replace(",2.0,", ",-2.0,"), "x", SWEEP)
 
 
-def test_settings_are_chosen_by_the_lowest_validation_rmse() -> None:
+def test_settings_are_chosen_by_the_lowest_validation_nrmse() -> None:
     worse = {"1": 3.0, "2": 2.0}
     done = []
     for cell, row in ROWS.items():
-        numbers = row.numbers | {"validation_rmse": worse[dict(cell.setting)["rate"]], "validation_nll": -9.0}
+        numbers = row.numbers | {"validation_nrmse": worse[dict(cell.setting)["rate"]], "validation_nll": -9.0}
+        numbers["validation_rmse"] = -worse[dict(cell.setting)["rate"]]
         done.append(CellOutcome(cell, CellRow(cell, "0" * 64, numbers), ""))
     best = best_of(summaries(SWEEP, done))
     assert best is not None and dict(best.setting)["rate"] == "2"

@@ -36,7 +36,7 @@ MOST_MEMBERS = 12  # of which all subsets are looked at
 class SubsetChoice:
     """A subset of the members by number, what an image costs, and how good it was on the calibration split.
 
-    `score` is the one that the task's row calls the best: accuracy, mean average precision, RMSE. An `nll` of nan, as
+    `score` is the one that the task's row ranks subsets by: accuracy, mean average precision, NRMSE. An `nll` of nan, as
     numbers have it, is not known.
     """
 
@@ -102,7 +102,7 @@ class AnytimePredictor:
         for subset in subsets(len(ensemble.members)):
             found = rules.score(predictions[list(subset)], targets)
             cost = subset_cost(ensemble.program, subset, costs)
-            score = found.value(rules.task.row.best)
+            score = found.value(rules.task.row.ranking.name)
             choices.append(SubsetChoice(subset, cost.milliseconds or 0.0, cost.multiply_adds, score, found.nll))
         return cls(ensemble, choices, arithmetic)
 
@@ -145,7 +145,7 @@ class AnytimePredictor:
 
     def _worth(self, choice: SubsetChoice) -> tuple[float, float]:
         """How good a choice is, more is better: by its score, of equals by its likelihood where that is known."""
-        score = choice.score if self.rules.task.row.chosen.rises else -choice.score
+        score = choice.score if self.rules.task.row.ranking.rises else -choice.score
         return (-inf if isnan(score) else score, 0.0 if isnan(choice.nll) else -choice.nll)
 
     def predict(self, inputs: Inputs, *, milliseconds: float | None = None, multiply_adds: int | None = None) -> Answer:

@@ -4,7 +4,8 @@ Takes outputs in deviations of their targets, and standardised targets; gives sc
 Guarantees: an ensemble predicts the mean of its members; its predictive distribution is a Gaussian around that, whose
 variance is the members' (a mean over all of them, 0 of one) plus a noise variance for each target, which other images
 were fitted on. Without such images there is no density, and what needs one is nan. Of several targets, scores are
-means over them, as scikit-learn's `uniform_average`; `rmse[T]` and `mae[T]` are those of target T.
+means over them, as scikit-learn's `uniform_average`; `rmse[T]` and `mae[T]` are those of target T. The NRMSE weighs
+all targets alike, whatever their units, so that states, settings and subsets are chosen by it.
 
 Source: Lakshminarayanan, Pritzel and Blundell, Simple and Scalable Predictive Uncertainty Estimation using Deep
 Ensembles, 2017, section 2.4, where each member states a variance; here the noise is one number that is fitted.
@@ -66,6 +67,7 @@ class Regression:
         rmse_T, mae_T = errors_NT.square().mean(0).sqrt(), errors_NT.abs().mean(0)
         further = {
             "rmse": float(rmse_T.mean()),
+            "nrmse": float((rmse_T / unit_T).mean()),
             "mae": float(mae_T.mean()),
             "r2": _r2(mean_NT, wanted_NT),
             **_by_target("rmse", rmse_T),
