@@ -65,7 +65,7 @@ def _summary(setting: Setting, done: Sequence[CellOutcome]) -> Summary:
 
 
 def best_of(found: Sequence[Summary]) -> Summary | None:
-    """The setting with the lowest mean validation NLL, of numbers the lowest RMSE.
+    """The setting with the lowest mean validation NLL, of numbers the lowest NRMSE.
 
     None where one that ended has none, where some have more seeds than others, or where there is no choice.
     """

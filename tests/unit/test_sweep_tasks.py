@@ -23,7 +23,9 @@ SWEEP = Sweep("tiny", (Path("tiny.sw"),), (("rate", ("1", "2")),), "0-1")
 
 
 def numbers(rmse: float, members: tuple[float, ...] = (5.0, 3.0)) -> Scores:
-    return Scores(nan, -0.5, nan, 9, further={"rmse": rmse, "nrmse": rmse / 10, "mae": rmse / 2, "r2": -0.25, "crps": nan})
+    return Scores(
+        nan, -0.5, nan, 9, further={"rmse": rmse, "nrmse": rmse / 10, "mae": rmse / 2, "r2": -0.25, "crps": nan}
+    )
 
 
 def part(rmse: float, *members: float) -> PartScores:

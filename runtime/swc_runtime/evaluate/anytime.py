@@ -36,8 +36,8 @@ MOST_MEMBERS = 12  # of which all subsets are looked at
 class SubsetChoice:
     """A subset of the members by number, what an image costs, and how good it was on the calibration split.
 
-    `score` is the one that the task's row ranks subsets by: accuracy, mean average precision, NRMSE. An `nll` of nan, as
-    numbers have it, is not known.
+    `score` is the one that the task's row ranks subsets by: accuracy, mean average precision, NRMSE. An `nll` of nan,
+    as numbers have it, is not known.
     """
 
     members: Subset
