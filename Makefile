@@ -100,7 +100,7 @@ endef
 
 # Figure 1: efficient ensembles at every cost. Figure 2: several widths.
 define looked_at_anytime
-$(BIN)/swc eval build/sweeps/anytime/*/run $(FROM) --time-batch 0 --format csv -o build/sweeps/anytime/subsets.csv
+$(BIN)/swc eval build/sweeps/anytime/*/run $(FROM) --time-batch 0 --format csv -o $(SMALL)/anytime_subsets.csv
 $(BIN)/swc compare $(foreach one,shared homogeneous batch_ensemble mimo msdnet hne,build/sweeps/anytime/ensemble=$(one),seed=*/run) --plot $(SMALL)/figure_1.png
 $(BIN)/swc compare $(foreach one,shared separate narrow slimmable universally_slimmable,build/sweeps/anytime/ensemble=$(one),seed=*/run) --plot $(SMALL)/figure_2.png
 endef
