@@ -63,6 +63,11 @@ class LayerTable:
     multiply_adds: int | None = field(default=None, eq=False)
 
 
+def is_bias(name: str) -> bool:
+    """Whether a parameter of a module is a bias, by how torch names them: `bias`, `in_proj_bias`, `bias_ih_l0`."""
+    return name.endswith("bias") or name.startswith("bias_")
+
+
 def id_of(member: str, path: str) -> str:
     """The id of what is at `path` in a member; a member that is itself a layer has the empty path."""
     return f"{member}.{path}" if path else member

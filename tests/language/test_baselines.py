@@ -56,7 +56,7 @@ def test_published_numbers_of_parameters(file: str, ensemble: str, millions: str
     assert f"{found:.{digits}f}" == millions
 
 
-def test_a_slimmable_network_owns_its_widest_member_and_the_others_norms_and_heads() -> None:
+def test_a_slimmable_network_owns_its_widest_member_and_the_others_norms() -> None:
     widest = compile_file(specs() / "multi_width.sw").spec.members[0]
     assert dict(widest.source.arguments)["width"] == 7
     universal = count(compiled("slimmable", "universally_slimmable").graph).parameter_scalars

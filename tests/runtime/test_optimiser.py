@@ -3,11 +3,17 @@ from __future__ import annotations
 import pytest
 import torch
 from attrs import evolve
+from swc.compiler.driver import compile_spec
+from swc.compiler.frontend import read_members
+from swc.diagnostics import Sink
+from swc.language.semantics.check import check_text
+from swc.program.layer_table import is_bias
 from swc.program.training import Optimiser, Recipe
+from torch import nn
 
 from support.programs import ensemble_of, images, tiny_program
 from support.states import moving
-from swc_runtime.ensemble import Ensemble, state_parameters
+from swc_runtime.ensemble import Ensemble, build, state_parameters
 from swc_runtime.training.optimiser import make_optimiser, roles_of, set_learning_rate
 from swc_runtime.training.optimiser_state import load_optimiser_state, optimiser_state
 
@@ -47,6 +53,24 @@ def test_every_parameter_has_a_role_and_stands_in_one_group() -> None:
     assert roles["member/m[1]/head.weight"] == "weights"
     grouped = [id(p) for group in make_optimiser(ensemble, recipe("norms")).param_groups for p in group["params"]]
     assert sorted(grouped) == sorted(id(p) for p in ensemble.parameters())
+
+
+def test_biases_of_any_name_are_biases() -> None:
+    text = """
+    ensemble e {
+      data digits
+      member a = vit(patch: 2, depth: 1, width: 8, heads: 2)
+      budget unlimited
+      share linear as none
+    }
+    """
+    spec = check_text(text, "e.sw")
+    roles = roles_of(build(compile_spec(spec, read_members(spec, Sink())).program))
+    assert {role for name, role in roles.items() if name.endswith("bias") and role != "norms"} == {"biases"}
+    assert any(name.endswith("attention.in_proj_bias") for name in roles)
+    recurrent = [name for name, _ in nn.LSTM(2, 3, proj_size=2).named_parameters()]
+    assert [name for name in recurrent if is_bias(name)] == ["bias_ih_l0", "bias_hh_l0"]
+    assert is_bias("bias_k") and not is_bias("weight") and not is_bias("in_proj_weight")
 
 
 def step(ensemble: Ensemble, optimiser: torch.optim.Optimizer, seed: int) -> None:

@@ -117,6 +117,13 @@ def test_a_rank_without_images_has_no_part_in_the_statistics_of_norms() -> None:
         same(found, expected)
 
 
+def test_a_small_last_batch_weighs_as_much_as_it_holds() -> None:
+    pictures = images(8, dtype=torch.float64)
+    parts = [(pictures[:6], LABELS[:6]), (pictures[6:], LABELS[6:8])]
+    first, second = (estimated(ALONE, [part]) for part in parts)
+    same(estimated(ALONE, parts), {name: 0.75 * first[name] + 0.25 * second[name] for name in first})
+
+
 def test_statistics_of_norms_weigh_by_images() -> None:
     pictures = images(8, dtype=torch.float64)
     parts = [[(pictures[:6], LABELS[:6])], [(pictures[6:], LABELS[6:8])]]

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from functools import partial
 
 import torch
+from swc.program.layer_table import is_bias
 from swc.program.training import Recipe
 from swc.registry.optimisers import OPTIMISERS, OptimiserRow
 from torch import Tensor, nn
@@ -120,7 +121,7 @@ def _role(ensemble: Ensemble, name: str) -> str:
     owner, _, parameter = path.rpartition(".")
     if isinstance(_members(ensemble)[member].get_submodule(owner), NORMS):
         return "norms"
-    return "biases" if parameter == "bias" else "weights"
+    return "biases" if is_bias(parameter) else "weights"
 
 
 def _members(ensemble: Ensemble) -> dict[str, nn.Module]:

@@ -17,7 +17,7 @@ from torch.nn.modules.batchnorm import _NormBase
 from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 from torch.nn.utils.parametrize import is_parametrized
 
-from swc.program.layer_table import BIAS, CLASSIFIER, NORMALISATION, Axis, Kind, LayerTable, ParameterRow
+from swc.program.layer_table import BIAS, CLASSIFIER, NORMALISATION, Axis, Kind, LayerTable, ParameterRow, is_bias
 
 NORMS = (_NormBase, nn.GroupNorm, nn.LayerNorm, nn.RMSNorm)
 EMBEDDINGS = (nn.Embedding, nn.EmbeddingBag)
@@ -212,16 +212,12 @@ def _obstacle_of_role(place: ParameterPlace, module: nn.Module) -> str:
     """What a parameter is that blocks by a role alone may take."""
     if isinstance(module, NORMS):
         return NORMALISATION
-    return BIAS if _is_bias(place) else ""
-
-
-def _is_bias(place: ParameterPlace) -> bool:
-    return place.local.endswith("bias") or place.local.startswith("bias_")
+    return BIAS if is_bias(place.local) else ""
 
 
 def _obstacle_of_module(place: ParameterPlace, module: nn.Module) -> str:
     """What stands in the way in the module that reads the parameter."""
-    if isinstance(module, nn.RNNBase) and not _is_bias(place):
+    if isinstance(module, nn.RNNBase) and not is_bias(place.local):
         return "recurrent layer: torch reads its weights from a list that it made once"
     return _obstacle_of_embedding(module) if isinstance(module, EMBEDDINGS) else ""
 
@@ -265,4 +261,4 @@ def _role(place: ParameterPlace, heads: frozenset[str]) -> Role:
         return "head"
     if isinstance(place.module, NORMS):
         return "norm"
-    return "bias" if place.local.endswith("bias") else "weight"
+    return "bias" if is_bias(place.local) else "weight"

@@ -17,7 +17,6 @@ from swc.compiler.passes.context import Context
 from swc.compiler.passes.grouping import Groups, connected
 from swc.compiler.passes.members import partners
 from swc.compiler.passes.revisions import last_split
-from swc.diagnostics.catalogue.clusters import AlikeThroughout
 
 
 @frozen
@@ -36,29 +35,7 @@ class Tie:
             for group in _groups(mode_of[bank], list(found), partner_of):
                 # Groups keep the order of the slots, so group[0] is the first slot: its id becomes the coefficient's.
                 named |= dict.fromkeys(group, group[0])
-        tied = with_coefficients(graph, named)
-        _warn_of_equals(tied, context)
-        return tied
-
-
-def _warn_of_equals(graph: Graph, context: Context) -> None:
-    """Report members whose shared weights are the same throughout, where nothing will ever untie them."""
-    stage, training = context.stage, context.spec.training
-    if stage is not None and stage.phase.is_search:
-        return
-    if training is not None and any(phase.untie for phase in training.phases):
-        return
-    member_of = {layer.id: layer.member for layer in graph.layers}
-    used: dict[str, list[tuple[str, str]]] = {}
-    for slot in graph.slots:
-        member = member_of[slot.layer]
-        used.setdefault(member, []).append((slot.id.removeprefix(member), slot.coefficient))
-    alike: dict[tuple[tuple[str, str], ...], list[str]] = {}
-    for member, uses in used.items():
-        alike.setdefault(tuple(sorted(uses)), []).append(member)
-    for members in alike.values():
-        if len(members) > 1:
-            context.sink.report(AlikeThroughout(members=tuple(members)))
+        return with_coefficients(graph, named)
 
 
 def with_coefficients(graph: Graph, named: Mapping[str, str]) -> Graph:

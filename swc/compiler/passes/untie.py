@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from attrs import frozen
 
 from swc.compiler.ir.graph import Graph
+from swc.compiler.passes.alike import warn_of_alike
 from swc.compiler.passes.context import Context
 from swc.compiler.passes.grouping import union
 from swc.compiler.passes.revisions import unties
@@ -22,12 +23,13 @@ from swc.program.feedback import CoefficientFeedback, Similarity, unknown_errors
 
 @frozen
 class UntieByFeedback:
-    """Apply coefficient feedback, one piece after the other."""
+    """Apply coefficient feedback, one piece after the other; tell of members that nothing parts."""
 
     name: str = "untie"
 
     def run(self, graph: Graph, context: Context) -> Graph:
         """Give the graph with further coefficients, each named after the first slot that uses it."""
+        warn_of_alike(graph, context)
         for feedback, action in unties(context):
             before = len(graph.coefficients)
             graph = _untied(graph, feedback, action.threshold)

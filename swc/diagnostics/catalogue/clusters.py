@@ -288,17 +288,23 @@ class AlikeThroughout(Diagnostic):
     partners one vector of coefficients: it is meant for the first epochs, until `after N epochs untie coefficients
     below BETA` parts what disagrees. Without that clause such members differ in norms, biases and classifiers alone,
     and an ensemble of them gains little. Let each layer have coefficients of its own, or untie them in the main phase.
+    Coefficients that are untied before a split are tied again after it. Those of banks of one template are never
+    untied, as every similarity of single numbers is 1 or -1: a small budget gives all banks one.
     """
 
     code: ClassVar[str] = "SW419"
     severity: ClassVar[Severity] = Severity.WARNING
     members: tuple[str, ...]
+    are_single: bool = False
 
     def message(self) -> str:
         names = ", ".join(f"`{name}`" for name in self.members[:-1])
-        return f"{names} and `{self.members[-1]}` have the same shared weights, and nothing unties them"
+        unties = "banks of one template are not untied" if self.are_single else "nothing unties them"
+        return f"{names} and `{self.members[-1]}` have the same shared weights, and {unties}"
 
     def help(self) -> str:
+        if self.are_single:
+            return "write `coefficients by slot`, or give a greater budget or fewer clusters, so that banks hold more"
         return "write `coefficients by slot`, or `after N epochs untie coefficients below 0.9` in the main phase"
 
 
