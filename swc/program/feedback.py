@@ -77,7 +77,8 @@ class ClusterCut:
 class ClusterFeedback:
     """Cluster similarity: one entry for each pair of layers inside one cluster of revision `revision`.
 
-    `silent` are layers whose summed gradient is zero: they have no cosine. `spectra` belong to the banks of the
+    `silent` are layers whose summed gradient is zero, wherever they have something in common with the others of their
+    cluster: they have no cosine. `spectra` belong to the banks of the
     graph *after* the split and are empty until they were measured. `cuts` are those of a split by number, in the order
     of the share blocks.
     """

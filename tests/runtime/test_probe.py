@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from itertools import combinations
+from math import prod
 from types import SimpleNamespace
 
 import pytest
@@ -13,7 +14,15 @@ from swc.program.training import Loss, Recipe, Training
 from support.programs import by_slot, ensemble_of, images, naive_weights, tiny_program, with_gains
 from swc_runtime.ensemble import state_tensors
 from swc_runtime.measure import similarity
-from swc_runtime.measure.probe import clusters_of, measure_clusters, measure_coefficients
+from swc_runtime.measure.probe import (
+    GradientSums,
+    cluster_feedback,
+    clusters_of,
+    measure_clusters,
+    measure_coefficients,
+    shapes_of,
+)
+from swc_runtime.measure.similarity import common_block
 from swc_runtime.measure.spectra import measure_spectra
 
 
@@ -193,6 +202,20 @@ def test_a_silent_layer_is_named_and_has_no_cosine():
     slots = measure_coefficients(ensemble, batches_of())
     assert {s.id for s in ensemble.program.slots if s.member == "m[0]"} <= set(slots.silent)
     assert not any("m[0]" in s.first or "m[0]" in s.second for s in slots.similarities)
+
+
+def test_a_layer_without_a_gradient_where_it_meets_others_is_silent():
+    program = tiny_program(((1, 3, 3), (1, 4, 4)), (("0", "1"),))
+    (layers,) = clusters_of(program)
+    shapes = shapes_of(program)
+    largest = max(layers, key=lambda layer: prod(shapes[layer]))
+    groups = {layer: torch.ones(2, *shapes[layer]) for layer in layers}
+    for other in layers:
+        if other != largest:
+            groups[largest][(slice(None), *map(slice, common_block(shapes[largest], shapes[other])))] = 0
+    assert groups[largest].any()
+    found = cluster_feedback(GradientSums(groups, num_images=2), program)
+    assert found.silent == (largest,) and len(found.similarities) == 3
 
 
 def test_label_smoothing_of_the_recipe_counts():

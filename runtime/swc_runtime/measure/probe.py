@@ -198,7 +198,7 @@ def _run_members(ensemble: Ensemble, leaves: Leaves, inputs: Inputs, labels: Ten
 
 
 def cluster_feedback(sums: GradientSums, program: Program) -> ClusterFeedback:
-    """Cluster similarity from summed gradients; layers whose sum is zero are listed as silent."""
+    """Cluster similarity from summed gradients; layers that compare with nothing are listed as silent."""
     silent = tuple(layer for layer, groups in sums.groups.items() if not groups.sum(0).any())
     order = {layer: n for n, layer in enumerate(sums.groups)}
     found: list[Similarity] = []
@@ -206,9 +206,20 @@ def cluster_feedback(sums: GradientSums, program: Program) -> ClusterFeedback:
         heard = [layer for layer in layers if layer not in silent]
         found += _named(heard, cosines([sums.groups[layer] for layer in heard]))
     found.sort(key=lambda s: (order[s.first], order[s.second]))
+    silent = _with_lonely(program, silent, found)
     return ClusterFeedback(
         program.revision, tuple(found), silent, num_images=sums.num_images, num_groups=sums.num_groups
     )
+
+
+def _with_lonely(program: Program, silent: Sequence[str], found: Sequence[Similarity]) -> tuple[str, ...]:
+    """The silent layers, and those whose gradient is zero on all that they have in common with their cluster."""
+    paired = {name for pair in found for name in (pair.first, pair.second)}
+    lonely: set[str] = set()
+    for layers in clusters_of(program):
+        heard = [layer for layer in layers if layer not in silent]
+        lonely |= {layer for layer in heard if layer not in paired} if len(heard) > 1 else set()
+    return tuple(weight.layer for weight in program.weights if weight.layer in silent or weight.layer in lonely)
 
 
 def sketch_clusters(
@@ -243,6 +254,7 @@ def sketch_clusters(
     sketches = _added_up(folder, kept, ensemble, ranks)
     check_gradients({layer: made for (layer, _), made in sketches.items()})
     found = _sketched(program, sketch.buckets, sketches, silent)
+    silent = _with_lonely(program, silent, found)
     return ClusterFeedback(program.revision, found, silent, num_images=num_images, num_groups=len(kept))
 
 

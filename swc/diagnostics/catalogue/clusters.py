@@ -310,10 +310,11 @@ class AlikeThroughout(Diagnostic):
 
 @frozen(kw_only=True)
 class SilentLayers(Diagnostic):
-    """Some layers had no gradient at all while similarities were measured.
+    """Some layers had no gradient while similarities were measured, or none where others could be compared with it.
 
-    A zero gradient has no direction, so it cannot be compared. These layers stay in the largest group of their old
-    cluster. Such a layer does not learn: look for dead units, or for a part of the model that is never used.
+    A zero gradient has no direction, so it cannot be compared. Layers of unlike shapes are compared by the block that
+    they have in common, which of a narrow layer is small. These layers stay in the largest group of their old cluster.
+    Such a layer does not learn: look for dead units, or for a part of the model that is never used.
     """
 
     code: ClassVar[str] = "SW411"
