@@ -11,7 +11,8 @@ import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from threading import Timer
+from threading import Lock, Timer
+from time import sleep
 from types import FrameType
 from typing import NoReturn
 
@@ -20,6 +21,8 @@ from attrs import define
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 STATUSES = frozenset(128 + number for number in SIGNALS)  # exit statuses, as shells have them
 PATIENCE = 10.0  # seconds
+GRACE = 1.0  # seconds, for a line that is being printed
+_telling = Lock()  # taken for good by whoever tells of the end: the main thread, or the timer where that cannot
 
 
 class Stopped(BaseException):
@@ -72,9 +75,10 @@ def listen() -> None:
 
 
 def ignore_more() -> None:
-    """Let no further signal disturb an end that `listen` has begun."""
+    """Let no further signal disturb an end that `listen` has begun, and which the caller tells of."""
     if signal.getsignal(signal.SIGTERM) is _raise:
         _handle(signal.SIG_IGN)
+        _telling.acquire()
 
 
 def _handle(handler: signal._HANDLER) -> None:
@@ -91,8 +95,11 @@ def _raise(number: int, frame: FrameType | None) -> NoReturn:
 
 
 def _end_anyway(number: int) -> NoReturn:
-    with suppress(OSError):
-        os.write(2, f"{line_of(number)}\n".encode())
+    if _telling.acquire(blocking=False):
+        with suppress(OSError):
+            os.write(2, f"{line_of(number)}\n".encode())
+    else:
+        sleep(GRACE)
     os._exit(status_of(number))
 
 

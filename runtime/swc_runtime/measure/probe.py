@@ -24,7 +24,7 @@ from torch import Tensor
 from swc_runtime.ensemble import Ensemble
 from swc_runtime.finite import check_gradients
 from swc_runtime.inputs import Inputs, device_of, moved
-from swc_runtime.measure.similarity import Cosine, _Shape, common_block, cosines, cosines_on
+from swc_runtime.measure.similarity import _Shape, common_block, cosines, cosines_on, named
 from swc_runtime.measure.sketch import ClusterFolding, Sketch, Sketches, is_folded, with_sketch_error
 from swc_runtime.members.seeds import derived_seed, seed_of
 from swc_runtime.ranks.ranks import ALONE, Ranks
@@ -204,7 +204,7 @@ def cluster_feedback(sums: GradientSums, program: Program) -> ClusterFeedback:
     found: list[Similarity] = []
     for layers in clusters_of(program):
         heard = [layer for layer in layers if layer not in silent]
-        found += _named(heard, cosines([sums.groups[layer] for layer in heard]))
+        found += named(heard, cosines([sums.groups[layer] for layer in heard]))
     found.sort(key=lambda s: (order[s.first], order[s.second]))
     silent = _with_lonely(program, silent, found)
     return ClusterFeedback(
@@ -215,11 +215,9 @@ def cluster_feedback(sums: GradientSums, program: Program) -> ClusterFeedback:
 def _with_lonely(program: Program, silent: Sequence[str], found: Sequence[Similarity]) -> tuple[str, ...]:
     """The silent layers, and those whose gradient is zero on all that they have in common with their cluster."""
     paired = {name for pair in found for name in (pair.first, pair.second)}
-    lonely: set[str] = set()
-    for layers in clusters_of(program):
-        heard = [layer for layer in layers if layer not in silent]
-        lonely |= {layer for layer in heard if layer not in paired} if len(heard) > 1 else set()
-    return tuple(weight.layer for weight in program.weights if weight.layer in silent or weight.layer in lonely)
+    heard = ([layer for layer in layers if layer not in silent] for layers in clusters_of(program))
+    lonely = {layer for layers in heard if len(layers) > 1 for layer in layers if layer not in paired}
+    return tuple(weight.layer for weight in program.weights if weight.layer in {*silent, *lonely})
 
 
 def sketch_clusters(
@@ -294,7 +292,7 @@ def _sketched(program: Program, buckets: int, sketches: Sketches, silent: Sequen
         own = [shapes[layer] for layer in heard]
         pairs = cosines_on(own, block)
         folded = [is_folded(common_block(own[p.first], own[p.second]), buckets) for p in pairs]
-        found += _named(heard, (with_sketch_error(p, buckets) if f else p for p, f in zip(pairs, folded, strict=True)))
+        found += named(heard, (with_sketch_error(p, buckets) if f else p for p, f in zip(pairs, folded, strict=True)))
     return tuple(sorted(found, key=lambda s: (order[s.first], order[s.second])))
 
 
@@ -311,10 +309,6 @@ def _runs(
             leaves, size = None, 0
     if leaves is not None:
         yield _taken(leaves), size
-
-
-def _named(ids: Sequence[str], found: Iterable[Cosine]) -> list[Similarity]:
-    return [Similarity(ids[c.first], ids[c.second], c.value, c.error) for c in found]
 
 
 def shapes_of(program: Program) -> dict[str, _Shape]:
@@ -353,7 +347,7 @@ def measure_coefficients(
     found: list[Similarity] = []
     for slots in _tied(program):
         heard = [slot for slot in slots if slot not in silent]
-        found += _named(heard, cosines([sums_SGK[slot] for slot in heard]))
+        found += named(heard, cosines([sums_SGK[slot] for slot in heard]))
     order = {slot.id: n for n, slot in enumerate(program.slots)}
     found.sort(key=lambda s: (order[s.first], order[s.second]))
     num_groups = max((len(sums) for sums in sums_SGK.values()), default=0)

@@ -9,12 +9,12 @@ Tensor names: G groups of batches, I and J layers of one shape each.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import combinations
 
 import torch
 from attrs import frozen
-from swc.program.feedback import UNKNOWN_ERROR
+from swc.program.feedback import UNKNOWN_ERROR, Similarity
 from torch import Tensor
 
 _Shape = tuple[int, ...]
@@ -75,6 +75,11 @@ def cosines_on(shapes: Sequence[_Shape], block: _Block) -> list[Cosine]:
         for second in distinct[n:]:
             found += _between(common_block(first, second), block, places[first], places[second])
     return sorted(found, key=lambda c: (c.first, c.second))
+
+
+def named(ids: Sequence[str], found: Iterable[Cosine]) -> list[Similarity]:
+    """The cosines as feedback, of things that are called so."""
+    return [Similarity(ids[c.first], ids[c.second], c.value, c.error) for c in found]
 
 
 def common_block(first: _Shape, second: _Shape) -> _Shape:

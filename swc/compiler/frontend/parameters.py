@@ -261,4 +261,4 @@ def _role(place: ParameterPlace, heads: frozenset[str]) -> Role:
         return "head"
     if isinstance(place.module, NORMS):
         return "norm"
-    return "bias" if is_bias(place.local) else "weight"
+    return "bias" if place.local.endswith("bias") else "weight"  # recurrent ones stand in a list that torch reads
