@@ -15,6 +15,7 @@ from swc.compiler.passes.context import Context
 from swc.compiler.passes.pipeline import run_pipeline
 from swc.compiler.passes.policies.shapeshifter import MOST_TEMPLATES, largest_within
 from swc.diagnostics import DiagnosticError
+from swc.diagnostics.catalogue.clusters import BudgetBelowMinimum
 from swc.program.expressions import Expression, Mix, Resize, Stored, num_scalars, shape_of, tensors_of, text_of
 from swc.program.spec import Budget, Clusters, Selector, Share
 
@@ -217,3 +218,18 @@ def test_the_verifier_knows_the_ends_of_a_bank() -> None:
     for wrong in (evolve(mix, start=num_scalars(shape_of(mix.of))), evolve(mix, of=Stored("bank/0.0", (10,)))):
         with pytest.raises(InvariantError, match="pieces lie in their bank"):
             verify(evolve(graph, weights=(evolve(first, expression=wrong), *others)))
+
+
+@pytest.mark.parametrize("kind", ["templates", "parameters"])
+def test_the_smallest_budget_pays_for_templates_beside_banks_that_fill_it(kind: Any) -> None:
+    """The larger the budget, the more of it goes to banks of flat numbers: it is not the sum of what was missing."""
+    templates = Share(Selector("glob", "*.block2.*"), clusters=ONE)
+    flat = shared(selector="glob", pattern="*.block3.*")
+    nets: list[Net] = [(16, 1), (10, 2)]
+    with pytest.raises(DiagnosticError) as caught:
+        graph_of(nets, Budget(kind, 60_000), templates, flat)
+    (error,) = caught.value.diagnostics
+    assert isinstance(error, BudgetBelowMinimum)
+    assert graph_of(nets, Budget(kind, error.smallest), templates, flat).banks
+    with pytest.raises(DiagnosticError, match="SW407"):
+        graph_of(nets, Budget(kind, error.smallest - 1), templates, flat)

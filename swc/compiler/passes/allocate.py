@@ -13,8 +13,9 @@ from collections.abc import Mapping
 from attrs import evolve, frozen
 
 from swc.compiler.ir.graph import Bank, Graph
-from swc.compiler.passes.budget import budget_scalars, fixed_scalars, template_allowance, template_cost
+from swc.compiler.passes.budget import budget_scalars, template_allowance, template_cost
 from swc.compiler.passes.context import Context
+from swc.compiler.passes.least import least_budget
 from swc.compiler.solvers.check import checked
 from swc.compiler.solvers.even import solve_even
 from swc.compiler.solvers.exact import solve_optimal
@@ -44,7 +45,7 @@ class Allocate:
         problem = problem_of(graph, context.spec, rules, _spectra(graph, rules, context))
         # Every bank needs one template: without it some layer would have no weight.
         if problem.budget is not None and problem.minimum > problem.budget:
-            context.sink.report(_too_small(graph, context.spec, problem))
+            context.sink.report(_too_small(graph, context, problem))
             return graph
         solution = _solved(problem, next(iter(rules.values())))
         if solution.cost > SCALARS:
@@ -111,12 +112,12 @@ def _spectra(graph: Graph, rules: Mapping[str, Templates], context: Context) -> 
     return measured
 
 
-def _too_small(graph: Graph, spec: Spec, problem: AllocationProblem) -> BudgetTooSmall:
-    fixed = fixed_scalars(spec, graph)
+def _too_small(graph: Graph, context: Context, problem: AllocationProblem) -> BudgetTooSmall:
+    spec = context.spec
     return BudgetTooSmall(
         span=spec.budget.span,
         budget=budget_scalars(spec, graph) or 0,
-        smallest=problem.minimum + fixed,
+        smallest=least_budget(graph, problem.minimum, context),
         unit=_unit(spec),
         forced_by=_forced_by(graph, problem),
     )

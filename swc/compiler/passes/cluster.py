@@ -14,7 +14,6 @@ from attrs import evolve, frozen
 from swc.compiler.ir.graph import Cluster, Graph, Layer
 from swc.compiler.passes.budget import (
     budget_scalars,
-    fixed_scalars,
     private_scalars,
     template_allowance,
     template_cost,
@@ -22,6 +21,7 @@ from swc.compiler.passes.budget import (
 )
 from swc.compiler.passes.clustering import LayerGroup, empty_bins, initial_groups
 from swc.compiler.passes.context import Context
+from swc.compiler.passes.least import least_budget
 from swc.compiler.passes.levels import minimum_scalars
 from swc.compiler.passes.policies import policy_of
 from swc.compiler.passes.select import layers_by_share
@@ -108,13 +108,13 @@ def _fewer_bins(graph: Graph, blocks: Sequence[_Block], most: int, context: Cont
 
 
 def _too_small(graph: Graph, blocks: Sequence[_Block], most: int, context: Context) -> BudgetBelowMinimum:
-    spec, fixed = context.spec, fixed_scalars(context.spec, graph)
+    spec = context.spec
     tried = [clusters_of(blocks, bins, context) for bins in range(1, most + 1)]
     costs = [minimum_cost(graph, clusters, spec) for clusters in tried]
     # A chain stores again what it cropped before, a grid each cell once: it may fit where no chain does, and the error
     # says so.
-    grid = fixed + min(minimum_cost(graph, clusters, spec, "grid") for clusters in tried)
-    smallest = fixed + min(costs)
+    grid = least_budget(graph, min(minimum_cost(graph, clusters, spec, "grid") for clusters in tried), context)
+    smallest = least_budget(graph, min(costs), context)
     return BudgetBelowMinimum(
         span=spec.budget.span,
         stated=budget_scalars(spec, graph) or 0,

@@ -13,10 +13,11 @@ from collections.abc import Iterator, Sequence
 from attrs import evolve, frozen
 
 from swc.compiler.ir.graph import Cluster, Graph
-from swc.compiler.passes.budget import budget_scalars, fixed_scalars, template_allowance
+from swc.compiler.passes.budget import budget_scalars, template_allowance
 from swc.compiler.passes.cluster import fits, minimum_cost
 from swc.compiler.passes.context import Context
 from swc.compiler.passes.grouping import sizes_over_threshold
+from swc.compiler.passes.least import least_budget
 from swc.compiler.passes.revisions import splits
 from swc.compiler.passes.split_number import check_numbers, cut_lines, cuts_of, split_into
 from swc.compiler.passes.splitter import Splitter
@@ -93,7 +94,7 @@ def _affordable(
         clusters = splitter.below(threshold)
         if fits(graph, clusters, context.spec, allowance):
             return clusters, threshold
-    smallest = fixed_scalars(context.spec, graph) + minimum_cost(graph, clusters, context.spec)
+    smallest = least_budget(graph, minimum_cost(graph, clusters, context.spec), context)
     stated = budget_scalars(context.spec, graph) or 0
     context.sink.report(SplitOverBudget(span=context.spec.budget.span, stated=stated, smallest=smallest))
     context.sink.raise_errors()
