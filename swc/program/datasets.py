@@ -62,7 +62,8 @@ class DataRow(RegistryRow):
     upright (`is_upright`). Where each class is a folder its name is that folder's (`has_class_folders`). Of a `pool`
     nobody has published a split: once `train` says how many of all images are trained on, the others test. Of a set
     that may have a validation part of its own (`may_validate`), `validation: given` asks for it. Where only a file
-    tells what members take, `settle` is "package.module:function" that gives the whole facts, `(facts, place)`.
+    tells what members take, `settle` is "package.module:function" that gives the whole facts and
+    the warnings of the file, for `(facts, place)`.
     `targets` are the kinds of targets that its examples can have (`TaskRow.targets`).
     """
 

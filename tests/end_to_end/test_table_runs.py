@@ -94,6 +94,23 @@ def test_a_broken_table_is_told_at_the_line_of_the_data(
     assert "error[SW572]: `wrn` takes images, and the data give float32 [5]" in capsys.readouterr().err
 
 
+def test_columns_that_are_no_categories_are_told_at_the_line_of_the_data(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """When it is compiled: each value is an input, and may be what a budget is too small for."""
+    pytest.importorskip("pandas")
+    made = Place(tmp_path)
+    lines = "".join(f"2026-{row // 30 + 1}-{row % 30},{'yes' if row % 2 else 'no'}\n" for row in range(160))
+    (tmp_path / "rows.csv").write_text("day,left\n" + lines, encoding="utf-8")
+    for budget, ended in (("unlimited", 0), ("100 parameters", 1)):
+        wanted = SPEC.replace("unlimited", budget).replace("linear as rank_one", "linear")
+        assert made.compile(wanted) == ended
+        told = capsys.readouterr().err
+        assert "warning[SW592]" in told and ":3:3\n" in told and "`day`" in told
+        assert ("error[SW407]" in told) == bool(ended)
+        assert "SW586" not in told, "that new rows have other days goes without saying"
+
+
 def test_a_table_of_another_folder_is_compiled_and_swept_and_its_rows_are_known_without_it(
     run: Place, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -27,7 +27,7 @@ pandas = pytest.importorskip("pandas")
 def opened(path: Path, task: str = "classification", **given: Any) -> Dataset:
     said = {"path": str(path), "target": "left", "test": "25%", "numbers": "none", "categories": "ordinal"} | given
     facts = evolve(DATA["table"].facts_of(said), task=Task.of(task))
-    return open_data(settle(facts, DataPlace(None, True, print)), None, True, lambda _: None)
+    return open_data(settle(facts, DataPlace(None, True, print))[0], None, True, lambda _: None)
 
 
 def of_files(folder: Path, train: str, test: str, **given: Any) -> Dataset:

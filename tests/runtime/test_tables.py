@@ -41,7 +41,7 @@ def table(tmp_path: Path) -> Callable[..., DataFacts]:
         path = tmp_path / "rows.csv"
         path.write_text(text, encoding="utf-8")
         facts = divided(facts_of(path, **given), None, portion)
-        return settle(facts, DataPlace(None, True, print))
+        return settle(facts, DataPlace(None, True, print))[0]
 
     return written
 
@@ -95,7 +95,7 @@ def test_a_test_file_and_a_compressed_table(table: Callable[..., DataFacts], tmp
     assert new.code == "SW586" and "one row of test" in new.message() and "`town`" in new.message()
     frame = pandas.read_csv(tmp_path / "rows.csv")
     frame.to_csv(tmp_path / "rows.csv.xz", index=False)
-    packed = settle(facts_of(tmp_path / "rows.csv.xz", numbers="none"), DataPlace(None, True, print))
+    packed = settle(facts_of(tmp_path / "rows.csv.xz", numbers="none"), DataPlace(None, True, print))[0]
     assert opened(packed).digest() == opened(table(numbers="none")).digest()
 
 
@@ -105,7 +105,7 @@ def test_parquet_gives_the_same_rows(table: Callable[..., DataFacts], tmp_path: 
 
     facts = table()
     pandas.read_csv(tmp_path / "rows.csv").to_parquet(tmp_path / "rows.parquet")
-    other = settle(facts_of(tmp_path / "rows.parquet"), DataPlace(None, True, print))
+    other = settle(facts_of(tmp_path / "rows.parquet"), DataPlace(None, True, print))[0]
     assert opened(other).digest() == opened(facts).digest()
 
 
@@ -218,7 +218,7 @@ def test_a_file_that_is_no_table(tmp_path: Path) -> None:
 def test_a_regression_takes_the_target_as_a_number(table: Callable[..., DataFacts], tmp_path: Path) -> None:
     table()
     facts = evolve(facts_of(tmp_path / "rows.csv", target="age"), task=Task.of("regression"))
-    facts = settle(divided(facts, None, Portion(count=8)), DataPlace(None, True, print))
+    facts = settle(divided(facts, None, Portion(count=8)), DataPlace(None, True, print))[0]
     assert (facts.num_classes, facts.inputs) == (1, (InputFacts((7,)),))
     found = opened(facts)
     assert found.classes == () and found.scale is not None and found.train.labels.shape == (22, 1)

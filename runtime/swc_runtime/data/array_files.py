@@ -16,7 +16,7 @@ import numpy as np
 from attrs import evolve
 from numpy.lib import format as npy
 from safetensors import SafetensorError, safe_open
-from swc.diagnostics import DiagnosticError
+from swc.diagnostics import Diagnostic, DiagnosticError
 from swc.diagnostics.catalogue.inputs import ArraysUnreadable
 from swc.program.datasets import DataFacts, image_facts
 from swc.program.inputs import InputFacts
@@ -31,7 +31,7 @@ IMAGE_AXES = 4
 Header = tuple[str, tuple[int, ...]]  # the kind of the numbers (`u`, `i`, `f`, ...), and the shape
 
 
-def settle(facts: DataFacts, place: DataPlace) -> DataFacts:
+def settle(facts: DataFacts, place: DataPlace) -> tuple[DataFacts, tuple[Diagnostic, ...]]:
     """The facts with the shapes and types of the arrays of the training part."""
     path = _path(facts, place)
     headers = _headers(path)
@@ -39,10 +39,10 @@ def settle(facts: DataFacts, place: DataPlace) -> DataFacts:
     kind, shape = given[0]
     is_image = len(given) == 1 and len(shape) == IMAGE_AXES and kind in "uf"
     if is_image:
-        return image_facts(facts, (shape[1], shape[2], shape[3]))
+        return image_facts(facts, (shape[1], shape[2], shape[3])), ()
     dtypes = ["float32" if kind == "f" else "int64" for kind, _ in given]
     inputs = tuple(InputFacts(shape[1:], dtype) for (_, shape), dtype in zip(given, dtypes, strict=True))  # type: ignore[arg-type]
-    return evolve(facts, inputs=inputs)
+    return evolve(facts, inputs=inputs), ()
 
 
 def read(facts: DataFacts, place: DataPlace) -> Dataset:

@@ -7,7 +7,7 @@ after parts are drawn; what was compiled is held against what the file gives.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -70,10 +70,10 @@ class Table:
     missing: tuple[tuple[str, int], ...]
 
 
-def settle(facts: DataFacts, place: DataPlace) -> DataFacts:
-    """The facts that follow from the file: how many inputs there are, and how many classes."""
+def settle(facts: DataFacts, place: DataPlace) -> tuple[DataFacts, tuple[Diagnostic, ...]]:
+    """The facts that follow from the file, how many inputs there are and how many classes, and what is to be said."""
     dataset = _opened(facts, evolve(place, announce=lambda _: None))
-    return dataset.facts
+    return dataset.facts, dataset.warnings
 
 
 def read(facts: DataFacts, place: DataPlace) -> Dataset:
@@ -119,7 +119,10 @@ def _prepared(dataset: Dataset, table: Table) -> Dataset:
     if dataset.validation is not None:
         parts["validation"] = (dataset.validation, table.train)
     chosen = {part: rows.columns.take(_rows_of(split)) for part, (split, rows) in parts.items()}
-    new = [one for part in chosen for one in _new_categories(preparation, chosen[part], parts[part][1].file, part)]
+    unique = _nearly_unique(trained, table)
+    new = [
+        one for part in chosen for one in _new_categories(preparation, chosen[part], parts[part][1].file, part, unique)
+    ]
     features = {part: preparation.features(columns) for part, columns in chosen.items()}
     splits = {
         part: TensorSplit(facts, (torch.from_numpy(made),), parts[part][0].labels) for part, made in features.items()
@@ -130,7 +133,7 @@ def _prepared(dataset: Dataset, table: Table) -> Dataset:
         train=splits["train"],
         test=splits["test"],
         validation=splits.get("validation"),
-        warnings=(*dataset.warnings, *_one_value(trained, features["train"], table), *new),
+        warnings=(*dataset.warnings, *_told(trained, features["train"], table, unique), *new),
         preparation=preparation,
         finish=None,
     )
@@ -155,27 +158,33 @@ def _check_compiled(compiled: DataFacts, found: DataFacts, table: Table) -> None
     raise DiagnosticError(TableChanged(file=table.train.file, found=said[0], compiled=said[1]))
 
 
-def _one_value(trained: InputColumns, features_NF: NDArray[np.float32], table: Table) -> list[Diagnostic]:
-    """What is to be said of columns with one value, and of those that have one when members see them."""
+def _told(
+    trained: InputColumns, features_NF: NDArray[np.float32], table: Table, unique: Sequence[str]
+) -> list[Diagnostic]:
+    """What is to be said of columns with one value, of those that have one when members see them, and of `unique`."""
     names, is_one = np.asarray(table.numbers, dtype=object), constant(trained.numbers)
     is_flat = constant(features_NF[:, : len(names)]) & ~is_one
     texts = [name for place, name in enumerate(table.categories) if len(set(trained.texts[:, place])) == 1]
     one, flat = (*names[is_one].tolist(), *texts), tuple(names[is_flat].tolist())
     told: list[Diagnostic] = [OneValue(file=table.train.file, columns=one)] if one else []
-    told += _nearly_unique(trained, table)
+    if unique:
+        told.append(NearlyUnique(file=table.train.file, columns=tuple(unique), num_rows=len(trained.texts)))
     return [*told, ValuesTooClose(file=table.train.file, columns=flat)] if flat else told
 
 
-def _nearly_unique(trained: InputColumns, table: Table) -> list[Diagnostic]:
-    """What is to be said of texts that are dates, ids or sentences rather than categories."""
+def _nearly_unique(trained: InputColumns, table: Table) -> tuple[str, ...]:
+    """The columns of texts that are dates, ids or sentences rather than categories."""
     count, columns = len(trained.texts), enumerate(table.categories)
     most = max(FEW_VALUES, MOST_CLASSES * count)
-    names = tuple(name for place, name in columns if len({*trained.texts[:, place]} - {""}) > most)
-    return [NearlyUnique(file=table.train.file, columns=names, num_rows=count)] if names else []
+    return tuple(name for place, name in columns if len({*trained.texts[:, place]} - {""}) > most)
 
 
-def _new_categories(preparation: Preparation, columns: InputColumns, file: str, part: str) -> list[Diagnostic]:
+def _new_categories(
+    preparation: Preparation, columns: InputColumns, file: str, part: str, unique: Sequence[str]
+) -> list[Diagnostic]:
+    """What is to be said of values that no training row has, but for columns of which that follows (`unique`)."""
     is_new_NK = preparation.codes(columns) == np.asarray([len(values) for values in preparation.values], dtype=np.int64)
+    is_new_NK &= ~np.isin(np.asarray(preparation.categories, dtype=object), np.asarray(unique, dtype=object))
     names = tuple(np.asarray(preparation.categories, dtype=object)[is_new_NK.any(axis=0)].tolist())
     count = int(is_new_NK.any(axis=1).sum())
     return [NewCategories(file=file, part=part, columns=names, num_rows=count)] if count else []

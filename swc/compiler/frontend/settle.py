@@ -1,7 +1,8 @@
 """Facts of data that only a file tells: how many inputs and classes a table has.
 
 Takes a spec as it was checked; gives one whose facts are whole. Guarantees: nothing is opened where the facts are whole
-already; what the facts then say is held against the members and the recipe, as it is for all other data.
+already; what is to be said of the file is a warning at its line; what the facts then say is held against the members
+and the recipe, as it is for all other data.
 """
 
 from __future__ import annotations
@@ -26,11 +27,13 @@ def settled(spec: Spec, sink: Sink, data: Path | None = None) -> Spec:
     if spec.data.is_settled:
         return spec
     try:
-        facts = _facts(spec.data, data)
+        facts, warnings = _facts(spec.data, data)
     except DiagnosticError as error:
         for diagnostic in error.diagnostics:
             _report(diagnostic, spec.data_span, sink)
         return spec
+    for warning in warnings:
+        _report(warning, spec.data_span, sink)
     for source, member in {member.source: member for member in reversed(spec.members)}.items():
         _report(fault_of_source(source, facts), member.span, sink)
     if spec.training is not None:
@@ -38,12 +41,12 @@ def settled(spec: Spec, sink: Sink, data: Path | None = None) -> Spec:
     return evolve(spec, data=facts)
 
 
-def _facts(facts: DataFacts, data: Path | None) -> DataFacts:
+def _facts(facts: DataFacts, data: Path | None) -> tuple[DataFacts, tuple[Diagnostic, ...]]:
     from swc_runtime.data.place import DataPlace
 
     module, _, name = DATA[facts.name].settle.partition(":")
     settle: Any = getattr(import_module(module), name)
-    found: DataFacts = settle(facts, DataPlace(data, True, lambda _: None))
+    found: tuple[DataFacts, tuple[Diagnostic, ...]] = settle(facts, DataPlace(data, True, lambda _: None))
     return found
 
 
