@@ -21,8 +21,15 @@ from swc.compiler.solvers.even import solve_even
 from swc.compiler.solvers.exact import solve_optimal
 from swc.compiler.solvers.objectives import coverage, profiled
 from swc.compiler.solvers.problem import AllocationProblem, BankProblem, Solution
-from swc.diagnostics.catalogue.budget import BudgetNotUsed, BudgetTooSmall, MixedRules, NoSpectraYet
+from swc.diagnostics.catalogue.budget import (
+    BudgetNotUsed,
+    BudgetTooSmall,
+    MixedRules,
+    NoSpectraYet,
+    SharingStoresMore,
+)
 from swc.diagnostics.catalogue.limits import TooManyParameters
+from swc.program.expressions import num_scalars
 from swc.program.feedback import ClusterFeedback
 from swc.program.limits import SCALARS
 from swc.program.spec import Spec, Templates
@@ -149,7 +156,10 @@ def _tell(
     if solution.gap is not None:
         context.notes.append(f"templates: {_label(rule)}, {solution.method}, proven gap {solution.gap:.1e}")
     budget = budget_scalars(context.spec, graph)
-    if budget is None or problem.budget is None or problem.budget - solution.cost <= _LEFT_OVER * budget:
+    if budget is None or problem.budget is None:
+        return
+    _tell_if_more(solution, graph, context)
+    if problem.budget - solution.cost <= _LEFT_OVER * budget:
         return
     # More templates than slots add nothing: n rows span at most n dimensions, and n templates make any n rows.
     full = zip(problem.banks, solution.num_templates, strict=True)
@@ -158,3 +168,13 @@ def _tell(
         context.sink.report(
             BudgetNotUsed(span=context.spec.budget.span, budget=budget, used=used, unit=_unit(context.spec))
         )
+
+
+def _tell_if_more(solution: Solution, graph: Graph, context: Context) -> None:
+    """Warn where templates hold more than the layers that draw on them would own."""
+    sharing = {slot.layer for slot in graph.slots}
+    native = sum(num_scalars(layer.shape) for layer in graph.layers if layer.id in sharing)
+    pairs = zip(graph.banks, solution.num_templates, strict=True)
+    if (held := sum(bank.template_size * count for bank, count in pairs)) > native:
+        span = context.spec.budget.span
+        context.sink.report(SharingStoresMore(span=span, templates=held, native=native))

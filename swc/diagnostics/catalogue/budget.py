@@ -103,4 +103,29 @@ class BudgetNotUsed(Diagnostic):
         return "raise the cap (`up to N`), use more clusters, or lower the budget"
 
 
-BUDGET = (BudgetTooSmall, MixedRules, NoSpectraYet, BudgetNotUsed)
+@frozen(kw_only=True)
+class SharingStoresMore(Diagnostic):
+    """Templates hold more scalars than the layers that share them would own.
+
+    Sharing is there to store less. Templates are as large as the largest block of their level and are cropped for
+    smaller ones, so that with a template for nearly every slot more is stored than with weights of each layer's own.
+    Lower the budget, or let these layers share nothing.
+    Example: `budget 25% of native` in place of `budget 2M templates` for layers that own 1.8 million.
+    """
+
+    code: ClassVar[str] = "SW454"
+    severity: ClassVar[Severity] = Severity.WARNING
+    templates: int
+    native: int
+
+    def message(self) -> str:
+        return (
+            f"the templates hold {self.templates:,} scalars, and the layers that share them would own "
+            f"{self.native:,} unshared"
+        )
+
+    def help(self) -> str:
+        return "lower the budget, or let these layers share nothing: `as none`"
+
+
+BUDGET = (BudgetTooSmall, MixedRules, NoSpectraYet, BudgetNotUsed, SharingStoresMore)
