@@ -47,11 +47,11 @@ from swc_runtime.data.shares import SMALLEST
 from swc_runtime.ensemble import Ensemble
 from swc_runtime.evaluate import dependences, predict_logits
 from swc_runtime.evaluate.chance import FEWEST
-from swc_runtime.evaluate.cost import PAIR, Cost, member_costs, stored_scalars, subset_cost
+from swc_runtime.evaluate.cost import PAIR, Cost, member_costs, stored_scalars, stored_shapes, subset_cost
 from swc_runtime.evaluate.diversity import mean_diversity
 from swc_runtime.evaluate.interpolate import alike, along
 from swc_runtime.evaluate.outliers import MEASURES, detect
-from swc_runtime.evaluate.quantise import quantise, stored_bytes
+from swc_runtime.evaluate.quantise import quantise, rounded_ids, stored_bytes
 from swc_runtime.evaluate.subsets import Subset, subsets, together
 from swc_runtime.evaluate.temperature import Temperature, at_temperature
 from swc_runtime.finite import check_predictions
@@ -260,12 +260,13 @@ def _evaluated(opened: _Opened, seen: _Seen, asked: EvaluationRequest, sink: Sin
     scored = calibration.scored
     predictors: list[Predictor] = []
     bins: list[tuple[Bin, ...]] = []
+    rounded = rounded_ids(opened.ensemble)
     for subset in _subsets(len(probabilities), sink):
         temperature = calibration.temperature(subset) if asked.temperature else None
         predicted = _predicted(probabilities, subset, temperature)[:, scored]
         fitted = calibration.of(subset)
         scores = opened.rules.score(predicted, labels[scored], fitted)
-        predictors.append(_predictor(opened.ensemble, subset, scores, temperature, seen.costs, asked.stored))
+        predictors.append(_predictor(opened.ensemble, subset, scores, temperature, seen.costs, asked.stored, rounded))
         if len(subset) in (1, len(probabilities)):
             bins.append(opened.rules.reliability(predicted, labels[scored], fitted))
     matrix = opened.rules.disagreement(probabilities[:, scored], labels[scored])
@@ -350,19 +351,20 @@ def _predictor(
     temperature: Temperature | None,
     costs: Costs,
     stored: Storage,
+    rounded: frozenset[str],
 ) -> Predictor:
     program = ensemble.program
     names = tuple(program.members[number].name for number in subset)
-    cost = subset_cost(program, subset, costs)
+    cost, shapes = subset_cost(program, subset, costs), stored_shapes(ensemble, names)
     value, unused = (temperature.value, temperature.unused) if temperature else (None, "")
     return Predictor(
         members=names,
         scores=scores,
-        parameters=stored_scalars(ensemble, names),
+        parameters=stored_scalars(shapes),
         multiply_adds=cost.multiply_adds,
         milliseconds=cost.milliseconds,
         temperature=value,
         uncalibrated=unused,
-        stored_bytes=stored_bytes(ensemble, names, stored),
+        stored_bytes=stored_bytes(shapes, rounded, stored),
         quartiles=cost.quartiles,
     )

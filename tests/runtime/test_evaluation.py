@@ -27,6 +27,7 @@ from swc_runtime.evaluate.cost import (
     multiply_adds,
     planned_costs,
     stored_scalars,
+    stored_shapes,
 )
 from swc_runtime.evaluate.diversity import diversity, mean_diversity
 from swc_runtime.evaluate.metrics import aurc, nll, reliability, score
@@ -377,15 +378,20 @@ def test_an_exit_stores_what_runs_for_it(tmp_path: Path) -> None:
     network = ensemble.members[0]
     parts = [[*network.blocks[: k + 1], *network.exits[: k + 1]] for k in range(3)]
     counts = [sum(p.numel() for part in own for p in part.parameters()) for own in parts]
-    assert [stored_scalars(ensemble, [f"m[{k}]"]) for k in range(3)] == counts
-    assert stored_scalars(ensemble, ["m[0]", "m[2]"]) == counts[2] == sum(p.numel() for p in ensemble.parameters())
-    assert [stored_bytes(ensemble, [f"m[{k}]"]) for k in range(3)] == [4 * count for count in counts]
+    assert [stored_scalars(stored_shapes(ensemble, [f"m[{k}]"])) for k in range(3)] == counts
+    assert (
+        stored_scalars(stored_shapes(ensemble, ["m[0]", "m[2]"]))
+        == counts[2]
+        == sum(p.numel() for p in ensemble.parameters())
+    )
+    shapes = [stored_shapes(ensemble, [f"m[{k}]"]) for k in range(3)]
+    assert [stored_bytes(one, (), "float32") for one in shapes] == [4 * count for count in counts]
 
 
 @pytest.mark.parametrize("program", [tiny_program(), tiny_program(tie=True), hard_program()])
 def test_all_members_together_store_all_parameters(program) -> None:
     ensemble = ensemble_of(program)
     names = [member.name for member in program.members]
-    assert stored_scalars(ensemble, names) == sum(p.numel() for p in ensemble.parameters())
-    alone = [stored_scalars(ensemble, [name]) for name in names]
-    assert max(alone) <= stored_scalars(ensemble, names) < sum(alone)
+    assert stored_scalars(stored_shapes(ensemble, names)) == sum(p.numel() for p in ensemble.parameters())
+    alone = [stored_scalars(stored_shapes(ensemble, [name])) for name in names]
+    assert max(alone) <= stored_scalars(stored_shapes(ensemble, names)) < sum(alone)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import ceil
 from pathlib import Path
 
@@ -11,10 +12,12 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from swc.compiler.driver import compile_file
+from swc.files.evaluation import Storage
 
 from support.examples import percent
 from support.programs import ensemble_of, hard_program, images, tiny_program
 from swc_runtime.ensemble import Ensemble, build, state_parameters, state_tensors
+from swc_runtime.evaluate.cost import stored_shapes
 from swc_runtime.evaluate.predict import ask
 from swc_runtime.evaluate.quantise import BITS, GROUP, bytes_of, quantise, rounded, rounded_ids, stored_bytes
 from swc_runtime.precision import Arithmetic
@@ -87,14 +90,18 @@ def test_a_copy_is_rounded_and_the_ensemble_stays(program) -> None:
             assert torch.equal(parameter.detach(), wanted), name
 
 
+def size(ensemble: Ensemble, names: Sequence[str], storage: Storage = "float32") -> int:
+    return stored_bytes(stored_shapes(ensemble, names), rounded_ids(ensemble), storage)
+
+
 def test_all_bytes_are_those_of_codes_scales_and_what_stays() -> None:
     ensemble = ensemble_of(tiny_program()).float()
     names = [member.name for member in ensemble.program.members]
-    assert stored_bytes(ensemble, names) == 4 * sum(p.numel() for p in ensemble.parameters())
+    assert size(ensemble, names) == 4 * sum(p.numel() for p in ensemble.parameters())
     for storage in ("int8", "int4"):
-        assert stored_bytes(ensemble, names, storage) == _counted_plainly(ensemble, BITS[storage])
-        alone = [stored_bytes(ensemble, [name], storage) for name in names]
-        assert max(alone) < stored_bytes(ensemble, names, storage) < sum(alone)
+        assert size(ensemble, names, storage) == _counted_plainly(ensemble, BITS[storage])
+        alone = [size(ensemble, [name], storage) for name in names]
+        assert max(alone) < size(ensemble, names, storage) < sum(alone)
 
 
 def _counted_plainly(ensemble: Ensemble, bits: int) -> int:
@@ -108,8 +115,8 @@ def test_every_policy_and_joint_family_can_be_rounded(system: str) -> None:
     ensemble = build(compile_file(SPECS, {}, system).program)
     names = [member.name for member in ensemble.program.members]
     copy = quantise(ensemble, "int4")
-    assert stored_bytes(ensemble, names, "int4") == _counted_plainly(ensemble, 4)
-    assert stored_bytes(ensemble, names, "int4") < 0.25 * stored_bytes(ensemble, names)  # vectors are few
+    assert size(ensemble, names, "int4") == _counted_plainly(ensemble, 4)
+    assert size(ensemble, names, "int4") < 0.25 * size(ensemble, names)  # vectors are few
     shown = torch.randn(4, *ensemble.program.data.image_shape, generator=torch.Generator().manual_seed(0))
     logits, own = ask(copy, shown, FULL), ask(ensemble, shown, FULL)
     assert logits.shape == own.shape and logits.isfinite().all() and not torch.equal(logits, own)

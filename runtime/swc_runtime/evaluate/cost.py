@@ -7,7 +7,7 @@ and count for nothing here; times are medians after a burn-in, with their quarti
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from math import prod
@@ -226,16 +226,12 @@ def seconds(run: Callable[[], None]) -> list[float]:
     return times
 
 
-def stored_scalars(ensemble: Ensemble, members: Collection[str]) -> int:
-    """The parameters that must be there to run these members: what they share counts once, what others use does not.
-
-    Of a network with exits it is what runs for the last one that is asked for.
-    """
-    return sum(num_scalars(shape) for shape in stored_shapes(ensemble, members).values())
-
-
 def stored_shapes(ensemble: Ensemble, members: Collection[str]) -> dict[str, Shape]:
-    """The shapes of those parameters, by the ids of the ensemble's state; of a table the rows that are used."""
+    """The shapes of the parameters that must be there to run these members, by the ids of the ensemble's state.
+
+    What they share counts once, what others use does not; of a table there are the rows that are used, and of a network
+    with exits what runs for the last one that is asked for.
+    """
     program, is_needed = ensemble.program, _needed(ensemble, members)
     weights = [weight for weight in program.weights if is_needed(weight.member, weight.path)]
     used = {slot for weight in weights for slot in slots_of(weight.expression)}
@@ -253,6 +249,11 @@ def stored_shapes(ensemble: Ensemble, members: Collection[str]) -> dict[str, Sha
             if is_needed(plan.member, plan.path)
         }
     )
+
+
+def stored_scalars(shapes: Mapping[str, Shape]) -> int:
+    """How many numbers parameters of these shapes hold."""
+    return sum(num_scalars(shape) for shape in shapes.values())
 
 
 def _needed(ensemble: Ensemble, members: Collection[str]) -> Callable[[str, str], bool]:

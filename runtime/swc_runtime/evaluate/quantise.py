@@ -17,7 +17,7 @@ Suffixes: R rows, N scalars of a row, G groups of a row.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 import torch
 import torch.nn.functional as F
@@ -27,7 +27,6 @@ from torch import Tensor, nn
 
 from swc_runtime.carry.rebuild import rebuilt_member
 from swc_runtime.ensemble import Ensemble, state_parameters
-from swc_runtime.evaluate.cost import stored_shapes
 from swc_runtime.training.optimiser import roles_of
 from swc_runtime.weights.bank import Parts
 
@@ -53,16 +52,12 @@ def quantise(ensemble: Ensemble, storage: Storage) -> Ensemble:
     return made
 
 
-def stored_bytes(ensemble: Ensemble, members: Collection[str], storage: Storage = "float32") -> int:
-    """The bytes of the parameters that must be there to run these members: codes, scales, and what stays in float32.
+def stored_bytes(shapes: Mapping[str, Shape], chosen: Collection[str], storage: Storage) -> int:
+    """The bytes of parameters of these shapes, the chosen ones rounded: codes, scales, and what stays in float32.
 
     Like `stored_scalars` it counts parameters alone, no running statistics.
     """
-    chosen = rounded_ids(ensemble) if storage != "float32" else frozenset()
-    return sum(
-        bytes_of(shape, BITS[storage] if name in chosen else BITS["float32"])
-        for name, shape in stored_shapes(ensemble, members).items()
-    )
+    return sum(bytes_of(shape, BITS[storage] if name in chosen else BITS["float32"]) for name, shape in shapes.items())
 
 
 def rounded_ids(ensemble: Ensemble) -> frozenset[str]:

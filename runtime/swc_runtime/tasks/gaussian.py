@@ -5,7 +5,7 @@ Takes means and variances [N, T] and what was observed; gives scores. Guarantees
 The CRPS is that of the Gaussian in closed form, not that of the empirical distribution of the members: it judges the
 distribution that the NLL and the intervals are of, noise included, and does not depend on how few the members are.
 
-Suffixes: N images, T targets.
+Suffixes: N images, T targets, G points of a grid.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from torch import Tensor
 
 LEAST = 1e-12  # of a noise variance, in squared deviations of a target: less is what rounding leaves of none
 POINTS = 65  # of the grid on which noise is looked for
-ROUNDS = 60  # halvings of the interval between two of them: more than float64 can tell apart
+ROUNDS = 40  # halvings of the logarithm's interval between two of them, to 1e-12 of the noise
+AT_ONCE = 1 << 20  # numbers that are computed together: small ones are slow one by one, and large ones take memory
 
 
 def nll(mean_NT: Tensor, variance_NT: Tensor, observed_NT: Tensor) -> Tensor:
@@ -48,8 +49,8 @@ def fit_noise(mean_NT: Tensor, spread_NT: Tensor, observed_NT: Tensor) -> Tensor
     """The noise variance [T] with the least mean NLL when it is added to the spread; ValueError without images.
 
     Of a spread of zero it is the mean squared error. It lies between `LEAST` and the largest squared error, where each
-    image's density falls with more noise; beside the
-    best point of a grid, as there may be several minima, the slope of the NLL is followed to where it changes its sign.
+    image's density falls with more noise; beside the best point of a grid, as there may be several minima, the slope of
+    the NLL is followed to where it changes its sign.
     """
     if len(mean_NT) == 0:
         raise ValueError("there are no images to fit noise on")
@@ -57,7 +58,8 @@ def fit_noise(mean_NT: Tensor, spread_NT: Tensor, observed_NT: Tensor) -> Tensor
     highest_T = squared_NT.amax(0).clamp(min=LEAST)
     steps_G = torch.linspace(0, 1, POINTS, dtype=torch.float64, device=mean_NT.device)
     grid_GT = LEAST * (highest_T / LEAST) ** steps_G[:, None]
-    losses_GT = torch.stack([_loss(noise_T, spread_NT, squared_NT) for noise_T in grid_GT])
+    many = max(1, AT_ONCE // squared_NT.numel())
+    losses_GT = torch.cat([_loss(noise_GT, spread_NT, squared_NT) for noise_GT in torch.split(grid_GT, many)])
     best_T = losses_GT.argmin(0)
     low_T = grid_GT.gather(0, (best_T - 1).clamp(min=0)[None])[0]
     high_T = grid_GT.gather(0, (best_T + 1).clamp(max=len(grid_GT) - 1)[None])[0]
@@ -68,10 +70,10 @@ def fit_noise(mean_NT: Tensor, spread_NT: Tensor, observed_NT: Tensor) -> Tensor
     return (low_T * high_T).sqrt()
 
 
-def _loss(noise_T: Tensor, spread_NT: Tensor, squared_NT: Tensor) -> Tensor:
-    """Twice the mean NLL [T], up to a constant."""
-    variance_NT = spread_NT + noise_T
-    return (variance_NT.log() + squared_NT / variance_NT).mean(0)
+def _loss(noise_GT: Tensor, spread_NT: Tensor, squared_NT: Tensor) -> Tensor:
+    """Twice the mean NLL [G, T], up to a constant."""
+    variance_GNT = spread_NT + noise_GT[:, None]
+    return (variance_GNT.log() + squared_NT / variance_GNT).mean(1)
 
 
 def _slope(noise_T: Tensor, spread_NT: Tensor, squared_NT: Tensor) -> Tensor:
