@@ -46,9 +46,10 @@ check: setup  ## style, types, layers
 	$(BIN)/swc fmt --check specs/*.sw specs/recipes/*.sw specs/sweeps/*.sw specs/baselines/*.sw specs/small/*.sw specs/tables/*.sw specs/transformers/*.sw specs/folding/*.sw
 
 # One thread each: with several, two processes wait for each other. Files of long tests go first, so that no process is
-# left with one of them when the other has ended.
+# left with one of them when the other has ended. Tests start many processes, and each would compile this package anew
+# where the environment says that nothing compiled is kept.
 test: check  ## the checks, then the tests (under ten minutes on two cores)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not slow" \
+	PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not slow" \
 	    tests/end_to_end tests/cli tests/runtime tests
 
 slow: setup  ## the tests that take minutes

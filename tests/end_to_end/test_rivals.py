@@ -88,10 +88,21 @@ def test_norms_of_a_sandwich_are_settled_for_scores_within_a_phase(tmp_path: Pat
     assert scores(often) == scores(shorter) != []
 
 
+ONE_PIXEL = """
+from torch import nn
+
+
+def net(num_classes):
+    features = nn.Sequential(nn.Conv2d(1, 4, 8), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten())
+    return nn.Sequential(features, nn.Linear(4, num_classes))
+"""
+
+
 def test_no_network_sees_a_single_image_of_the_last_batch(tmp_path: Path) -> None:
     """Of which BatchNorm has no variance, where a map has one pixel; the last batch has five for four networks."""
     made = Place(tmp_path)
-    text = spec_of("member m[4] = resnet(depth: 26, width: 0.25) step split", "")
+    (tmp_path / "pixel_nets.py").write_text(ONE_PIXEL, encoding="utf-8")
+    text = spec_of('member m[4] = python("pixel_nets:net") step split', "")
     text = text.replace("data digits", "data digits(train: 69)").replace("batch 128", "batch 64")
     assert made.compile(text.replace("2 epochs", "1 epochs")) == 0
     assert made.train() == 0
