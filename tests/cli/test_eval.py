@@ -19,13 +19,13 @@ from swc.evaluate import measure
 from swc.evaluate.measure import _subsets
 from swc.files import checksums
 
-from support.runs import Place, black, evaluated, place, trained
+from support.runs import Place, black, copied, evaluated, place
 from swc_runtime.training import trainer
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Place:
-    return trained(tmp_path_factory, batch=256)
+    return copied(tmp_path_factory)
 
 
 def test_members_subsets_and_ensemble_are_scored_as_training_scored_them(run: Place) -> None:

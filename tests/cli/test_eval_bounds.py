@@ -18,7 +18,7 @@ from swc.report.anytime import figure as anytime_figure
 from swc.report.scores import scored_of
 from swc.show.diff import psi_text
 
-from support.runs import Place, trained
+from support.runs import Place, copied
 from swc_runtime.evaluate.metrics import nll
 from swc_runtime.evaluate.outliers import detect
 from swc_runtime.evaluate.temperature import Temperature, at_temperature, choose_temperature, fit_temperature
@@ -27,7 +27,7 @@ from swc_runtime.measure.similarity import UNKNOWN
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Place:
-    return trained(tmp_path_factory, batch=256, search=1, main=2)
+    return copied(tmp_path_factory)
 
 
 def sure(labels: torch.Tensor, wrong: torch.Tensor, margin: float = 4.0) -> torch.Tensor:

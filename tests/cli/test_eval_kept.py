@@ -19,7 +19,7 @@ from swc.program.datasets import DATASETS
 from swc.running.checkpoints import open_trained
 from swc.trust.importing import digest_of_own
 
-from support.runs import Place, black, evaluated, trained
+from support.runs import Place, black, copied, evaluated
 from swc_runtime.data import read_images
 from swc_runtime.data.splits import MemorySplit
 from swc_runtime.precision import Arithmetic
@@ -27,7 +27,7 @@ from swc_runtime.precision import Arithmetic
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Place:
-    return trained(tmp_path_factory, batch=256)
+    return copied(tmp_path_factory)
 
 
 def test_kept_predictions_give_the_numbers_of_computed_ones(run: Place, capsys: pytest.CaptureFixture[str]) -> None:

@@ -20,7 +20,7 @@ from swc.running.checkpoints import open_trained
 from torch import nn
 
 from support.parameter_nets import Recurrent
-from support.runs import Place, place, trained
+from support.runs import Place, copied, place
 from swc_runtime.export.formats import reread_exported, write_exported
 from swc_runtime.export.onnx_files import OPSET
 
@@ -43,7 +43,7 @@ assert not [name for name in sys.modules if name.startswith("swc")], "it needs t
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Place:
-    return trained(tmp_path_factory, batch=256)
+    return copied(tmp_path_factory)
 
 
 @pytest.fixture(scope="module")

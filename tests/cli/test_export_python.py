@@ -23,7 +23,7 @@ from swc.program.program import SlotPlan, TensorPlan
 from swc.registry.families import FAMILIES
 from swc.running.checkpoints import open_trained
 
-from support.runs import Place, trained
+from support.runs import Place, copied
 from swc_runtime.ensemble import build
 from swc_runtime.precision import Arithmetic
 from swc_runtime.training.steps import Batch, StepOptions
@@ -56,7 +56,7 @@ save_file({{**outputs, **gradients}}, "found.safetensors")
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Place:
-    made = trained(tmp_path_factory, batch=256)
+    made = copied(tmp_path_factory)
     assert made.swc("export", "--format", "python") == 0
     return made
 

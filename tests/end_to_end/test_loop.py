@@ -18,7 +18,7 @@ from swc.running.options import Options
 from swc.running.run import Run, open_run
 from swc.running.state import State
 
-from support.runs import Place, place, trained
+from support.runs import Place, copied, place
 from swc_runtime.ranks.ranks import Ranks
 from swc_runtime.records.checkpoint import load_checkpoint
 
@@ -52,7 +52,7 @@ class Stop(Observer):
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Place:
-    return trained(tmp_path_factory)
+    return copied(tmp_path_factory)
 
 
 def run_in(made: Place) -> Run:

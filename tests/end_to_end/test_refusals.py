@@ -28,7 +28,7 @@ from swc.files.checksums import write_kept
 from swc.files.codec import hash_of
 from swc.folders.lock import held
 
-from support.runs import Place, place, spec_text, trained
+from support.runs import Place, copied, place, spec_text
 from swc_runtime.records.checkpoint import load_checkpoint, previous_of, save_checkpoint
 
 Capture = pytest.CaptureFixture[str]
@@ -36,7 +36,7 @@ Capture = pytest.CaptureFixture[str]
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Place:
-    return trained(tmp_path_factory)
+    return copied(tmp_path_factory)
 
 
 @pytest.fixture

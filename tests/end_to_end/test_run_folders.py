@@ -12,12 +12,12 @@ from swc.folders.store import open_build
 from swc.running.options import Options
 from swc.running.run import open_run
 
-from support.runs import Place, place, spec_text, trained
+from support.runs import Place, copied, place, spec_text
 
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Place:
-    return trained(tmp_path_factory)
+    return copied(tmp_path_factory)
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -134,6 +135,9 @@ class Place:
         }
 
 
+TO_COPY: dict[str, Place] = {}  # finished runs, by the options of their specs
+
+
 def place(factory: pytest.TempPathFactory, **options: object) -> Place:
     """A new place with a compiled spec."""
     made = Place(factory.mktemp("place"))
@@ -145,6 +149,15 @@ def trained(factory: pytest.TempPathFactory, *arguments: str, **options: object)
     """A new place with a finished run."""
     made = place(factory, **options)
     assert made.train(*arguments) == 0
+    return made
+
+
+def copied(factory: pytest.TempPathFactory, **options: object) -> Place:
+    """A new place with a copy of a finished run, which is trained once for all modules of a process."""
+    made, wanted = Place(factory.mktemp("place")), repr(sorted(options.items()))
+    if wanted not in TO_COPY:
+        TO_COPY[wanted] = trained(factory, **options)
+    shutil.copytree(TO_COPY[wanted].folder, made.folder, dirs_exist_ok=True)
     return made
 
 
