@@ -58,7 +58,19 @@ def emit(text: str, *, exact: bool = False) -> None:
 
     With `exact` these are kept where the stream is not a terminal: the text is somebody's file.
     """
-    click.echo(text if exact and not sys.stdout.isatty() else printable(text), nl=False)
+    with output_named():
+        click.echo(text if exact and not sys.stdout.isatty() else printable(text), nl=False)
+
+
+@contextmanager
+def output_named() -> Iterator[None]:
+    """Inside, results are printed; an OSError gets the name of the stream, which the system leaves out."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, "standard output") from error
 
 
 def has_colour(stream: IO[Any]) -> bool:

@@ -91,6 +91,7 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line of this process and exit with its status."""
+    _open_closed_streams()
     os.environ.setdefault("PYTHONSAFEPATH", "1")  # no file here is taken for a module by what this process starts
     stopping.listen()
     status = run(sys.argv[1:])
@@ -103,6 +104,18 @@ def main() -> None:
     if status in stopping.STATUSES:
         os._exit(status)  # at once: Python would join threads that read ahead, and Gloo's may abort without their peers
     sys.exit(status)
+
+
+def _open_closed_streams() -> None:
+    """Let what was closed (`>&-`) lead nowhere: a file that is opened later would take the number of the stream."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            nowhere = os.open(os.devnull, os.O_RDWR)
+            if nowhere != number:
+                os.dup2(nowhere, number)
+                os.close(nowhere)
+            os.set_inheritable(number, True)
+            setattr(sys, name, os.fdopen(number, "w" if number else "r", encoding="utf-8"))
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -9,7 +9,7 @@ from typing import Literal
 
 from rich.console import Console, RenderableType
 
-from swc.cli.console import emit, has_colour
+from swc.cli.console import emit, has_colour, output_named
 from swc.show.plain import WIDTH, Printable, plain, wide_enough
 
 DEEP = ("truecolor", "24bit")
@@ -29,4 +29,6 @@ def give(renderable: RenderableType) -> None:
     system: Literal["truecolor", "256"] = "truecolor" if os.environ.get("COLORTERM") in DEEP else "256"
     console = Console(file=sys.stdout, width=terminal_width(), force_terminal=True, color_system=system)
     console.width = wide_enough(renderable, console)
-    console.print(Printable(renderable), highlight=False, markup=False, emoji=False)
+    with output_named():
+        console.print(Printable(renderable), highlight=False, markup=False, emoji=False)
+        sys.stdout.flush()

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 @click.argument("place", metavar="[BUILD]", required=False)
 @click.option("--run", type=click.Path(file_okay=False, path_type=Path), help="The run's folder [BUILD/run].")
 @click.option("--fresh", is_flag=True, help="Set the run that is there aside, and begin a new one.")
+@click.option("--new-metrics", is_flag=True, help="Set damaged metrics aside, and go on without their numbers.")
 @click.option("--data", type=click.Path(file_okay=False, path_type=Path), help="The folder that holds the data sets.")
 @click.option("--offline", is_flag=True, help="Never download.")
 @click.option(

@@ -11,6 +11,7 @@ of the text before and of the one to come, so that a process that ends in betwee
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from hashlib import sha256
 from pathlib import Path
@@ -25,6 +26,8 @@ from swc.files.whole import turn_to_write, write_whole
 
 CHECKSUMS = "checksums.txt"
 BETWEEN = "checksums.between.txt"  # while files are moved: of those before, and of those to come
+WHOLE = re.compile(r"([0-9a-f]{64}  [^\n]+\n)+")
+WITHOUT = "copy it again from where it came, or remove it: the files beside it are then read unchecked"
 OTHER_TEXT = "its checksum is not the one that it was written with"
 
 
@@ -133,12 +136,18 @@ def _is_as_written(path: Path, data: bytes) -> bool:
 
 
 def _checksums(folder: Path) -> dict[str, frozenset[str]]:
-    """The checksums of a folder by file; none where an older version wrote it."""
+    """The checksums of a folder by file; none where an older version wrote it.
+
+    DiagnosticError where they are not what `_lines` writes: what has no checksum would be taken for an older file.
+    """
     path = folder / CHECKSUMS
     if not is_there(path):
         return {}
+    text = _bytes(path).decode("utf-8", errors="replace")
+    if not WHOLE.fullmatch(text):
+        raise DiagnosticError(DamagedFile(origin=str(path), detail="it is no list of checksums", way=WITHOUT))
     found: dict[str, frozenset[str]] = {}
-    for line in _bytes(path).decode("utf-8", errors="replace").splitlines():
+    for line in text.splitlines():
         digest, _, name = line.partition("  ")
         found[name] = found.get(name, frozenset()) | {digest}
     return found

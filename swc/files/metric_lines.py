@@ -24,6 +24,7 @@ from swc.files.plain_json import read_json
 if TYPE_CHECKING:
     from hashlib import _Hash as Hash
 
+WAY = "put the file back as it was; a run goes on without its numbers by `swc train --new-metrics`"
 CHECKED = re.compile(rb'(\{.*), "check": "([0-9a-f]{16})"\}')
 
 
@@ -80,4 +81,4 @@ def _unchecked(document: dict[str, object]) -> dict[str, object]:
 
 
 def _damaged(origin: str, number: int, what: str) -> DiagnosticError:
-    return DiagnosticError(DamagedFile(origin=origin, detail=f"line {number} {what}"))
+    return DiagnosticError(DamagedFile(origin=origin, detail=f"line {number} {what}", way=WAY))

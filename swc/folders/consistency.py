@@ -21,7 +21,7 @@ from swc.files.checksums import has_checksum, is_there
 from swc.files.codec import hash_of
 from swc.program.feedback import CoefficientFeedback, Feedback, GroupFeedback
 from swc.program.layer_table import LayerTable
-from swc.program.program import Program
+from swc.program.program import SCHEMA, Program
 from swc.program.spec import Spec
 from swc.program.stages import stages
 from swc.program.training import row_of
@@ -57,9 +57,10 @@ def check_graph(path: Path, graph: Graph, program: Program) -> None:
     """A graph is the one that its program was lowered from, and holds together."""
     misfit = next((what for what, one, other in _compared(graph, program) if one != other), None)
     # what a program does not hold (levels, labels, reasons) is known by a hash of the nodes; a file with a checksum
-    # needs none, and those without one are of schema 2
-    if misfit is None and not has_checksum(path) and hash_of(graph, schema=2) != program.graph_hash:
-        misfit = "content"
+    # needs none, and those without one are of schema 2, or had one that was removed
+    if misfit is None and not has_checksum(path):
+        known = (hash_of(graph, schema=schema) for schema in range(2, SCHEMA + 1))
+        misfit = None if program.graph_hash in known else "content"
     if misfit is not None:
         raise _foreign(path, f"its {misfit} differs from that of `program.json`")
     try:

@@ -23,7 +23,7 @@ from swc.running.observer import Observer, Observers
 from swc.running.results import results_of, write_results
 from swc.system import cache
 from swc_runtime.data import PixelCheck
-from swc_runtime.records.records import Records, cut_back, read_rows
+from swc_runtime.records.records import METRICS, Records, cut_back, read_rows, set_metrics_aside
 from swc_runtime.training.trainer import Epoch, check_finite
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def observed(run: Run, *observers: Observer) -> Iterator[Observer]:
         yield Observers()
         return
     others = Observers(observers)
-    records, pixels = RecordFiles(run), PixelReader(run, others.say)
+    records, pixels = RecordFiles(run, others.say), PixelReader(run, others.say)
     with held(run.folder) as locked:
         if not locked:
             others.say("this file system has no locks: see to it that no other process trains this run")
@@ -82,14 +82,30 @@ class RecordFiles(Observer):
     """Writes `metrics.jsonl` and the events of TensorBoard, from the lengths on that the newest checkpoint knows."""
 
     run: Run
+    tell: Callable[[str], None]
     records: Records | None = field(init=False, default=None)
+    are_new: bool = field(init=False, default=False)
 
     def begins(self, state: State, is_new: bool) -> None:
-        """Cut back what was written since the checkpoint; DiagnosticError where there are records and no checkpoint."""
-        if is_new and read_rows(self.run.folder):
-            raise DiagnosticError(CheckpointsLost(folder=str(self.run.folder)))
+        """Cut back what was written since the checkpoint.
+
+        DiagnosticError where there are records and no checkpoint, or metrics are not as they were written, unless the
+        user wants new ones.
+        """
         head = head_of(self.run.checkpoint.parent)
-        cut_back(self.run.folder, {} if head is None else head.marks)
+        marks = {} if head is None else dict(head.marks)
+        try:
+            rows = read_rows(self.run.folder)
+        except DiagnosticError:
+            if is_new or not self.run.options.new_metrics:
+                raise
+            rows, self.are_new = [], True
+            self.tell(f"the metrics so far are set aside as {set_metrics_aside(self.run.folder)}")
+            marks.pop(METRICS, None)
+        if is_new and rows:
+            raise DiagnosticError(CheckpointsLost(folder=str(self.run.folder)))
+        for lost in cut_back(self.run.folder, marks):
+            self.tell(f"{lost} is not whole: TensorBoard's curves have a gap, {METRICS} has all numbers")
         self.records = Records(self.run.folder)
 
     def epoch_done(self, state: State, result: EpochResult) -> None:
@@ -128,8 +144,8 @@ class Checkpoints(Observer):
     saved: float = field(init=False, default=0.0)
 
     def begins(self, state: State, is_new: bool) -> None:
-        """Save what training begins with."""
-        if is_new:
+        """Save what training begins with, or goes on with, where records are new and a checkpoint knows others."""
+        if is_new or self.records.are_new:
             self.reached(state)
 
     def epoch_begins(self, state: State) -> None:

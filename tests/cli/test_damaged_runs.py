@@ -91,6 +91,22 @@ def test_a_revision_without_its_files_is_told(name: str, runs: dict[str, Path], 
         open_build(tmp_path / "run")
 
 
+@pytest.mark.parametrize("damage", ["cut", "empty", "no UTF-8"])
+@pytest.mark.parametrize("folder", ["", "revisions/1"])
+def test_a_damaged_list_of_checksums_is_told_by_its_name(
+    folder: str, damage: str, runs: dict[str, Path], undamaged: dict[str, str], tmp_path: Path
+) -> None:
+    """What has no checksum would be read unchecked; without the list that is what the user has chosen."""
+    shutil.copytree(runs["new"], tmp_path / "run")
+    path = tmp_path / "run" / folder / "checksums.txt"
+    assert RUIN[damage](path)
+    with pytest.raises(DiagnosticError, match=r"SW650.*checksums\.txt. is damaged: it is no list of checksums") as told:
+        looked(tmp_path / "run")
+    assert "or remove it" in told.value.diagnostics[0].help()
+    path.unlink()
+    assert looked(tmp_path / "run") == undamaged["new"]
+
+
 def test_an_evaluation_of_another_run_is_told(runs: dict[str, Path], tmp_path: Path) -> None:
     shutil.copytree(runs["old"], tmp_path / "run")
     path = tmp_path / "run/eval/evaluation.json"

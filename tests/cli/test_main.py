@@ -139,6 +139,25 @@ def test_a_reader_that_goes_away_is_no_error() -> None:
     assert process.returncode == 141
 
 
+@pytest.mark.parametrize("colour", ["", "1"])
+def test_a_full_output_is_told_by_its_name(colour: str) -> None:
+    """`nohup swc train > log`: on which disk there is no room, that of the log or that of the run?"""
+    command = [sys.executable, "-m", "swc", "explain", "SW407"]
+    with Path("/dev/full").open("w") as full:
+        environment = {**os.environ, "FORCE_COLOR": colour}
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, env=environment, check=False)
+    assert done.returncode == 1
+    assert "SW605" in done.stderr and "`standard output`: no space left on device" in done.stderr
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
+def test_a_stream_that_is_closed_is_no_error(closed: str) -> None:
+    command = f"{sys.executable} -m swc explain SW407 {closed}"
+    done = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)
+    assert done.returncode == 0 and done.stderr == ""
+    assert ("SW407" in done.stdout) == (closed == "2>&-")
+
+
 def test_the_module_runs_as_the_command() -> None:
     assert swc("--version").stdout.startswith("swc ")
 

@@ -164,7 +164,27 @@ def test_records_that_are_too_short_are_told(run: Place, capsys: Capture, lost: 
     run.checkpoint.unlink()  # so that there is something left to train
     path = run.run / "metrics.jsonl"
     path.unlink() if lost == "all" else path.write_bytes(path.read_bytes()[:40])
-    refused(run, capsys, RecordsCutShort.code)
+    assert "--new-metrics" in refused(run, capsys, RecordsCutShort.code)
+
+
+def test_a_run_goes_on_without_the_metrics_that_were_damaged(run: Place, finished: Place, capsys: Capture) -> None:
+    """Which training does not need: they are set aside, and the checkpoint it goes on from knows the new ones."""
+    run.checkpoint.unlink()
+    shutil.rmtree(run.run / "events")
+    path = run.run / "metrics.jsonl"
+    lines = path.read_text("utf-8").splitlines(keepends=True)
+    path.write_text("".join([lines[0], lines[1].replace("1", "2", 1), *lines[2:]]), "utf-8")
+    told = refused(run, capsys, "SW650")
+    assert "line 2 is not as it was written" in told and "`swc train --new-metrics`" in told
+    assert run.train("--new-metrics") == 0
+    told = capsys.readouterr().err
+    assert "metrics.jsonl.1" in told and "TensorBoard's curves have a gap" in told
+    assert (run.run / "results.json").read_bytes() == (finished.run / "results.json").read_bytes()
+    assert (run.run / "metrics.jsonl.1").read_text("utf-8").startswith(lines[0])
+    rows = [(row["epoch"], row.get("of")) for row in finished.metrics()]
+    found = [(row["epoch"], row.get("of")) for row in run.metrics()]
+    assert 0 < len(found) < len(rows) and found == rows[-len(found) :]
+    assert run.swc("report", "-o", "page.html") == 0
 
 
 def test_a_damaged_feedback_is_told(run: Place, capsys: Capture) -> None:

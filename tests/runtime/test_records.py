@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import json
+from errno import ENOSPC
 from math import isnan
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from swc.diagnostics import DiagnosticError
@@ -146,3 +148,31 @@ def test_records_that_were_shortened_are_told_and_not_touched(tmp_path: Path) ->
         cut_back(tmp_path, marks)
     assert error.value.diagnostics[0].code == "SW527"
     assert event.stat().st_size == size
+
+
+@pytest.mark.parametrize("lost", ["all", "end"])
+def test_events_that_are_not_whole_are_told_and_go_on_in_a_new_file(tmp_path: Path, lost: str) -> None:
+    with Records(tmp_path) as records:
+        write(records, 0)
+        marks = records.marks()
+        write(records, 1)
+    event = next((tmp_path / "events").iterdir())
+    event.unlink() if lost == "all" else event.write_bytes(event.read_bytes()[:30])
+    assert cut_back(tmp_path, marks) == (f"events/{event.name}",)
+    assert len(read_rows(tmp_path)) == 1
+    with Records(tmp_path) as records:
+        write(records, 1)
+    newest = sorted((tmp_path / "events").iterdir())[-1]
+    assert (newest.name == event.name) == (lost == "all") and newest.stat().st_size > 30
+
+
+@pytest.mark.parametrize("file", ["metrics.jsonl", "events.out.tfevents.0001"])
+def test_what_a_full_disk_does_not_take_is_told_by_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str
+) -> None:
+    with Records(tmp_path) as records:
+        full = Mock(flush=Mock(side_effect=OSError(ENOSPC, "No space left on device")), write=Mock(), close=Mock())
+        is_metrics = file == METRICS
+        monkeypatch.setattr(records if is_metrics else records._events, "_lines" if is_metrics else "_records", full)
+        with pytest.raises(DiagnosticError, match=f"SW528.*{file}.*no space left"):
+            write(records, 0)

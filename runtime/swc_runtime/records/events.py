@@ -14,6 +14,8 @@ from tensorboard.compat.proto.event_pb2 import Event
 from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.summary.writer.record_writer import RecordWriter
 
+from swc_runtime.records.appending import appending
+
 PREFIX = "events.out.tfevents."
 FORMAT = "brain.Event:2"  # what TensorBoard expects of a file's first event
 
@@ -23,7 +25,8 @@ class EventFile:
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self._file = (folder / f"{PREFIX}{_next_number(folder):04}").open("xb")
+        self._path = folder / f"{PREFIX}{_next_number(folder):04}"
+        self._file = self._path.open("xb")
         self._records = RecordWriter(self._file)
         self._write(Event(wall_time=time(), file_version=FORMAT))
 
@@ -34,15 +37,18 @@ class EventFile:
 
     def sync(self) -> None:
         """Wait until all is on the disk."""
-        os.fsync(self._file.fileno())
+        with appending(self._path):
+            os.fsync(self._file.fileno())
 
     def close(self) -> None:
         """Finish the file."""
-        self._records.close()
+        with appending(self._path):
+            self._records.close()
 
     def _write(self, event: Event) -> None:
-        self._records.write(event.SerializeToString())
-        self._records.flush()
+        with appending(self._path):
+            self._records.write(event.SerializeToString())
+            self._records.flush()
 
 
 def event_files(folder: Path) -> tuple[Path, ...]:

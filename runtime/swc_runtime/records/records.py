@@ -1,7 +1,8 @@
 """What a run measured: JSON lines for programs, TensorBoard events for people.
 
 Takes what training measured; gives `metrics.jsonl` and `events/` in the run folder. Guarantees: after `cut_back` both
-hold exactly what they held when their `marks` were taken, whatever was written since or half-written at the end.
+hold exactly what they held when their `marks` were taken, whatever was written since or half-written at the end; what
+the system does not take is told by the file's name.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from hashlib import sha256
+from itertools import count
 from math import isnan
 from pathlib import Path
 from types import TracebackType
@@ -26,6 +28,7 @@ from swc.files.scores import Scores
 from swc.program.stages import Stage
 
 from swc_runtime.evaluate.metrics import EnsembleScores
+from swc_runtime.records.appending import appending
 from swc_runtime.records.events import EventFile, event_files
 from swc_runtime.training.trainer import EpochResult
 
@@ -51,8 +54,9 @@ class Records:
         """Add one line; numbers that are not finite are null."""
         line = line_of(row, self._seen)
         self._seen.update(line.encode())
-        self._lines.write(line)
-        self._lines.flush()
+        with appending(self.folder / METRICS):
+            self._lines.write(line)
+            self._lines.flush()
 
     def curve(self, name: str, value: float, step: int) -> None:
         """Add a point to a curve of TensorBoard."""
@@ -93,14 +97,16 @@ class Records:
 
     def marks(self) -> dict[str, int]:
         """The length in bytes of every file, by its path in the folder, once all is on the disk."""
-        self._lines.flush()
-        os.fsync(self._lines.fileno())
+        with appending(self.folder / METRICS):
+            self._lines.flush()
+            os.fsync(self._lines.fileno())
         self._events.sync()
         return {name: (self.folder / name).stat().st_size for name in _files(self.folder)}
 
     def close(self) -> None:
         """Finish both."""
-        self._lines.close()
+        with appending(self.folder / METRICS):
+            self._lines.close()
         self._events.close()
 
     def __enter__(self) -> Self:
@@ -129,27 +135,37 @@ def _files(folder: Path) -> tuple[str, ...]:
     return (METRICS, *events) if is_there(folder / METRICS) else events
 
 
-def cut_back(folder: Path, marks: Mapping[str, int]) -> None:
+def cut_back(folder: Path, marks: Mapping[str, int]) -> tuple[str, ...]:
     """Cut the records of a run back to `marks`, and remove event files that are younger; before they are opened.
 
-    A length is always one at which a line, or an event, ended. DiagnosticError, before anything is changed, where a
-    file is shorter than its mark.
+    A length is always one at which a line, or an event, ended. Gives the event files that are gone or shorter than
+    their marks: those are copies for TensorBoard, and go on in a new file. DiagnosticError, before anything is changed,
+    where the metrics are.
     """
-    for name, size in marks.items():
-        _check_long_enough(folder / name, size)
+    sizes = {name: _size(folder / name) for name in marks}
+    if sizes.get(METRICS, 0) < marks.get(METRICS, 0):
+        path = str(folder / METRICS)
+        raise DiagnosticError(RecordsCutShort(path=path, size=sizes[METRICS], expected=marks[METRICS]))
     for name in _files(folder):
-        if name in marks:
+        if name in marks and sizes[name] >= marks[name]:
             os.truncate(folder / name, marks[name])
         elif name == METRICS:
             os.truncate(folder / name, 0)
-        else:
+        elif name not in marks:
             (folder / name).unlink()
+    return tuple(name for name in marks if sizes[name] < marks[name])
 
 
-def _check_long_enough(path: Path, size: int) -> None:
-    have = path.stat().st_size if is_there(path) else 0
-    if have < size:
-        raise DiagnosticError(RecordsCutShort(path=str(path), size=have, expected=size))
+def set_metrics_aside(folder: Path) -> Path:
+    """Give the metrics of a run, whatever they hold, a name of their own, so that new ones are begun; gives it."""
+    place = next(path for number in count(1) if not (path := folder / f"{METRICS}.{number}").exists())
+    if (folder / METRICS).exists():
+        (folder / METRICS).rename(place)
+    return place
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if is_there(path) else 0
 
 
 def read_rows(folder: Path) -> list[MetricRow]:

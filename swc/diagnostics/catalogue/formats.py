@@ -28,12 +28,16 @@ class DamagedFile(Diagnostic):
     code: ClassVar[str] = "SW650"
     origin: str = ""
     detail: str = ""
+    way: str = ""  # where there is a better one
 
     def message(self) -> str:
         return f"{_named(self.origin)} is damaged: {self.detail}"
 
     def help(self) -> str:
-        return "copy it again from where it came; a build is made again by `swc compile`, a run by `swc train --fresh`"
+        return (
+            self.way
+            or "copy it again from where it came; a build is made again by `swc compile`, a run by `swc train --fresh`"
+        )
 
 
 @frozen(kw_only=True)

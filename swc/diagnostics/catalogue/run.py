@@ -180,9 +180,10 @@ class CheckpointNotWritten(Diagnostic):
 class RecordsCutShort(Diagnostic):
     """The metrics of a run are shorter than its checkpoint says they were.
 
-    When a run goes on, metrics and event files are cut back to the length they had at the checkpoint. A file that is
-    missing or shorter was removed or edited since, and numbers that belong to the run would be lost without a word. Put
-    the file back; or, if the numbers do not matter, set the run aside and train from scratch with `swc train --fresh`.
+    When a run goes on, its metrics are cut back to the length they had at the checkpoint. A file that is missing or
+    shorter was removed or edited since, and numbers that belong to the run would be lost without a word. Put the file
+    back; or, if the numbers do not matter, `swc train --new-metrics` sets aside what is there and goes on from the
+    checkpoint: the weights do not depend on it.
     """
 
     code: ClassVar[str] = "SW527"
@@ -194,7 +195,26 @@ class RecordsCutShort(Diagnostic):
         return f"`{self.path}` has {self.size} bytes, but had {self.expected} at the checkpoint"
 
     def help(self) -> str | None:
-        return "put the file back, or start from scratch with `swc train --fresh`"
+        return "put the file back; or go on without its numbers: `swc train --new-metrics`"
+
+
+@frozen(kw_only=True)
+class RecordNotWritten(Diagnostic):
+    """What a run measured could not be written to its metrics or to the events of TensorBoard.
+
+    The system said why: most often the disk is full. The last checkpoint is whole, and `swc train` goes on from it once
+    there is room.
+    """
+
+    code: ClassVar[str] = "SW528"
+    path: str
+    reason: str
+
+    def message(self) -> str:
+        return f"cannot write to `{self.path}`: {self.reason}"
+
+    def help(self) -> str | None:
+        return "make room or give permission, then run `swc train` again: it goes on from the last checkpoint"
 
 
 RUN: tuple[type[Diagnostic], ...] = (
@@ -206,4 +226,5 @@ RUN: tuple[type[Diagnostic], ...] = (
     CheckpointMissing,
     CheckpointNotWritten,
     RecordsCutShort,
+    RecordNotWritten,
 )
