@@ -6,6 +6,7 @@ Guarantees: a file is there whole or not at all; a pipe, a device or a link stay
 from __future__ import annotations
 
 from collections.abc import Sequence
+from errno import EISDIR
 from pathlib import Path
 
 import click
@@ -39,6 +40,17 @@ def check_writable(path: Path | None) -> None:
         partial.unlink()
     except OSError as error:
         raise _unwritable(path, error) from error
+
+
+def check_place(path: Path) -> None:
+    """Make the folder of a file that is written later, and try it; DiagnosticError where the system refuses."""
+    try:
+        path.resolve().parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _unwritable(path, error) from error
+    if path.is_dir():
+        raise _unwritable(path, IsADirectoryError(EISDIR, "it is a folder"))
+    check_writable(path)
 
 
 def write_file(path: Path, content: bytes) -> None:

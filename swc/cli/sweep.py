@@ -57,6 +57,7 @@ def command(
     run that fails does not stop the others. With `--table` it goes on from the rows of that file, wherever they were
     measured.
     """
+    from swc.cli.output import check_place
     from swc.diagnostics import Sink
     from swc.running.options import Options
     from swc.sweep.children import ChildOptions, threads_each
@@ -69,8 +70,12 @@ def command(
         given["rows_from"] = ()
     sweep = _sweep(spec, varied, given)
     folder = output or Path("build") / "sweeps" / sweep.name
+    if sweep.table is not None and sweep.table.exists() and not sweep.table.is_file():
+        raise click.BadParameter(f"`{sweep.table}` is no file, and rows must stay", param_hint="'--table'")
     check_beginning(sweep, folder, "[vary]" if spec.suffix == ".toml" else "--vary")
-    _check_markdown(sweep, spec, markdown)
+    _check_markdown(sweep, spec, markdown, folder)
+    for path in filter(None, (sweep.table, markdown)):
+        check_place(path)
     if no_run and estimate:
         raise click.UsageError("--no-run and --estimate exclude each other: leave one away")
     if no_run:
@@ -94,11 +99,12 @@ def command(
     _conclude(sweep, found, folder, markdown)
 
 
-def _check_markdown(sweep: Sweep, spec: Path, markdown: Path | None) -> None:
-    """BadParameter where the page would be written over what the sweep reads."""
-    read = (spec, *sweep.specs, *sweep.rows_from, *((sweep.table,) if sweep.table else ()))
-    if markdown is not None and markdown.resolve() in {path.resolve() for path in read}:
-        raise click.BadParameter(f"`{markdown}` is read by the sweep: name another file", param_hint="'--markdown'")
+def _check_markdown(sweep: Sweep, spec: Path, markdown: Path | None, folder: Path) -> None:
+    """BadParameter where the page would be written over what the sweep reads, or writes itself."""
+    own = (folder / f"sweep.{ending}" for ending in ("csv", "json", "png"))
+    taken = (spec, *sweep.specs, *sweep.rows_from, *((sweep.table,) if sweep.table else ()), *own)
+    if markdown is not None and markdown.resolve() in {path.resolve() for path in taken}:
+        raise click.BadParameter(f"`{markdown}` is a file of the sweep: name another one", param_hint="'--markdown'")
 
 
 def _outcomes_in_tables(sweep: Sweep) -> tuple[CellOutcome, ...]:
@@ -111,6 +117,8 @@ def _outcomes_in_tables(sweep: Sweep) -> tuple[CellOutcome, ...]:
         raise click.UsageError(
             "there are no rows to put together: name a table with --table, or with `rows_from` in a sweep file"
         )
+    if sweep.table is not None and not sweep.table.exists():
+        raise click.UsageError(f"there is no table `{sweep.table}`")
     rows = known_rows(sweep)
     found = tuple(CellOutcome(cell, rows[cell]) for cell in sweep.cells if cell in rows)
     if not found:
@@ -186,7 +194,7 @@ def _sweep(spec: Path, varied: tuple[str, ...], given: dict[str, object]) -> Swe
     if spec.suffix == ".toml":
         if pairs:
             raise click.UsageError("a sweep file says itself what varies: leave --vary away")
-        return _checked_storage(evolve(read_sweep(spec), **named))  # type: ignore[arg-type]
+        return _checked_storage(_with_its_pairs(evolve(read_sweep(spec), **named)))  # type: ignore[arg-type]
     if told := next((told for name, values in pairs if (told := repeated(name, values))), ""):
         raise click.UsageError(f"{told}: one run would count as two")
     if told := wrong_names(dict(pairs)):
@@ -197,6 +205,17 @@ def _sweep(spec: Path, varied: tuple[str, ...], given: dict[str, object]) -> Swe
             "nothing varies: name a param and its values, as in --vary beta=0.1,0.9, or seeds, as in --seeds 5"
         )
     return _checked_storage(Sweep(spec.stem, (spec,), pairs, **named))  # type: ignore[arg-type]
+
+
+def _with_its_pairs(sweep: Sweep) -> Sweep:
+    """The sweep with those comparisons whose settings the options leave in it; of the others it is said why."""
+    from attrs import evolve
+
+    from swc.sweep.plan import wrong_pair
+
+    for reason in dict.fromkeys(filter(None, (wrong_pair(sweep, pair) for pair in sweep.compare))):
+        console.say(f"a comparison is left out: {reason}")
+    return evolve(sweep, compare=tuple(pair for pair in sweep.compare if not wrong_pair(sweep, pair)))
 
 
 def _checked_storage(sweep: Sweep) -> Sweep:
@@ -229,7 +248,7 @@ def _conclude(sweep: Sweep, found: tuple[CellOutcome, ...], folder: Path, markdo
     with house_style():
         write_file(folder / "sweep.png", image_of(figure(sweep, summary, example), "png"))
     if markdown is not None:
-        write_whole(markdown, as_markdown(sweep, summary, paired, example))
+        write_file(markdown, as_markdown(sweep, summary, paired, example).encode())
     give(shown(sweep, summary))  # after all is written: nobody may read on
     if paired:
         give(differences_shown(paired, f"test {example}s"))

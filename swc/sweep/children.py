@@ -14,7 +14,10 @@ from threading import Event, Lock
 
 from attrs import field, frozen
 
+from swc.diagnostics.sources import reason_of
 from swc.system.processes import end, num_cores, tied
+
+REFUSED = 1  # the exit status of a process that could not be begun
 
 
 @frozen
@@ -56,12 +59,16 @@ class Processes:
 
         `variables` are added to its environment.
         """
-        environment = {**os.environ, **(variables or {})}
-        with log.open("ab") as stream:
+        try:
+            stream = log.open("ab")
+        except OSError as error:  # its folder was removed meanwhile, for instance: the others go on
+            return Ended(REFUSED, f"cannot write `{log}`: {reason_of(error)}")
+        with stream:
             start = stream.seek(0, os.SEEK_END)
             with self.lock:
                 if self.are_stopped.is_set():
                     return Ended(-signal.SIGTERM, "")
+                environment = {**os.environ, **(variables or {})}
                 process = tied(command, stdout=stream, stderr=subprocess.STDOUT, env=environment)
                 self.running.add(process)
             with process:
@@ -77,9 +84,12 @@ class Processes:
 
 def _last_words(log: Path, start: int) -> str:
     """The error that a process ended with, as it printed it; earlier ones have written up to `start`."""
-    with log.open("rb") as stream:
-        stream.seek(start)
-        lines = stream.read().decode("utf-8", errors="replace").splitlines()
+    try:
+        with log.open("rb") as stream:
+            stream.seek(start)
+            lines = stream.read().decode("utf-8", errors="replace").splitlines()
+    except OSError as error:
+        return f"what it said is not there to read: {reason_of(error)}"
     errors = [line for line in lines if line.startswith(("error", "swc: "))]
     return errors[-1] if errors else next((line for line in reversed(lines) if line.strip()), "")
 

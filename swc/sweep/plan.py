@@ -196,7 +196,7 @@ def read_sweep(path: Path) -> Sweep:
         show=tuple(found.get("show", [])),
     )
     figure = cost_figure(found["figure"], made.columns) if "figure" in found else None
-    wrong_pairs = (_wrong_pair(made, pair) for pair in made.compare)
+    wrong_pairs = (wrong_pair(made, pair) for pair in made.compare)
     if reason := next(filter(None, (*wrong_pairs, wrong_figure(figure, made.columns))), ""):
         raise DiagnosticError(NotASweep(path=str(path), reason=reason))
     return evolve(made, figure=figure)
@@ -207,7 +207,7 @@ def _pair(found: dict[str, dict[str, Any]]) -> SettingPair:
     return SettingPair(of, tuple(sorted(against, key=lambda part: [name for name, _ in of].index(part[0]))))
 
 
-def _wrong_pair(sweep: Sweep, pair: SettingPair) -> str:
+def wrong_pair(sweep: Sweep, pair: SettingPair) -> str:
     """What of a comparison the sweep has not got, or nothing."""
     known = dict(sweep.columns)
     for name, value in (*pair.of, *pair.against):
@@ -245,7 +245,7 @@ def _reason(found: dict[str, Any]) -> str:
 
 def _wrong_form(found: dict[str, Any]) -> str:
     """What is wrong with the form of columns, other tables, comparisons and figure, or nothing."""
-    unknown = [name for name in found.get("show", []) if name not in HEADINGS]
+    unknown = [name for name in found.get("show", []) if not isinstance(name, str) or name not in HEADINGS]
     if unknown or found.get("show") == []:
         return f"`show` must be a list of {', '.join(HEADINGS)}{f', not {unknown[0]!r}' if unknown else ''}"
     if reason := repeated("show", found.get("show", [])):

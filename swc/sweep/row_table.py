@@ -35,5 +35,6 @@ class RowTable:
 
     def add(self, *rows: CellRow) -> None:
         """Write rows beside those that are there now, whoever wrote them; DiagnosticError where that is refused."""
-        with self._lock, turn_to_write(self.path):
-            write_whole(self.path, text_of_rows(self.sweep, self.rows() | {row.cell: row for row in rows}))
+        place = self.path.resolve()  # through a link, so that the link stays one
+        with self._lock, turn_to_write(place):
+            write_whole(place, text_of_rows(self.sweep, self.rows() | {row.cell: row for row in rows}))

@@ -219,6 +219,8 @@ def _lines(text: str, origin: str) -> Iterator[tuple[int, Sequence[str]]]:
 def _wrong_header(names: Sequence[str], header: Sequence[str]) -> str:
     """What is wrong with a first line, or nothing."""
     first, others = header[: len(names)], header[len(names) :]
+    if any(mark in name for name in header for mark in ";\t"):
+        return "its fields are not parted by commas"
     if tuple(first) != tuple(names):
         return f"its columns begin with {_listed(first)}, those of the sweep with {_listed(names)}"
     if unknown := [name for name in others if name not in (*COLUMNS, *OTHERS, FAILED)]:

@@ -209,6 +209,15 @@ def test_why_a_run_failed_is_what_its_own_process_said(tmp_path: Path) -> None:
     assert len(log.read_text().splitlines()) == 1
 
 
+def test_a_run_whose_folder_is_removed_harms_no_other(tmp_path: Path) -> None:
+    """Before it begins, or while it runs: it has failed, and the sweep goes on."""
+    processes, folder = Processes(), tmp_path / "run"
+    assert "no such file" in processes.run(["true"], folder / "train.log").why("it")
+    folder.mkdir()
+    ended = processes.run(["rm", "-r", str(folder)], folder / "train.log")
+    assert ended.status == 0 and "no such file" in ended.why("it")
+
+
 def test_a_child_ends_when_its_pipe_does() -> None:
     code = "import time; from swc.cli.child import end_with_parent; end_with_parent(); time.sleep(60)"
     with subprocess.Popen([sys.executable, "-c", code], stdin=PIPE) as child:

@@ -112,6 +112,8 @@ def test_shipped_sweeps_compile(path: Path) -> None:
         ('spec = "a.sw"\nseeds = "9-7"\n[vary]\nbeta = [1]', "ends before it begins"),
         ('spec = "a.sw"\nby_seed = 1\n[vary]\nbeta = [1]', "`by_seed` must not be 1"),
         ('spec = "a.sw"\nshow = ["acc"]\n[vary]\nbeta = [1]', "`show` must be a list of validation_top1"),
+        ('spec = "a.sw"\nshow = [["top1"]]\n[vary]\nbeta = [1]', "`show` must be a list of validation_top1"),
+        (f'spec = "a.sw"\nseeds = [{2**63}]\n[vary]\nbeta = [1]', "a list of them (at most 9223372036854775807)"),
         ('spec = "a.sw"\nshow = []\n[vary]\nbeta = [1]', "`show` must be a list of validation_top1"),
         ('spec = "a.sw"\nshow = ["nll", "nll"]\n[vary]\nbeta = [1]', "`show` has the value nll twice"),
         ('spec = "a.sw"\nepochs_scale = -1\n[vary]\nbeta = [1]', "`epochs_scale` must be at least 0.001"),

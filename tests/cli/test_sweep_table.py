@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -258,9 +259,11 @@ def test_rows_are_put_together_without_a_run(made: Place, capfd: pytest.CaptureF
     assert made.swc(*COMMAND[:-2], "--no-run") == 2
     assert "name a table with --table" in capfd.readouterr().err
     assert made.swc(*COMMAND, "--no-run") == 2
-    assert "have none of its rows" in capfd.readouterr().err
+    assert "there is no table `rows.csv`" in capfd.readouterr().err
     sweep = a_sweep(made.folder)
     write_rows(sweep)
+    assert made.swc(*COMMAND, "--no-run", "--seeds", "7") == 2
+    assert "have none of its rows" in capfd.readouterr().err
     assert sweep.table is not None
     lines = sweep.table.read_text().splitlines(keepends=True)
     sweep.table.write_text("".join(lines[:-2]))  # both seeds of the first setting stay
@@ -272,6 +275,61 @@ def test_rows_are_put_together_without_a_run(made: Place, capfd: pytest.CaptureF
     folder = made.folder / "build/sweeps/tiny"
     assert sorted(path.name for path in folder.iterdir()) == ["sweep.csv", "sweep.json", "sweep.png"]
     assert sweep.table.read_bytes() == before
+
+
+def test_pages_and_tables_may_be_links_and_pages_devices(made: Place) -> None:
+    write_rows(a_sweep(made.folder))
+    (made.folder / "rows.csv").rename(made.folder / "real.csv")
+    (made.folder / "rows.csv").symlink_to("real.csv")
+    (made.folder / "page.md").symlink_to("real.md")
+    assert made.swc(*COMMAND, "--no-run", "--markdown", "page.md") == 0
+    assert (made.folder / "page.md").is_symlink() and "50%" in (made.folder / "real.md").read_text()
+    sweep = a_sweep(made.folder)
+    assert sweep.table is not None
+    RowTable(sweep.table, sweep).add(*RowTable(sweep.table, sweep).rows().values())
+    assert sweep.table.is_symlink()
+    os.mkfifo(made.folder / "pipe")
+    with ThreadPoolExecutor(1) as pool:
+        read = pool.submit((made.folder / "pipe").read_text)
+        assert made.swc(*COMMAND, "--no-run", "--markdown", "pipe") == 0
+        assert "50%" in read.result(timeout=60) and not (made.folder / "pipe").is_file()
+
+
+@pytest.mark.parametrize(
+    ("option", "place", "told"),
+    [
+        ("--table", "tiny.sw/rows.csv", "SW604"),
+        ("--markdown", "tiny.sw/page.md", "SW604"),
+        ("--markdown", "", "SW604"),
+        ("--markdown", "/proc/page.md", "SW604"),
+        ("--table", "/dev/null", "is no file, and rows must stay"),
+        ("--markdown", "build/sweeps/tiny/sweep.csv", "is a file of the sweep"),
+    ],
+)
+def test_where_nothing_can_be_written_is_told_before_anything_runs(
+    made: Place, capfd: pytest.CaptureFixture[str], option: str, place: str, told: str
+) -> None:
+    assert made.swc("sweep", "tiny.sw", "--vary", "amount=50%,60%", option, place) in (1, 2)
+    assert told in capfd.readouterr().err
+    assert not (made.folder / "build/sweeps").exists()
+
+
+def test_a_table_parted_by_semicolons_is_told(made: Place, capfd: pytest.CaptureFixture[str]) -> None:
+    write_rows(a_sweep(made.folder))
+    path = made.folder / "rows.csv"
+    path.write_text(path.read_text().replace(",", ";"))
+    assert made.swc(*COMMAND) == 1
+    said = capfd.readouterr().err
+    assert "its fields are not parted by commas" in said and "take the line away" not in said
+
+
+def test_comparisons_that_options_leave_no_setting_for_are_told(made: Place, capfd: pytest.CaptureFixture[str]) -> None:
+    write_rows(a_sweep(made.folder))
+    compared = "[[compare]]\nof = {storage = 'int8'}\nagainst = {storage = 'float32'}\n"
+    text = f"spec = 'tiny.sw'\nseeds = '100-101'\ntable = 'rows.csv'\nstorage = ['float32', 'int8']\n{compared}"
+    (made.folder / "tiny.toml").write_text(text)
+    made.swc("sweep", "tiny.toml", "--no-run", "--storage", "float32")
+    assert "a comparison is left out: `compare` names the value int8" in capfd.readouterr().err
 
 
 def test_seeds_alone_are_a_sweep(made: Place, capfd: pytest.CaptureFixture[str]) -> None:
@@ -305,7 +363,7 @@ def test_the_page_is_not_written_over_what_the_sweep_reads(made: Place, capfd: p
     for name in ("rows.csv", "tiny.sw"):
         before = (made.folder / name).read_bytes()
         assert made.swc(*COMMAND, "--no-run", "--markdown", name) == 2
-        assert f"`{name}` is read by the sweep" in capfd.readouterr().err
+        assert f"`{name}` is a file of the sweep" in capfd.readouterr().err
         assert (made.folder / name).read_bytes() == before
     assert made.swc(*COMMAND, "--no-run", "--estimate") == 2
     assert made.swc(*COMMAND, "--epochs-scale", "nan") == 2

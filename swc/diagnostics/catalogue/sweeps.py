@@ -165,7 +165,8 @@ class DamagedRows(Diagnostic):
 
     It is CSV: in the first line the names of what varies, `seed`, the metrics and `spec_hash`, then a line for each
     run that has ended. Such a line is written by `swc sweep` alone. Copy the table again from where it came, take away
-    the line, whose run is then run again, or name another table.
+    the line, whose run is then run again, or name another table. Rows of a sweep that had other columns are taken by
+    `rows_from` in a sweep file.
     """
 
     code: ClassVar[str] = "SW724"
@@ -177,6 +178,10 @@ class DamagedRows(Diagnostic):
         return f"line {self.line} of `{self.path}` is no row of this sweep: {self.reason}"
 
     def help(self) -> str:
+        if self.line == 1:  # without which no other line can be read
+            return (
+                "copy the table again from where it came, or name another one; `rows_from` takes rows of other sweeps"
+            )
         return "copy the table again from where it came, take the line away, or name another table"
 
 
