@@ -36,8 +36,17 @@ def known_rows(sweep: Sweep) -> dict[Cell, CellRow]:
 
 
 def own_rows(sweep: Sweep) -> dict[Cell, CellRow]:
-    """The rows of the sweep's table; none where there is no table yet."""
-    return {} if sweep.table is None else RowTable(sweep.table, sweep).rows()
+    """The rows of the sweep's table, a cell's also where its values are written otherwise; none without a table yet."""
+    rows = {} if sweep.table is None else RowTable(sweep.table, sweep).rows()
+    cells = frozenset(sweep.cells)
+    others = [row for cell, row in rows.items() if cell not in cells]
+    if not others or cells <= rows.keys():
+        return rows
+    # `0.10` in the table is `0.1` here, which the hash of the spec says: a spreadsheet writes numbers in its own way
+    hashes = hashes_of(sweep, checked_specs(sweep))
+    known: dict[tuple[str, str], Cell] = {(hashes[cell], sweep.storage_of(cell)): cell for cell in hashes}
+    same = [(known.get((row.spec_hash, _storage(row.cell))), row) for row in others]
+    return {cell: evolve(row, cell=cell) for cell, row in same if cell is not None} | rows
 
 
 def check_rows(sweep: Sweep, specs: Specs) -> None:

@@ -277,6 +277,16 @@ def test_rows_are_put_together_without_a_run(made: Place, capfd: pytest.CaptureF
     assert sweep.table.read_bytes() == before
 
 
+def test_a_value_that_is_written_otherwise_is_known_by_its_hash(made: Place, capfd: pytest.CaptureFixture[str]) -> None:
+    """As a spreadsheet writes it: what was measured is not measured again."""
+    write_rows(a_sweep(made.folder))
+    path = made.folder / "rows.csv"
+    path.write_text(path.read_text().replace("50%,", "50.0%,"))
+    assert made.swc(*COMMAND, "--no-run") == 0
+    shown = capfd.readouterr()
+    assert "4 of 4 rows are in tables" in shown.err and "50.0%" not in shown.out
+
+
 def test_pages_and_tables_may_be_links_and_pages_devices(made: Place) -> None:
     write_rows(a_sweep(made.folder))
     (made.folder / "rows.csv").rename(made.folder / "real.csv")
