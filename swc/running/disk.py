@@ -19,11 +19,12 @@ from swc.files.checkpoint_head import head_of
 from swc.folders.lock import held
 from swc.folders.store import revision_folder, write_feedback, write_revision
 from swc.running.checkpoints import save_state
+from swc.running.folder import set_file_aside
 from swc.running.observer import Observer, Observers
 from swc.running.results import results_of, write_results
 from swc.system import cache
 from swc_runtime.data import PixelCheck
-from swc_runtime.records.records import METRICS, Records, cut_back, read_rows, set_metrics_aside
+from swc_runtime.records.records import METRICS, Records, cut_back, read_rows
 from swc_runtime.training.trainer import Epoch, check_finite
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ class RecordFiles(Observer):
             if is_new or not self.run.options.new_metrics:
                 raise
             rows, self.are_new = [], True
-            self.tell(f"the metrics so far are set aside as {set_metrics_aside(self.run.folder)}")
+            self.tell(f"the metrics so far are set aside as {set_file_aside(self.run.folder / METRICS)}")
             marks.pop(METRICS, None)
         if is_new and rows:
             raise DiagnosticError(CheckpointsLost(folder=str(self.run.folder)))

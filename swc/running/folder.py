@@ -7,6 +7,7 @@ nothing; no file of anything else is overwritten.
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -155,3 +156,11 @@ def set_aside(folder: Path) -> Path | None:
     with held(folder):  # never from under another process
         folder.rename(aside)
     return aside
+
+
+def set_file_aside(path: Path) -> Path:
+    """Give a file of a run, where it is there, the first free name of `NAME.1`, `NAME.2`, ...; gives that name."""
+    place = next(place for number in count(1) if not (place := path.with_name(f"{path.name}.{number}")).exists())
+    if path.exists():
+        path.rename(place)
+    return place

@@ -74,7 +74,7 @@ def found(run: Place, given: dict[str, torch.Tensor], tmp_path_factory: pytest.T
     place = tmp_path_factory.mktemp("alone")
     save_file(given, place / "given.safetensors")
     program = STEP.format(folder=str(run.folder / "tiny_python"))
-    done = subprocess.run([sys.executable, "-c", program], cwd=place, capture_output=True, text=True, check=False)
+    done = subprocess.run([sys.executable, "-B", "-c", program], cwd=place, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return load_file(place / "found.safetensors")
 

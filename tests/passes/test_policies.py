@@ -191,6 +191,7 @@ def test_a_package_adds_a_family_with_nothing_of_ours_changed(tmp_path: Path, mo
     }
     install(tmp_path, "swc-small", {"swc.families": {"small": "swc_small:row"}}, modules)
     monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)  # which Python knows by the second that a file was written in
     path = tmp_path / "e.sw"
     members = "  member a[2] = small(channels: 4)\n  member b = small"
     path.write_text(SPEC.replace("by_shape", "none").replace("  member a = wrn(depth: 16, width: 1)", members), "utf-8")

@@ -29,12 +29,12 @@ def settled(path: Path, validation: bool = False, **arrays: Any) -> DataFacts:
     (save_file if path.suffix == ".safetensors" else lambda given, place: np.savez(place, **given))(arrays, path)
     facts = DATA["arrays"].facts_of({"path": str(path), "classes": 3})
     facts = divided(facts, None, Portion(is_given=True)) if validation else facts
-    return settle(facts, DataPlace(None, True, print))
+    return settle(facts, DataPlace(None, True, print))[0]
 
 
 def settled_again(path: Path) -> DataFacts:
     """The facts of a file that is there."""
-    return settle(DATA["arrays"].facts_of({"path": str(path), "classes": 3}), DataPlace(None, True, print))
+    return settle(DATA["arrays"].facts_of({"path": str(path), "classes": 3}), DataPlace(None, True, print))[0]
 
 
 def write_named(path: Path, arrays: dict[str, Any], names: Any) -> None:

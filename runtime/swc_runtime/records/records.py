@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from hashlib import sha256
-from itertools import count
 from math import isnan
 from pathlib import Path
 from types import TracebackType
@@ -154,14 +153,6 @@ def cut_back(folder: Path, marks: Mapping[str, int]) -> tuple[str, ...]:
         elif name not in marks:
             (folder / name).unlink()
     return tuple(name for name in marks if sizes[name] < marks[name])
-
-
-def set_metrics_aside(folder: Path) -> Path:
-    """Give the metrics of a run, whatever they hold, a name of their own, so that new ones are begun; gives it."""
-    place = next(path for number in count(1) if not (path := folder / f"{METRICS}.{number}").exists())
-    if (folder / METRICS).exists():
-        (folder / METRICS).rename(place)
-    return place
 
 
 def _size(path: Path) -> int:
