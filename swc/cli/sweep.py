@@ -213,9 +213,10 @@ def _with_its_pairs(sweep: Sweep) -> Sweep:
 
     from swc.sweep.plan import wrong_pair
 
-    for reason in dict.fromkeys(filter(None, (wrong_pair(sweep, pair) for pair in sweep.compare))):
+    reasons = {pair: wrong_pair(sweep, pair) for pair in sweep.compare}
+    for reason in dict.fromkeys(filter(None, reasons.values())):
         console.say(f"a comparison is left out: {reason}")
-    return evolve(sweep, compare=tuple(pair for pair in sweep.compare if not wrong_pair(sweep, pair)))
+    return evolve(sweep, compare=tuple(pair for pair, reason in reasons.items() if not reason))
 
 
 def _checked_storage(sweep: Sweep) -> Sweep:

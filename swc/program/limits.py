@@ -24,5 +24,4 @@ CLASSES = 1_000_000  # of a folder of images
 CELLS = 10_000  # runs of a sweep
 PIXELS = 10_000  # of a side of an image
 INPUT_SIZE = 1_000_000  # of each size of an input that is no image: features of a row, tokens of a text
-SEED = 2**63 - 1
 SCALES = (0.001, 1000)  # by which `--epochs-scale` may multiply epochs

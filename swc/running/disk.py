@@ -96,7 +96,7 @@ class RecordFiles(Observer):
         head = head_of(self.run.checkpoint.parent)
         marks = {} if head is None else dict(head.marks)
         try:
-            rows = read_rows(self.run.folder)
+            rows = read_rows(self.run.folder, are_marked=not is_new)
         except DiagnosticError:
             if is_new or not self.run.options.new_metrics:
                 raise

@@ -150,9 +150,7 @@ def set_aside(folder: Path) -> Path | None:
     if not folder.exists():
         return None
     _require_run(folder)
-    number = 1
-    while (aside := folder.with_name(f"{folder.name}.{number}")).exists():
-        number += 1
+    aside = _free_name(folder)
     with held(folder):  # never from under another process
         folder.rename(aside)
     return aside
@@ -160,7 +158,12 @@ def set_aside(folder: Path) -> Path | None:
 
 def set_file_aside(path: Path) -> Path:
     """Give a file of a run, where it is there, the first free name of `NAME.1`, `NAME.2`, ...; gives that name."""
-    place = next(place for number in count(1) if not (place := path.with_name(f"{path.name}.{number}")).exists())
+    aside = _free_name(path)
     if path.exists():
-        path.rename(place)
-    return place
+        path.rename(aside)
+    return aside
+
+
+def _free_name(path: Path) -> Path:
+    names = (path.with_name(f"{path.name}.{number}") for number in count(1))
+    return next(name for name in names if not name.exists())

@@ -10,7 +10,8 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
-from swc.program.limits import CELLS, SEED
+from swc.files.converter import LARGEST
+from swc.program.limits import CELLS
 
 Seeds = Sequence[int]  # a `range` or a tuple, so that a number of seeds far beyond all limits takes no memory
 PART = re.compile(r"\s*([0-9]{1,18})(?:\s*-\s*([0-9]{1,18}))?\s*")  # 7 or 100-109
@@ -41,12 +42,12 @@ def wrong_seeds(given: object) -> str:
     if isinstance(given, range):
         return "" if given.stop > given.start and given.step == 1 else "`seeds` must not be empty"
     if not isinstance(given, Sequence) or not given or not all(_is_seed(one) for one in given):
-        return f"`seeds` must be a number of seeds, a list of them (at most {SEED}) or a text such as 100-109"
+        return f"`seeds` must be a number of seeds, a list of them (at most {LARGEST}) or a text such as 100-109"
     return _repeated(given)
 
 
 def _is_seed(one: object) -> bool:
-    return isinstance(one, int) and not isinstance(one, bool) and 0 <= one <= SEED
+    return isinstance(one, int) and not isinstance(one, bool) and 0 <= one <= LARGEST
 
 
 def _wrong_text(text: str) -> str:

@@ -187,6 +187,15 @@ def test_a_run_goes_on_without_the_metrics_that_were_damaged(run: Place, finishe
     assert run.swc("report", "-o", "page.html") == 0
 
 
+def test_what_a_power_cut_left_behind_the_mark_is_cut_off(run: Place, finished: Place) -> None:
+    """Whole lines of anything: the checkpoint knows nothing of them, and they are written again."""
+    run.checkpoint.unlink()
+    path = run.run / "metrics.jsonl"
+    path.write_bytes(path.read_bytes() + b"\0" * 64 + b"\n")
+    assert run.train() == 0
+    assert run.metrics() == finished.metrics()
+
+
 def test_a_damaged_feedback_is_told(run: Place, capsys: Capture) -> None:
     path = run.run / "revisions/0/feedback.json"
     path.write_text(path.read_text("utf-8")[:-20], encoding="utf-8")

@@ -159,11 +159,12 @@ def _size(path: Path) -> int:
     return path.stat().st_size if is_there(path) else 0
 
 
-def read_rows(folder: Path) -> list[MetricRow]:
+def read_rows(folder: Path, *, are_marked: bool = False) -> list[MetricRow]:
     """The rows of a run's metrics; a last line without its end is left out.
 
     DiagnosticError where another line is not what `Records` writes, lines are gone that a checkpoint knows of, or one
-    stands twice. Lines of older versions have no checksum.
+    stands twice. Lines of older versions have no checksum. Those that `are_marked` stand before the mark of the newest
+    checkpoint; what was written since is cut off where a run goes on, whatever a power cut has made of it.
     """
     path = folder / METRICS
     if folder.is_file():  # a spec that was compiled in memory
@@ -177,4 +178,4 @@ def read_rows(folder: Path) -> list[MetricRow]:
         raise DiagnosticError(
             DamagedFile(origin=str(path), detail="no line ends where the last checkpoint saw one end")
         )
-    return rows_of(written, str(path))
+    return rows_of(written[:size] if are_marked else written, str(path))

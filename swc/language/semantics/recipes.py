@@ -18,7 +18,7 @@ from swc.language.semantics.calls import Signature, bind, bind_declared, bind_gi
 from swc.language.semantics.scope import Scope
 from swc.language.semantics.values import NOT_NEGATIVE, POSITIVE
 from swc.language.syntax import tree
-from swc.program.limits import IMAGES, SEED
+from swc.program.limits import IMAGES
 from swc.program.training import AugmentationStep, Loss, Optimiser, Precision, Recipe, Schedule, WeightAverage
 from swc.program.vocabulary import NO_DECAY, PRECISIONS
 from swc.registry.augmentations import AUGMENTATIONS, AugmentationRow
@@ -165,7 +165,7 @@ def _precision(draft: Draft, item: tree.SettingItem, scope: Scope) -> None:
 
 
 def _seed(draft: Draft, item: tree.SettingItem, scope: Scope) -> None:
-    draft.set(seed=values.whole(item.value, scope, "a seed", Range(least=0, most=SEED)))
+    draft.set(seed=values.whole(item.value, scope, "a seed", NOT_NEGATIVE))
 
 
 def _optimiser(draft: Draft, item: tree.OptimiserItem, scope: Scope) -> None:
