@@ -179,8 +179,10 @@ def _sweep(spec: Path, varied: tuple[str, ...], given: dict[str, object]) -> Swe
     from attrs import evolve
 
     from swc.diagnostics.sources import read_source
-    from swc.sweep.plan import Sweep, read_sweep, wrong_names
+    from swc.sweep.faults import wrong_names
+    from swc.sweep.plan import Sweep
     from swc.sweep.seeds import wrong_seeds
+    from swc.sweep.sweep_file import read_sweep
     from swc.sweep.values import repeated, values_in
 
     named = {name: value for name, value in given.items() if value is not None}
@@ -211,7 +213,7 @@ def _with_its_pairs(sweep: Sweep) -> Sweep:
     """The sweep with those comparisons whose settings the options leave in it; of the others it is said why."""
     from attrs import evolve
 
-    from swc.sweep.plan import wrong_pair
+    from swc.sweep.faults import wrong_pair
 
     reasons = {pair: wrong_pair(sweep, pair) for pair in sweep.compare}
     for reason in dict.fromkeys(filter(None, reasons.values())):
@@ -221,7 +223,7 @@ def _with_its_pairs(sweep: Sweep) -> Sweep:
 
 def _checked_storage(sweep: Sweep) -> Sweep:
     """The sweep; BadParameter where it cannot have these storages."""
-    from swc.sweep.plan import wrong_storage
+    from swc.sweep.faults import wrong_storage
 
     if sweep.storage and (reason := wrong_storage(sweep.storage, dict(sweep.vary))):
         raise click.BadParameter(reason, param_hint="'--storage'")

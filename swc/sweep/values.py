@@ -6,6 +6,7 @@ number, a truth or a list becomes what one would write in a spec.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Hashable, Sequence
 from fractions import Fraction
@@ -55,6 +56,21 @@ def _meaning(text: str) -> Hashable:
 def as_written(value: object) -> str:
     """A value of a sweep file as it is written in a spec; a text is one already."""
     return value if isinstance(value, str) else _inside(value)
+
+
+def written_in_file(value: object) -> str:
+    """A value as it stands in the sweep file, for what is said of it."""
+    match value:
+        case bool():
+            return "true" if value else "false"
+        case str():
+            return json.dumps(value, ensure_ascii=False)
+        case list():
+            return f"[{', '.join(map(written_in_file, value))}]"
+        case dict():
+            return f"{{{', '.join(f'{key} = {written_in_file(one)}' for key, one in value.items())}}}"
+        case _:
+            return str(value)
 
 
 def _inside(value: object) -> str:

@@ -11,8 +11,8 @@ from matplotlib.container import ErrorbarContainer
 from swc.diagnostics import DiagnosticError
 from swc.files.tables import SeedMean
 from swc.sweep.figure import cost_ticks, figure
-from swc.sweep.plan import read_sweep
 from swc.sweep.summary import Summary
+from swc.sweep.sweep_file import read_sweep
 
 COSTS_FILE = """
 spec = "a.sw"

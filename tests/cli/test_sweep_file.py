@@ -10,8 +10,9 @@ from swc.compiler.driver import compile_file
 from swc.diagnostics import DiagnosticError
 from swc.diagnostics.catalogue.sweeps import EXAMPLES
 from swc.sweep.children import threads_each
-from swc.sweep.plan import KEYS, Sweep, read_sweep
+from swc.sweep.plan import Sweep
 from swc.sweep.preflight import check_beginning
+from swc.sweep.sweep_file import KEYS, read_sweep
 
 ROOT = Path(__file__).parents[2]
 COMPARED = 'spec = "a.sw"\n[vary]\nbeta = [1, 2]\n[[compare]]\nof = {}\nagainst = {}\n'
@@ -107,7 +108,8 @@ def test_shipped_sweeps_compile(path: Path) -> None:
         ('spec = ["a.sw", "b.sw"]\n[vary]\nspec = [1]', "`spec` is a param that varies too"),
         ('spec = "a.sw"\nensemble = ["a", "b"]\n[vary]\nensemble = [1]', "`ensemble` is a param that varies too"),
         ('spec = "a.sw"\nseeds = 0\n[vary]\nbeta = [1]', "at least 1"),
-        ('spec = "a.sw"\nseeds = true\n[vary]\nbeta = [1]', "`seeds` must not be True"),
+        ('spec = "a.sw"\nseeds = true\n[vary]\nbeta = [1]', "`seeds` must not be true"),
+        ('spec = {a = 1, b = ["x", false]}', '`spec` must not be {a = 1, b = ["x", false]}'),
         ('spec = "a.sw"\nseeds = [1, "2"]\n[vary]\nbeta = [1]', "a list of them"),
         ('spec = "a.sw"\nseeds = "9-7"\n[vary]\nbeta = [1]', "ends before it begins"),
         ('spec = "a.sw"\nby_seed = 1\n[vary]\nbeta = [1]', "`by_seed` must not be 1"),

@@ -9,11 +9,12 @@ from swc.running.options import Options
 from swc.sweep.estimate import SettingCost, costs_shown, estimated
 from swc.sweep.markdown import as_markdown
 from swc.sweep.pairs import differences, half_width
-from swc.sweep.plan import Cell, SettingPair, Sweep, read_sweep
+from swc.sweep.plan import Cell, SettingPair, Sweep
 from swc.sweep.row_table import RowTable
 from swc.sweep.rows import CellRow
 from swc.sweep.runner import CellOutcome
 from swc.sweep.summary import summaries
+from swc.sweep.sweep_file import read_sweep
 
 from support.runs import spec_text
 

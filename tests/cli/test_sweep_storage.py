@@ -19,10 +19,11 @@ from swc.sweep.cell_specs import checked_specs, hashes_of
 from swc.sweep.children import Ended, Processes
 from swc.sweep.estimate import _runs_left
 from swc.sweep.known_rows import check_rows, known_rows
-from swc.sweep.plan import Cell, Sweep, read_sweep
+from swc.sweep.plan import Cell, Sweep
 from swc.sweep.rounded import NotScoredError, RoundedRun
 from swc.sweep.row_table import RowTable
 from swc.sweep.rows import CellRow, text_of_rows
+from swc.sweep.sweep_file import read_sweep
 
 from support.runs import Place, spec_text
 

@@ -115,8 +115,9 @@ def graph(data: bytes) -> None:
 
 def sweep(data: bytes) -> None:
     """Read a sweep file and list its cells; read the rows of a table, which read back as the same."""
-    from swc.sweep.plan import Sweep, read_sweep
+    from swc.sweep.plan import Sweep
     from swc.sweep.rows import other_rows_in, rows_in, text_of_rows
+    from swc.sweep.sweep_file import read_sweep
 
     def act() -> None:
         for cell in read_sweep(_file("sweep.toml", data)).cells:

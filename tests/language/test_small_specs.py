@@ -11,8 +11,9 @@ from swc.compiler.ir.counts import count
 from swc.diagnostics import Sink
 from swc.language.semantics.check import check_file, ensembles_in
 from swc.program.spec import Spec
-from swc.sweep.plan import Sweep, read_sweep
+from swc.sweep.plan import Sweep
 from swc.sweep.preflight import check_beginning
+from swc.sweep.sweep_file import read_sweep
 from swc.system.resources import specs
 
 SMALL = specs() / "small"

@@ -18,7 +18,8 @@ from swc.program.limits import CELLS
 from swc.program.model_source import ModelSource
 from swc.program.program import SCHEMA, Program
 from swc.program.spec import Member, Spec
-from swc.sweep.plan import Sweep, read_sweep
+from swc.sweep.plan import Sweep
+from swc.sweep.sweep_file import read_sweep
 
 from support.counting import calls
 from support.graphs import small_spec
