@@ -8,12 +8,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from errno import EISDIR
 from pathlib import Path
+from tempfile import TemporaryFile
 
 import click
 
 from swc.cli import console
 from swc.diagnostics import DiagnosticError
-from swc.files.whole import PARTIAL, whole
+from swc.files.turns import turn_in
+from swc.files.whole import whole
+
+BLOCK = bytes(4096)  # what a disk that is full has no room for
 
 
 def form_of(output: Path | None, forms: Sequence[str], default: str) -> str:
@@ -31,13 +35,15 @@ def chosen_form(asked: str | None, output: Path | None, forms: Sequence[str], de
 
 
 def check_writable(path: Path | None) -> None:
-    """Try the place of a file that long work will fill; DiagnosticError where the system refuses."""
+    """Try the place of a file that long work will fill; DiagnosticError where the system refuses.
+
+    The trial has no name that another process might write under meanwhile.
+    """
     if path is None or (path.exists() and not path.is_file()):
         return
-    partial = _partial(path.resolve())
     try:
-        partial.touch()
-        partial.unlink()
+        with TemporaryFile(dir=path.resolve().parent) as trial:
+            trial.write(BLOCK)
     except OSError as error:
         raise _unwritable(path, error) from error
 
@@ -59,7 +65,8 @@ def write_file(path: Path, content: bytes) -> None:
         if path.exists() and not path.is_file():
             path.write_bytes(content)
             return
-        with whole(path.resolve()) as partial:  # through a link, so that the link stays one
+        place = path.resolve()  # through a link, so that the link stays one
+        with turn_in(place.parent), whole(place) as partial:
             partial.write_bytes(content)
             if path.exists():
                 partial.chmod(path.stat().st_mode)
@@ -81,10 +88,6 @@ def deliver(text: str, output: Path | None) -> None:
         console.emit(text)
         raise
     console.say(f"wrote {output}")
-
-
-def _partial(path: Path) -> Path:
-    return path.with_name(path.name + PARTIAL)
 
 
 def _unwritable(path: Path, error: OSError) -> DiagnosticError:

@@ -11,6 +11,7 @@ from swc.cli import consent, console
 from swc.program.limits import SCALES
 
 if TYPE_CHECKING:
+    from swc.diagnostics import Diagnostic
     from swc.running.options import Options
     from swc.sweep.plan import Sweep
     from swc.sweep.runner import CellOutcome
@@ -74,15 +75,15 @@ def command(
         raise click.BadParameter(f"`{sweep.table}` is no file, and rows must stay", param_hint="'--table'")
     check_beginning(sweep, folder, "[vary]" if spec.suffix == ".toml" else "--vary")
     _check_markdown(sweep, spec, markdown, folder)
-    for path in filter(None, (sweep.table, markdown)):
-        check_place(path)
     if no_run and estimate:
         raise click.UsageError("--no-run and --estimate exclude each other: leave one away")
-    if no_run:
-        _conclude(sweep, _outcomes_in_tables(sweep), folder, markdown)
-        return
     if estimate:
         _estimate(sweep, folder, jobs, Options(data=data, **machine))  # type: ignore[arg-type]
+        return
+    for path in filter(None, (None if no_run else sweep.table, markdown, folder / "sweep.csv")):
+        check_place(path)
+    if no_run:
+        _conclude(sweep, _outcomes_in_tables(sweep), folder, markdown)
         return
     where = ("--data", str(data.resolve())) if data else ()
     offline = ("--offline",) if machine["offline"] else ()
@@ -90,7 +91,7 @@ def command(
     console.say(_plan_text(sweep, folder))
 
     def tell(done: CellOutcome) -> None:
-        console.say(f"{done.cell.name}: {_told(done)}")
+        console.say(f"{done.cell.title}: {_told(done)}")
 
     sink = Sink()
     with consent.by_naming(sink) as announce:
@@ -172,7 +173,8 @@ def _told(done: CellOutcome) -> str:
 
     best = next((row.chosen for row in TASKS.rows if row.best in done.row.numbers), TASKS["classification"].chosen)
     title = "" if best.name == "top1" else f"{best.title} "
-    return f"ensemble {title}{score_text(best, done.row.numbers[best.name])}"
+    unkept = "".join(f"; not in the table: {fault.message()}" for fault in done.faults)
+    return f"ensemble {title}{score_text(best, done.row.numbers[best.name])}{unkept}"
 
 
 def _sweep(spec: Path, varied: tuple[str, ...], given: dict[str, object]) -> Sweep:
@@ -231,11 +233,10 @@ def _checked_storage(sweep: Sweep) -> Sweep:
 
 
 def _conclude(sweep: Sweep, found: tuple[CellOutcome, ...], folder: Path, markdown: Path | None) -> None:
+    """Write what the sweep came to, print it, also where the system refuses a file, and raise for what is not done."""
     from swc.cli.output import write_file
     from swc.cli.rendering import give
-    from swc.diagnostics import Diagnostic, DiagnosticError
-    from swc.diagnostics.catalogue.sweeps import CellsElsewhere, CellsFailed
-    from swc.folders.store import write_whole
+    from swc.diagnostics import DiagnosticError
     from swc.show.images import house_style, image_of
     from swc.sweep.cell_specs import example_of_sweep
     from swc.sweep.figure import figure
@@ -245,26 +246,42 @@ def _conclude(sweep: Sweep, found: tuple[CellOutcome, ...], folder: Path, markdo
 
     summary, example = summaries(sweep, found), example_of_sweep(sweep)
     paired = differences(sweep, {done.cell: done.row for done in found if done.row is not None})
+    files: dict[Path, bytes] = {}
     if sweep.table is None or sweep.table.resolve() != (folder / "sweep.csv").resolve():
-        write_whole(folder / "sweep.csv", as_csv(sweep, found))
-    write_whole(folder / "sweep.json", as_json(sweep, summary, paired))
+        files[folder / "sweep.csv"] = as_csv(sweep, found).encode()
+    files[folder / "sweep.json"] = as_json(sweep, summary, paired).encode()
     with house_style():
-        write_file(folder / "sweep.png", image_of(figure(sweep, summary, example), "png"))
+        files[folder / "sweep.png"] = image_of(figure(sweep, summary, example), "png")
     if markdown is not None:
-        write_file(markdown, as_markdown(sweep, summary, paired, example).encode())
+        files[markdown] = as_markdown(sweep, summary, paired, example).encode()
+    left = _left(sweep, found, folder)
+    written = []
+    for path, content in files.items():
+        try:
+            write_file(path, content)
+            written.append(str(path))
+        except DiagnosticError as error:
+            left += error.diagnostics
     give(shown(sweep, summary))  # after all is written: nobody may read on
     if paired:
         give(differences_shown(paired, f"test {example}s"))
-    console.say(f"wrote sweep.csv, sweep.json and sweep.png in {folder}")
-    if markdown is not None:
-        console.say(f"wrote {markdown}")
-    elsewhere = sum(done.is_elsewhere for done in found)
-    failed = sum(done.row is None for done in found) - elsewhere
-    noun = "rows" if sweep.storage else "runs"
-    left: list[Diagnostic] = []
-    if failed:
-        left.append(CellsFailed(failed=failed, cells=len(found), folder=str(folder), noun=noun))
-    if elsewhere:
-        left.append(CellsElsewhere(elsewhere=elsewhere, cells=len(found), noun=noun))
+    if written:
+        console.say(f"wrote {', '.join(written)}")
     if left:
         raise DiagnosticError(*left)
+
+
+def _left(sweep: Sweep, found: tuple[CellOutcome, ...], folder: Path) -> list[Diagnostic]:
+    """What is not done, with an example of every kind of mistake that the lines of the runs have told in short."""
+    from swc.diagnostics.catalogue.sweeps import CellsElsewhere, CellsFailed
+
+    failed = [done for done in found if done.row is None and not done.is_elsewhere]
+    elsewhere = sum(done.is_elsewhere for done in found)
+    noun = "rows" if sweep.storage else "runs"
+    left = list({fault.code: fault for done in reversed(found) for fault in done.faults}.values())[::-1]
+    if failed:
+        in_logs = sum(not done.faults for done in failed)
+        left.append(CellsFailed(failed=len(failed), in_logs=in_logs, cells=len(found), folder=str(folder), noun=noun))
+    if elsewhere:
+        left.append(CellsElsewhere(elsewhere=elsewhere, cells=len(found), noun=noun))
+    return left

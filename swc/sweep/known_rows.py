@@ -54,7 +54,7 @@ def check_rows(sweep: Sweep, specs: Specs) -> None:
     rows, hashes = own_rows(sweep), hashes_of(sweep, specs)
     for cell in (cell for cell in sweep.cells if cell in rows):
         if rows[cell].spec_hash != hashes.get(cell):
-            raise DiagnosticError(RowOfAnotherSpec(path=str(sweep.table), cell=cell.name))
+            raise DiagnosticError(RowOfAnotherSpec(path=str(sweep.table), cell=cell.title))
     other_rows(sweep, specs)
 
 
@@ -82,7 +82,7 @@ def _read(sweep: Sweep) -> Iterator[tuple[str, CellRow]]:
 def _check_names(origin: str, row: CellRow, names: Mapping[RowNames, Cell], hashes: Mapping[Cell, str]) -> None:
     cell = names.get(_names(row.cell.setting, _storage(row.cell), row.cell.seed))
     if cell is not None and row.spec_hash != hashes.get(cell):
-        raise DiagnosticError(RowOfAnotherSpec(path=origin, cell=cell.name))
+        raise DiagnosticError(RowOfAnotherSpec(path=origin, cell=cell.title))
 
 
 def _storage(cell: Cell) -> str:

@@ -37,9 +37,14 @@ class Cell:
     seed: int
 
     @property
+    def title(self) -> str:
+        """What people are told it is, as in `beta=0.1,seed=0`."""
+        return ",".join(f"{name}={value}" for name, value in (*self.setting, (SEED, str(self.seed))))
+
+    @property
     def name(self) -> str:
-        """A name that is a folder's, as in `beta=0.1,seed=0`."""
-        return quote(",".join(f"{name}={value}" for name, value in (*self.setting, (SEED, str(self.seed)))), safe="=,.")
+        """Its title as the name of a folder."""
+        return quote(self.title, safe="=,.")
 
 
 @frozen

@@ -10,7 +10,7 @@ import csv
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from io import StringIO
-from math import isfinite, isnan
+from math import isnan
 from pathlib import Path
 from statistics import mean, median
 
@@ -19,6 +19,7 @@ from attrs import evolve, frozen
 from swc.compiler.ir.graph import Graph
 from swc.diagnostics import DiagnosticError
 from swc.diagnostics.catalogue.sweeps import DamagedRows
+from swc.files.converter import LARGEST
 from swc.files.csv_text import csv_text, plain_cell
 from swc.files.metric_lines import rows_of
 from swc.files.metrics import EpochRow
@@ -37,6 +38,9 @@ FAILED = "failed"  # the last column of `sweep.csv`: why there is no row
 NEEDED = ("top1", "nll")  # which every version has measured of classes
 NUMBERS = re.compile(r"[0-9.e+]+(-[0-9.e+]+){2}")  # smallest, median, largest
 HASH = re.compile("[0-9a-f]{64}")
+NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")  # as it is written, here or by a spreadsheet
+SEEDS = re.compile("[0-9]{1,19}")
+LARGEST_NUMBER = 1e30  # that anything measures; beyond it a field is damaged
 
 
 @frozen
@@ -208,10 +212,10 @@ def _rows_in(
 
 
 def _lines(text: str, origin: str) -> Iterator[tuple[int, Sequence[str]]]:
-    """The lines that are not empty, with their numbers."""
+    """The lines in which something stands, with their numbers: spreadsheets write empty ones as commas."""
     reader = csv.reader(StringIO(text, newline=""), strict=True)
     try:
-        yield from ((reader.line_num, fields) for fields in reader if fields)
+        yield from ((reader.line_num, fields) for fields in reader if any(fields))
     except csv.Error as error:
         raise DiagnosticError(DamagedRows(path=origin, line=reader.line_num, reason=str(error))) from error
 
@@ -221,6 +225,8 @@ def _wrong_header(names: Sequence[str], header: Sequence[str]) -> str:
     first, others = header[: len(names)], header[len(names) :]
     if any(mark in name for name in header for mark in ";\t"):
         return "its fields are not parted by commas"
+    if not header:
+        return "it is empty"
     if tuple(first) != tuple(names):
         return f"its columns begin with {_listed(first)}, those of the sweep with {_listed(names)}"
     if unknown := [name for name in others if name not in (*COLUMNS, *OTHERS, FAILED)]:
@@ -243,7 +249,7 @@ def _row(
     width = len(names) - 1  # of the setting
     values, seed = tuple(fields[:width]), fields[width]
     texts = dict(zip(header[width + 1 :], fields[width + 1 :], strict=True))
-    if not seed.isdecimal():
+    if SEEDS.fullmatch(seed) is None or int(seed) > LARGEST:
         raise ValueError(f"`{seed}` is no seed")
     if HASH.fullmatch(texts[SPEC_HASH]) is None:
         raise ValueError(f"`{texts[SPEC_HASH]}` is no hash of a spec")
@@ -262,11 +268,10 @@ def _row(
 
 
 def _number(name: str, text: str, *, is_density: bool) -> float:
-    try:
-        number = float(text)
-    except ValueError as error:
-        raise ValueError(f"`{text}` is no number") from error
-    if not isfinite(number):
+    if NUMBER.fullmatch(text) is None:
+        raise ValueError(f"`{text}` is no number")
+    number = float(text)
+    if abs(number) > LARGEST_NUMBER:
         raise ValueError(f"`{text}` is no number that is measured")
     if reason := fault_of(name, number, is_density=is_density):
         raise ValueError(reason)
@@ -275,4 +280,4 @@ def _number(name: str, text: str, *, is_density: bool) -> float:
 
 def _check_new(cell: Cell, found: Mapping[Cell, CellRow]) -> None:
     if cell in found:
-        raise ValueError(f"`{cell.name}` is there twice")
+        raise ValueError(f"`{cell.title}` is there twice")

@@ -1,9 +1,9 @@
 """Running the cells of a sweep: each run a folder of its own, trained and then scored by processes of its own.
 
 Takes a `Sweep`; gives what became of every cell. Guarantees: a run that is done, or whose cells all have rows in a
-table, is not run again, one that was stopped goes on; a row is in the table before its cell is told of; a cell that
-fails does not stop the others, nor those of the same run that are stored otherwise; when the sweep is interrupted or
-killed its processes are stopped.
+table, is not run again, one that was stopped goes on; a row is in the table before its cell is told of, or that it is
+not is told too; a cell that fails does not stop the others, nor those of the same run that are stored otherwise, nor
+does a table that cannot be written; when the sweep is interrupted or killed its processes are stopped.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from attrs import evolve, field, frozen
 
 from swc.compiler.driver import Compiled, compile_file
 from swc.compiler.frontend.read import AnnounceCode, unannounced
-from swc.diagnostics import DiagnosticError
+from swc.diagnostics import Diagnostic, DiagnosticError
 from swc.diagnostics.catalogue.training import RunBusy
 from swc.evaluate.planned import planned_multiply_adds
 from swc.files.checksums import is_there
@@ -42,11 +42,16 @@ ELSEWHERE = f"error[{RunBusy.code}]"
 
 @frozen
 class CellOutcome:
-    """A cell with what it came to, or why it failed or was left to another process."""
+    """A cell with what it came to, or why it failed or was left to another process.
+
+    `reason` says why in a line; `faults` are what this process has found, and not the run's, which its log tells. With
+    a row they say why the table has not got it.
+    """
 
     cell: Cell
     row: CellRow | None
     reason: str = ""
+    faults: tuple[Diagnostic, ...] = ()
 
     @property
     def is_elsewhere(self) -> bool:
@@ -119,6 +124,8 @@ def run_sweep(
             pool.shutdown(wait=False, cancel_futures=True)
             work.processes.stop()
             raise
+    if table is not None and not table.settle():
+        ended = {cell: done if done.row is None else evolve(done, faults=()) for cell, done in ended.items()}
     return tuple(ended[cell] if cell in ended else CellOutcome(cell, rows[cell]) for cell in sweep.cells)
 
 
@@ -139,13 +146,26 @@ def _run(
     trained = _train(work, one) if isinstance(one, PreparedRun) else one
     ended: list[CellOutcome] = []
     for cell in cells:
-        done = _stored(work, trained, cell)
-        if done.row is not None and work.table is not None:
-            work.table.add(done.row)
+        done = _in_table(work, _stored(work, trained, cell))
         if not work.processes.are_stopped.is_set():
             tell(done)
         ended.append(done)
     return ended
+
+
+def _in_table(work: Work, done: CellOutcome) -> CellOutcome:
+    """The cell with its row in the table, or with why it is not there: it waits for the next."""
+    if done.row is None or work.table is None:
+        return done
+    try:
+        work.table.add(done.row)
+    except DiagnosticError as error:
+        return evolve(done, faults=error.diagnostics)
+    return done
+
+
+def _failed(cell: Cell, error: DiagnosticError) -> CellOutcome:
+    return CellOutcome(cell, None, error.diagnostics[0].message(), error.diagnostics)
 
 
 def _prepared(work: Work, run: Cell) -> CellOutcome | PreparedRun:
@@ -157,7 +177,7 @@ def _prepared(work: Work, run: Cell) -> CellOutcome | PreparedRun:
             return CellOutcome(run, found)
         write_beginning(folder, compiled, origin_of(*work.sweep.spec_of(run.setting), swept=True))
     except DiagnosticError as error:
-        return CellOutcome(run, None, error.diagnostics[0].message())
+        return _failed(run, error)
     return PreparedRun(run, compiled)
 
 
@@ -171,7 +191,7 @@ def _train(work: Work, one: PreparedRun) -> CellOutcome:
     try:
         found = None if ended.status else _row(work, one.run, one.compiled)
     except DiagnosticError as error:
-        return CellOutcome(one.run, None, error.diagnostics[0].message())
+        return _failed(one.run, error)
     return CellOutcome(one.run, found, "" if found else ended.why("it"))
 
 
@@ -188,7 +208,7 @@ def _stored(work: Work, trained: CellOutcome, cell: Cell) -> CellOutcome:
     except NotScoredError as error:
         return CellOutcome(cell, None, str(error))
     except DiagnosticError as error:
-        return CellOutcome(cell, None, error.diagnostics[0].message())
+        return _failed(cell, error)
 
 
 def _evaluate(work: Work, arguments: Sequence[str], log: Path) -> Ended:

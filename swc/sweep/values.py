@@ -6,7 +6,6 @@ number, a truth or a list becomes what one would write in a spec.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Hashable, Sequence
 from fractions import Fraction
@@ -64,7 +63,7 @@ def written_in_file(value: object) -> str:
         case bool():
             return "true" if value else "false"
         case str():
-            return json.dumps(value, ensure_ascii=False)
+            return f'"{value}"'
         case list():
             return f"[{', '.join(map(written_in_file, value))}]"
         case dict():

@@ -18,11 +18,14 @@ from subprocess import PIPE
 import pytest
 from attrs import evolve
 from swc.compiler.driver import compile_file
+from swc.diagnostics import DiagnosticError
+from swc.diagnostics.catalogue.files import OutputUnwritable
 from swc.files.run import MemberScores, RunResults, StoredCounts, ValidationScores
 from swc.files.scores import Scores
 from swc.folders.lock import held
 from swc.folders.store import write_spec
 from swc.show.plain import plain
+from swc.sweep import row_table
 from swc.sweep.cell_specs import scaled
 from swc.sweep.children import Processes
 from swc.sweep.figure import figure
@@ -169,8 +172,40 @@ def test_a_sweep_runs_fails_in_part_and_goes_on(made: Place, capfd: pytest.Captu
     assert found["settings"][0]["num_seeds"] == 2 and found["settings"][0]["values"]["top1"]["error"] is not None
     assert (folder / "sweep.png").read_bytes().startswith(b"\x89PNG")
     (folder / "amount=50%25,seed=1" / "run" / "results.json").write_text("{")
+    capfd.readouterr()
     assert made.swc(*command) == 1
-    assert "1 of 2" in capfd.readouterr().out
+    shown = capfd.readouterr()
+    assert "1 of 2" in shown.out and "amount=50%,seed=1: failed: " in shown.err
+    # What the sweep itself has found is told with what to do, one of each kind; no log has it.
+    assert shown.err.count("error[SW407]") == 1 and shown.err.count("results.json` is damaged") == 2
+    assert "= help: mend what the errors above tell; the same command" in shown.err
+
+
+def test_a_table_that_is_refused_stops_no_run(
+    made: Place, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its rows wait for the next; at the end the command fails where some still do."""
+    written, refusals = row_table.write_whole, [True, False]
+
+    def write(path: Path, text: str) -> None:
+        if refusals and refusals.pop(0):
+            raise DiagnosticError(OutputUnwritable(path=str(path), reason="No space left on device"))
+        written(path, text)
+
+    monkeypatch.setattr(row_table, "write_whole", write)
+    command = ("sweep", "tiny.sw", "--vary", "amount=50%,60%", "-o", "full", "--table", "full.csv", *FAST)
+    assert made.swc(*command) == 0
+    told = capfd.readouterr().err
+    assert told.count("; not in the table: cannot write") == 1 and "error" not in told
+    rows = (made.folder / "full.csv").read_text()
+    assert rows.count("\n") == 3
+    (made.folder / "full.csv").unlink()
+    refusals[:] = [True, True, True]
+    assert made.swc(*command) == 1
+    shown = capfd.readouterr()
+    assert shown.err.count("not in the table") == 2 and shown.err.count("error[SW604]") == 1 and "1 of 1" in shown.out
+    assert not (made.folder / "full.csv").exists()
+    assert made.swc(*command) == 0 and (made.folder / "full.csv").read_text() == rows
 
 
 @pytest.mark.slow

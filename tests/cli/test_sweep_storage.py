@@ -70,11 +70,11 @@ def test_a_sweep_file_names_storages_and_other_tables(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("key", "reason"),
     [
-        ('storage = ["float32", "int2"]', "must be a list of float32, int8, int4, not int2"),
+        ('storage = ["float32", "int2"]', 'must be a list of float32, int8, int4, not "int2"'),
         ("storage = [8]", "must be a list of float32, int8, int4, not 8"),
         ('storage = ["int8", "int8"]', "`storage` has the value int8 twice"),
         ("storage = []", "must be a list of float32, int8, int4, and not empty"),
-        ('storage = "int8"', "`storage` must not be 'int8'"),
+        ('storage = "int8"', '`storage` must not be "int8"'),
         ('storage = ["int8"]\nvary.storage = [1]', "`storage` is a param that varies too"),
         ("rows_from = [1]", "`rows_from` must be a list of tables"),
         ('rows_from = ""', "`rows_from` must be a list of tables"),
@@ -277,7 +277,7 @@ def test_rows_from_elsewhere_are_refused_where_they_are_of_another_spec(
     place = Place(here)
     assert place.swc("sweep", "s.toml", "--epochs-scale", "0.5") == 1
     told = capfd.readouterr().err
-    assert "error[SW723]: the row `amount=50%25,storage=float32,seed=100` of `other.csv`" in told
+    assert "error[SW723]: the row `amount=50%,storage=float32,seed=100` of `other.csv`" in told
     assert not (here / "build").exists() and not (here / "rows.csv").exists()
     assert place.swc("sweep", "s.toml") == 0  # as they are, nothing is run
     shown = capfd.readouterr()

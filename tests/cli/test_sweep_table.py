@@ -7,9 +7,12 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 from attrs import evolve
+from swc.cli import output
+from swc.cli.output import check_place
 from swc.diagnostics import DiagnosticError
 from swc.files import fingerprint
 from swc.files.fingerprint import fingerprint_of
@@ -105,7 +108,7 @@ def test_rows_of_another_spec_or_scale_are_refused(
         (made.folder / "tiny.sw").write_text(spec_text(batch=64), encoding="utf-8")
     assert made.swc(*COMMAND) == 1
     told = capfd.readouterr().err
-    assert "error[SW723]: the row `amount=50%25,seed=100` of `rows.csv`" in told and "move this one away" in told
+    assert "error[SW723]: the row `amount=50%,seed=100` of `rows.csv`" in told and "move this one away" in told
     assert not (made.folder / "build").exists()
 
 
@@ -140,6 +143,10 @@ def replaced(number: int, old: str, new: str) -> Callable[[list[str]], None]:
         (replaced(2, "1-2.5-4", "many"), "`many` is no number of templates"),
         (replaced(2, "9000000", "9" * 400), "is no number"),
         (replaced(2, "0.125", "nan"), "`nan` is no number"),
+        (replaced(2, "0.125", "1_0e-2"), "`1_0e-2` is no number"),
+        (replaced(2, "9000000", "1e308"), "`1e308` is no number that is measured"),
+        (replaced(1, ",100,", ",\u0661,"), "is no seed"),
+        (replaced(1, ",100,", f",{2**63},"), "is no seed"),
         (replaced(2, "0.125", "1.25"), "a `ece` of 1.25 is above 1"),
         (replaced(2, "9000000", "-9000000"), "a `multiply_adds` of -9e+06 is below 0"),
         (replaced(2, "0.5,", ","), "it has no `top1`"),
@@ -147,17 +154,26 @@ def replaced(number: int, old: str, new: str) -> Callable[[list[str]], None]:
         (replaced(1, "0" * 64, "0" * 63), "is no hash of a spec"),
         (
             replaced(2, ",101,", ",100,"),
-            "line 3 of `rows.csv` is no row of this sweep: `amount=50%25,seed=100` is",
+            "line 3 of `rows.csv` is no row of this sweep: `amount=50%,seed=100` is",
         ),
         (replaced(2, "50%", '"50%'), "line 3"),
         (lambda lines: lines.insert(2, "<<<<<<< HEAD"), "line 3"),
-        (lambda lines: lines.clear(), "line 1"),
+        (lambda lines: lines.clear(), "line 1 of `rows.csv` is no row of this sweep: it is empty"),
     ],
 )
 def test_a_damaged_table_is_told_with_its_line(
     tmp_path: Path, change: Callable[[list[str]], None], reason: str
 ) -> None:
     assert reason in damaged(change, tmp_path)
+
+
+def test_a_table_may_have_come_through_a_spreadsheet(tmp_path: Path) -> None:
+    """Which writes exponents its own way, and an empty line as commas."""
+    sweep = a_sweep(tmp_path)
+    text = text_of_rows(sweep, {cell: a_row(cell, 0.5) for cell in sweep.cells})
+    header, *lines = text.splitlines()
+    other = "\r\n".join([header, "," * header.count(","), *(line.replace("0.125", "1.25E-01") for line in lines)])
+    assert rows_in(other, "rows.csv", sweep) == rows_in(text, "rows.csv", sweep)
 
 
 def test_rows_come_back_as_they_were_written(tmp_path: Path) -> None:
@@ -322,6 +338,38 @@ def test_where_nothing_can_be_written_is_told_before_anything_runs(
     assert made.swc("sweep", "tiny.sw", "--vary", "amount=50%,60%", option, place) in (1, 2)
     assert told in capfd.readouterr().err
     assert not (made.folder / "build/sweeps").exists()
+
+
+def test_a_trial_of_a_place_touches_nothing_of_who_writes_there(tmp_path: Path) -> None:
+    path, partial = tmp_path / "rows.csv", tmp_path / "rows.csv.partial"
+    partial.write_text("of another process")
+    check_place(path)
+    assert partial.read_text() == "of another process" and list(tmp_path.iterdir()) == [partial]
+
+
+def test_a_full_disk_is_told_before_anything_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> BinaryIO:
+        return Path("/dev/full").open("wb", buffering=0)
+
+    monkeypatch.setattr(output, "TemporaryFile", full)
+    with pytest.raises(DiagnosticError) as caught:
+        check_place(tmp_path / "rows.csv")
+    assert "No space left" in caught.value.diagnostics[0].message()
+
+
+def test_rows_are_put_together_from_a_table_that_cannot_be_written(
+    made: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_rows(a_sweep(made.folder))
+    tried: list[Path] = []
+
+    def try_place(path: Path) -> None:
+        tried.append(path)
+        check_place(path)
+
+    monkeypatch.setattr(output, "check_place", try_place)
+    assert made.swc(*COMMAND, "--no-run", "-o", "put") == 0
+    assert tried == [Path("put/sweep.csv")]
 
 
 def test_a_table_parted_by_semicolons_is_told(made: Place, capfd: pytest.CaptureFixture[str]) -> None:

@@ -55,13 +55,15 @@ class NotASweep(Diagnostic):
 class CellsFailed(Diagnostic):
     """Some runs of a sweep failed.
 
-    The others are done, and the table shows which failed and why. Each has a `train.log` in its folder, and where its
-    weights were rounded an `eval-int8.log` or `eval-int4.log`. Where a sweep stores a run in several ways, rows are
-    counted. The same command again runs only what is not done.
+    The others are done, and the table shows which failed and why. What went wrong in a run is in the `train.log` of its
+    folder, or in `eval-int8.log` or `eval-int4.log` where its weights were rounded; of what the sweep itself has found,
+    such as a damaged file, the errors above say what to do, one of each kind. Where a sweep stores a run in several
+    ways, rows are counted. The same command again runs only what is not done.
     """
 
     code: ClassVar[str] = "SW671"
     failed: int
+    in_logs: int
     cells: int
     folder: str
     noun: str = "runs"
@@ -70,8 +72,10 @@ class CellsFailed(Diagnostic):
         return f"{self.failed} of {self.cells} {self.noun} failed"
 
     def help(self) -> str:
-        logs = "`train.log`" if self.noun == "runs" else "`train.log` and `eval-*.log`"
-        return f"see {logs} below {self.folder}; the same command runs only what is not done"
+        names = "`train.log`" if self.noun == "runs" else "`train.log` and `eval-*.log`"
+        logs = f"see {names} below {self.folder}" if self.in_logs else ""
+        errors = "mend what the errors above tell" if self.in_logs < self.failed else ""
+        return f"{', and '.join(filter(None, (logs, errors)))}; the same command runs only what is not done"
 
 
 @frozen(kw_only=True)
