@@ -16,9 +16,16 @@ from swc.compiler.ir.counts import Counts, Row, rows
 from swc.compiler.ir.graph import Graph, Private
 from swc.program.expressions import num_scalars
 from swc.program.spec import Spec
+from swc.program.vocabulary import Initialisation
 from swc.show.index import grouped, index_of
 from swc.show.plain import table
 from swc.show.wording import budget_limit, budget_text, decimal, exact, gain_text, several, share_of
+
+STARTS: dict[Initialisation, str] = {
+    "scaled": "the coefficients' start values give each layer its own variance",
+    "kaiming": "each bank starts at the variance of its largest layer, smaller layers too small",
+    "release": "the larger start of the paper's code",
+}  # other than gains, which have numbers
 
 
 def compile_summary(graph: Graph, counts: Counts, spec: Spec, notes: Sequence[str] = ()) -> RenderableType:
@@ -34,7 +41,7 @@ def compile_summary(graph: Graph, counts: Counts, spec: Spec, notes: Sequence[st
     )
     parts: list[RenderableType] = [Text(title, style="bold"), Text(size)]
     if graph.banks:
-        parts += [Text(), bank_table(graph), *gains_line(graph)]
+        parts += [Text(), bank_table(graph), *start_lines(graph, spec)]
     return Group(*parts, Text(), totals_table(graph, counts, spec), *remarks("decisions", notes), *defaults(spec))
 
 
@@ -48,11 +55,14 @@ def bank_table(graph: Graph) -> Table:
     return made
 
 
-def gains_line(graph: Graph) -> list[Text]:
-    """The least and the largest gain of the slots, where any is not 1."""
-    if not index_of(graph).has_gains:
-        return []
-    return [Text(f"gains {gain_text(*(slot.gain for slot in graph.slots))}: each layer starts at its own variance")]
+def start_lines(graph: Graph, spec: Spec) -> list[Text]:
+    """How shared layers start: the least and the largest gain of the slots, where any is not 1, and other starts."""
+    chosen = {spec.shares[cluster.share].initialisation for cluster in graph.clusters}
+    lines = [f"{name}: {words}" for name, words in STARTS.items() if name in chosen]
+    if index_of(graph).has_gains:
+        numbers = gain_text(*(slot.gain for slot in graph.slots))
+        lines.insert(0, f"gains {numbers}: each layer starts at its own variance")
+    return [Text(line) for line in lines]
 
 
 def _bank_cells(row: Row) -> tuple[str, ...]:

@@ -23,7 +23,7 @@ from swc.show.palette import ALONE, Look, looks, number_of
 from swc.show.plain import WIDTH, table
 from swc.show.readers import readers_of
 from swc.show.revision import Revision
-from swc.show.summary import bank_table, defaults, gains_line, remarks, totals_table
+from swc.show.summary import bank_table, defaults, remarks, start_lines, totals_table
 from swc.show.ties import TieGroup, tie_groups, tie_letters
 from swc.show.wording import budget_text, exact, runs, scale_text, several, shape_text
 
@@ -51,7 +51,7 @@ def overview(
     if graph.slots:
         parts += [*_section("coefficients"), *_ties(index)]
     if graph.banks:
-        parts += [*_section("banks"), bank_table(graph), *gains_line(graph)]
+        parts += [*_section("banks"), bank_table(graph), *start_lines(graph, spec)]
     parts += [*_section("totals"), totals_table(graph, count(graph), spec)]
     if spec.training:
         parts += [*_section("phases"), phase_table(spec, revision.number)]

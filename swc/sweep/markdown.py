@@ -46,7 +46,7 @@ def _settings(sweep: Sweep, found: Sequence[Summary], example: str) -> Iterator[
     choice = choice_of(found)
     are_test = any(choice in dict(one.values) for one in found)
     images = f"test {example}s, where a column does not say validation" if are_test else f"held-out {example}s"
-    yield f"Mean and standard error over seeds{scale_text(sweep.epochs_scale)}; {_told(found)} of {images}."
+    yield f"Mean and standard error over seeds{scale_text(sweep.epochs_scale)}; scores of {images}."
     yield ""
     yield _line((*names, "seeds", *headings_of(measured)))
     yield _line((*("---" for _ in names), *("---:" for _ in range(len(measured) + 1))))
@@ -59,12 +59,6 @@ def _settings(sweep: Sweep, found: Sequence[Summary], example: str) -> Iterator[
         yield ""
         mark = "\\* lowest" if choice in measured else "Lowest"
         yield f"{lowest_text(choice, best, mark)}."
-
-
-def _told(found: Sequence[Summary]) -> str:
-    """Which numbers are of images."""
-    names = {name for one in found for name, _ in one.values}
-    return "top-1 and ECE" if not names or "top1" in names else "scores"
 
 
 def _differences(paired: Sequence[PairedDifference], example: str) -> Iterator[str]:

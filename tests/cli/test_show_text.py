@@ -13,12 +13,13 @@ from swc.diagnostics import DiagnosticError
 from swc.program.expressions import Combine, Slice, Stored
 from swc.program.spec import Budget
 from swc.program.training import SplitClusters
+from swc.program.vocabulary import Initialisation
 from swc.show.choose import choose
 from swc.show.index import index_of
 from swc.show.layer import layer_view
 from swc.show.plain import plain
 from swc.show.revision import Revision
-from swc.show.summary import compile_summary, gains_line
+from swc.show.summary import compile_summary, start_lines
 from swc.show.text import action_text, overview
 from swc.show.ties import is_tied_throughout, letter_of, tie_groups
 from swc.show.wording import budget_text, gain_text, runs, short
@@ -68,12 +69,26 @@ def amplified() -> Graph:
 
 
 def test_gains_stand_beside_slots_and_below_banks_where_there_are_any() -> None:
-    assert gains_line(small_graph()) == []
-    (told,) = gains_line(amplified())
+    (told, _) = start_lines(amplified(), small_spec())
     assert str(told) == "gains 1 to 1.414: each layer starts at its own variance"
     (line,) = (line for line in plain(layer_view(amplified(), "thin.conv0")).splitlines() if line.startswith("#0"))
     assert line.split()[:5] == ["#0", "c0.0", "2", "288", "1.414"]
     assert "gain" not in plain(layer_view(small_graph(), "thin.conv0"))
+
+
+@pytest.mark.parametrize(
+    ("start", "words"),
+    [
+        ("gains", []),  # all of them 1
+        ("scaled", ["scaled: the coefficients' start values give each layer its own variance"]),
+        ("kaiming", ["kaiming: each bank starts at the variance of its largest layer, smaller layers too small"]),
+        ("release", ["release: the larger start of the paper's code"]),
+    ],
+)
+def test_every_other_start_is_told(start: Initialisation, words: list[str]) -> None:
+    spec = small_spec()
+    shares = tuple(evolve(share, initialisation=start) for share in spec.shares)
+    assert [str(line) for line in start_lines(small_graph(), evolve(spec, shares=shares))] == words
 
 
 def test_gains_in_words() -> None:
