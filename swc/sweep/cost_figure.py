@@ -6,30 +6,37 @@ Guarantees: a point that names some columns stands for one setting, that with th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from attrs import frozen
 
-from swc.sweep.values import NamedValues, as_written
+from swc.sweep.values import NamedValues, as_written, repeated, written_in_file
 
 ACROSS = ("stored", "stored_bytes", "multiply_adds", "train_seconds")  # costs against which scores can be drawn
+NEEDED, MORE = {"across", "lines"}, {"alike", "title"}
 Columns = Sequence[tuple[str, tuple[str, ...]]]  # what varies, with its values
 
 
 @frozen
 class CostFigure:
-    """That scores are drawn against the cost `across`: a line for each label, through points that name some values."""
+    """That scores are drawn against the cost `across`: a line for each label, through points that name some values.
+
+    Lines whose labels stand together in `alike` have one colour. Without a `title` the figure has the sweep's name.
+    """
 
     across: str
     lines: tuple[tuple[str, tuple[NamedValues, ...]], ...]
+    alike: tuple[tuple[str, ...], ...] = ()
+    title: str = ""
 
 
 def cost_figure(found: dict[str, Any], columns: Columns) -> CostFigure:
     """The figure of a sweep file whose form is right; a value alone is one of the first column."""
     first = columns[0][0] if columns else ""
     lines = ((label, tuple(_named(point, first) for point in points)) for label, points in found["lines"].items())
-    return CostFigure(found["across"], tuple(lines))
+    alike = tuple(map(tuple, found.get("alike", ())))
+    return CostFigure(found["across"], tuple(lines), alike, found.get("title", ""))
 
 
 def setting_at(point: NamedValues, columns: Columns) -> NamedValues | None:
@@ -62,8 +69,8 @@ def wrong_figure_form(found: dict[str, Any]) -> str:
     """What is wrong with the form of the figure in a sweep file, or nothing."""
     if "figure" not in found:
         return ""
-    if set(found["figure"]) != {"across", "lines"}:
-        return "`figure` must have `across` and `lines`"
+    if not NEEDED <= set(found["figure"]) <= NEEDED | MORE:
+        return "`figure` must have `across` and `lines`, and may have `alike` and `title`"
     across, lines = found["figure"]["across"], found["figure"]["lines"]
     if across not in ACROSS:
         return f"`across` of `figure` must be one of {', '.join(ACROSS)}"
@@ -71,7 +78,20 @@ def wrong_figure_form(found: dict[str, Any]) -> str:
         return "`lines` of `figure` must be lists of values by label"
     if any(point == {} for line in lines.values() for point in line):
         return "a point of `figure` must name a value"
-    return ""
+    return _wrong_looks(found["figure"], lines)
+
+
+def _wrong_looks(figure: dict[str, Any], lines: Collection[str]) -> str:
+    """What is wrong with the title, or with the groups of lines that have one colour, or nothing."""
+    if not isinstance(figure.get("title", ""), str):
+        return "`title` of `figure` must be a text"
+    alike = figure.get("alike", [])
+    if not isinstance(alike, list) or not all(isinstance(group, list) for group in alike):
+        return "`alike` of `figure` must be a list of lists of labels"
+    labels = [label for group in alike for label in group]
+    if unknown := [label for label in labels if not isinstance(label, str) or label not in lines]:
+        return f"`alike` of `figure` names {written_in_file(unknown[0])}, which is no label of `lines`"
+    return repeated("alike", labels)
 
 
 def _named(point: object, first: str) -> NamedValues:

@@ -42,10 +42,15 @@ FEWEST_TICKS = 3
 
 @frozen
 class SummaryLine:
-    """Summaries that one line joins, each with its place along the axis; `label` is empty where there is one line."""
+    """Summaries that one line joins, each with its place along the axis; `label` is empty where there is one line.
+
+    Lines of one `colour` differ in `style`, both numbers.
+    """
 
     label: str
     points: tuple[tuple[float, Summary], ...]
+    colour: int
+    style: int
     is_joined: bool = True
 
 
@@ -64,8 +69,8 @@ def figure(sweep: Sweep, found: Sequence[Summary], example: str = "image") -> Fi
     panels = wide.subplots(1, len(metrics))
     for axes, metric in zip(panels, metrics, strict=True):
         label, factor = ROWS[metric].label, ROWS[metric].factor
-        for number, line in enumerate(lines):
-            _draw(axes, line, number, metric, factor)
+        for line in lines:
+            _draw(axes, line, metric, factor)
         axes.set(ylabel=f"{label}, {of}")
         axes.spines[["top", "right"]].set_visible(False)
         if sweep.figure:
@@ -76,16 +81,34 @@ def figure(sweep: Sweep, found: Sequence[Summary], example: str = "image") -> Fi
         beside = {"handles": panels[0].get_legend_handles_labels()[0], "loc": "outside right center"}
         place, more = (panels[0], {}) if num_labels <= MOST_INSIDE else (wide, beside)
         place.legend(fontsize=7, frameon=False, **more)
-    wide.suptitle(f"{sweep.name}{scale_text(sweep.epochs_scale)}: ensemble, {_seeds(found)}", fontsize=10)
+    title = sweep.figure.title if sweep.figure and sweep.figure.title else f"{sweep.name}: ensemble"
+    wide.suptitle(f"{title}{scale_text(sweep.epochs_scale)}, {_seeds(found)}", fontsize=10)
     return wide
 
 
 def _cost_lines(sweep: Sweep, plan: CostFigure, found: Sequence[Summary]) -> Iterable[SummaryLine]:
     by_setting = {one.setting: one for one in found if plan.across in dict(one.values)}
+    looks = _looks(plan)
     for label, points in plan.lines:
         settings = (setting_at(point, sweep.columns) for point in points)
         ended = (by_setting[setting] for setting in settings if setting in by_setting)
-        yield SummaryLine(label, tuple((dict(one.values)[plan.across].mean, one) for one in ended))
+        places = tuple((dict(one.values)[plan.across].mean, one) for one in ended)
+        yield SummaryLine(label, places, *looks[label], is_joined=len(points) > 1)
+
+
+def _looks(plan: CostFigure) -> dict[str, tuple[int, int]]:
+    """The colour and the style of each label: lines that are alike have the colour of the first of them."""
+    labels = [label for label, _ in plan.lines]
+    if not plan.alike:
+        return {label: (number % len(LINES), number // len(LINES)) for number, label in enumerate(labels)}
+    groups = {label: group for group in plan.alike for label in group}
+    colours = dict.fromkeys(groups.get(label, (label,)) for label in labels)
+    of_group = {group: number for number, group in enumerate(colours)}
+    found = {}
+    for label in labels:
+        group = groups.get(label, (label,))
+        found[label] = (of_group[group] % len(LINES), group.index(label) + of_group[group] // len(LINES))
+    return found
 
 
 def _param_lines(sweep: Sweep, found: Sequence[Summary]) -> Iterable[SummaryLine]:
@@ -94,10 +117,12 @@ def _param_lines(sweep: Sweep, found: Sequence[Summary]) -> Iterable[SummaryLine
     lines: dict[Setting, list[Summary]] = {}
     for one in found:
         lines.setdefault(tuple(part for part in one.setting if part[0] != name), []).append(one)
-    for others, points in lines.items():
+    for number, (others, points) in enumerate(lines.items()):
+        look = (number % len(LINES), number // len(LINES))
         places = ((values.index(dict(one.setting).get(name, values[0])), one) for one in points if one.values)
         # names have no order, so that no line joins them
-        yield SummaryLine(", ".join(f"{n} {v}" for n, v in others), tuple(places), name not in (SPEC, ENSEMBLE))
+        label = ", ".join(f"{n} {v}" for n, v in others)
+        yield SummaryLine(label, tuple(places), *look, is_joined=name not in (SPEC, ENSEMBLE))
 
 
 def _longest(sweep: Sweep) -> tuple[str, tuple[str, ...]]:
@@ -105,7 +130,7 @@ def _longest(sweep: Sweep) -> tuple[str, tuple[str, ...]]:
     return max(sweep.columns, key=lambda one: len(one[1]), default=(SPEC, (sweep.specs[0].stem,)))
 
 
-def _draw(axes: Axes, line: SummaryLine, number: int, metric: str, factor: float) -> None:
+def _draw(axes: Axes, line: SummaryLine, metric: str, factor: float) -> None:
     known = [(place, dict(one.values)) for place, one in line.points if metric in dict(one.values)]
     values = [one[metric] for _, one in known]
     axes.errorbar(
@@ -113,9 +138,9 @@ def _draw(axes: Axes, line: SummaryLine, number: int, metric: str, factor: float
         [factor * value.mean for value in values],
         yerr=[nan if value.error is None else factor * value.error for value in values],
         label=line.label or None,
-        color=LINES[number % len(LINES)],
-        linestyle=DASHES[number // len(LINES) % len(DASHES)] if line.is_joined else "none",
-        marker=MARKERS[number // len(LINES) % len(MARKERS)],
+        color=LINES[line.colour],
+        linestyle=DASHES[line.style % len(DASHES)] if line.is_joined else "none",
+        marker=MARKERS[line.style % len(MARKERS)],
         markersize=4,
         capsize=3,
     )

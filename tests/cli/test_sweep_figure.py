@@ -58,6 +58,11 @@ def test_a_setting_without_the_cost_has_no_point(tmp_path: Path) -> None:
         ('ours = ["small", "large"]', 'ours = ["tiny"]', "names the value tiny of `ensemble`"),
         ('ours = ["small", "large"]', 'ours = "small"', "lists of values"),
         ('across = "stored"', "", "must have `across` and `lines`"),
+        ('across = "stored"', 'across = "stored"\ncolour = 1', "may have `alike` and `title`"),
+        ('across = "stored"', 'across = "stored"\ntitle = 1', "`title` of `figure` must be a text"),
+        ('across = "stored"', 'across = "stored"\nalike = ["ours"]', "must be a list of lists of labels"),
+        ('across = "stored"', 'across = "stored"\nalike = [["theirs"]]', 'names "theirs", which is no label'),
+        ('across = "stored"', 'across = "stored"\nalike = [["ours", "ours"]]', "`alike` has the value ours twice"),
         ('["small", "large"]\n\n', '["small"]\n', "needs a sweep in which something varies"),
         ('ours = ["small", "large"]', 'ours = [{ensemble = "tiny"}]', "names the value tiny of `ensemble`"),
         ('ours = ["small", "large"]', "ours = [{beta = 1}]", "names `beta`, which does not vary"),
@@ -127,3 +132,21 @@ def scores() -> tuple[tuple[str, SeedMean], ...]:
 )  # fmt: skip
 def test_an_axis_has_marks_that_are_read_at_once(least: float, most: float, ticks: list[float]) -> None:
     assert cost_ticks(least, most) == pytest.approx(ticks)
+
+
+def test_lines_that_are_alike_have_one_colour_and_styles_of_their_own(tmp_path: Path) -> None:
+    path = tmp_path / "costs.toml"
+    lines = 'ours = ["small", "large"]\ntheirs = ["small"]\n"ours, less" = ["large", "small"]\n'
+    head = COSTS_FILE.partition("[figure.lines]")[0].replace('"stored"', '"stored"\nalike = [["ours", "ours, less"]]')
+    path.write_text(f'{head}title = "Two sizes"\n[figure.lines]\n{lines}', encoding="utf-8")
+    sweep = read_sweep(path)
+    values = (("top1", SeedMean(0.5, None)), ("nll", SeedMean(1.0, None)))
+    found = tuple(
+        Summary((("ensemble", name),), 1, (*values, ("stored", SeedMean(cost, 0.0))), ())
+        for name, cost in (("small", 1e4), ("large", 1e6))
+    )
+    drawn = figure(sweep, found)
+    ours, theirs, less = (line for line in drawn.axes[0].lines if line.get_marker() not in ("_", "|", "None"))
+    assert ours.get_color() == less.get_color() != theirs.get_color()
+    assert (ours.get_linestyle(), less.get_linestyle(), theirs.get_linestyle()) == ("-", "--", "None")
+    assert drawn.get_suptitle() == "Two sizes, one seed"
