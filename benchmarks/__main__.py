@@ -19,6 +19,7 @@ BENCHMARKS = {
     "parts": "parts",
     "statistics": "statistics_cost",
     "data_wait": "data_wait",
+    "equal_time": "equal_time",
     "decoding": "decoding",
     "compiler": "compiler",
 }  # what each writes, and its module
