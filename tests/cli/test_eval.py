@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from swc.cli import output
 from swc.compiler.ir.counts import count
 from swc.diagnostics import DiagnosticError, Sink
 from swc.diagnostics.catalogue.evaluation import TooManySubsets
@@ -230,11 +231,11 @@ def test_what_was_measured_is_printed_where_the_run_cannot_be_written_to(
     def refuse(path: Path, *given: object) -> None:
         raise DiagnosticError(OutputUnwritable(path=str(path), reason="Read-only file system"))
 
-    def read_only(path: Path) -> None:
+    def read_only(**_: object) -> None:
         raise OSError(errno.EROFS, "Read-only file system")
 
     monkeypatch.setattr(checksums, "write_kept", refuse)
-    monkeypatch.setattr(Path, "touch", read_only)
+    monkeypatch.setattr(output, "TemporaryFile", read_only)
     assert run.swc("eval", "--time-batch", "0") == 1
     shown = capfd.readouterr()
     assert "tiny on digits" in shown.out and "shallow" in shown.out
