@@ -28,15 +28,18 @@ SHARED = ("torch", "torchvision", "numpy")  # where a plug-in's row may lead, an
 
 @contextmanager
 def told_to_its_author(folders: Iterable[Path], plug_ins: Iterable[PlugIn] = ()) -> Iterator[None]:
-    """Inside, what the code of factories in these folders or of these plug-ins raises becomes a diagnostic."""
+    """Inside, what the code of factories in these folders or of these plug-ins raises becomes a diagnostic.
+
+    That it would end the process too, which otherwise ends in silence.
+    """
     try:
         yield
     except DiagnosticError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         place = place_in(error, tuple(str(folder.resolve()) for folder in folders))
         first = (str(error).strip().splitlines() or [""])[0]
-        said = f"{type(error).__name__}: {first}"
+        said = f"{type(error).__name__}: {first}" if first else type(error).__name__
         if place is not None:
             raise DiagnosticError(OwnModelFailed(error=said, place=place)) from error
         for plug_in in sorted(plug_ins, key=partial(_is_outside, error)):
@@ -45,7 +48,7 @@ def told_to_its_author(folders: Iterable[Path], plug_ins: Iterable[PlugIn] = ())
         raise
 
 
-def _is_outside(error: Exception, plug_in: PlugIn) -> bool:
+def _is_outside(error: BaseException, plug_in: PlugIn) -> bool:
     """Whether the implementation of a plug-in was not entered, though perhaps something else of the same package.
 
     `swc_lion:Lion` is entered where a function `Lion`, or `Lion.step` of a class, is among the frames of its file.
@@ -57,7 +60,7 @@ def _is_outside(error: Exception, plug_in: PlugIn) -> bool:
     return not any(name == attribute or name.startswith(f"{attribute}.") for name in inside)
 
 
-def place_in(error: Exception, folders: tuple[str, ...]) -> str | None:
+def place_in(error: BaseException, folders: tuple[str, ...]) -> str | None:
     """The innermost line that belongs to no library, as `file:line`, where it lies in one of the folders."""
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
         file = frame.filename
@@ -69,7 +72,7 @@ def place_in(error: Exception, folders: tuple[str, ...]) -> str | None:
     return None
 
 
-def place_in_plug_in(error: Exception, plug_in: PlugIn) -> str | None:
+def place_in_plug_in(error: BaseException, plug_in: PlugIn) -> str | None:
     """The innermost line of a plug-in's code, as `file:line`, unless code of ours that it called raised the error."""
     files = _files_of(plug_in)
     for frame in reversed(traceback.extract_tb(error.__traceback__)):

@@ -83,6 +83,7 @@ def test_a_build_is_trained_by_its_name_whatever_was_compiled_last(
 
 FAILING = """
 import os
+import sys
 
 
 class Picky(nn.Sequential):
@@ -93,6 +94,8 @@ class Picky(nn.Sequential):
         Picky.steps += self.training
         if mood == "training" and self.training:
             raise KeyError("no such\\nhook")
+        if mood == "exit" and self.training:
+            sys.exit(3)
         if mood == "late" and not self.training and Picky.steps > Picky.most:
             raise KeyError("tired")
         made = super().forward(images)
@@ -140,15 +143,24 @@ def test_what_was_trained_is_kept_where_scoring_fails(
     assert [row["phase"] for row in rows if row["kind"] == "scores"] == ["first"] * 3 + ["second"] * 3
 
 
+@pytest.mark.parametrize(
+    ("mood", "error", "code"), [("training", "KeyError", "raise KeyError"), ("exit", "SystemExit: 3", "sys.exit")]
+)
 def test_a_model_that_fails_in_training_mode_is_its_authors(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    mood: str,
+    error: str,
+    code: str,
 ) -> None:
+    """So is one that would end the process: that is not done in silence."""
     made = picky_in(tmp_path)
-    monkeypatch.setenv("PICKY", "training")
+    monkeypatch.setenv("PICKY", mood)
     assert made.train() == 1
     told = capsys.readouterr().err
-    assert "error[SW550]: a member's own model failed: KeyError" in told
-    line = next(n for n, text in enumerate((NET + FAILING).splitlines(), 1) if "raise KeyError" in text)
+    assert f"error[SW550]: a member's own model failed: {error}" in told
+    line = next(n for n, text in enumerate((NET + FAILING).splitlines(), 1) if code in text)
     assert f"raised at own_{tmp_path.name}.py:{line}" in told
 
 
