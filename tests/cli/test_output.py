@@ -6,13 +6,14 @@ import errno
 import os
 from pathlib import Path
 from threading import Thread
+from typing import BinaryIO
 
 import click
 import pytest
 from rich.console import Group
 from rich.text import Text
-from swc.cli import main
-from swc.cli.output import chosen_form, deliver, form_of, write_file
+from swc.cli import main, output
+from swc.cli.output import check_place, chosen_form, deliver, form_of, write_file
 from swc.diagnostics import DiagnosticError
 from swc.show.plain import plain, table
 
@@ -87,3 +88,20 @@ def test_a_table_is_as_wide_as_it_must_be_however_deep_in_groups_it_lies() -> No
     for shown in (made, Group(Text("title"), made), Group(Group(made, Text()), Text())):
         (line,) = [line for line in plain(shown, 40).splitlines() if "1,000,000" in line]
         assert line.split() == ["only", *["1,000,000"] * 12]
+
+
+def test_a_trial_of_a_place_touches_nothing_of_who_writes_there(tmp_path: Path) -> None:
+    path, partial = tmp_path / "rows.csv", tmp_path / "rows.csv.partial"
+    partial.write_text("of another process")
+    check_place(path)
+    assert partial.read_text() == "of another process" and list(tmp_path.iterdir()) == [partial]
+
+
+def test_a_full_disk_is_told_before_anything_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> BinaryIO:
+        return Path("/dev/full").open("wb", buffering=0)
+
+    monkeypatch.setattr(output, "TemporaryFile", full)
+    with pytest.raises(DiagnosticError) as caught:
+        check_place(tmp_path / "rows.csv")
+    assert "No space left" in caught.value.diagnostics[0].message()

@@ -7,7 +7,6 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import BinaryIO
 
 import pytest
 from attrs import evolve
@@ -22,7 +21,6 @@ from swc.sweep.plan import Cell, Sweep
 from swc.sweep.row_table import RowTable
 from swc.sweep.rows import CellRow, header_of, rows_in, text_of_rows
 from swc.sweep.runner import CellOutcome
-from swc.sweep.seeds import seeds_of, wrong_seeds
 from swc.sweep.summary import as_csv
 
 from support.runs import Place, spec_text
@@ -243,24 +241,6 @@ def test_a_fingerprint_stays_for_ever(made: Place) -> None:
     assert fingerprint_of(spec) == "73d767f38017312bc0cdcd9a792a64fb3679311697631a7a105780ae90a2c9e4"
 
 
-@pytest.mark.parametrize(
-    ("written", "seeds"),
-    [
-        (2, [0, 1]), ("2", [0, 1]), ("100-102", [100, 101, 102]), ("7-7", [7]), ([100, 101], [100, 101]),
-        ("5,3", [5, 3]), ("0-2, 100", [0, 1, 2, 100]),
-    ],
-)  # fmt: skip
-def test_seeds_may_be_a_number_a_list_or_a_range(written: int | str | list[int], seeds: list[int]) -> None:
-    assert list(seeds_of(written)) == seeds
-
-
-@pytest.mark.parametrize("written", [0, "0", "", "a", "3-1", "1,1", "0-3,2", [], [1, 1], [-1], [True], ["1"], "1" * 30])
-def test_wrong_seeds_are_told(written: object) -> None:
-    assert wrong_seeds(written)
-    with pytest.raises(ValueError, match="seeds"):
-        seeds_of(written)  # type: ignore[arg-type]
-
-
 def test_wrong_seeds_on_the_command_line_are_told(made: Place, capfd: pytest.CaptureFixture[str]) -> None:
     assert made.swc(*COMMAND[:5], "9-7") == 2
     told = capfd.readouterr().err
@@ -338,23 +318,6 @@ def test_where_nothing_can_be_written_is_told_before_anything_runs(
     assert made.swc("sweep", "tiny.sw", "--vary", "amount=50%,60%", option, place) in (1, 2)
     assert told in capfd.readouterr().err
     assert not (made.folder / "build/sweeps").exists()
-
-
-def test_a_trial_of_a_place_touches_nothing_of_who_writes_there(tmp_path: Path) -> None:
-    path, partial = tmp_path / "rows.csv", tmp_path / "rows.csv.partial"
-    partial.write_text("of another process")
-    check_place(path)
-    assert partial.read_text() == "of another process" and list(tmp_path.iterdir()) == [partial]
-
-
-def test_a_full_disk_is_told_before_anything_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*_: object, **__: object) -> BinaryIO:
-        return Path("/dev/full").open("wb", buffering=0)
-
-    monkeypatch.setattr(output, "TemporaryFile", full)
-    with pytest.raises(DiagnosticError) as caught:
-        check_place(tmp_path / "rows.csv")
-    assert "No space left" in caught.value.diagnostics[0].message()
 
 
 def test_rows_are_put_together_from_a_table_that_cannot_be_written(
