@@ -95,19 +95,19 @@ class RecordFiles(Observer):
         """
         head = head_of(self.run.checkpoint.parent)
         marks = {} if head is None else dict(head.marks)
-        try:
-            rows = read_rows(self.run.folder, are_marked=not is_new)
-        except DiagnosticError:
-            if is_new or not self.run.options.new_metrics:
-                raise
-            rows, self.are_new = [], True
-            self.tell(f"the metrics so far are set aside as {set_file_aside(self.run.folder / METRICS)}")
+        if is_new:
+            if read_rows(self.run.folder):
+                raise DiagnosticError(CheckpointsLost(folder=str(self.run.folder)))
+        elif not self._are_whole():
             marks.pop(METRICS, None)
-        if is_new and rows:
-            raise DiagnosticError(CheckpointsLost(folder=str(self.run.folder)))
         for lost in cut_back(self.run.folder, marks):
             self.tell(f"{lost} is not whole: TensorBoard's curves have a gap, {METRICS} has all numbers")
         self.records = Records(self.run.folder)
+
+    def nothing_left(self, state: State) -> None:
+        """Set damaged metrics of a finished run aside, where the user wants new ones."""
+        if self.run.options.new_metrics and not self._are_whole():
+            self.records = Records(self.run.folder)
 
     def epoch_done(self, state: State, result: EpochResult) -> None:
         """A line of metrics, and points of curves."""
@@ -130,6 +130,17 @@ class RecordFiles(Observer):
         if self.records is not None:
             self.records.close()
 
+    def _are_whole(self) -> bool:
+        """Whether metrics can be gone on with; damaged ones are set aside, or, unless the user wants that, an error."""
+        try:
+            read_rows(self.run.folder, are_marked=True)
+        except DiagnosticError:
+            if not self.run.options.new_metrics:
+                raise
+            self.are_new = True
+            self.tell(f"the metrics so far are set aside as {set_file_aside(self.run.folder / METRICS)}")
+        return not self.are_new
+
     @property
     def _open(self) -> Records:
         assert self.records is not None, "nothing is recorded before training begins"
@@ -147,6 +158,11 @@ class Checkpoints(Observer):
     def begins(self, state: State, is_new: bool) -> None:
         """Save what training begins with, or goes on with, where records are new and a checkpoint knows others."""
         if is_new or self.records.are_new:
+            self.reached(state)
+
+    def nothing_left(self, state: State) -> None:
+        """Save the state of a finished run again, where records are new and its checkpoint knows others."""
+        if self.records.are_new:
             self.reached(state)
 
     def epoch_begins(self, state: State) -> None:

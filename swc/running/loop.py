@@ -92,6 +92,7 @@ def take_up(run: Run, observer: Observer) -> State:
     _say_surroundings(run, state, observer)
     if next_transition(run, state) is None:
         observer.say("the run is finished: there is nothing left to train")
+        observer.nothing_left(state)
         return state
     rehearse(run, state)
     observer.begins(state, is_new=resumed is None)

@@ -36,6 +36,9 @@ class Observer:
     def begins(self, state: State, is_new: bool) -> None:
         """Training begins in this process, at a checkpoint or (`is_new`) where nothing was trained before."""
 
+    def nothing_left(self, state: State) -> None:
+        """The run was finished before this process, which trains nothing; `begins` is not told, `finished` is."""
+
     def folded(self, state: State, evaluation: EnsembleScores) -> None:
         """Scores of a run that begins with given weights, before it trains: what folding has left of them."""
 
@@ -94,6 +97,7 @@ class Observers(Observer):
 
     revision_begins = _each(Observer.revision_begins)
     begins = _each(Observer.begins)
+    nothing_left = _each(Observer.nothing_left)
     folded = _each(Observer.folded)
     epoch_begins = _each(Observer.epoch_begins)
     step_done = _each(Observer.step_done)

@@ -187,6 +187,31 @@ def test_a_run_goes_on_without_the_metrics_that_were_damaged(run: Place, finishe
     assert run.swc("report", "-o", "page.html") == 0
 
 
+@pytest.mark.parametrize("damage", ["edited", "cut", "lost"])
+def test_a_finished_run_has_a_report_without_the_metrics_that_were_damaged(
+    run: Place, finished: Place, capsys: Capture, damage: str
+) -> None:
+    """It need not be trained again: the scores are elsewhere, and the checkpoint learns that its metrics are new."""
+    path = run.run / "metrics.jsonl"
+    written = path.read_bytes()
+    path.write_bytes({"edited": b"x" + written, "cut": written[:-9], "lost": b""}[damage])
+    assert run.swc("report", "-o", "page.html") == 1
+    assert "`swc train --new-metrics`" in capsys.readouterr().err
+    assert run.train("--new-metrics") == 0
+    assert "metrics.jsonl.1" in capsys.readouterr().err
+    assert path.read_bytes() == b""
+    assert (run.run / "results.json").read_bytes() == (finished.run / "results.json").read_bytes()
+    assert run.swc("report", "-o", "page.html") == 0
+    assert run.train("--new-metrics") == 0
+    assert not (run.run / "metrics.jsonl.2").exists()
+
+
+def test_metrics_of_a_finished_run_that_are_whole_are_kept(run: Place) -> None:
+    before = run.contents()
+    assert run.train("--new-metrics") == 0
+    assert run.contents() == before
+
+
 def test_what_a_power_cut_left_behind_the_mark_is_cut_off(run: Place, finished: Place) -> None:
     """Whole lines of anything: the checkpoint knows nothing of them, and they are written again."""
     run.checkpoint.unlink()

@@ -21,7 +21,7 @@ from swc.diagnostics.catalogue.formats import DamagedFile
 from swc.diagnostics.catalogue.run import RecordsCutShort
 from swc.files.checkpoint_head import head_of
 from swc.files.checksums import is_there
-from swc.files.metric_lines import line_of, rows_of
+from swc.files.metric_lines import WAY, line_of, rows_of
 from swc.files.metrics import EpochRow, MetricRow, ScoresRow
 from swc.files.scores import Scores
 from swc.program.stages import Stage
@@ -176,6 +176,6 @@ def read_rows(folder: Path, *, are_marked: bool = False) -> list[MetricRow]:
         raise DiagnosticError(RecordsCutShort(path=str(path), size=len(written), expected=size))
     if size and written[size - 1 : size] != b"\n":
         raise DiagnosticError(
-            DamagedFile(origin=str(path), detail="no line ends where the last checkpoint saw one end")
+            DamagedFile(origin=str(path), detail="no line ends where the last checkpoint saw one end", way=WAY)
         )
     return rows_of(written[:size] if are_marked else written, str(path))
