@@ -6,7 +6,8 @@ ended, or whose cost some seed has not got, has no point; a bar is a standard er
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 from math import ceil, floor, log10, nan, sqrt
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ from swc.sweep.columns import HEADINGS, paired_of
 from swc.sweep.cost_figure import CostFigure, setting_at
 from swc.sweep.plan import ENSEMBLE, SPEC, Setting, Sweep
 from swc.sweep.summary import Summary, best_of, choice_of
+from swc.sweep.values import numbers_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -35,6 +37,8 @@ AXES = {
 }
 DASHES = ("-", "--", ":", "-.")  # of further lines, whose colours come again
 MARKERS = "osD^vPX"
+LOGARITHMIC_FROM = 8  # numbers of which the greatest is so many times the least have a logarithmic axis
+LEAST_GAP = 0.07  # between two numbers, of the whole axis, so that they can be read below it
 # steps within a factor of ten, of which the first that give several ticks along an axis are taken
 STEPS = ((1,), (1, 3), (1, 2, 5), (1, 1.5, 2, 3, 4, 6, 8), (1, 1.2, 1.4, 1.7, 2, 2.5, 3, 4, 5, 6, 7, 8, 9))
 FEWEST_TICKS = 3
@@ -52,6 +56,28 @@ class SummaryLine:
     colour: int
     style: int
     is_joined: bool = True
+
+
+@frozen
+class ParamAxis:
+    """Where each value of a param stands along an axis, and whether that is logarithmic."""
+
+    places: Mapping[str, float]
+    is_logarithmic: bool = False
+
+    @classmethod
+    def of(cls, values: Sequence[str]) -> ParamAxis:
+        """Numbers where they are, if they lie far enough apart to be read; names, and other numbers, one after another.
+
+        A threshold that stands for none, such as -1, would press the others together.
+        """
+        numbers = numbers_of(values)
+        if len(numbers) > 1:
+            is_logarithmic = 0 < LOGARITHMIC_FROM * min(numbers) <= max(numbers)
+            along = sorted(log10(number) if is_logarithmic else number for number in numbers)
+            if min(after - before for before, after in pairwise(along)) >= LEAST_GAP * (along[-1] - along[0]):
+                return cls(dict(zip(values, numbers, strict=True)), is_logarithmic)
+        return cls({value: place for place, value in enumerate(values)})
 
 
 def figure(sweep: Sweep, found: Sequence[Summary], example: str = "image") -> Figure:
@@ -114,15 +140,17 @@ def _looks(plan: CostFigure) -> dict[str, tuple[int, int]]:
 def _param_lines(sweep: Sweep, found: Sequence[Summary]) -> Iterable[SummaryLine]:
     """A line for each setting of the params other than the one with the most values."""
     name, values = _longest(sweep)
+    along = ParamAxis.of(values).places
     lines: dict[Setting, list[Summary]] = {}
     for one in found:
         lines.setdefault(tuple(part for part in one.setting if part[0] != name), []).append(one)
     for number, (others, points) in enumerate(lines.items()):
         look = (number % len(LINES), number // len(LINES))
-        places = ((values.index(dict(one.setting).get(name, values[0])), one) for one in points if one.values)
+        places = ((along[dict(one.setting).get(name, values[0])], one) for one in points if one.values)
         # names have no order, so that no line joins them
         label = ", ".join(f"{n} {v}" for n, v in others)
-        yield SummaryLine(label, tuple(places), *look, is_joined=name not in (SPEC, ENSEMBLE))
+        in_order = tuple(sorted(places, key=lambda point: point[0]))
+        yield SummaryLine(label, in_order, *look, is_joined=name not in (SPEC, ENSEMBLE))
 
 
 def _longest(sweep: Sweep) -> tuple[str, tuple[str, ...]]:
@@ -170,13 +198,17 @@ def cost_ticks(least: float, most: float) -> list[float]:
 def _mark_values(axes: Axes, sweep: Sweep, found: Sequence[Summary], metric: str, factor: float) -> None:
     """Name the values below the axis, and mark the setting that validation chooses."""
     name, values = _longest(sweep)
-    axes.set_xticks(range(len(values)), values, **_tilted(values))
+    axis = ParamAxis.of(values)
+    if axis.is_logarithmic:
+        axes.set_xscale("log")
+    axes.set_xticks(list(axis.places.values()), values, **_tilted(values))
+    axes.set_xticks([], minor=True)
     axes.set(xlabel=name)
     best = best_of(found)
     if best is None:
         return
     axes.plot(
-        values.index(dict(best.setting)[name]),  # two settings at least, of which it is one
+        axis.places[dict(best.setting)[name]],  # two settings at least, of which it is one
         factor * dict(best.values)[metric].mean,
         color=INK,
         linestyle="none",

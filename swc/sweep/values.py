@@ -43,13 +43,21 @@ def repeated(name: str, values: Sequence[str]) -> str:
     return ""
 
 
-def _meaning(text: str) -> Hashable:
-    """What tells a value from others: a number with its percent sign, or the text itself."""
+def _meaning(text: str) -> str | tuple[Fraction, bool]:
+    """What tells a value from others: a number and whether it is per cent, or the text itself."""
     found = NUMBER.fullmatch(text.strip())
     if found is None:
         return text.strip()
     digits, suffix = found.groups()
     return Fraction(digits.replace("_", "")) * FACTORS.get(suffix, 1), suffix == "%"
+
+
+def numbers_of(values: Sequence[str]) -> tuple[float, ...]:
+    """What values are worth as numbers, 12% as 12; none at all where some are texts, or some alone are per cent."""
+    meanings = [_meaning(value) for value in values]
+    numbers = [one for one in meanings if isinstance(one, tuple)]
+    is_one_kind = len(numbers) == len(values) and len({is_per_cent for _, is_per_cent in numbers}) == 1
+    return tuple(float(number) for number, _ in numbers) if is_one_kind else ()
 
 
 def as_written(value: object) -> str:

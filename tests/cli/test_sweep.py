@@ -74,6 +74,32 @@ def test_means_and_errors_are_over_the_seeds_that_ended() -> None:
     assert nll_axes.lines[0].get_ydata() == pytest.approx([1.0])
 
 
+@pytest.mark.parametrize(
+    ("values", "places", "scale"),
+    [
+        (("0.5", "0.1"), [0.1, 0.5], "linear"),
+        (("8", "1k", "12"), [8.0, 12.0, 1000.0], "log"),
+        (("6%", "50%"), [6.0, 50.0], "log"),
+        (("-1", "0.2", "0.4"), [-1.0, 0.2, 0.4], "linear"),
+        (("-1", "0.2", "0.25"), [0.0, 1.0, 2.0], "linear"),  # too near to be read
+        (("7",), [0.0], "linear"),
+        (("none", "9", "1"), [0.0, 1.0, 2.0], "linear"),
+        (("50%", "1M"), [0.0, 1.0], "linear"),
+    ],
+)
+def test_numbers_stand_along_the_axis_where_they_are_and_names_one_after_another(
+    values: tuple[str, ...], places: list[float], scale: str
+) -> None:
+    sweep = Sweep("s", (Path("a.sw"),), (("amount", values),), seeds=1)
+    done = [CellOutcome(cell, row(cell, 0.5, 1.0 + number)) for number, cell in enumerate(sweep.cells)]
+    axes = figure(sweep, summaries(sweep, done)).axes[0]
+    assert list(axes.lines[0].get_xdata()) == places and axes.get_xscale() == scale
+    marks = dict(zip([mark.get_text() for mark in axes.get_xticklabels()], axes.get_xticks(), strict=True))
+    assert sorted(marks) == sorted(values)
+    stars = [list(line.get_xdata()) for line in axes.lines if line.get_marker() == "*"]
+    assert stars == ([[marks[values[0]]]] if len(values) > 1 else [])
+
+
 def test_a_setting_is_chosen_by_the_validation_part_and_never_by_the_test() -> None:
     """The second setting is better on the test images, the first on those that it is chosen with."""
     sweep = Sweep("s", (Path("a.sw"),), (("beta", ("0.1", "0.9")),), seeds=1)
