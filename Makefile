@@ -65,10 +65,10 @@ $(VENV)/.fuzz: $(READY)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[fuzz]'
 	touch $@
 
-# `make paper-small DATA=FOLDER` runs what takes about six hours on two cores with JOBS=2; ITEM names one other, or several.
+# `make paper-small DATA=FOLDER` runs what takes about seven hours on two cores with JOBS=2; ITEM names one other, or several.
 # Rows are kept in a table beside the page as runs end, and any machine goes on from them. Items of LOOKED_AT need the
 # runs themselves afterwards, so that their rows are those of the folders in build/sweeps alone.
-ITEM ?= start_values sharing_pays sharing_pays_epochs rivals stored table_3 figure_4a figure_4b
+ITEM ?= start_values sharing_pays budgets sharing_pays_epochs narrow_times rivals stored table_3 figure_4a figure_4b
 LOOKED_AT := table_2 anytime figure_5 table_5
 SMALL := docs/results/paper_small
 FROM = $(if $(DATA),--data $(DATA))
@@ -86,9 +86,12 @@ small-%: setup
 	$(if $(ROWS),,cp $(IN)/sweep.csv $(SMALL)/$*.csv)
 	$(looked_at_$*)
 
-figure: setup  ## the figure of the first page and its table, from the rows beside the page; nothing is trained
-	$(BIN)/swc sweep specs/small/overview.toml --no-run --markdown $(SMALL)/overview.md
-	cp build/sweeps/overview/sweep.png $(SMALL)/overview.png
+figure: $(addprefix drawn-,overview times)  ## the figure of the first page and its table, from the rows beside the page; nothing is trained
+
+# What puts together the rows of other sweeps.
+drawn-%: setup
+	$(BIN)/swc sweep specs/small/$*.toml --no-run --markdown $(SMALL)/$*.md
+	cp build/sweeps/$*/sweep.png $(SMALL)/$*.png
 
 # Table 2: how much members disagree. Figure 3: what lies between two of them; joint networks have no line.
 SEPARATE := deep_ensemble shared_82 shared_25 shared_5

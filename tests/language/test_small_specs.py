@@ -19,13 +19,16 @@ from swc.system.resources import specs
 SMALL = specs() / "small"
 SWEEPS = {path.stem: path for path in sorted(SMALL.glob("*.toml"))}
 LONGER = {
+    "budgets": "_long",
     "fresh": "_long",
+    "remedies": "_long_",
     "sharing_pays": "_long",
     "overview": "_long",
     "stored": "_long",
     "restart": "_longer",
     "believed": "_longer",
 }  # rivals of as many epochs or hours in all
+EPOCHS = {"sharing_pays_epochs": 2, "narrow_times": 2, "times": 6}  # of how many numbers of epochs the others are
 ROOT = Path(__file__).parents[2]
 
 
@@ -66,7 +69,7 @@ def test_a_sweep_can_begin_and_trains_all_settings_for_as_many_epochs(name: str,
         if not (name in LONGER and LONGER[name] in setting)
         if spec.training is not None
     }
-    assert len(epochs) == (2 if name == "sharing_pays_epochs" else 1)
+    assert len(epochs) == EPOCHS.get(name, 1)
     assert {spec.data.name for spec in specs.values()} == {"cifar100"}
 
 
@@ -103,6 +106,13 @@ def test_table_3_has_three_ensembles_of_one_size(budget: str) -> None:
         parameters("table_3", e, ("budget", budget)) for e in ("homogeneous", "gradient_conflict", "heterogeneous")
     ]
     assert max(sizes) < 1.01 * min(sizes)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("budget", [6, 12, 18, 25, 35, 50])
+def test_what_shares_and_narrow_networks_are_of_one_size(budget: int) -> None:
+    sizes = [parameters("sharing_pays", f"{system}_{budget}") for system in ("bins", "tied", "narrow")]
+    assert max(sizes) < 1.04 * min(sizes)
 
 
 @pytest.mark.slow
