@@ -36,8 +36,8 @@ NUM_IMAGES = 4_000
 SYSTEMS = {
     "sharing_pays.sw": (
         "plain",
-        *(f"{system}_{share}" for system in ("shared", "bins", "tied", "narrow") for share in (6, 12, 25, 50)),
-        *(f"{system}_{share}" for system in ("bins", "tied", "narrow") for share in (18, 35)),
+        *(f"{system}_{budget}" for system in ("shared", "bins", "tied", "narrow") for budget in (6, 12, 25, 50)),
+        *(f"{system}_{budget}" for system in ("bins", "tied", "narrow") for budget in (18, 35)),
     ),
     "rivals.sw": (
         *("one_6", "one_12", "one_25", "one_50", "one_100"),

@@ -98,7 +98,9 @@ class RecordFiles(Observer):
         if is_new:
             if read_rows(self.run.folder):
                 raise DiagnosticError(CheckpointsLost(folder=str(self.run.folder)))
-        elif not self._are_whole():
+        else:
+            self._set_damaged_aside()
+        if self.are_new:
             marks.pop(METRICS, None)
         for lost in cut_back(self.run.folder, marks):
             self.tell(f"{lost} is not whole: TensorBoard's curves have a gap, {METRICS} has all numbers")
@@ -106,7 +108,9 @@ class RecordFiles(Observer):
 
     def nothing_left(self, state: State) -> None:
         """Set damaged metrics of a finished run aside, where the user wants new ones."""
-        if self.run.options.new_metrics and not self._are_whole():
+        if self.run.options.new_metrics:
+            self._set_damaged_aside()
+        if self.are_new:
             self.records = Records(self.run.folder)
 
     def epoch_done(self, state: State, result: EpochResult) -> None:
@@ -130,8 +134,8 @@ class RecordFiles(Observer):
         if self.records is not None:
             self.records.close()
 
-    def _are_whole(self) -> bool:
-        """Whether metrics can be gone on with; damaged ones are set aside, or, unless the user wants that, an error."""
+    def _set_damaged_aside(self) -> None:
+        """Set metrics aside that are damaged, so that new ones begin; DiagnosticError unless the user wants that."""
         try:
             read_rows(self.run.folder, are_marked=True)
         except DiagnosticError:
@@ -139,7 +143,6 @@ class RecordFiles(Observer):
                 raise
             self.are_new = True
             self.tell(f"the metrics so far are set aside as {set_file_aside(self.run.folder / METRICS)}")
-        return not self.are_new
 
     @property
     def _open(self) -> Records:
