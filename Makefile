@@ -68,7 +68,7 @@ $(VENV)/.fuzz: $(READY)
 # `make paper-small DATA=FOLDER` runs what takes about seven hours on two cores with JOBS=2; ITEM names one other, or several.
 # Rows are kept in a table beside the page as runs end, and any machine goes on from them. Items of LOOKED_AT need the
 # runs themselves afterwards, so that their rows are those of the folders in build/sweeps alone.
-ITEM ?= start_values sharing_pays budgets sharing_pays_epochs narrow_times rivals stored table_3 figure_4a figure_4b
+ITEM ?= start_values sharing_pays budgets sharing_pays_epochs narrow_epochs rivals stored table_3 figure_4a figure_4b
 LOOKED_AT := table_2 anytime figure_5 table_5
 SMALL := docs/results/paper_small
 FROM = $(if $(DATA),--data $(DATA))
@@ -86,7 +86,7 @@ small-%: setup
 	$(if $(ROWS),,cp $(IN)/sweep.csv $(SMALL)/$*.csv)
 	$(looked_at_$*)
 
-figure: $(addprefix drawn-,overview times)  ## the figure of the first page and its table, from the rows beside the page; nothing is trained
+figure: $(addprefix drawn-,overview training_length)  ## the figure of the first page and its table, from the rows beside the page; nothing is trained
 
 # What puts together the rows of other sweeps.
 drawn-%: setup

@@ -28,7 +28,11 @@ LONGER = {
     "restart": "_longer",
     "believed": "_longer",
 }  # rivals of as many epochs or hours in all
-EPOCHS = {"sharing_pays_epochs": 2, "narrow_times": 2, "times": 6}  # of how many numbers of epochs the others are
+EPOCHS = {
+    "sharing_pays_epochs": 2,
+    "narrow_epochs": 2,
+    "training_length": 6,
+}  # of how many numbers of epochs the others are
 ROOT = Path(__file__).parents[2]
 
 
@@ -96,6 +100,8 @@ def test_the_targets_name_sweeps_and_say_what_follows_them() -> None:
         for name in ("ITEM ?=", "LOOKED_AT :=")
     )
     assert set(core) <= set(SWEEPS) and set(looked_at) <= set(SWEEPS) and not set(core) & set(looked_at)
+    drawn = next(line for line in lines if line.startswith("figure:")).split("drawn-,")[1].split(")")[0].split()
+    assert drawn and {settled(name).rows_from != () for name in drawn} == {True}
     assert [line for line in lines if line.startswith("define ")] == [f"define looked_at_{name}" for name in looked_at]
 
 
